@@ -1,0 +1,71 @@
+"""The arithmetic of Tradera's call budget: what may be called now, and when what waits will go.
+
+Tradera allows an application a number of calls in any 24 hours (tradera-v4.md section 3). Pure functions over the
+times of the calls made; the ledger that keeps them is `store/ledger.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rheod.domain.model import CallClass
+
+WINDOW_MS = 24 * 3600 * 1000
+PROBE_MS = 3600 * 1000
+"""After a 429 a class is tried again at most once an hour."""
+
+RESERVED_FOR = frozenset({CallClass.END, CallClass.ORDERS})
+"""Only these may use the reserved share: a publishing burst must never block a withdrawal or a sale."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allowance:
+    """The owner's settings: calls in 24 h, the share kept for ending and orders, the share of reconciliation."""
+
+    limit: int
+    reserve_share: float
+    reconcile_share: float
+
+    def ceiling(self, call_class: CallClass) -> int:
+        """How many calls of the window may be used when a call of this class is made (at least one)."""
+        if call_class in RESERVED_FOR:
+            return self.limit
+        return max(1, self.limit - int(self.limit * self.reserve_share))
+
+    @property
+    def reconcile_ceiling(self) -> int:
+        """How many calls of the window may be spent on reconciliation (at least one)."""
+        return max(1, int(self.limit * self.reconcile_share))
+
+
+def publish_cost(pictures: int) -> int:
+    """Calls one publishing takes: create, each picture, commit and its share of request-results (section 11)."""
+    return pictures + 3
+
+
+def fits_at(calls: Sequence[int], *, ceiling: int, cost: int, now: int) -> int:
+    """The earliest time (ms) at which `cost` more calls stay within `ceiling` calls in any 24 h.
+
+    `calls` are the times of the calls in the window, oldest first; future times count as calls planned ahead.
+    A cost above the ceiling is cut to it: such an item goes out when the whole window is free.
+    """
+    room = ceiling - min(cost, ceiling)
+    in_window = [at for at in calls if at > now - WINDOW_MS]
+    surplus = len(in_window) - room
+    return now if surplus <= 0 else max(now, in_window[surplus - 1] + WINDOW_MS)
+
+
+def expected_at(calls: Sequence[int], *, ceiling: int, cost_up_to: int, now: int) -> int:
+    """When a waiting item goes out if all before it in the queue go first.
+
+    `cost_up_to` is the cost of the queue up to and with this item. Calls expire in the order they were made and
+    each full window of `ceiling` calls repeats a day later.
+    """
+    in_window = [at for at in calls if at > now - WINDOW_MS][-ceiling:]
+    free = ceiling - len(in_window)
+    if cost_up_to <= free:
+        return now
+    days, place = divmod(cost_up_to - free - 1, ceiling)
+    slots = in_window + [now] * free
+    return slots[place] + (days + 1) * WINDOW_MS

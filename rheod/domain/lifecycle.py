@@ -1,0 +1,343 @@
+"""The life of an item and its listing: two tables of allowed moves and one pure function, `apply`.
+
+Every change of state in rheod goes through here and is written by `catalog` in one transaction with the jobs and
+notices it causes. Rules: rheo-api.md section 4 and push.md. No I/O, no clock: times come in with the event.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from rheod.domain.budget import publish_cost
+from rheod.domain.errors import Refused
+from rheod.domain.events import (
+    Closed,
+    EndRefused,
+    Event,
+    PicturesSettled,
+    PriceChanged,
+    PublishFailed,
+    PublishInDoubt,
+    PublishOrdered,
+    Removal,
+    Repriced,
+    Sold,
+    SyncRefused,
+    WentLive,
+)
+from rheod.domain.model import (
+    CloseReason,
+    EndWish,
+    EventType,
+    Item,
+    JobKind,
+    JobOrder,
+    LaneName,
+    Listing,
+    ListingState,
+    Notice,
+    RheoStatus,
+    TraderaStatus,
+)
+
+
+class Move(StrEnum):
+    """The moves of the two tables; the diagram in README shows them."""
+
+    PICTURES_SETTLED = "pictures_settled"
+    PUBLISH_ORDERED = "publish_ordered"
+    WENT_LIVE = "went_live"
+    PUBLISH_FAILED = "publish_failed"
+    WITHDRAWN = "withdrawn"
+    CLOSED = "closed"
+    SOLD = "sold"
+    MARKED_SOLD = "marked_sold"
+    UNLISTED = "unlisted"
+    END_REFUSED = "end_refused"
+    ARCHIVED = "archived"
+
+
+R, T = RheoStatus, TraderaStatus
+_DAY_MS = 24 * 3600 * 1000
+_LONGEST_DAYS = 14
+
+RHEO_MOVES: Mapping[Move, Mapping[RheoStatus, RheoStatus]] = {
+    Move.PICTURES_SETTLED: {R.DRAFT: R.ACTIVE},
+    Move.PUBLISH_ORDERED: {R.NOT_LISTED: R.ACTIVE},
+    Move.SOLD: {R.DRAFT: R.SOLD, R.ACTIVE: R.SOLD, R.NOT_LISTED: R.SOLD},
+    Move.MARKED_SOLD: {R.DRAFT: R.SOLD, R.ACTIVE: R.SOLD, R.NOT_LISTED: R.SOLD},
+    Move.UNLISTED: {R.DRAFT: R.NOT_LISTED, R.ACTIVE: R.NOT_LISTED},
+    Move.END_REFUSED: {R.NOT_LISTED: R.ACTIVE},
+    Move.ARCHIVED: {R.DRAFT: R.ARCHIVED, R.ACTIVE: R.ARCHIVED, R.SOLD: R.ARCHIVED, R.NOT_LISTED: R.ARCHIVED},
+}
+"""What each move does to `rheoStatus`; a status without an entry stays as it is, unless the move is refused."""
+
+TRADERA_MOVES: Mapping[Move, Mapping[TraderaStatus | None, TraderaStatus | None]] = {
+    Move.PUBLISH_ORDERED: {None: T.PENDING_SYNC, T.SYNC_ERROR: T.PENDING_SYNC, T.ENDED: T.PENDING_SYNC},
+    Move.WENT_LIVE: {T.PENDING_SYNC: T.ACTIVE, T.SYNC_ERROR: T.ACTIVE},
+    Move.PUBLISH_FAILED: {T.PENDING_SYNC: T.SYNC_ERROR},
+    Move.WITHDRAWN: {T.PENDING_SYNC: None, T.SYNC_ERROR: None},
+    Move.CLOSED: {T.ACTIVE: T.ENDED},
+    Move.SOLD: {
+        None: T.SOLD,
+        T.PENDING_SYNC: T.SOLD,
+        T.ACTIVE: T.SOLD,
+        T.ENDED: T.SOLD,
+        T.SYNC_ERROR: T.SOLD,
+    },
+}
+"""What each move does to `traderaStatus`; a status without an entry stays as it is."""
+
+REFUSALS: Mapping[tuple[Move, RheoStatus], str] = {
+    (Move.PUBLISH_ORDERED, R.SOLD): "The item is sold and cannot be published again",
+    (Move.PUBLISH_ORDERED, R.ARCHIVED): "The item is archived and cannot be published",
+    (Move.MARKED_SOLD, R.ARCHIVED): "The item is archived and cannot be marked as sold",
+    (Move.UNLISTED, R.SOLD): "The item is sold and cannot be delisted",
+    (Move.UNLISTED, R.ARCHIVED): "The item is archived and cannot be delisted",
+}
+"""Moves an owner may ask for in vain, with the reason of the 409."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """What an event makes of an item: its new state and what that causes, to be written together."""
+
+    item: Item
+    listing: Listing | None = None
+    jobs: tuple[JobOrder, ...] = ()
+    notices: tuple[Notice, ...] = ()
+    removed: bool = False
+
+
+def apply(item: Item, listing: Listing | None, event: Event) -> Change:
+    """Say what `event` makes of the item and its latest listing; raise Refused (CONFLICT) where it may not be.
+
+    Applying an event whose effect is already there changes nothing, so that every sender may repeat itself.
+    """
+    return _RULES[type(event)](item, listing, event)
+
+
+def moved(item: Item, move: Move) -> Item:
+    """The item after `move` by the two tables, or Refused with the reason."""
+    reason = REFUSALS.get((move, item.rheo_status))
+    if reason:
+        raise Refused("CONFLICT", reason)
+    rheo = RHEO_MOVES.get(move, {}).get(item.rheo_status, item.rheo_status)
+    tradera = TRADERA_MOVES.get(move, {}).get(item.tradera_status, item.tradera_status)
+    return replace(item, rheo_status=rheo, tradera_status=tradera)
+
+
+def _job(kind: JobKind, subject: str, *, cost: int = 0) -> JobOrder:
+    return JobOrder(lane=LaneName.TRADERA, kind=kind, subject=subject, cost=cost)
+
+
+def _failed(listing: Listing | None, error: str, *, once: str | None = None) -> tuple[Notice, ...]:
+    ad = {"traderaAdId": str(listing.tradera_item_id)} if listing and listing.tradera_item_id else {}
+    return (Notice(type=EventType.LISTING_FAILED, data={"error": error, **ad}, once=once),)
+
+
+def _pictures_settled(item: Item, listing: Listing | None, event: PicturesSettled) -> Change:
+    settled = moved(item, Move.PICTURES_SETTLED) if event.ready or not event.failures else item
+    notices: tuple[Notice, ...] = ()
+    if event.ready:
+        notices = (Notice(type=EventType.ITEM_IMAGES_READY, data={"imagesProcessed": event.ready}),)
+    if listing is None or listing.state is not ListingState.QUEUED:
+        return Change(item=settled, listing=listing, notices=notices)
+    if event.failures and not event.ready:
+        return _publish_failed(
+            item, listing, PublishFailed(error="No picture could be used: " + event.failures[0])
+        )
+    job = _job(JobKind.PUBLISH, listing.id, cost=publish_cost(event.ready))
+    return Change(item=settled, listing=listing, jobs=(job,), notices=notices)
+
+
+def _publish_ordered(item: Item, listing: Listing | None, event: PublishOrdered) -> Change:
+    if listing is not None and listing.state.is_open:
+        return Change(item=item, listing=listing)
+    job = _job(JobKind.PUBLISH, event.listing.id, cost=publish_cost(event.pictures))
+    return Change(
+        item=replace(moved(item, Move.PUBLISH_ORDERED), last_error=None),
+        listing=event.listing,
+        jobs=(job,) if event.pictures_settled else (),
+    )
+
+
+def _went_live(item: Item, listing: Listing | None, event: WentLive) -> Change:
+    if listing is None or listing.state not in {ListingState.COMMITTING, ListingState.COMMITTED}:
+        return Change(item=item, listing=listing)
+    ends_at = event.at + (listing.days or _LONGEST_DAYS) * _DAY_MS
+    live = replace(
+        listing, state=ListingState.LIVE, live_at=event.at, ends_at=ends_at, ask_at=None, error=None
+    )
+    data = {"traderaAdId": str(listing.tradera_item_id), "traderaAdUrl": event.ad_url}
+    notice = Notice(type=EventType.LISTING_CREATED, data=data, once=f"listing.created:{listing.id}")
+    jobs: tuple[JobOrder, ...] = ()
+    if listing.end_wish:
+        jobs = (_job(JobKind.END, listing.id),)
+    elif event.wanted_kr != listing.price_kr:
+        jobs = (_job(JobKind.REPRICE, listing.id),)
+    return Change(
+        item=replace(moved(item, Move.WENT_LIVE), last_error=None),
+        listing=live,
+        jobs=jobs,
+        notices=(notice,),
+    )
+
+
+def _publish_failed(item: Item, listing: Listing | None, event: PublishFailed) -> Change:
+    if listing is None or not listing.state.is_open:
+        return Change(item=item, listing=listing)
+    rejected = replace(listing, state=ListingState.REJECTED, error=event.error, ask_at=None)
+    failed = replace(moved(item, Move.PUBLISH_FAILED), last_error=event.error)
+    notices = _failed(listing, event.error, once=f"publish.failed:{listing.id}")
+    if listing.end_wish is EndWish.DELETED:
+        return _removed(failed, rejected, keep=False, notices=notices)
+    return Change(item=failed, listing=rejected, notices=notices)
+
+
+def _publish_in_doubt(item: Item, listing: Listing | None, event: PublishInDoubt) -> Change:
+    if listing is None or not listing.state.is_open:
+        return Change(item=item, listing=listing)
+    return Change(
+        item=replace(moved(item, Move.PUBLISH_FAILED), last_error=event.error),
+        listing=replace(listing, error=event.error, ask_at=None),
+        notices=_failed(listing, event.error, once=f"publish.doubt:{listing.id}"),
+    )
+
+
+def _sold(item: Item, listing: Listing | None, event: Sold) -> Change:
+    sold = listing and replace(
+        listing, state=ListingState.SOLD, closed_at=listing.closed_at or event.at, ask_at=None
+    )
+    ad = {"traderaAdId": str(listing.tradera_item_id)} if listing else {}
+    notice = Notice(
+        type=EventType.ITEM_SOLD,
+        data={**ad, "orderId": str(event.order_id)},
+        sale_price_ore=event.price_ore,
+        once=f"item.sold:{event.order_id}:{item.id}",
+    )
+    after = moved(item, Move.SOLD)
+    if item.delete_requested:
+        after = replace(moved(after, Move.ARCHIVED), delete_requested=False)
+    return Change(item=after, listing=sold, notices=(notice,))
+
+
+def _closed(item: Item, listing: Listing | None, event: Closed) -> Change:
+    if listing is None or not listing.state.is_open:
+        return Change(item=item, listing=listing)
+    ended = replace(listing, state=ListingState.ENDED, closed_at=event.at, ask_at=None)
+    after = moved(item, Move.CLOSED)
+    notices: tuple[Notice, ...] = ()
+    if listing.end_wish is None or event.reason is not CloseReason.CLOSED_BY_SELLER:
+        data = {"traderaAdId": str(listing.tradera_item_id), "reason": event.reason.value}
+        notices = (Notice(type=EventType.LISTING_ENDED, data=data, once=f"listing.ended:{listing.id}"),)
+    if listing.end_wish is EndWish.DELETED:
+        return _removed(after, ended, keep=False, notices=notices)
+    if listing.end_wish is EndWish.UNLISTED:
+        notices += (Notice(type=EventType.ITEM_UNLISTED),)
+    return Change(item=after, listing=ended, notices=notices)
+
+
+def _price_changed(item: Item, listing: Listing | None, event: PriceChanged) -> Change:
+    if item.rheo_status in {RheoStatus.SOLD, RheoStatus.ARCHIVED}:
+        raise Refused("CONFLICT", f"The item is {item.rheo_status.value}; its price can no longer be changed")
+    if event.price_ore == item.spec.price_ore:
+        return Change(item=item, listing=listing)
+    repriced = replace(item, spec=replace(item.spec, price_ore=event.price_ore))
+    live = listing is not None and listing.state is ListingState.LIVE and listing.price_kr != event.price_kr
+    return Change(
+        item=repriced,
+        listing=listing,
+        jobs=(_job(JobKind.REPRICE, listing.id),) if listing and live else (),
+        notices=(Notice(type=EventType.PRICE_UPDATED, data={"price": event.price_ore / 100}),),
+    )
+
+
+def _repriced(item: Item, listing: Listing | None, event: Repriced) -> Change:
+    return Change(item=item, listing=listing and replace(listing, price_kr=event.price_kr))
+
+
+def _sync_refused(item: Item, listing: Listing | None, event: SyncRefused) -> Change:
+    return Change(
+        item=replace(item, last_error=event.error),
+        listing=listing,
+        notices=_failed(listing, event.error),
+    )
+
+
+def _removal(item: Item, listing: Listing | None, event: Removal) -> Change:
+    if event.wish is EndWish.DELETED:
+        return _deletion(item, listing, event)
+    if event.wish is EndWish.MARKED_SOLD and item.rheo_status is RheoStatus.SOLD:
+        return Change(item=item, listing=listing)
+    if event.wish is EndWish.UNLISTED and item.rheo_status is RheoStatus.NOT_LISTED:
+        return Change(item=item, listing=listing)
+    move = Move.MARKED_SOLD if event.wish is EndWish.MARKED_SOLD else Move.UNLISTED
+    notices: tuple[Notice, ...] = ()
+    if event.wish is EndWish.MARKED_SOLD:
+        price = item.spec.price_ore or 0
+        notices = (Notice(type=EventType.ITEM_SOLD, platform="rheo", sale_price_ore=price),)
+    after = moved(item, move)
+    if listing is None or not listing.state.is_open:
+        unlisted = (Notice(type=EventType.ITEM_UNLISTED),) if event.wish is EndWish.UNLISTED else ()
+        return Change(item=after, listing=listing, notices=notices + unlisted)
+    taken = _take_down(after, listing, event)
+    return replace(taken, notices=notices + taken.notices)
+
+
+def _deletion(item: Item, listing: Listing | None, event: Removal) -> Change:
+    if listing is not None and listing.state.may_be_live:
+        taken = _take_down(item, listing, event)
+        return replace(taken, item=replace(taken.item, delete_requested=True))
+    if listing is not None and listing.state.is_open:
+        taken = _take_down(item, listing, event)
+        return _removed(taken.item, taken.listing, keep=event.keep, notices=())
+    return _removed(item, listing, keep=event.keep, notices=())
+
+
+def _take_down(item: Item, listing: Listing, event: Removal) -> Change:
+    """Before the commit nothing can be visible: withdraw. After it, end the ad as soon as it is known to be live."""
+    if not listing.state.may_be_live:
+        withdrawn = replace(listing, state=ListingState.WITHDRAWN, closed_at=event.at, end_wish=event.wish)
+        notice = (Notice(type=EventType.ITEM_UNLISTED),) if event.wish is EndWish.UNLISTED else ()
+        return Change(item=moved(item, Move.WITHDRAWN), listing=withdrawn, notices=notice)
+    ending = replace(listing, end_wish=event.wish)
+    jobs = (_job(JobKind.END, listing.id),) if listing.state is ListingState.LIVE else ()
+    return Change(item=item, listing=ending, jobs=jobs)
+
+
+def _end_refused(item: Item, listing: Listing | None, event: EndRefused) -> Change:
+    if listing is None or listing.end_wish is None:
+        return Change(item=item, listing=listing)
+    kept = listing.end_wish is EndWish.DELETED
+    return Change(
+        item=replace(moved(item, Move.END_REFUSED), last_error=event.error),
+        listing=listing if kept else replace(listing, end_wish=None),
+        notices=_failed(listing, event.error),
+    )
+
+
+def _removed(item: Item, listing: Listing | None, *, keep: bool, notices: tuple[Notice, ...]) -> Change:
+    gone = (*notices, Notice(type=EventType.ITEM_DELETED))
+    if keep:
+        kept = replace(moved(item, Move.ARCHIVED), delete_requested=False)
+        return Change(item=kept, listing=listing, notices=gone)
+    return Change(item=item, listing=listing, notices=gone, removed=True)
+
+
+_RULES: Mapping[type, Callable[..., Change]] = {
+    PicturesSettled: _pictures_settled,
+    PublishOrdered: _publish_ordered,
+    WentLive: _went_live,
+    PublishFailed: _publish_failed,
+    PublishInDoubt: _publish_in_doubt,
+    Sold: _sold,
+    Closed: _closed,
+    PriceChanged: _price_changed,
+    Repriced: _repriced,
+    SyncRefused: _sync_refused,
+    Removal: _removal,
+    EndRefused: _end_refused,
+}

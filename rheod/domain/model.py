@@ -1,0 +1,324 @@
+"""The nouns of rheod, frozen and typed: item, listing, picture, order, job, notice.
+
+Times are milliseconds since 1970 UTC, money is öre (a hundredth of a krona), ids are text. Nothing here does anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+Json = Mapping[str, Any]
+
+
+class ItemType(StrEnum):
+    """An item can be listed; a container only groups items (a donor vehicle)."""
+
+    ITEM = "item"
+    CONTAINER = "container"
+
+
+class RheoStatus(StrEnum):
+    """Where an item stands here (rheo-api.md section 4)."""
+
+    DRAFT = "draft"
+    ACTIVE = "active"
+    SOLD = "sold"
+    NOT_LISTED = "not_listed"
+    ARCHIVED = "archived"
+
+
+class TraderaStatus(StrEnum):
+    """Where an item stands at Tradera (rheo-api.md section 4); no status means it was never asked to go there."""
+
+    PENDING_SYNC = "pending_sync"
+    ACTIVE = "active"
+    SOLD = "sold"
+    ENDED = "ended"
+    SYNC_ERROR = "sync_error"
+
+
+class ListingState(StrEnum):
+    """How far one publishing of an item has come; stored before and after every call (reliability.md 8.1)."""
+
+    QUEUED = "queued"  # wanted; nothing at Tradera
+    ADDING = "adding"  # create is being sent
+    ADDED = "added"  # request id and item id known; pictures go up
+    COMMITTING = "committing"  # commit is being sent, or its answer was lost
+    COMMITTED = "committed"  # Tradera took the commit; its queue works
+    LIVE = "live"  # visible
+    SOLD = "sold"
+    ENDED = "ended"
+    REJECTED = "rejected"  # Tradera (or we) said no; never visible
+    WITHDRAWN = "withdrawn"  # taken back before it became visible
+
+    @property
+    def is_open(self) -> bool:
+        """True while an ad may be or become visible: no second listing of the item may exist then."""
+        return self not in CLOSED_LISTING_STATES
+
+    @property
+    def may_be_live(self) -> bool:
+        """True from the moment the commit may have been sent until the ad is known to be closed."""
+        return self in {ListingState.COMMITTING, ListingState.COMMITTED, ListingState.LIVE}
+
+
+CLOSED_LISTING_STATES = frozenset(
+    {ListingState.SOLD, ListingState.ENDED, ListingState.REJECTED, ListingState.WITHDRAWN}
+)
+
+
+class EndWish(StrEnum):
+    """Why the owner wants a listing gone."""
+
+    UNLISTED = "unlisted"
+    MARKED_SOLD = "marked_sold"
+    DELETED = "deleted"
+
+
+class CloseReason(StrEnum):
+    """Why a listing closed without a sale: the `reason` of `listing.ended`."""
+
+    NO_BIDS = "no_bids"
+    CLOSED_BY_TRADERA = "closed_by_tradera"
+    CLOSED_BY_SELLER = "closed_by_seller"
+    QUANTITY_ZERO = "quantity_zero"
+
+
+class PictureState(StrEnum):
+    """Whether a picture can be shown."""
+
+    PENDING = "pending"
+    READY = "ready"
+    FAILED = "failed"
+
+
+class LaneName(StrEnum):
+    """The lanes over the jobs table; one loop each (tradera: one for every seller account)."""
+
+    IMAGES = "images"
+    TRADERA = "tradera"
+    HOOKS = "hooks"
+    SALES = "sales"
+
+
+class JobKind(StrEnum):
+    """Every kind of background work, with what its subject is."""
+
+    FETCH_PICTURE = "fetch_picture"  # picture id
+    PUBLISH = "publish"  # listing id
+    REPRICE = "reprice"  # listing id
+    END = "end"  # listing id
+    RESULTS = "results"  # account id: asks for all waiting listings in one call
+    ORDERS = "orders"  # account id: looks up all orders in the inbox in one call
+    RECONCILE = "reconcile"  # account id
+    CLOSE = "close"  # inbox id of an ItemClosed
+    DELIVER = "deliver"  # "<notice seq>:<endpoint id>"
+
+
+class CallClass(StrEnum):
+    """What a Tradera call is for; declared from the most to the least urgent."""
+
+    END = "end"
+    ORDERS = "orders"
+    RESULTS = "results"
+    PRICE = "price"
+    PUBLISH = "publish"
+    RECONCILE = "reconcile"
+
+
+class EventType(StrEnum):
+    """Milestones of an item. The first six go out as webhooks, the rest are history only."""
+
+    ITEM_CREATED = "item.created"
+    ITEM_IMAGES_READY = "item.images_ready"
+    LISTING_CREATED = "listing.created"
+    LISTING_ENDED = "listing.ended"
+    LISTING_FAILED = "listing.failed"
+    ITEM_SOLD = "item.sold"
+    ITEM_UPDATED = "item.updated"
+    IMAGE_FAILED = "image.failed"
+    PRICE_UPDATED = "price.updated"
+    ITEM_UNLISTED = "item.unlisted"
+    ITEM_DELETED = "item.deleted"
+
+
+WEBHOOK_EVENTS = frozenset(
+    {
+        EventType.ITEM_CREATED,
+        EventType.ITEM_IMAGES_READY,
+        EventType.LISTING_CREATED,
+        EventType.LISTING_ENDED,
+        EventType.LISTING_FAILED,
+        EventType.ITEM_SOLD,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TraderaWish:
+    """The item's own `tradera` object; None means the settings' default. Money in öre."""
+
+    category_id: int | None = None
+    listing_type: str | None = None
+    duration_days: int | None = None
+    buy_it_now_ore: int | None = None
+    reserve_ore: int | None = None
+    condition: str | None = None
+    restarts: int | None = None
+    start_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemSpec:
+    """What one PUT says about an item, checked and in our words.
+
+    None for `metadata`, `tradera` and `domain` means absent from the body: the stored value stays.
+    `domain` is a canonical slug, `attributes` its attributes as given (JSON).
+    """
+
+    type: ItemType = ItemType.ITEM
+    title: str
+    description: str = ""
+    price_ore: int | None = None
+    shipping_cost_ore: int | None = None
+    shipping_strategy: str = "integrated"
+    weight_kg: float | None = None
+    image_urls: tuple[str, ...] = ()
+    domain: str | None = None
+    attributes: Json | None = None
+    schema_version: str = "1.0.0"
+    parent_external_id: str | None = None
+    metadata: Json | None = None
+    external_reference: str | None = None
+    source: str | None = None
+    auto_publish: bool = False
+    use_ai: bool = False
+    tradera: TraderaWish | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """One thing the reseller owns. `version` goes up with every change of what an ad would show."""
+
+    id: str
+    account_id: str
+    external_id: str
+    spec: ItemSpec
+    rheo_status: RheoStatus = RheoStatus.DRAFT
+    tradera_status: TraderaStatus | None = None
+    version: int = 1
+    last_error: str | None = None
+    delete_requested: bool = False
+    created_at: int = 0
+    updated_at: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """One publishing of an item at Tradera; `generation` counts them, so that at most one commit each takes effect."""
+
+    id: str
+    item_id: str
+    account_id: str
+    generation: int
+    state: ListingState = ListingState.QUEUED
+    item_version: int = 0
+    price_kr: int | None = None
+    days: int | None = None
+    request_id: int | None = None
+    tradera_item_id: int | None = None
+    added_at: int | None = None
+    pictures_sent: int = 0
+    picture_in_doubt: bool = False
+    asked: int = 0
+    ask_at: int | None = None
+    commit_sent_at: int | None = None
+    live_at: int | None = None
+    ends_at: int | None = None
+    closed_at: int | None = None
+    end_wish: EndWish | None = None
+    error: str | None = None
+
+    @property
+    def own_reference(self) -> str:
+        """What names this publishing at Tradera: our item id and the generation (at most 60 characters)."""
+        return f"rheod:{self.item_id}:{self.generation}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """One picture of an item, in the order it is shown; `file` is its name under the image folder when ready."""
+
+    id: str
+    item_id: str
+    position: int
+    url: str
+    state: PictureState = PictureState.PENDING
+    file: str | None = None
+    size_bytes: int | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderLine:
+    """One sold listing of an order; the unit price is what the buyer pays for it, in öre."""
+
+    tradera_item_id: int
+    quantity: int
+    unit_price_ore: int
+    own_references: tuple[str, ...] = ()
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """A sale as Tradera tells it. `buyer` is personal data: it never reaches a log, a webhook or the history."""
+
+    order_id: int
+    created_at: int
+    updated_at: int
+    lines: tuple[OrderLine, ...]
+    subtotal_ore: int = 0
+    paid_at: int | None = None
+    buyer: Json = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A row of the jobs table as a worker gets it. `attempts` counts the tries before this one."""
+
+    id: int
+    lane: LaneName
+    kind: JobKind
+    subject: str
+    account_id: str
+    item_id: str | None
+    attempts: int
+    due_at: int
+    revision: int
+    created_at: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobOrder:
+    """Work to be done. The same kind and subject twice is one job, run again if it is running now."""
+
+    lane: LaneName
+    kind: JobKind
+    subject: str
+    delay_ms: int = 0
+    cost: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """A milestone to be written down and, for the webhook events, told: `data` is what the event adds."""
+
+    type: EventType
+    data: Json = field(default_factory=dict)
+    sale_price_ore: int = 0
+    platform: str = "tradera"
+    once: str | None = None
