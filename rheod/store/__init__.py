@@ -1,0 +1,1 @@
+"""Everything rheod keeps: the only folder with SQL."""

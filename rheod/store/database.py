@@ -1,0 +1,212 @@
+"""The one SQLite file: opened, migrated, written by one task with group commit, read by a second connection.
+
+Every transaction is a plain function of a `sqlite3.Connection`, run in the connection's own thread; waiting ones
+share one durable commit (synchronous=FULL). No other code opens the file for writing or checkpoints it: SQLite before
+3.51.3 can lose commits when two connections do (reliability.md, finding 1).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import aiosqlite
+import structlog
+
+from rheod.domain.errors import RheodError, StoreUnavailable
+from rheod.store.migrations import migrate
+
+T = TypeVar("T")
+Transaction = Callable[[sqlite3.Connection], T]
+
+GROUP = 256
+"""At most this many waiting transactions share one commit."""
+
+_log = structlog.get_logger(__name__)
+
+
+class _Connection(aiosqlite.Connection):
+    """aiosqlite's thread and queue, with a way to run a whole function in that thread at once."""
+
+    async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Run `work` with the raw connection in the connection's thread."""
+        result: T = await self._execute(work, self._conn)  # type: ignore[no-untyped-call]
+        return result
+
+
+@dataclass(slots=True)
+class _Waiting:
+    work: Transaction[Any]
+    answer: asyncio.Future[Any]
+
+
+class Database:
+    """The store's two connections. `run` must be running for `write` to be answered."""
+
+    def __init__(self, *, writer: _Connection, reader: _Connection, lock: int) -> None:
+        self._writer = writer
+        self._reader = reader
+        self._lock = lock
+        self._waiting: asyncio.Queue[_Waiting | None] = asyncio.Queue()
+        self._closing = False
+
+    @classmethod
+    async def open(cls, folder: Path) -> Database:
+        """Take the lock of `folder` (absolute), open `rheod.db` in it, migrate it and check it.
+
+        Raises RheodError with what to do when another daemon holds the lock, the file is newer than the program,
+        or it is damaged.
+        """
+        lock = _take_lock(folder)
+        file = folder / "rheod.db"
+        opened: list[_Connection] = []
+        try:
+            writer = await _connect(file, read_only=False, opened=opened)
+            await writer.run(partial(migrate, file=file))
+            reader = await _connect(file, read_only=True, opened=opened)
+        except BaseException as error:
+            for connection in reversed(opened):
+                await connection.close()
+            os.close(lock)
+            if isinstance(error, sqlite3.Error):
+                raise RheodError(f"The database {file} cannot be opened: {error}. {_HINT}") from error
+            raise
+        _log.info("store opened", sqlite_version=sqlite3.sqlite_version, file=str(file))
+        return cls(writer=writer, reader=reader, lock=lock)
+
+    async def run(self) -> None:
+        """Serve the waiting transactions until `close`; the writer task of the design."""
+        while True:
+            first = await self._waiting.get()
+            if first is None:
+                return
+            group = [first]
+            while len(group) < GROUP and not self._waiting.empty():
+                following = self._waiting.get_nowait()
+                if following is None:
+                    self._waiting.put_nowait(None)
+                    break
+                group.append(following)
+            await asyncio.shield(self._commit(group))
+
+    async def _commit(self, group: list[_Waiting]) -> None:
+        try:
+            outcomes = await self._writer.run(partial(_run_group, [waiting.work for waiting in group]))
+        except sqlite3.Error as error:
+            _log.error("store cannot write", error=str(error), transactions=len(group))
+            outcomes = [StoreUnavailable(f"The store cannot write now: {error}")] * len(group)
+        for waiting, outcome in zip(group, outcomes, strict=True):
+            if waiting.answer.cancelled():
+                continue
+            if isinstance(outcome, BaseException):
+                waiting.answer.set_exception(outcome)
+            else:
+                waiting.answer.set_result(outcome)
+
+    async def write(self, work: Transaction[T]) -> T:
+        """Run `work` as a transaction and return its value once it is durable.
+
+        What `work` raises rolls back its own changes only and reaches the caller. Raises StoreUnavailable when
+        nothing could be written. A cancelled caller does not stop the transaction: its effect is then unknown.
+        """
+        if self._closing:
+            raise StoreUnavailable("rheod is stopping")
+        answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._waiting.put_nowait(_Waiting(work, answer))
+        return await answer
+
+    async def read(self, query: Callable[[sqlite3.Connection], T]) -> T:
+        """Run a query on the read-only connection: it sees what is committed. Keep it short."""
+        try:
+            return await self._reader.run(query)
+        except (sqlite3.OperationalError, ValueError) as error:
+            raise StoreUnavailable(f"The store cannot be read now: {error}") from error
+
+    def stop(self) -> None:
+        """Take no more transactions; `run` returns when those that wait are done."""
+        self._closing = True
+        self._waiting.put_nowait(None)
+
+    async def close(self) -> None:
+        """Close both connections, the reader first so that the writer makes the last checkpoint; free the lock."""
+        self._closing = True
+        await self._reader.close()
+        await self._writer.close()
+        os.close(self._lock)
+
+
+_HINT = "Restore the newest backup, or the copy `rheod.db.before-*` beside it"
+
+
+def _run_group(works: list[Transaction[Any]], db: sqlite3.Connection) -> list[Any]:
+    """Run all in one transaction, each in its own savepoint; an exception is that one's outcome."""
+    outcomes: list[Any] = []
+    try:
+        db.execute("BEGIN IMMEDIATE")
+        outcomes.extend(_run_one(work, db) for work in works)
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
+    return outcomes
+
+
+def _run_one(work: Transaction[Any], db: sqlite3.Connection) -> Any:
+    db.execute("SAVEPOINT one")
+    try:
+        outcome = work(db)
+    except Exception as error:
+        if not db.in_transaction or isinstance(error, sqlite3.OperationalError):
+            raise  # the disk is full or broken: nobody's work in this group may be acknowledged
+        db.execute("ROLLBACK TO one")
+        outcome = error
+    db.execute("RELEASE one")
+    return outcome
+
+
+async def _connect(file: Path, *, read_only: bool, opened: list[_Connection]) -> _Connection:
+    uri = f"{file.as_uri()}?mode={'ro' if read_only else 'rwc'}"
+    connector = partial(sqlite3.connect, uri, uri=True, isolation_level=None, timeout=5.0)
+    connection = _Connection(connector, iter_chunk_size=64)
+    await connection
+    opened.append(connection)
+    await connection.run(partial(_prepare, read_only=read_only))
+    return connection
+
+
+def _prepare(db: sqlite3.Connection, *, read_only: bool) -> None:
+    db.row_factory = sqlite3.Row
+    pragmas = ["busy_timeout=5000", "foreign_keys=ON", "trusted_schema=OFF", "cache_size=-4096"]
+    if read_only:
+        pragmas.append("query_only=ON")
+    else:
+        pragmas += [
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "wal_autocheckpoint=1000",
+            "journal_size_limit=67108864",
+        ]
+    for pragma in pragmas:
+        db.execute(f"PRAGMA {pragma}")
+
+
+def _take_lock(folder: Path) -> int:
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    file = folder / "lock"
+    descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(descriptor)
+        raise RheodError(
+            f"Another rheod is using {file.parent}: stop it first (systemctl stop rheod), or set storage.path"
+        ) from error
+    return descriptor

@@ -1,0 +1,116 @@
+"""Rows of the inbox: every push message as it came, kept before anything is done about it (push.md)."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A message to be kept. `state` is new, quarantined or ignored; `business_key` names what it is about."""
+
+    message_id: str
+    body: str
+    state: str
+    reason: str | None = None
+    business_key: str | None = None
+    account_id: str | None = None
+    type: str | None = None
+    order_id: int | None = None
+    tradera_item_ids: tuple[int, ...] = ()
+
+
+def add(db: sqlite3.Connection, entry: Entry, *, now: int) -> int | None:
+    """Keep a message; None when it, or another telling the same, is already here."""
+    row = db.execute(
+        "INSERT INTO inbox (message_id, business_key, account_id, type, order_id, body, state, reason, received_at)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING id",
+        (
+            entry.message_id,
+            entry.business_key,
+            entry.account_id,
+            entry.type,
+            entry.order_id,
+            entry.body,
+            entry.state,
+            entry.reason,
+            now,
+        ),
+    ).fetchone()
+    if row is None:
+        return None
+    inbox_id: int = row["id"]
+    db.executemany(
+        "INSERT OR IGNORE INTO inbox_items (inbox_id, tradera_item_id) VALUES (?, ?)",
+        [(inbox_id, ad) for ad in entry.tradera_item_ids],
+    )
+    return inbox_id
+
+
+def find(db: sqlite3.Connection, inbox_id: int) -> sqlite3.Row | None:
+    """One message, or None."""
+    row: sqlite3.Row | None = db.execute("SELECT * FROM inbox WHERE id = ?", (inbox_id,)).fetchone()
+    return row
+
+
+def orders_to_look_up(db: sqlite3.Connection, account_id: str, *, limit: int) -> list[int]:
+    """Ids of orders told by push and not looked up yet, oldest first."""
+    rows = db.execute(
+        "SELECT order_id FROM inbox WHERE account_id = ? AND type = 'OrderCreated' AND state = 'new'"
+        " ORDER BY id LIMIT ?",
+        (account_id, limit),
+    )
+    return [row[0] for row in rows.fetchall()]
+
+
+def order_waits_for(db: sqlite3.Connection, tradera_item_id: int) -> bool:
+    """Whether an order for this ad has been told and not looked up yet."""
+    row = db.execute(
+        "SELECT 1 FROM inbox_items JOIN inbox ON inbox.id = inbox_id"
+        " WHERE tradera_item_id = ? AND type = 'OrderCreated' AND state = 'new' LIMIT 1",
+        (tradera_item_id,),
+    ).fetchone()
+    return row is not None
+
+
+def settle(
+    db: sqlite3.Connection, inbox_id: int, *, now: int, state: str = "done", reason: str | None = None
+) -> None:
+    """The message has been dealt with."""
+    db.execute(
+        "UPDATE inbox SET state = ?, reason = ?, settled_at = ? WHERE id = ?", (state, reason, now, inbox_id)
+    )
+
+
+def settle_orders(db: sqlite3.Connection, account_id: str, order_ids: Sequence[int], *, now: int) -> None:
+    """These orders are recorded; their messages are done."""
+    db.executemany(
+        "UPDATE inbox SET state = 'done', settled_at = ? WHERE account_id = ? AND order_id = ? AND state = 'new'",
+        [(now, account_id, order_id) for order_id in order_ids],
+    )
+
+
+def counts(db: sqlite3.Connection) -> dict[str, int]:
+    """How many messages are in each state."""
+    return {
+        row[0]: row[1] for row in db.execute("SELECT state, count(*) FROM inbox GROUP BY state").fetchall()
+    }
+
+
+def last_received_at(db: sqlite3.Connection) -> int | None:
+    """When the newest message came (ms)."""
+    at: int | None = db.execute("SELECT received_at FROM inbox ORDER BY id DESC LIMIT 1").fetchone()
+    return at and at[0]  # type: ignore[index]
+
+
+def quarantine_order(
+    db: sqlite3.Connection, account_id: str, order_id: int, *, reason: str, now: int
+) -> None:
+    """Put the message of an order aside, for the owner to look at."""
+    db.execute(
+        "UPDATE inbox SET state = 'quarantined', reason = ?, settled_at = ?"
+        " WHERE account_id = ? AND order_id = ? AND state = 'new'",
+        (reason, now, account_id, order_id),
+    )

@@ -1,0 +1,265 @@
+"""Rows of items, pictures and listings. Only `catalog` writes through here."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import asdict, fields
+from typing import Any
+
+from rheod.domain.model import (
+    EndWish,
+    Item,
+    ItemSpec,
+    ItemType,
+    Listing,
+    ListingState,
+    Picture,
+    PictureState,
+    RheoStatus,
+    TraderaStatus,
+    TraderaWish,
+)
+
+_COLUMNS_OF_SPEC = ("type", "title", "price_ore", "parent_external_id")
+_LISTING_FIELDS = tuple(field.name for field in fields(Listing))
+_STANDING = "removed_at IS NULL AND rheo_status <> 'archived'"
+
+
+def spec_text(spec: ItemSpec) -> str:
+    """The spec as canonical JSON, less the columns of their own: equal texts mean an unchanged item."""
+    rest = {
+        name: value
+        for name, value in asdict(spec).items()
+        if name not in _COLUMNS_OF_SPEC and value is not None
+    }
+    return json.dumps(rest, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+
+
+def item_of(row: sqlite3.Row) -> Item:
+    """An item from its row."""
+    return Item(
+        id=row["id"],
+        account_id=row["account_id"],
+        external_id=row["external_id"],
+        spec=_spec_of(row),
+        rheo_status=RheoStatus(row["rheo_status"]),
+        tradera_status=row["tradera_status"] and TraderaStatus(row["tradera_status"]),
+        version=row["version"],
+        last_error=row["last_error"],
+        delete_requested=bool(row["delete_requested"]),
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+    )
+
+
+def _spec_of(row: sqlite3.Row) -> ItemSpec:
+    rest = json.loads(row["spec"])
+    if rest.get("tradera") is not None:
+        rest["tradera"] = TraderaWish(**rest["tradera"])
+    rest["image_urls"] = tuple(rest.get("image_urls", ()))
+    return ItemSpec(
+        type=ItemType(row["type"]),
+        title=row["title"],
+        price_ore=row["price_ore"],
+        parent_external_id=row["parent_external_id"],
+        **rest,
+    )
+
+
+def find(db: sqlite3.Connection, account_id: str, external_id: str) -> Item | None:
+    """The standing item of this external id, else its newest archived one; removed ones are not found."""
+    row = db.execute(
+        "SELECT * FROM items WHERE account_id = ? AND external_id = ? AND removed_at IS NULL"
+        " ORDER BY rheo_status = 'archived', created_at DESC LIMIT 1",
+        (account_id, external_id),
+    ).fetchone()
+    return row and item_of(row)
+
+
+def standing(db: sqlite3.Connection, account_id: str, external_id: str) -> Item | None:
+    """The item a PUT of this external id updates, if there is one."""
+    row = db.execute(
+        f"SELECT * FROM items WHERE account_id = ? AND external_id = ? AND {_STANDING}",
+        (account_id, external_id),
+    ).fetchone()
+    return row and item_of(row)
+
+
+def by_id(db: sqlite3.Connection, item_id: str) -> Item:
+    """The item of this id, removed or not; it exists."""
+    return item_of(db.execute("SELECT * FROM items WHERE id = ?", (item_id,)).fetchone())
+
+
+def is_removed(db: sqlite3.Connection, item_id: str) -> bool:
+    """Whether the owner has deleted the item."""
+    row = db.execute("SELECT removed_at FROM items WHERE id = ?", (item_id,)).fetchone()
+    return row["removed_at"] is not None
+
+
+def page(
+    db: sqlite3.Connection, account_id: str, *, status: str | None, limit: int, after: tuple[int, str]
+) -> list[Item]:
+    """Items after (updated_at, id), oldest change first."""
+    rows = db.execute(
+        "SELECT * FROM items WHERE account_id = :account AND removed_at IS NULL AND (updated_at, id) > (:at, :id)"
+        " AND (:status IS NULL OR rheo_status = :status) ORDER BY updated_at, id LIMIT :limit",
+        {"account": account_id, "at": after[0], "id": after[1], "status": status, "limit": limit},
+    )
+    return [item_of(row) for row in rows.fetchall()]
+
+
+def save(db: sqlite3.Connection, item: Item, *, removed_at: int | None = None) -> None:
+    """Insert the item, or replace what may change of it."""
+    db.execute(
+        "INSERT INTO items (id, account_id, external_id, type, title, price_ore, parent_external_id, rheo_status,"
+        " tradera_status, version, spec, last_error, delete_requested, removed_at, created_at, updated_at)"
+        " VALUES (:id, :account_id, :external_id, :type, :title, :price_ore, :parent, :rheo_status,"
+        " :tradera_status, :version, :spec, :last_error, :delete_requested, :removed_at, :created_at, :updated_at)"
+        " ON CONFLICT (id) DO UPDATE SET type = excluded.type, title = excluded.title,"
+        " price_ore = excluded.price_ore, parent_external_id = excluded.parent_external_id,"
+        " rheo_status = excluded.rheo_status, tradera_status = excluded.tradera_status, version = excluded.version,"
+        " spec = excluded.spec, last_error = excluded.last_error, delete_requested = excluded.delete_requested,"
+        " removed_at = coalesce(removed_at, excluded.removed_at), updated_at = excluded.updated_at",
+        {
+            "id": item.id,
+            "account_id": item.account_id,
+            "external_id": item.external_id,
+            "type": item.spec.type,
+            "title": item.spec.title,
+            "price_ore": item.spec.price_ore,
+            "parent": item.spec.parent_external_id,
+            "rheo_status": item.rheo_status,
+            "tradera_status": item.tradera_status,
+            "version": item.version,
+            "spec": spec_text(item.spec),
+            "last_error": item.last_error,
+            "delete_requested": item.delete_requested,
+            "removed_at": removed_at,
+            "created_at": item.created_at,
+            "updated_at": item.updated_at,
+        },
+    )
+
+
+def pictures(db: sqlite3.Connection, item_id: str) -> list[Picture]:
+    """The item's pictures in the order shown."""
+    rows = db.execute("SELECT * FROM pictures WHERE item_id = ? ORDER BY position", (item_id,))
+    return [_picture_of(row) for row in rows.fetchall()]
+
+
+def picture(db: sqlite3.Connection, picture_id: str) -> Picture | None:
+    """The picture of this id, unless a later PUT has replaced it."""
+    row = db.execute("SELECT * FROM pictures WHERE id = ?", (picture_id,)).fetchone()
+    return row and _picture_of(row)
+
+
+def _picture_of(row: sqlite3.Row) -> Picture:
+    return Picture(**{**dict(row), "state": PictureState(row["state"])})
+
+
+def replace_pictures(db: sqlite3.Connection, item_id: str, wanted: Sequence[Picture]) -> None:
+    """Make these the item's pictures."""
+    db.execute("DELETE FROM pictures WHERE item_id = ?", (item_id,))
+    db.executemany(
+        "INSERT INTO pictures (id, item_id, position, url, state, file, size_bytes, error)"
+        " VALUES (:id, :item_id, :position, :url, :state, :file, :size_bytes, :error)",
+        [asdict(picture) for picture in wanted],
+    )
+
+
+def save_picture(db: sqlite3.Connection, picture: Picture) -> None:
+    """Store what became of a picture."""
+    db.execute(
+        "UPDATE pictures SET state = :state, file = :file, size_bytes = :size_bytes, error = :error WHERE id = :id",
+        asdict(picture),
+    )
+
+
+def _listing_of(row: sqlite3.Row) -> Listing:
+    values: dict[str, Any] = {name: row[name] for name in _LISTING_FIELDS}
+    values["state"] = ListingState(values["state"])
+    values["picture_in_doubt"] = bool(values["picture_in_doubt"])
+    values["end_wish"] = values["end_wish"] and EndWish(values["end_wish"])
+    return Listing(**values)
+
+
+def listing(db: sqlite3.Connection, listing_id: str) -> Listing:
+    """The listing of this id; it exists."""
+    return _listing_of(db.execute("SELECT * FROM listings WHERE id = ?", (listing_id,)).fetchone())
+
+
+def latest_listing(db: sqlite3.Connection, item_id: str) -> Listing | None:
+    """The item's newest listing, open or closed."""
+    row = db.execute(
+        "SELECT * FROM listings WHERE item_id = ? ORDER BY generation DESC LIMIT 1", (item_id,)
+    ).fetchone()
+    return row and _listing_of(row)
+
+
+def listing_of_ad(db: sqlite3.Connection, account_id: str, tradera_item_id: int) -> Listing | None:
+    """The listing behind an ad of this account at Tradera, if it is one of ours."""
+    row = db.execute(
+        "SELECT * FROM listings WHERE tradera_item_id = ? AND account_id = ?", (tradera_item_id, account_id)
+    ).fetchone()
+    return row and _listing_of(row)
+
+
+def listing_of_reference(
+    db: sqlite3.Connection, account_id: str, item_id: str, generation: int
+) -> Listing | None:
+    """The listing an own reference names, if it is one of this account."""
+    row = db.execute(
+        "SELECT * FROM listings WHERE item_id = ? AND generation = ? AND account_id = ?",
+        (item_id, generation, account_id),
+    ).fetchone()
+    return row and _listing_of(row)
+
+
+def waiting_listings(db: sqlite3.Connection, account_id: str) -> list[Listing]:
+    """Listings whose commit Tradera has not answered for yet, the longest waiting first."""
+    rows = db.execute(
+        "SELECT * FROM listings WHERE account_id = ? AND state IN ('committing', 'committed')"
+        " AND ask_at IS NOT NULL ORDER BY ask_at",
+        (account_id,),
+    )
+    return [_listing_of(row) for row in rows.fetchall()]
+
+
+def live_listings(db: sqlite3.Connection, account_id: str) -> list[Listing]:
+    """Listings that are or may be visible at Tradera."""
+    rows = db.execute(
+        "SELECT * FROM listings WHERE account_id = ? AND state IN ('committing', 'committed', 'live')",
+        (account_id,),
+    )
+    return [_listing_of(row) for row in rows.fetchall()]
+
+
+def save_listing(db: sqlite3.Connection, listing: Listing, *, now: int) -> None:
+    """Insert the listing or replace what may change of it; the schema refuses a second commit or a second ad."""
+    names = ", ".join(_LISTING_FIELDS)
+    slots = ", ".join(f":{name}" for name in _LISTING_FIELDS)
+    kept = {"id", "item_id", "account_id", "generation"}
+    updates = ", ".join(f"{name} = excluded.{name}" for name in _LISTING_FIELDS if name not in kept)
+    db.execute(
+        f"INSERT INTO listings ({names}, created_at) VALUES ({slots}, :created_at)"
+        f" ON CONFLICT (id) DO UPDATE SET {updates}",
+        {**asdict(listing), "created_at": now},
+    )
+
+
+def any_committed_since(db: sqlite3.Connection, account_id: str, since: int) -> bool:
+    """Whether a commit was sent for this account after `since` (ms), or an ad of it may be up."""
+    row = db.execute(
+        "SELECT 1 FROM listings WHERE account_id = ? AND (commit_sent_at > ? OR"
+        " state IN ('committing', 'committed', 'live')) LIMIT 1",
+        (account_id, since),
+    ).fetchone()
+    return row is not None
+
+
+def counts(db: sqlite3.Connection) -> dict[str, int]:
+    """How many items have each status."""
+    rows = db.execute("SELECT rheo_status, count(*) FROM items WHERE removed_at IS NULL GROUP BY rheo_status")
+    return {row[0]: row[1] for row in rows.fetchall()}

@@ -1,0 +1,172 @@
+"""Rows of the jobs table: ordered, picked by the lanes, finished, put off or held.
+
+A job has no «running» state: the lanes remember in memory what they run, so that after a crash every job is due again.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+
+from rheod.domain.model import CallClass, Job, JobKind, JobOrder, LaneName
+
+CLASSES = tuple(CallClass)
+"""The classes of Tradera calls by rank: the place of a class is the rank of its jobs."""
+
+CLASS_OF: Mapping[JobKind, CallClass] = {
+    JobKind.END: CallClass.END,
+    JobKind.ORDERS: CallClass.ORDERS,
+    JobKind.RESULTS: CallClass.RESULTS,
+    JobKind.REPRICE: CallClass.PRICE,
+    JobKind.PUBLISH: CallClass.PUBLISH,
+    JobKind.RECONCILE: CallClass.RECONCILE,
+}
+"""What each kind of job of the tradera lane calls for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owner:
+    """Whom a job belongs to; `endpoint_id` for deliveries alone."""
+
+    account_id: str
+    item_id: str | None = None
+    endpoint_id: str | None = None
+
+
+def _rank(kind: JobKind) -> int:
+    return CLASSES.index(CLASS_OF[kind]) if kind in CLASS_OF else 0
+
+
+def order(db: sqlite3.Connection, wanted: JobOrder, owner: Owner, *, now: int) -> None:
+    """Order a job. If it exists it is made due no later, and runs again if it runs now; a held one is released."""
+    db.execute(
+        "INSERT INTO jobs (lane, kind, subject, account_id, item_id, endpoint_id, due_at, cost, rank, created_at)"
+        " VALUES (:lane, :kind, :subject, :account, :item, :endpoint, :due, :cost, :rank, :now)"
+        " ON CONFLICT (kind, subject) DO UPDATE SET due_at = min(due_at, excluded.due_at), cost = excluded.cost,"
+        " state = 'due', revision = revision + 1, reason = NULL",
+        {
+            "lane": wanted.lane,
+            "kind": wanted.kind,
+            "subject": wanted.subject,
+            "account": owner.account_id,
+            "item": owner.item_id,
+            "endpoint": owner.endpoint_id,
+            "due": now + wanted.delay_ms,
+            "cost": wanted.cost,
+            "rank": _rank(wanted.kind),
+            "now": now,
+        },
+    )
+
+
+def due(
+    db: sqlite3.Connection,
+    lane: LaneName,
+    *,
+    now: int,
+    limit: int,
+    account_id: str | None = None,
+    blocked: Collection[CallClass] = (),
+) -> list[Job]:
+    """Due jobs of a lane: the tradera lane's by urgency and then age, the others' by due time.
+
+    `blocked` classes of the tradera lane are left where they are.
+    """
+    by = "rank, id" if lane is LaneName.TRADERA else "due_at, id"
+    ranks = ",".join(str(CLASSES.index(each)) for each in blocked) or "-1"
+    rows = db.execute(
+        "SELECT * FROM jobs WHERE lane = :lane AND state = 'due' AND due_at <= :now"
+        f" AND (:account IS NULL OR account_id = :account) AND rank NOT IN ({ranks})"
+        f" ORDER BY {by} LIMIT :limit",
+        {"lane": lane, "now": now, "account": account_id, "limit": limit},
+    )
+    return [job_of(row) for row in rows.fetchall()]
+
+
+def next_due(
+    db: sqlite3.Connection, lane: LaneName, *, after: int, account_id: str | None = None
+) -> int | None:
+    """When the first job of the lane that is not due yet becomes so."""
+    row = db.execute(
+        "SELECT min(due_at) FROM jobs WHERE lane = :lane AND state = 'due' AND due_at > :after"
+        " AND (:account IS NULL OR account_id = :account)",
+        {"lane": lane, "after": after, "account": account_id},
+    ).fetchone()
+    at: int | None = row[0]
+    return at
+
+
+def job_of(row: sqlite3.Row) -> Job:
+    """A job from its row."""
+    return Job(
+        id=row["id"],
+        lane=LaneName(row["lane"]),
+        kind=JobKind(row["kind"]),
+        subject=row["subject"],
+        account_id=row["account_id"],
+        item_id=row["item_id"],
+        attempts=row["attempts"],
+        due_at=row["due_at"],
+        revision=row["revision"],
+        created_at=row["created_at"],
+    )
+
+
+def finish(db: sqlite3.Connection, job: Job) -> None:
+    """The job is done; if it was ordered again meanwhile it stays, due as ordered and with its tries forgotten."""
+    gone = db.execute("DELETE FROM jobs WHERE id = ? AND revision = ?", (job.id, job.revision)).rowcount
+    if not gone:
+        db.execute("UPDATE jobs SET attempts = 0 WHERE id = ?", (job.id,))
+
+
+def put_off(db: sqlite3.Connection, job: Job, *, until: int, reason: str, counted: bool) -> None:
+    """Try the job again at `until` (ms); `counted` says whether this try was a failure of the work itself."""
+    db.execute(
+        "UPDATE jobs SET due_at = CASE revision WHEN :revision THEN :until ELSE due_at END,"
+        " attempts = attempts + :counted, reason = :reason WHERE id = :id",
+        {"until": until, "revision": job.revision, "counted": counted, "reason": reason, "id": job.id},
+    )
+
+
+def hold(db: sqlite3.Connection, job: Job, *, reason: str) -> None:
+    """Keep the job until somebody orders it again."""
+    db.execute(
+        "UPDATE jobs SET state = 'held', attempts = attempts + 1, reason = ? WHERE id = ? AND revision = ?",
+        (reason, job.id, job.revision),
+    )
+
+
+def drop(db: sqlite3.Connection, kind: JobKind, subjects: Iterable[str]) -> None:
+    """Forget jobs that have lost their meaning."""
+    db.executemany(
+        "DELETE FROM jobs WHERE kind = ? AND subject = ?", [(kind, subject) for subject in subjects]
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a publish stands in the queue: its position from 1, and what the queue up to it costs in calls."""
+
+    position: int
+    cost_up_to: int
+    due_at: int
+    reason: str | None
+
+
+def place_of_publish(db: sqlite3.Connection, listing_id: str) -> Place | None:
+    """The place of a listing's publish job among those of its account, or None when it does not wait."""
+    row = db.execute(
+        "SELECT mine.due_at, mine.reason, count(*) AS position, sum(before.cost) AS cost FROM jobs mine"
+        " JOIN jobs before ON before.kind = 'publish' AND before.account_id = mine.account_id"
+        " AND before.id <= mine.id WHERE mine.kind = 'publish' AND mine.subject = ? GROUP BY mine.id",
+        (listing_id,),
+    ).fetchone()
+    if row is None:
+        return None
+    return Place(position=row["position"], cost_up_to=row["cost"], due_at=row["due_at"], reason=row["reason"])
+
+
+def depths(db: sqlite3.Connection) -> dict[str, int]:
+    """How many jobs each lane has."""
+    return {row[0]: row[1] for row in db.execute("SELECT lane, count(*) FROM jobs GROUP BY lane").fetchall()}

@@ -1,0 +1,156 @@
+"""The ledger of Tradera calls: a row for every call, written before it is made; and what may not be called for now.
+
+The calls of the last 24 hours are also kept in memory, so that asking what is left costs no query.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import deque
+from dataclasses import dataclass
+
+from rheod.domain.budget import WINDOW_MS
+from rheod.domain.model import CallClass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """A call about to be made: what for, which, for whom."""
+
+    call_class: CallClass
+    operation: str
+    account_id: str
+    listing_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pause:
+    """Something that may not be called for before `until` (ms), and why."""
+
+    account_id: str
+    call_class: CallClass | None
+    until: int
+    since: int
+    reason: str
+    fingerprint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """A call of the window."""
+
+    at: int
+    call_class: CallClass
+    operation: str
+
+
+class Ledger:
+    """The window of the last 24 hours in memory, mirrored from the rows. Planned calls count from the plan on."""
+
+    def __init__(self, window: list[Spent], pauses: list[Pause]) -> None:
+        self._window = deque(window)
+        self._pauses = {(pause.account_id, pause.call_class): pause for pause in pauses}
+
+    @classmethod
+    def load(cls, db: sqlite3.Connection, *, now: int) -> Ledger:
+        """Read the window and the pauses from the store."""
+        rows = db.execute(
+            "SELECT at, class, operation FROM calls WHERE counted = 1 AND at > ? ORDER BY at",
+            (now - WINDOW_MS,),
+        ).fetchall()
+        pauses = [_pause_of(row) for row in db.execute("SELECT * FROM pauses").fetchall()]
+        return cls([Spent(row["at"], CallClass(row["class"]), row["operation"]) for row in rows], pauses)
+
+    def times(
+        self, *, now: int, call_class: CallClass | None = None, operation: str | None = None
+    ) -> list[int]:
+        """The times of the window's calls, oldest first, of one class or operation if asked."""
+        while self._window and self._window[0].at <= now - WINDOW_MS:
+            self._window.popleft()
+        return [
+            spent.at
+            for spent in self._window
+            if (call_class is None or spent.call_class is call_class)
+            and (operation is None or spent.operation == operation)
+        ]
+
+    def spend(self, call: Call, *, now: int) -> Spent:
+        """Count a call from this moment on; its row is written before it is sent."""
+        spent = Spent(now, call.call_class, call.operation)
+        self._window.append(spent)
+        return spent
+
+    def refund(self, spent: Spent) -> None:
+        """The call certainly never reached Tradera."""
+        self._window.remove(spent)
+
+    def pause(self, account_id: str, call_class: CallClass | None) -> Pause | None:
+        """The pause in force for an account (`call_class` None) or, for all accounts (''), a class."""
+        return self._pauses.get((account_id, call_class))
+
+    def pauses(self) -> list[Pause]:
+        """Every pause on record."""
+        return list(self._pauses.values())
+
+    def set_pause(self, pause: Pause) -> None:
+        """Remember a pause; `save_pause` writes it."""
+        self._pauses[(pause.account_id, pause.call_class)] = pause
+
+    def lift(self, pause: Pause) -> None:
+        """Forget a pause; `drop_pause` removes its row."""
+        self._pauses.pop((pause.account_id, pause.call_class), None)
+
+
+def _pause_of(row: sqlite3.Row) -> Pause:
+    return Pause(
+        account_id=row["account_id"],
+        call_class=CallClass(row["class"]) if row["class"] else None,
+        until=row["until"],
+        since=row["since"],
+        reason=row["reason"],
+        fingerprint=row["fingerprint"],
+    )
+
+
+def open_call(db: sqlite3.Connection, call: Call, *, now: int) -> int:
+    """Write the row of a call that is about to be made."""
+    cursor = db.execute(
+        "INSERT INTO calls (at, account_id, class, operation, listing_id) VALUES (?, ?, ?, ?, ?)",
+        (now, call.account_id, call.call_class, call.operation, call.listing_id),
+    )
+    assert cursor.lastrowid is not None
+    return cursor.lastrowid
+
+
+def close_call(
+    db: sqlite3.Connection, call_id: int, *, outcome: str, counted: bool, duration_ms: int
+) -> None:
+    """Note how the call went; `counted` False when it certainly never arrived."""
+    db.execute(
+        "UPDATE calls SET outcome = ?, counted = ?, duration_ms = ? WHERE id = ?",
+        (outcome, counted, duration_ms, call_id),
+    )
+
+
+def save_pause(db: sqlite3.Connection, pause: Pause) -> None:
+    """Write a pause."""
+    db.execute(
+        "INSERT OR REPLACE INTO pauses (account_id, class, until, reason, fingerprint, since) VALUES (?, ?, ?, ?, ?, ?)",
+        (pause.account_id, pause.call_class or "", pause.until, pause.reason, pause.fingerprint, pause.since),
+    )
+
+
+def drop_pause(db: sqlite3.Connection, pause: Pause) -> None:
+    """Remove a pause."""
+    db.execute(
+        "DELETE FROM pauses WHERE account_id = ? AND class = ?", (pause.account_id, pause.call_class or "")
+    )
+
+
+def calls_of(db: sqlite3.Connection, listing_id: str) -> list[dict[str, object]]:
+    """Every call made for a listing, oldest first, for the owner's timeline."""
+    rows = db.execute(
+        "SELECT at, operation, outcome, duration_ms FROM calls WHERE listing_id = ? ORDER BY id",
+        (listing_id,),
+    )
+    return [dict(row) for row in rows.fetchall()]

@@ -1,0 +1,244 @@
+-- The first schema. Times are milliseconds UTC, money is öre, JSON is text.
+CREATE TABLE accounts (
+  id TEXT PRIMARY KEY,
+  reference TEXT NOT NULL UNIQUE,          -- '' is the default account
+  created_at INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE items (
+  id TEXT PRIMARY KEY,
+  account_id TEXT NOT NULL REFERENCES accounts (id),
+  external_id TEXT NOT NULL,
+  type TEXT NOT NULL CHECK (type IN ('item', 'container')),
+  title TEXT NOT NULL,
+  price_ore INTEGER CHECK (price_ore > 0),
+  parent_external_id TEXT,
+  rheo_status TEXT NOT NULL CHECK (rheo_status IN ('draft', 'active', 'sold', 'not_listed', 'archived')),
+  tradera_status TEXT CHECK (tradera_status IN ('pending_sync', 'active', 'sold', 'ended', 'sync_error')),
+  version INTEGER NOT NULL CHECK (version > 0),
+  spec TEXT NOT NULL,                      -- what the last PUT said, less the columns above
+  last_error TEXT,
+  delete_requested INTEGER NOT NULL DEFAULT 0 CHECK (delete_requested IN (0, 1)),
+  removed_at INTEGER,                      -- kept after removal: a sale may still arrive for it
+  created_at INTEGER NOT NULL,
+  updated_at INTEGER NOT NULL
+) STRICT;
+-- one standing item for an external id; a removed or archived one does not stand in the way of a new one
+CREATE UNIQUE INDEX items_standing ON items (account_id, external_id)
+  WHERE removed_at IS NULL AND rheo_status <> 'archived';
+CREATE INDEX items_by_external_id ON items (account_id, external_id, created_at);
+CREATE INDEX items_by_update ON items (account_id, updated_at, id) WHERE removed_at IS NULL;
+CREATE INDEX items_by_parent ON items (account_id, parent_external_id)
+  WHERE parent_external_id IS NOT NULL AND removed_at IS NULL;
+
+CREATE TABLE pictures (
+  id TEXT PRIMARY KEY,
+  item_id TEXT NOT NULL REFERENCES items (id),
+  position INTEGER NOT NULL CHECK (position >= 0),
+  url TEXT NOT NULL,
+  state TEXT NOT NULL CHECK (state IN ('pending', 'ready', 'failed')),
+  file TEXT,
+  size_bytes INTEGER,
+  error TEXT,
+  UNIQUE (item_id, position),
+  CHECK (state <> 'ready' OR file IS NOT NULL)
+) STRICT;
+
+CREATE TABLE listings (
+  id TEXT PRIMARY KEY,
+  item_id TEXT NOT NULL REFERENCES items (id),
+  account_id TEXT NOT NULL REFERENCES accounts (id),
+  generation INTEGER NOT NULL CHECK (generation > 0),
+  state TEXT NOT NULL CHECK (state IN ('queued', 'adding', 'added', 'committing', 'committed', 'live',
+                                       'sold', 'ended', 'rejected', 'withdrawn')),
+  item_version INTEGER NOT NULL,
+  price_kr INTEGER,
+  days INTEGER,
+  request_id INTEGER UNIQUE,
+  tradera_item_id INTEGER UNIQUE,
+  added_at INTEGER,
+  pictures_sent INTEGER NOT NULL DEFAULT 0,
+  picture_in_doubt INTEGER NOT NULL DEFAULT 0 CHECK (picture_in_doubt IN (0, 1)),
+  asked INTEGER NOT NULL DEFAULT 0,
+  ask_at INTEGER,
+  commit_sent_at INTEGER,
+  live_at INTEGER,
+  ends_at INTEGER,
+  closed_at INTEGER,
+  end_wish TEXT CHECK (end_wish IN ('unlisted', 'marked_sold', 'deleted')),
+  error TEXT,
+  created_at INTEGER NOT NULL,
+  UNIQUE (item_id, generation),
+  CHECK (state NOT IN ('added', 'committing', 'committed', 'live') OR request_id IS NOT NULL),
+  CHECK (state NOT IN ('committing', 'committed', 'live') OR commit_sent_at IS NOT NULL)
+) STRICT;
+-- never two ads of one item: at most one listing may be, or become, visible
+CREATE UNIQUE INDEX listings_open ON listings (item_id)
+  WHERE state IN ('queued', 'adding', 'added', 'committing', 'committed', 'live');
+CREATE INDEX listings_waiting ON listings (account_id, ask_at) WHERE state IN ('committing', 'committed');
+CREATE INDEX listings_live ON listings (account_id, state) WHERE state IN ('committing', 'committed', 'live');
+-- once a commit may have been sent, its request id is the only one this listing may ever have
+CREATE TRIGGER listings_one_commit BEFORE UPDATE OF request_id, tradera_item_id, commit_sent_at ON listings
+WHEN OLD.commit_sent_at IS NOT NULL AND (NEW.request_id IS NOT OLD.request_id
+  OR NEW.tradera_item_id IS NOT OLD.tradera_item_id OR NEW.commit_sent_at IS NOT OLD.commit_sent_at)
+BEGIN
+  SELECT RAISE(ABORT, 'a committed listing keeps its request');
+END;
+
+CREATE TABLE jobs (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  lane TEXT NOT NULL CHECK (lane IN ('images', 'tradera', 'hooks', 'sales')),
+  kind TEXT NOT NULL,
+  subject TEXT NOT NULL,
+  account_id TEXT NOT NULL REFERENCES accounts (id),
+  item_id TEXT REFERENCES items (id),
+  endpoint_id TEXT REFERENCES endpoints (id),
+  state TEXT NOT NULL DEFAULT 'due' CHECK (state IN ('due', 'held')),
+  due_at INTEGER NOT NULL,
+  attempts INTEGER NOT NULL DEFAULT 0,
+  cost INTEGER NOT NULL DEFAULT 0,         -- Tradera calls the job will take, for the forecast of the queue
+  rank INTEGER NOT NULL DEFAULT 0,         -- urgency within the tradera lane, 0 first
+  revision INTEGER NOT NULL DEFAULT 0,     -- goes up when the job is ordered again while it runs
+  reason TEXT,                             -- why it waits
+  created_at INTEGER NOT NULL,
+  UNIQUE (kind, subject),
+  CHECK ((lane = 'hooks') = (endpoint_id IS NOT NULL))
+) STRICT;
+CREATE INDEX jobs_due ON jobs (lane, account_id, state, due_at);
+CREATE INDEX jobs_urgent ON jobs (lane, account_id, state, rank, id) WHERE lane = 'tradera';
+CREATE INDEX jobs_publish ON jobs (account_id, id, cost) WHERE kind = 'publish';
+CREATE INDEX jobs_hooks ON jobs (endpoint_id, state, id) WHERE lane = 'hooks';
+CREATE INDEX jobs_hooks_order ON jobs (endpoint_id, item_id, id) WHERE lane = 'hooks';
+CREATE INDEX jobs_item ON jobs (item_id);
+
+CREATE TABLE notices (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT,
+  event_id TEXT NOT NULL UNIQUE,
+  account_id TEXT NOT NULL REFERENCES accounts (id),
+  item_id TEXT NOT NULL REFERENCES items (id),
+  type TEXT NOT NULL,
+  data TEXT NOT NULL,
+  body BLOB,                               -- the webhook's bytes, built once; NULL for history alone
+  once TEXT UNIQUE,                        -- what may be told only once
+  created_at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX notices_by_item ON notices (item_id, seq);
+
+CREATE TABLE endpoints (
+  id TEXT PRIMARY KEY,
+  account_id TEXT NOT NULL REFERENCES accounts (id),
+  url TEXT,
+  secret TEXT NOT NULL,
+  previous_secret TEXT,
+  previous_until INTEGER,
+  active INTEGER NOT NULL DEFAULT 1 CHECK (active IN (0, 1)),
+  fail_count INTEGER NOT NULL DEFAULT 0,
+  probe_at INTEGER,                        -- while it fails: when the next single event may try
+  created_at INTEGER NOT NULL,
+  updated_at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX endpoints_by_account ON endpoints (account_id, created_at);
+
+CREATE TABLE deliveries (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  endpoint_id TEXT NOT NULL REFERENCES endpoints (id),
+  notice_seq INTEGER NOT NULL REFERENCES notices (seq),
+  attempt INTEGER NOT NULL,
+  status TEXT NOT NULL CHECK (status IN ('success', 'failed')),
+  http_status INTEGER,
+  error TEXT,
+  snippet TEXT,
+  duration_ms INTEGER NOT NULL,
+  created_at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX deliveries_by_notice ON deliveries (notice_seq);
+CREATE INDEX deliveries_by_time ON deliveries (created_at);
+
+CREATE TABLE inbox (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  message_id TEXT NOT NULL UNIQUE,
+  business_key TEXT UNIQUE,                -- 'OrderCreated:<order>' or 'ItemClosed:<item>'
+  account_id TEXT REFERENCES accounts (id),
+  type TEXT,
+  order_id INTEGER,
+  body TEXT NOT NULL,
+  state TEXT NOT NULL CHECK (state IN ('new', 'done', 'quarantined', 'ignored')),
+  reason TEXT,
+  received_at INTEGER NOT NULL,
+  settled_at INTEGER
+) STRICT;
+CREATE INDEX inbox_new ON inbox (account_id, type, id) WHERE state = 'new';
+CREATE INDEX inbox_state ON inbox (state, id);
+
+CREATE TABLE inbox_items (
+  inbox_id INTEGER NOT NULL REFERENCES inbox (id),
+  tradera_item_id INTEGER NOT NULL,
+  PRIMARY KEY (tradera_item_id, inbox_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE orders (
+  order_id INTEGER PRIMARY KEY,
+  account_id TEXT NOT NULL REFERENCES accounts (id),
+  subtotal_ore INTEGER NOT NULL,
+  buyer TEXT NOT NULL,                     -- personal data; erased after retention.orders_days
+  paid_at INTEGER,
+  shipped_at INTEGER,
+  created_at INTEGER NOT NULL,
+  updated_at INTEGER NOT NULL,
+  received_at INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE order_lines (
+  order_id INTEGER NOT NULL REFERENCES orders (order_id),
+  tradera_item_id INTEGER NOT NULL,
+  item_id TEXT REFERENCES items (id),      -- NULL: a sale of something rheod does not know
+  quantity INTEGER NOT NULL,
+  unit_price_ore INTEGER NOT NULL,
+  title TEXT NOT NULL,
+  PRIMARY KEY (order_id, tradera_item_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX order_lines_by_item ON order_lines (item_id) WHERE item_id IS NOT NULL;
+CREATE INDEX order_lines_by_ad ON order_lines (tradera_item_id);
+CREATE INDEX order_lines_unmatched ON order_lines (order_id) WHERE item_id IS NULL;
+
+-- the ledger: one row for every Tradera call, written before the call is made
+CREATE TABLE calls (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  at INTEGER NOT NULL,
+  account_id TEXT NOT NULL REFERENCES accounts (id),
+  class TEXT NOT NULL,
+  operation TEXT NOT NULL,
+  listing_id TEXT REFERENCES listings (id),
+  outcome TEXT,                            -- NULL: sent, answer unknown; 'ok', or the failure's sentence
+  counted INTEGER NOT NULL DEFAULT 1 CHECK (counted IN (0, 1)),
+  duration_ms INTEGER
+) STRICT;
+CREATE INDEX calls_in_window ON calls (at) WHERE counted = 1;
+CREATE INDEX calls_by_listing ON calls (listing_id) WHERE listing_id IS NOT NULL;
+
+-- what may not be called for now: a class after a 429 (account ''), an account whose token Tradera refuses (class '')
+CREATE TABLE pauses (
+  account_id TEXT NOT NULL,
+  class TEXT NOT NULL,
+  until INTEGER NOT NULL,
+  reason TEXT NOT NULL,
+  fingerprint TEXT NOT NULL DEFAULT '',    -- of the refused token: another token lifts the pause
+  since INTEGER NOT NULL,
+  PRIMARY KEY (account_id, class)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE api_keys (
+  id TEXT PRIMARY KEY,
+  account_id TEXT NOT NULL REFERENCES accounts (id),
+  digest BLOB NOT NULL UNIQUE,             -- SHA-256 of the key; the key itself is shown once and not kept
+  prefix TEXT NOT NULL,
+  name TEXT NOT NULL,
+  created_at INTEGER NOT NULL,
+  last_used_at INTEGER,
+  revoked_at INTEGER
+) STRICT;
+
+CREATE TABLE marks (
+  name TEXT PRIMARY KEY,                   -- admin token digest, reconciliation cursors
+  value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;

@@ -1,0 +1,61 @@
+"""Numbered SQL that makes and changes the schema; append-only: a released file is never edited.
+
+`0001_start.sql`, `0002_….sql`: the number is the `user_version` a database has after it.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from importlib import resources
+from pathlib import Path
+
+from rheod.domain.crash import crashpoint
+from rheod.domain.errors import RheodError
+
+
+def scripts() -> list[tuple[int, str]]:
+    """Every migration as (version, SQL), in order."""
+    files = [entry for entry in resources.files(__name__).iterdir() if entry.name.endswith(".sql")]
+    return sorted((int(entry.name[:4]), entry.read_text(encoding="utf-8")) for entry in files)
+
+
+def migrate(db: sqlite3.Connection, *, file: Path) -> None:
+    """Bring the schema up to date, each step in one transaction, after a copy of what was there before.
+
+    Raises RheodError when the database is newer than this program.
+    """
+    version = db.execute("PRAGMA user_version").fetchone()[0]
+    steps = scripts()
+    newest = steps[-1][0]
+    if version > newest:
+        raise RheodError(
+            f"The database {file} has schema {version}, this rheod knows {newest}: install the newer rheod again, "
+            f"or restore the copy {file.name}.before-{newest + 1:04d} beside it"
+        )
+    for number, script in steps:
+        if number > version:
+            if version > 0:
+                _copy(db, file.with_name(f"{file.name}.before-{number:04d}"))
+            _step(db, number, script)
+
+
+def _step(db: sqlite3.Connection, number: int, script: str) -> None:
+    try:
+        db.executescript(f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {number};")
+        crashpoint("migration.before_commit")
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
+    crashpoint("migration.committed")
+
+
+def _copy(db: sqlite3.Connection, to: Path) -> None:
+    partial = to.with_name(to.name + ".part")
+    partial.unlink(missing_ok=True)
+    with sqlite3.connect(partial) as copy:
+        db.backup(copy)
+    copy.close()
+    partial.chmod(0o600)
+    partial.replace(to)

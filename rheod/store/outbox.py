@@ -1,0 +1,237 @@
+"""Rows of notices, endpoints and deliveries: what has happened, whom to tell, and every try of telling.
+
+A notice is written in the transaction that changed the state; its bytes never change afterwards.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+from rheod.domain.model import Job, JobKind, JobOrder, LaneName
+from rheod.store.jobs import Owner, job_of, order
+
+FIRST_TRIES = 6
+"""Tries of the documented quick schedule (0, 1, 3, 7, 15 and 31 s): an event that alone fails blocks no longer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """Where an account's webhooks go. `probe_at` is set while it fails: one event at a time, not before then."""
+
+    id: str
+    account_id: str
+    url: str | None
+    secret: str
+    previous_secret: str | None = None
+    previous_until: int | None = None
+    active: bool = True
+    fail_count: int = 0
+    probe_at: int | None = None
+    created_at: int = 0
+    updated_at: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewNotice:
+    """A notice about to be written: `body` is None for history alone, `once` names what may be told only once."""
+
+    event_id: str
+    type: str
+    data: str
+    body: bytes | None
+    once: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """A notice as it is sent: its id and its bytes."""
+
+    seq: int
+    event_id: str
+    type: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Milestone:
+    """A notice as history shows it."""
+
+    event_id: str
+    type: str
+    data: dict[str, Any]
+    created_at: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One try of delivering a notice to an endpoint."""
+
+    endpoint_id: str
+    notice_seq: int
+    attempt: int
+    ok: bool
+    http_status: int | None
+    error: str | None
+    snippet: str | None
+    duration_ms: int
+
+
+_ENDPOINT_FIELDS = tuple(field.name for field in fields(Endpoint))
+
+
+def _endpoint_of(row: sqlite3.Row) -> Endpoint:
+    return Endpoint(**{**{name: row[name] for name in _ENDPOINT_FIELDS}, "active": bool(row["active"])})
+
+
+def add_notice(db: sqlite3.Connection, notice: NewNotice, owner: Owner, *, now: int) -> int | None:
+    """Write a notice down; None when what may be told once has been told."""
+    row = db.execute(
+        "INSERT INTO notices (event_id, account_id, item_id, type, data, body, once, created_at)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (once) DO NOTHING RETURNING seq",
+        (
+            notice.event_id,
+            owner.account_id,
+            owner.item_id,
+            notice.type,
+            notice.data,
+            notice.body,
+            notice.once,
+            now,
+        ),
+    ).fetchone()
+    return None if row is None else int(row["seq"])
+
+
+def order_deliveries(db: sqlite3.Connection, seq: int, owner: Owner, *, now: int) -> None:
+    """Order one delivery of the notice for each endpoint of the account that has an address."""
+    rows = db.execute(
+        "SELECT id FROM endpoints WHERE account_id = ? AND url IS NOT NULL", (owner.account_id,)
+    )
+    for row in rows.fetchall():
+        wanted = JobOrder(lane=LaneName.HOOKS, kind=JobKind.DELIVER, subject=f"{seq}:{row['id']}")
+        order(
+            db,
+            wanted,
+            Owner(account_id=owner.account_id, item_id=owner.item_id, endpoint_id=row["id"]),
+            now=now,
+        )
+
+
+def told(db: sqlite3.Connection, seq: int) -> Told:
+    """The notice of this number."""
+    row = db.execute("SELECT seq, event_id, type, body FROM notices WHERE seq = ?", (seq,)).fetchone()
+    return Told(seq=row["seq"], event_id=row["event_id"], type=row["type"], body=row["body"])
+
+
+def history(db: sqlite3.Connection, item_id: str) -> list[Milestone]:
+    """Every milestone of an item, newest first."""
+    rows = db.execute(
+        "SELECT event_id, type, data, created_at FROM notices WHERE item_id = ? ORDER BY seq DESC", (item_id,)
+    )
+    return [Milestone(**{**dict(row), "data": json.loads(row["data"])}) for row in rows.fetchall()]
+
+
+def endpoint(db: sqlite3.Connection, endpoint_id: str) -> Endpoint | None:
+    """The endpoint of this id, unless it was removed."""
+    row = db.execute("SELECT * FROM endpoints WHERE id = ?", (endpoint_id,)).fetchone()
+    return row and _endpoint_of(row)
+
+
+def first_endpoint(db: sqlite3.Connection, account_id: str) -> Endpoint | None:
+    """The account's first endpoint: the one of webhook-settings."""
+    row = db.execute(
+        "SELECT * FROM endpoints WHERE account_id = ? ORDER BY created_at, id LIMIT 1", (account_id,)
+    ).fetchone()
+    return row and _endpoint_of(row)
+
+
+def save_endpoint(db: sqlite3.Connection, endpoint: Endpoint) -> None:
+    """Insert the endpoint or replace what may change of it."""
+    names = ", ".join(_ENDPOINT_FIELDS)
+    slots = ", ".join(f":{name}" for name in _ENDPOINT_FIELDS)
+    kept = {"id", "account_id", "created_at"}
+    updates = ", ".join(f"{name} = excluded.{name}" for name in _ENDPOINT_FIELDS if name not in kept)
+    db.execute(
+        f"INSERT INTO endpoints ({names}) VALUES ({slots}) ON CONFLICT (id) DO UPDATE SET {updates}",
+        {name: getattr(endpoint, name) for name in _ENDPOINT_FIELDS},
+    )
+
+
+def deliverable(db: sqlite3.Connection, *, now: int, limit: int, running: Sequence[int]) -> list[Job]:
+    """The deliveries that may go now.
+
+    Each endpoint for itself: a healthy one gets its due events, of one item only the oldest at a time; a failing one
+    gets a single event when its probe is due, the least tried first, so that one bad event never holds the rest.
+    """
+    rows = db.execute("SELECT * FROM endpoints WHERE active = 1 AND url IS NOT NULL").fetchall()
+    busy = _endpoints_of(db, running)
+    picked: list[Job] = []
+    for each in map(_endpoint_of, rows):
+        if each.fail_count == 0:
+            picked += _heads(db, each.id, by="id", due_before=now, limit=limit)
+        elif each.id not in busy and (each.probe_at or 0) <= now:
+            picked += _heads(db, each.id, by="attempts, id", due_before=None, limit=1)
+    return [job for job in picked if job.id not in running][:limit]
+
+
+def _endpoints_of(db: sqlite3.Connection, job_ids: Sequence[int]) -> set[str]:
+    marks = ",".join("?" * len(job_ids))
+    rows = db.execute(f"SELECT DISTINCT endpoint_id FROM jobs WHERE id IN ({marks})", tuple(job_ids))
+    return {row[0] for row in rows.fetchall()}
+
+
+def _heads(
+    db: sqlite3.Connection, endpoint_id: str, *, by: str, due_before: int | None, limit: int
+) -> list[Job]:
+    """The oldest delivery of every item, past those that have used up their first tries."""
+    rows = db.execute(
+        "SELECT * FROM jobs mine WHERE lane = 'hooks' AND endpoint_id = :endpoint AND state = 'due'"
+        " AND (:due IS NULL OR due_at <= :due) AND NOT EXISTS (SELECT 1 FROM jobs older WHERE older.lane = 'hooks'"
+        " AND older.endpoint_id = mine.endpoint_id AND older.item_id = mine.item_id AND older.id < mine.id"
+        f" AND older.state = 'due' AND older.attempts < {FIRST_TRIES}) ORDER BY {by} LIMIT :limit",
+        {"endpoint": endpoint_id, "due": due_before, "limit": limit},
+    )
+    return [job_of(row) for row in rows.fetchall()]
+
+
+def next_delivery_at(db: sqlite3.Connection, *, after: int) -> int | None:
+    """When the next delivery that may not go now may: a due time of a healthy endpoint or a probe of a failing one."""
+    row = db.execute(
+        "SELECT min(at) FROM (SELECT min(due_at) AS at FROM jobs JOIN endpoints e ON e.id = endpoint_id"
+        " WHERE lane = 'hooks' AND state = 'due' AND due_at > :after AND e.active = 1 AND e.fail_count = 0"
+        " UNION ALL SELECT min(probe_at) FROM endpoints WHERE active = 1 AND fail_count > 0 AND probe_at > :after)",
+        {"after": after},
+    ).fetchone()
+    at: int | None = row[0]
+    return at
+
+
+def log_attempt(db: sqlite3.Connection, attempt: Attempt, *, now: int) -> None:
+    """Add a row to the delivery log."""
+    db.execute(
+        "INSERT INTO deliveries (endpoint_id, notice_seq, attempt, status, http_status, error, snippet, duration_ms,"
+        " created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            attempt.endpoint_id,
+            attempt.notice_seq,
+            attempt.attempt,
+            "success" if attempt.ok else "failed",
+            attempt.http_status,
+            attempt.error,
+            attempt.snippet,
+            attempt.duration_ms,
+            now,
+        ),
+    )
+
+
+def drop_old_deliveries(db: sqlite3.Connection, *, before: int, limit: int) -> int:
+    """Forget attempts older than `before` (ms), at most `limit` at a time; returns how many."""
+    return db.execute(
+        "DELETE FROM deliveries WHERE id IN (SELECT id FROM deliveries WHERE created_at < ? LIMIT ?)",
+        (before, limit),
+    ).rowcount
