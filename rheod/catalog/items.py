@@ -1,0 +1,241 @@
+"""What an ERP or the owner asks for: put, read, price, status, delete, publish. Each answer is a sentence."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from rheod.catalog.putting import PutResult, put, queue_listing
+from rheod.catalog.unit import Books, UnitOfWork
+from rheod.domain.ad_text import whole_kronor
+from rheod.domain.budget import expected_at
+from rheod.domain.errors import Refused
+from rheod.domain.events import PriceChanged, Removal
+from rheod.domain.lifecycle import Change
+from rheod.domain.model import (
+    EndWish,
+    Item,
+    ItemSpec,
+    ItemType,
+    JobKind,
+    LaneName,
+    Listing,
+    ListingState,
+    Picture,
+    RheoStatus,
+)
+from rheod.store import items, jobs, orders, outbox
+
+NOT_FOUND = "No item found with this external ID"
+
+
+@dataclass(frozen=True, slots=True)
+class QueuePlace:
+    """Where a publish waits for the call budget: its position from 1, and when it is expected to go (ms)."""
+
+    position: int
+    expected_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class ItemView:
+    """An item as it is shown, with its latest listing, its pictures and why it waits."""
+
+    item: Item
+    listing: Listing | None
+    pictures: tuple[Picture, ...]
+    queue: QueuePlace | None
+    waits_for: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """The call times of the window and the ceiling for publishing; `waits_for` says why nothing is published at all."""
+
+    calls: list[int]
+    ceiling: int
+    waits_for: str | None = None
+
+
+class Catalog:
+    """The owner's use cases. `forecast` tells the state of the call budget for `queue` in `read_item`."""
+
+    def __init__(
+        self, *, books: Books, forecast: Callable[[], Forecast], new_secret: Callable[[], str]
+    ) -> None:
+        self._books = books
+        self._forecast = forecast
+        self._new_secret = new_secret
+
+    async def put_item(self, account_id: str, external_id: str, spec: ItemSpec) -> PutResult:
+        """Create or update an item and order the work it causes.
+
+        Raises Refused: VALIDATION_FAILED for a parent that is no container, CONFLICT while the item is being deleted.
+        """
+        return await self._books.write(lambda unit: put(unit, account_id, external_id, spec))
+
+    async def read_item(self, account_id: str, external_id: str) -> ItemView:
+        """The item as it is now. Raises Refused (NOT_FOUND)."""
+        found, place = await self._books.read(lambda db: _view(db, account_id, external_id))
+        if place is None:
+            return found
+        forecast = self._forecast()
+        if forecast.waits_for is not None:
+            return replace(found, waits_for=forecast.waits_for)
+        if place.due_at > self._books.now() and place.reason:
+            at = place.due_at
+        else:
+            at = expected_at(
+                forecast.calls,
+                ceiling=forecast.ceiling,
+                cost_up_to=place.cost_up_to,
+                now=max(self._books.now(), place.due_at),
+            )
+        return replace(found, queue=QueuePlace(place.position, at))
+
+    async def change_price(self, account_id: str, external_id: str, price_ore: int) -> str:
+        """Set the price (öre); a live ad is repriced by a job. Raises Refused (NOT_FOUND, CONFLICT)."""
+        return await self._books.write(lambda unit: _change_price(unit, account_id, external_id, price_ore))
+
+    async def change_status(
+        self, account_id: str, external_id: str, status: Literal["sold", "not_listed"]
+    ) -> str:
+        """Mark as sold elsewhere or delist; a live ad is ended by a job. Raises Refused (NOT_FOUND, CONFLICT)."""
+        wish = EndWish.MARKED_SOLD if status == "sold" else EndWish.UNLISTED
+        return await self._books.write(lambda unit: _take_away(unit, account_id, external_id, wish))
+
+    async def delete_item(self, account_id: str, external_id: str) -> str:
+        """End the ad, then remove the item, or archive it while an order is in progress. Raises Refused (NOT_FOUND)."""
+        return await self._books.write(
+            lambda unit: _take_away(unit, account_id, external_id, EndWish.DELETED)
+        )
+
+    async def order_publish(self, account_id: str, external_id: str) -> str:
+        """Publish the item (again). Raises Refused (NOT_FOUND, CONFLICT)."""
+        return await self._books.write(lambda unit: _order_publish(unit, account_id, external_id))
+
+    async def list_items(
+        self, account_id: str, *, status: str | None, limit: int, after: tuple[int, str] = (0, "")
+    ) -> list[Item]:
+        """Items after the position (updated_at, id), oldest change first."""
+        return await self._books.read(
+            lambda db: items.page(db, account_id, status=status, limit=limit, after=after)
+        )
+
+    async def webhook_settings(self, account_id: str) -> outbox.Endpoint:
+        """The account's first endpoint; its secret is made on first read."""
+        found = await self._books.read(lambda db: outbox.first_endpoint(db, account_id))
+        if found is not None:
+            return found
+        return await self._books.write(lambda unit: self._endpoint(unit, account_id))
+
+    async def set_webhook_url(self, account_id: str, url: str | None) -> None:
+        """Send events there from now on; events that wait go to the new address, with None they wait on."""
+
+        def use_case(unit: UnitOfWork) -> None:
+            endpoint = self._endpoint(unit, account_id)
+            fresh = replace(endpoint, url=url, active=True, fail_count=0, probe_at=None, updated_at=unit.now)
+            outbox.save_endpoint(unit.db, fresh)
+            unit.rung.add(LaneName.HOOKS)
+
+        await self._books.write(use_case)
+
+    async def rotate_webhook_secret(self, account_id: str) -> outbox.Endpoint:
+        """A new secret; the old one signs beside it for 24 hours."""
+
+        def use_case(unit: UnitOfWork) -> outbox.Endpoint:
+            old = self._endpoint(unit, account_id)
+            rotated = replace(
+                old,
+                secret=self._new_secret(),
+                previous_secret=old.secret,
+                previous_until=unit.now + 24 * 3600 * 1000,
+                updated_at=unit.now,
+            )
+            outbox.save_endpoint(unit.db, rotated)
+            return rotated
+
+        return await self._books.write(use_case)
+
+    def _endpoint(self, unit: UnitOfWork, account_id: str) -> outbox.Endpoint:
+        found = outbox.first_endpoint(unit.db, account_id)
+        if found is not None:
+            return found
+        made = outbox.Endpoint(
+            id=unit.new_id(),
+            account_id=account_id,
+            url=None,
+            secret=self._new_secret(),
+            created_at=unit.now,
+            updated_at=unit.now,
+        )
+        outbox.save_endpoint(unit.db, made)
+        return made
+
+
+def _order_publish(unit: UnitOfWork, account_id: str, external_id: str) -> str:
+    item = _found(unit.db, account_id, external_id)
+    if item.spec.type is ItemType.CONTAINER:
+        raise Refused("CONFLICT", "A container is never listed")
+    if item.delete_requested:
+        raise Refused("CONFLICT", "The item is being deleted")
+    previous = items.latest_listing(unit.db, item.id)
+    if previous is not None and previous.state is ListingState.QUEUED:
+        order = jobs.place_of_publish(unit.db, previous.id)
+        return "Already queued" + (f": position {order.position}" if order else ": waiting for its pictures")
+    if previous is not None and previous.state.is_open:
+        return f"Nothing to do: the listing is {previous.state.value}"
+    queue_listing(unit, item, previous)
+    return "Queued for publishing"
+
+
+def _change_price(unit: UnitOfWork, account_id: str, external_id: str, price_ore: int) -> str:
+    item = _found(unit.db, account_id, external_id)
+    listing = items.latest_listing(unit.db, item.id)
+    change = unit.apply(item, listing, PriceChanged(price_ore=price_ore, price_kr=whole_kronor(price_ore)))
+    if change.item == item:
+        return "Price is unchanged; nothing to do."
+    return "Price updated; the ad follows in the background." if change.jobs else "Price updated."
+
+
+def _take_away(unit: UnitOfWork, account_id: str, external_id: str, wish: EndWish) -> str:
+    item = _found(unit.db, account_id, external_id)
+    if item.rheo_status is RheoStatus.ARCHIVED and wish is EndWish.DELETED:
+        return "Item is already deleted; it is kept as archived while its order is in progress."
+    listing = items.latest_listing(unit.db, item.id)
+    keep = wish is EndWish.DELETED and orders.open_for_item(unit.db, item.id)
+    change = unit.apply(item, listing, Removal(wish=wish, keep=keep, at=unit.now))
+    if change.removed:
+        jobs.drop(unit.db, JobKind.FETCH_PICTURE, [each.id for each in items.pictures(unit.db, item.id)])
+    if listing is not None and change.listing is not None and change.listing.state is ListingState.WITHDRAWN:
+        jobs.drop(unit.db, JobKind.PUBLISH, [listing.id])
+    return _take_away_message(change, wish)
+
+
+def _take_away_message(change: Change, wish: EndWish) -> str:
+    ending = change.listing is not None and change.listing.state.may_be_live
+    if wish is EndWish.DELETED:
+        if ending:
+            return "The ad is being ended; the item is removed when Tradera confirms."
+        return "Item deleted." if change.removed else "Item archived: an order is in progress."
+    done = "Item marked as sold" if wish is EndWish.MARKED_SOLD else "Item delisted"
+    return done + ("; its ad is being ended in the background." if ending else ".")
+
+
+def _found(db: sqlite3.Connection, account_id: str, external_id: str) -> Item:
+    found = items.find(db, account_id, external_id)
+    if found is None:
+        raise Refused("NOT_FOUND", NOT_FOUND)
+    return found
+
+
+def _view(db: sqlite3.Connection, account_id: str, external_id: str) -> tuple[ItemView, jobs.Place | None]:
+    item = _found(db, account_id, external_id)
+    listing = items.latest_listing(db, item.id)
+    place = None
+    if listing is not None and listing.state is ListingState.QUEUED:
+        place = jobs.place_of_publish(db, listing.id)
+    pictures = tuple(items.pictures(db, item.id))
+    return ItemView(item, listing, pictures, None, place.reason if place else None), place

@@ -1,0 +1,235 @@
+"""The steps of one publishing, as the publisher reports them: each stores the state before or after one Tradera call.
+
+The rules that keep an item from being auctioned twice live here and in the schema: create may be repeated only before
+a commit was sent, a commit only with the same request id, and a listing that may be visible blocks every other.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass, replace
+
+from rheod.catalog.unit import UnitOfWork
+from rheod.domain.ad_text import whole_kronor
+from rheod.domain.events import (
+    Closed,
+    EndRefused,
+    PublishFailed,
+    PublishInDoubt,
+    Repriced,
+    SyncRefused,
+    WentLive,
+)
+from rheod.domain.lifecycle import Change
+from rheod.domain.model import (
+    CloseReason,
+    Item,
+    JobKind,
+    JobOrder,
+    LaneName,
+    Listing,
+    ListingState,
+    Picture,
+    PictureState,
+)
+from rheod.store import items
+from rheod.store.jobs import Owner
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A listing with all its publishing needs: the item and its pictures in order."""
+
+    item: Item
+    listing: Listing
+    pictures: tuple[Picture, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """When the first answer is asked for after a commit, in ms."""
+
+    first_ask_ms: int
+
+
+def plan(db: sqlite3.Connection, listing_id: str) -> Plan | None:
+    """What is to be published now, or None while pictures are missing."""
+    listing = items.listing(db, listing_id)
+    pictures = items.pictures(db, listing.item_id)
+    if any(picture.state is PictureState.PENDING for picture in pictures):
+        return None
+    ready = tuple(picture for picture in pictures if picture.state is PictureState.READY)
+    return Plan(items.by_id(db, listing.item_id), listing, ready)
+
+
+def start_create(unit: UnitOfWork, plan: Plan, days: int) -> bool:
+    """Before create: note the intent and what the ad will show and for how many `days`. False when the owner has taken it back."""
+    listing = items.listing(unit.db, plan.listing.id)
+    if listing.state not in {ListingState.QUEUED, ListingState.ADDING, ListingState.ADDED}:
+        return False
+    _save(
+        unit,
+        replace(
+            listing,
+            state=ListingState.ADDING,
+            item_version=plan.item.version,
+            price_kr=whole_kronor(plan.item.spec.price_ore or 100),
+            days=days,
+            request_id=None,
+            tradera_item_id=None,
+            added_at=None,
+            pictures_sent=0,
+            picture_in_doubt=False,
+        ),
+    )
+    return True
+
+
+def created(unit: UnitOfWork, listing_id: str, request_id: int, tradera_item_id: int) -> bool:
+    """After create: both ids are stored before anything else is done with them."""
+    listing = items.listing(unit.db, listing_id)
+    if listing.state is not ListingState.ADDING:
+        return False
+    _save(
+        unit,
+        replace(
+            listing,
+            state=ListingState.ADDED,
+            request_id=request_id,
+            tradera_item_id=tradera_item_id,
+            added_at=unit.now,
+        ),
+    )
+    return True
+
+
+def start_picture(unit: UnitOfWork, listing_id: str) -> bool:
+    """Before a picture: from here to its answer it may have arrived. False when the listing must stop or start over."""
+    listing = items.listing(unit.db, listing_id)
+    if not _still_shows(unit, listing):
+        return False
+    _save(unit, replace(listing, picture_in_doubt=True))
+    return True
+
+
+def picture_sent(unit: UnitOfWork, listing_id: str) -> bool:
+    """After a picture was taken. False when the owner has taken the listing back meanwhile."""
+    listing = items.listing(unit.db, listing_id)
+    _save(unit, replace(listing, pictures_sent=listing.pictures_sent + 1, picture_in_doubt=False))
+    return listing.state is ListingState.ADDED
+
+
+def start_commit(unit: UnitOfWork, listing_id: str, schedule: Schedule) -> bool:
+    """Before commit: from here on this request is the only one the listing may ever have, and answers are asked for.
+
+    False when the owner has taken the item back or changed it: nothing was committed then.
+    """
+    listing = items.listing(unit.db, listing_id)
+    if listing.state in {ListingState.COMMITTING, ListingState.COMMITTED}:
+        _save(
+            unit, replace(listing, ask_at=unit.now + schedule.first_ask_ms)
+        )  # the same request, after asking
+        return True
+    if not _still_shows(unit, listing):
+        return False
+    committing = replace(listing, state=ListingState.COMMITTING, commit_sent_at=unit.now, asked=0)
+    _ask_again(unit, committing, schedule.first_ask_ms)
+    return True
+
+
+def committed(unit: UnitOfWork, listing_id: str, schedule: Schedule) -> bool:
+    """After commit was answered."""
+    listing = items.listing(unit.db, listing_id)
+    if listing.state is ListingState.COMMITTING:
+        _ask_again(unit, replace(listing, state=ListingState.COMMITTED), schedule.first_ask_ms)
+    return True
+
+
+def commit_refused(unit: UnitOfWork, listing_id: str, error: str) -> None:
+    """Tradera answered the commit with a refusal: what it means is settled by asking for the result."""
+    listing = items.listing(unit.db, listing_id)
+    if listing.state is ListingState.COMMITTING:
+        _save(unit, replace(listing, error=error))
+
+
+def start_over(unit: UnitOfWork, listing_id: str) -> None:
+    """The item changed, or the request is stale, before any commit: throw the request away and queue anew."""
+    listing = items.listing(unit.db, listing_id)
+    if listing.state in {ListingState.ADDING, ListingState.ADDED}:
+        queued = replace(
+            listing, state=ListingState.QUEUED, request_id=None, tradera_item_id=None, added_at=None
+        )
+        _save(unit, replace(queued, pictures_sent=0, picture_in_doubt=False))
+
+
+def ask_later(unit: UnitOfWork, listing_id: str, delay_ms: int) -> None:
+    """No result yet: ask again after `delay_ms`."""
+    listing = items.listing(unit.db, listing_id)
+    if listing.state in {ListingState.COMMITTING, ListingState.COMMITTED}:
+        _save(unit, replace(listing, asked=listing.asked + 1, ask_at=unit.now + delay_ms))
+
+
+def went_live(unit: UnitOfWork, listing_id: str, ad_url: str) -> Change:
+    """The ad is visible."""
+    item, listing = _both(unit, listing_id)
+    wanted = whole_kronor(item.spec.price_ore or 100)
+    return unit.apply(item, listing, WentLive(at=unit.now, ad_url=ad_url, wanted_kr=wanted))
+
+
+def failed(unit: UnitOfWork, listing_id: str, error: str) -> Change:
+    """The listing will never be visible."""
+    item, listing = _both(unit, listing_id)
+    return unit.apply(item, listing, PublishFailed(error=error))
+
+
+def in_doubt(unit: UnitOfWork, listing_id: str, error: str) -> Change:
+    """A human must look: nobody could say whether the ad is visible."""
+    item, listing = _both(unit, listing_id)
+    return unit.apply(item, listing, PublishInDoubt(error=error))
+
+
+def ended(unit: UnitOfWork, listing_id: str) -> Change:
+    """Tradera has ended the ad as the owner wished, or it was down already."""
+    item, listing = _both(unit, listing_id)
+    return unit.apply(item, listing, Closed(reason=CloseReason.CLOSED_BY_SELLER, at=unit.now))
+
+
+def end_refused(unit: UnitOfWork, listing_id: str, error: str) -> Change:
+    """Tradera keeps the ad up."""
+    item, listing = _both(unit, listing_id)
+    return unit.apply(item, listing, EndRefused(error=error))
+
+
+def repriced(unit: UnitOfWork, listing_id: str, price_kr: int) -> Change:
+    """Tradera shows the new price."""
+    item, listing = _both(unit, listing_id)
+    return unit.apply(item, listing, Repriced(price_kr=price_kr))
+
+
+def reprice_refused(unit: UnitOfWork, listing_id: str, error: str) -> Change:
+    """Tradera keeps the old price; the item keeps the new one here."""
+    item, listing = _both(unit, listing_id)
+    return unit.apply(item, listing, SyncRefused(error=error))
+
+
+def _both(unit: UnitOfWork, listing_id: str) -> tuple[Item, Listing]:
+    listing = items.listing(unit.db, listing_id)
+    return items.by_id(unit.db, listing.item_id), listing
+
+
+def _still_shows(unit: UnitOfWork, listing: Listing) -> bool:
+    """Whether the uncommitted request is still wanted and shows the item as it is now (price apart)."""
+    item = items.by_id(unit.db, listing.item_id)
+    return listing.state is ListingState.ADDED and listing.item_version == item.version
+
+
+def _ask_again(unit: UnitOfWork, listing: Listing, delay_ms: int) -> None:
+    _save(unit, replace(listing, ask_at=unit.now + delay_ms))
+    wanted = JobOrder(
+        lane=LaneName.TRADERA, kind=JobKind.RESULTS, subject=listing.account_id, delay_ms=delay_ms
+    )
+    unit.order_for(wanted, Owner(account_id=listing.account_id))
+
+
+def _save(unit: UnitOfWork, listing: Listing) -> None:
+    items.save_listing(unit.db, listing, now=unit.now)

@@ -1,0 +1,227 @@
+"""What Tradera tells of sales and closings: messages taken in, orders recorded, listings closed (push.md).
+
+A sale is never dropped: an order for something rheod does not know is kept as unmatched.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeGuard
+
+from rheod.catalog.publishing import went_live
+from rheod.catalog.unit import UnitOfWork
+from rheod.domain.events import Closed, Sold
+from rheod.domain.model import (
+    CloseReason,
+    JobKind,
+    JobOrder,
+    LaneName,
+    Listing,
+    ListingState,
+    Order,
+    OrderLine,
+)
+from rheod.store import inbox, items, orders
+from rheod.store.jobs import Owner
+
+REASONS: Mapping[str, CloseReason] = {
+    "ItemClosedByTradera": CloseReason.CLOSED_BY_TRADERA,
+    "ItemClosedBySeller": CloseReason.CLOSED_BY_SELLER,
+    "ItemEndedWithoutBuyer": CloseReason.NO_BIDS,
+    "ShopItemQuantityZero": CloseReason.QUANTITY_ZERO,
+}
+"""Tradera's reasons and ours (push.md)."""
+
+ORDERS_A_CALL = 50
+"""Orders looked up in one call; the path carries their ids."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A push message as it came from the queue."""
+
+    message_id: str
+    body: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SellersAndSite:
+    """Whose messages are ours (Tradera member id -> account id) and how an ad's address is made."""
+
+    accounts: Mapping[int, str]
+    site_url: str
+    closed_grace_ms: int
+
+    def ad_url(self, tradera_item_id: int | None) -> str:
+        """The public address of an ad (tradera-v4.md section 5.5)."""
+        return f"{self.site_url}/item/{tradera_item_id}"
+
+
+def take_in(unit: UnitOfWork, messages: Sequence[Message], sellers: SellersAndSite) -> int:
+    """Keep every message and order the work it causes; returns how many were new. Nothing in a message raises."""
+    return sum(_take_in_one(unit, message, sellers) for message in messages)
+
+
+def _take_in_one(unit: UnitOfWork, message: Message, sellers: SellersAndSite) -> bool:
+    entry = read_message(message, sellers.accounts)
+    inbox_id = inbox.add(unit.db, entry, now=unit.now)
+    if inbox_id is None or entry.state != "new" or entry.account_id is None:
+        return inbox_id is not None
+    if entry.type == "OrderCreated":
+        wanted = JobOrder(lane=LaneName.TRADERA, kind=JobKind.ORDERS, subject=entry.account_id)
+    else:
+        wanted = JobOrder(
+            lane=LaneName.SALES, kind=JobKind.CLOSE, subject=str(inbox_id), delay_ms=_grace(entry, sellers)
+        )
+    unit.order_for(wanted, Owner(account_id=entry.account_id))
+    return True
+
+
+def _grace(entry: inbox.Entry, sellers: SellersAndSite) -> int:
+    """The queue is unordered: an order that explains the closing may come a little later."""
+    return 0 if '"ItemClosedByTradera"' in entry.body else sellers.closed_grace_ms
+
+
+def read_message(message: Message, accounts: Mapping[int, str]) -> inbox.Entry:
+    """What a message is about; anything that cannot be read is quarantined, anything foreign ignored."""
+    try:
+        content = json.loads(message.body)
+    except (ValueError, RecursionError):
+        return _quarantined(message, "is not JSON")
+    if not isinstance(content, dict):
+        return _quarantined(message, "is not a JSON object")
+    kind = content.get("Type")
+    about = _about(kind, content)
+    if isinstance(about, str):
+        return _quarantined(message, about)
+    key, order_id, ads = about
+    seller = content.get("SellerMemberId")
+    if not _is_id(seller):
+        return _quarantined(message, "has no SellerMemberId")
+    account_id = accounts.get(seller)
+    return inbox.Entry(
+        message_id=message.message_id,
+        body=message.body,
+        state="new" if account_id else "ignored",
+        reason=None if account_id else "of another seller",
+        business_key=key,
+        account_id=account_id,
+        type=str(kind),
+        order_id=order_id,
+        tradera_item_ids=ads,
+    )
+
+
+def _about(kind: Any, content: dict[str, Any]) -> tuple[str, int | None, tuple[int, ...]] | str:
+    """(business key, order id, ad ids), or what is wrong with the message."""
+    if kind == "OrderCreated":
+        order_id = content.get("OrderId")
+        if not _is_id(order_id):
+            return "has no OrderId"
+        given = content.get("ItemIds")
+        ads = tuple(ad for ad in given if _is_id(ad)) if isinstance(given, list) else ()
+        return f"OrderCreated:{order_id}", order_id, ads
+    if kind == "ItemClosed":
+        ad = content.get("ItemId")
+        if not _is_id(ad):
+            return "has no ItemId"
+        if content.get("Reason") not in REASONS:
+            return "has an unknown Reason"
+        return f"ItemClosed:{ad}", None, (ad,)
+    return "has an unknown Type"
+
+
+def _is_id(value: Any) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**63
+
+
+def _quarantined(message: Message, reason: str) -> inbox.Entry:
+    return inbox.Entry(message_id=message.message_id, body=message.body, state="quarantined", reason=reason)
+
+
+def record_orders(
+    unit: UnitOfWork,
+    account_id: str,
+    found: Sequence[Order],
+    sellers: SellersAndSite,
+    asked: Sequence[int] = (),
+) -> int:
+    """Keep orders and sell their items; returns how many lines are new sales. `asked` are done in the inbox if found."""
+    sold = sum(_record(unit, account_id, order, sellers) for order in found)
+    known = {order.order_id for order in found}
+    inbox.settle_orders(
+        unit.db, account_id, [order_id for order_id in asked if order_id in known], now=unit.now
+    )
+    return sold
+
+
+def _record(unit: UnitOfWork, account_id: str, order: Order, sellers: SellersAndSite) -> int:
+    orders.save(unit.db, account_id, order, now=unit.now)
+    inbox.settle_orders(unit.db, account_id, [order.order_id], now=unit.now)
+    return sum(_sell(unit, account_id, order, line, sellers) for line in order.lines)
+
+
+def _sell(unit: UnitOfWork, account_id: str, order: Order, line: OrderLine, sellers: SellersAndSite) -> bool:
+    listing = _listing_of(unit, account_id, line)
+    if listing is None:
+        return False
+    if listing.state in {ListingState.COMMITTING, ListingState.COMMITTED}:
+        change = went_live(unit, listing.id, sellers.ad_url(listing.tradera_item_id))
+        assert change.listing is not None
+        listing = change.listing
+    item = items.by_id(unit.db, listing.item_id)
+    orders.match(unit.db, order.order_id, line.tradera_item_id, item.id)
+    price = line.unit_price_ore * max(line.quantity, 1)
+    change = unit.apply(item, listing, Sold(order_id=order.order_id, price_ore=price, at=unit.now))
+    return change.listing != listing
+
+
+def _listing_of(unit: UnitOfWork, account_id: str, line: OrderLine) -> Listing | None:
+    """The listing behind an order line: by the ad's id, else by the own reference it carries."""
+    found = items.listing_of_ad(unit.db, account_id, line.tradera_item_id)
+    if found is not None:
+        return found
+    for reference in line.own_references:
+        parts = reference.split(":")
+        if len(parts) == 3 and parts[0] == "rheod" and parts[2].isdigit():
+            return items.listing_of_reference(unit.db, account_id, parts[1], int(parts[2]))
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """The closing cannot be judged before an order that was told has been looked up."""
+
+    reason: str
+
+
+def close(unit: UnitOfWork, inbox_id: int, sellers: SellersAndSite) -> Wait | None:
+    """Settle one ItemClosed: say that the ad ended, unless an order explains it."""
+    row = inbox.find(unit.db, inbox_id)
+    if row is None or row["state"] != "new":
+        return None
+    content = json.loads(row["body"])
+    ad: int = content["ItemId"]
+    if inbox.order_waits_for(unit.db, ad):
+        return Wait("an order for this ad is being looked up")
+    inbox.settle(unit.db, inbox_id, now=unit.now)
+    if not orders.exists_for_ad(unit.db, ad):
+        close_ad(unit, row["account_id"], ad, REASONS[content["Reason"]], sellers)
+    return None
+
+
+def close_ad(
+    unit: UnitOfWork, account_id: str, ad: int, reason: CloseReason, sellers: SellersAndSite
+) -> bool:
+    """Close the listing behind an ad that ended without a sale; False when there is none open."""
+    listing = items.listing_of_ad(unit.db, account_id, ad)
+    if listing is None or not listing.state.may_be_live:
+        return False
+    if listing.state is not ListingState.LIVE:
+        change = went_live(unit, listing.id, sellers.ad_url(ad))
+        assert change.listing is not None
+        listing = change.listing
+    unit.apply(items.by_id(unit.db, listing.item_id), listing, Closed(reason=reason, at=unit.now))
+    return True

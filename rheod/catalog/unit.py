@@ -1,0 +1,136 @@
+"""One unit of work: a transaction in which a change is written with the jobs and notices it causes.
+
+The lanes that got jobs are rung after the commit, never before.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable
+from dataclasses import replace
+from random import Random
+from typing import TypeVar
+from uuid import UUID
+
+from rheod.domain import lifecycle
+from rheod.domain.ad_text import whole_kronor
+from rheod.domain.events import Event
+from rheod.domain.lifecycle import Change
+from rheod.domain.model import (
+    WEBHOOK_EVENTS,
+    Item,
+    Job,
+    JobOrder,
+    LaneName,
+    Listing,
+    Notice,
+)
+from rheod.domain.notices import new_event_id, webhook_body
+from rheod.store import items, jobs, outbox
+from rheod.store.database import Database
+
+T = TypeVar("T")
+
+
+class UnitOfWork:
+    """What a use case sees of the store while its transaction runs; lives in the writer's thread."""
+
+    def __init__(self, db: sqlite3.Connection, *, now: int, rng: Random) -> None:
+        self.db = db
+        self.now = now
+        self.rung: set[LaneName] = set()
+        self._rng = rng
+
+    def new_id(self) -> str:
+        """A new random UUID as text."""
+        return str(UUID(int=self._rng.getrandbits(128), version=4))
+
+    def apply(self, item: Item, listing: Listing | None, event: Event) -> Change:
+        """Let the lifecycle say what the event means, and write that down."""
+        change = lifecycle.apply(item, listing, event)
+        self.record(item, listing, change)
+        return change
+
+    def record(self, before: Item | None, listing_before: Listing | None, change: Change) -> None:
+        """Write a change: the item, its listing, the jobs, the notices. Nothing is written where nothing changed."""
+        listing_changed = change.listing is not None and change.listing != listing_before
+        if change.item != before or listing_changed or change.removed:
+            item = replace(change.item, updated_at=self.now)
+            items.save(self.db, item, removed_at=self.now if change.removed else None)
+        if change.listing is not None and listing_changed:
+            items.save_listing(self.db, change.listing, now=self.now)
+        for wanted in change.jobs:
+            self.order(wanted, change.item)
+        for notice in change.notices:
+            self.tell(change.item, notice)
+
+    def order(self, wanted: JobOrder, item: Item) -> None:
+        """Order a job about an item."""
+        self.order_for(wanted, jobs.Owner(account_id=item.account_id, item_id=item.id))
+
+    def order_for(self, wanted: JobOrder, owner: jobs.Owner) -> None:
+        """Order a job and ring its lane after the commit."""
+        jobs.order(self.db, wanted, owner, now=self.now)
+        self.rung.add(wanted.lane)
+
+    def tell(self, item: Item, notice: Notice) -> None:
+        """Write a milestone down; if it is a webhook event, build its bytes and order its deliveries."""
+        event_id = new_event_id(self.now, self._rng)
+        goes_out = notice.type in WEBHOOK_EVENTS
+        new = outbox.NewNotice(
+            event_id=event_id,
+            type=notice.type,
+            data=json.dumps(dict(notice.data), ensure_ascii=False),
+            body=webhook_body(event_id=event_id, now=self.now, item=item, notice=notice)
+            if goes_out
+            else None,
+            once=notice.once,
+        )
+        owner = jobs.Owner(account_id=item.account_id, item_id=item.id)
+        seq = outbox.add_notice(self.db, new, owner, now=self.now)
+        if seq is not None and goes_out:
+            outbox.order_deliveries(self.db, seq, owner, now=self.now)
+            self.rung.add(LaneName.HOOKS)
+
+    def finish(self, job: Job) -> None:
+        """The job is done in this very transaction."""
+        jobs.finish(self.db, job)
+
+
+class Books:
+    """The door to the store for use cases: runs them as transactions and rings the lanes they gave work to."""
+
+    def __init__(
+        self, *, database: Database, now: Callable[[], int], rng: Random, ring: Callable[[LaneName], None]
+    ) -> None:
+        self._database = database
+        self._now = now
+        self._rng = rng
+        self._ring = ring
+
+    async def write(self, use_case: Callable[[UnitOfWork], T]) -> T:
+        """Run a use case as one durable transaction. Raises what it raises, or StoreUnavailable."""
+        unit: list[UnitOfWork] = []
+
+        def work(db: sqlite3.Connection) -> T:
+            unit[:] = [UnitOfWork(db, now=self._now(), rng=self._rng)]
+            return use_case(unit[0])
+
+        result = await self._database.write(work)
+        for lane in unit[0].rung:
+            self._ring(lane)
+        return result
+
+    async def read(self, query: Callable[[sqlite3.Connection], T]) -> T:
+        """Run a query on what is committed."""
+        return await self._database.read(query)
+
+    def now(self) -> int:
+        """The time (ms UTC)."""
+        return self._now()
+
+
+def wanted_kr(item: Item) -> int:
+    """The item's price as Tradera takes it: whole kronor."""
+    return whole_kronor(item.spec.price_ore or 100)
