@@ -1,0 +1,1 @@
+"""Everything outbound, one class per remote; foreign words are translated here."""

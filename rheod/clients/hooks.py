@@ -1,0 +1,129 @@
+"""HookClient: one POST of a stored event to a partner's endpoint, and what came of it.
+
+The status line decides; the body is only for the delivery log. It never raises for the remote's trouble, follows no
+redirect, signs nothing and decides no retry. The session must dial through the connect guard (guard.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import aiohttp
+
+from rheod.clients.guard import is_forbidden
+from rheod.clients.http_words import failure_sentence, read_capped, retry_after_s
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_CONNECT_TIMEOUT_S = 4.0
+_MAX_SNIPPET_BYTES = 2048
+_SNIPPET_TIMEOUT_S = 2.0
+_MAX_HEADER_BYTES = 8192
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """One attempt: `status` is None when no status line came, `error` is None when it succeeded.
+
+    `snippet` is the beginning of the answer's body as printable text, for the delivery log.
+    """
+
+    ok: bool
+    status: int | None
+    error: str | None
+    duration_ms: int
+    retry_after_s: float | None = None
+    snippet: str = ""
+
+
+class HookClient:
+    """Sends webhooks. `timeout_s` bounds connecting, sending and the wait for the status line together."""
+
+    def __init__(self, *, session: aiohttp.ClientSession, timeout_s: float) -> None:
+        self._session = session
+        self._timeout_s = timeout_s
+        self._timeout = aiohttp.ClientTimeout(
+            total=None, sock_connect=min(_CONNECT_TIMEOUT_S, timeout_s), sock_read=timeout_s
+        )
+
+    async def send(self, url: str, body: bytes, headers: Mapping[str, str]) -> Delivery:
+        """POST the bytes as they are; 200 to 299 in time is success, all else a Delivery that says why not."""
+        clock = asyncio.get_running_loop().time
+        start = clock()
+        try:
+            async with asyncio.timeout_at(start + self._timeout_s):
+                response = await self._post(url, body, headers)
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            spent_ms = _ms(clock() - start)
+            return Delivery(ok=False, status=None, error=self._sentence(error), duration_ms=spent_ms)
+        spent_ms = _ms(clock() - start)
+        try:
+            snippet = await _snippet(
+                response, until=min(start + self._timeout_s, clock() + _SNIPPET_TIMEOUT_S)
+            )
+        finally:
+            response.close()
+        return Delivery(
+            ok=200 <= response.status <= 299,
+            status=response.status,
+            error=_verdict(response),
+            duration_ms=spent_ms,
+            retry_after_s=retry_after_s(response.headers.get("Retry-After")),
+            snippet=snippet,
+        )
+
+    async def _post(self, url: str, body: bytes, headers: Mapping[str, str]) -> aiohttp.ClientResponse:
+        return await self._session.post(
+            url,
+            data=body,
+            headers={**headers, "Accept-Encoding": "identity"},
+            allow_redirects=False,
+            auto_decompress=False,
+            timeout=self._timeout,
+            max_line_size=_MAX_HEADER_BYTES,
+            max_field_size=_MAX_HEADER_BYTES,
+        )
+
+    def _sentence(self, error: BaseException) -> str:
+        if is_forbidden(error):
+            return "address not allowed"
+        if isinstance(error, aiohttp.ConnectionTimeoutError):
+            return f"no connection within {min(_CONNECT_TIMEOUT_S, self._timeout_s):g} s"
+        if isinstance(error, TimeoutError):
+            return f"no answer within {self._timeout_s:g} s"
+        if isinstance(error, ValueError) and not isinstance(error, aiohttp.ClientError):
+            return "the address or a header is not valid"
+        return failure_sentence(error)
+
+
+def _verdict(response: aiohttp.ClientResponse) -> str | None:
+    """Why this status is a failure; None for 2xx. The reason phrase is the remote's and stays out."""
+    status = response.status
+    if 200 <= status <= 299:
+        return None
+    if 300 <= status <= 399:
+        return f"redirects are not followed ({status})"
+    if status == 410:
+        return "the endpoint says it is gone for good (410)"
+    return f"the endpoint answered {status}"
+
+
+async def _snippet(response: aiohttp.ClientResponse, *, until: float) -> str:
+    """What came of the body before `until` (loop time), at most 2 kB of it, as printable text."""
+    if response.headers.get("Content-Encoding", "identity").lower() != "identity":
+        return ""
+    raw = bytearray()
+    with contextlib.suppress(aiohttp.ClientError, OSError):
+        async with asyncio.timeout_at(until):
+            await read_capped(response, _MAX_SNIPPET_BYTES, into=raw)
+    text = raw.decode("utf-8", errors="replace")
+    printable = (ch if ch.isprintable() else ch.encode("unicode_escape").decode() for ch in text)
+    return "".join(printable)[:_MAX_SNIPPET_BYTES]
+
+
+def _ms(seconds: float) -> int:
+    return round(seconds * 1000)

@@ -1,0 +1,211 @@
+"""TraderaClient: the calls of Tradera's REST API v4 that rheod uses, one method each, our own types out.
+
+Every failure leaves as one of the errors below, which say whether the call may have taken effect. It keeps no state,
+counts no budget and retries nothing; credentials and buyers' data never reach an error's text.
+"""
+
+from __future__ import annotations
+
+import base64
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlencode
+
+import aiohttp
+
+from rheod.clients import tradera_words as words
+from rheod.clients.tradera_ad import Ad, create_body
+from rheod.clients.tradera_json import WrongShapeError, refusal
+from rheod.clients.tradera_wire import (
+    LIST_ANSWER_BYTES,
+    Call,
+    OverLimit,
+    Oversized,
+    Rejected,
+    Seller,
+    ServerFailure,
+    TokenRefused,
+    TraderaWire,
+    Unreachable,
+    judge,
+)
+from rheod.domain.errors import Unanswered
+from rheod.domain.notices import rfc3339_ms
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from rheod.clients.tradera_words import Created, ListedItem, Member, Result
+    from rheod.domain.model import Order
+
+__all__ = [
+    "OverLimit",
+    "Oversized",
+    "Rejected",
+    "Seller",
+    "ServerFailure",
+    "TokenRefused",
+    "TraderaClient",
+    "Unreachable",
+    "open_session",
+]
+
+_LAST_UPDATED = 1
+
+T = TypeVar("T")
+
+
+def open_session(*, connections: int = 8) -> aiohttp.ClientSession:
+    """The session to give a TraderaClient; needs a running loop, and the caller closes it.
+
+    Each call has a connection of its own (G69): a kept one may have been closed by the far end meanwhile, and a
+    create or commit that dies on it leaves a doubt that costs more calls than a handshake costs time.
+    """
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=connections, force_close=True),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        trust_env=False,
+    )
+
+
+class TraderaClient:
+    """Speaks to Tradera as one application. `timeout_s` is the whole time one call may take.
+
+    Every method raises Unreachable, OverLimit, TokenRefused, Rejected, ServerFailure, Oversized or plain Unanswered,
+    unless it says that a refusal is an answer.
+    """
+
+    def __init__(
+        self, *, session: aiohttp.ClientSession, base_url: str, app_id: int, app_key: str, timeout_s: float
+    ) -> None:
+        self._wire = TraderaWire(
+            session=session, base_url=base_url, app_id=app_id, app_key=app_key, timeout_s=timeout_s
+        )
+
+    async def create(self, seller: Seller, ad: Ad) -> Created:
+        """Make an uncommitted listing: nobody sees it until `commit`. Repeating it makes another one."""
+        path = "/listings/items"
+        call = Call(what="create", method="POST", path=path, seller=seller, body=create_body(ad))
+        return self._read(call, words.read_created, await self._done(call))
+
+    async def add_image(
+        self, seller: Seller, request_id: int, jpeg: bytes, *, image_format: int, has_mega: bool
+    ) -> None:
+        """Add the next picture of an uncommitted listing (the first is the main one). Repeating it doubles it."""
+        image = base64.b64encode(jpeg).decode()
+        body = {"imageData": image, "imageFormat": image_format, "hasMega": has_mega}
+        path = f"/listings/items/{request_id}/images"
+        await self._done(Call(what="image", method="POST", path=path, seller=seller, body=body))
+
+    async def commit(self, seller: Seller, request_id: int) -> None:
+        """Hand the listing to Tradera's queue. After Unanswered ask `results`; never commit again unasked."""
+        path = f"/listings/items/{request_id}/commit"
+        await self._done(Call(what="commit", method="POST", path=path, seller=seller))
+
+    async def results(self, seller: Seller, request_ids: Sequence[int]) -> dict[int, Result]:
+        """Results of these requests, in one call; what is absent has none yet (404 means none of them has)."""
+        if not request_ids:
+            return {}
+        query = urlencode([("requestIds", request_id) for request_id in request_ids])
+        path = f"/listings/request-results?{query}"
+        call = Call(what="request-results", method="GET", path=path, seller=seller)
+        answer = await self._found(call)
+        return self._read(call, lambda value: words.read_results(value, set(request_ids)), answer)
+
+    async def set_price(
+        self, seller: Seller, item_id: int, *, opening_kr: int | None, buy_now_kr: int | None
+    ) -> str | None:
+        """Set a live ad's prices (kronor; None stays as it is). None when done, else Tradera's refusal in words."""
+        prices = {"openingPrice": opening_kr, "binPrice": buy_now_kr}
+        body = {name: kronor for name, kronor in prices.items() if kronor is not None}
+        path = f"/listings/items/{item_id}/price"
+        try:
+            await self._done(Call(what="price", method="PUT", path=path, seller=seller, body=body))
+        except Rejected as refused:
+            return str(refused)
+        return None
+
+    async def end(self, seller: Seller, item_id: int) -> bool:
+        """End an ad. False when Tradera would not or did not say: read the item and decide by its state."""
+        path = f"/listings/items/{item_id}"
+        call = Call(what="end", method="DELETE", path=path, seller=seller)
+        try:
+            return await self._ask(call) is True
+        except Rejected:
+            return False
+
+    async def read_item(self, seller: Seller, item_id: int) -> ListedItem | None:
+        """One of the seller's ads; None when Tradera does not know it (or not as this seller's)."""
+        path = f"/listings/items/{item_id}"
+        call = Call(what="item", method="GET", path=path, seller=seller)
+        answer = await self._found(call)
+        return None if answer is None else self._read(call, words.read_listed, answer)
+
+    async def orders(self, seller: Seller, order_ids: Sequence[int]) -> list[Order]:
+        """These orders, in one call; those Tradera does not know are absent."""
+        if not order_ids:
+            return []
+        path = "/orders/" + ",".join(map(str, order_ids))
+        call = Call(what="orders", method="GET", path=path, seller=seller, limit=LIST_ANSWER_BYTES)
+        return self._read(call, words.read_orders, await self._found(call))
+
+    async def orders_between(self, seller: Seller, from_ms: int, to_ms: int) -> list[Order]:
+        """Orders made, changed or paid in a period (ms UTC)."""
+        period = {"fromDate": rfc3339_ms(from_ms), "toDate": rfc3339_ms(to_ms)}
+        path = "/orders?" + urlencode({**period, "queryDateMode": _LAST_UPDATED})
+        call = Call(what="orders", method="GET", path=path, seller=seller, limit=LIST_ANSWER_BYTES)
+        return self._read(call, words.read_orders, await self._ask(call))
+
+    async def updated_items(self, seller: Seller, row_version: int) -> list[tuple[int, int]]:
+        """(item id, row version) of ads changed since a row version; keep the largest as the next one."""
+        path = f"/listings/updated-seller-items?rowVersion={row_version}"
+        call = Call(
+            what="updated-seller-items", method="GET", path=path, seller=seller, limit=LIST_ANSWER_BYTES
+        )
+        return self._read(call, words.read_updated, await self._ask(call))
+
+    async def seller_items(self, seller: Seller, min_end_ms: int, max_end_ms: int) -> list[ListedItem]:
+        """The seller's started ads that end (or ended) in a period (ms UTC)."""
+        period = {"minEndDate": rfc3339_ms(min_end_ms), "maxEndDate": rfc3339_ms(max_end_ms)}
+        path = "/listings/seller-items?" + urlencode(period)
+        call = Call(what="seller-items", method="GET", path=path, seller=seller, limit=LIST_ANSWER_BYTES)
+        return self._read(call, words.read_listed_all, await self._ask(call))
+
+    async def ship(self, seller: Seller, order_id: int) -> None:
+        """Mark an order as shipped; may be repeated."""
+        await self._done(Call(what="ship", method="POST", path=f"/orders/{order_id}/ship", seller=seller))
+
+    async def me(self, seller: Seller) -> Member:
+        """Whose token it is: the cheapest proof that it works."""
+        call = Call(what="users/me", method="GET", path="/users/me", seller=seller)
+        return self._read(call, words.read_member, await self._ask(call))
+
+    async def clock(self) -> int | None:
+        """Tradera's time (ms UTC); None when the answer is no time."""
+        return words.read_clock(await self._ask(Call(what="time", method="GET", path="/reference-data/time")))
+
+    async def _done(self, call: Call) -> Any:
+        """The answer to a call that changes something; a refusal inside a 200 is a refusal."""
+        answer = await self._ask(call)
+        refused = refusal(answer)
+        if refused is not None:
+            raise Rejected(f"Tradera refused {call.what}: {refused}", status=200)
+        return answer
+
+    async def _found(self, call: Call) -> Any:
+        """The answer, or None for 404."""
+        try:
+            return await self._ask(call)
+        except Rejected as refused:
+            if refused.status == 404:
+                return None
+            raise
+
+    async def _ask(self, call: Call) -> Any:
+        return judge(call, await self._wire.exchange(call))
+
+    @staticmethod
+    def _read(call: Call, reader: Callable[[Any], T], answer: Any) -> T:
+        try:
+            return reader(answer)
+        except WrongShapeError as error:
+            raise Unanswered(f"Tradera's answer to {call.what} makes no sense: {error}") from error
