@@ -1,0 +1,201 @@
+"""The admin socket: what `rheod` commands ask a running daemon, as JSON over HTTP on a unix socket.
+
+Reaching the socket is the permission (mode 0600), so nothing here checks a key. Never served over TCP.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+import rheod
+from rheod.api import wire
+from rheod.api.answers import answer, item_answer, key_answer, summary_answer
+from rheod.api.bodies import BODY_BYTES, read_optional_json
+from rheod.api.external_id import read_external_id
+from rheod.api.field_errors import raise_if_any
+from rheod.api.front import SHUTDOWN_S
+from rheod.api.middleware import error_answers, request_line
+from rheod.api.server import add_routes, name_server
+from rheod.domain.errors import Permanent, Refused
+from rheod.domain.model import RheoStatus
+from rheod.domain.notices import new_ulid
+
+if TYPE_CHECKING:
+    from rheod.api.parts import AdminParts
+
+MAX_PATH_BYTES = 107
+"""What the kernel allows for the path of a unix socket."""
+
+DEFAULT_PAGE = 100
+MAX_PAGE = 1000
+ITEM = "/items/{externalId:[^/]+}"
+
+
+class AdminCalls:
+    """Handlers of the admin socket; they act for the default account."""
+
+    def __init__(self, *, parts: AdminParts) -> None:
+        self._parts = parts
+        self._api = parts.api
+        self._account = parts.api.default_account
+
+    async def list_keys(self, _request: web.Request) -> web.Response:
+        """GET /keys: all keys, revoked ones with the time."""
+        keys = await self._api.keys.listing(self._account)
+        return answer(200, {"keys": [key_answer(key) for key in keys]})
+
+    async def create_key(self, request: web.Request) -> web.Response:
+        """POST /keys `{"name"?}`: the key's text is in this answer and never again."""
+        deadline_s = self._api.body_deadline_s
+        body = await read_optional_json(request, limit_bytes=BODY_BYTES, deadline_s=deadline_s)
+        key, text = await self._api.keys.create(self._account, wire.read_key_name(body))
+        return answer(201, {"apiKey": text, "id": key.id, "name": key.name})
+
+    async def revoke_key(self, request: web.Request) -> web.Response:
+        """DELETE /keys/{id}."""
+        if not await self._api.keys.revoke(request.match_info["key_id"]):
+            raise Refused("NOT_FOUND", "No live API key has this id")
+        return web.Response(status=204)
+
+    async def new_admin_token(self, _request: web.Request) -> web.Response:
+        """POST /admin-token: replaces the earlier one."""
+        return answer(201, {"adminToken": await self._api.keys.new_admin_token()})
+
+    async def list_items(self, request: web.Request) -> web.Response:
+        """GET /items?status=&limit=&after=: oldest change first; `next` is the `after` of the following page."""
+        limit = _limit(request.query.get("limit"))
+        items = await self._api.catalog.list_items(
+            self._account,
+            status=_status(request.query.get("status")),
+            limit=limit,
+            after=_position(request.query.get("after")),
+        )
+        full = len(items) == limit
+        following = f"{items[-1].updated_at}.{items[-1].id}" if full else None
+        return answer(200, {"items": [summary_answer(item) for item in items], "next": following})
+
+    async def show_item(self, request: web.Request) -> web.Response:
+        """GET /items/{externalId}."""
+        view = await self._api.catalog.read_item(self._account, _id_of(request))
+        shown = item_answer(view, public_url=self._api.public_url)
+        return answer(200, {**shown, "waitsFor": view.waits_for})
+
+    async def publish_item(self, request: web.Request) -> web.Response:
+        """POST /items/{externalId}/publish: order a publishing, also again after a failure."""
+        message = await self._api.catalog.order_publish(self._account, _id_of(request))
+        return answer(202, {"success": True, "message": message})
+
+    async def status(self, _request: web.Request) -> web.Response:
+        """GET /status: what runs, what waits and until when."""
+        return answer(200, await self._parts.status())
+
+    async def version(self, _request: web.Request) -> web.Response:
+        """GET /version."""
+        return answer(200, {"version": rheod.__version__})
+
+
+def build_admin(parts: AdminParts) -> web.Application:
+    """The admin socket's application; `start_admin` serves it."""
+    calls = AdminCalls(parts=parts)
+
+    def new_id() -> str:
+        return new_ulid(parts.api.now(), parts.api.rng)
+
+    app = web.Application(middlewares=[request_line(new_id=new_id), error_answers()])
+    add_routes(
+        app,
+        [
+            ("GET", "/keys", calls.list_keys),
+            ("POST", "/keys", calls.create_key),
+            ("DELETE", "/keys/{key_id}", calls.revoke_key),
+            ("POST", "/admin-token", calls.new_admin_token),
+            ("GET", "/items", calls.list_items),
+            ("GET", ITEM, calls.show_item),
+            ("POST", f"{ITEM}/publish", calls.publish_item),
+            ("GET", "/status", calls.status),
+            ("GET", "/version", calls.version),
+        ],
+    )
+    app.on_response_prepare.append(name_server)
+    return app
+
+
+async def start_admin(app: web.Application, path: Path) -> web.AppRunner:
+    """Serve on a unix socket that only its owner can open; a socket left by a dead daemon is replaced.
+
+    The caller holds the data folder's lock, so a socket that is there is nobody's. Permanent when the path cannot
+    be used. The runner's `cleanup` stops serving and removes the socket.
+    """
+    listener = _bound(path)
+    app.on_cleanup.append(_remover(path))
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_S)
+    await runner.setup()
+    await web.SockSite(runner, listener).start()
+    return runner
+
+
+def _bound(path: Path) -> socket.socket:
+    if len(os.fsencode(path)) > MAX_PATH_BYTES:
+        raise Permanent(f"The admin socket's path is over {MAX_PATH_BYTES} bytes: set server.admin_socket")
+    _remove_stale(path)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    before = os.umask(0o177)  # the mode must be right from the first instant; nothing else runs in between
+    try:
+        listener.bind(str(path))
+    except OSError as error:
+        listener.close()
+        raise Permanent(f"The admin socket {path} cannot be made: {error.strerror}") from error
+    finally:
+        os.umask(before)
+    return listener
+
+
+def _remove_stale(path: Path) -> None:
+    try:
+        mode = path.lstat().st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISSOCK(mode):
+        raise Permanent(f"{path} is in the way of the admin socket and is no socket")
+    path.unlink()
+
+
+def _remover(path: Path) -> Callable[[web.Application], Awaitable[None]]:
+    async def remove(_app: web.Application) -> None:
+        _remove_stale(path)
+
+    return remove
+
+
+def _limit(text: str | None) -> int:
+    if text is None:
+        return DEFAULT_PAGE
+    if not (text.isascii() and text.isdecimal() and len(text) < 6 and 1 <= int(text) <= MAX_PAGE):
+        raise Refused("BAD_REQUEST", f"limit must be a whole number from 1 to {MAX_PAGE}")
+    return int(text)
+
+
+def _status(text: str | None) -> str | None:
+    if text is not None and text not in set(RheoStatus):
+        raise Refused("BAD_REQUEST", f"status must be one of {', '.join(RheoStatus)}")
+    return text
+
+
+def _position(text: str | None) -> tuple[int, str]:
+    at, _, item_id = (text or "0.").partition(".")
+    if not (at.isascii() and at.isdecimal() and len(at) < 16):
+        raise Refused("BAD_REQUEST", "after must be the `next` of an earlier page")
+    return int(at), item_id
+
+
+def _id_of(request: web.Request) -> str:
+    external_id, found = read_external_id(request.raw_path, segment=1)
+    raise_if_any(found)
+    return external_id

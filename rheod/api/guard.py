@@ -1,0 +1,171 @@
+"""Who may call what, and how often: API keys, the admin token, rate limits. Order: key, bucket, then the body.
+
+All of it is decided in memory, so that a flood without a key costs no query and no line each in the log.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import math
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Literal
+
+import structlog
+from aiohttp import hdrs, web
+
+from rheod.api.answers import refusal
+from rheod.api.buckets import Buckets
+from rheod.api.parts import CALLER, STRANGER, Caller
+from rheod.domain.errors import Refused
+
+if TYPE_CHECKING:
+    from rheod.api.parts import ApiParts
+    from rheod.store.keys import ApiKey
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+CallKind = Literal["put", "price", "status", "get", "delete"]
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+STOPPING_RETRY_S = 5
+STRANGER_LINE_S = 60.0
+"""At most one log line in this time tells of requests without a valid key, with their number."""
+
+MAX_HOPS = 16
+"""Entries of X-Forwarded-For looked at, from the nearest proxy outwards."""
+
+_log = structlog.get_logger(__name__)
+
+
+class Gate:
+    """Wraps handlers with the checks that come before them."""
+
+    def __init__(self, *, parts: ApiParts) -> None:
+        rates, monotonic = parts.rates, parts.monotonic
+        self._parts = parts
+        self._buckets: dict[CallKind, Buckets] = {
+            "put": Buckets(per_s=rates.put, monotonic=monotonic),
+            "price": Buckets(per_s=rates.price, monotonic=monotonic),
+            "status": Buckets(per_s=rates.status, monotonic=monotonic),
+            "get": Buckets(per_s=rates.get, monotonic=monotonic),
+            "delete": Buckets(per_s=rates.delete, monotonic=monotonic),
+        }
+        self._strangers = Buckets(per_s=rates.strangers, monotonic=monotonic)
+        self._proxies = [ipaddress.ip_network(each, strict=False) for each in parts.trusted_proxies]
+        self._unlogged = 0
+        self._last_line = -math.inf
+
+    def partner(self, kind: CallKind, handler: Handler) -> Handler:
+        """Let in holders of a live API key, within the limit of their kind of call."""
+
+        async def guarded(request: web.Request) -> web.StreamResponse:
+            key = self._key(request)
+            if key is None:
+                return self._turn_away(request, "Invalid or missing API key")
+            if wait_s := self._buckets[kind].take(key.id):
+                return too_many(wait_s)
+            if self._parts.stopping():
+                return _stopping()
+            request[CALLER] = Caller(account_id=self._account(request, key))
+            return await handler(request)
+
+        return guarded
+
+    def owner(self, handler: Handler) -> Handler:
+        """Let in whoever has the admin token."""
+
+        async def guarded(request: web.Request) -> web.StreamResponse:
+            token = bearer(request.headers.getall(hdrs.AUTHORIZATION, ()))
+            if token is None or not self._parts.keys.is_admin(token):
+                return self._turn_away(request, "Invalid or missing admin token")
+            if self._parts.stopping():
+                return _stopping()
+            request[CALLER] = Caller(account_id=self._parts.default_account)
+            return await handler(request)
+
+        return guarded
+
+    def unrouted(self, request: web.Request, response: web.Response) -> web.Response:
+        """What to answer a request for something that does not exist: `response`, unless its address overdoes it."""
+        if self._key(request) is not None:
+            return response
+        wait_s = self._strangers.take(self._address(request))
+        return self._refuse_stranger(request, too_many(wait_s) if wait_s else response)
+
+    def _key(self, request: web.Request) -> ApiKey | None:
+        given = request.headers.getall("x-api-key", ())
+        return self._parts.keys.find(given[0]) if len(given) == 1 else None
+
+    def _account(self, request: web.Request, key: ApiKey) -> str:
+        """The account a reseller's request names; a key made for one member reaches that member alone."""
+        references = request.headers.getall("x-partner-account", ())
+        if not references:
+            return key.account_id
+        named = self._parts.account_of_reference(references[0]) if len(references) == 1 else None
+        if named is None or key.account_id not in {self._parts.default_account, named}:
+            raise Refused("NOT_FOUND", "Unknown partner account")
+        return named
+
+    def _turn_away(self, request: web.Request, sentence: str) -> web.Response:
+        wait_s = self._strangers.take(self._address(request))
+        return self._refuse_stranger(
+            request, too_many(wait_s) if wait_s else refusal("UNAUTHORIZED", sentence)
+        )
+
+    def _refuse_stranger(self, request: web.Request, response: web.Response) -> web.Response:
+        request[STRANGER] = True
+        self._unlogged += 1
+        now = self._parts.monotonic()
+        if now - self._last_line >= STRANGER_LINE_S:
+            _log.warning("requests without a valid key", count=self._unlogged)
+            self._unlogged, self._last_line = 0, now
+        return response
+
+    def _address(self, request: web.Request) -> str:
+        return caller_address(
+            request.remote or "", request.headers.getall("X-Forwarded-For", ()), self._proxies
+        )
+
+
+def too_many(wait_s: int) -> web.Response:
+    """429 with the whole seconds to wait."""
+    return refusal("RATE_LIMITED", "Too many requests", retry_after_s=wait_s)
+
+
+def bearer(values: Sequence[str]) -> str | None:
+    """The token of the one `Authorization: Bearer` header; None when there is none, or more than one."""
+    if len(values) != 1:
+        return None
+    scheme, _, token = values[0].partition(" ")
+    token = token.strip()
+    return token if scheme.lower() == "bearer" and token and token.isascii() else None
+
+
+def caller_address(peer: str, forwarded: Sequence[str], proxies: Sequence[Network]) -> str:
+    """The address that is limited: the peer's, or what trusted proxies say of who is behind them.
+
+    X-Forwarded-For is read from its end, each entry believed only as long as the one who added it is trusted. Of an
+    IPv6 address only the /64 counts, since one caller has all of it.
+    """
+    current = peer
+    hops = [hop.strip() for line in forwarded for hop in line.split(",")]
+    for hop in reversed(hops[-MAX_HOPS:]):
+        parsed = _parsed(current)
+        if parsed is None or not any(parsed in network for network in proxies) or _parsed(hop) is None:
+            break
+        current = hop
+    parsed = _parsed(current)
+    if isinstance(parsed, ipaddress.IPv6Address):
+        return str(ipaddress.ip_network((parsed, 64), strict=False))
+    return str(parsed or current)
+
+
+def _parsed(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        address = ipaddress.ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+def _stopping() -> web.Response:
+    return refusal("UNAVAILABLE", "rheod is stopping", retry_after_s=STOPPING_RETRY_S)

@@ -1,0 +1,99 @@
+"""Around every request: its id, its one log line, and the translation of whatever was raised into an error answer.
+
+The only place where an exception becomes a status. Logs ids and routes, never a path's query or a body.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import time
+from collections.abc import Callable
+
+import structlog
+from aiohttp import web
+from aiohttp.typedefs import Middleware
+
+from rheod.api.answers import refusal
+from rheod.api.guard import Gate, Handler
+from rheod.api.parts import REQUEST_ID, STRANGER
+from rheod.domain.errors import Refused, StoreUnavailable, Transient
+
+UNAVAILABLE_RETRY_S = 5
+"""What a client is told to wait when the store cannot write and has not said for how long."""
+
+MAX_RETRY_S = 3600
+
+_SANE_ID = re.compile("[!-~]{1,128}")
+_CODE_OF = {400: "BAD_REQUEST", 404: "NOT_FOUND", 413: "PAYLOAD_TOO_LARGE", 415: "UNSUPPORTED_MEDIA_TYPE"}
+
+_log = structlog.get_logger("rheod.api")
+
+
+def request_line(*, new_id: Callable[[], str]) -> Middleware:
+    """Gives each request its id, on its answer and on every log line of its own, and writes its access line."""
+
+    @web.middleware
+    async def around(request: web.Request, handler: Handler) -> web.StreamResponse:
+        given = request.headers.get("X-Request-Id", "")
+        request[REQUEST_ID] = given if _SANE_ID.fullmatch(given) else new_id()
+        structlog.contextvars.clear_contextvars()  # a connection's earlier request must not show in this one
+        with structlog.contextvars.bound_contextvars(request_id=request[REQUEST_ID]):
+            began = time.perf_counter()
+            response = await handler(request)
+            response.headers["X-Request-Id"] = request[REQUEST_ID]
+            if STRANGER not in request:
+                spent_ms = round((time.perf_counter() - began) * 1000, 1)
+                _log.info(
+                    "request",
+                    method=request.method,
+                    route=_template(request),
+                    status=response.status,
+                    ms=spent_ms,
+                )
+            return response
+
+    return around
+
+
+def error_answers(*, gate: Gate | None = None) -> Middleware:
+    """Turns what a handler raises into the error shape; what nobody foresaw is 500 and a traceback in the log."""
+
+    @web.middleware
+    async def around(request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except Refused as error:
+            return refusal(error.code, str(error), details=error.details)
+        except Transient as error:
+            return _unavailable(error)
+        except web.HTTPException as error:
+            response = _of_aiohttp(error)
+            return gate.unrouted(request, response) if gate is not None else response
+        except Exception:  # noqa: BLE001 - the one place where what nobody foresaw becomes a 500
+            _log.exception("request failed", method=request.method, route=_template(request))
+            return refusal("INTERNAL", "Something went wrong inside rheod; it has been logged")
+
+    return around
+
+
+def _unavailable(error: Transient) -> web.Response:
+    _log.warning("request could not be served now", error=str(error))
+    sentence = str(error) if isinstance(error, StoreUnavailable) else "rheod cannot do this now"
+    wait_s = math.ceil(min(error.retry_after_s or UNAVAILABLE_RETRY_S, MAX_RETRY_S))
+    return refusal("UNAVAILABLE", sentence, retry_after_s=wait_s)
+
+
+def _of_aiohttp(error: web.HTTPException) -> web.Response:
+    if isinstance(error, web.HTTPMethodNotAllowed):
+        return refusal(
+            "METHOD_NOT_ALLOWED", "This path does not take this method", allow=error.allowed_methods
+        )
+    if isinstance(error, web.HTTPNotFound):
+        return refusal("NOT_FOUND", "There is nothing at this path")
+    return refusal(_CODE_OF.get(error.status, "BAD_REQUEST"), error.reason or "Bad request")
+
+
+def _template(request: web.Request) -> str:
+    resource = request.match_info.route.resource
+    return resource.canonical if resource is not None else "unknown"

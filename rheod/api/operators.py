@@ -1,0 +1,89 @@
+"""What runs without a key: health, readiness and the hosted pictures. Shows nothing of items, keys or settings."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from rheod.api.answers import answer, refusal
+from rheod.domain.errors import Refused
+
+if TYPE_CHECKING:
+    from rheod.api.parts import ApiParts
+
+HEALTH_TIMEOUT_S = 5.0
+HEALTH_KEPT_S = 1.0
+"""One look at the database answers every health call of this time: a flood of them costs one query a second."""
+
+UNHEALTHY_RETRY_S = 5
+
+_CONTENT_ADDRESS = re.compile(r"([0-9a-f]{2})/\1[0-9a-f]{62}\.jpg", re.ASCII)
+"""As pictures are stored: the SHA-256 of the JPEG under its first two digits. Nothing else is ever served."""
+
+_PICTURE_HEADERS = {
+    "Content-Type": "image/jpeg",
+    "Cache-Control": "public, max-age=31536000, immutable",
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'",
+}
+
+
+class Health:
+    """Whether the database answers, asked at most once a second."""
+
+    def __init__(self, *, ask: Callable[[], Awaitable[str | None]], monotonic: Callable[[], float]) -> None:
+        self._ask = ask
+        self._monotonic = monotonic
+        self._asking = asyncio.Lock()
+        self._verdict: tuple[float, str | None] | None = None
+
+    async def problem(self) -> str | None:
+        """None when all is well, else the sentence that says what is wrong."""
+        async with self._asking:
+            now = self._monotonic()
+            if self._verdict is None or now - self._verdict[0] >= HEALTH_KEPT_S:
+                self._verdict = (now, await self._asked())
+            return self._verdict[1]
+
+    async def _asked(self) -> str | None:
+        try:
+            async with asyncio.timeout(HEALTH_TIMEOUT_S):
+                return await self._ask()
+        except TimeoutError:
+            return f"The database did not answer within {HEALTH_TIMEOUT_S:g} seconds"
+
+
+class OperatorCalls:
+    """Handlers of `/healthz`, `/readyz` and `/images/`."""
+
+    def __init__(self, *, parts: ApiParts) -> None:
+        self._parts = parts
+        self._health = Health(ask=parts.health, monotonic=parts.monotonic)
+
+    async def healthz(self, _request: web.Request) -> web.Response:
+        """200 while the process answers and its database does."""
+        problem = await self._health.problem()
+        return _unavailable(problem) if problem else answer(200, {"status": "ok"})
+
+    async def readyz(self, _request: web.Request) -> web.Response:
+        """200 when migrated and every loop lives; 503 with the words for what is not so."""
+        missing = ["stopping"] if self._parts.stopping() else list(self._parts.readiness())
+        return _unavailable("; ".join(missing)) if missing else answer(200, {"status": "ready"})
+
+    async def image(self, request: web.Request) -> web.StreamResponse:
+        """A hosted picture by its content address; it can never change, so it may be kept for ever."""
+        name = request.match_info["name"]
+        if not _CONTENT_ADDRESS.fullmatch(name):
+            raise Refused("NOT_FOUND", "No such picture")
+        file = self._parts.image_folder / name
+        if not await asyncio.to_thread(file.is_file):
+            raise Refused("NOT_FOUND", "No such picture")
+        return web.FileResponse(file, headers=_PICTURE_HEADERS)
+
+
+def _unavailable(sentence: str) -> web.Response:
+    return refusal("UNAVAILABLE", sentence, retry_after_s=UNHEALTHY_RETRY_S)

@@ -1,0 +1,79 @@
+"""What the HTTP API is built from: the collaborators and the few values it needs, in one frozen record.
+
+`app` fills it; nothing here builds, reads settings or does work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+if TYPE_CHECKING:
+    from rheod.api.wire import UrlCheck
+    from rheod.catalog.items import Catalog
+    from rheod.store.keys import KeyRing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rates:
+    """Calls per second: the first five for each API key, the last for each address without a valid key."""
+
+    put: float = 10
+    price: float = 20
+    status: float = 20
+    get: float = 30
+    delete: float = 10
+    strangers: float = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiParts:
+    """Everything the handlers use. Times in ms UTC (`now`) or seconds (`monotonic`).
+
+    `health` tells None or what is wrong with the database; `readiness` the words for what is not ready yet (none:
+    ready); `stopping` turns true when no new work may begin. `account_of_reference` finds a reseller's member.
+    """
+
+    catalog: Catalog
+    keys: KeyRing
+    default_account: str
+    account_of_reference: Callable[[str], str | None]
+    check_image_url: UrlCheck
+    check_webhook_url: UrlCheck
+    image_folder: Path
+    public_url: str | None
+    health: Callable[[], Awaitable[str | None]]
+    readiness: Callable[[], Sequence[str]]
+    stopping: Callable[[], bool]
+    now: Callable[[], int]
+    monotonic: Callable[[], float]
+    rng: Random
+    rates: Rates = field(default_factory=Rates)
+    trusted_proxies: Sequence[str] = ()
+    body_deadline_s: float = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdminParts:
+    """What the admin socket adds: `status` gathers what `rheod status` shows."""
+
+    api: ApiParts
+    status: Callable[[], Awaitable[Mapping[str, object]]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Whose items a request is about, known once its key has been checked."""
+
+    account_id: str
+
+
+CALLER = web.RequestKey("caller", Caller)
+REQUEST_ID = web.RequestKey("request_id", str)
+STRANGER = web.RequestKey("stranger", bool)
+"""Set when a request was turned away without a valid key: it gets no line of its own in the log."""

@@ -1,0 +1,49 @@
+"""The real API over a real socket, on the real catalogue, key ring and store in a temporary folder."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from rheod.api.server import build_app, start
+from tests.api.running import Api, Clock, OpenApi, made_parts, opened_store
+
+
+@pytest.fixture
+async def open_api(tmp_path: Path) -> AsyncIterator[OpenApi]:
+    """Starts an API; keyword arguments replace values of its parts, `keepalive_s` the server's."""
+    async with AsyncExitStack() as stack:
+
+        async def opener(*, keepalive_s: float = 15, **changes: Any) -> Api:
+            clock = Clock()
+            database = await stack.enter_async_context(opened_store(tmp_path))
+            parts, member = await made_parts(database, tmp_path, clock)
+            parts = replace(parts, **changes)
+            runner, port = await start(build_app(parts), host="127.0.0.1", port=0, keepalive_s=keepalive_s)
+            stack.push_async_callback(runner.cleanup)
+            session = await stack.enter_async_context(aiohttp.ClientSession())
+            _, key = await parts.keys.create(parts.default_account, "test")
+            return Api(
+                parts=parts,
+                port=port,
+                key=key,
+                admin=await parts.keys.new_admin_token(),
+                database=database,
+                clock=clock,
+                member=member,
+                session=session,
+            )
+
+        yield opener
+
+
+@pytest.fixture
+async def api(open_api: OpenApi) -> Api:
+    """An API with generous limits."""
+    return await open_api()

@@ -1,0 +1,103 @@
+"""Health, readiness and hosted pictures, which anybody may ask for."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from tests.api.running import Api, OpenApi
+
+DIGEST = "ab" + "0123456789" * 6 + "cd"
+JPEG = b"\xff\xd8\xff\xe0 test picture"
+
+
+@pytest.fixture
+def picture(api: Api) -> str:
+    """A stored picture's name."""
+    folder = api.parts.image_folder / "ab"
+    folder.mkdir(parents=True)
+    (folder / f"{DIGEST}.jpg").write_bytes(JPEG)
+    (folder / f"{DIGEST}.jpg.txt").write_text("SECRET")
+    (api.parts.image_folder / "secret.txt").write_text("SECRET")
+    (api.parts.image_folder.parent / "rheod.db-copy").write_text("SECRET")
+    return f"ab/{DIGEST}.jpg"
+
+
+async def test_a_picture_is_served_for_ever_and_as_nothing_else(api: Api, picture: str) -> None:
+    """The bytes come as a JPEG that may be kept for a year and never be sniffed as something else."""
+    reply = await api.call("GET", f"/images/{picture}", headers={"x-api-key": None})
+    assert (reply.status, reply.raw) == (200, JPEG)
+    assert reply.headers["Content-Type"] == "image/jpeg"
+    assert reply.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+    assert reply.headers["X-Content-Type-Options"] == "nosniff"
+    assert reply.headers["Server"] == "rheod"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "secret.txt",
+        "..%2Frheod.db-copy",
+        "../rheod.db-copy",
+        "%2e%2e/rheod.db-copy",
+        "ab%2F..%2Fsecret.txt",
+        "ab/",
+        f"cd/{DIGEST}.jpg",
+        f"ab/{DIGEST}.png",
+        f"ab/{DIGEST}.jpg.txt",
+        f"ab/{DIGEST}.jpg%00",
+        f"ab/{DIGEST}.jpg%0A",
+        f"ab/{DIGEST.upper()}.jpg",
+        f"ab/ab{'0' * 62}.jpg",
+        "%2Fetc%2Fpasswd",
+        "%ff",
+    ],
+)
+async def test_nothing_but_pictures_by_their_address_is_served(api: Api, picture: str, path: str) -> None:
+    """Every other name, inside the folder or out of it, is 404 in the error shape."""
+    assert picture
+    reply = await api.call("GET", f"/images/{path}")
+    assert (reply.status, reply.code) == (404, "NOT_FOUND")
+
+
+async def test_health_asks_the_database_once_a_second_at_most(open_api: OpenApi) -> None:
+    """A hundred calls at once are one question, and the answer is asked for anew after a second."""
+    asked: list[int] = []
+
+    async def count() -> str | None:
+        asked.append(1)
+        return None
+
+    api = await open_api(health=count)
+    replies = await asyncio.gather(*(api.call("GET", "/healthz") for _ in range(100)))
+    assert {(reply.status, reply.body["status"]) for reply in replies} == {(200, "ok")}
+    assert len(asked) == 1
+    api.clock.seconds += 1
+    await api.call("GET", "/healthz")
+    assert len(asked) == 2
+
+
+async def test_an_ill_database_is_told_in_words(open_api: OpenApi) -> None:
+    """503 with the sentence and Retry-After."""
+
+    async def ill() -> str | None:
+        return "The database cannot write: disk full"
+
+    reply = await (await open_api(health=ill)).call("GET", "/healthz")
+    assert (reply.status, reply.code, reply.body["error"]) == (
+        503,
+        "UNAVAILABLE",
+        "The database cannot write: disk full",
+    )
+    assert reply.headers["Retry-After"] == "5"
+
+
+async def test_readiness_says_what_is_missing(open_api: OpenApi) -> None:
+    """503 with the words until nothing is missing, then 200."""
+    missing = ["the tradera loop has not started", "the push loop has not started"]
+    api = await open_api(readiness=lambda: missing)
+    reply = await api.call("GET", "/readyz")
+    assert (reply.status, reply.body["error"]) == (503, "; ".join(missing))
+    missing.clear()
+    assert ((await api.call("GET", "/readyz")).status, (await api.call("HEAD", "/readyz")).raw) == (200, b"")
