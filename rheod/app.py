@@ -1,0 +1,250 @@
+"""The daemon's whole life on one page: open, build, run everything in one TaskGroup, stop in order.
+
+A loop that dies or ends early takes the process down with a non-zero exit, and systemd starts it again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from aiohttp import web
+
+from rheod import settings as owner
+from rheod.api import server
+from rheod.api.admin import build_admin, start_admin
+from rheod.api.parts import AdminParts, ApiParts, Rates
+from rheod.assembly import Core, Machinery, build_core, build_machinery, hook_url_check
+from rheod.clients.addresses import check_url
+from rheod.domain import crash
+from rheod.domain.errors import RheodError
+from rheod.notify import Notifier
+from rheod.settings import Settings
+from rheod.status import gather_status
+from rheod.store.database import Database
+from rheod.workers.upkeep import Heartbeat, Upkeep
+
+_log = structlog.get_logger(__name__)
+_BEAT_S = 10.0
+
+
+@dataclass(slots=True)
+class Life:
+    """Where the daemon is in its life; the API asks."""
+
+    ready: bool = False
+    stopping: bool = False
+
+    def missing(self) -> list[str]:
+        """The words of /readyz."""
+        return [] if self.ready else ["starting"]
+
+
+async def serve(
+    settings: Settings, *, notifier: Notifier, started: Callable[[int], None] | None = None
+) -> None:
+    """Run until SIGTERM or SIGINT. `started` is told the port once everything runs.
+
+    Raises RheodError when it cannot start (the sentence says what to do), or whatever ended a loop.
+    """
+    crash.arm(settings.debug.crash_at)
+    for sentence in owner.warnings(settings):
+        _log.warning(sentence)
+    database = await Database.open(settings.storage.path)
+    try:
+        async with asyncio.TaskGroup() as group:
+            writer = group.create_task(database.run(), name="writer")
+            try:
+                await _live(settings, database, notifier, started)
+            finally:
+                database.stop()
+                await asyncio.wait([writer])
+    except BaseExceptionGroup as errors:
+        raise _first(errors) from errors
+    finally:
+        await database.close()
+    _log.info("stopped")
+
+
+def _first(errors: BaseExceptionGroup[Any]) -> BaseException:
+    """What went wrong first: a group of one says no more than the one."""
+    found: BaseException = errors
+    while isinstance(found, BaseExceptionGroup):
+        found = found.exceptions[0]
+    return found
+
+
+async def _live(
+    settings: Settings, database: Database, notifier: Notifier, started: Callable[[int], None] | None
+) -> None:
+    core = await build_core(settings, database)
+    life = Life()
+    machinery = await build_machinery(core)
+    try:
+        parts = _api_parts(core, life)
+        admin = build_admin(AdminParts(api=parts, status=lambda: gather_status(core, machinery)))
+        admin_path = settings.server.admin_socket or settings.storage.path / "admin.sock"
+        admin_runner = await start_admin(admin, admin_path)
+        try:
+            runner, port = await _listen(settings, parts)
+            try:
+                await _run_loops(core, machinery, _Running(life, notifier, runner, started, port))
+            finally:
+                await runner.cleanup()
+        finally:
+            await admin_runner.cleanup()
+    finally:
+        await machinery.clients.aclose()
+
+
+async def _listen(settings: Settings, parts: ApiParts) -> tuple[web.AppRunner, int]:
+    host, port = settings.server.host, settings.server.port
+    try:
+        return await server.start(
+            server.build_app(parts), host=host, port=port, keepalive_s=settings.server.keepalive_s
+        )
+    except OSError as error:
+        raise RheodError(
+            f"Cannot listen on {host}:{port}: {error.strerror or error}. Stop what uses it, or set server.port"
+        ) from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    life: Life
+    notifier: Notifier
+    runner: web.AppRunner
+    started: Callable[[int], None] | None
+    port: int
+
+
+async def _run_loops(core: Core, machinery: Machinery, running: _Running) -> None:
+    stop = _signals()
+    life = running.life
+    async with asyncio.TaskGroup() as group:
+
+        def start(name: str, loop: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+            return group.create_task(_guarded(name, loop, life), name=name)
+
+        work = [start(lane.name, lane.run()) for lane in machinery.lanes]
+        if machinery.poller is not None:
+            work.append(start("push", machinery.poller.run()))
+        beat = Heartbeat(beat=running.notifier.watchdog, alive=_store_answers(core.database), every_s=_BEAT_S)
+        keep_days = core.settings.retention.deliveries_days
+        upkeep = Upkeep(
+            database=core.database, now=core.now, save_uses=core.keys.save_uses, keep_days=keep_days
+        )
+        chores = [start("heartbeat", beat.run()), start("upkeep", upkeep.run())]
+        _say_ready(core, running)
+        await stop.wait()
+        life.stopping = True
+        running.notifier.stopping()
+        _log.info("stopping", running=sum(len(lane.running) for lane in machinery.lanes))
+        await _stop_work(core, machinery, running.runner, work)
+        for task in [*work, *chores]:
+            task.cancel()
+
+
+def _say_ready(core: Core, running: _Running) -> None:
+    running.life.ready = True
+    running.notifier.ready()
+    address = f"http://{core.settings.server.host}:{running.port}"
+    missing = owner.missing_for_publishing(core.settings)
+    _log.info("ready", address=address, publishing=not missing, push=core.settings.push.queue_url is not None)
+    if missing:
+        _log.warning("publishing waits for Tradera credentials; the API works", set=", ".join(missing))
+    if running.started is not None:
+        running.started(running.port)
+
+
+async def _stop_work(
+    core: Core, machinery: Machinery, runner: web.AppRunner, work: list[asyncio.Task[None]]
+) -> None:
+    """No new HTTP and no new claims; what runs gets the grace, then it is cancelled and its jobs stay due."""
+    deadline = time.monotonic() + core.settings.server.shutdown_grace_s
+    for lane in machinery.lanes:
+        lane.stop()
+    if machinery.poller is not None:
+        machinery.poller.stop()
+    await runner.cleanup()
+    _, pending = await asyncio.wait(work, timeout=max(0.0, deadline - time.monotonic()))
+    if pending:
+        _log.warning("cut off after the grace", loops=[task.get_name() for task in pending])
+
+
+async def _guarded(name: str, loop: Coroutine[Any, Any, None], life: Life) -> None:
+    try:
+        await loop
+    except asyncio.CancelledError:
+        raise
+    except BaseException:
+        _log.critical("loop died", loop=name, exc_info=True)
+        raise
+    if not life.stopping:
+        raise RheodError(f"The loop {name} ended by itself; rheod stops so that systemd starts it anew")
+
+
+def _store_answers(database: Database) -> Callable[[], Awaitable[object]]:
+    return lambda: database.write(lambda db: db.execute("SELECT 1").fetchone())
+
+
+def _signals() -> asyncio.Event:
+    """SIGTERM and SIGINT ask for an orderly stop, a second one ends at once; SIGHUP does nothing."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def ask() -> None:
+        if stop.is_set():
+            raise SystemExit(130)
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, ask)
+    loop.add_signal_handler(signal.SIGHUP, lambda: None)
+    return stop
+
+
+def _api_parts(core: Core, life: Life) -> ApiParts:
+    settings = core.settings
+    limits = settings.limits
+    images = settings.images
+
+    async def health() -> str | None:
+        try:
+            await core.database.read(lambda db: db.execute("SELECT 1").fetchone())
+        except RheodError as error:
+            return str(error)
+        return None
+
+    return ApiParts(
+        catalog=core.catalog,
+        keys=core.keys,
+        default_account=core.default_account,
+        account_of_reference=core.accounts.get,
+        check_image_url=lambda url: check_url(
+            url, allow_http=images.allow_http, allow_private=images.allow_private_networks
+        ),
+        check_webhook_url=hook_url_check(settings),
+        image_folder=core.images_dir,
+        public_url=settings.server.public_url,
+        health=health,
+        readiness=life.missing,
+        stopping=lambda: life.stopping,
+        now=core.now,
+        monotonic=time.monotonic,
+        rng=core.rng,
+        rates=Rates(
+            put=limits.put_per_s,
+            price=limits.price_per_s,
+            status=limits.status_per_s,
+            get=limits.get_per_s,
+            delete=limits.delete_per_s,
+        ),
+        trusted_proxies=[str(network) for network in settings.server.trusted_proxies],
+        body_deadline_s=settings.server.body_timeout_s,
+    )

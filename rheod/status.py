@@ -1,0 +1,63 @@
+"""Gathers what `rheod status` shows: what runs, what waits and until when, the budget, push, doubts.
+
+Part of the composition root, since it looks across all parts; it changes nothing.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from typing import Any
+
+import rheod
+from rheod.assembly import Core, Machinery
+from rheod.domain.model import CallClass
+from rheod.domain.notices import rfc3339
+from rheod.settings import missing_for_publishing
+from rheod.store import inbox, items, jobs, orders
+
+
+async def gather_status(core: Core, machinery: Machinery) -> Mapping[str, object]:
+    """One answer of plain JSON; times as RFC 3339."""
+    now = core.now()
+    counted = await core.database.read(_counts)
+    allowance = core.rules.allowance
+    used = len(core.ledger.times(now=now))
+    return {
+        "version": rheod.__version__,
+        "now": rfc3339(now),
+        **counted,
+        "budget": {
+            "limit": allowance.limit,
+            "used": used,
+            "left": max(0, allowance.limit - used),
+            "leftForPublishing": max(0, allowance.ceiling(CallClass.PUBLISH) - used),
+            "windowHours": 24,
+        },
+        "pauses": [
+            {"what": pause.call_class or "account", "until": rfc3339(pause.until), "reason": pause.reason}
+            for pause in core.ledger.pauses()
+            if pause.until > now
+        ],
+        "publishingWaitsFor": missing_for_publishing(core.settings),
+        "push": _push(core, machinery),
+        "running": {lane.name: len(lane.running) for lane in machinery.lanes},
+    }
+
+
+def _counts(db: sqlite3.Connection) -> dict[str, Any]:
+    received = inbox.last_received_at(db)
+    return {
+        "items": items.counts(db),
+        "jobs": jobs.depths(db),
+        "inbox": inbox.counts(db),
+        "unmatchedSales": orders.unmatched_count(db),
+        "lastPushMessage": None if received is None else rfc3339(received),
+    }
+
+
+def _push(core: Core, machinery: Machinery) -> dict[str, object]:
+    if machinery.poller is None:
+        return {"configured": core.settings.push.queue_url is not None, "lastAnswer": None}
+    at = machinery.poller.last_answer_at
+    return {"configured": True, "lastAnswer": None if at is None else rfc3339(at)}

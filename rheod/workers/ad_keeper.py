@@ -1,0 +1,118 @@
+"""Changes ads that are live: another price, or the end. After a refusal the ad's own state decides."""
+
+from __future__ import annotations
+
+import structlog
+
+from rheod.catalog import publishing
+from rheod.catalog.unit import Books, UnitOfWork
+from rheod.clients.tradera_wire import Rejected
+from rheod.clients.tradera_words import AdState, ListedItem
+from rheod.domain.model import CallClass, Item, Job, JobKind, JobOrder, LaneName, Listing, ListingState
+from rheod.store import items
+from rheod.store.jobs import Owner
+from rheod.workers.advert import AdDefaults, prices_to_set
+from rheod.workers.calls import Request, TraderaCalls
+from rheod.workers.lane import Done, Outcome
+
+_log = structlog.get_logger(__name__)
+
+
+class AdKeeper:
+    """Works `reprice` and `end` jobs; their subject is a listing id."""
+
+    def __init__(self, *, books: Books, calls: TraderaCalls, defaults: AdDefaults) -> None:
+        self._books = books
+        self._calls = calls
+        self._defaults = defaults
+
+    async def reprice(self, job: Job) -> Outcome:
+        """Carry the item's price to its ad; a refusal is told once and the item keeps its price here."""
+        item, listing = await self._both(job)
+        price_kr, opening_kr, buy_now_kr = prices_to_set(item, self._defaults)
+        if listing.state is not ListingState.LIVE or listing.end_wish or listing.price_kr == price_kr:
+            return Done()
+        ad = _ad(listing)
+
+        def after(unit: UnitOfWork, refusal: str | None) -> None:
+            if refusal is None:
+                publishing.repriced(unit, listing.id, price_kr)
+            else:
+                publishing.reprice_refused(
+                    unit, listing.id, f"Tradera refused the price {price_kr} kr: {refusal}"
+                )
+
+        try:
+            await self._calls.make(
+                Request(
+                    call_class=CallClass.PRICE,
+                    operation="price",
+                    listing_id=listing.id,
+                    send=lambda: self._calls.client.set_price(
+                        self._calls.seller, ad, opening_kr=opening_kr, buy_now_kr=buy_now_kr
+                    ),
+                    after=after,
+                )
+            )
+        except Rejected as error:
+            refusal = f"Tradera refused the price {price_kr} kr: {error}"
+            return Done(lambda unit: publishing.reprice_refused(unit, listing.id, refusal))
+        return Done()
+
+    async def end(self, job: Job) -> Outcome:
+        """End the ad as the owner wished."""
+        _, listing = await self._both(job)
+        if listing.state is not ListingState.LIVE or listing.end_wish is None:
+            return Done()
+        ad = _ad(listing)
+        refusal = "Tradera did not end the ad"
+        try:
+            ended = await self._calls.make(
+                Request(
+                    call_class=CallClass.END,
+                    operation="end",
+                    listing_id=listing.id,
+                    send=lambda: self._calls.client.end(self._calls.seller, ad),
+                    after=lambda unit, done: done and publishing.ended(unit, listing.id) is not None,
+                )
+            )
+        except Rejected as error:
+            ended, refusal = False, str(error)
+        return Done() if ended else await self._judge(listing, refusal)
+
+    async def _judge(self, listing: Listing, refusal: str) -> Outcome:
+        """Tradera said no: read the ad and decide by its state (tradera-v4.md section 6.4)."""
+        ad = _ad(listing)
+        found: ListedItem | None = await self._calls.make(
+            Request(
+                call_class=CallClass.END,
+                operation="read_item",
+                listing_id=listing.id,
+                send=lambda: self._calls.client.read_item(self._calls.seller, ad),
+                after=lambda _, found: found,
+            )
+        )
+        state = found.state_at(self._books.now()) if found else AdState.ENDED
+        _log.info("ending refused", listing=listing.id, ad_state=state)
+        if state is AdState.ENDED:
+            return Done(lambda unit: publishing.ended(unit, listing.id))
+        if state is AdState.SOLD:
+            return Done(lambda unit: _look_for_order(unit, listing))
+        why = "it has bids" if state is AdState.BIDS else refusal
+        return Done(lambda unit: publishing.end_refused(unit, listing.id, f"Tradera keeps the ad up: {why}"))
+
+    async def _both(self, job: Job) -> tuple[Item, Listing]:
+        listing = await self._books.read(lambda db: items.listing(db, job.subject))
+        item = await self._books.read(lambda db: items.by_id(db, listing.item_id))
+        return item, listing
+
+
+def _look_for_order(unit: UnitOfWork, listing: Listing) -> None:
+    publishing.end_refused(unit, listing.id, "The auction has already ended with a buyer")
+    wanted = JobOrder(lane=LaneName.TRADERA, kind=JobKind.RECONCILE, subject=listing.account_id)
+    unit.order_for(wanted, Owner(account_id=listing.account_id))
+
+
+def _ad(listing: Listing) -> int:
+    assert listing.tradera_item_id is not None
+    return listing.tradera_item_id

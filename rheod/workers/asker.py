@@ -1,0 +1,165 @@
+"""Asks Tradera what became of the committed requests: one call for all that wait, with growing gaps.
+
+Settles every doubt about a commit by asking, never by guessing (tradera-v4.md section 10): absent is «not yet», and
+nothing is created anew on silence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+import structlog
+
+from rheod.catalog import publishing
+from rheod.catalog.unit import Books, UnitOfWork
+from rheod.clients.tradera_words import ListedItem, Outcome, Result
+from rheod.domain.model import CallClass, Job, Listing, ListingState
+from rheod.domain.retry import delay_ms
+from rheod.store import items
+from rheod.workers import lane
+from rheod.workers.calls import Request, TraderaCalls
+from rheod.workers.lane import Done, PutOff
+from rheod.workers.publisher import Publisher
+
+_log = structlog.get_logger(__name__)
+_A_CALL = 100
+_LOOK_AFTER = 5
+"""Asked this often without a result, the ad itself is looked for once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskOptions:
+    """`delays_s` are the gaps between questions, the last repeats; after `doubt_ms` a human must look."""
+
+    delays_s: Sequence[float]
+    doubt_ms: int
+    site_url: str
+
+
+class _Next(Enum):
+    COMMIT = "commit"
+    LOOK = "look"
+
+
+@dataclass(frozen=True, slots=True)
+class _FollowUp:
+    listing: Listing
+    next: _Next
+    failure: str | None = None
+
+
+class Asker:
+    """Works `results` jobs; their subject is the account."""
+
+    def __init__(
+        self, *, books: Books, calls: TraderaCalls, publisher: Publisher, options: AskOptions
+    ) -> None:
+        self._books = books
+        self._calls = calls
+        self._publisher = publisher
+        self._options = options
+
+    async def ask(self, _job: Job) -> lane.Outcome:
+        """Ask once for all that wait and settle what can be settled."""
+        waiting = await self._waiting()
+        if waiting and _ask_at(waiting[0]) <= self._books.now():
+            batch = waiting[:_A_CALL]
+            requests = [listing.request_id for listing in batch if listing.request_id is not None]
+            follow_ups = await self._calls.make(
+                Request(
+                    call_class=CallClass.RESULTS,
+                    operation="results",
+                    send=lambda: self._calls.client.results(self._calls.seller, requests),
+                    after=lambda unit, results: [
+                        follow_up
+                        for listing in batch
+                        if (follow_up := self._settle(unit, listing.id, results)) is not None
+                    ],
+                )
+            )
+            for follow_up in follow_ups or ():
+                await self._follow(follow_up)
+            waiting = await self._waiting()
+        if not waiting:
+            return Done()
+        return PutOff(until=_ask_at(waiting[0]), reason="waits for Tradera's queue", counted=False)
+
+    async def _waiting(self) -> list[Listing]:
+        return await self._books.read(lambda db: items.waiting_listings(db, self._calls.account_id))
+
+    def _settle(self, unit: UnitOfWork, listing_id: str, results: Mapping[int, Result]) -> _FollowUp | None:
+        """Store what the answer says of one listing; returns what is left to do about it."""
+        listing = items.listing(unit.db, listing_id)
+        if listing.state not in {ListingState.COMMITTING, ListingState.COMMITTED}:
+            return None
+        result = results.get(listing.request_id or 0)
+        outcome = result.outcome if result else Outcome.WAITING
+        if outcome is Outcome.DONE:
+            publishing.went_live(unit, listing.id, self.ad_url(listing))
+            return None
+        publishing.ask_later(unit, listing.id, delay_ms(self._options.delays_s, listing.asked + 2))
+        if outcome is Outcome.UNCOMMITTED and listing.error is not None:
+            publishing.failed(unit, listing.id, f"Tradera refused the commit: {listing.error}")
+            return None
+        return self._follow_up(listing, outcome, result.message if result else "")
+
+    def _follow_up(self, listing: Listing, outcome: Outcome, message: str) -> _FollowUp | None:
+        if outcome is Outcome.UNCOMMITTED:
+            return _FollowUp(listing, _Next.COMMIT)
+        if outcome in {Outcome.FAILED, Outcome.AGAIN}:
+            return _FollowUp(listing, _Next.LOOK, message or "Tradera's queue refused it without a reason")
+        if listing.asked == _LOOK_AFTER or self._is_late(listing):
+            return _FollowUp(listing, _Next.LOOK)
+        return None
+
+    async def _follow(self, follow_up: _FollowUp) -> None:
+        listing = follow_up.listing
+        if follow_up.next is _Next.COMMIT:
+            await self._publisher.commit(listing)
+            return
+        found = await self._look(listing)
+        if found is not None:
+            await self._books.write(lambda unit: publishing.went_live(unit, listing.id, self.ad_url(listing)))
+        elif follow_up.failure is not None:
+            failure = follow_up.failure
+            await self._books.write(lambda unit: publishing.failed(unit, listing.id, failure))
+        elif self._is_late(listing):
+            await self._give_up(listing)
+        elif listing.state is ListingState.COMMITTING:
+            await self._publisher.commit(listing)  # asked, looked for, nowhere: the same request once more
+
+    async def _look(self, listing: Listing) -> ListedItem | None:
+        """The ad itself, if Tradera shows it to its seller."""
+        assert listing.tradera_item_id is not None
+        ad = listing.tradera_item_id
+        return await self._calls.make(
+            Request(
+                call_class=CallClass.RESULTS,
+                operation="read_item",
+                listing_id=listing.id,
+                send=lambda: self._calls.client.read_item(self._calls.seller, ad),
+                after=lambda _, found: found,
+            )
+        )
+
+    async def _give_up(self, listing: Listing) -> None:
+        error = (
+            "Tradera has not said whether the ad is up: look for it in My Tradera"
+            f" (ad {listing.tradera_item_id}). rheod makes no second ad of this item by itself"
+        )
+        _log.error("publishing in doubt", listing=listing.id, ad=listing.tradera_item_id)
+        await self._books.write(lambda unit: publishing.in_doubt(unit, listing.id, error))
+
+    def _is_late(self, listing: Listing) -> bool:
+        return self._books.now() - (listing.commit_sent_at or 0) >= self._options.doubt_ms
+
+    def ad_url(self, listing: Listing) -> str:
+        """The public address of the listing's ad."""
+        return f"{self._options.site_url}/item/{listing.tradera_item_id}"
+
+
+def _ask_at(listing: Listing) -> int:
+    assert listing.ask_at is not None
+    return listing.ask_at

@@ -1,0 +1,259 @@
+"""Every Tradera call goes through here: the budget is asked, the ledger written, the state stored before and after.
+
+Nothing else may call a TraderaClient. A call's row is durable before the call is sent (reliability.md, finding 4).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+from time import perf_counter
+from typing import Generic, TypeVar
+
+import structlog
+
+from rheod.catalog.unit import Books, UnitOfWork
+from rheod.clients.tradera import TraderaClient
+from rheod.clients.tradera_wire import OverLimit, Rejected, Seller, TokenRefused, Unreachable
+from rheod.domain.budget import PROBE_MS, Allowance, fits_at
+from rheod.domain.crash import crashpoint
+from rheod.domain.errors import RheodError, Transient
+from rheod.domain.model import CallClass
+from rheod.store import ledger
+from rheod.store.ledger import Call, Ledger, Pause, Spent
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+_log = structlog.get_logger(__name__)
+TOKEN_PROBE_MS = 6 * 3600 * 1000
+"""A refused token is tried again this often, unless another one is configured."""
+
+
+class NotNow(Transient):
+    """The budget, a 429 or a refused token forbids this call before `until` (ms)."""
+
+    def __init__(self, message: str, *, call_class: CallClass, until: int) -> None:
+        super().__init__(message)
+        self.call_class = call_class
+        self.until = until
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request(Generic[T, R]):
+    """One call: what it is for, how it is sent, and the use cases stored before and after it.
+
+    `before` returning False means the call is not wanted any more; `after` gets the answer.
+    """
+
+    call_class: CallClass
+    operation: str
+    send: Callable[[], Awaitable[T]]
+    after: Callable[[UnitOfWork, T], R]
+    before: Callable[[UnitOfWork], bool] | None = None
+    listing_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """What the owner allows: calls in all, and by operation where set."""
+
+    allowance: Allowance
+    per_operation: dict[str, int]
+
+
+class TraderaCalls:
+    """The calls of one seller account. The ledger is shared by all: the budget belongs to the application."""
+
+    def __init__(
+        self,
+        *,
+        books: Books,
+        ledger: Ledger,
+        rules: Rules,
+        client: TraderaClient,
+        seller: Seller,
+        account_id: str,
+    ) -> None:
+        self.client = client
+        self.seller = seller
+        self.account_id = account_id
+        self._books = books
+        self._ledger = ledger
+        self._rules = rules
+        self._fingerprint = hashlib.sha256(f"{seller.user_id}:{seller.token}".encode()).hexdigest()[:16]
+
+    def require(self, call_class: CallClass, *, cost: int = 1, operation: str | None = None) -> None:
+        """Raise NotNow unless `cost` calls of this class may be made at this moment."""
+        now = self._books.now()
+        self._require_no_pause(call_class, now)
+        at = self._fits_at(call_class, cost, now)
+        if operation is not None and operation in self._rules.per_operation:
+            own = self._ledger.times(now=now, operation=operation)
+            at = max(at, fits_at(own, ceiling=self._rules.per_operation[operation], cost=1, now=now))
+        if at > now:
+            used = len(self._ledger.times(now=now))
+            reason = f"{used} of {self._rules.allowance.limit} Tradera calls of the last 24 h are used"
+            raise NotNow(reason, call_class=call_class, until=at)
+
+    def _require_no_pause(self, call_class: CallClass, now: int) -> None:
+        for key in ((self.account_id, None), ("", call_class)):
+            pause = self._ledger.pause(*key)
+            stale = pause is not None and pause.fingerprint not in {"", self._fingerprint}
+            if pause is not None and pause.until > now and not stale:
+                raise NotNow(pause.reason, call_class=call_class, until=pause.until)
+
+    def _fits_at(self, call_class: CallClass, cost: int, now: int) -> int:
+        allowance = self._rules.allowance
+        at = fits_at(self._ledger.times(now=now), ceiling=allowance.ceiling(call_class), cost=cost, now=now)
+        if call_class is CallClass.RECONCILE:
+            own = self._ledger.times(now=now, call_class=call_class)
+            at = max(at, fits_at(own, ceiling=allowance.reconcile_ceiling, cost=cost, now=now))
+        return at
+
+    async def make(self, request: Request[T, R]) -> R | None:
+        """Make one call; None when `before` did not want it any more.
+
+        Raises NotNow, or what the client raises once it is noted in the ledger.
+        """
+        self.require(request.call_class, operation=request.operation)
+        call = Call(
+            call_class=request.call_class,
+            operation=request.operation,
+            account_id=self.account_id,
+            listing_id=request.listing_id,
+        )
+        spent = self._ledger.spend(call, now=self._books.now())
+        call_id = await self._open(request, call, spent)
+        if call_id is None:
+            return None
+        crashpoint(f"{request.operation}.before")
+        began = perf_counter()
+        try:
+            answer = await request.send()
+        except RheodError as error:
+            await self._failed(call, call_id, spent, error, began)
+            raise
+        crashpoint(f"{request.operation}.answered")
+
+        def store(unit: UnitOfWork) -> R:
+            _close(unit, call_id, "ok", began)
+            return request.after(unit, answer)
+
+        result = await self._books.write(store)
+        crashpoint(f"{request.operation}.stored")
+        await self._lift(call)
+        return result
+
+    async def _open(self, request: Request[T, R], call: Call, spent: Spent) -> int | None:
+        def use_case(unit: UnitOfWork) -> int | None:
+            if request.before is not None and not request.before(unit):
+                return None
+            return ledger.open_call(unit.db, call, now=unit.now)
+
+        try:
+            call_id = await self._books.write(use_case)
+        except BaseException:
+            self._ledger.refund(spent)
+            raise
+        if call_id is None:
+            self._ledger.refund(spent)
+        return call_id
+
+    async def _failed(self, call: Call, call_id: int, spent: Spent, error: RheodError, began: float) -> None:
+        arrived = not isinstance(error, Unreachable)
+        if not arrived:
+            self._ledger.refund(spent)
+        await self._books.write(lambda unit: _close(unit, call_id, str(error), began, counted=arrived))
+        crashpoint(f"{call.operation}.failed")
+        if isinstance(error, OverLimit):
+            raise await self._pause_class(call, error) from error
+        if isinstance(error, TokenRefused):
+            await self._judge_token(call, error)
+
+    async def _pause_class(self, call: Call, error: OverLimit) -> NotNow:
+        now = self._books.now()
+        wait_ms = max(1000, round(error.retry_after_s * 1000)) if error.retry_after_s else PROBE_MS
+        known = self._ledger.pause("", call.call_class)
+        pause = Pause(
+            account_id="",
+            call_class=call.call_class,
+            until=now + wait_ms,
+            since=known.since if known else now,
+            reason=f"Tradera says the call limit is spent (429 on {call.operation})",
+        )
+        await self._pause(pause)
+        return NotNow(pause.reason, call_class=call.call_class, until=pause.until)
+
+    async def _judge_token(self, call: Call, error: TokenRefused) -> None:
+        """One check with users/me tells a dead token from a call this seller may not make."""
+        try:
+            self.require(CallClass.ORDERS)
+            await self._check(call)
+        except TokenRefused:
+            reason = (
+                f"Tradera refuses the token of user {self.seller.user_id}: log in again, set tradera.user_token"
+                " (and check tradera.app_id and tradera.app_key), then restart rheod"
+            )
+            now = self._books.now()
+            pause = Pause(
+                account_id=self.account_id,
+                call_class=None,
+                until=now + TOKEN_PROBE_MS,
+                since=now,
+                reason=reason,
+                fingerprint=self._fingerprint,
+            )
+            await self._pause(pause)
+            raise NotNow(reason, call_class=call.call_class, until=pause.until) from error
+        raise Rejected(
+            f"Tradera does not allow this account to {call.operation}: {error}", status=403
+        ) from error
+
+    async def _check(self, call: Call) -> None:
+        check = Call(call_class=CallClass.ORDERS, operation="me", account_id=call.account_id)
+        self._ledger.spend(check, now=self._books.now())
+        call_id = await self._books.write(lambda unit: ledger.open_call(unit.db, check, now=unit.now))
+        began = perf_counter()
+        outcome = "ok"
+        try:
+            await self.client.me(self.seller)
+        except RheodError as error:
+            outcome = str(error)
+            raise
+        finally:
+            await self._books.write(lambda unit: _close(unit, call_id, outcome, began))
+
+    async def _pause(self, pause: Pause) -> None:
+        _log.error("Tradera calls paused", reason=pause.reason, until=pause.until)
+        self._ledger.set_pause(pause)
+        await self._books.write(lambda unit: ledger.save_pause(unit.db, pause))
+
+    async def answers(self) -> bool:
+        """Whether Tradera answers at all (one call): tells bad input that gives 500 from an outage."""
+        self.require(CallClass.ORDERS)
+        try:
+            await self._check(Call(call_class=CallClass.ORDERS, operation="me", account_id=self.account_id))
+        except RheodError:
+            return False
+        return True
+
+    async def _lift(self, call: Call) -> None:
+        """A call that went through ends the pauses that stood against it."""
+        for key in ((self.account_id, None), ("", call.call_class)):
+            pause = self._ledger.pause(*key)
+            if pause is not None:
+                self._ledger.lift(pause)
+                _log.info("Tradera calls go on", was=pause.reason)
+                await self._books.write(partial(_drop, pause))
+
+
+def _drop(pause: Pause, unit: UnitOfWork) -> None:
+    ledger.drop_pause(unit.db, pause)
+
+
+def _close(unit: UnitOfWork, call_id: int, outcome: str, began: float, *, counted: bool = True) -> None:
+    duration_ms = round((perf_counter() - began) * 1000)
+    ledger.close_call(unit.db, call_id, outcome=outcome, counted=counted, duration_ms=duration_ms)

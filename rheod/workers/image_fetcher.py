@@ -1,0 +1,70 @@
+"""Fetches one picture: download to a temporary file, re-encode in a child process, keep under its content's name."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+import structlog
+
+from rheod.catalog import pictures
+from rheod.catalog.unit import Books
+from rheod.clients.images import ImageClient
+from rheod.clients.renderer import Renderer
+from rheod.domain.crash import crashpoint
+from rheod.domain.errors import Permanent, Transient
+from rheod.domain.model import Job, PictureState
+from rheod.domain.retry import PICTURE_DELAYS_S, delay_ms
+from rheod.store import items
+from rheod.workers.lane import Done, Outcome, PutOff
+
+_log = structlog.get_logger(__name__)
+
+
+class ImageFetcher:
+    """Works `fetch_picture` jobs; their subject is a picture id."""
+
+    def __init__(self, *, books: Books, client: ImageClient, renderer: Renderer, images_dir: Path) -> None:
+        self._books = books
+        self._client = client
+        self._renderer = renderer
+        self._images_dir = images_dir
+
+    def sweep(self) -> None:
+        """Remove what an earlier run left half done (F3, F4)."""
+        for part in (self._images_dir / "tmp").glob("*"):
+            part.unlink(missing_ok=True)
+
+    async def fetch(self, job: Job) -> Outcome:
+        """Fetch the picture once; failures that time may heal are tried again on the schedule of pictures."""
+        picture = await self._books.read(lambda db: items.picture(db, job.subject))
+        if picture is None or picture.state is not PictureState.PENDING:
+            return Done()
+        part = self._images_dir / "tmp" / f"{picture.id}.part"
+        try:
+            await self._client.fetch(picture.url, part)
+            crashpoint("picture.fetched")
+            rendered = await self._renderer.render(part, self._images_dir)
+            crashpoint("picture.rendered")
+        except Transient as error:
+            return self._again(job, str(error), error.retry_after_s)
+        except Permanent as error:
+            return self._fail(job, str(error))
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                part.unlink()
+        return Done(
+            lambda unit: pictures.ready(unit, job, file=rendered.name, size_bytes=rendered.size_bytes)
+        )
+
+    def _again(self, job: Job, reason: str, retry_after_s: float | None) -> Outcome:
+        if job.attempts >= len(PICTURE_DELAYS_S):
+            return self._fail(job, reason)
+        wait_ms = max(
+            delay_ms(PICTURE_DELAYS_S, job.attempts + 1), min(round((retry_after_s or 0) * 1000), 3_600_000)
+        )
+        return PutOff(until=self._books.now() + wait_ms, reason=reason)
+
+    def _fail(self, job: Job, reason: str) -> Outcome:
+        _log.warning("picture failed", picture=job.subject, reason=reason)
+        return Done(lambda unit: pictures.failed(unit, job, error=reason))

@@ -1,0 +1,279 @@
+"""Bells and lanes: the one loop over the jobs table.
+
+A lane picks due jobs, runs them side by side up to its limit, and stores what became of each. What runs is known only
+here, in memory: after a crash every job is simply due again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sqlite3
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import dataclass
+from typing import Protocol
+
+import structlog
+
+from rheod.catalog.unit import Books, UnitOfWork
+from rheod.domain.errors import StoreUnavailable
+from rheod.domain.model import CallClass, Job, LaneName
+from rheod.domain.retry import LOOP_DELAYS_S, TRADERA_DELAYS_S, delay_ms
+from rheod.store import jobs
+
+_log = structlog.get_logger(__name__)
+_LONGEST_REST_S = 60.0
+_STORE_REST_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The work is done; `write` is stored in the transaction that ends the job."""
+
+    write: Callable[[UnitOfWork], object] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PutOff:
+    """Try again at `until` (ms); `counted` when the work itself failed; `write` is stored with it."""
+
+    until: int
+    reason: str
+    counted: bool = True
+    write: Callable[[UnitOfWork], object] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Keep the job until somebody orders it again; `write` is stored with it."""
+
+    reason: str
+    write: Callable[[UnitOfWork], object] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClassWaits:
+    """The call budget does not allow this class of work before `until` (ms): leave all its jobs where they are."""
+
+    call_class: CallClass
+    until: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class LaneWaits:
+    """The remote is away: nobody in this lane tries before its back-off has passed."""
+
+    reason: str
+
+
+Outcome = Done | PutOff | Held | ClassWaits | LaneWaits
+
+
+class Pick(Protocol):
+    """How a lane chooses its next jobs and learns when it need not look before."""
+
+    def jobs(self, db: sqlite3.Connection, now: int, limit: int, lane: Lane) -> list[Job]:
+        """Jobs that may run now, the first first; those that run already may be among them."""
+        ...
+
+    def next_at(self, db: sqlite3.Connection, now: int) -> int | None:
+        """When the next job that is not due yet becomes so (ms)."""
+        ...
+
+
+class Bells:
+    """A bell for every lane: rung when there is new work."""
+
+    def __init__(self) -> None:
+        self._bells: dict[LaneName, list[asyncio.Event]] = {}
+
+    def new(self, lane: LaneName) -> asyncio.Event:
+        """A bell for one loop of this lane."""
+        bell = asyncio.Event()
+        self._bells.setdefault(lane, []).append(bell)
+        return bell
+
+    def ring(self, lane: LaneName) -> None:
+        """Wake every loop of this lane."""
+        for bell in self._bells.get(lane, ()):
+            bell.set()
+
+
+class Lane:
+    """One loop over the jobs of one lane. `work` turns a job into an outcome and handles its expected failures."""
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        books: Books,
+        pick: Pick,
+        bell: asyncio.Event,
+        work: Callable[[Job], Awaitable[Outcome]],
+        concurrency: int,
+    ) -> None:
+        self.name = name
+        self._books = books
+        self._pick = pick
+        self._bell = bell
+        self._work = work
+        self._concurrency = concurrency
+        self._running: dict[int, Job] = {}
+        self._blocked: dict[CallClass, int] = {}
+        self._quiet_until = 0
+        self._failures = 0
+        self._stopping = False
+
+    @property
+    def running(self) -> Collection[int]:
+        """Ids of the jobs that run now."""
+        return self._running.keys()
+
+    def blocked(self, now: int) -> list[CallClass]:
+        """Classes that wait for the call budget."""
+        self._blocked = {each: until for each, until in self._blocked.items() if until > now}
+        return list(self._blocked)
+
+    def stop(self) -> None:
+        """Claim nothing more; `run` returns when what runs has ended."""
+        self._stopping = True
+        self._bell.set()
+
+    async def run(self) -> None:
+        """Work the lane until `stop`."""
+        async with asyncio.TaskGroup() as group:
+            while not self._stopping:
+                self._bell.clear()
+                try:
+                    picked = await self._pick_some()
+                except StoreUnavailable as error:
+                    _log.error("lane cannot read its jobs", lane=self.name, error=str(error))
+                    await asyncio.sleep(_STORE_REST_S)
+                    continue
+                for job in picked:
+                    self._running[job.id] = job
+                    group.create_task(self._run_one(job), name=f"{self.name}:{job.kind}:{job.subject}")
+                if not picked and not self._stopping:
+                    await self._rest()
+
+    async def _pick_some(self) -> list[Job]:
+        now = self._books.now()
+        room = self._concurrency - len(self._running)
+        if room <= 0 or now < self._quiet_until:
+            return []
+        wanted = room + len(self._running)
+        found = await self._books.read(lambda db: self._pick.jobs(db, now, wanted, self))
+        return [job for job in found if job.id not in self._running][:room]
+
+    async def _rest(self) -> None:
+        """Until the bell rings or something becomes due."""
+        now = self._books.now()
+        next_at = await self._books.read(lambda db: self._pick.next_at(db, now))
+        moments = [
+            at for at in (next_at, self._quiet_until, *self._blocked.values()) if at is not None and at > now
+        ]
+        rest_s = min([_LONGEST_REST_S] + [(at - now) / 1000 for at in moments])
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(rest_s):
+                await self._bell.wait()
+
+    async def _run_one(self, job: Job) -> None:
+        structlog.contextvars.bind_contextvars(job=job.kind.value, subject=job.subject)
+        try:
+            outcome = await self._outcome_of(job)
+            while not await self._settle(job, outcome):  # noqa: ASYNC110 - nothing rings when the disk has room
+                await asyncio.sleep(_STORE_REST_S)
+        finally:
+            self._running.pop(job.id, None)
+            self._bell.set()
+
+    async def _outcome_of(self, job: Job) -> Outcome:
+        try:
+            return await self._work(job)
+        except StoreUnavailable as error:
+            return PutOff(until=self._backoff(job), reason=str(error), counted=False)
+        except Exception as error:  # noqa: BLE001 - a bug in one job must not end the lane
+            _log.exception("job failed unexpectedly", lane=self.name)
+            return PutOff(until=self._backoff(job), reason=f"unexpected: {type(error).__name__}")
+
+    def _backoff(self, job: Job) -> int:
+        return self._books.now() + delay_ms(LOOP_DELAYS_S, job.attempts + 1)
+
+    async def _settle(self, job: Job, outcome: Outcome) -> bool:
+        """Store what became of the job; False when the store cannot write now."""
+        try:
+            await self._books.write(lambda unit: _store(unit, job, outcome))
+        except StoreUnavailable as error:
+            _log.error("outcome waits for the store", lane=self.name, error=str(error))
+            return self._stopping
+        self._note(outcome)
+        return True
+
+    def _note(self, outcome: Outcome) -> None:
+        now = self._books.now()
+        if isinstance(outcome, ClassWaits):
+            self._blocked[outcome.call_class] = outcome.until
+            _log.info(
+                "waits for the call budget", lane=self.name, work=outcome.call_class, reason=outcome.reason
+            )
+        elif isinstance(outcome, LaneWaits):
+            self._failures += 1
+            self._quiet_until = now + delay_ms(TRADERA_DELAYS_S, self._failures)
+            if self._failures == 1:
+                _log.warning("remote is away", lane=self.name, reason=outcome.reason)
+        elif self._failures and isinstance(outcome, Done):
+            _log.info("remote is back", lane=self.name, failures=self._failures)
+            self._failures = 0
+
+
+def _store(unit: UnitOfWork, job: Job, outcome: Outcome) -> None:
+    match outcome:
+        case Done(write):
+            if write is not None:
+                write(unit)
+            jobs.finish(unit.db, job)
+        case PutOff():
+            if outcome.write is not None:
+                outcome.write(unit)
+            jobs.put_off(unit.db, job, until=outcome.until, reason=outcome.reason, counted=outcome.counted)
+        case Held(reason, write):
+            if write is not None:
+                write(unit)
+            jobs.hold(unit.db, job, reason=reason)
+        case ClassWaits():
+            pass
+        case LaneWaits(reason):
+            jobs.put_off(unit.db, job, until=unit.now, reason=reason, counted=True)
+
+
+class ByDueTime:
+    """The pick of a simple lane: what is due, the longest due first."""
+
+    def __init__(self, lane: LaneName) -> None:
+        self._lane = lane
+
+    def jobs(self, db: sqlite3.Connection, now: int, limit: int, lane: Lane) -> list[Job]:  # noqa: ARG002 - Pick's form
+        """See `Pick`."""
+        return jobs.due(db, self._lane, now=now, limit=limit)
+
+    def next_at(self, db: sqlite3.Connection, now: int) -> int | None:
+        """See `Pick`."""
+        return jobs.next_due(db, self._lane, after=now)
+
+
+class ByUrgency:
+    """The pick of one seller account's tradera lane: by class and age, less the classes that wait for the budget."""
+
+    def __init__(self, account_id: str) -> None:
+        self._account_id = account_id
+
+    def jobs(self, db: sqlite3.Connection, now: int, limit: int, lane: Lane) -> list[Job]:
+        """See `Pick`."""
+        return jobs.due(
+            db, LaneName.TRADERA, now=now, limit=limit, account_id=self._account_id, blocked=lane.blocked(now)
+        )
+
+    def next_at(self, db: sqlite3.Connection, now: int) -> int | None:
+        """See `Pick`."""
+        return jobs.next_due(db, LaneName.TRADERA, after=now, account_id=self._account_id)

@@ -1,0 +1,192 @@
+"""Publishes one listing step by step: create, pictures in order, commit. What comes after the commit is the asker's.
+
+The state is stored before and after every call (`catalog/publishing.py`), so that after a crash the work goes on
+where it stopped and nothing is auctioned twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import structlog
+
+from rheod.catalog import publishing
+from rheod.catalog.publishing import Plan, Schedule
+from rheod.catalog.unit import Books, UnitOfWork
+from rheod.clients.tradera_ad import Ad
+from rheod.clients.tradera_wire import Rejected, ServerFailure
+from rheod.domain.budget import publish_cost
+from rheod.domain.crash import crashpoint
+from rheod.domain.errors import Permanent
+from rheod.domain.model import CallClass, Job, Listing, ListingState, Picture
+from rheod.store import items
+from rheod.workers.advert import AdDefaults, make_ad
+from rheod.workers.calls import Request, TraderaCalls
+from rheod.workers.lane import Done, Outcome, PutOff
+
+_log = structlog.get_logger(__name__)
+_STALE_MS = 50 * 60 * 1000
+"""How long an uncommitted request is trusted: Tradera says nothing, an hour is the guess (tradera-v4.md section 10)."""
+_TRIES_OF_500 = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishOptions:
+    """The owner's settings for publishing. `in_doubt` says what to do with a picture whose answer was lost."""
+
+    defaults: AdDefaults
+    images_dir: Path
+    max_images: int
+    image_format: int
+    has_mega: bool
+    in_doubt: Literal["resend", "recreate"]
+    schedule: Schedule
+
+
+class _Changed(Exception):
+    """The owner has changed or taken back the item while it was being published."""
+
+
+class Publisher:
+    """Works `publish` jobs; their subject is a listing id."""
+
+    def __init__(self, *, books: Books, calls: TraderaCalls, options: PublishOptions) -> None:
+        self._books = books
+        self._calls = calls
+        self._options = options
+
+    async def publish(self, job: Job) -> Outcome:
+        """Bring the listing as far as its commit. Raises what the calls raise when time may heal it."""
+        plan = await self._books.read(lambda db: publishing.plan(db, job.subject))
+        if plan is None or plan.listing.state.may_be_live or not plan.listing.state.is_open:
+            return Done()
+        now = self._books.now()
+        start_at = plan.item.spec.tradera and plan.item.spec.tradera.start_at
+        if start_at and start_at > now:
+            return PutOff(until=start_at, reason="starts at the time the item says", counted=False)
+        try:
+            ad = make_ad(plan.item, plan.listing, self._options.defaults)
+            await self._send(plan, ad)
+        except _Changed:
+            return PutOff(until=now, reason="the item changed", counted=False, write=_start_over(job.subject))
+        except ServerFailure as error:
+            if error.status != 500 or job.attempts < _TRIES_OF_500 or not await self._calls.answers():
+                raise
+            return Done(
+                _fail(job.subject, f"Tradera answers this item with an error again and again: {error}")
+            )
+        except Permanent as error:
+            _log.warning("publishing refused", external_id=plan.item.external_id, error=str(error))
+            return Done(_fail(job.subject, str(error)))
+        return Done()
+
+    async def _send(self, plan: Plan, ad: Ad) -> None:
+        pictures = plan.pictures[: self._options.max_images]
+        listing = plan.listing
+        if self._can_go_on(plan):
+            self._calls.require(
+                CallClass.PUBLISH, cost=publish_cost(len(pictures) - listing.pictures_sent) - 1
+            )
+            sent = listing.pictures_sent
+        else:
+            self._calls.require(CallClass.PUBLISH, cost=publish_cost(len(pictures)))
+            await self._create(plan, ad)
+            sent = 0
+        listing = await self._books.read(lambda db: items.listing(db, listing.id))
+        for picture in pictures[sent:]:
+            await self._add_picture(listing, picture)
+        await self.commit(listing)
+
+    def _can_go_on(self, plan: Plan) -> bool:
+        """Whether the request at Tradera is ours to finish: known, fresh, of this version, and with no doubtful picture."""
+        listing = plan.listing
+        if listing.state is not ListingState.ADDED or listing.item_version != plan.item.version:
+            return False
+        fresh = listing.added_at is not None and self._books.now() - listing.added_at < _STALE_MS
+        return fresh and not (listing.picture_in_doubt and self._options.in_doubt == "recreate")
+
+    async def _create(self, plan: Plan, ad: Ad) -> None:
+        crashpoint("publish.start")
+        kept = await self._calls.make(
+            Request(
+                call_class=CallClass.PUBLISH,
+                operation="create",
+                listing_id=plan.listing.id,
+                before=lambda unit: publishing.start_create(unit, plan, ad.duration_days),
+                send=lambda: self._calls.client.create(self._calls.seller, ad),
+                after=lambda unit, made: publishing.created(
+                    unit, plan.listing.id, made.request_id, made.tradera_item_id
+                ),
+            )
+        )
+        if not kept:
+            raise _Changed
+
+    async def _add_picture(self, listing: Listing, picture: Picture) -> None:
+        assert picture.file is not None
+        assert listing.request_id is not None
+        request_id = listing.request_id
+        jpeg = await asyncio.to_thread(_read, self._options.images_dir / picture.file)
+        done = await self._calls.make(
+            Request(
+                call_class=CallClass.PUBLISH,
+                operation="image",
+                listing_id=listing.id,
+                before=lambda unit: publishing.start_picture(unit, listing.id),
+                send=lambda: self._calls.client.add_image(
+                    self._calls.seller,
+                    request_id,
+                    jpeg,
+                    image_format=self._options.image_format,
+                    has_mega=self._options.has_mega,
+                ),
+                after=lambda unit, _: publishing.picture_sent(unit, listing.id),
+            )
+        )
+        if not done:
+            raise _Changed
+
+    async def commit(self, listing: Listing) -> None:
+        """Commit, or commit the same request once more after Tradera said that it is not committed.
+
+        A refusal is not the end: what it means is settled by asking for the result.
+        """
+        assert listing.request_id is not None
+        request_id = listing.request_id
+        schedule = self._options.schedule
+        try:
+            done = await self._calls.make(
+                Request(
+                    call_class=CallClass.PUBLISH,
+                    operation="commit",
+                    listing_id=listing.id,
+                    before=lambda unit: publishing.start_commit(unit, listing.id, schedule),
+                    send=lambda: self._calls.client.commit(self._calls.seller, request_id),
+                    after=lambda unit, _: publishing.committed(unit, listing.id, schedule),
+                )
+            )
+        except Rejected as error:
+            refusal = str(error)
+            await self._books.write(lambda unit: publishing.commit_refused(unit, listing.id, refusal))
+            return
+        if not done:
+            raise _Changed
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise Permanent(f"The stored picture {file.name} cannot be read: {error.strerror}") from error
+
+
+def _start_over(listing_id: str) -> Callable[[UnitOfWork], None]:
+    return lambda unit: publishing.start_over(unit, listing_id)
+
+
+def _fail(listing_id: str, error: str) -> Callable[[UnitOfWork], object]:
+    return lambda unit: publishing.failed(unit, listing_id, error)

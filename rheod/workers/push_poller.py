@@ -1,0 +1,89 @@
+"""The long poll on Tradera's queue: every message is kept in the inbox first and deleted from SQS after that commit.
+
+It understands nothing of what a message means; `catalog/sales.py` does. Runs alone beside the lanes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from random import Random
+
+import structlog
+
+from rheod.catalog import sales
+from rheod.catalog.sales import Message, SellersAndSite
+from rheod.catalog.unit import Books
+from rheod.clients.sqs import PushQueue, QueueMessage
+from rheod.domain.crash import crashpoint
+from rheod.domain.errors import Permanent, Transient
+from rheod.domain.retry import LOOP_DELAYS_S, delay_ms
+
+_log = structlog.get_logger(__name__)
+_OWNER_DELAYS_S = (30, 60, 120, 300)
+"""Gaps while only the owner can help (wrong keys, no such queue): F60."""
+
+
+class PushPoller:
+    """One receiver for one queue."""
+
+    def __init__(self, *, books: Books, queue: PushQueue, sellers: SellersAndSite, rng: Random) -> None:
+        self._books = books
+        self._queue = queue
+        self._sellers = sellers
+        self._rng = rng
+        self._stopping = asyncio.Event()
+        self._failures = 0
+        self.last_answer_at: int | None = None
+
+    def stop(self) -> None:
+        """Take no more messages; a running long poll may end."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Poll until `stop`; a queue that is away is said once when it goes and once when it is back."""
+        while not self._stopping.is_set():
+            try:
+                messages = await self._queue.receive()
+            except (Transient, Permanent) as error:
+                await self._rest(error)
+                continue
+            self._answered()
+            if messages:
+                await self._take(messages)
+
+    async def _take(self, messages: list[QueueMessage]) -> None:
+        crashpoint("push.received")
+        kept = [Message(message.message_id, message.body) for message in messages]
+        try:
+            new = await self._books.write(lambda unit: sales.take_in(unit, kept, self._sellers))
+        except Transient as error:
+            await self._rest(error)  # not kept, so not deleted: SQS hands them out again
+            return
+        crashpoint("push.kept")
+        _log.info("push messages", received=len(messages), new=new)
+        try:
+            failed = await self._queue.delete(messages)
+        except (Transient, Permanent) as error:
+            _log.warning("push messages not deleted; they come back and are recognised", reason=str(error))
+            return
+        crashpoint("push.deleted")
+        if failed:
+            _log.warning("some push messages not deleted", count=len(failed))
+
+    def _answered(self) -> None:
+        self.last_answer_at = self._books.now()
+        if self._failures:
+            _log.info("push queue is back", failures=self._failures)
+            self._failures = 0
+
+    async def _rest(self, error: Transient | Permanent) -> None:
+        self._failures += 1
+        if self._failures == 1:
+            _log.error("push queue is away", reason=str(error))
+        schedule = _OWNER_DELAYS_S if isinstance(error, Permanent) else LOOP_DELAYS_S
+        pause_s = delay_ms(schedule, self._failures, self._rng) / 1000
+        try:
+            async with asyncio.timeout(pause_s):
+                await self._stopping.wait()
+        except TimeoutError:
+            return

@@ -1,0 +1,40 @@
+"""The work of one seller account's tradera lane: hands each job to its worker and turns what went wrong into an outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from rheod.domain.errors import Permanent, Transient
+from rheod.domain.model import Job, JobKind
+from rheod.store.jobs import CLASS_OF
+from rheod.workers.ad_keeper import AdKeeper
+from rheod.workers.asker import Asker
+from rheod.workers.calls import NotNow
+from rheod.workers.lane import ClassWaits, Held, LaneWaits, Outcome
+from rheod.workers.order_reader import OrderReader
+from rheod.workers.publisher import Publisher
+
+
+class TraderaDesk:
+    """One account's jobs at Tradera, one at a time (reliability.md 8.1)."""
+
+    def __init__(self, *, publisher: Publisher, asker: Asker, keeper: AdKeeper, reader: OrderReader) -> None:
+        self._workers: Mapping[JobKind, Callable[[Job], Awaitable[Outcome]]] = {
+            JobKind.PUBLISH: publisher.publish,
+            JobKind.RESULTS: asker.ask,
+            JobKind.REPRICE: keeper.reprice,
+            JobKind.END: keeper.end,
+            JobKind.ORDERS: reader.look_up,
+            JobKind.RECONCILE: reader.reconcile,
+        }
+
+    async def work(self, job: Job) -> Outcome:
+        """Work one job. A remote that is away quiets the whole lane: nobody else would fare better."""
+        try:
+            return await self._workers[job.kind](job)
+        except NotNow as error:
+            return ClassWaits(CLASS_OF[job.kind], error.until, str(error))
+        except Transient as error:
+            return LaneWaits(str(error))
+        except Permanent as error:
+            return Held(str(error))

@@ -1,0 +1,64 @@
+"""Small chores on the clock: key uses written down, old rows dropped, the watchdog fed from the loop itself."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+import structlog
+
+from rheod.domain.errors import StoreUnavailable
+from rheod.store import outbox
+from rheod.store.database import Database
+
+_log = structlog.get_logger(__name__)
+_CHORES_EVERY_S = 60.0
+_DAY_MS = 24 * 3600 * 1000
+
+
+class Heartbeat:
+    """Feeds systemd's watchdog while the loop runs and the writer answers; a thread would hide a dead loop."""
+
+    def __init__(
+        self, *, beat: Callable[[], None], alive: Callable[[], Awaitable[object]], every_s: float
+    ) -> None:
+        self._beat = beat
+        self._alive = alive
+        self._every_s = every_s
+
+    async def run(self) -> None:
+        """Beat until cancelled. A store that cannot write for lack of room still answers, so it still beats."""
+        while True:
+            async with asyncio.timeout(self._every_s * 2):
+                await self._alive()
+            self._beat()
+            await asyncio.sleep(self._every_s)
+
+
+class Upkeep:
+    """Chores once a minute; each is short and may fail without harm."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        now: Callable[[], int],
+        save_uses: Callable[[], Awaitable[None]],
+        keep_days: int,
+    ) -> None:
+        self._database = database
+        self._now = now
+        self._save_uses = save_uses
+        self._keep_days = keep_days
+
+    async def run(self) -> None:
+        """Do the chores until cancelled."""
+        while True:
+            await asyncio.sleep(_CHORES_EVERY_S)
+            try:
+                await self._save_uses()
+                before = self._now() - self._keep_days * _DAY_MS
+                await self._database.write(partial(outbox.drop_old_deliveries, before=before, limit=1000))
+            except StoreUnavailable as error:
+                _log.warning("upkeep waits for the store", reason=str(error))
