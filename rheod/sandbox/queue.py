@@ -1,0 +1,189 @@
+"""A local SQS: moto's server as a child process, for the demo and the tests.
+
+Spoken to over SQS's JSON protocol directly, so that sending a message needs no AWS library. The child
+lives and dies with this process. It must never be reachable from outside loopback.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from typing import IO, Any, NamedTuple
+
+import aiohttp
+
+REGION = "eu-central-1"
+ACCESS_KEY_ID = "test-access-key"
+SECRET_ACCESS_KEY = "test-secret"  # noqa: S105 - the local server checks none
+_START_TIMEOUT_S = 20.0
+_CALL_TIMEOUT = aiohttp.ClientTimeout(total=10)
+_BATCH = 10  # SQS takes at most 10 messages per SendMessageBatch
+_HEADERS = {
+    "Content-Type": "application/x-amz-json-1.0",
+    "Authorization": (
+        f"AWS4-HMAC-SHA256 Credential={ACCESS_KEY_ID}/20260101/{REGION}/sqs/aws4_request, "
+        "SignedHeaders=host, Signature=0"
+    ),
+}
+
+
+class QueueError(Exception):
+    """The local SQS server did not start, or refused a call; the sentence says which."""
+
+
+class Depth(NamedTuple):
+    """How many messages a queue holds: waiting to be received, and received but not deleted."""
+
+    visible: int
+    in_flight: int
+
+
+class Queue:
+    """One queue of the local server; `url` is for `push.queue_url`."""
+
+    def __init__(self, endpoint_url: str, url: str) -> None:
+        self._endpoint_url = endpoint_url
+        self.url = url
+
+    async def send(self, body: str | dict[str, Any], n: int = 1) -> None:
+        """Send a message n times, a dict as JSON; raises QueueError or aiohttp.ClientError."""
+        text = body if isinstance(body, str) else json.dumps(body, separators=(",", ":"))
+        async with aiohttp.ClientSession(timeout=_CALL_TIMEOUT) as session:
+            for first in range(0, n, _BATCH):
+                entries = [
+                    {"Id": str(index), "MessageBody": text} for index in range(first, min(n, first + _BATCH))
+                ]
+                answer = await _call(
+                    session, self._endpoint_url, "SendMessageBatch", QueueUrl=self.url, Entries=entries
+                )
+                if answer.get("Failed"):
+                    raise QueueError(f"the local SQS refused a message: {answer['Failed'][0]}")
+
+    async def count(self) -> Depth:
+        """Count the messages now."""
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        async with aiohttp.ClientSession(timeout=_CALL_TIMEOUT) as session:
+            answer = await _call(
+                session, self._endpoint_url, "GetQueueAttributes", QueueUrl=self.url, AttributeNames=names
+            )
+        attributes = answer["Attributes"]
+        return Depth(*(int(attributes[name]) for name in names))
+
+
+class QueueServer:
+    """The server and its first queue; not bound to an event loop, so a test session can share one."""
+
+    region = REGION
+    access_key_id = ACCESS_KEY_ID
+    secret_access_key = SECRET_ACCESS_KEY
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._errors: IO[bytes] | None = None
+        self._queue: Queue | None = None
+        self.endpoint_url = ""
+        self.start_s = 0.0
+
+    async def start(self, queue_name: str = "tradera_api_push_test") -> None:
+        """Start the child, wait until it answers and make the first queue; QueueError after 20 s."""
+        began = time.monotonic()
+        self._spawn()
+        try:
+            async with asyncio.timeout(_START_TIMEOUT_S):
+                self._queue = await self._first_queue(queue_name)
+        except TimeoutError as error:
+            await self.stop()
+            raise QueueError(f"the local SQS server did not answer within {_START_TIMEOUT_S:g} s") from error
+        except BaseException:
+            await self.stop()
+            raise
+        self.start_s = time.monotonic() - began
+
+    def _spawn(self) -> None:
+        """Start the child on a socket that already listens: no port can be lost between choosing and binding."""
+        with socket.create_server(("127.0.0.1", 0), backlog=128) as listener:
+            self.endpoint_url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+            number = listener.fileno()
+            self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed in stop
+            self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+                [sys.executable, "-m", "rheod.sandbox.queue_child", str(number)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=self._errors,
+                pass_fds=(number,),
+            )
+
+    async def _first_queue(self, name: str) -> Queue:
+        """Ask until the child answers; the listening socket holds the first call until it is ready."""
+        while True:
+            try:
+                return await self.open_queue(name)
+            except (aiohttp.ClientError, TimeoutError):
+                if self._process is None or self._process.poll() is not None:
+                    raise QueueError(f"the local SQS server ended at once: {self._last_words()}") from None
+                await asyncio.sleep(0.05)
+
+    def _last_words(self) -> str:
+        if self._errors is None:
+            return "it said nothing"
+        self._errors.seek(0)
+        lines = self._errors.read().decode("utf-8", "replace").strip().splitlines()
+        return lines[-1] if lines else "it said nothing"
+
+    async def open_queue(self, name: str, *, visibility_s: int = 30) -> Queue:
+        """Make a queue (or find the one of that name); a message not deleted comes back after `visibility_s`."""
+        attributes = {"VisibilityTimeout": str(visibility_s)}
+        async with aiohttp.ClientSession(timeout=_CALL_TIMEOUT) as session:
+            answer = await _call(
+                session, self.endpoint_url, "CreateQueue", QueueName=name, Attributes=attributes
+            )
+        return Queue(self.endpoint_url, answer["QueueUrl"])
+
+    @property
+    def queue(self) -> Queue:
+        """The first queue; QueueError before `start`."""
+        if self._queue is None:
+            raise QueueError("the local SQS server is not started")
+        return self._queue
+
+    @property
+    def queue_url(self) -> str:
+        """The first queue's URL, for `push.queue_url`."""
+        return self.queue.url
+
+    async def send(self, body: str | dict[str, Any], n: int = 1) -> None:
+        """Send to the first queue."""
+        await self.queue.send(body, n)
+
+    async def count(self) -> Depth:
+        """Count the first queue's messages."""
+        return await self.queue.count()
+
+    @property
+    def pid(self) -> int | None:
+        """The child's process id, None when it does not run."""
+        return None if self._process is None else self._process.pid
+
+    async def stop(self) -> None:
+        """End the child; harmless when it was never started."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()  # it keeps nothing worth a farewell
+            await asyncio.to_thread(process.communicate)
+        if self._errors is not None:
+            self._errors.close()
+
+
+async def _call(session: aiohttp.ClientSession, endpoint: str, action: str, **fields: Any) -> dict[str, Any]:
+    headers = {**_HEADERS, "X-Amz-Target": f"AmazonSQS.{action}"}
+    async with session.post(endpoint, data=json.dumps(fields).encode(), headers=headers) as response:
+        text = await response.text()
+        if response.status != 200:
+            raise QueueError(f"the local SQS refused {action}: {response.status} {text[:500]}")
+        answer: dict[str, Any] = json.loads(text) if text else {}
+        return answer

@@ -1,0 +1,237 @@
+"""The simulated Tradera v4: a server on loopback, and the scripted market that tests and the demo play on it.
+
+It refuses what Tradera refuses, counts every call, and goes wrong on demand. It knows nothing of rheod.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, deque
+from typing import TYPE_CHECKING, Any, Protocol
+
+from aiohttp import web
+
+from rheod.sandbox.contract import Contract
+from rheod.sandbox.http_server import MAX_BODY_BYTES, HttpServer
+from rheod.sandbox.tradera_control import Control
+from rheod.sandbox.tradera_faults import Fault, error
+from rheod.sandbox.tradera_gate import Call, Conduct, Gate, Keys, Route
+from rheod.sandbox.tradera_listings import ListingDesk
+from rheod.sandbox.tradera_market import Listing, Market
+from rheod.sandbox.tradera_orders import Order, OrderBook
+from rheod.sandbox.tradera_page import ItemPages
+from rheod.sandbox.tradera_rules import AUCTION
+from rheod.sandbox.tradera_sales import ReferenceDesk, SalesDesk
+from rheod.sandbox.tradera_views import item_closed, order_created
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Callable, Sequence
+
+__all__ = ["Fault", "Keys", "TraderaSimulator"]
+
+_PUSH_TIMEOUT_S = 20.0
+
+
+class PushQueue(Protocol):
+    """Where push messages go; `rheod.sandbox.queue.Queue` is one."""
+
+    async def send(self, body: str | dict[str, Any], n: int = 1) -> None:
+        """Send a message n times."""
+
+
+class TraderaSimulator:
+    """Tradera on a loopback port; `base_url` (ending in /v4) is known after `start`.
+
+    `now` gives ms UTC, `rng` draws ids and buyers, `processing_delay_s` is the time from commit to visible,
+    `daily_calls` the limit per rolling 24 h (None = none). `queue` may be set at any time.
+    """
+
+    def __init__(
+        self,
+        *,
+        now: Callable[[], int],
+        rng: random.Random,
+        keys: Keys | None = None,
+        processing_delay_s: float = 1.0,
+        daily_calls: int | None = None,
+    ) -> None:
+        self.keys = keys or Keys()
+        self.conduct = Conduct(daily_calls=daily_calls)
+        self.queue: PushQueue | None = None
+        self.market = Market(now=now, rng=rng, processing_delay_ms=round(processing_delay_s * 1000))
+        self.order_book = OrderBook(now=now, rng=rng)
+        self.reference = ReferenceDesk(now=now, keys=self.keys)
+        self._now = now
+        self._outgoing: deque[dict[str, Any]] = deque()
+        desk = ListingDesk(
+            now=now,
+            market=self.market,
+            conduct=self.conduct,
+            site=lambda: self._server.url,
+            push=self._outgoing.append,
+        )
+        self._gate = Gate(
+            now=now,
+            keys=self.keys,
+            conduct=self.conduct,
+            market=self.market,
+            contract=Contract(),
+            flush=self._flush,
+        )
+        routes = desk.routes() + SalesDesk(orders=self.order_book).routes() + self.reference.routes()
+        self._server = HttpServer(self._application(routes, desk))
+
+    def _application(self, routes: list[Route], desk: ListingDesk) -> web.Application:
+        app = web.Application(client_max_size=MAX_BODY_BYTES)
+        for route in routes:
+            app.router.add_route(route.method, route.template, self._gate.guarded(route))
+        ItemPages(now=self._now, market=self.market, shelf=desk.shelf).add_to(app)
+        Control(self).add_to(app)
+        app.router.add_route("*", "/{tail:.*}", self._unknown)
+        return app
+
+    async def _unknown(self, request: web.Request) -> web.Response:
+        self.calls.append(Call(self._now(), "unknown", request.method, request.path, status=404))
+        return error(404, "NotFound", f"The simulator has no {request.method} {request.path}")
+
+    async def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
+        """Listen; port 0 takes a free one. Raises OSError when the port is taken."""
+        await self._server.start(host, port)
+
+    async def stop(self) -> None:
+        """Let go of hanging calls and close."""
+        self._gate.stopping.set()
+        await self._server.stop()
+
+    @property
+    def site_url(self) -> str:
+        """The address of item pages and of the control calls, without /v4."""
+        return self._server.url
+
+    @property
+    def base_url(self) -> str:
+        """The address for `tradera.base_url`."""
+        return f"{self._server.url}/v4"
+
+    @property
+    def processing_delay_s(self) -> float:
+        """How long a committed request waits in the queue, in seconds; may be set."""
+        return self.market.processing_delay_ms / 1000
+
+    @processing_delay_s.setter
+    def processing_delay_s(self, seconds: float) -> None:
+        self.market.processing_delay_ms = round(seconds * 1000)
+
+    # What happened
+
+    @property
+    def calls(self) -> list[Call]:
+        """Every call under /v4 in order of arrival."""
+        return self._gate.calls
+
+    def calls_by_operation(self) -> Counter[str]:
+        """Count the calls by operation name."""
+        return Counter(call.operation for call in self.calls)
+
+    def creates(self, own_reference: str) -> int:
+        """How many requests were created with this reference, committed or not."""
+        return self.market.creates[own_reference]
+
+    @property
+    def second_commits(self) -> int:
+        """How many commits named a request that was committed already: a violation by the client."""
+        return self.market.second_commits
+
+    def live_items(self, own_reference: str | None = None) -> list[Listing]:
+        """Every listing that is visible and running, or those with this reference."""
+        return self.market.live(own_reference)
+
+    @property
+    def orders(self) -> dict[int, Order]:
+        """Every order by id."""
+        return self.order_book.orders
+
+    # What shall happen
+
+    def fault(self, operation: str, name: str, **details: Any) -> None:
+        """Plan a fault; `details` are the other fields of `Fault`. Raises ValueError for an unknown name."""
+        self._gate.faults.add(Fault(operation, name, **details))
+
+    def clear_faults(self) -> None:
+        """Forget every planned fault."""
+        self._gate.faults.clear()
+
+    def bid(self, item_id: int, amount: int | None = None) -> None:
+        """Place a bid, by default the least allowed; DeclinedError when the item takes none."""
+        self.market.settle()
+        self.market.bid(self.market.visible(item_id), amount)
+
+    async def sell(
+        self, item_id: int, price: int | None = None, *, also: Sequence[int] = (), push: bool = True
+    ) -> int:
+        """End an item with a winner and record the order, of which it answers the id; OrderCreated is pushed.
+
+        `price` is the sale price in SEK, by default the highest bid, the opening or the fixed price. `also`
+        names more items of that seller for the same order. DeclinedError when an item is not running.
+        """
+        self.market.settle()
+        listings = [self.market.visible(number) for number in (item_id, *also)]
+        for listing in listings:
+            self.market.close(listing)
+        buyer = self.order_book.new_buyer()
+        for listing in listings:
+            listing.buyer = buyer
+            if listing.body["itemType"] == AUCTION and (price or not listing.bids):
+                listing.bids.append(price or listing.opening)
+        prices = [price or (listing.bids[-1] if listing.bids else listing.buy_now) for listing in listings]
+        order = self.order_book.record(list(zip(listings, prices, strict=True)), buyer)
+        await self._push(order_created(order) if push else None)
+        return order.order_id
+
+    async def close(self, item_id: int, reason: str = "ItemClosedByTradera", *, push: bool = True) -> None:
+        """End an item without a buyer and push ItemClosed with this reason (push.md's table)."""
+        self.market.settle()
+        listing = self.market.visible(item_id)
+        self.market.close(listing)
+        await self._push(item_closed(listing, reason) if push else None)
+
+    async def end_unsold(self, item_id: int, *, push: bool = True) -> None:
+        """End an item as expired without a buyer."""
+        await self.close(item_id, "ItemEndedWithoutBuyer", push=push)
+
+    def pay(self, order_id: int) -> None:
+        """Mark an order paid through Tradera; KeyError when unknown."""
+        self.order_book.pay(order_id)
+
+    def list_by_hand(self, *, seller_id: int, title: str, price: int = 100) -> int:
+        """Put up a listing that rheod did not make, as a seller does in My Tradera; answers its item id."""
+        listing = self.market.create(
+            seller_id,
+            {
+                "title": title,
+                "description": title,
+                "categoryId": 344481,
+                "itemType": AUCTION,
+                "startPrice": price,
+                "duration": 7,
+                "acceptedBidderId": 1,
+                "itemAttributes": [2],
+                "shippingOptions": [{"shippingProviderId": 6, "cost": 66}],
+            },
+        )
+        self.market.publish(listing)
+        return listing.item_id
+
+    async def _push(self, message: dict[str, Any] | None) -> None:
+        if message is not None:
+            self._outgoing.append(message)
+        await self._flush()
+
+    async def _flush(self) -> None:
+        """Send what is to be pushed; without a queue it is dropped, as for an application without push."""
+        while self._outgoing:
+            message = self._outgoing.popleft()
+            if self.queue is not None:
+                async with asyncio.timeout(_PUSH_TIMEOUT_S):
+                    await self.queue.send(message)
