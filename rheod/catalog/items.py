@@ -138,6 +138,7 @@ class Catalog:
             endpoint = self._endpoint(unit, account_id)
             fresh = replace(endpoint, url=url, active=True, fail_count=0, probe_at=None, updated_at=unit.now)
             outbox.save_endpoint(unit.db, fresh)
+            outbox.release(unit.db, endpoint.id, now=unit.now)
             unit.rung.add(LaneName.HOOKS)
 
         await self._books.write(use_case)

@@ -115,8 +115,10 @@ def start_picture(unit: UnitOfWork, listing_id: str) -> bool:
 def picture_sent(unit: UnitOfWork, listing_id: str) -> bool:
     """After a picture was taken. False when the owner has taken the listing back meanwhile."""
     listing = items.listing(unit.db, listing_id)
+    if listing.state is not ListingState.ADDED:
+        return False
     _save(unit, replace(listing, pictures_sent=listing.pictures_sent + 1, picture_in_doubt=False))
-    return listing.state is ListingState.ADDED
+    return True
 
 
 def start_commit(unit: UnitOfWork, listing_id: str, schedule: Schedule) -> bool:
@@ -162,11 +164,23 @@ def start_over(unit: UnitOfWork, listing_id: str) -> None:
         _save(unit, replace(queued, pictures_sent=0, picture_in_doubt=False))
 
 
-def ask_later(unit: UnitOfWork, listing_id: str, delay_ms: int) -> None:
-    """No result yet: ask again after `delay_ms`."""
+def in_queue(unit: UnitOfWork, listing_id: str) -> None:
+    """Tradera's queue has the request: the commit whose answer was lost has arrived and is never repeated."""
+    listing = items.listing(unit.db, listing_id)
+    if listing.state is ListingState.COMMITTING:
+        _save(unit, replace(listing, state=ListingState.COMMITTED))
+
+
+def ask_later(unit: UnitOfWork, listing_id: str, delay_ms: int, *, counted: bool) -> None:
+    """No result yet: ask again after `delay_ms`.
+
+    Not `counted` when the listing was only asked for along with another: its own questions are what patience is
+    measured by, and its own time is kept when it is later.
+    """
     listing = items.listing(unit.db, listing_id)
     if listing.state in {ListingState.COMMITTING, ListingState.COMMITTED}:
-        _save(unit, replace(listing, asked=listing.asked + 1, ask_at=unit.now + delay_ms))
+        ask_at = max(unit.now + delay_ms, 0 if counted else listing.ask_at or 0)
+        _save(unit, replace(listing, asked=listing.asked + int(counted), ask_at=ask_at))
 
 
 def went_live(unit: UnitOfWork, listing_id: str, ad_url: str) -> Change:

@@ -135,7 +135,8 @@ def _carry_price(unit: UnitOfWork, item: Item, listing: Listing | None, price_or
 def _publish_anew(unit: UnitOfWork, item: Item, listing: Listing | None) -> None:
     """A corrected item whose publishing was refused gets a new try: a new listing (F49)."""
     refused = listing is not None and listing.state is ListingState.REJECTED
-    if refused and item.tradera_status is TraderaStatus.SYNC_ERROR and item.spec.auto_publish:
+    wanted = item.spec.auto_publish and item.rheo_status in {RheoStatus.DRAFT, RheoStatus.ACTIVE}
+    if refused and wanted and item.tradera_status is TraderaStatus.SYNC_ERROR:
         queue_listing(unit, item, listing)
 
 

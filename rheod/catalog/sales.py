@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeGuard
 
 from rheod.catalog.publishing import went_live
 from rheod.catalog.unit import UnitOfWork
-from rheod.domain.events import Closed, Sold
+from rheod.domain.events import Closed, Removal, Sold
 from rheod.domain.model import (
     CloseReason,
+    EndWish,
+    Item,
     JobKind,
     JobOrder,
     LaneName,
@@ -22,6 +24,7 @@ from rheod.domain.model import (
     ListingState,
     Order,
     OrderLine,
+    RheoStatus,
 )
 from rheod.store import inbox, items, orders
 from rheod.store.jobs import Owner
@@ -86,6 +89,9 @@ def _grace(entry: inbox.Entry, sellers: SellersAndSite) -> int:
 
 def read_message(message: Message, accounts: Mapping[int, str]) -> inbox.Entry:
     """What a message is about; anything that cannot be read is quarantined, anything foreign ignored."""
+    if not _is_utf8(message.body):
+        kept = message.body.encode("utf-8", errors="backslashreplace").decode()
+        return _quarantined(replace(message, body=kept), "is not valid text")
     try:
         content = json.loads(message.body)
     except (ValueError, RecursionError):
@@ -127,10 +133,16 @@ def _about(kind: Any, content: dict[str, Any]) -> tuple[str, int | None, tuple[i
         ad = content.get("ItemId")
         if not _is_id(ad):
             return "has no ItemId"
-        if content.get("Reason") not in REASONS:
+        reason = content.get("Reason")
+        if not isinstance(reason, str) or reason not in REASONS:
             return "has an unknown Reason"
         return f"ItemClosed:{ad}", None, (ad,)
     return "has an unknown Type"
+
+
+def _is_utf8(text: str) -> bool:
+    """A lone surrogate cannot be stored as it is."""
+    return text == text.encode("utf-8", errors="ignore").decode()
 
 
 def _is_id(value: Any) -> TypeGuard[int]:
@@ -175,7 +187,17 @@ def _sell(unit: UnitOfWork, account_id: str, order: Order, line: OrderLine, sell
     orders.match(unit.db, order.order_id, line.tradera_item_id, item.id)
     price = line.unit_price_ore * max(line.quantity, 1)
     change = unit.apply(item, listing, Sold(order_id=order.order_id, price_ore=price, at=unit.now))
+    _take_down_newer(unit, change.item, listing)
     return change.listing != listing
+
+
+def _take_down_newer(unit: UnitOfWork, item: Item, sold: Listing) -> None:
+    """A late sale of an earlier ad: the item is gone, so an ad made of it since must not sell it again."""
+    newer = items.latest_listing(unit.db, item.id)
+    assert newer is not None
+    up = newer.id != sold.id and newer.state.is_open and newer.end_wish is None
+    if up and item.rheo_status is RheoStatus.SOLD:
+        unit.apply(item, newer, Removal(wish=EndWish.MARKED_SOLD, at=unit.now))
 
 
 def _listing_of(unit: UnitOfWork, account_id: str, line: OrderLine) -> Listing | None:
@@ -185,7 +207,7 @@ def _listing_of(unit: UnitOfWork, account_id: str, line: OrderLine) -> Listing |
         return found
     for reference in line.own_references:
         parts = reference.split(":")
-        if len(parts) == 3 and parts[0] == "rheod" and parts[2].isdigit():
+        if len(parts) == 3 and parts[0] == "rheod" and parts[2].isdecimal() and len(parts[2]) < 10:
             return items.listing_of_reference(unit.db, account_id, parts[1], int(parts[2]))
     return None
 

@@ -117,10 +117,11 @@ class Books:
             unit[:] = [UnitOfWork(db, now=self._now(), rng=self._rng)]
             return use_case(unit[0])
 
-        result = await self._database.write(work)
-        for lane in unit[0].rung:
-            self._ring(lane)
-        return result
+        def ring() -> None:
+            for lane in unit[0].rung:
+                self._ring(lane)
+
+        return await self._database.write(work, then=ring)
 
     async def read(self, query: Callable[[sqlite3.Connection], T]) -> T:
         """Run a query on what is committed."""

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from rheod.domain.ad_text import whole_kronor
 from rheod.domain.budget import publish_cost
 from rheod.domain.errors import Refused
 from rheod.domain.events import (
@@ -143,7 +144,7 @@ def _pictures_settled(item: Item, listing: Listing | None, event: PicturesSettle
     notices: tuple[Notice, ...] = ()
     if event.ready:
         notices = (Notice(type=EventType.ITEM_IMAGES_READY, data={"imagesProcessed": event.ready}),)
-    if listing is None or listing.state is not ListingState.QUEUED:
+    if listing is None or not listing.state.is_open or listing.state.may_be_live:
         return Change(item=settled, listing=listing, notices=notices)
     if event.failures and not event.ready:
         return _publish_failed(
@@ -187,7 +188,7 @@ def _went_live(item: Item, listing: Listing | None, event: WentLive) -> Change:
 
 
 def _publish_failed(item: Item, listing: Listing | None, event: PublishFailed) -> Change:
-    if listing is None or not listing.state.is_open:
+    if listing is None or not listing.state.is_open or listing.state is ListingState.LIVE:
         return Change(item=item, listing=listing)
     rejected = replace(listing, state=ListingState.REJECTED, error=event.error, ask_at=None)
     failed = replace(moved(item, Move.PUBLISH_FAILED), last_error=event.error)
@@ -198,7 +199,7 @@ def _publish_failed(item: Item, listing: Listing | None, event: PublishFailed) -
 
 
 def _publish_in_doubt(item: Item, listing: Listing | None, event: PublishInDoubt) -> Change:
-    if listing is None or not listing.state.is_open:
+    if listing is None or listing.state not in {ListingState.COMMITTING, ListingState.COMMITTED}:
         return Change(item=item, listing=listing)
     return Change(
         item=replace(moved(item, Move.PUBLISH_FAILED), last_error=event.error),
@@ -225,7 +226,7 @@ def _sold(item: Item, listing: Listing | None, event: Sold) -> Change:
 
 
 def _closed(item: Item, listing: Listing | None, event: Closed) -> Change:
-    if listing is None or not listing.state.is_open:
+    if listing is None or listing.state is not ListingState.LIVE:
         return Change(item=item, listing=listing)
     ended = replace(listing, state=ListingState.ENDED, closed_at=event.at, ask_at=None)
     after = moved(item, Move.CLOSED)
@@ -234,7 +235,8 @@ def _closed(item: Item, listing: Listing | None, event: Closed) -> Change:
         data = {"traderaAdId": str(listing.tradera_item_id), "reason": event.reason.value}
         notices = (Notice(type=EventType.LISTING_ENDED, data=data, once=f"listing.ended:{listing.id}"),)
     if listing.end_wish is EndWish.DELETED:
-        return _removed(after, ended, keep=False, notices=notices)
+        keep = after.rheo_status is RheoStatus.ARCHIVED
+        return _removed(after, ended, keep=keep, notices=notices)
     if listing.end_wish is EndWish.UNLISTED:
         notices += (Notice(type=EventType.ITEM_UNLISTED),)
     return Change(item=after, listing=ended, notices=notices)
@@ -256,7 +258,12 @@ def _price_changed(item: Item, listing: Listing | None, event: PriceChanged) -> 
 
 
 def _repriced(item: Item, listing: Listing | None, event: Repriced) -> Change:
-    return Change(item=item, listing=listing and replace(listing, price_kr=event.price_kr))
+    """What was sent may be stale by now: a price changed meanwhile is carried by another job."""
+    if listing is None:
+        return Change(item=item)
+    stale = whole_kronor(item.spec.price_ore or 100) != event.price_kr
+    jobs = (_job(JobKind.REPRICE, listing.id),) if stale and listing.state is ListingState.LIVE else ()
+    return Change(item=item, listing=replace(listing, price_kr=event.price_kr), jobs=jobs)
 
 
 def _sync_refused(item: Item, listing: Listing | None, event: SyncRefused) -> Change:
@@ -267,16 +274,22 @@ def _sync_refused(item: Item, listing: Listing | None, event: SyncRefused) -> Ch
     )
 
 
+_WISHES = {
+    EndWish.MARKED_SOLD: (Move.MARKED_SOLD, RheoStatus.SOLD),
+    EndWish.UNLISTED: (Move.UNLISTED, RheoStatus.NOT_LISTED),
+}
+"""The move of each wish and the status that says it has been heard."""
+
+
 def _removal(item: Item, listing: Listing | None, event: Removal) -> Change:
     if event.wish is EndWish.DELETED:
         return _deletion(item, listing, event)
-    if event.wish is EndWish.MARKED_SOLD and item.rheo_status is RheoStatus.SOLD:
+    move, wanted = _WISHES[event.wish]
+    up = listing is not None and listing.state.is_open and listing.end_wish is None
+    if item.rheo_status is wanted and not up:
         return Change(item=item, listing=listing)
-    if event.wish is EndWish.UNLISTED and item.rheo_status is RheoStatus.NOT_LISTED:
-        return Change(item=item, listing=listing)
-    move = Move.MARKED_SOLD if event.wish is EndWish.MARKED_SOLD else Move.UNLISTED
     notices: tuple[Notice, ...] = ()
-    if event.wish is EndWish.MARKED_SOLD:
+    if event.wish is EndWish.MARKED_SOLD and item.rheo_status is not RheoStatus.SOLD:
         price = item.spec.price_ore or 0
         notices = (Notice(type=EventType.ITEM_SOLD, platform="rheo", sale_price_ore=price),)
     after = moved(item, move)
@@ -298,18 +311,21 @@ def _deletion(item: Item, listing: Listing | None, event: Removal) -> Change:
 
 
 def _take_down(item: Item, listing: Listing, event: Removal) -> Change:
-    """Before the commit nothing can be visible: withdraw. After it, end the ad as soon as it is known to be live."""
+    """Before the commit nothing can be visible: withdraw. After it, end the ad as soon as it is known to be live.
+
+    Once the item is to be deleted, no other wish takes the place of that one.
+    """
     if not listing.state.may_be_live:
         withdrawn = replace(listing, state=ListingState.WITHDRAWN, closed_at=event.at, end_wish=event.wish)
         notice = (Notice(type=EventType.ITEM_UNLISTED),) if event.wish is EndWish.UNLISTED else ()
         return Change(item=moved(item, Move.WITHDRAWN), listing=withdrawn, notices=notice)
-    ending = replace(listing, end_wish=event.wish)
+    ending = replace(listing, end_wish=EndWish.DELETED if item.delete_requested else event.wish)
     jobs = (_job(JobKind.END, listing.id),) if listing.state is ListingState.LIVE else ()
     return Change(item=item, listing=ending, jobs=jobs)
 
 
 def _end_refused(item: Item, listing: Listing | None, event: EndRefused) -> Change:
-    if listing is None or listing.end_wish is None:
+    if listing is None or listing.end_wish is None or listing.state is not ListingState.LIVE:
         return Change(item=item, listing=listing)
     kept = listing.end_wish is EndWish.DELETED
     return Change(

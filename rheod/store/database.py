@@ -44,6 +44,7 @@ class _Connection(aiosqlite.Connection):
 @dataclass(slots=True)
 class _Waiting:
     work: Transaction[Any]
+    then: Callable[[], None] | None
     answer: asyncio.Future[Any]
 
 
@@ -69,6 +70,7 @@ class Database:
         opened: list[_Connection] = []
         try:
             writer = await _connect(file, read_only=False, opened=opened)
+            await writer.run(_check)
             await writer.run(partial(migrate, file=file))
             reader = await _connect(file, read_only=True, opened=opened)
         except BaseException as error:
@@ -101,33 +103,31 @@ class Database:
             outcomes = await self._writer.run(partial(_run_group, [waiting.work for waiting in group]))
         except sqlite3.Error as error:
             _log.error("store cannot write", error=str(error), transactions=len(group))
-            outcomes = [StoreUnavailable(f"The store cannot write now: {error}")] * len(group)
+            outcomes = [StoreUnavailable(f"The store cannot write now: {error}") for _ in group]
         for waiting, outcome in zip(group, outcomes, strict=True):
-            if waiting.answer.cancelled():
-                continue
-            if isinstance(outcome, BaseException):
-                waiting.answer.set_exception(outcome)
-            else:
-                waiting.answer.set_result(outcome)
+            _answer(waiting, outcome)
 
-    async def write(self, work: Transaction[T]) -> T:
+    async def write(self, work: Transaction[T], *, then: Callable[[], None] | None = None) -> T:
         """Run `work` as a transaction and return its value once it is durable.
 
         What `work` raises rolls back its own changes only and reaches the caller. Raises StoreUnavailable when
         nothing could be written. A cancelled caller does not stop the transaction: its effect is then unknown.
+        `then` is called on the loop after the commit of what `work` did, even if the caller is gone by then.
         """
         if self._closing:
             raise StoreUnavailable("rheod is stopping")
         answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._waiting.put_nowait(_Waiting(work, answer))
+        self._waiting.put_nowait(_Waiting(work, then, answer))
         return await answer
 
     async def read(self, query: Callable[[sqlite3.Connection], T]) -> T:
-        """Run a query on the read-only connection: it sees what is committed. Keep it short."""
+        """Run a query on the read-only connection: it sees what is committed at one moment. Keep it short."""
         try:
-            return await self._reader.run(query)
-        except (sqlite3.OperationalError, ValueError) as error:
-            raise StoreUnavailable(f"The store cannot be read now: {error}") from error
+            return await self._reader.run(partial(_run_query, query))
+        except (sqlite3.Error, ValueError) as error:
+            if self._closing or isinstance(error, sqlite3.OperationalError):
+                raise StoreUnavailable(f"The store cannot be read now: {error}") from error
+            raise
 
     def stop(self) -> None:
         """Take no more transactions; `run` returns when those that wait are done."""
@@ -135,14 +135,57 @@ class Database:
         self._waiting.put_nowait(None)
 
     async def close(self) -> None:
-        """Close both connections, the reader first so that the writer makes the last checkpoint; free the lock."""
+        """Close both connections, the reader first so that the writer makes the last checkpoint; free the lock.
+
+        Transactions that still wait, because `run` has ended without them, are refused.
+        """
         self._closing = True
-        await self._reader.close()
-        await self._writer.close()
-        os.close(self._lock)
+        while not self._waiting.empty():
+            waiting = self._waiting.get_nowait()
+            if waiting is not None:
+                _answer(waiting, StoreUnavailable("rheod is stopping"))
+        try:
+            await self._reader.close()
+            await self._writer.close()
+        finally:
+            os.close(self._lock)
 
 
 _HINT = "Restore the newest backup, or the copy `rheod.db.before-*` beside it"
+
+
+_ITS_OWN = frozenset(
+    {
+        sqlite3.SQLITE_ERROR,
+        sqlite3.SQLITE_CONSTRAINT,
+        sqlite3.SQLITE_MISMATCH,
+        sqlite3.SQLITE_RANGE,
+        sqlite3.SQLITE_TOOBIG,
+    }
+)
+"""Primary result codes that say that a statement is wrong, not that the store cannot write."""
+
+
+def _answer(waiting: _Waiting, outcome: Any) -> None:
+    failed = isinstance(outcome, BaseException)
+    if waiting.then is not None and not failed:
+        waiting.then()
+    if waiting.answer.done():
+        return  # the caller was cancelled
+    if failed:
+        waiting.answer.set_exception(outcome)
+    else:
+        waiting.answer.set_result(outcome)
+
+
+def _run_query(query: Callable[[sqlite3.Connection], T], db: sqlite3.Connection) -> T:
+    """All statements of one query see the same moment."""
+    db.execute("BEGIN")
+    try:
+        return query(db)
+    finally:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
 
 
 def _run_group(works: list[Transaction[Any]], db: sqlite3.Connection) -> list[Any]:
@@ -164,12 +207,17 @@ def _run_one(work: Transaction[Any], db: sqlite3.Connection) -> Any:
     try:
         outcome = work(db)
     except Exception as error:
-        if not db.in_transaction or isinstance(error, sqlite3.OperationalError):
+        if not db.in_transaction or _is_of_the_store(error):
             raise  # the disk is full or broken: nobody's work in this group may be acknowledged
         db.execute("ROLLBACK TO one")
         outcome = error
     db.execute("RELEASE one")
     return outcome
+
+
+def _is_of_the_store(error: Exception) -> bool:
+    code = getattr(error, "sqlite_errorcode", None)  # absent when the driver itself refused a parameter
+    return isinstance(error, sqlite3.Error) and code is not None and code & 0xFF not in _ITS_OWN
 
 
 async def _connect(file: Path, *, read_only: bool, opened: list[_Connection]) -> _Connection:
@@ -196,6 +244,13 @@ def _prepare(db: sqlite3.Connection, *, read_only: bool) -> None:
         ]
     for pragma in pragmas:
         db.execute(f"PRAGMA {pragma}")
+
+
+def _check(db: sqlite3.Connection) -> None:
+    """Refuse a damaged file before anything is built upon it (F30)."""
+    found = db.execute("PRAGMA quick_check(1)").fetchone()[0]
+    if found != "ok":
+        raise sqlite3.DatabaseError(str(found).splitlines()[-1])
 
 
 def _take_lock(folder: Path) -> int:

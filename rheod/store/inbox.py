@@ -28,12 +28,12 @@ def add(db: sqlite3.Connection, entry: Entry, *, now: int) -> int | None:
         "INSERT INTO inbox (message_id, business_key, account_id, type, order_id, body, state, reason, received_at)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING id",
         (
-            entry.message_id,
+            _storable(entry.message_id),
             entry.business_key,
             entry.account_id,
             entry.type,
             entry.order_id,
-            entry.body,
+            _storable(entry.body),
             entry.state,
             entry.reason,
             now,
@@ -47,6 +47,11 @@ def add(db: sqlite3.Connection, entry: Entry, *, now: int) -> int | None:
         [(inbox_id, ad) for ad in entry.tradera_item_ids],
     )
     return inbox_id
+
+
+def _storable(text: str) -> str:
+    """UTF-8 cannot hold a lone surrogate; its escape can be kept."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def find(db: sqlite3.Connection, inbox_id: int) -> sqlite3.Row | None:

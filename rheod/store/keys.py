@@ -141,6 +141,7 @@ def _read_all(db: sqlite3.Connection) -> tuple[dict[bytes, ApiKey], str | None]:
     keys = {}
     for row in db.execute("SELECT * FROM api_keys").fetchall():
         values = dict(row)
-        keys[values.pop("digest")] = ApiKey(**values)
+        digest = values.pop("digest")
+        keys[digest] = ApiKey(**values)
     admin = db.execute("SELECT value FROM marks WHERE name = ?", (_ADMIN_MARK,)).fetchone()
     return keys, admin and admin["value"]

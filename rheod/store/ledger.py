@@ -5,6 +5,7 @@ The calls of the last 24 hours are also kept in memory, so that asking what is l
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from collections import deque
 from dataclasses import dataclass
@@ -82,7 +83,8 @@ class Ledger:
 
     def refund(self, spent: Spent) -> None:
         """The call certainly never reached Tradera."""
-        self._window.remove(spent)
+        with contextlib.suppress(ValueError):  # the clock has jumped and the window has dropped it
+            self._window.remove(spent)
 
     def pause(self, account_id: str, call_class: CallClass | None) -> Pause | None:
         """The pause in force for an account (`call_class` None) or, for all accounts (''), a class."""

@@ -9,6 +9,7 @@ import json
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from itertools import zip_longest
 from typing import Any
 
 from rheod.domain.model import Job, JobKind, JobOrder, LaneName
@@ -166,15 +167,17 @@ def deliverable(db: sqlite3.Connection, *, now: int, limit: int, running: Sequen
 
     Each endpoint for itself: a healthy one gets its due events, of one item only the oldest at a time; a failing one
     gets a single event when its probe is due, the least tried first, so that one bad event never holds the rest.
+    They take turns, so that a long queue of one leaves room for the others.
     """
     rows = db.execute("SELECT * FROM endpoints WHERE active = 1 AND url IS NOT NULL").fetchall()
     busy = _endpoints_of(db, running)
-    picked: list[Job] = []
+    queues: list[list[Job]] = []
     for each in map(_endpoint_of, rows):
         if each.fail_count == 0:
-            picked += _heads(db, each.id, by="id", due_before=now, limit=limit)
+            queues.append(_heads(db, each.id, by="id", due_before=now, limit=limit))
         elif each.id not in busy and (each.probe_at or 0) <= now:
-            picked += _heads(db, each.id, by="attempts, id", due_before=None, limit=1)
+            queues.append(_heads(db, each.id, by="attempts, id", due_before=None, limit=1))
+    picked = [job for turn in zip_longest(*queues) for job in turn if job is not None]
     return [job for job in picked if job.id not in running][:limit]
 
 
@@ -196,6 +199,15 @@ def _heads(
         {"endpoint": endpoint_id, "due": due_before, "limit": limit},
     )
     return [job_of(row) for row in rows.fetchall()]
+
+
+def release(db: sqlite3.Connection, endpoint_id: str, *, now: int) -> None:
+    """The owner has set the endpoint right: all that waits for it may go now, in order, with its tries forgotten."""
+    db.execute(
+        "UPDATE jobs SET state = 'due', due_at = min(due_at, ?), attempts = 0, reason = NULL"
+        " WHERE lane = 'hooks' AND endpoint_id = ?",
+        (now, endpoint_id),
+    )
 
 
 def next_delivery_at(db: sqlite3.Connection, *, after: int) -> int | None:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 
@@ -20,12 +21,16 @@ def scripts() -> list[tuple[int, str]]:
 
 
 def migrate(db: sqlite3.Connection, *, file: Path) -> None:
-    """Bring the schema up to date, each step in one transaction, after a copy of what was there before.
+    """Bring the schema of `file` up to date. Raises RheodError when it is newer than this program."""
+    apply_all(db, scripts(), file=file)
 
-    Raises RheodError when the database is newer than this program.
+
+def apply_all(db: sqlite3.Connection, steps: Sequence[tuple[int, str]], *, file: Path) -> None:
+    """Run the steps that are missing, each in one transaction, after a copy of what was there before.
+
+    Raises RheodError when the database is beyond the last step.
     """
     version = db.execute("PRAGMA user_version").fetchone()[0]
-    steps = scripts()
     newest = steps[-1][0]
     if version > newest:
         raise RheodError(

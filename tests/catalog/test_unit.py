@@ -1,0 +1,91 @@
+"""One unit of work: all or nothing, and lanes are rung for what was committed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+
+from rheod.catalog.unit import UnitOfWork
+from rheod.domain.errors import Refused
+from rheod.domain.model import EventType, JobKind, JobOrder, LaneName, Notice
+from rheod.store.jobs import Owner
+from tests.bookkeeping import rows
+from tests.catalog.selling import Shop
+
+WORK = JobOrder(lane=LaneName.SALES, kind=JobKind.CLOSE, subject="1")
+
+
+async def test_a_lane_is_rung_after_the_commit(shop: Shop, rung: list[LaneName]) -> None:
+    """Not while the transaction runs."""
+
+    def use_case(unit: UnitOfWork) -> list[LaneName]:
+        unit.order_for(WORK, Owner(account_id=shop.account_id))
+        return list(rung)
+
+    assert await shop.books.write(use_case) == []
+    assert rung == [LaneName.SALES]
+
+
+async def test_a_refused_use_case_leaves_nothing_and_rings_nobody(shop: Shop, rung: list[LaneName]) -> None:
+    """Its job is rolled back with it."""
+
+    def use_case(unit: UnitOfWork) -> None:
+        unit.order_for(WORK, Owner(account_id=shop.account_id))
+        raise Refused("CONFLICT", "no")
+
+    with pytest.raises(Refused):
+        await shop.books.write(use_case)
+    assert rung == []
+    assert await shop.jobs() == []
+
+
+async def test_the_work_of_a_caller_that_has_left_is_rung_for_too(shop: Shop, rung: list[LaneName]) -> None:
+    """A client that hangs up must not leave its item waiting for the lane's next look."""
+    call = asyncio.create_task(shop.put(auto_publish=True))
+    await asyncio.sleep(0)  # the transaction waits in the queue now
+    call.cancel()
+    await shop.put("other")
+    assert call.cancelled()
+    assert LaneName.TRADERA in rung
+    assert len(await shop.jobs(JobKind.PUBLISH)) == 1
+
+
+async def test_a_webhook_event_is_built_and_ordered_with_its_cause(shop: Shop) -> None:
+    """One delivery for the account's endpoint; the envelope carries the stored event id and the metadata."""
+    await shop.catalog.set_webhook_url(shop.account_id, "https://erp.example")
+    result = await shop.put(metadata={"shelf": 4})
+    [notice] = await rows(shop.database, "SELECT * FROM notices")
+    envelope = json.loads(notice["body"])
+    assert envelope["eventId"] == notice["event_id"]
+    assert envelope["data"]["metadata"] == {"shelf": 4}
+    assert envelope["data"]["rheoItemId"] == result.item_id
+    endpoint = await shop.catalog.webhook_settings(shop.account_id)
+    assert await rows(shop.database, "SELECT subject FROM jobs") == [
+        {"subject": f"{notice['seq']}:{endpoint.id}"}
+    ]
+
+
+async def test_history_alone_is_delivered_to_nobody(shop: Shop) -> None:
+    """item.updated has no bytes and no delivery."""
+    await shop.put()
+    await shop.catalog.set_webhook_url(shop.account_id, "https://erp.example")
+    result = await shop.put(title="Fat")
+    assert (await shop.events(result.item_id))[-1] == "item.updated"
+    assert await rows(shop.database, "SELECT body FROM notices WHERE type = 'item.updated'") == [
+        {"body": None}
+    ]
+    assert await rows(shop.database, "SELECT * FROM jobs") == []
+
+
+async def test_what_may_be_told_once_is_ordered_once(shop: Shop) -> None:
+    """The second telling writes no notice and no delivery."""
+    await shop.catalog.set_webhook_url(shop.account_id, "https://erp.example")
+    await shop.put()
+    item = await shop.item()
+    notice = Notice(type=EventType.LISTING_CREATED, once="listing.created:l")
+    for _ in range(2):
+        await shop.books.write(lambda unit: unit.tell(item, notice))
+    assert (await shop.events(item.id)).count("listing.created") == 1
+    assert len(await rows(shop.database, "SELECT * FROM jobs")) == 2

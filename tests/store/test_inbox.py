@@ -1,0 +1,88 @@
+"""The inbox: every message kept once, by its id and by what it tells."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from rheod.store import inbox
+from rheod.store.inbox import Entry
+
+
+def order_message(order_id: int, ads: tuple[int, ...] = (), *, message_id: str | None = None) -> Entry:
+    """An OrderCreated of account `a`."""
+    return Entry(
+        message_id=message_id or f"m{order_id}",
+        body="{}",
+        state="new",
+        business_key=f"OrderCreated:{order_id}",
+        account_id="a",
+        type="OrderCreated",
+        order_id=order_id,
+        tradera_item_ids=ads,
+    )
+
+
+def state(db: sqlite3.Connection, inbox_id: int) -> str:
+    """What has become of a message."""
+    row = inbox.find(db, inbox_id)
+    assert row is not None
+    return str(row["state"])
+
+
+def test_a_message_is_kept_once(db: sqlite3.Connection) -> None:
+    """The same message again, or another that tells the same, is recognised (F54)."""
+    assert inbox.add(db, order_message(1, (5, 6)), now=9) == 1
+    assert inbox.add(db, order_message(1, (5, 6)), now=10) is None
+    assert inbox.add(db, order_message(1, (5, 6), message_id="other"), now=10) is None
+    assert inbox.counts(db) == {"new": 1}
+    assert inbox.last_received_at(db) == 9
+
+
+def test_messages_without_a_meaning_are_each_kept(db: sqlite3.Connection) -> None:
+    """Two quarantined messages have no key in common."""
+    for name in ("q1", "q2"):
+        assert inbox.add(db, Entry(message_id=name, body="?", state="quarantined"), now=1) is not None
+    assert inbox.counts(db) == {"quarantined": 2}
+
+
+def test_an_ad_that_is_told_twice_in_one_order_is_kept_once(db: sqlite3.Connection) -> None:
+    """ItemIds may repeat."""
+    assert inbox.add(db, order_message(1, (5, 5)), now=1) == 1
+
+
+def test_a_body_utf8_cannot_hold_is_kept_escaped(db: sqlite3.Connection) -> None:
+    """A lone surrogate must not turn a message into one that fails for ever."""
+    assert inbox.add(db, Entry(message_id="m\ud800", body="\ud800{", state="quarantined"), now=1) == 1
+    row = inbox.find(db, 1)
+    assert row is not None
+    assert row["body"] == "\\ud800{"
+
+
+def test_orders_are_looked_up_oldest_first_until_settled(db: sqlite3.Connection) -> None:
+    """Only this account's, only new ones, no more than a call can take."""
+    for order_id in (30, 10, 20):
+        inbox.add(db, order_message(order_id, (order_id + 1,)), now=1)
+    assert inbox.orders_to_look_up(db, "a", limit=2) == [30, 10]
+    assert inbox.orders_to_look_up(db, "b", limit=2) == []
+    inbox.settle_orders(db, "a", [30, 10, 999], now=2)
+    assert inbox.orders_to_look_up(db, "a", limit=9) == [20]
+    assert (inbox.order_waits_for(db, 31), inbox.order_waits_for(db, 21)) == (False, True)
+    inbox.quarantine_order(db, "a", 20, reason="unknown", now=3)
+    assert inbox.orders_to_look_up(db, "a", limit=9) == []
+    assert not inbox.order_waits_for(db, 21)
+
+
+def test_a_settled_message_stays_settled(db: sqlite3.Connection) -> None:
+    """Its state, reason and time are kept; settling its order later does not reopen it."""
+    inbox.add(db, order_message(1), now=1)
+    inbox.quarantine_order(db, "a", 1, reason="unknown", now=3)
+    inbox.settle_orders(db, "a", [1], now=4)
+    assert state(db, 1) == "quarantined"
+    inbox.settle(db, 1, now=5)
+    assert state(db, 1) == "done"
+    assert inbox.find(db, 99) is None
+
+
+def test_an_empty_inbox_has_no_newest(db: sqlite3.Connection) -> None:
+    """Nothing has come yet."""
+    assert inbox.last_received_at(db) is None

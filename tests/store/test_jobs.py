@@ -1,0 +1,125 @@
+"""The jobs table: ordered once, picked in order, never lost when ordered again while it runs."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from rheod.domain.model import CallClass, JobKind, LaneName
+from rheod.store import jobs
+from rheod.store.jobs import Place
+from tests.store.making import add_item, add_job, job
+
+
+def due(db: sqlite3.Connection, *, now: int = 10**6, blocked: tuple[CallClass, ...] = ()) -> list[str]:
+    """Subjects of the due jobs of account `a` in the tradera lane, in order."""
+    found = jobs.due(db, LaneName.TRADERA, now=now, limit=100, account_id="a", blocked=blocked)
+    return [each.subject for each in found]
+
+
+def test_the_same_work_is_one_job(db: sqlite3.Connection) -> None:
+    """Ordered again it is due no later, costs what the last order says and has a new revision."""
+    first = add_job(db, JobKind.PUBLISH, "l", delay_ms=500, cost=4)
+    later = add_job(db, JobKind.PUBLISH, "l", delay_ms=900, cost=6)
+    assert (later.id, later.due_at, later.revision) == (first.id, 500, first.revision + 1)
+    assert add_job(db, JobKind.PUBLISH, "l", delay_ms=0).due_at == 0
+    assert jobs.depths(db) == {"tradera": 1}
+
+
+def test_a_finished_job_is_gone(db: sqlite3.Connection) -> None:
+    """Nothing is left of it."""
+    jobs.finish(db, add_job(db, JobKind.PUBLISH, "l"))
+    assert jobs.depths(db) == {}
+
+
+def test_work_ordered_while_it_runs_is_run_again(db: sqlite3.Connection) -> None:
+    """The run that ends knows nothing of what was ordered since: the job stays, with its tries forgotten."""
+    running = add_job(db, JobKind.REPRICE, "l")
+    jobs.put_off(db, running, until=0, reason="busy", counted=True)
+    add_job(db, JobKind.REPRICE, "l", now=50)
+    jobs.finish(db, running)
+    assert (job(db, JobKind.REPRICE, "l").attempts, due(db)) == (0, ["l"])
+
+
+def test_a_job_is_put_off_with_its_reason(db: sqlite3.Connection) -> None:
+    """Only failures of the work itself count as tries."""
+    running = add_job(db, JobKind.PUBLISH, "l")
+    jobs.put_off(db, running, until=700, reason="away", counted=False)
+    jobs.put_off(db, running, until=800, reason="broken", counted=True)
+    assert (due(db, now=799), due(db, now=800)) == ([], ["l"])
+    assert job(db, JobKind.PUBLISH, "l").attempts == 1
+
+
+def test_putting_off_does_not_delay_what_was_ordered_since(db: sqlite3.Connection) -> None:
+    """The new order's time stands."""
+    running = add_job(db, JobKind.END, "l")
+    add_job(db, JobKind.END, "l", now=50)
+    jobs.put_off(db, running, until=10**9, reason="old", counted=True)
+    assert due(db, now=50) == ["l"]
+
+
+def test_a_held_job_waits_for_an_order(db: sqlite3.Connection) -> None:
+    """It is not picked, until somebody orders it again; holding does not undo such an order."""
+    running = add_job(db, JobKind.PUBLISH, "l")
+    jobs.hold(db, running, reason="poison")
+    assert due(db) == []
+    add_job(db, JobKind.PUBLISH, "l")
+    assert due(db) == ["l"]
+    jobs.hold(db, running, reason="too late")
+    assert due(db) == ["l"]
+
+
+def test_dropped_jobs_are_forgotten(db: sqlite3.Connection) -> None:
+    """By kind and subject; others stay."""
+    add_job(db, JobKind.PUBLISH, "l")
+    add_job(db, JobKind.REPRICE, "l")
+    jobs.drop(db, JobKind.PUBLISH, ["l", "unknown"])
+    assert [each.kind for each in jobs.due(db, LaneName.TRADERA, now=0, limit=9)] == [JobKind.REPRICE]
+
+
+def test_the_tradera_lane_goes_by_urgency_then_age(db: sqlite3.Connection) -> None:
+    """Endings and orders before publishing, whatever came first (budget: a withdrawal is never blocked)."""
+    kinds = [
+        JobKind.RECONCILE,
+        JobKind.PUBLISH,
+        JobKind.REPRICE,
+        JobKind.RESULTS,
+        JobKind.ORDERS,
+        JobKind.END,
+    ]
+    for kind in kinds:
+        add_job(db, kind, kind.value, now=-1)
+    add_job(db, JobKind.PUBLISH, "second", now=-2)
+    assert due(db) == ["end", "orders", "results", "reprice", "publish", "second", "reconcile"]
+    waiting = (CallClass.PUBLISH, CallClass.RECONCILE)
+    assert due(db, blocked=waiting) == ["end", "orders", "results", "reprice"]
+
+
+def test_a_seller_sees_only_its_own_jobs(db: sqlite3.Connection) -> None:
+    """One lane for each account."""
+    add_job(db, JobKind.PUBLISH, "mine")
+    add_job(db, JobKind.PUBLISH, "theirs", account_id="b", delay_ms=5)
+    assert due(db) == ["mine"]
+    assert jobs.next_due(db, LaneName.TRADERA, after=0, account_id="b") == 5
+    assert jobs.next_due(db, LaneName.TRADERA, after=0, account_id="a") is None
+
+
+def test_other_lanes_go_by_due_time(db: sqlite3.Connection) -> None:
+    """The longest due first, no more than asked for, and the lane knows when to look again."""
+    for subject, at in (("late", 30), ("early", 10), ("middle", 20)):
+        add_job(db, JobKind.FETCH_PICTURE, subject, delay_ms=at)
+    found = jobs.due(db, LaneName.IMAGES, now=25, limit=9)
+    assert [each.subject for each in found] == ["early", "middle"]
+    assert len(jobs.due(db, LaneName.IMAGES, now=25, limit=1)) == 1
+    assert jobs.next_due(db, LaneName.IMAGES, after=25) == 30
+
+
+def test_the_place_in_the_queue_counts_what_goes_before(db: sqlite3.Connection) -> None:
+    """Position from 1 and the calls up to and with it, within the account; no job, no place."""
+    item = add_item(db)
+    add_job(db, JobKind.PUBLISH, "l1", cost=4, item_id=item.id)
+    add_job(db, JobKind.PUBLISH, "other", cost=100, account_id="b")
+    add_job(db, JobKind.RESULTS, "a", cost=100)
+    add_job(db, JobKind.PUBLISH, "l2", cost=6, delay_ms=70)
+    assert jobs.place_of_publish(db, "l1") == Place(position=1, cost_up_to=4, due_at=0, reason=None)
+    assert jobs.place_of_publish(db, "l2") == Place(position=2, cost_up_to=10, due_at=70, reason=None)
+    assert jobs.place_of_publish(db, "nothing") is None

@@ -1,0 +1,101 @@
+"""The ledger of Tradera calls: the same in memory and in the rows, so that a restart forgets nothing."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import replace
+
+from rheod.domain.budget import WINDOW_MS
+from rheod.domain.model import CallClass
+from rheod.store import ledger
+from rheod.store.ledger import Call, Ledger, Pause
+from tests.store.making import add_item, add_listing
+
+NOW = 10 * WINDOW_MS
+CREATE = Call(call_class=CallClass.PUBLISH, operation="create", account_id="a")
+END = Call(call_class=CallClass.END, operation="end", account_id="a")
+PAUSE = Pause(account_id="", call_class=CallClass.PUBLISH, until=NOW + 5, since=NOW, reason="429")
+
+
+def test_a_call_is_on_record_before_it_is_made(db: sqlite3.Connection) -> None:
+    """A crash between the row and the answer still counts the call (finding 4)."""
+    ledger.open_call(db, CREATE, now=NOW - 5)
+    assert Ledger.load(db, now=NOW).times(now=NOW) == [NOW - 5]
+
+
+def test_a_call_that_never_arrived_is_given_back(db: sqlite3.Connection) -> None:
+    """In memory and in the rows alike (F40)."""
+    window = Ledger.load(db, now=NOW)
+    spent = window.spend(CREATE, now=NOW)
+    call_id = ledger.open_call(db, CREATE, now=NOW)
+    assert window.times(now=NOW) == [NOW]
+    window.refund(spent)
+    ledger.close_call(db, call_id, outcome="refused", counted=False, duration_ms=1)
+    assert window.times(now=NOW) == []
+    assert Ledger.load(db, now=NOW).times(now=NOW) == []
+
+
+def test_a_refund_after_the_clock_has_jumped_is_no_error(db: sqlite3.Connection) -> None:
+    """The call has already left the window (F24)."""
+    window = Ledger.load(db, now=NOW)
+    spent = window.spend(CREATE, now=NOW)
+    assert window.times(now=NOW + WINDOW_MS) == []
+    window.refund(spent)
+
+
+def test_the_window_is_told_by_class_and_operation(db: sqlite3.Connection) -> None:
+    """Oldest first, and a day later it is empty."""
+    window = Ledger.load(db, now=NOW)
+    window.spend(CREATE, now=NOW)
+    window.spend(END, now=NOW + 1)
+    assert window.times(now=NOW + 2) == [NOW, NOW + 1]
+    assert window.times(now=NOW + 2, call_class=CallClass.END) == [NOW + 1]
+    assert window.times(now=NOW + 2, operation="create") == [NOW]
+    assert window.times(now=NOW + WINDOW_MS) == [NOW + 1]
+    assert window.times(now=NOW + WINDOW_MS + 1) == []
+
+
+def test_calls_of_the_last_day_alone_are_read_at_start(db: sqlite3.Connection) -> None:
+    """In the order they were made."""
+    for at in (NOW - WINDOW_MS, NOW - WINDOW_MS + 1, NOW - 3):
+        ledger.open_call(db, CREATE, now=at)
+    assert Ledger.load(db, now=NOW).times(now=NOW) == [NOW - WINDOW_MS + 1, NOW - 3]
+
+
+def test_a_pause_outlives_a_restart_until_it_is_dropped(db: sqlite3.Connection) -> None:
+    """A class for all accounts, an account for all classes: each has its own place."""
+    token = replace(PAUSE, account_id="a", call_class=None, reason="token", fingerprint="f")
+    for pause in (PAUSE, token):
+        ledger.save_pause(db, pause)
+    found = Ledger.load(db, now=NOW)
+    assert found.pause("", CallClass.PUBLISH) == PAUSE
+    assert found.pause("a", None) == token
+    assert found.pause("b", None) is None
+    ledger.drop_pause(db, PAUSE)
+    found = Ledger.load(db, now=NOW)
+    assert found.pauses() == [token]
+
+
+def test_a_pause_in_memory_is_set_and_lifted(db: sqlite3.Connection) -> None:
+    """The later one takes the place of the earlier; lifting twice is harmless."""
+    window = Ledger.load(db, now=NOW)
+    window.set_pause(PAUSE)
+    longer = replace(PAUSE, until=NOW + 9)
+    window.set_pause(longer)
+    assert window.pauses() == [longer]
+    window.lift(longer)
+    window.lift(longer)
+    assert window.pauses() == []
+
+
+def test_the_calls_of_a_listing_are_told_in_order(db: sqlite3.Connection) -> None:
+    """For the owner's timeline, with what came of each."""
+    listing = add_listing(db, add_item(db))
+    first = ledger.open_call(db, replace(CREATE, listing_id=listing.id), now=1)
+    ledger.open_call(db, replace(END, listing_id=listing.id), now=2)
+    ledger.open_call(db, END, now=3)
+    ledger.close_call(db, first, outcome="ok", counted=True, duration_ms=7)
+    assert ledger.calls_of(db, listing.id) == [
+        {"at": 1, "operation": "create", "outcome": "ok", "duration_ms": 7},
+        {"at": 2, "operation": "end", "outcome": None, "duration_ms": None},
+    ]

@@ -1,0 +1,258 @@
+"""The outbox: what is told once, to whom, and which delivery may go now (rheo-api.md section 5)."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import replace
+
+import pytest
+
+from rheod.domain.model import Job
+from rheod.store import jobs, outbox
+from rheod.store.outbox import FIRST_TRIES, Attempt
+from tests.store.making import add_endpoint, add_event, add_item
+
+NOW = 1000
+
+
+def may_go(
+    db: sqlite3.Connection, *, now: int = NOW, limit: int = 100, running: tuple[Job, ...] = ()
+) -> list[Job]:
+    """The deliveries that may go now."""
+    return outbox.deliverable(db, now=now, limit=limit, running=[job.id for job in running])
+
+
+def events(db: sqlite3.Connection, **options: int | tuple[Job, ...]) -> list[int]:
+    """Their events."""
+    return [int(job.subject.partition(":")[0]) for job in may_go(db, **options)]  # type: ignore[arg-type]
+
+
+def fail(db: sqlite3.Connection, job: Job, *, until: int, times: int = 1) -> None:
+    """The delivery has failed and waits."""
+    for _ in range(times):
+        jobs.put_off(db, job, until=until, reason="500", counted=True)
+
+
+def judge(db: sqlite3.Connection, name: str = "e", **values: object) -> None:
+    """Change what is known of an endpoint."""
+    endpoint = outbox.endpoint(db, name)
+    assert endpoint is not None
+    outbox.save_endpoint(db, replace(endpoint, **values))  # type: ignore[arg-type]
+
+
+def test_what_may_be_told_once_is_told_once(db: sqlite3.Connection) -> None:
+    """The second notice with the same key writes nothing and orders nothing."""
+    add_endpoint(db)
+    item = add_item(db)
+    assert add_event(db, item, once="listing.created:l") == 1
+    assert add_event(db, item, once="listing.created:l") is None
+    assert add_event(db, item) is not None
+    assert len(outbox.history(db, item.id)) == 2
+
+
+def test_every_endpoint_of_the_account_with_an_address_is_told(db: sqlite3.Connection) -> None:
+    """A disabled one keeps its events; one without address and another account's get none."""
+    add_endpoint(db, "on")
+    add_endpoint(db, "off", active=False)
+    add_endpoint(db, "nowhere", url=None)
+    add_endpoint(db, "theirs", account_id="b")
+    add_event(db, add_item(db))
+    ordered = {row["endpoint_id"] for row in db.execute("SELECT endpoint_id FROM jobs").fetchall()}
+    assert ordered == {"on", "off"}
+    assert [job.subject for job in may_go(db)] == ["1:on"]
+
+
+def test_what_is_sent_is_what_was_stored(db: sqlite3.Connection) -> None:
+    """The bytes of the notice, never built again."""
+    add_event(db, add_item(db))
+    told = outbox.told(db, 1)
+    assert (told.event_id, told.type, told.body) == ("evt_0", "item.created", b"{}")
+
+
+def test_history_is_newest_first(db: sqlite3.Connection) -> None:
+    """Each milestone with its data and time."""
+    item = add_item(db)
+    add_event(db, item, now=1)
+    add_event(db, item, now=2)
+    told = outbox.history(db, item.id)
+    assert [(each.event_id, each.data, each.created_at) for each in told] == [
+        ("evt_1", {"n": 1}, 2),
+        ("evt_0", {"n": 1}, 1),
+    ]
+
+
+def test_events_of_one_item_go_one_after_the_other(db: sqlite3.Connection) -> None:
+    """Other items' events go beside them; the second of an item only when the first is done."""
+    add_endpoint(db)
+    one, two = add_item(db, "i1"), add_item(db, "i2")
+    for item in (one, one, two, one):
+        add_event(db, item)
+    first, other = may_go(db)
+    assert (first.subject, other.subject) == ("1:e", "3:e")
+    assert events(db, running=(first, other)) == []
+    jobs.finish(db, first)
+    assert events(db, running=(other,)) == [2]
+
+
+def test_a_waiting_event_holds_back_the_later_ones_of_its_item(db: sqlite3.Connection) -> None:
+    """Order is kept while the first tries last."""
+    add_endpoint(db)
+    item = add_item(db)
+    add_event(db, item)
+    add_event(db, item)
+    fail(db, may_go(db)[0], until=NOW + 1)
+    assert events(db) == []
+    assert events(db, now=NOW + 1) == [1]
+
+
+def test_an_event_only_it_fails_steps_aside_after_its_first_tries(db: sqlite3.Connection) -> None:
+    """It holds the others of its item up for the documented 31 s and no longer."""
+    add_endpoint(db)
+    item = add_item(db)
+    add_event(db, item)
+    add_event(db, item)
+    poison = may_go(db)[0]
+    fail(db, poison, until=NOW + 60_000, times=FIRST_TRIES - 1)
+    assert events(db) == []
+    fail(db, poison, until=NOW + 60_000)
+    assert events(db) == [2]
+    assert events(db, now=NOW + 60_000) == [1, 2]
+
+
+def test_a_held_event_holds_nobody(db: sqlite3.Connection) -> None:
+    """It is kept for a replay and the others go on."""
+    add_endpoint(db)
+    item = add_item(db)
+    add_event(db, item)
+    add_event(db, item)
+    jobs.hold(db, may_go(db)[0], reason="410")
+    assert events(db) == [2]
+
+
+def test_a_failing_endpoint_is_probed_with_one_event_at_a_time(db: sqlite3.Connection) -> None:
+    """Not before its probe is due, not beside another, whatever the events' own times say (P8)."""
+    add_endpoint(db)
+    for number in range(5):
+        add_event(db, add_item(db, f"i{number}"))
+    fail(db, may_go(db)[0], until=10**9)
+    judge(db, fail_count=1, probe_at=NOW + 1)
+    assert events(db) == []
+    probe = may_go(db, now=NOW + 1)
+    assert len(probe) == 1
+    assert may_go(db, now=NOW + 1, running=tuple(probe)) == []
+    judge(db, fail_count=0, probe_at=None)
+    assert len(events(db)) == 4
+
+
+def test_the_least_tried_event_is_the_probe(db: sqlite3.Connection) -> None:
+    """One bad event never holds the rest: the next probe is another one, the oldest of those tried as little."""
+    add_endpoint(db)
+    for number in range(3):
+        add_event(db, add_item(db, f"i{number}"))
+    judge(db, fail_count=1, probe_at=NOW)
+    for expected in (1, 2, 3, 1):
+        [probe] = may_go(db)
+        assert probe.subject == f"{expected}:e"
+        fail(db, probe, until=10**9)
+
+
+def test_a_probe_keeps_the_order_of_its_item(db: sqlite3.Connection) -> None:
+    """The second event of an item is no probe while the first still has its first tries."""
+    add_endpoint(db)
+    item = add_item(db)
+    add_event(db, item)
+    add_event(db, item)
+    judge(db, fail_count=1, probe_at=NOW)
+    fail(db, may_go(db)[0], until=NOW)
+    assert events(db) == [1]
+
+
+def test_a_disabled_endpoint_keeps_its_events_and_gets_them_in_order(db: sqlite3.Connection) -> None:
+    """Nothing goes while it is off; set right by the owner, all goes at once and from the start (P8)."""
+    add_endpoint(db)
+    for number in range(3):
+        add_event(db, add_item(db, f"i{number}"))
+    first, second, _ = may_go(db)
+    fail(db, first, until=NOW + 10**8, times=15)
+    jobs.hold(db, second, reason="poison")
+    judge(db, active=False, fail_count=15, probe_at=NOW + 10**8)
+    assert events(db) == []
+    assert outbox.next_delivery_at(db, after=NOW) is None
+    judge(db, active=True, fail_count=0, probe_at=None)
+    outbox.release(db, "e", now=NOW)
+    assert events(db) == [1, 2, 3]
+    assert [job.attempts for job in may_go(db)] == [0, 0, 0]
+
+
+def test_releasing_one_endpoint_leaves_the_others(db: sqlite3.Connection) -> None:
+    """Each endpoint for itself."""
+    add_endpoint(db, "e1")
+    add_endpoint(db, "e2")
+    add_event(db, add_item(db))
+    for job in may_go(db):
+        fail(db, job, until=NOW + 50)
+    outbox.release(db, "e1", now=NOW)
+    assert [job.subject for job in may_go(db)] == ["1:e1"]
+
+
+def test_endpoints_take_turns(db: sqlite3.Connection) -> None:
+    """A long queue of one endpoint leaves room for another's (P9)."""
+    add_endpoint(db, "busy")
+    for number in range(20):
+        add_event(db, add_item(db, f"i{number}"))
+    add_endpoint(db, "calm")
+    add_event(db, add_item(db, "last"))
+    picked = may_go(db, limit=8)
+    assert len(picked) == 8
+    assert "21:calm" in [job.subject for job in picked]
+
+
+def test_the_lane_knows_when_to_look_again(db: sqlite3.Connection) -> None:
+    """The next due event of a healthy endpoint or the next probe of a failing one, whichever comes first."""
+    add_endpoint(db, "well")
+    add_endpoint(db, "ill")
+    add_event(db, add_item(db))
+    assert outbox.next_delivery_at(db, after=NOW) is None
+    for job in may_go(db):
+        fail(db, job, until=NOW + 50)
+    judge(db, "ill", fail_count=1, probe_at=NOW + 20)
+    assert outbox.next_delivery_at(db, after=NOW) == NOW + 20
+    assert outbox.next_delivery_at(db, after=NOW + 20) == NOW + 50
+
+
+def test_an_endpoint_comes_back_as_it_was_stored(db: sqlite3.Connection) -> None:
+    """And the first of an account is the oldest."""
+    add_endpoint(db, "second", created_at=2)
+    add_endpoint(db, "first", created_at=1, previous_secret="whsec_old", previous_until=9, probe_at=4)
+    found = outbox.first_endpoint(db, "a")
+    assert found == outbox.endpoint(db, "first")
+    assert found is not None
+    assert (found.previous_secret, found.previous_until, found.probe_at) == ("whsec_old", 9, 4)
+    assert outbox.first_endpoint(db, "b") is None
+
+
+@pytest.mark.parametrize("ok", [True, False])
+def test_every_attempt_is_logged_and_old_ones_are_dropped_bit_by_bit(
+    db: sqlite3.Connection,
+    ok: bool,  # noqa: FBT001 - a parameter
+) -> None:
+    """One row for each try; upkeep forgets at most so many at a time."""
+    add_endpoint(db)
+    add_event(db, add_item(db))
+    attempt = Attempt(
+        endpoint_id="e",
+        notice_seq=1,
+        attempt=1,
+        ok=ok,
+        http_status=200 if ok else None,
+        error=None,
+        snippet=None,
+        duration_ms=3,
+    )
+    for at in (1, 2, 3):
+        outbox.log_attempt(db, attempt, now=at)
+    statuses = {row["status"] for row in db.execute("SELECT status FROM deliveries").fetchall()}
+    assert statuses == {"success" if ok else "failed"}
+    assert outbox.drop_old_deliveries(db, before=3, limit=1) == 1
+    assert outbox.drop_old_deliveries(db, before=3, limit=9) == 1
+    assert outbox.drop_old_deliveries(db, before=3, limit=9) == 0
