@@ -218,7 +218,7 @@ def _add_hooks(core: Core, machinery: Machinery) -> None:
         allow_private=hooks.allow_private_networks,
         limit=hooks.concurrency,
         limit_per_host=0,
-        force_close=False,
+        force_close=True,
     )
     session = aiohttp.ClientSession(
         connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False, auto_decompress=False

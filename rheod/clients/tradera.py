@@ -60,11 +60,15 @@ def open_session(*, connections: int = 8) -> aiohttp.ClientSession:
     Each call has a connection of its own (G69): a kept one may have been closed by the far end meanwhile, and a
     create or commit that dies on it leaves a doubt that costs more calls than a handshake costs time.
     """
-    return aiohttp.ClientSession(
+    session = aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=connections, force_close=True),
         cookie_jar=aiohttp.DummyCookieJar(),
         trust_env=False,
     )
+    # aiohttp sends a GET, PUT or DELETE again by itself when the far end hangs up: a call no ledger knows of. It has
+    # no public switch for that.
+    session._retry_connection = False  # noqa: SLF001
+    return session
 
 
 class TraderaClient:

@@ -14,19 +14,20 @@ import structlog
 
 from rheod.catalog import publishing
 from rheod.catalog.unit import Books, UnitOfWork
+from rheod.clients.tradera_wire import Rejected
 from rheod.clients.tradera_words import ListedItem, Outcome, Result
 from rheod.domain.model import CallClass, Job, Listing, ListingState
-from rheod.domain.retry import delay_ms
+from rheod.domain.retry import TRADERA_DELAYS_S, delay_ms
 from rheod.store import items
 from rheod.workers import lane
-from rheod.workers.calls import Request, TraderaCalls
+from rheod.workers.calls import NotNow, Request, TraderaCalls
 from rheod.workers.lane import Done, PutOff
 from rheod.workers.publisher import Publisher
 
 _log = structlog.get_logger(__name__)
 _A_CALL = 100
-_LOOK_AFTER = 5
-"""Asked this often without a result, the ad itself is looked for once."""
+_LOOKS = frozenset({5, 10, 20, 40, 80})
+"""Asked this often without a result, the ad itself is looked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,30 +62,37 @@ class Asker:
         self._publisher = publisher
         self._options = options
 
-    async def ask(self, _job: Job) -> lane.Outcome:
-        """Ask once for all that wait and settle what can be settled."""
+    async def ask(self, job: Job) -> lane.Outcome:
+        """Ask once for all that wait and settle what can be settled. A refused question is asked again later."""
         waiting = await self._waiting()
         if waiting and _ask_at(waiting[0]) <= self._books.now():
-            batch = waiting[:_A_CALL]
-            requests = [listing.request_id for listing in batch if listing.request_id is not None]
-            follow_ups = await self._calls.make(
-                Request(
-                    call_class=CallClass.RESULTS,
-                    operation="results",
-                    send=lambda: self._calls.client.results(self._calls.seller, requests),
-                    after=lambda unit, results: [
-                        follow_up
-                        for listing in batch
-                        if (follow_up := self._settle(unit, listing.id, results)) is not None
-                    ],
-                )
-            )
-            for follow_up in follow_ups or ():
-                await self._follow(follow_up)
+            try:
+                follow_ups = await self._ask_for(waiting[:_A_CALL])
+                for follow_up in follow_ups or ():
+                    await self._follow_if_allowed(follow_up)
+            except Rejected as error:
+                _log.error("Tradera refuses to tell results", reason=str(error))
+                wait_ms = delay_ms(TRADERA_DELAYS_S, job.attempts + 1)
+                return PutOff(until=self._books.now() + wait_ms, reason=str(error))
             waiting = await self._waiting()
         if not waiting:
             return Done()
         return PutOff(until=_ask_at(waiting[0]), reason="waits for Tradera's queue", counted=False)
+
+    async def _ask_for(self, batch: Sequence[Listing]) -> list[_FollowUp] | None:
+        requests = [listing.request_id for listing in batch if listing.request_id is not None]
+        return await self._calls.make(
+            Request(
+                call_class=CallClass.RESULTS,
+                operation="results",
+                send=lambda: self._calls.client.results(self._calls.seller, requests),
+                after=lambda unit, results: [
+                    follow_up
+                    for listing in batch
+                    if (follow_up := self._settle(unit, listing.id, results)) is not None
+                ],
+            )
+        )
 
     async def _waiting(self) -> list[Listing]:
         return await self._books.read(lambda db: items.waiting_listings(db, self._calls.account_id))
@@ -99,20 +107,44 @@ class Asker:
         if outcome is Outcome.DONE:
             publishing.went_live(unit, listing.id, self.ad_url(listing))
             return None
-        publishing.ask_later(unit, listing.id, delay_ms(self._options.delays_s, listing.asked + 2))
+        if outcome is Outcome.WAITING and result is not None and result.code:
+            publishing.in_queue(unit, listing.id)
         if outcome is Outcome.UNCOMMITTED and listing.error is not None:
             publishing.failed(unit, listing.id, f"Tradera refused the commit: {listing.error}")
             return None
-        return self._follow_up(listing, outcome, result.message if result else "")
+        due = _ask_at(listing) <= unit.now
+        publishing.ask_later(
+            unit, listing.id, delay_ms(self._options.delays_s, listing.asked + 2), counted=due
+        )
+        asked = listing.asked + due
+        return self._follow_up(
+            items.listing(unit.db, listing.id), outcome, result, look=due and asked in _LOOKS
+        )
 
-    def _follow_up(self, listing: Listing, outcome: Outcome, message: str) -> _FollowUp | None:
-        if outcome is Outcome.UNCOMMITTED:
-            return _FollowUp(listing, _Next.COMMIT)
+    def _follow_up(
+        self, listing: Listing, outcome: Outcome, result: Result | None, *, look: bool
+    ) -> _FollowUp | None:
         if outcome in {Outcome.FAILED, Outcome.AGAIN}:
+            message = result.message if result else ""
             return _FollowUp(listing, _Next.LOOK, message or "Tradera's queue refused it without a reason")
-        if listing.asked == _LOOK_AFTER or self._is_late(listing):
-            return _FollowUp(listing, _Next.LOOK)
+        if outcome is Outcome.UNCOMMITTED and not self._is_late(listing):
+            return _FollowUp(listing, _Next.COMMIT)
+        if look or self._is_late(listing):
+            refused = listing.error and f"Tradera refused the commit: {listing.error}"
+            return _FollowUp(listing, _Next.LOOK, refused)
         return None
+
+    async def _follow_if_allowed(self, follow_up: _FollowUp) -> None:
+        """A pause of publishing holds up a repeated commit, not the questions of all the others."""
+        try:
+            await self._follow(follow_up)
+        except NotNow as error:
+            if error.call_class is CallClass.RESULTS:
+                raise
+            listing, wait_ms = follow_up.listing, error.until - self._books.now()
+            await self._books.write(
+                lambda unit: publishing.ask_later(unit, listing.id, wait_ms, counted=False)
+            )
 
     async def _follow(self, follow_up: _FollowUp) -> None:
         listing = follow_up.listing

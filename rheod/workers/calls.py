@@ -6,7 +6,7 @@ Nothing else may call a TraderaClient. A call's row is durable before the call i
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from time import perf_counter
@@ -17,7 +17,7 @@ import structlog
 from rheod.catalog.unit import Books, UnitOfWork
 from rheod.clients.tradera import TraderaClient
 from rheod.clients.tradera_wire import OverLimit, Rejected, Seller, TokenRefused, Unreachable
-from rheod.domain.budget import PROBE_MS, Allowance, fits_at
+from rheod.domain.budget import PROBE_MS, WINDOW_MS, Allowance, fits_at
 from rheod.domain.crash import crashpoint
 from rheod.domain.errors import RheodError, Transient
 from rheod.domain.model import CallClass
@@ -85,14 +85,15 @@ class TraderaCalls:
         self._rules = rules
         self._fingerprint = hashlib.sha256(f"{seller.user_id}:{seller.token}".encode()).hexdigest()[:16]
 
-    def require(self, call_class: CallClass, *, cost: int = 1, operation: str | None = None) -> None:
-        """Raise NotNow unless `cost` calls of this class may be made at this moment."""
+    def require(
+        self, call_class: CallClass, *, cost: int = 1, operations: Mapping[str, int] | None = None
+    ) -> None:
+        """Raise NotNow unless `cost` calls of this class, so many of each operation, may be made at this moment."""
         now = self._books.now()
         self._require_no_pause(call_class, now)
         at = self._fits_at(call_class, cost, now)
-        if operation is not None and operation in self._rules.per_operation:
-            own = self._ledger.times(now=now, operation=operation)
-            at = max(at, fits_at(own, ceiling=self._rules.per_operation[operation], cost=1, now=now))
+        for operation, times in (operations or {}).items():
+            at = max(at, self._operation_fits_at(operation, times, now))
         if at > now:
             used = len(self._ledger.times(now=now))
             reason = f"{used} of {self._rules.allowance.limit} Tradera calls of the last 24 h are used"
@@ -113,12 +114,18 @@ class TraderaCalls:
             at = max(at, fits_at(own, ceiling=allowance.reconcile_ceiling, cost=cost, now=now))
         return at
 
+    def _operation_fits_at(self, operation: str, cost: int, now: int) -> int:
+        ceiling = self._rules.per_operation.get(operation)
+        if ceiling is None or cost == 0:
+            return now
+        return fits_at(self._ledger.times(now=now, operation=operation), ceiling=ceiling, cost=cost, now=now)
+
     async def make(self, request: Request[T, R]) -> R | None:
         """Make one call; None when `before` did not want it any more.
 
         Raises NotNow, or what the client raises once it is noted in the ledger.
         """
-        self.require(request.call_class, operation=request.operation)
+        self.require(request.call_class, operations={request.operation: 1})
         call = Call(
             call_class=request.call_class,
             operation=request.operation,
@@ -163,19 +170,24 @@ class TraderaCalls:
         return call_id
 
     async def _failed(self, call: Call, call_id: int, spent: Spent, error: RheodError, began: float) -> None:
-        arrived = not isinstance(error, Unreachable)
-        if not arrived:
-            self._ledger.refund(spent)
-        await self._books.write(lambda unit: _close(unit, call_id, str(error), began, counted=arrived))
+        await self._note_failure(call_id, spent, error, began)
         crashpoint(f"{call.operation}.failed")
         if isinstance(error, OverLimit):
             raise await self._pause_class(call, error) from error
         if isinstance(error, TokenRefused):
             await self._judge_token(call, error)
 
+    async def _note_failure(self, call_id: int, spent: Spent, error: RheodError, began: float) -> None:
+        """A call that certainly never reached Tradera spends no budget (F40)."""
+        arrived = not isinstance(error, Unreachable)
+        if not arrived:
+            self._ledger.refund(spent)
+        await self._books.write(lambda unit: _close(unit, call_id, str(error), began, counted=arrived))
+
     async def _pause_class(self, call: Call, error: OverLimit) -> NotNow:
         now = self._books.now()
         wait_ms = max(1000, round(error.retry_after_s * 1000)) if error.retry_after_s else PROBE_MS
+        wait_ms = min(wait_ms, WINDOW_MS)  # every call of the window is free again after that
         known = self._ledger.pause("", call.call_class)
         pause = Pause(
             account_id="",
@@ -214,17 +226,17 @@ class TraderaCalls:
 
     async def _check(self, call: Call) -> None:
         check = Call(call_class=CallClass.ORDERS, operation="me", account_id=call.account_id)
-        self._ledger.spend(check, now=self._books.now())
+        spent = self._ledger.spend(check, now=self._books.now())
         call_id = await self._books.write(lambda unit: ledger.open_call(unit.db, check, now=unit.now))
         began = perf_counter()
-        outcome = "ok"
         try:
             await self.client.me(self.seller)
         except RheodError as error:
-            outcome = str(error)
+            await self._note_failure(call_id, spent, error, began)
+            if isinstance(error, OverLimit):
+                raise await self._pause_class(check, error) from error
             raise
-        finally:
-            await self._books.write(lambda unit: _close(unit, call_id, outcome, began))
+        await self._books.write(lambda unit: _close(unit, call_id, "ok", began))
 
     async def _pause(self, pause: Pause) -> None:
         _log.error("Tradera calls paused", reason=pause.reason, until=pause.until)

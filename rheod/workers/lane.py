@@ -62,9 +62,13 @@ class ClassWaits:
 
 @dataclass(frozen=True, slots=True)
 class LaneWaits:
-    """The remote is away: nobody in this lane tries before its back-off has passed."""
+    """The remote is away: nobody in this lane tries before its back-off has passed.
+
+    `counted` when the job may be to blame: it then waits on a schedule of its own too, so that others get their turn.
+    """
 
     reason: str
+    counted: bool = False
 
 
 Outcome = Done | PutOff | Held | ClassWaits | LaneWaits
@@ -145,20 +149,24 @@ class Lane:
         async with asyncio.TaskGroup() as group:
             while not self._stopping:
                 self._bell.clear()
-                try:
-                    picked = await self._pick_some()
-                except StoreUnavailable as error:
-                    _log.error("lane cannot read its jobs", lane=self.name, error=str(error))
-                    await asyncio.sleep(_STORE_REST_S)
-                    continue
-                for job in picked:
+                for job in await self._next_jobs():
                     self._running[job.id] = job
                     group.create_task(self._run_one(job), name=f"{self.name}:{job.kind}:{job.subject}")
-                if not picked and not self._stopping:
-                    await self._rest()
 
-    async def _pick_some(self) -> list[Job]:
+    async def _next_jobs(self) -> list[Job]:
+        """Jobs to run now; none after a rest, which ends when there may be some."""
         now = self._books.now()
+        try:
+            picked = await self._pick_some(now)
+            if not picked and not self._stopping:
+                await self._rest(now)
+        except StoreUnavailable as error:
+            _log.error("lane cannot read its jobs", lane=self.name, error=str(error))
+            await asyncio.sleep(_STORE_REST_S)
+            return []
+        return picked
+
+    async def _pick_some(self, now: int) -> list[Job]:
         room = self._concurrency - len(self._running)
         if room <= 0 or now < self._quiet_until:
             return []
@@ -166,14 +174,19 @@ class Lane:
         found = await self._books.read(lambda db: self._pick.jobs(db, now, wanted, self))
         return [job for job in found if job.id not in self._running][:room]
 
-    async def _rest(self) -> None:
-        """Until the bell rings or something becomes due."""
-        now = self._books.now()
-        next_at = await self._books.read(lambda db: self._pick.next_at(db, now))
+    async def _rest(self, looked_at: int) -> None:
+        """Until the bell rings or something becomes due that was not when the lane looked.
+
+        The moment of the look counts, not the present one: what became due in between would be slept over.
+        """
+        next_at = await self._books.read(lambda db: self._pick.next_at(db, looked_at))
         moments = [
-            at for at in (next_at, self._quiet_until, *self._blocked.values()) if at is not None and at > now
+            at
+            for at in (next_at, self._quiet_until, *self._blocked.values())
+            if at is not None and at > looked_at
         ]
-        rest_s = min([_LONGEST_REST_S] + [(at - now) / 1000 for at in moments])
+        now = self._books.now()
+        rest_s = min([_LONGEST_REST_S] + [max(0, at - now) / 1000 for at in moments])
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(rest_s):
                 await self._bell.wait()
@@ -207,6 +220,12 @@ class Lane:
         except StoreUnavailable as error:
             _log.error("outcome waits for the store", lane=self.name, error=str(error))
             return self._stopping
+        except Exception as error:
+            if getattr(outcome, "write", None) is None:
+                raise
+            _log.exception("outcome failed unexpectedly", lane=self.name)
+            reason = f"unexpected: {type(error).__name__}"
+            return await self._settle(job, PutOff(until=self._backoff(job), reason=reason))
         self._note(outcome)
         return True
 
@@ -222,7 +241,7 @@ class Lane:
             self._quiet_until = now + delay_ms(TRADERA_DELAYS_S, self._failures)
             if self._failures == 1:
                 _log.warning("remote is away", lane=self.name, reason=outcome.reason)
-        elif self._failures and isinstance(outcome, Done):
+        elif self._failures and isinstance(outcome, Done | PutOff):
             _log.info("remote is back", lane=self.name, failures=self._failures)
             self._failures = 0
 
@@ -243,8 +262,9 @@ def _store(unit: UnitOfWork, job: Job, outcome: Outcome) -> None:
             jobs.hold(unit.db, job, reason=reason)
         case ClassWaits():
             pass
-        case LaneWaits(reason):
-            jobs.put_off(unit.db, job, until=unit.now, reason=reason, counted=True)
+        case LaneWaits(reason, counted):
+            wait_ms = delay_ms(TRADERA_DELAYS_S, job.attempts + 2) if counted else 0  # longer than the lane
+            jobs.put_off(unit.db, job, until=unit.now + wait_ms, reason=reason, counted=counted)
 
 
 class ByDueTime:

@@ -14,9 +14,20 @@ from rheod.catalog.unit import Books, UnitOfWork
 from rheod.clients.tradera_wire import Rejected
 from rheod.clients.tradera_words import AdState, ListedItem
 from rheod.domain.crash import crashpoint
-from rheod.domain.model import CallClass, CloseReason, Job, Listing, ListingState, Order
+from rheod.domain.model import (
+    CallClass,
+    CloseReason,
+    Job,
+    JobKind,
+    JobOrder,
+    LaneName,
+    Listing,
+    ListingState,
+    Order,
+)
 from rheod.domain.retry import LOOP_DELAYS_S, delay_ms
 from rheod.store import inbox, items, marks, orders
+from rheod.store.jobs import Owner
 from rheod.workers.calls import Request, TraderaCalls
 from rheod.workers.lane import Done, Outcome, PutOff
 
@@ -38,6 +49,14 @@ class ReconcileOptions:
     looked_after_ms: int = 60 * 24 * _HOUR_MS
 
 
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    """Ads that are down, and the row version up to which Tradera has told of changes (None: not asked)."""
+
+    ads: Sequence[tuple[Listing, ListedItem]]
+    cursor: int | None
+
+
 class OrderReader:
     """Works `orders` and `reconcile` jobs; their subject is the account."""
 
@@ -49,12 +68,14 @@ class OrderReader:
         self._sellers = sellers
         self._options = options
         self._account_id = calls.account_id
+        self._one_by_one = False
 
     async def look_up(self, job: Job) -> Outcome:
-        """Look up all orders the inbox tells of, in one call; one at a time once something was wrong with that."""
-        limit = sales.ORDERS_A_CALL if job.attempts == 0 else 1
+        """Look up all orders the inbox tells of, in one call; one at a time once Tradera has refused such a call."""
+        limit = 1 if self._one_by_one else sales.ORDERS_A_CALL
         ids = await self._books.read(lambda db: inbox.orders_to_look_up(db, self._account_id, limit=limit))
         if not ids:
+            self._one_by_one = False
             return Done()
         try:
             found = await self._calls.make(
@@ -66,30 +87,36 @@ class OrderReader:
                 )
             )
         except Rejected as error:
-            return self._unknown(job, ids, f"Tradera refuses the look-up: {error}")
+            reason = f"Tradera refuses the look-up: {error}"
+            if len(ids) > 1:
+                self._one_by_one = True
+                return PutOff(until=self._books.now(), reason=reason, counted=False)
+            return self._unknown(job, ids, reason)
         missing = [order_id for order_id in ids if order_id not in (found or ())]
         if missing:
             return self._unknown(job, missing, "Tradera does not know this order")
         more = await self._books.read(lambda db: inbox.orders_to_look_up(db, self._account_id, limit=1))
-        return PutOff(until=self._books.now(), reason="more orders", counted=False) if more else Done()
+        if more:
+            return PutOff(until=self._books.now(), reason="more orders", counted=False)
+        self._one_by_one = False
+        return Done()
 
     def _record(self, unit: UnitOfWork, found: Sequence[Order], asked: Sequence[int]) -> set[int]:
         sales.record_orders(unit, self._account_id, found, self._sellers, asked)
         return {order.order_id for order in found}
 
     def _unknown(self, job: Job, ids: Sequence[int], reason: str) -> Outcome:
-        now = self._books.now()
         if job.attempts < _LOOK_UPS:
-            return PutOff(until=now + delay_ms(LOOP_DELAYS_S, job.attempts + 1), reason=reason)
+            until = self._books.now() + delay_ms(LOOP_DELAYS_S, job.attempts + 1)
+            return PutOff(until=until, reason=reason)
         _log.error("order quarantined", orders=list(ids[:1]), reason=reason)
-        return PutOff(
-            until=now,
-            reason="more orders",
-            counted=False,
-            write=lambda unit: inbox.quarantine_order(
-                unit.db, self._account_id, ids[0], reason=reason, now=unit.now
-            ),
-        )
+        return Done(lambda unit: self._quarantine(unit, ids[0], reason))
+
+    def _quarantine(self, unit: UnitOfWork, order_id: int, reason: str) -> None:
+        """Put the order aside; the others get all their tries: ordered again, a job forgets those it has had."""
+        inbox.quarantine_order(unit.db, self._account_id, order_id, reason=reason, now=unit.now)
+        wanted = JobOrder(lane=LaneName.TRADERA, kind=JobKind.ORDERS, subject=self._account_id)
+        unit.order_for(wanted, Owner(account_id=self._account_id))
 
     async def reconcile(self, _job: Job) -> Outcome:
         """One pass over what changed at Tradera since the last good one; then wait for the next."""
@@ -103,18 +130,21 @@ class OrderReader:
             return again  # nothing of ours can have changed: spend no call
         self._calls.require(CallClass.RECONCILE, cost=3)
         begin = (now - _FIRST_LOOK_BACK_MS if last is None else last) - _OVERLAP_MS
-        ended = await self._ended_ads(begin, now)
-        crashpoint("reconcile.ads_read")
-        await self._orders_since(begin, now, ended)
+        try:
+            ended = await self._ended_ads(begin, now)
+            crashpoint("reconcile.ads_read")
+            await self._orders_since(begin, now, ended)
+        except Rejected as error:
+            _log.error("Tradera refuses the reconciliation", reason=str(error))
         return again
 
-    async def _ended_ads(self, begin: int, now: int) -> list[tuple[Listing, ListedItem]]:
+    async def _ended_ads(self, begin: int, now: int) -> _Ended:
         """Our listings that are down at Tradera though we think them up, as Tradera shows them."""
         live = await self._books.read(lambda db: items.live_listings(db, self._account_id))
         ours = {listing.tradera_item_id: listing for listing in live}
         if not ours:
-            return []
-        changed = await self._changed_ads()
+            return _Ended([], None)
+        changed, cursor = await self._changed_ads()
         seen: list[ListedItem] = []
         if changed & ours.keys():
             seen = (
@@ -137,30 +167,26 @@ class OrderReader:
         for listing in [each for each in overdue if each.tradera_item_id not in known][:_OVERDUE_A_PASS]:
             seen += await self._read_ad(listing)
         down = {AdState.ENDED, AdState.SOLD}
-        return [
+        gone = [
             (ours[ad.tradera_item_id], ad)
             for ad in seen
             if ad.tradera_item_id in ours and ad.state_at(now) in down
         ]
+        return _Ended(gone, cursor)
 
-    async def _changed_ads(self) -> set[int]:
-        name = f"row_version:{self._account_id}"
-        cursor = int(await self._books.read(lambda db: marks.get(db, name)) or 0)
-
-        def after(unit: UnitOfWork, found: list[tuple[int, int]]) -> set[int]:
-            newest = max([cursor, *(version for _, version in found)])
-            marks.put(unit.db, name, str(newest))
-            return {ad for ad, _ in found}
-
-        changed = await self._calls.make(
+    async def _changed_ads(self) -> tuple[set[int], int]:
+        """The ads that have changed since the last good pass, and the cursor to keep when this one is good."""
+        cursor = int(await self._books.read(lambda db: marks.get(db, _cursor(self._account_id))) or 0)
+        found = await self._calls.make(
             Request(
                 call_class=CallClass.RECONCILE,
                 operation="updated_items",
                 send=lambda: self._calls.client.updated_items(self._calls.seller, cursor),
-                after=after,
+                after=lambda _, found: found,
             )
         )
-        return changed or set()
+        changed = found or []
+        return {ad for ad, _ in changed}, max([cursor, *(version for _, version in changed)])
 
     async def _read_ad(self, listing: Listing) -> list[ListedItem]:
         assert listing.tradera_item_id is not None
@@ -176,14 +202,16 @@ class OrderReader:
         )
         return [found] if found else []
 
-    async def _orders_since(self, begin: int, now: int, ended: Sequence[tuple[Listing, ListedItem]]) -> None:
-        """Orders first: an ad that is down without one has ended unsold."""
+    async def _orders_since(self, begin: int, now: int, ended: _Ended) -> None:
+        """Orders first: an ad that is down without one has ended unsold. Both cursors move in the same transaction."""
 
         def after(unit: UnitOfWork, found: Sequence[Order]) -> int:
             sold = sales.record_orders(unit, self._account_id, found, self._sellers)
-            for listing, ad in ended:
+            for listing, ad in ended.ads:
                 self._close(unit, listing, ad, now)
             marks.put(unit.db, _mark(self._account_id), str(now))
+            if ended.cursor is not None:
+                marks.put(unit.db, _cursor(self._account_id), str(ended.cursor))
             return sold
 
         sold = await self._calls.make(
@@ -194,7 +222,7 @@ class OrderReader:
                 after=after,
             )
         )
-        _log.info("reconciled", sold=sold, ended=len(ended))
+        _log.info("reconciled", sold=sold, ended=len(ended.ads))
 
     def _close(self, unit: UnitOfWork, listing: Listing, ad: ListedItem, now: int) -> None:
         if orders.exists_for_ad(unit.db, ad.tradera_item_id) or inbox.order_waits_for(
@@ -211,6 +239,10 @@ class OrderReader:
 
 def _mark(account_id: str) -> str:
     return f"reconciled_until:{account_id}"
+
+
+def _cursor(account_id: str) -> str:
+    return f"row_version:{account_id}"
 
 
 def _last_pass(db: sqlite3.Connection, account_id: str) -> int | None:

@@ -74,7 +74,7 @@ class Publisher:
         except _Changed:
             return PutOff(until=now, reason="the item changed", counted=False, write=_start_over(job.subject))
         except ServerFailure as error:
-            if error.status != 500 or job.attempts < _TRIES_OF_500 or not await self._calls.answers():
+            if not await self._is_bad_input(job, error):
                 raise
             return Done(
                 _fail(job.subject, f"Tradera answers this item with an error again and again: {error}")
@@ -84,22 +84,32 @@ class Publisher:
             return Done(_fail(job.subject, str(error)))
         return Done()
 
+    async def _is_bad_input(self, job: Job, error: ServerFailure) -> bool:
+        """Whether a 500 again and again is about this item alone; never once a commit may have taken effect."""
+        if error.status != 500 or job.attempts < _TRIES_OF_500:
+            return False
+        listing = await self._books.read(lambda db: items.listing(db, job.subject))
+        return not listing.state.may_be_live and await self._calls.answers()
+
     async def _send(self, plan: Plan, ad: Ad) -> None:
         pictures = plan.pictures[: self._options.max_images]
         listing = plan.listing
         if self._can_go_on(plan):
-            self._calls.require(
-                CallClass.PUBLISH, cost=publish_cost(len(pictures) - listing.pictures_sent) - 1
-            )
             sent = listing.pictures_sent
+            left = len(pictures) - sent
+            self._calls.require(
+                CallClass.PUBLISH, cost=publish_cost(left) - 1, operations={"image": left, "commit": 1}
+            )
         else:
-            self._calls.require(CallClass.PUBLISH, cost=publish_cost(len(pictures)))
+            wanted = {"create": 1, "image": len(pictures), "commit": 1}
+            self._calls.require(CallClass.PUBLISH, cost=publish_cost(len(pictures)), operations=wanted)
             await self._create(plan, ad)
             sent = 0
         listing = await self._books.read(lambda db: items.listing(db, listing.id))
         for picture in pictures[sent:]:
             await self._add_picture(listing, picture)
-        await self.commit(listing)
+        if not await self.commit(listing):
+            raise _Changed
 
     def _can_go_on(self, plan: Plan) -> bool:
         """Whether the request at Tradera is ours to finish: known, fresh, of this version, and with no doubtful picture."""
@@ -150,10 +160,10 @@ class Publisher:
         if not done:
             raise _Changed
 
-    async def commit(self, listing: Listing) -> None:
+    async def commit(self, listing: Listing) -> bool:
         """Commit, or commit the same request once more after Tradera said that it is not committed.
 
-        A refusal is not the end: what it means is settled by asking for the result.
+        False when it is not wanted any more and nothing was sent. A refusal is not the end: what it means is settled by asking for the result.
         """
         assert listing.request_id is not None
         request_id = listing.request_id
@@ -172,9 +182,8 @@ class Publisher:
         except Rejected as error:
             refusal = str(error)
             await self._books.write(lambda unit: publishing.commit_refused(unit, listing.id, refusal))
-            return
-        if not done:
-            raise _Changed
+            return True
+        return bool(done)
 
 
 def _read(file: Path) -> bytes:

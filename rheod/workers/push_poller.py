@@ -45,41 +45,43 @@ class PushPoller:
             try:
                 messages = await self._queue.receive()
             except (Transient, Permanent) as error:
-                await self._rest(error)
+                await self._rest(error, "push queue is away")
                 continue
-            self._answered()
-            if messages:
-                await self._take(messages)
+            self.last_answer_at = self._books.now()
+            if not messages or await self._take(messages):
+                self._went_well()
 
-    async def _take(self, messages: list[QueueMessage]) -> None:
+    async def _take(self, messages: list[QueueMessage]) -> bool:
+        """Keep the messages, then delete them; False when they could not be kept."""
         crashpoint("push.received")
         kept = [Message(message.message_id, message.body) for message in messages]
         try:
             new = await self._books.write(lambda unit: sales.take_in(unit, kept, self._sellers))
         except Transient as error:
-            await self._rest(error)  # not kept, so not deleted: SQS hands them out again
-            return
+            # not kept, so not deleted: SQS hands them out again
+            await self._rest(error, "push messages wait for the store")
+            return False
         crashpoint("push.kept")
         _log.info("push messages", received=len(messages), new=new)
         try:
             failed = await self._queue.delete(messages)
         except (Transient, Permanent) as error:
             _log.warning("push messages not deleted; they come back and are recognised", reason=str(error))
-            return
+            return True
         crashpoint("push.deleted")
         if failed:
             _log.warning("some push messages not deleted", count=len(failed))
+        return True
 
-    def _answered(self) -> None:
-        self.last_answer_at = self._books.now()
+    def _went_well(self) -> None:
         if self._failures:
             _log.info("push queue is back", failures=self._failures)
             self._failures = 0
 
-    async def _rest(self, error: Transient | Permanent) -> None:
+    async def _rest(self, error: Transient | Permanent, what: str) -> None:
         self._failures += 1
         if self._failures == 1:
-            _log.error("push queue is away", reason=str(error))
+            _log.error(what, reason=str(error))
         schedule = _OWNER_DELAYS_S if isinstance(error, Permanent) else LOOP_DELAYS_S
         pause_s = delay_ms(schedule, self._failures, self._rng) / 1000
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 
+from rheod.clients.tradera_wire import ServerFailure
 from rheod.domain.errors import Permanent, Transient
 from rheod.domain.model import Job, JobKind
 from rheod.store.jobs import CLASS_OF
@@ -29,12 +30,15 @@ class TraderaDesk:
         }
 
     async def work(self, job: Job) -> Outcome:
-        """Work one job. A remote that is away quiets the whole lane: nobody else would fare better."""
+        """Work one job. A remote that is away quiets the whole lane: nobody else would fare better.
+
+        A 500 may also be this job's bad input (tradera-v4.md section 2), so it counts against the job.
+        """
         try:
             return await self._workers[job.kind](job)
         except NotNow as error:
             return ClassWaits(CLASS_OF[job.kind], error.until, str(error))
         except Transient as error:
-            return LaneWaits(str(error))
+            return LaneWaits(str(error), counted=isinstance(error, ServerFailure) and error.status == 500)
         except Permanent as error:
             return Held(str(error))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from functools import partial
 
@@ -13,7 +14,6 @@ from rheod.store import outbox
 from rheod.store.database import Database
 
 _log = structlog.get_logger(__name__)
-_CHORES_EVERY_S = 60.0
 _DAY_MS = 24 * 3600 * 1000
 
 
@@ -28,16 +28,20 @@ class Heartbeat:
         self._every_s = every_s
 
     async def run(self) -> None:
-        """Beat until cancelled. A store that cannot write for lack of room still answers, so it still beats."""
+        """Beat until cancelled. A store that cannot write for lack of room still answers, so it still beats.
+
+        TimeoutError when the writer does not answer at all: that ends the process.
+        """
         while True:
-            async with asyncio.timeout(self._every_s * 2):
-                await self._alive()
+            with contextlib.suppress(StoreUnavailable):
+                async with asyncio.timeout(self._every_s * 2):
+                    await self._alive()
             self._beat()
             await asyncio.sleep(self._every_s)
 
 
 class Upkeep:
-    """Chores once a minute; each is short and may fail without harm."""
+    """Chores every `every_s`; each is short and may fail without harm."""
 
     def __init__(
         self,
@@ -46,16 +50,18 @@ class Upkeep:
         now: Callable[[], int],
         save_uses: Callable[[], Awaitable[None]],
         keep_days: int,
+        every_s: float = 60.0,
     ) -> None:
         self._database = database
         self._now = now
         self._save_uses = save_uses
         self._keep_days = keep_days
+        self._every_s = every_s
 
     async def run(self) -> None:
         """Do the chores until cancelled."""
         while True:
-            await asyncio.sleep(_CHORES_EVERY_S)
+            await asyncio.sleep(self._every_s)
             try:
                 await self._save_uses()
                 before = self._now() - self._keep_days * _DAY_MS
