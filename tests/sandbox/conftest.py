@@ -1,4 +1,4 @@
-"""Fixtures of the sandbox's own tests: one SQS server per test session, a simulator with a clock of its own."""
+"""Fixtures of the sandbox's own tests: a simulator with a clock of its own."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import pytest
 import pytest_asyncio
 
-from rheod.sandbox.queue import QueueServer
 from rheod.sandbox.tradera import TraderaSimulator
 from tests.sandbox.playing_seller import Clock, Seller, running
 
@@ -25,11 +24,3 @@ def clock() -> Clock:
 async def seller(clock: Clock) -> AsyncIterator[Seller]:
     async with running(TraderaSimulator(now=clock, rng=random.Random(1))) as one:
         yield one
-
-
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def queue_server() -> AsyncIterator[QueueServer]:
-    server = QueueServer()
-    await server.start()
-    yield server
-    await server.stop()

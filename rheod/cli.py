@@ -1,0 +1,164 @@
+"""The command `rheod`: what there is to type, and which function of `rheod.commands` does it.
+
+Nothing is imported before it is known what is wanted: `rheod version` must answer at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+import rheod
+from rheod.commands import FAILED, OK, WRONG_USAGE, CommandFailed
+from rheod.commands.printing import note, say, say_json
+from rheod.domain.errors import RheodError
+
+_INTERRUPTED = 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and answer its exit status; argparse itself exits with 2 on wrong usage."""
+    if sys.flags.optimize:
+        note(
+            "rheod: does not run with python -O or PYTHONOPTIMIZE: its safety checks would be gone. Unset it"
+        )
+        return WRONG_USAGE
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    arguments = build_parser().parse_args(argv)
+    try:
+        status = _run(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:  # `rheod items list | head`: the reader has what it wanted
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    return status
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    module, _, name = arguments.run.partition(":")
+    try:
+        status: int = getattr(import_module(module), name)(arguments)
+    except RheodError as error:
+        for line in str(error).splitlines():
+            note(f"rheod: {line}")
+        return error.status if isinstance(error, CommandFailed) else FAILED
+    return status
+
+
+def version(arguments: argparse.Namespace) -> int:
+    """`rheod version`."""
+    if arguments.json:
+        say_json({"version": rheod.__version__})
+    else:
+        say(f"rheod {rheod.__version__}")
+    return OK
+
+
+class _Commands:
+    """Adds commands to a parser, each with the options that every command has."""
+
+    def __init__(self, parser: argparse.ArgumentParser, metavar: str = "COMMAND") -> None:
+        self._added = parser.add_subparsers(metavar=metavar, required=True)
+
+    def add(self, name: str, does: str, run: str, *, data: bool = False) -> argparse.ArgumentParser:
+        """A command done by `run` (`module:function`); `data` gives it `--json`."""
+        command = self._added.add_parser(name, help=does, description=does, allow_abbrev=False)
+        _add_config(command, default=argparse.SUPPRESS)
+        command.set_defaults(run=run)
+        if data:
+            command.add_argument("--json", action="store_true", help="print JSON")
+        return command
+
+    def group(self, name: str, does: str) -> _Commands:
+        """A command of commands."""
+        group = self._added.add_parser(name, help=does, description=does, allow_abbrev=False)
+        _add_config(group, default=argparse.SUPPRESS)
+        return _Commands(group)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Everything there is to type."""
+    parser = argparse.ArgumentParser(
+        prog="rheod",
+        description="Sells a reseller's items on Tradera.",
+        epilog="Exit status: 0 done, 1 failed, 2 wrong usage or settings, 3 healthy but needs attention.",
+        allow_abbrev=False,
+    )
+    _add_config(parser, default=None)
+    commands = _Commands(parser)
+    commands.add("serve", "run the daemon in the foreground", "rheod.commands.serving:serve")
+    _add_simulations(commands)
+    _add_config_commands(commands.group("config", "check and show the settings"))
+    _add_keys(commands)
+    _add_items(commands.group("items", "see and publish items"))
+    commands.add("status", "what runs, what waits and until when", "rheod.commands.status:show", data=True)
+    commands.add("version", "the version of this program", "rheod.cli:version", data=True)
+    return parser
+
+
+def _add_config(parser: argparse.ArgumentParser, *, default: str | None) -> None:
+    """`--config` before or after the command: what stands later must not be reset by a default."""
+    text = "settings file (default: $RHEOD_CONFIG, else /etc/rheod/rheod.toml)"
+    parser.add_argument("--config", metavar="FILE", default=default, help=text)
+
+
+def _add_simulations(commands: _Commands) -> None:
+    demo = commands.add(
+        "demo",
+        "the whole loop on this machine, without accounts",
+        "rheod.commands.simulating:demo",
+        data=True,
+    )
+    demo.add_argument("--once", action="store_true", help="end when the loop has closed")
+    demo.add_argument("--keep", metavar="DIR", help="keep the data and the log in this empty folder")
+    sandbox = commands.add(
+        "sandbox", "only the simulators, to develop against", "rheod.commands.simulating:sandbox"
+    )
+    sandbox.add_argument("--port", type=_port, default=0, help="the simulated Tradera's port (default: any)")
+
+
+def _add_config_commands(config: _Commands) -> None:
+    config.add("check", "tell everything that is wrong", "rheod.commands.config:check", data=True)
+    config.add(
+        "show", "the settings in force and where they come from", "rheod.commands.config:show", data=True
+    )
+    config.add("schema", "the settings as a JSON Schema", "rheod.commands.config:schema", data=True)
+
+
+def _add_keys(commands: _Commands) -> None:
+    keys = commands.group("keys", "API keys of partners")
+    create = keys.add("create", "make a key and print it once", "rheod.commands.keys:create", data=True)
+    create.add_argument("--name", required=True, help="whose key it is, for you to tell them apart")
+    keys.add("list", "all keys, revoked ones too", "rheod.commands.keys:listing", data=True)
+    revoke = keys.add("revoke", "make a key worthless", "rheod.commands.keys:revoke", data=True)
+    revoke.add_argument("id", metavar="ID", help="the key's id, see `rheod keys list`")
+    commands.add(
+        "admin-token", "make and print a new admin token", "rheod.commands.keys:admin_token", data=True
+    )
+
+
+def _add_items(items: _Commands) -> None:
+    listing = items.add("list", "items, oldest change first", "rheod.commands.items:listing", data=True)
+    listing.add_argument("--status", help="only draft, active, sold, not_listed or archived ones")
+    listing.add_argument("--limit", type=int, default=100, help="at most so many (1-1000, default 100)")
+    listing.add_argument("--after", metavar="POSITION", help="go on where an earlier list ended")
+    for name, does, run in (
+        ("show", "one item: how far it is and what it waits for", "show"),
+        ("publish", "order a publishing", "publish"),
+        ("retry", "publish again after a failure", "publish"),
+    ):
+        command = items.add(name, does, f"rheod.commands.items:{run}", data=True)
+        command.add_argument("id", metavar="ID", help="the external id")
+
+
+def _port(text: str) -> int:
+    number = int(text)
+    if not 0 <= number <= 65_535:
+        raise ValueError(text)
+    return number

@@ -1,0 +1,51 @@
+"""One question to rheod: to the daemon when it runs, else to its file under the daemon's lock.
+
+The only place that decides between the two; commands just ask.
+"""
+
+from __future__ import annotations
+
+import os
+from argparse import Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rheod.commands import WRONG_USAGE, CommandFailed
+from rheod.commands.admin_socket import NotRunning, ask_socket
+from rheod.commands.socket_place import InDoubtError, find_admin_socket
+
+if TYPE_CHECKING:
+    from rheod.settings import Settings
+
+
+def ask(arguments: Namespace, method: str, target: str, body: dict[str, Any] | None = None) -> Any:
+    """The answer's JSON, from the daemon or from the file. Raises CommandFailed."""
+    try:
+        return ask_daemon(arguments, method, target, body)
+    except NotRunning as absent:
+        from rheod.commands.without_daemon import ask_file  # noqa: PLC0415 - the whole daemon's imports
+
+        return ask_file(load(arguments), lambda path: ask_socket(path, method, target, body), absent.path)
+
+
+def ask_daemon(arguments: Namespace, method: str, target: str, body: dict[str, Any] | None = None) -> Any:
+    """The running daemon's answer. Raises NotRunning or CommandFailed."""
+    try:
+        path = find_admin_socket(config_file=_config_file(arguments), environ=os.environ)
+    except InDoubtError:
+        path = load(arguments).admin_socket
+    return ask_socket(path, method, target, body)
+
+
+def load(arguments: Namespace) -> Settings:
+    """All settings; CommandFailed with one line per wrong one, exit status 2."""
+    from rheod.settings import SettingsError, load_settings  # noqa: PLC0415 - light commands do without pydantic
+
+    try:
+        return load_settings(config_file=_config_file(arguments), environ=os.environ, credentials_dir=None)
+    except SettingsError as error:
+        raise CommandFailed(str(error), status=WRONG_USAGE) from error
+
+
+def _config_file(arguments: Namespace) -> Path | None:
+    return None if arguments.config is None else Path(arguments.config)

@@ -1,0 +1,72 @@
+"""`rheod items`: what rheod sells, how far each item is, and publishing one (again)."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from rheod.commands import OK
+from rheod.commands.asking import ask
+from rheod.commands.printing import note, say, say_json, say_pairs, say_table
+
+
+def listing(arguments: Namespace) -> int:
+    """`rheod items list`: oldest change first."""
+    wanted = {"limit": arguments.limit, "status": arguments.status, "after": arguments.after}
+    query = urlencode({name: value for name, value in wanted.items() if value is not None})
+    answer = ask(arguments, "GET", f"/items?{query}")
+    if arguments.json:
+        say_json(answer)
+        return OK
+    columns = ("externalId", "status", "traderaStatus", "price", "updatedAt", "title", "lastError")
+    rows = [[item[column] for column in columns] for item in answer["items"]]
+    say_table(("EXTERNAL ID", "STATUS", "TRADERA", "SEK", "UPDATED", "TITLE", "LAST ERROR"), rows)
+    if answer["next"] is not None:
+        note(f"There are more: add --after {answer['next']}")
+    return OK
+
+
+def show(arguments: Namespace) -> int:
+    """`rheod items show ID`."""
+    item = ask(arguments, "GET", _target(arguments))
+    if arguments.json:
+        say_json(item)
+        return OK
+    say_pairs(_lines(item))
+    return OK
+
+
+def _lines(item: dict[str, Any]) -> list[tuple[str, Any]]:
+    queue = item["queue"]
+    place = f"position {queue['position']}, expected to go out {queue['expectedAt']}" if queue else None
+    lines = [
+        ("external id", item["externalId"]),
+        ("title", item["title"]),
+        ("type", item["type"]),
+        ("price", None if item["price"] is None else f"{item['price']} SEK"),
+        ("status", item["rheoStatus"]),
+        ("at Tradera", item["traderaStatus"]),
+        ("ad", item["traderaAdUrl"] or item["traderaAdId"]),
+        ("waits", item["waitsFor"] or place),
+        ("last error", item["lastError"]),
+        ("updated", item["updatedAt"]),
+    ]
+    for picture in item["images"]:
+        words = [picture["state"], picture["url"], picture["error"]]
+        lines.append(("picture", "  ".join(word for word in words if word)))
+    return lines
+
+
+def publish(arguments: Namespace) -> int:
+    """`rheod items publish ID`, also `items retry ID`: order a publishing, again after a failure."""
+    answer = ask(arguments, "POST", f"{_target(arguments)}/publish")
+    if arguments.json:
+        say_json(answer)
+    else:
+        say(answer["message"])
+    return OK
+
+
+def _target(arguments: Namespace) -> str:
+    return f"/items/{quote(arguments.id, safe='', errors='surrogateescape')}"

@@ -1,0 +1,302 @@
+"""`rheod demo`: one part goes from an ERP to a Tradera auction to a signed sale, with everything on this machine.
+
+The simulators run in this process, the real daemon in a child. It watches and tells; it never does the daemon's work.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import tempfile
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import aiohttp
+
+from rheod.sandbox.demo_daemon import DemoDaemon
+from rheod.sandbox.demo_story import DemoFailed, Story
+from rheod.sandbox.queue import QueueError
+from rheod.sandbox.shop import Received
+from rheod.sandbox.town import Sandbox
+from rheod.sandbox.tradera_market import Listing
+
+T = TypeVar("T")
+
+EXTERNAL_ID = "DEMO-31400452"
+PICTURES = 3
+BIDS = (950, 1000, 1100)
+DAILY_CALLS = 100
+"""Tradera's usual limit, which the simulator enforces here too."""
+_WHOLE_S = 50.0
+_LOOK_S = 0.02
+_ASK_S = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """What the loop came to: the auction's page, the sale's webhook as received, the calls as Tradera counted them."""
+
+    ad_url: str
+    sold: Received
+    calls: dict[str, int]
+
+
+class Play:
+    """The loop, step by step; each waits until it is seen from outside."""
+
+    def __init__(self, *, sandbox: Sandbox, daemon: DemoDaemon, story: Story) -> None:
+        self._sandbox = sandbox
+        self._market = sandbox.tradera.market
+        self._daemon = daemon
+        self._story = story
+
+    async def run(self) -> Closed:
+        """Play it to the end; DemoFailed says what did not happen in the step that the story names."""
+        await self._open_up()
+        await self._push_part()
+        listing = await self._publish()
+        ad_url = await self._hear_of_listing()
+        await self._sell(listing)
+        sold = await self._hear_of_sale()
+        await self._settle()
+        return Closed(ad_url, sold, dict(self._sandbox.tradera.calls_by_operation()))
+
+    async def _open_up(self) -> None:
+        story, daemon = self._story, self._daemon
+        address = await story.within("rheod is ready", daemon.address())
+        story.tell("rheod is ready", f"the real daemon serves {address}", address=address, pid=daemon.pid)
+        key = await story.within("access", daemon.ask_admin("POST", "/keys", {"name": "demo"}))
+        token = await story.within("access", daemon.ask_admin("POST", "/admin-token"))
+        daemon.headers = {"x-api-key": key["apiKey"], "Authorization": f"Bearer {token['adminToken']}"}
+        settings = "/integration/webhook-settings"
+        known = await story.within("webhook", daemon.call("GET", settings))
+        self._sandbox.shop.secret = known["webhookSecret"]
+        url = self._sandbox.shop.webhook_url()
+        await story.within("webhook", daemon.call("PUT", settings, {"webhookUrl": url}))
+        story.tell("webhook", f"the ERP has an API key and takes events at {url}", webhookUrl=url)
+
+    async def _push_part(self) -> None:
+        story, daemon = self._story, self._daemon
+        target = f"/integration/v1/items/{EXTERNAL_ID}"
+        answer = await story.within("item accepted", daemon.call("PUT", target, self._part()))
+        story.tell("item accepted", f"PUT {EXTERNAL_ID}: {answer['message']}", itemId=answer["itemId"])
+
+        async def ready() -> bool:
+            images = (await daemon.call("GET", target))["images"]
+            return len(images) == PICTURES and all(image["state"] == "ready" for image in images)
+
+        await story.within("pictures", _until(ready, _ASK_S))
+        story.tell("pictures", f"{PICTURES} pictures fetched from the shop and made ready", count=PICTURES)
+
+    def _part(self) -> dict[str, Any]:
+        shop = self._sandbox.shop
+        return {
+            "title": "Bromsok höger fram Volvo XC90 31400452",
+            "description": "Begagnat bromsok i gott skick, provat före demontering.",
+            "price": BIDS[0],
+            "imageUrls": [shop.picture_url(f"bromsok-{n}", width=1200, height=900) for n in range(PICTURES)],
+            "autoPublishTradera": True,
+            "domain": {
+                "type": "auto_parts",
+                "vehicle": {"manufacturer": "Volvo", "model": "XC90", "year": 2018, "vehicleType": "Bil"},
+                "part": {"name": "Bromsok", "oemNumber": "31400452"},
+                "conditionGrade": "B",
+            },
+        }
+
+    async def _publish(self) -> Listing:
+        story = self._story
+        await self._seen("create", lambda listing: bool(listing.request_id))
+        story.tell("create", "Tradera has an uncommitted listing request")
+        await self._seen("pictures sent", lambda listing: len(listing.images) >= PICTURES)
+        story.tell("pictures sent", f"Tradera has its {PICTURES} pictures")
+        committed = await self._seen("commit", lambda listing: listing.committed_ms is not None)
+        story.tell("commit", f"request {committed.request_id} waits in Tradera's queue")
+        live = await story.within("live", _until(_soon(lambda: next(iter(self._market.live()), None))))
+        story.tell("live", f"auction {live.item_id} runs", itemId=live.item_id)
+        return live
+
+    async def _seen(self, step: str, wanted: Callable[[Listing], bool]) -> Listing:
+        requests = self._market.requests
+        look = _soon(lambda: next((one for one in requests.values() if wanted(one)), None))
+        return await self._story.within(step, _until(look))
+
+    async def _hear_of_listing(self) -> str:
+        received = await self._hear("listing.created")
+        ad_url: str = received.event["data"]["traderaAdUrl"]
+        async with aiohttp.ClientSession() as session, session.get(ad_url) as page:
+            if page.status != 200:
+                raise DemoFailed(f"the auction's page {ad_url} answered {page.status}")
+        self._story.tell("listing.created", f"the ERP knows its ad: {ad_url}", traderaAdUrl=ad_url)
+        return ad_url
+
+    async def _sell(self, listing: Listing) -> None:
+        for amount in BIDS:
+            self._sandbox.tradera.bid(listing.item_id, amount)
+        order_id = await self._story.within("sold", self._sandbox.tradera.sell(listing.item_id))
+        sentence = f"a buyer wins at {BIDS[-1]} kr; Tradera puts order {order_id} into the SQS queue"
+        self._story.tell("sold", sentence, orderId=order_id, price=BIDS[-1])
+
+    async def _hear_of_sale(self) -> Received:
+        received = await self._hear("item.sold")
+        price = received.event["data"]["salePrice"]
+        if price != BIDS[-1]:
+            raise DemoFailed(f"the sale price is {price}, not {BIDS[-1]}")
+        self._story.tell("item.sold", "received; both signatures verified", eventId=received.event["eventId"])
+        return received
+
+    async def _hear(self, event: str) -> Received:
+        shop = self._sandbox.shop
+        waiting = shop.wait_for(lambda one: one.event["eventType"] == event, timeout_s=3600)
+        received = await self._story.within(event, waiting)
+        for ok, header in (
+            (received.rheo_ok, "X-Rheo-Signature"),
+            (received.standard_ok, "webhook-signature"),
+        ):
+            if not ok:
+                raise DemoFailed(f"{header} did not verify")
+        return received
+
+    async def _settle(self) -> None:
+        """Until no message and no delivery waits, in the last of the daemon's lives: nothing is left half done.
+
+        A message that a killed daemon had received is still hidden in the queue; it is a duplicate when it returns.
+        """
+
+        async def settled() -> bool:
+            status = await self._daemon.ask_admin("GET", "/status")
+            waiting = sum(status["jobs"].get(lane, 0) for lane in ("images", "hooks", "sales"))
+            depth = await self._sandbox.queue.count()
+            hidden = depth.in_flight if self._daemon.lives == 1 else 0
+            return waiting + depth.visible + hidden == 0 and self._daemon.in_last_life
+
+        await self._story.within("settled", _until(settled, _ASK_S))
+        self._story.tell("settled", "the queue is empty and nothing waits")
+
+
+async def _until(look: Callable[[], Awaitable[T | None]], every_s: float = _LOOK_S) -> T:
+    while not (found := await look()):  # noqa: ASYNC110 - what is looked at rings no bell
+        await asyncio.sleep(every_s)
+    return found
+
+
+def _soon(look: Callable[[], T]) -> Callable[[], Awaitable[T]]:
+    async def looked() -> T:
+        return look()
+
+    return looked
+
+
+async def run_demo(*, once: bool, as_json: bool, keep: Path | None) -> int:
+    """The command; answers the exit status. SIGINT and SIGTERM end it in order, at any moment."""
+    with _interruptible(), _folder(keep) as folder:
+        return await _show(Story(as_json=as_json), folder, once=once)
+
+
+@contextmanager
+def _folder(keep: Path | None) -> Iterator[Path]:
+    if keep is not None:
+        keep.mkdir(parents=True, exist_ok=True, mode=0o700)
+        yield keep.resolve()
+        return
+    with tempfile.TemporaryDirectory(prefix="rheod-demo-") as made:
+        yield Path(made)
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Turn the first SIGINT or SIGTERM into a cancellation; later ones must not break the tidying up."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task is not None
+    asked: list[signal.Signals] = []
+
+    def ask(number: signal.Signals) -> None:
+        asked.append(number)
+        if len(asked) == 1:
+            task.cancel()
+
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    for number in numbers:
+        loop.add_signal_handler(number, ask, number)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            loop.remove_signal_handler(number)
+
+
+@dataclass(slots=True)
+class _Performance:
+    """How far it came: the loop closed, or not; the daemon, once there is one."""
+
+    closed: Closed | None = None
+    daemon: DemoDaemon | None = None
+
+    async def run(self, story: Story, folder: Path, *, once: bool) -> None:
+        """Play the loop, then stay up unless `once`."""
+        story.step = "simulators"
+        async with Sandbox(daily_calls=DAILY_CALLS) as sandbox:
+            story.tell("simulators", "Tradera, an SQS queue and a shop are up")
+            self.daemon = DemoDaemon(folder=folder, settings=demo_settings(sandbox))
+            async with self.daemon.running():
+                async with asyncio.timeout(_WHOLE_S):
+                    self.closed = await Play(sandbox=sandbox, daemon=self.daemon, story=story).run()
+                _tell_end(story, self.closed)
+                if not once:
+                    _tell_addresses(story, sandbox, await self.daemon.address(), folder)
+                    await asyncio.Event().wait()
+
+
+async def _show(story: Story, folder: Path, *, once: bool) -> int:
+    performance = _Performance()
+    story.heading("One part: from an ERP to a Tradera auction to a signed sale, all on this machine.\n")
+    try:
+        await performance.run(story, folder, once=once)
+    except asyncio.CancelledError:
+        if performance.closed is not None:
+            return 0  # Ctrl-C: the usual end of a demo that stays up
+        reason = "interrupted"
+    except (DemoFailed, QueueError, OSError, aiohttp.ClientError) as error:
+        reason = str(error) or f"the whole loop took over {_WHOLE_S:g} s"
+    else:
+        return 0
+    story.failed(reason, performance.daemon.last_lines() if performance.daemon else [])
+    return 1
+
+
+def demo_settings(sandbox: Sandbox) -> dict[str, str]:
+    """The settings of a daemon that sells in this sandbox, its ads' addresses included."""
+    return {**sandbox.settings(), "RHEOD_TRADERA__SITE_URL": sandbox.tradera.site_url}
+
+
+def _tell_end(story: Story, closed: Closed) -> None:
+    used = sum(closed.calls.values())
+    story.tell(
+        "closed",
+        "the loop closed",
+        traderaAdUrl=closed.ad_url,
+        callsUsed=used,
+        callsPerDay=DAILY_CALLS,
+        calls=closed.calls,
+        itemSold=closed.sold.event,
+        signatures={"rheo": closed.sold.rheo_ok, "standard": closed.sold.standard_ok},
+    )
+    each = ", ".join(f"{name} {count}" for name, count in closed.calls.items())
+    event = json.dumps(closed.sold.event, ensure_ascii=False, indent=2)
+    story.heading(f"\nauction    {closed.ad_url}")
+    story.heading(f"calls      {used} of {DAILY_CALLS} a day, as Tradera counted them: {each}")
+    story.heading(f"item.sold  {event}")
+
+
+def _tell_addresses(story: Story, sandbox: Sandbox, address: str, folder: Path) -> None:
+    site = sandbox.tradera.site_url
+    story.heading("")
+    story.step = "up"
+    story.tell("up", "until Ctrl-C", rheod=address, tradera=site, shop=sandbox.shop.url, folder=str(folder))
+    story.heading(f"\nrheod      {address}")
+    story.heading(f"Tradera    {site}/sandbox/state")
+    story.heading(f"data, log  {folder}")

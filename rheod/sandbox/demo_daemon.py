@@ -1,0 +1,184 @@
+"""The real daemon as the demo's child process: started, asked, watched, stopped; it leaves no process behind.
+
+It knows rheod only from outside: the command line, the environment, HTTP, the admin socket and the log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from asyncio.subprocess import DEVNULL, Process
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from rheod.sandbox.demo_story import DemoFailed
+from rheod.sandbox.environment import clean_environment
+
+_CALL_TIMEOUT = aiohttp.ClientTimeout(total=10)
+_STOP_S = 8.0
+_LOOK_S = 0.02
+
+
+class DemoDaemon:
+    """`rheod serve` with its data in `folder`; `settings` are `RHEOD_*` variables.
+
+    `crash_at` kills its first life at that crash point (`debug.crash_at`); it is then started again without.
+    `lives` counts the starts.
+    """
+
+    def __init__(self, *, folder: Path, settings: Mapping[str, str], crash_at: str | None = None) -> None:
+        self.lives = 0
+        self.pid: int | None = None
+        self.headers: dict[str, str] = {}
+        self.log_file = folder / "rheod.log"
+        self._socket = folder / "admin.sock"
+        self._environ = {**clean_environment(os.environ), **_fixed(folder), **settings}
+        self._crash_at = crash_at
+        self._address: str | None = None
+        self._log_read = 0
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Keep it running inside the block and end it after; DemoFailed there as soon as it dies by itself."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                watching = group.create_task(self._live(), name="demo daemon")
+                yield
+                watching.cancel()
+        except BaseExceptionGroup as errors:
+            raise errors.exceptions[0] from errors
+
+    @property
+    def in_last_life(self) -> bool:
+        """Whether it is not going to be killed by its crash point any more."""
+        return self._crash_at is None or self.lives > 1
+
+    async def _live(self) -> None:
+        crash_at = self._crash_at
+        while True:
+            status = await self._one_life(crash_at)
+            if status != -signal.SIGKILL or crash_at is None:
+                told = [line for line in self.last_lines(1) if line.startswith("rheod: ")]
+                raise DemoFailed(f"rheod ended by itself with status {status}. {' '.join(told)}".rstrip())
+            crash_at = None
+
+    async def _one_life(self, crash_at: str | None) -> int:
+        process = await self._start(crash_at)
+        try:
+            return await process.wait()
+        finally:
+            self._address = None
+            await _end(process)
+
+    async def _start(self, crash_at: str | None) -> Process:
+        environ = self._environ | ({"RHEOD_DEBUG__CRASH_AT": crash_at} if crash_at else {})
+        self._log_read = self.log_file.stat().st_size if self.log_file.exists() else 0
+        with self.log_file.open("ab") as log:
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "rheod", "serve"),
+                stdin=DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=environ,
+                start_new_session=True,  # Ctrl-C is the demo's: it stops its daemon in order
+            )
+        self.pid = process.pid
+        self.lives += 1
+        return process
+
+    async def address(self) -> str:
+        """Its HTTP address, as soon as it says that it is ready."""
+        while self._address is None:
+            self._read_log()
+            await asyncio.sleep(_LOOK_S)
+        return self._address
+
+    def _read_log(self) -> None:
+        if not self.log_file.exists():
+            return
+        with self.log_file.open("rb") as log:
+            log.seek(self._log_read)
+            lines = log.read().splitlines(keepends=True)
+        for line in lines:
+            if not line.endswith(b"\n"):
+                return
+            self._log_read += len(line)
+            if b'"event": "ready"' in line:
+                self._address = json.loads(line)["address"]
+
+    def last_lines(self, count: int = 15) -> list[str]:
+        """The end of its log."""
+        if not self.log_file.exists():
+            return []
+        return self.log_file.read_text("utf-8", "replace").splitlines()[-count:]
+
+    async def call(self, method: str, path: str, body: Any = None) -> Any:
+        """Ask over HTTP with `headers`, again while it is down or unable; DemoFailed when it refuses."""
+        while True:
+            address = await self.address()
+            async with aiohttp.ClientSession(headers=self.headers, timeout=_CALL_TIMEOUT) as session:
+                answered, answer = await _ask(session, method, address + path, body)
+            if answered:
+                return answer
+            await asyncio.sleep(_LOOK_S)
+
+    async def ask_admin(self, method: str, path: str, body: Any = None) -> Any:
+        """Ask at the admin socket, as the commands do."""
+        while True:
+            await self.address()
+            connector = aiohttp.UnixConnector(str(self._socket))
+            async with aiohttp.ClientSession(connector=connector, timeout=_CALL_TIMEOUT) as session:
+                answered, answer = await _ask(session, method, f"http://rheod{path}", body)
+            if answered:
+                return answer
+            await asyncio.sleep(_LOOK_S)
+
+
+def _fixed(folder: Path) -> dict[str, str]:
+    """The same for every demo: nothing is read from outside its folder, and it stops quickly."""
+    settings_file = folder / "rheod.toml"
+    settings_file.touch()
+    return {
+        "RHEOD_CONFIG": str(settings_file),
+        "RHEOD_STORAGE__PATH": str(folder),
+        "RHEOD_SERVER__PORT": "0",
+        "RHEOD_SERVER__SHUTDOWN_GRACE_S": "3",
+        "RHEOD_LOG__FORMAT": "json",
+        "RHEOD_TRADERA__RESULT_DELAYS_S": "[1]",
+        "RHEOD_PUSH__WAIT_S": "1",
+    }
+
+
+async def _ask(session: aiohttp.ClientSession, method: str, url: str, body: Any) -> tuple[bool, Any]:
+    """Whether it answered for good, and what: a daemon that was killed or cannot now is asked again."""
+    try:
+        async with session.request(method, url, json=body) as response:
+            answer = await response.json() if response.content_type == "application/json" else None
+            status = response.status
+    except (aiohttp.ClientError, TimeoutError):
+        return False, None
+    if status < 400:
+        return True, answer
+    if status < 500:
+        raise DemoFailed(f"rheod answered {status} to {method} {url}: {answer}")
+    return False, None
+
+
+async def _end(process: Process) -> None:
+    """Ask it to stop, then kill its whole session; harmless when it has ended."""
+    if process.returncode is not None:
+        return
+    process.terminate()
+    try:
+        async with asyncio.timeout(_STOP_S):
+            await process.wait()
+    except TimeoutError:
+        os.killpg(process.pid, signal.SIGKILL)  # it leads a session of its own and has not been reaped
+        await process.wait()
