@@ -68,8 +68,11 @@ class Deliverer:
         )
         if endpoint is None:
             return Done()  # the owner has removed it
+        now = self._books.now()
         if endpoint.url is None or not endpoint.active:
-            return PutOff(until=self._books.now(), reason="the endpoint is off", counted=False)
+            return PutOff(until=now, reason="the endpoint is off", counted=False)
+        if endpoint.fail_count and (endpoint.probe_at or 0) > now:
+            return PutOff(until=now, reason="the endpoint has just failed", counted=False)
         delivery = await self._send(endpoint, endpoint.url, told)
         crashpoint("hook.answered")
         attempt = _attempt(job, endpoint, told, delivery)

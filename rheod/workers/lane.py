@@ -170,9 +170,12 @@ class Lane:
         room = self._concurrency - len(self._running)
         if room <= 0 or now < self._quiet_until:
             return []
-        wanted = room + len(self._running)
+        busy = frozenset(
+            self._running
+        )  # one that ends while the store is read may still be seen there as due
+        wanted = room + len(busy)
         found = await self._books.read(lambda db: self._pick.jobs(db, now, wanted, self))
-        return [job for job in found if job.id not in self._running][:room]
+        return [job for job in found if job.id not in busy][:room]
 
     async def _rest(self, looked_at: int) -> None:
         """Until the bell rings or something becomes due that was not when the lane looked.

@@ -1,0 +1,319 @@
+"""One seller account's whole tradera lane on a real store, against the simulated Tradera, with a clock of the test's own.
+
+`Desk` builds what the composition root builds, from a few wishes, and answers the questions the tests ask.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from random import Random
+from typing import Any, Literal
+
+from rheod.catalog import pictures
+from rheod.catalog.items import Catalog, Forecast
+from rheod.catalog.publishing import Schedule
+from rheod.catalog.sales import SellersAndSite
+from rheod.catalog.unit import Books
+from rheod.clients.tradera import TraderaClient, open_session
+from rheod.clients.tradera_wire import Seller
+from rheod.domain.budget import Allowance
+from rheod.domain.model import (
+    CallClass,
+    Item,
+    ItemSpec,
+    JobOrder,
+    LaneName,
+    Listing,
+    ListingState,
+    TraderaWish,
+)
+from rheod.domain.notices import new_secret
+from rheod.sandbox.tradera import TraderaSimulator
+from rheod.store import accounts, items, jobs
+from rheod.store.database import Database
+from rheod.store.jobs import Owner
+from rheod.store.ledger import Ledger
+from rheod.workers.ad_keeper import AdKeeper
+from rheod.workers.advert import AdDefaults
+from rheod.workers.asker import Asker, AskOptions
+from rheod.workers.calls import Rules, TraderaCalls
+from rheod.workers.closer import Closer
+from rheod.workers.lane import Bells, ByDueTime, ByUrgency, Lane
+from rheod.workers.order_reader import OrderReader, ReconcileOptions
+from rheod.workers.publisher import Publisher, PublishOptions
+from rheod.workers.tradera_desk import TraderaDesk
+from tests.bookkeeping import Clock, rows
+from tests.workers.waiting import until
+from tests.workers.watching import CountingPick, idle
+
+SELLER_ID = 300124
+CATEGORY = 302571
+ASKS_AFTER_S = 10.0
+DELAYS_S = (ASKS_AFTER_S, 10.0, 20.0, 40.0, 80.0, 160.0, 600.0)
+HOUR_MS = 3600 * 1000
+
+DEFAULTS = AdDefaults(
+    category_id={"books": 521},
+    duration_days=7,
+    restarts=0,
+    accepted_bidder_id=1,
+    condition="used",
+    listing_type="auction",
+    shipping_provider_id=6,
+    shipping_cost_kr=66,
+    pickup_option_id=8,
+    payment_option_ids=(),
+    vat=None,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wishes:
+    """What a test wants otherwise than usual: the owner's settings, Tradera's address and the token."""
+
+    daily_calls: int = 1000
+    reserve_share: float = 0.2
+    reconcile_share: float = 0.4
+    per_operation: Mapping[str, int] = field(default_factory=dict)
+    max_images: int = 8
+    in_doubt: Literal["resend", "recreate"] = "resend"
+    doubt_s: float = 24 * 3600
+    interval_s: float = 900
+    timeout_s: float = 5
+    token: str = "test-user-token"
+    base_url: str | None = None
+
+
+class Desk:
+    """The parts of one account, running between `start` and `stop`; `restart` begins anew on the same store."""
+
+    def __init__(
+        self, *, database: Database, clock: Clock, simulator: TraderaSimulator, folder: Path, account_id: str
+    ) -> None:
+        self.database = database
+        self.clock = clock
+        self.simulator = simulator
+        self.folder = folder
+        self.account_id = account_id
+        self.wishes = Wishes()
+        self.bells = Bells()
+        self.books = Books(database=database, now=clock, rng=Random(7), ring=self.bells.ring)
+        self.sellers = SellersAndSite(
+            accounts={SELLER_ID: account_id}, site_url="https://www.tradera.com", closed_grace_ms=30_000
+        )
+        self._clients = AsyncExitStack()
+        self._running: asyncio.Task[None] | None = None
+
+    async def start(self, **changes: Any) -> None:
+        """Build everything and run both lanes."""
+        self.wishes = wishes = replace(self.wishes, **changes)
+        self.ledger = await self.database.read(partial(Ledger.load, now=self.clock()))
+        allowance = Allowance(
+            limit=wishes.daily_calls,
+            reserve_share=wishes.reserve_share,
+            reconcile_share=wishes.reconcile_share,
+        )
+        rules = Rules(allowance=allowance, per_operation=dict(wishes.per_operation))
+
+        def forecast() -> Forecast:
+            return Forecast(
+                calls=self.ledger.times(now=self.clock()), ceiling=allowance.ceiling(CallClass.PUBLISH)
+            )
+
+        self.catalog = Catalog(books=self.books, forecast=forecast, new_secret=new_secret)
+        self.calls = TraderaCalls(
+            books=self.books,
+            ledger=self.ledger,
+            rules=rules,
+            client=await self._client(),
+            seller=Seller(SELLER_ID, wishes.token),
+            account_id=self.account_id,
+        )
+        self.pick = CountingPick(ByUrgency(self.account_id))
+        self.lane = Lane(
+            name="tradera",
+            books=self.books,
+            pick=self.pick,
+            bell=self.bells.new(LaneName.TRADERA),
+            work=self._tradera_desk(wishes).work,
+            concurrency=1,
+        )
+        self.sales_pick = CountingPick(ByDueTime(LaneName.SALES))
+        self.sales_lane = Lane(
+            name="sales",
+            books=self.books,
+            pick=self.sales_pick,
+            bell=self.bells.new(LaneName.SALES),
+            work=Closer(books=self.books, sellers=self.sellers).close,
+            concurrency=4,
+        )
+        self._running = asyncio.create_task(self._run())
+
+    async def _client(self) -> TraderaClient:
+        keys = self.simulator.keys
+        session = await self._clients.enter_async_context(open_session())
+        return TraderaClient(
+            session=session,
+            base_url=self.wishes.base_url or self.simulator.base_url,
+            app_id=keys.app_id,
+            app_key=keys.app_key,
+            timeout_s=self.wishes.timeout_s,
+        )
+
+    def _tradera_desk(self, wishes: Wishes) -> TraderaDesk:
+        options = PublishOptions(
+            defaults=DEFAULTS,
+            images_dir=self.folder,
+            max_images=wishes.max_images,
+            image_format=0,
+            has_mega=False,
+            in_doubt=wishes.in_doubt,
+            schedule=Schedule(first_ask_ms=round(ASKS_AFTER_S * 1000)),
+        )
+        publisher = Publisher(books=self.books, calls=self.calls, options=options)
+        asking = AskOptions(
+            delays_s=DELAYS_S, doubt_ms=round(wishes.doubt_s * 1000), site_url=self.sellers.site_url
+        )
+        return TraderaDesk(
+            publisher=publisher,
+            asker=Asker(books=self.books, calls=self.calls, publisher=publisher, options=asking),
+            keeper=AdKeeper(books=self.books, calls=self.calls, defaults=DEFAULTS),
+            reader=OrderReader(
+                books=self.books,
+                calls=self.calls,
+                sellers=self.sellers,
+                options=ReconcileOptions(interval_ms=round(wishes.interval_s * 1000)),
+            ),
+        )
+
+    async def _run(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.lane.run())
+            group.create_task(self.sales_lane.run())
+
+    async def stop(self) -> None:
+        """Stop both lanes as the daemon does; raises what killed one."""
+        self.lane.stop()
+        self.sales_lane.stop()
+        if self._running is not None:
+            running, self._running = self._running, None
+            async with asyncio.timeout(10):
+                await running
+        await self._clients.aclose()
+
+    async def restart(self, **changes: Any) -> None:
+        """End and begin anew with some wishes changed: what is only in memory is lost."""
+        await self.stop()
+        await self.start(**changes)
+
+    # Time
+
+    def forward(self, seconds: float) -> None:
+        """Let time pass; whoever waits for it looks up."""
+        self.clock.forward(round(seconds * 1000))
+        for lane in LaneName:
+            self.bells.ring(lane)
+
+    async def idle(self) -> None:
+        """Until both lanes have nothing to do at this time."""
+        await idle(self.sales_lane, self.sales_pick, partial(self.bells.ring, LaneName.SALES))
+        await idle(self.lane, self.pick, partial(self.bells.ring, LaneName.TRADERA))
+
+    # What the owner does
+
+    async def put(self, external_id: str = "A", *, pictures: int = 2, **fields: Any) -> Item:
+        """PUT an item that publishes itself and let its pictures be ready at once."""
+        urls = tuple(f"https://shop.example/{external_id}-{n}.jpg" for n in range(pictures))
+        spec = ItemSpec(
+            **{
+                "title": "Rörstrand kaffekopp",
+                "price_ore": 10_000,
+                "image_urls": urls,
+                "auto_publish": True,
+                "tradera": TraderaWish(category_id=CATEGORY),
+                **fields,
+            }
+        )
+        await self.catalog.put_item(self.account_id, external_id, spec)
+        await self.pictures_ready()
+        return await self.item(external_id)
+
+    async def pictures_ready(self) -> None:
+        """Let every picture that waits be ready, each with bytes of its own."""
+        for job in await self.database.read(
+            lambda db: jobs.due(db, LaneName.IMAGES, now=self.clock(), limit=100)
+        ):
+            file = self.folder / f"{job.subject}.jpg"
+            file.write_bytes(b"\xff\xd8\xff" + job.subject.encode() + b"\xff\xd9")
+            await self.books.write(
+                partial(pictures.ready, job=job, file=file.name, size_bytes=file.stat().st_size)
+            )
+
+    async def order(self, wanted: JobOrder) -> None:
+        """Order a job of this account."""
+        await self.books.write(lambda unit: unit.order_for(wanted, Owner(account_id=self.account_id)))
+
+    # What is known
+
+    async def item(self, external_id: str = "A") -> Item:
+        """The item as it stands."""
+        return (await self.catalog.read_item(self.account_id, external_id)).item
+
+    async def listing(self, external_id: str = "A") -> Listing:
+        """The item's latest listing."""
+        view = await self.catalog.read_item(self.account_id, external_id)
+        assert view.listing is not None
+        return view.listing
+
+    async def listing_by_id(self, listing_id: str) -> Listing:
+        """A listing, of a removed item too."""
+        return await self.database.read(lambda db: items.listing(db, listing_id))
+
+    async def reach(self, state: ListingState, external_id: str = "A") -> Listing:
+        """Wait until the item's listing is in this state."""
+
+        async def reached() -> Listing | None:
+            listing = await self.listing(external_id)
+            return listing if listing.state is state else None
+
+        found: Listing = await until(reached)
+        return found
+
+    async def publish(self, external_id: str = "A", **fields: Any) -> Listing:
+        """PUT an item and see it live; returns its listing."""
+        await self.put(external_id, **fields)
+        await self.reach(ListingState.COMMITTED, external_id)
+        self.forward(ASKS_AFTER_S)
+        return await self.reach(ListingState.LIVE, external_id)
+
+    async def told(self, *types: str) -> list[dict[str, Any]]:
+        """The data of every notice of these types, oldest first."""
+        found = await rows(self.database, "SELECT type, data FROM notices ORDER BY seq")
+        return [json.loads(row["data"]) for row in found if row["type"] in types]
+
+    async def spent(self) -> list[dict[str, Any]]:
+        """The rows of the ledger, oldest first."""
+        return await rows(self.database, "SELECT * FROM calls ORDER BY id")
+
+    async def waiting_jobs(self, kind: str) -> list[dict[str, Any]]:
+        """The jobs of a kind, oldest first."""
+        return await rows(self.database, "SELECT * FROM jobs WHERE kind = ? ORDER BY id", kind)
+
+    def called(self) -> dict[str, int]:
+        """How often each operation was called at the simulator."""
+        return dict(self.simulator.calls_by_operation())
+
+    def operations(self) -> Sequence[str]:
+        """The operations called, in order."""
+        return [call.operation for call in self.simulator.calls]
+
+
+async def open_account(database: Database, clock: Clock) -> str:
+    """The default account's id."""
+    return (await database.write(partial(accounts.ensure, references=[""], now=clock())))[""]

@@ -1,0 +1,104 @@
+"""A very small SQS on loopback: what is sent to it is handed out until it is deleted, and it goes wrong on demand."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+from collections import Counter
+from typing import Any
+
+from aiohttp import web
+
+URL = "http://127.0.0.1/1234567890/tradera_api_push_test"
+
+
+class SmallQueue:
+    """One queue. What was received and not deleted is hidden until `reappear`.
+
+    `away` answers every call with 503, `refused` with AWS's word for wrong keys, `keeps` names message ids that a
+    batch may not delete.
+    """
+
+    def __init__(self) -> None:
+        self.away = False
+        self.refused = False
+        self.keeps: set[str] = set()
+        self.calls: Counter[str] = Counter()
+        self.deleted: list[str] = []
+        self._waiting: dict[str, str] = {}
+        self._hidden: dict[str, str] = {}
+        self._numbers = itertools.count(1)
+        self._arrival = asyncio.Event()
+        app = web.Application()
+        app.router.add_post("/{tail:.*}", self._answer)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+        self.endpoint_url = ""
+
+    async def start(self) -> None:
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
+        self.endpoint_url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+
+    async def stop(self) -> None:
+        self._arrival.set()
+        await self._runner.cleanup()
+
+    def send(self, body: str | dict[str, Any]) -> str:
+        """Put a message in; returns its id."""
+        message_id = f"id-{next(self._numbers)}"
+        self._waiting[message_id] = body if isinstance(body, str) else json.dumps(body)
+        self._arrival.set()
+        return message_id
+
+    def reappear(self) -> None:
+        """Let the visibility time of everything received pass."""
+        self._waiting |= self._hidden
+        self._hidden.clear()
+        self._arrival.set()
+
+    @property
+    def left(self) -> int:
+        """Messages not deleted."""
+        return len(self._waiting) + len(self._hidden)
+
+    async def _answer(self, request: web.Request) -> web.Response:
+        action = request.headers["X-Amz-Target"].partition(".")[2]
+        self.calls[action] += 1
+        if self.away:
+            return web.Response(status=503, text="<html>away</html>")
+        if self.refused:
+            error = {"__type": "com.amazon.coral.service#InvalidClientTokenId", "message": "no such key"}
+            return web.json_response(error, status=403)
+        asked = await request.json()
+        answer = await self._receive() if action == "ReceiveMessage" else self._delete(asked)
+        return web.json_response(answer, content_type="application/x-amz-json-1.0")
+
+    async def _receive(self) -> dict[str, Any]:
+        self._arrival.clear()
+        if not self._waiting:
+            try:
+                async with asyncio.timeout(1.0):
+                    await self._arrival.wait()
+            except TimeoutError:
+                return {}
+        taken = dict(itertools.islice(self._waiting.items(), 10))
+        for message_id in taken:
+            self._hidden[message_id] = self._waiting.pop(message_id)
+        messages = [
+            {"MessageId": message_id, "ReceiptHandle": message_id, "Body": body, "Attributes": {}}
+            for message_id, body in taken.items()
+        ]
+        return {"Messages": messages}
+
+    def _delete(self, asked: dict[str, Any]) -> dict[str, Any]:
+        done, failed = [], []
+        for entry in asked["Entries"]:
+            message_id = entry["ReceiptHandle"]
+            if message_id in self.keeps:
+                failed.append({"Id": entry["Id"], "Code": "InternalError", "SenderFault": False})
+                continue
+            self._hidden.pop(message_id, None)
+            self.deleted.append(message_id)
+            done.append({"Id": entry["Id"]})
+        return {"Successful": done, "Failed": failed}

@@ -1,0 +1,128 @@
+"""Chores on the clock and the watchdog's heartbeat: they go on when the store has no room, and end when it hangs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from rheod.domain.errors import StoreUnavailable
+from rheod.domain.model import ItemSpec, ItemType
+from rheod.store import outbox
+from rheod.store.database import Database
+from rheod.store.outbox import Attempt
+from rheod.workers.upkeep import Heartbeat, Upkeep
+from tests.bookkeeping import Clock, rows
+from tests.workers.desk import Desk
+from tests.workers.waiting import until
+
+DAY_MS = 24 * 3600 * 1000
+
+
+@asynccontextmanager
+async def running(loop: Coroutine[Any, Any, None]) -> AsyncIterator[asyncio.Task[None]]:
+    """A loop at work, cancelled at the end as the daemon does."""
+    task = asyncio.create_task(loop)
+    try:
+        yield task
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+class Pulse:
+    """Counts beats, and answers for the store as a test wishes."""
+
+    def __init__(self, *, full: bool = False, hangs: bool = False) -> None:
+        self.beats = 0
+        self.full = full
+        self.hangs = hangs
+
+    def beat(self) -> None:
+        self.beats += 1
+
+    async def alive(self) -> None:
+        if self.full:
+            raise StoreUnavailable("the disk is full")
+        if self.hangs:
+            await asyncio.Event().wait()
+
+    def heart(self) -> Heartbeat:
+        return Heartbeat(beat=self.beat, alive=self.alive, every_s=0.02)
+
+
+async def test_the_heart_beats_while_the_store_answers() -> None:
+    """Beat after beat, each after the writer has answered."""
+    pulse = Pulse()
+    async with running(pulse.heart().run()):
+        await until(lambda: pulse.beats >= 3)
+
+
+async def test_a_store_without_room_is_no_reason_to_be_killed() -> None:
+    """A full disk answers, if only with a refusal: the watchdog is fed and the API goes on reading (F25)."""
+    pulse = Pulse(full=True)
+    async with running(pulse.heart().run()):
+        await until(lambda: pulse.beats >= 3)
+
+
+async def test_a_store_that_hangs_ends_the_loop_without_a_beat() -> None:
+    """No answer within two beats: the loop ends with TimeoutError, which takes the process down."""
+    pulse = Pulse(hangs=True)
+    async with running(pulse.heart().run()) as task:
+        await asyncio.wait([task], timeout=5)
+        with pytest.raises(TimeoutError):
+            task.result()
+    assert pulse.beats == 0
+
+
+async def attempts(desk: Desk, *days_old: int) -> None:
+    """Delivery log rows of these ages."""
+    await desk.catalog.set_webhook_url(desk.account_id, "https://partner.example/hook")
+    await desk.catalog.put_item(desk.account_id, "C", ItemSpec(type=ItemType.CONTAINER, title="Volvo"))
+    endpoint = await desk.catalog.webhook_settings(desk.account_id)
+    row = Attempt(
+        endpoint_id=endpoint.id,
+        notice_seq=1,
+        attempt=1,
+        ok=True,
+        http_status=200,
+        error=None,
+        snippet=None,
+        duration_ms=1,
+    )
+    for days in days_old:
+        at = desk.clock() - days * DAY_MS
+        await desk.database.write(lambda db, at=at: outbox.log_attempt(db, row, now=at))  # type: ignore[misc]
+
+
+async def test_old_attempts_are_dropped_and_key_uses_saved(desk: Desk) -> None:
+    """Every round saves the uses of keys and forgets attempts older than the setting says, and no others."""
+    await attempts(desk, 91, 89, 0)
+    saved: list[int] = []
+
+    async def save() -> None:
+        saved.append(1)
+
+    upkeep = Upkeep(database=desk.database, now=desk.clock, save_uses=save, keep_days=90, every_s=0.01)
+    async with running(upkeep.run()):
+        await until(lambda: len(saved) >= 2)
+    left = await rows(desk.database, "SELECT created_at FROM deliveries")
+    assert sorted((desk.clock() - row["created_at"]) // DAY_MS for row in left) == [0, 89]
+
+
+async def test_a_chore_that_cannot_write_is_tried_again(database: Database, clock: Clock) -> None:
+    """A store that cannot write now ends nothing: the next round does it."""
+    tries: list[int] = []
+
+    async def save() -> None:
+        tries.append(1)
+        if len(tries) == 1:
+            raise StoreUnavailable("the disk is full")
+
+    upkeep = Upkeep(database=database, now=clock, save_uses=save, keep_days=90, every_s=0.01)
+    async with running(upkeep.run()) as task:
+        await until(lambda: len(tries) >= 3)
+        assert not task.done()

@@ -1,0 +1,135 @@
+"""A lane whose work is the test's own: what was ordered, what ran, and what each job is to come to."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+
+from rheod.catalog.unit import Books, UnitOfWork
+from rheod.domain.model import Job, JobKind, JobOrder, LaneName
+from rheod.store.database import Database
+from rheod.store.jobs import Owner
+from rheod.workers.lane import Bells, ByDueTime, Done, Lane, Outcome, Pick
+from tests.bookkeeping import Clock, rows
+from tests.workers.watching import CountingPick, idle
+
+
+def _done(_job: Job) -> Outcome:
+    return Done()
+
+
+class Yard:
+    """A lane whose work is the test's: jobs are ordered by subject, and what was run is listed."""
+
+    def __init__(self, *, database: Database, clock: Clock, account_id: str, books: Books) -> None:
+        self.database = database
+        self.clock = clock
+        self.account_id = account_id
+        self.name = LaneName.SALES
+        self.books = books
+        self.bells = Bells()
+        self.ran: list[str] = []
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.most = 0
+        self.outcomes: dict[str, Callable[[Job], Outcome]] = {}
+
+    async def work(self, job: Job) -> Outcome:
+        """Note the job, wait for the gate, and give the outcome the test wants (Done without one)."""
+        self.ran.append(job.subject)
+        self.most = max(self.most, len(self.lane.running))
+        await self.gate.wait()
+        return self.outcomes.get(job.subject, _done)(job)
+
+    async def order(self, *subjects: str, delay_ms: int = 0, kind: JobKind = JobKind.CLOSE) -> None:
+        """Order jobs and ring."""
+
+        def use_case(unit: UnitOfWork) -> None:
+            for subject in subjects:
+                wanted = JobOrder(lane=self.name, kind=kind, subject=subject, delay_ms=delay_ms)
+                unit.order_for(wanted, Owner(account_id=self.account_id))
+
+        await self.books.write(use_case)
+        self.bells.ring(self.name)
+
+    def build(self, name: LaneName = LaneName.SALES, pick: Pick | None = None, concurrency: int = 3) -> Lane:
+        """A lane of this name over the test's work."""
+        self.name = name
+        self.pick = CountingPick(pick or ByDueTime(name))
+        self.lane = Lane(
+            name=name.value,
+            books=self.books,
+            pick=self.pick,
+            bell=self.bells.new(name),
+            work=self.work,
+            concurrency=concurrency,
+        )
+        return self.lane
+
+    @asynccontextmanager
+    async def lane_of(self, *of: LaneName | Pick, concurrency: int = 3) -> AsyncIterator[asyncio.Task[None]]:
+        """The lane at work, of a name and a pick if they matter."""
+        name = next((each for each in of if isinstance(each, LaneName)), LaneName.SALES)
+        pick = next((each for each in of if not isinstance(each, LaneName)), None)
+        running = asyncio.create_task(self.build(name, pick, concurrency).run())
+        try:
+            yield running
+        finally:
+            self.gate.set()
+            self.lane.stop()
+            async with asyncio.timeout(10):
+                await running
+
+    async def idle(self) -> None:
+        await idle(self.lane, self.pick, partial(self.bells.ring, self.name))
+
+    def forward(self, ms: int) -> None:
+        self.clock.forward(ms)
+        self.bells.ring(self.name)
+
+    async def jobs(self) -> list[tuple[str, str, int, int]]:
+        """(subject, state, attempts, ms from now to when it is due) of every job."""
+        found = await rows(self.database, "SELECT * FROM jobs ORDER BY id")
+        return [
+            (row["subject"], row["state"], row["attempts"], row["due_at"] - self.clock()) for row in found
+        ]
+
+
+class FailingPick:
+    """A pick whose store cannot be read, at the first look or at the first rest."""
+
+    def __init__(self, *, at_rest: bool) -> None:
+        self._pick = ByDueTime(LaneName.SALES)
+        self._at_rest = at_rest
+        self.failed = False
+
+    def _fail(self) -> None:
+        self.failed = True
+        raise sqlite3.OperationalError("disk I/O error")
+
+    def jobs(self, db: sqlite3.Connection, now: int, limit: int, lane: Lane) -> list[Job]:
+        if not self._at_rest and not self.failed:
+            self._fail()
+        return self._pick.jobs(db, now, limit, lane)
+
+    def next_at(self, db: sqlite3.Connection, now: int) -> int | None:
+        if self._at_rest and not self.failed:
+            self._fail()
+        return self._pick.next_at(db, now)
+
+
+class LatePick(ByDueTime):
+    """A pick during whose first rest `ms` pass: what becomes due then was not due when the lane looked."""
+
+    def __init__(self, clock: Clock, ms: int) -> None:
+        super().__init__(LaneName.SALES)
+        self._clock = clock
+        self._ms = ms
+
+    def next_at(self, db: sqlite3.Connection, now: int) -> int | None:
+        ms, self._ms = self._ms, 0
+        self._clock.forward(ms)
+        return super().next_at(db, now)
