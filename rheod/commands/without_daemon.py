@@ -18,7 +18,7 @@ from typing import Any
 from rheod import logs
 from rheod.api.admin import build_admin, start_admin
 from rheod.api.parts import AdminParts
-from rheod.app import Life, _api_parts
+from rheod.app import Life, api_parts
 from rheod.assembly import Core, build_core
 from rheod.commands import CommandFailed
 from rheod.commands.printing import note
@@ -56,7 +56,8 @@ def ask_file(settings: Settings, question: Question, silent: Path) -> Any:
 
 
 async def _answer(settings: Settings, question: Question) -> Any:
-    database = await Database.open(settings.storage.path)
+    key = settings.storage.key
+    database = await Database.open(settings.storage.path, key=None if key is None else key.get_secret_value())
     try:
         async with asyncio.TaskGroup() as group:
             group.create_task(database.run(), name="writer")
@@ -71,7 +72,7 @@ async def _answer(settings: Settings, question: Question) -> Any:
 
 
 async def _serve_one(core: Core, question: Question) -> Any:
-    admin = build_admin(AdminParts(api=_api_parts(core, Life(ready=True)), status=_no_status))
+    admin = build_admin(AdminParts(api=api_parts(core, Life(ready=True)), status=_no_status))
     with tempfile.TemporaryDirectory(prefix="rheod-") as private:
         path = Path(private, "admin.sock")
         runner = await start_admin(admin, path)

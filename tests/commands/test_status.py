@@ -1,0 +1,29 @@
+"""What `rheod status` calls worth looking at."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rheod.commands.status import attention
+
+
+def test_what_does_not_mend_itself_needs_attention() -> None:
+    """A healthy status has none; a refused token, odd messages and a silent queue are told."""
+    healthy: dict[str, Any] = {
+        "now": "2026-05-26T10:00:00Z",
+        "publishingWaitsFor": [],
+        "pauses": [{"what": "publish", "until": "2026-05-26T11:00:00Z", "reason": "over the limit"}],
+        "inbox": {"done": 4},
+        "push": {"configured": True, "lastAnswer": "2026-05-26T09:59:45Z"},
+    }
+    assert attention(healthy) == []
+    token = {"what": "account", "until": "2026-05-26T11:00:00Z", "reason": "token refused"}
+    silent = {"configured": True, "lastAnswer": "2026-05-26T09:50:00Z"}
+    found = attention(healthy | {"pauses": [token], "inbox": {"quarantined": 2}, "push": silent})
+    assert [
+        word for word, sentence in zip(("token", "2 push", "queue"), found, strict=True) if word in sentence
+    ] == [
+        "token",
+        "2 push",
+        "queue",
+    ]
