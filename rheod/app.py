@@ -18,6 +18,7 @@ from aiohttp import web
 from rheod import settings as owner
 from rheod.api import server
 from rheod.api.admin import build_admin, start_admin
+from rheod.api.front import Limits
 from rheod.api.parts import AdminParts, ApiParts, Rates
 from rheod.assembly import Core, Machinery, build_core, build_machinery, hook_url_check
 from rheod.clients.addresses import check_url
@@ -55,7 +56,8 @@ async def serve(
     crash.arm(settings.debug.crash_at)
     for sentence in owner.warnings(settings):
         _log.warning(sentence)
-    database = await Database.open(settings.storage.path)
+    key = settings.storage.key
+    database = await Database.open(settings.storage.path, key=None if key is None else key.get_secret_value())
     try:
         async with asyncio.TaskGroup() as group:
             writer = group.create_task(database.run(), name="writer")
@@ -86,7 +88,7 @@ async def _live(
     life = Life()
     machinery = await build_machinery(core)
     try:
-        parts = _api_parts(core, life)
+        parts = api_parts(core, life)
         admin = build_admin(AdminParts(api=parts, status=lambda: gather_status(core, machinery)))
         admin_path = settings.server.admin_socket or settings.storage.path / "admin.sock"
         admin_runner = await start_admin(admin, admin_path)
@@ -104,10 +106,14 @@ async def _live(
 
 async def _listen(settings: Settings, parts: ApiParts) -> tuple[web.AppRunner, int]:
     host, port = settings.server.host, settings.server.port
+    limits = Limits(
+        keepalive_s=settings.server.keepalive_s,
+        connections=settings.server.max_connections,
+        connections_per_address=settings.server.max_connections_per_address,
+        proxies=parts.trusted_proxies,
+    )
     try:
-        return await server.start(
-            server.build_app(parts), host=host, port=port, keepalive_s=settings.server.keepalive_s
-        )
+        return await server.start(server.build_app(parts), host=host, port=port, limits=limits)
     except OSError as error:
         raise RheodError(
             f"Cannot listen on {host}:{port}: {error.strerror or error}. Stop what uses it, or set server.port"
@@ -209,7 +215,8 @@ def _signals() -> asyncio.Event:
     return stop
 
 
-def _api_parts(core: Core, life: Life) -> ApiParts:
+def api_parts(core: Core, life: Life) -> ApiParts:
+    """What the API is built from."""
     settings = core.settings
     limits = settings.limits
     images = settings.images

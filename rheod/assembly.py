@@ -76,6 +76,7 @@ class Core:
     sellers: SellersAndSite
     now: Callable[[], int]
     rng: Random
+    started_at: int
 
     @property
     def default_account(self) -> str:
@@ -109,7 +110,12 @@ async def build_core(settings: Settings, database: Database) -> Core:
 
     def forecast() -> Forecast:
         ceiling = rules.allowance.ceiling(CallClass.PUBLISH)
-        return Forecast(calls=ledger.times(now=now()), ceiling=ceiling, waits_for=waits_for)
+        return Forecast(
+            calls=ledger.times(now=now()),
+            ceiling=ceiling,
+            waits_for=waits_for,
+            site_url=settings.tradera.site_url,
+        )
 
     return Core(
         settings=settings,
@@ -128,6 +134,7 @@ async def build_core(settings: Settings, database: Database) -> Core:
         ),
         now=now,
         rng=rng,
+        started_at=now(),
     )
 
 

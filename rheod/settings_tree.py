@@ -100,9 +100,10 @@ class Server(Section):
 
 
 class Storage(Section):
-    """The data folder; `$STATE_DIRECTORY` replaces the default."""
+    """The data folder; `$STATE_DIRECTORY` replaces the default. `key` seals secrets; none means a file in the folder."""
 
     path: AbsolutePath = Path("/var/lib/rheod")
+    key: Secret | None = None
 
 
 class TraderaDefaults(Section):

@@ -26,6 +26,7 @@ async def gather_status(core: Core, machinery: Machinery) -> Mapping[str, object
     return {
         "version": rheod.__version__,
         "now": rfc3339(now),
+        "startedAt": rfc3339(core.started_at),
         **counted,
         "budget": {
             "limit": allowance.limit,

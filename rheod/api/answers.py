@@ -12,15 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from rheod.domain.model import ListingState, Picture
+from rheod.domain.model import Picture
 
 if TYPE_CHECKING:
     from rheod.catalog.items import ItemView
     from rheod.domain.errors import FieldError
     from rheod.domain.model import Item, Listing
     from rheod.store.keys import ApiKey
-
-AD_URL = "https://www.tradera.com/item/{}"
 
 STATUS_OF = {
     "BAD_REQUEST": 400,
@@ -104,7 +102,8 @@ def item_answer(view: ItemView, *, public_url: str | None) -> dict[str, Any]:
         "rheoItemId": item.id,
         "rheoStatus": item.rheo_status,
         "traderaStatus": item.tradera_status,
-        **_ad(view.listing),
+        "traderaAdId": _ad_id(view.listing),
+        "traderaAdUrl": view.ad_url,
         "price": kronor(item.spec.price_ore),
         "title": item.spec.title,
         "type": item.spec.type,
@@ -145,12 +144,8 @@ def key_answer(key: ApiKey) -> dict[str, Any]:
     }
 
 
-def _ad(listing: Listing | None) -> dict[str, str | None]:
-    if listing is None or listing.tradera_item_id is None:
-        return {"traderaAdId": None, "traderaAdUrl": None}
-    was_live = listing.live_at is not None or listing.state is ListingState.LIVE
-    ad_id = str(listing.tradera_item_id)
-    return {"traderaAdId": ad_id, "traderaAdUrl": AD_URL.format(ad_id) if was_live else None}
+def _ad_id(listing: Listing | None) -> str | None:
+    return None if listing is None or listing.tradera_item_id is None else str(listing.tradera_item_id)
 
 
 def _queue(view: ItemView) -> dict[str, Any] | None:

@@ -48,6 +48,7 @@ class ItemView:
     pictures: tuple[Picture, ...]
     queue: QueuePlace | None
     waits_for: str | None
+    ad_url: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,7 @@ class Forecast:
     calls: list[int]
     ceiling: int
     waits_for: str | None = None
+    site_url: str = "https://www.tradera.com"
 
 
 class Catalog:
@@ -79,9 +81,11 @@ class Catalog:
     async def read_item(self, account_id: str, external_id: str) -> ItemView:
         """The item as it is now. Raises Refused (NOT_FOUND)."""
         found, place = await self._books.read(lambda db: _view(db, account_id, external_id))
+        forecast = self._forecast()
+        if found.listing is not None and found.listing.live_at is not None:
+            found = replace(found, ad_url=f"{forecast.site_url}/item/{found.listing.tradera_item_id}")
         if place is None:
             return found
-        forecast = self._forecast()
         if forecast.waits_for is not None:
             return replace(found, waits_for=forecast.waits_for)
         if place.due_at > self._books.now() and place.reason:

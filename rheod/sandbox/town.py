@@ -102,6 +102,7 @@ class Sandbox:
         user_id, token = next(iter(keys.sellers.items()))
         return {
             "RHEOD_TRADERA__BASE_URL": self.tradera.base_url,
+            "RHEOD_TRADERA__SITE_URL": self.tradera.site_url,
             "RHEOD_TRADERA__APP_ID": str(keys.app_id),
             "RHEOD_TRADERA__APP_KEY": keys.app_key,
             "RHEOD_TRADERA__USER_ID": str(user_id),

@@ -21,7 +21,9 @@ import aiosqlite
 import structlog
 
 from rheod.domain.errors import RheodError, StoreUnavailable
+from rheod.store import vault
 from rheod.store.migrations import migrate
+from rheod.store.vault import Vault
 
 T = TypeVar("T")
 Transaction = Callable[[sqlite3.Connection], T]
@@ -59,20 +61,24 @@ class Database:
         self._closing = False
 
     @classmethod
-    async def open(cls, folder: Path) -> Database:
+    async def open(cls, folder: Path, *, key: str | None = None) -> Database:
         """Take the lock of `folder` (absolute), open `rheod.db` in it, migrate it and check it.
 
-        Raises RheodError with what to do when another daemon holds the lock, the file is newer than the program,
-        or it is damaged.
+        `key` seals the secrets in it; without one the folder's key file does. Raises RheodError with what to do when
+        another daemon holds the lock, the file is newer than the program, damaged, or sealed with another key.
         """
         lock = _take_lock(folder)
         file = folder / "rheod.db"
         opened: list[_Connection] = []
         try:
+            attach = Vault.of(folder, key).attach
             writer = await _connect(file, read_only=False, opened=opened)
             await writer.run(_check)
             await writer.run(partial(migrate, file=file))
+            await writer.run(attach)
+            await writer.run(partial(vault.check, folder=folder))
             reader = await _connect(file, read_only=True, opened=opened)
+            await reader.run(attach)
         except BaseException as error:
             for connection in reversed(opened):
                 await connection.close()

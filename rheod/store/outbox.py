@@ -82,6 +82,9 @@ class Attempt:
 
 
 _ENDPOINT_FIELDS = tuple(field.name for field in fields(Endpoint))
+_SEALED = {"secret", "previous_secret"}
+_ENDPOINT = ", ".join(f"unseal({name}) AS {name}" if name in _SEALED else name for name in _ENDPOINT_FIELDS)
+"""The columns of an endpoint as they are read: its secrets are sealed at rest (`vault.py`)."""
 
 
 def _endpoint_of(row: sqlite3.Row) -> Endpoint:
@@ -138,14 +141,15 @@ def history(db: sqlite3.Connection, item_id: str) -> list[Milestone]:
 
 def endpoint(db: sqlite3.Connection, endpoint_id: str) -> Endpoint | None:
     """The endpoint of this id, unless it was removed."""
-    row = db.execute("SELECT * FROM endpoints WHERE id = ?", (endpoint_id,)).fetchone()
+    row = db.execute(f"SELECT {_ENDPOINT} FROM endpoints WHERE id = ?", (endpoint_id,)).fetchone()
     return row and _endpoint_of(row)
 
 
 def first_endpoint(db: sqlite3.Connection, account_id: str) -> Endpoint | None:
     """The account's first endpoint: the one of webhook-settings."""
     row = db.execute(
-        "SELECT * FROM endpoints WHERE account_id = ? ORDER BY created_at, id LIMIT 1", (account_id,)
+        f"SELECT {_ENDPOINT} FROM endpoints WHERE account_id = ? ORDER BY created_at, id LIMIT 1",
+        (account_id,),
     ).fetchone()
     return row and _endpoint_of(row)
 
@@ -153,7 +157,7 @@ def first_endpoint(db: sqlite3.Connection, account_id: str) -> Endpoint | None:
 def save_endpoint(db: sqlite3.Connection, endpoint: Endpoint) -> None:
     """Insert the endpoint or replace what may change of it."""
     names = ", ".join(_ENDPOINT_FIELDS)
-    slots = ", ".join(f":{name}" for name in _ENDPOINT_FIELDS)
+    slots = ", ".join(f"seal(:{name})" if name in _SEALED else f":{name}" for name in _ENDPOINT_FIELDS)
     kept = {"id", "account_id", "created_at"}
     updates = ", ".join(f"{name} = excluded.{name}" for name in _ENDPOINT_FIELDS if name not in kept)
     db.execute(
@@ -169,14 +173,16 @@ def deliverable(db: sqlite3.Connection, *, now: int, limit: int, running: Sequen
     gets a single event when its probe is due, the least tried first, so that one bad event never holds the rest.
     They take turns, so that a long queue of one leaves room for the others.
     """
-    rows = db.execute("SELECT * FROM endpoints WHERE active = 1 AND url IS NOT NULL").fetchall()
+    rows = db.execute(
+        "SELECT id, fail_count, probe_at FROM endpoints WHERE active = 1 AND url IS NOT NULL"
+    ).fetchall()
     busy = _endpoints_of(db, running)
     queues: list[list[Job]] = []
-    for each in map(_endpoint_of, rows):
-        if each.fail_count == 0:
-            queues.append(_heads(db, each.id, by="id", due_before=now, limit=limit))
-        elif each.id not in busy and (each.probe_at or 0) <= now:
-            queues.append(_heads(db, each.id, by="attempts, id", due_before=None, limit=1))
+    for each in rows:
+        if each["fail_count"] == 0:
+            queues.append(_heads(db, each["id"], by="id", due_before=now, limit=limit))
+        elif each["id"] not in busy and (each["probe_at"] or 0) <= now:
+            queues.append(_heads(db, each["id"], by="attempts, id", due_before=None, limit=1))
     picked = [job for turn in zip_longest(*queues) for job in turn if job is not None]
     return [job for job in picked if job.id not in running][:limit]
 

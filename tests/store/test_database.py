@@ -234,6 +234,6 @@ async def test_closing_leaves_one_clean_file(tmp_path: Path) -> None:
     """The last connection checkpoints: no log beside the file, and everything in it."""
     async with opened(tmp_path) as database:
         await database.write(put("m"))
-    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["lock", "rheod.db"]
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["lock", "rheod.db", "secret.key"]
     async with opened(tmp_path) as again:
         assert await kept(again) == {"m"}
