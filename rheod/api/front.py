@@ -1,28 +1,34 @@
-"""The listening side of the HTTP server: limits of a connection, and errors of HTTP itself in our one shape.
+"""The listening side of the HTTP server: the limits of all connections together, and the socket they come from.
 
-aiohttp's own answer to a request it cannot parse is plain text with a traceback in the log; this is the place where
-both are put right. Knows no routes.
+Knows neither routes nor what a connection does with its requests.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+import ipaddress
+import os
+import resource
+import socket
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
 from aiohttp import web
 
-from rheod.api.answers import refusal
+from rheod.api.connection import AnyHandler, Connection
+from rheod.api.door import Door
 
-KEEPALIVE_S = 15.0
-"""How long a connection may be idle, which also bounds the time a request's headers may take."""
+LISTEN_BACKLOG = 512
+"""Connections the kernel holds while none is accepted."""
 
-LINGERING_S = 2.0
-"""How long the rest of a refused body is read and thrown away before the connection is closed."""
+ACCEPTS_AT_ONCE = 16
+"""Connections accepted between two looks at the open ones. asyncio goes on to this number even when there is no
+file descriptor left, with a traceback in the log for each."""
 
 _CONNECTION: Mapping[str, Any] = {
-    "lingering_time": LINGERING_S,
     "auto_decompress": False,
     "access_log": None,
 }
@@ -31,50 +37,64 @@ NEW_ID: web.AppKey[Callable[[], str]] = web.AppKey("new_id")
 """Where an application keeps what makes its request ids: answers that no handler gives have one too."""
 
 SHUTDOWN_S = 20.0
-SERVER_NAME = "rheod"
 
 _log = structlog.get_logger("rheod.api")
 
 
-class Connection(web.RequestHandler):
-    """One connection of a client."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What connections may do; `proxies` are networks that have no limit per address.
 
-    __slots__ = ("_new_id",)
+    `keepalive_s` is how long one may be idle or take over a request's headers, `answer_s` over reading an answer;
+    in a full house who has read for `slow_after_s` may have to go. For `lingering_s` the rest of a refused body is
+    read and thrown away, so that the refusal is not lost.
+    """
 
-    def __init__(self, server: Any, *, new_id: Callable[[], str], **limits: Any) -> None:
-        super().__init__(server, **limits)
-        self._new_id = new_id
+    keepalive_s: float = 15
+    answer_s: float = 60
+    slow_after_s: float = 5
+    lingering_s: float = 2
+    connections: int = 512
+    connections_per_address: int = 64
+    proxies: Sequence[str] = ()
 
-    def handle_error(
-        self,
-        request: web.BaseRequest,
-        status: int = 500,
-        exc: BaseException | None = None,
-        message: str | None = None,  # noqa: ARG002 - aiohttp's signature; the text may quote the request
-    ) -> web.StreamResponse:
-        """The answer to what never reached a handler: malformed HTTP (400), or a fault in the server itself."""
-        if status < 500:
-            _log.debug("malformed request", error=type(exc).__name__)
-            response = refusal("BAD_REQUEST", "The request is not valid HTTP")
-        else:
-            _log.error("request failed before a handler", exc_info=exc)
-            response = refusal("INTERNAL", "Something went wrong inside rheod; it has been logged")
-        if request.writer.output_size > 0:
-            raise ConnectionError("an answer was already being sent")
-        response.headers["Server"] = SERVER_NAME
-        response.headers["X-Request-Id"] = self._new_id()
-        response.force_close()
-        return response
+    def door(self) -> Door:
+        """A door for these limits, as far as the process has file descriptors for them."""
+        descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        most = affordable(self.connections, descriptors)
+        if most < self.connections:
+            _log.warning("fewer connections than set: raise LimitNOFILE", connections=most, files=descriptors)
+        return Door(
+            most=most,
+            most_per_address=self.connections_per_address,
+            proxies=[ipaddress.ip_network(each, strict=False) for each in self.proxies],
+            monotonic=time.monotonic,
+            slow_after_s=self.slow_after_s,
+        )
+
+
+STANDARD = Limits()
+
+
+def affordable(wanted: int, descriptors: int) -> int:
+    """The connections a process with so many file descriptors may have: half are left for everything else (F32)."""
+    return wanted if descriptors == resource.RLIM_INFINITY else min(wanted, max(1, descriptors // 2))
 
 
 class FrontSite(web.BaseSite):
     """A TCP listener whose connections are `Connection`s."""
 
-    def __init__(
-        self, runner: web.AppRunner, *, host: str, port: int, keepalive_s: float = KEEPALIVE_S
-    ) -> None:
+    def __init__(self, runner: web.AppRunner, *, host: str, port: int, limits: Limits) -> None:
         super().__init__(runner)
-        self._options = {**_CONNECTION, "keepalive_timeout": keepalive_s, "new_id": runner.app[NEW_ID]}
+        self.door = limits.door()
+        self._options = {
+            **_CONNECTION,
+            "keepalive_timeout": limits.keepalive_s,
+            "lingering_time": limits.lingering_s,
+            "answer_s": limits.answer_s,
+            "door": self.door,
+            "new_id": runner.app[NEW_ID],
+        }
         self._host = host
         self._port = port
 
@@ -86,16 +106,34 @@ class FrontSite(web.BaseSite):
     @property
     def port(self) -> int:
         """The port bound, also when 0 was asked for."""
-        sockets = getattr(self._server, "sockets", None)
-        assert sockets, "the site has not been started"
-        return int(sockets[0].getsockname()[1])
+        return int(self._sockets()[0].getsockname()[1])
 
     async def start(self) -> None:
         """Bind and listen."""
         await super().start()
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(self._connection, self._host, self._port, backlog=512)
+        server: Any = self._runner.server
+        server.request_handler = _through_connection(server.request_handler)
+        self._server = await loop.create_server(
+            self._connection, self._host, self._port, backlog=ACCEPTS_AT_ONCE
+        )
+        for each in self._sockets():
+            with socket.socket(fileno=os.dup(each.fileno())) as same:
+                same.listen(LISTEN_BACKLOG)
+
+    def _sockets(self) -> Sequence[Any]:
+        sockets: Sequence[Any] = getattr(self._server, "sockets", ())
+        assert sockets, "the site has not been started"
+        return sockets
 
     def _connection(self) -> Connection:
         server: Any = self._runner.server
         return Connection(server, loop=asyncio.get_running_loop(), **self._options)
+
+
+def _through_connection(handler: AnyHandler) -> AnyHandler:
+    async def handle(request: web.BaseRequest) -> web.StreamResponse:
+        assert isinstance(request.protocol, Connection)
+        return await request.protocol.handle(request, handler)
+
+    return handle

@@ -126,6 +126,16 @@ class Gate:
         )
 
 
+def unlogged(handler: Handler) -> Handler:
+    """What anybody may call as often as he likes gets no line of its own in the log."""
+
+    async def quiet(request: web.Request) -> web.StreamResponse:
+        request[STRANGER] = True
+        return await handler(request)
+
+    return quiet
+
+
 def too_many(wait_s: int) -> web.Response:
     """429 with the whole seconds to wait."""
     return refusal("RATE_LIMITED", "Too many requests", retry_after_s=wait_s)
@@ -149,14 +159,19 @@ def caller_address(peer: str, forwarded: Sequence[str], proxies: Sequence[Networ
     current = peer
     hops = [hop.strip() for line in forwarded for hop in line.split(",")]
     for hop in reversed(hops[-MAX_HOPS:]):
-        parsed = _parsed(current)
-        if parsed is None or not any(parsed in network for network in proxies) or _parsed(hop) is None:
+        if not is_within(current, proxies) or _parsed(hop) is None:
             break
         current = hop
     parsed = _parsed(current)
     if isinstance(parsed, ipaddress.IPv6Address):
         return str(ipaddress.ip_network((parsed, 64), strict=False))
     return str(parsed or current)
+
+
+def is_within(address: str, networks: Sequence[Network]) -> bool:
+    """Whether the address is in one of the networks; what is no address is in none."""
+    parsed = _parsed(address)
+    return parsed is not None and any(parsed in network for network in networks)
 
 
 def _parsed(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

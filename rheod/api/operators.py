@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 
 from rheod.api.answers import answer, refusal
-from rheod.domain.errors import Refused
+from rheod.domain.errors import Refused, Transient
 
 if TYPE_CHECKING:
     from rheod.api.parts import ApiParts
@@ -79,10 +80,30 @@ class OperatorCalls:
         name = request.match_info["name"]
         if not _CONTENT_ADDRESS.fullmatch(name):
             raise Refused("NOT_FOUND", "No such picture")
+        _check_dates(request)
         file = self._parts.image_folder / name
-        if not await asyncio.to_thread(file.is_file):
+        if not await asyncio.to_thread(_can_be_read, file):
             raise Refused("NOT_FOUND", "No such picture")
         return web.FileResponse(file, headers=_PICTURE_HEADERS)
+
+
+def _check_dates(request: web.Request) -> None:
+    """Refused for a date that aiohttp, when it sends the file, would break the connection over."""
+    try:
+        _ = request.if_modified_since, request.if_unmodified_since, request.if_range
+    except OverflowError as error:
+        raise Refused("BAD_REQUEST", "A date in the headers is none") from error
+
+
+def _can_be_read(file: Path) -> bool:
+    """Whether the file is there; Transient when the machine cannot say, which must not look like a missing one."""
+    try:
+        with file.open("rb"):
+            return True
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        return False
+    except OSError as error:
+        raise Transient(f"A picture cannot be read: {error.strerror}") from error
 
 
 def _unavailable(sentence: str) -> web.Response:

@@ -76,4 +76,4 @@ class Caller:
 CALLER = web.RequestKey("caller", Caller)
 REQUEST_ID = web.RequestKey("request_id", str)
 STRANGER = web.RequestKey("stranger", bool)
-"""Set when a request was turned away without a valid key: it gets no line of its own in the log."""
+"""Set when a request needed no valid key or had none: it gets no line of its own in the log."""

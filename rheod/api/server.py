@@ -10,8 +10,16 @@ from typing import TYPE_CHECKING
 from aiohttp import hdrs, web
 
 from rheod.api.bodies import expect_later
-from rheod.api.front import KEEPALIVE_S, NEW_ID, SERVER_NAME, SHUTDOWN_S, FrontSite
-from rheod.api.guard import Gate, Handler
+from rheod.api.connection import SERVER_NAME
+from rheod.api.framing import plain_framing
+from rheod.api.front import (
+    NEW_ID,
+    SHUTDOWN_S,
+    STANDARD,
+    FrontSite,
+    Limits,
+)
+from rheod.api.guard import Gate, Handler, unlogged
 from rheod.api.items import ItemCalls
 from rheod.api.management import OwnerCalls
 from rheod.api.middleware import error_answers, request_line
@@ -35,7 +43,13 @@ def build_app(parts: ApiParts) -> web.Application:
     def new_id() -> str:
         return new_ulid(parts.now(), parts.rng)
 
-    app = web.Application(middlewares=[request_line(new_id=new_id), error_answers(gate=gate)])
+    app = web.Application(
+        middlewares=[
+            request_line(new_id=new_id),
+            plain_framing,
+            error_answers(gate=gate),
+        ]
+    )
     app[NEW_ID] = new_id
     add_routes(app, [*partner_routes(parts, gate), *owner_routes(parts, gate), *open_routes(parts)])
     app.on_response_prepare.append(name_server)
@@ -71,9 +85,9 @@ def open_routes(parts: ApiParts) -> list[Route]:
     """What anybody may call."""
     calls = OperatorCalls(parts=parts)
     return [
-        ("GET", "/healthz", calls.healthz),
-        ("GET", "/readyz", calls.readyz),
-        ("GET", "/images/{name:.+}", calls.image),
+        ("GET", "/healthz", unlogged(calls.healthz)),
+        ("GET", "/readyz", unlogged(calls.readyz)),
+        ("GET", "/images/{name:.+}", unlogged(calls.image)),
     ]
 
 
@@ -91,7 +105,7 @@ async def name_server(_request: web.BaseRequest, response: web.StreamResponse) -
 
 
 async def start(
-    app: web.Application, *, host: str, port: int, keepalive_s: float = KEEPALIVE_S
+    app: web.Application, *, host: str, port: int, limits: Limits = STANDARD
 ) -> tuple[web.AppRunner, int]:
     """Listen on an address; gives the runner, whose `cleanup` stops it, and the port bound (for port 0).
 
@@ -100,7 +114,7 @@ async def start(
     """
     runner = web.AppRunner(app, access_log=None, handler_cancellation=False, shutdown_timeout=SHUTDOWN_S)
     await runner.setup()
-    site = FrontSite(runner, host=host, port=port, keepalive_s=keepalive_s)
+    site = FrontSite(runner, host=host, port=port, limits=limits)
     try:
         await site.start()
     except BaseException:

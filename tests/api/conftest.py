@@ -11,21 +11,22 @@ from typing import Any
 import aiohttp
 import pytest
 
+from rheod.api.front import STANDARD, Limits
 from rheod.api.server import build_app, start
 from tests.api.running import Api, Clock, OpenApi, made_parts, opened_store
 
 
 @pytest.fixture
 async def open_api(tmp_path: Path) -> AsyncIterator[OpenApi]:
-    """Starts an API; keyword arguments replace values of its parts, `keepalive_s` the server's."""
+    """Starts an API; keyword arguments replace values of its parts, `limits` the server's."""
     async with AsyncExitStack() as stack:
 
-        async def opener(*, keepalive_s: float = 15, **changes: Any) -> Api:
+        async def opener(*, limits: Limits = STANDARD, **changes: Any) -> Api:
             clock = Clock()
             database = await stack.enter_async_context(opened_store(tmp_path))
             parts, member = await made_parts(database, tmp_path, clock)
             parts = replace(parts, **changes)
-            runner, port = await start(build_app(parts), host="127.0.0.1", port=0, keepalive_s=keepalive_s)
+            runner, port = await start(build_app(parts), host="127.0.0.1", port=0, limits=limits)
             stack.push_async_callback(runner.cleanup)
             session = await stack.enter_async_context(aiohttp.ClientSession())
             _, key = await parts.keys.create(parts.default_account, "test")

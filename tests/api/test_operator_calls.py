@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from structlog.testing import capture_logs
 
+from rheod.api.front import Limits
 from tests.api.running import Api, OpenApi
 
 DIGEST = "ab" + "0123456789" * 6 + "cd"
@@ -69,7 +71,7 @@ async def test_health_asks_the_database_once_a_second_at_most(open_api: OpenApi)
         asked.append(1)
         return None
 
-    api = await open_api(health=count)
+    api = await open_api(health=count, limits=Limits(connections_per_address=100))
     replies = await asyncio.gather(*(api.call("GET", "/healthz") for _ in range(100)))
     assert {(reply.status, reply.body["status"]) for reply in replies} == {(200, "ok")}
     assert len(asked) == 1
@@ -101,3 +103,24 @@ async def test_readiness_says_what_is_missing(open_api: OpenApi) -> None:
     assert (reply.status, reply.body["error"]) == (503, "; ".join(missing))
     missing.clear()
     assert ((await api.call("GET", "/readyz")).status, (await api.call("HEAD", "/readyz")).raw) == (200, b"")
+
+
+async def test_a_picture_the_machine_cannot_open_is_not_called_missing(api: Api, picture: str) -> None:
+    """While the system refuses to open the file the answer is 503, which nobody keeps; a missing one is 404."""
+    file = api.parts.image_folder / picture
+    file.unlink()
+    assert (await api.call("GET", f"/images/{picture}")).status == 404
+    file.symlink_to(file)
+    reply = await api.call("GET", f"/images/{picture}")
+    assert (reply.status, reply.code) == (503, "UNAVAILABLE")
+    file.unlink()
+    file.mkdir()
+    assert (await api.call("GET", f"/images/{picture}")).status == 404
+
+
+async def test_what_anybody_may_call_leaves_no_line_in_the_log(api: Api, picture: str) -> None:
+    """A flood of open calls cannot fill the log."""
+    with capture_logs() as lines:
+        for path in ("/healthz", "/readyz", f"/images/{picture}", "/images/none"):
+            await api.call("GET", path, headers={"x-api-key": None})
+    assert lines == []
