@@ -24,8 +24,6 @@ from tests.api.running import Api, OpenApi
 TCP_ESTABLISHED = 1
 """As the kernel counts the states of a connection."""
 
-GET_HEALTH = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
-
 
 def is_open(line: socket.socket | TransportSocket) -> bool:
     """Whether the connection still stands, without sending or reading anything."""
@@ -235,14 +233,16 @@ async def test_who_does_not_read_makes_room(open_api: OpenApi) -> None:
 async def test_answers_nobody_reads_do_not_pile_up(open_api: OpenApi) -> None:
     """Requests sent on and on without reading the answers stop being served, and then the connection ends."""
     api = await open_api(limits=Limits(answer_s=0.2))
-    line = deaf(api, GET_HEALTH)
+    wrong = json.dumps({"metadata": {f"k{number}": "\x00" for number in range(200)}}).encode()
+    ask = PUT.replace(b"KEY", api.key.encode()) + b"Content-Length: %d\r\n\r\n" % len(wrong) + wrong
+    line = deaf(api, ask)
     sent = 0
 
     def ask_more() -> None:
         nonlocal sent
         try:
             while sent < 1 << 26:
-                sent += line.send(GET_HEALTH * 100)
+                sent += line.send(ask * 10)
         except (BlockingIOError, ConnectionError):
             return
 
