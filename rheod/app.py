@@ -28,6 +28,7 @@ from rheod.notify import Notifier
 from rheod.settings import Settings
 from rheod.status import gather_status
 from rheod.store.database import Database
+from rheod.workers.timekeeper import Timekeeper
 from rheod.workers.upkeep import Heartbeat, Upkeep
 
 _log = structlog.get_logger(__name__)
@@ -145,7 +146,12 @@ async def _run_loops(core: Core, machinery: Machinery, running: _Running) -> Non
         upkeep = Upkeep(
             database=core.database, now=core.now, save_uses=core.keys.save_uses, keep_days=keep_days
         )
-        chores = [start("heartbeat", beat.run()), start("upkeep", upkeep.run())]
+        timekeeper = Timekeeper(clock=core.now, database=core.database)
+        chores = [
+            start("heartbeat", beat.run()),
+            start("upkeep", upkeep.run()),
+            start("timekeeper", timekeeper.run()),
+        ]
         _say_ready(core, running)
         await stop.wait()
         life.stopping = True

@@ -6,7 +6,6 @@ Part of the composition root (`app.py` runs what is built here). Nothing below t
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from pathlib import Path
 from random import Random, SystemRandom
 
 import aiohttp
+import structlog
 
 import rheod
 from rheod.catalog.items import Catalog, Forecast
@@ -29,11 +29,12 @@ from rheod.clients.renderer import Renderer
 from rheod.clients.sqs import PushQueue
 from rheod.clients.tradera import TraderaClient, open_session
 from rheod.clients.tradera_wire import Seller
+from rheod.clock import SteadyClock
 from rheod.domain.budget import Allowance
 from rheod.domain.model import CallClass, JobKind, JobOrder, LaneName
 from rheod.domain.notices import new_secret
 from rheod.settings import Settings, missing_for_publishing
-from rheod.store import accounts
+from rheod.store import accounts, timing
 from rheod.store.database import Database
 from rheod.store.jobs import Owner
 from rheod.store.keys import KeyRing
@@ -51,13 +52,9 @@ from rheod.workers.publisher import Publisher, PublishOptions
 from rheod.workers.push_poller import PushPoller
 from rheod.workers.tradera_desk import TraderaDesk
 
+_log = structlog.get_logger(__name__)
 _IMAGE_JOBS_PER_DOWNLOAD = 4
 """More jobs than downloads run at once, so that one slow host does not keep the others' pictures waiting."""
-
-
-def wall_clock() -> int:
-    """Milliseconds since 1970 UTC."""
-    return time.time_ns() // 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +71,7 @@ class Core:
     accounts: dict[str, str]
     catalog: Catalog
     sellers: SellersAndSite
-    now: Callable[[], int]
+    now: SteadyClock
     rng: Random
     started_at: int
 
@@ -100,9 +97,11 @@ class Machinery:
 
 async def build_core(settings: Settings, database: Database) -> Core:
     """Everything that needs no remote; the writer must be running."""
-    now, rng, bells = wall_clock, SystemRandom(), Bells()
+    now, rng, bells = SteadyClock(), SystemRandom(), Bells()
     books = Books(database=database, now=now, rng=rng, ring=bells.ring)
     references = ["", *(account.reference for account in settings.accounts)]
+    if clamped := await database.write(partial(timing.clamp, now=now())):
+        _log.warning("times that a wrong clock had written were set right", count=clamped)
     known = await database.write(partial(accounts.ensure, references=references, now=now()))
     ledger = await database.read(partial(Ledger.load, now=now()))
     rules = Rules(allowance=_allowance(settings), per_operation=settings.tradera.daily_calls_per_method or {})

@@ -11,6 +11,7 @@ from rheod.catalog.putting import PutResult, put, queue_listing
 from rheod.catalog.unit import Books, UnitOfWork
 from rheod.domain.ad_text import whole_kronor
 from rheod.domain.budget import expected_at
+from rheod.domain.crash import crashpoint
 from rheod.domain.errors import Refused
 from rheod.domain.events import PriceChanged, Removal
 from rheod.domain.lifecycle import Change
@@ -76,7 +77,9 @@ class Catalog:
 
         Raises Refused: VALIDATION_FAILED for a parent that is no container, CONFLICT while the item is being deleted.
         """
-        return await self._books.write(lambda unit: put(unit, account_id, external_id, spec))
+        result = await self._books.write(lambda unit: put(unit, account_id, external_id, spec))
+        crashpoint("put.kept")
+        return result
 
     async def read_item(self, account_id: str, external_id: str) -> ItemView:
         """The item as it is now. Raises Refused (NOT_FOUND)."""
@@ -101,20 +104,26 @@ class Catalog:
 
     async def change_price(self, account_id: str, external_id: str, price_ore: int) -> str:
         """Set the price (öre); a live ad is repriced by a job. Raises Refused (NOT_FOUND, CONFLICT)."""
-        return await self._books.write(lambda unit: _change_price(unit, account_id, external_id, price_ore))
+        told = await self._books.write(lambda unit: _change_price(unit, account_id, external_id, price_ore))
+        crashpoint("price_wish.kept")
+        return told
 
     async def change_status(
         self, account_id: str, external_id: str, status: Literal["sold", "not_listed"]
     ) -> str:
         """Mark as sold elsewhere or delist; a live ad is ended by a job. Raises Refused (NOT_FOUND, CONFLICT)."""
         wish = EndWish.MARKED_SOLD if status == "sold" else EndWish.UNLISTED
-        return await self._books.write(lambda unit: _take_away(unit, account_id, external_id, wish))
+        told = await self._books.write(lambda unit: _take_away(unit, account_id, external_id, wish))
+        crashpoint("status_wish.kept")
+        return told
 
     async def delete_item(self, account_id: str, external_id: str) -> str:
         """End the ad, then remove the item, or archive it while an order is in progress. Raises Refused (NOT_FOUND)."""
-        return await self._books.write(
+        told = await self._books.write(
             lambda unit: _take_away(unit, account_id, external_id, EndWish.DELETED)
         )
+        crashpoint("delete_wish.kept")
+        return told
 
     async def order_publish(self, account_id: str, external_id: str) -> str:
         """Publish the item (again). Raises Refused (NOT_FOUND, CONFLICT)."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from rheod.catalog.unit import UnitOfWork
 from rheod.domain.ad_text import whole_kronor
+from rheod.domain.errors import Permanent
 from rheod.domain.events import (
     Closed,
     EndRefused,
@@ -86,10 +87,17 @@ def start_create(unit: UnitOfWork, plan: Plan, days: int) -> bool:
 
 
 def created(unit: UnitOfWork, listing_id: str, request_id: int, tradera_item_id: int) -> bool:
-    """After create: both ids are stored before anything else is done with them."""
+    """After create: both ids are stored before anything else is done with them.
+
+    Raises Permanent when Tradera gave numbers that another listing has (F51): nothing of that one is touched.
+    """
     listing = items.listing(unit.db, listing_id)
     if listing.state is not ListingState.ADDING:
         return False
+    if items.numbers_taken(unit.db, request_id, tradera_item_id):
+        raise Permanent(
+            f"Tradera gave this item the numbers of another ({tradera_item_id}); nothing was committed"
+        )
     _save(
         unit,
         replace(

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 
 from rheod.clients.http_words import NOT_SENT, failure_sentence, read_capped, retry_after_s
-from rheod.clients.tradera_json import own_words
+from rheod.clients.tradera_json import own_words, without
 from rheod.domain.errors import Permanent, Transient, Unanswered
 
 if TYPE_CHECKING:
@@ -83,11 +83,12 @@ class Call:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What came back, not judged yet: `raw` is the whole body."""
+    """What came back, not judged yet: `raw` is the whole body, `sent` the credentials it must not give back to us."""
 
     status: int
     retry_after: str | None
     raw: bytes
+    sent: tuple[str, ...] = field(default=(), repr=False)
 
 
 class TraderaWire:
@@ -98,6 +99,7 @@ class TraderaWire:
     ) -> None:
         self._session = session
         self._base_url = base_url.rstrip("/")
+        self._app_key = app_key
         self._headers = {
             "X-App-Id": str(app_id),
             "X-App-Key": app_key,
@@ -144,10 +146,11 @@ class TraderaWire:
             max_line_size=_MAX_HEADER_BYTES,
             max_field_size=_MAX_HEADER_BYTES,
         ) as response:
-            return await _receive(call, response)
+            token = () if call.seller is None else (call.seller.token,)
+            return await _receive(call, response, sent=(self._app_key, *token))
 
 
-async def _receive(call: Call, response: aiohttp.ClientResponse) -> Answer:
+async def _receive(call: Call, response: aiohttp.ClientResponse, *, sent: tuple[str, ...]) -> Answer:
     """Read an answer to the call's limit; one beyond it, or a compressed one, is no answer."""
     if response.headers.get("Content-Encoding", "identity").lower() != "identity":
         response.close()
@@ -156,19 +159,20 @@ async def _receive(call: Call, response: aiohttp.ClientResponse) -> Answer:
     if not await read_capped(response, call.limit, into=raw):
         response.close()
         raise Oversized(f"Tradera's answer to {call.what} is larger than {call.limit} bytes")
-    return Answer(status=response.status, retry_after=response.headers.get("Retry-After"), raw=bytes(raw))
+    retry_after = response.headers.get("Retry-After")
+    return Answer(status=response.status, retry_after=retry_after, raw=bytes(raw), sent=sent)
 
 
 def judge(call: Call, answer: Answer) -> Any:
     """The parsed body of a success, or the error this answer amounts to (tradera-v4.md section 2)."""
     if 200 <= answer.status <= 299:
         try:
-            return _parse(answer.raw)
+            return _parse(answer)
         except ValueError:
             # `from None`: the decoder's error carries the whole body, buyers' data included
             raise Unanswered(f"Tradera's answer to {call.what} is not JSON") from None
     try:
-        said = own_words(_parse(answer.raw))
+        said = own_words(_parse(answer))
     except ValueError:
         said = ""
     sentence = f"Tradera answered {answer.status} to {call.what}" + (f": {said}" if said else "")
@@ -183,12 +187,15 @@ def judge(call: Call, answer: Answer) -> Any:
     raise Rejected(sentence, status=answer.status)
 
 
-def _parse(raw: bytes) -> Any:
-    """JSON, or None for an empty body. Raises ValueError, also for numbers JSON has not and for deep nesting."""
-    if not raw.strip():
+def _parse(answer: Answer) -> Any:
+    """JSON without our credentials, or None for an empty body.
+
+    Raises ValueError, also for numbers JSON has not and for deep nesting.
+    """
+    if not answer.raw.strip():
         return None
     try:
-        return json.loads(raw, parse_constant=_no_number)
+        return without(answer.sent, json.loads(answer.raw, parse_constant=_no_number))
     except RecursionError as error:
         raise ValueError("nested too deep") from error
 

@@ -42,7 +42,7 @@ class DemoDaemon:
         self._environ = {**clean_environment(os.environ), **_fixed(folder), **settings}
         self._crash_at = crash_at
         self._address: str | None = None
-        self._log_read = 0
+        self._log_read = self._log_size()  # what an earlier daemon of this folder said is not about this one
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -79,7 +79,7 @@ class DemoDaemon:
 
     async def _start(self, crash_at: str | None) -> Process:
         environ = self._environ | ({"RHEOD_DEBUG__CRASH_AT": crash_at} if crash_at else {})
-        self._log_read = self.log_file.stat().st_size if self.log_file.exists() else 0
+        self._log_read = self._log_size()
         with self.log_file.open("ab") as log:
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "rheod", "serve"),
@@ -92,6 +92,9 @@ class DemoDaemon:
         self.pid = process.pid
         self.lives += 1
         return process
+
+    def _log_size(self) -> int:
+        return self.log_file.stat().st_size if self.log_file.exists() else 0
 
     async def address(self) -> str:
         """Its HTTP address, as soon as it says that it is ready."""

@@ -8,10 +8,9 @@ share one durable commit (synchronous=FULL). No other code opens the file for wr
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import os
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,8 +19,10 @@ from typing import Any, TypeVar
 import aiosqlite
 import structlog
 
+from rheod.domain.crash import crashpoint
 from rheod.domain.errors import RheodError, StoreUnavailable
 from rheod.store import vault
+from rheod.store.ground import Files, refuse_network, take_lock
 from rheod.store.migrations import migrate
 from rheod.store.vault import Vault
 
@@ -42,6 +43,10 @@ class _Connection(aiosqlite.Connection):
         result: T = await self._execute(work, self._conn)  # type: ignore[no-untyped-call]
         return result
 
+    def join(self) -> None:
+        """Wait for the thread of a connection that could not be made: it still speaks to the loop as it ends."""
+        self._thread.join(1.0)
+
 
 @dataclass(slots=True)
 class _Waiting:
@@ -53,24 +58,28 @@ class _Waiting:
 class Database:
     """The store's two connections. `run` must be running for `write` to be answered."""
 
-    def __init__(self, *, writer: _Connection, reader: _Connection, lock: int) -> None:
+    def __init__(self, *, writer: _Connection, reader: _Connection, files: Files, lock: int) -> None:
         self._writer = writer
         self._reader = reader
+        self._files = files
         self._lock = lock
         self._waiting: asyncio.Queue[_Waiting | None] = asyncio.Queue()
         self._closing = False
+        self._unwritable = False
 
     @classmethod
     async def open(cls, folder: Path, *, key: str | None = None) -> Database:
         """Take the lock of `folder` (absolute), open `rheod.db` in it, migrate it and check it.
 
         `key` seals the secrets in it; without one the folder's key file does. Raises RheodError with what to do when
-        another daemon holds the lock, the file is newer than the program, damaged, or sealed with another key.
+        another daemon holds the lock, the folder lies on another machine, or the file is newer than the program,
+        damaged, or sealed with another key.
         """
-        lock = _take_lock(folder)
+        lock = take_lock(folder)
         file = folder / "rheod.db"
         opened: list[_Connection] = []
         try:
+            refuse_network(folder)
             attach = Vault.of(folder, key).attach
             writer = await _connect(file, read_only=False, opened=opened)
             await writer.run(_check)
@@ -79,6 +88,7 @@ class Database:
             await writer.run(partial(vault.check, folder=folder))
             reader = await _connect(file, read_only=True, opened=opened)
             await reader.run(attach)
+            files = Files.of(file)
         except BaseException as error:
             for connection in reversed(opened):
                 await connection.close()
@@ -87,31 +97,61 @@ class Database:
                 raise RheodError(f"The database {file} cannot be opened: {error}. {_HINT}") from error
             raise
         _log.info("store opened", sqlite_version=sqlite3.sqlite_version, file=str(file))
-        return cls(writer=writer, reader=reader, lock=lock)
+        return cls(writer=writer, reader=reader, files=files, lock=lock)
 
     async def run(self) -> None:
-        """Serve the waiting transactions until `close`; the writer task of the design."""
-        while True:
-            first = await self._waiting.get()
-            if first is None:
+        """Serve the waiting transactions until `close`; the writer task of the design.
+
+        RheodError when the files are not to be trusted any more: nothing may be acknowledged then, so that must end
+        the process (F28, F29).
+        """
+        try:
+            while (first := await self._waiting.get()) is not None:
+                await asyncio.shield(self._commit([first, *self._more(GROUP - 1)]))
+        except RheodError:
+            self._closing = True
+            for waiting in self._more(self._waiting.qsize()):
+                _answer(waiting, StoreUnavailable("rheod is stopping"))
+            raise
+
+    def _more(self, most: int) -> Iterator[_Waiting]:
+        """Those that wait now."""
+        for _ in range(min(most, self._waiting.qsize())):
+            following = self._waiting.get_nowait()
+            if following is None:
+                self._waiting.put_nowait(None)
                 return
-            group = [first]
-            while len(group) < GROUP and not self._waiting.empty():
-                following = self._waiting.get_nowait()
-                if following is None:
-                    self._waiting.put_nowait(None)
-                    break
-                group.append(following)
-            await asyncio.shield(self._commit(group))
+            yield following
 
     async def _commit(self, group: list[_Waiting]) -> None:
+        works = [waiting.work for waiting in group]
         try:
-            outcomes = await self._writer.run(partial(_run_group, [waiting.work for waiting in group]))
-        except sqlite3.Error as error:
-            _log.error("store cannot write", error=str(error), transactions=len(group))
-            outcomes = [StoreUnavailable(f"The store cannot write now: {error}") for _ in group]
+            outcomes = await self._writer.run(partial(_run_group, works, self._files))
+        except (sqlite3.Error, RheodError) as error:
+            self._refuse(group, error)
+            return
+        if self._unwritable:
+            _log.info("store can write again")
+            self._unwritable = False
         for waiting, outcome in zip(group, outcomes, strict=True):
             _answer(waiting, outcome)
+
+    def _refuse(self, group: list[_Waiting], error: sqlite3.Error | RheodError) -> None:
+        """Tell a whole group that nothing was written; raises RheodError when that is not going to pass."""
+        if _code(error) == sqlite3.SQLITE_BUSY:
+            # they have waited too: nobody waits longer than for one lock
+            group += self._more(self._waiting.qsize())
+        for waiting in group:
+            _answer(waiting, StoreUnavailable(f"The store cannot write now: {error}"))
+        if isinstance(error, RheodError):
+            raise error
+        if is_fatal(error):
+            raise RheodError(
+                f"The store is not to be trusted any more ({error}), so rheod stops. If it does not start again: {_HINT}"
+            ) from error
+        if not self._unwritable:
+            _log.error("store cannot write", error=str(error), transactions=len(group))
+            self._unwritable = True
 
     async def write(self, work: Transaction[T], *, then: Callable[[], None] | None = None) -> T:
         """Run `work` as a transaction and return its value once it is durable.
@@ -131,9 +171,16 @@ class Database:
         try:
             return await self._reader.run(partial(_run_query, query))
         except (sqlite3.Error, ValueError) as error:
+            if is_fatal(error) and not self._closing:
+                self._waiting.put_nowait(_Waiting(partial(_raise, error), None, _ignored()))
             if self._closing or isinstance(error, sqlite3.OperationalError):
                 raise StoreUnavailable(f"The store cannot be read now: {error}") from error
             raise
+
+    @property
+    def log_bytes(self) -> int:
+        """The size of the write-ahead log: it only grows while somebody reads for long (a backup)."""
+        return self._files.log_bytes
 
     def stop(self) -> None:
         """Take no more transactions; `run` returns when those that wait are done."""
@@ -172,6 +219,34 @@ _ITS_OWN = frozenset(
 """Primary result codes that say that a statement is wrong, not that the store cannot write."""
 
 
+_FATAL = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_IOERR})
+"""Primary result codes after which the connection, or what is in the file, is not to be trusted (F28)."""
+
+
+def _code(error: Exception, mask: int = 0xFF) -> int | None:
+    code: int | None = getattr(error, "sqlite_errorcode", None)  # absent when the driver itself objected
+    return None if code is None else code & mask
+
+
+def is_fatal(error: Exception) -> bool:
+    """Whether a failure of SQLite is a reason to end the process instead of trying again.
+
+    A write that the disk has no room for is none, whichever way it says so (ENOSPC, a quota or a limit of size): it
+    was rolled back. A sync that failed is one: nobody knows what the disk holds then.
+    """
+    return _code(error) in _FATAL and _code(error, 0xFFFF) != sqlite3.SQLITE_IOERR_WRITE
+
+
+def _raise(error: Exception, _db: sqlite3.Connection) -> None:
+    raise error
+
+
+def _ignored() -> asyncio.Future[Any]:
+    answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    answer.add_done_callback(asyncio.Future.exception)
+    return answer
+
+
 def _answer(waiting: _Waiting, outcome: Any) -> None:
     failed = isinstance(outcome, BaseException)
     if waiting.then is not None and not failed:
@@ -194,13 +269,16 @@ def _run_query(query: Callable[[sqlite3.Connection], T], db: sqlite3.Connection)
             db.execute("ROLLBACK")
 
 
-def _run_group(works: list[Transaction[Any]], db: sqlite3.Connection) -> list[Any]:
+def _run_group(works: list[Transaction[Any]], files: Files, db: sqlite3.Connection) -> list[Any]:
     """Run all in one transaction, each in its own savepoint; an exception is that one's outcome."""
     outcomes: list[Any] = []
     try:
         db.execute("BEGIN IMMEDIATE")
         outcomes.extend(_run_one(work, db) for work in works)
+        files.check()
+        crashpoint("store.before_commit")
         db.execute("COMMIT")
+        crashpoint("store.committed")
     except BaseException:
         if db.in_transaction:
             db.execute("ROLLBACK")
@@ -222,15 +300,19 @@ def _run_one(work: Transaction[Any], db: sqlite3.Connection) -> Any:
 
 
 def _is_of_the_store(error: Exception) -> bool:
-    code = getattr(error, "sqlite_errorcode", None)  # absent when the driver itself refused a parameter
-    return isinstance(error, sqlite3.Error) and code is not None and code & 0xFF not in _ITS_OWN
+    code = _code(error)
+    return isinstance(error, sqlite3.Error) and code is not None and code not in _ITS_OWN
 
 
 async def _connect(file: Path, *, read_only: bool, opened: list[_Connection]) -> _Connection:
     uri = f"{file.as_uri()}?mode={'ro' if read_only else 'rwc'}"
     connector = partial(sqlite3.connect, uri, uri=True, isolation_level=None, timeout=5.0)
     connection = _Connection(connector, iter_chunk_size=64)
-    await connection
+    try:
+        await connection
+    except BaseException:
+        await asyncio.to_thread(connection.join)
+        raise
     opened.append(connection)
     await connection.run(partial(_prepare, read_only=read_only))
     return connection
@@ -257,17 +339,3 @@ def _check(db: sqlite3.Connection) -> None:
     found = db.execute("PRAGMA quick_check(1)").fetchone()[0]
     if found != "ok":
         raise sqlite3.DatabaseError(str(found).splitlines()[-1])
-
-
-def _take_lock(folder: Path) -> int:
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    file = folder / "lock"
-    descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(descriptor)
-        raise RheodError(
-            f"Another rheod is using {file.parent}: stop it first (systemctl stop rheod), or set storage.path"
-        ) from error
-    return descriptor

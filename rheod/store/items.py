@@ -206,6 +206,15 @@ def listing_of_ad(db: sqlite3.Connection, account_id: str, tradera_item_id: int)
     return row and _listing_of(row)
 
 
+def numbers_taken(db: sqlite3.Connection, request_id: int, tradera_item_id: int) -> bool:
+    """Whether some listing already has this request or this ad."""
+    row = db.execute(
+        "SELECT 1 FROM listings WHERE request_id = ? UNION ALL SELECT 1 FROM listings WHERE tradera_item_id = ? LIMIT 1",
+        (request_id, tradera_item_id),
+    ).fetchone()
+    return row is not None
+
+
 def listing_of_reference(
     db: sqlite3.Connection, account_id: str, item_id: str, generation: int
 ) -> Listing | None:

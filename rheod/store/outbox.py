@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from itertools import zip_longest
@@ -171,46 +172,65 @@ def deliverable(db: sqlite3.Connection, *, now: int, limit: int, running: Sequen
 
     Each endpoint for itself: a healthy one gets its due events, of one item only the oldest at a time; a failing one
     gets a single event when its probe is due, the least tried first, so that one bad event never holds the rest.
-    They take turns, so that a long queue of one leaves room for the others.
+    They take turns, and none has more than an equal share of the `limit`, so that neither a long queue nor a slow receiver
+    takes the room of the others (P9).
     """
     rows = db.execute(
         "SELECT id, fail_count, probe_at FROM endpoints WHERE active = 1 AND url IS NOT NULL"
     ).fetchall()
     busy = _endpoints_of(db, running)
+    share = max(1, limit // max(1, len(rows)))
     queues: list[list[Job]] = []
     for each in rows:
         if each["fail_count"] == 0:
-            queues.append(_heads(db, each["id"], by="id", due_before=now, limit=limit))
+            due = _heads(db, each["id"], by="id", due_before=now, limit=share + busy[each["id"]])
+            fresh = [job for job in due if job.id not in running]
+            queues.append(fresh[: max(0, share - busy[each["id"]])])
         elif each["id"] not in busy and (each["probe_at"] or 0) <= now:
             queues.append(_heads(db, each["id"], by="attempts, id", due_before=None, limit=1))
     picked = [job for turn in zip_longest(*queues) for job in turn if job is not None]
     return [job for job in picked if job.id not in running][:limit]
 
 
-def _endpoints_of(db: sqlite3.Connection, job_ids: Sequence[int]) -> set[str]:
+def _endpoints_of(db: sqlite3.Connection, job_ids: Sequence[int]) -> Counter[str]:
+    """How many of these deliveries each endpoint has."""
     marks = ",".join("?" * len(job_ids))
-    rows = db.execute(f"SELECT DISTINCT endpoint_id FROM jobs WHERE id IN ({marks})", tuple(job_ids))
-    return {row[0] for row in rows.fetchall()}
+    rows = db.execute(f"SELECT endpoint_id FROM jobs WHERE id IN ({marks})", tuple(job_ids))
+    return Counter(row[0] for row in rows.fetchall())
 
 
 def _heads(
     db: sqlite3.Connection, endpoint_id: str, *, by: str, due_before: int | None, limit: int
 ) -> list[Job]:
-    """The oldest delivery of every item, past those that have used up their first tries."""
+    """The oldest delivery of every item, past those that have stepped aside."""
     rows = db.execute(
         "SELECT * FROM jobs mine WHERE lane = 'hooks' AND endpoint_id = :endpoint AND state = 'due'"
         " AND (:due IS NULL OR due_at <= :due) AND NOT EXISTS (SELECT 1 FROM jobs older WHERE older.lane = 'hooks'"
         " AND older.endpoint_id = mine.endpoint_id AND older.item_id = mine.item_id AND older.id < mine.id"
-        f" AND older.state = 'due' AND older.attempts < {FIRST_TRIES}) ORDER BY {by} LIMIT :limit",
+        f" AND older.state = 'due' AND older.aside = 0) ORDER BY {by} LIMIT :limit",
         {"endpoint": endpoint_id, "due": due_before, "limit": limit},
     )
     return [job_of(row) for row in rows.fetchall()]
 
 
+def step_aside(db: sqlite3.Connection, job: Job) -> None:
+    """The event fails while its endpoint takes others: later ones of its item need not wait for it any more."""
+    db.execute("UPDATE jobs SET aside = 1 WHERE id = ?", (job.id,))
+
+
+def let_go(db: sqlite3.Connection, endpoint_id: str, *, now: int) -> None:
+    """The endpoint takes events again: those that waited for it go at once and in order; tries are not forgotten."""
+    db.execute(
+        "UPDATE jobs SET due_at = ? WHERE lane = 'hooks' AND endpoint_id = ? AND state = 'due' AND aside = 0"
+        " AND due_at > ?",
+        (now, endpoint_id, now),
+    )
+
+
 def release(db: sqlite3.Connection, endpoint_id: str, *, now: int) -> None:
     """The owner has set the endpoint right: all that waits for it may go now, in order, with its tries forgotten."""
     db.execute(
-        "UPDATE jobs SET state = 'due', due_at = min(due_at, ?), attempts = 0, reason = NULL"
+        "UPDATE jobs SET state = 'due', due_at = min(due_at, ?), attempts = 0, aside = 0, reason = NULL"
         " WHERE lane = 'hooks' AND endpoint_id = ?",
         (now, endpoint_id),
     )

@@ -27,23 +27,23 @@ class AdKeeper:
         self._defaults = defaults
 
     async def reprice(self, job: Job) -> Outcome:
-        """Carry the item's price to its ad; a refusal is told once and the item keeps its price here."""
+        """Carry the item's price to its ad; a refusal is told once and the item keeps its price here.
+
+        A refusal is believed only when the ad shows another price: the answer to an earlier try may have been lost.
+        """
         item, listing = await self._both(job)
         price_kr, opening_kr, buy_now_kr = prices_to_set(item, self._defaults)
         if listing.state is not ListingState.LIVE or listing.end_wish or listing.price_kr == price_kr:
             return Done()
         ad = _ad(listing)
 
-        def after(unit: UnitOfWork, refusal: str | None) -> None:
+        def after(unit: UnitOfWork, refusal: str | None) -> str | None:
             if refusal is None:
                 publishing.repriced(unit, listing.id, price_kr)
-            else:
-                publishing.reprice_refused(
-                    unit, listing.id, f"Tradera refused the price {price_kr} kr: {refusal}"
-                )
+            return refusal
 
         try:
-            await self._calls.make(
+            refusal = await self._calls.make(
                 Request(
                     call_class=CallClass.PRICE,
                     operation="price",
@@ -55,9 +55,18 @@ class AdKeeper:
                 )
             )
         except Rejected as error:
-            refusal = f"Tradera refused the price {price_kr} kr: {error}"
-            return Done(lambda unit: publishing.reprice_refused(unit, listing.id, refusal))
-        return Done()
+            refusal = str(error)
+        if refusal is None:
+            return Done()
+        try:
+            found = await self._read_ad(listing, CallClass.PRICE)
+        except Rejected:
+            found = None  # it is not even shown: the refusal stands
+        shown = found and (found.buy_now_kr if opening_kr is None else found.opening_kr)
+        if shown == price_kr:
+            return Done(lambda unit: publishing.repriced(unit, listing.id, price_kr))
+        sentence = f"Tradera refused the price {price_kr} kr: {refusal}"
+        return Done(lambda unit: publishing.reprice_refused(unit, listing.id, sentence))
 
     async def end(self, job: Job) -> Outcome:
         """End the ad as the owner wished."""
@@ -82,16 +91,11 @@ class AdKeeper:
 
     async def _judge(self, listing: Listing, refusal: str) -> Outcome:
         """Tradera said no: read the ad and decide by its state (tradera-v4.md section 6.4)."""
-        ad = _ad(listing)
-        found: ListedItem | None = await self._calls.make(
-            Request(
-                call_class=CallClass.END,
-                operation="read_item",
-                listing_id=listing.id,
-                send=lambda: self._calls.client.read_item(self._calls.seller, ad),
-                after=lambda _, found: found,
-            )
-        )
+        try:
+            found = await self._read_ad(listing, CallClass.END)
+        except Rejected as error:
+            unseen = f"Tradera neither ends the ad nor shows it: {error}"
+            return Done(lambda unit: publishing.end_refused(unit, listing.id, unseen))
         state = found.state_at(self._books.now()) if found else AdState.ENDED
         _log.info("ending refused", listing=listing.id, ad_state=state)
         if state is AdState.ENDED:
@@ -100,6 +104,18 @@ class AdKeeper:
             return Done(lambda unit: _look_for_order(unit, listing))
         why = "it has bids" if state is AdState.BIDS else refusal
         return Done(lambda unit: publishing.end_refused(unit, listing.id, f"Tradera keeps the ad up: {why}"))
+
+    async def _read_ad(self, listing: Listing, call_class: CallClass) -> ListedItem | None:
+        ad = _ad(listing)
+        return await self._calls.make(
+            Request(
+                call_class=call_class,
+                operation="read_item",
+                listing_id=listing.id,
+                send=lambda: self._calls.client.read_item(self._calls.seller, ad),
+                after=lambda _, found: found,
+            )
+        )
 
     async def _both(self, job: Job) -> tuple[Item, Listing]:
         listing = await self._books.read(lambda db: items.listing(db, job.subject))

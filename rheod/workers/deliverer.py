@@ -102,6 +102,7 @@ class Deliverer:
         if endpoint is not None and endpoint.fail_count:
             _log.info("webhook endpoint is back", endpoint=endpoint_id, failures=endpoint.fail_count)
             outbox.save_endpoint(unit.db, replace(endpoint, fail_count=0, probe_at=None))
+            outbox.let_go(unit.db, endpoint_id, now=unit.now)
 
     def _failed(self, job: Job, endpoint: Endpoint, attempt: Attempt, delivery: Delivery) -> Outcome:
         now = self._books.now()
@@ -122,13 +123,14 @@ class Deliverer:
     def _judge(self, unit: UnitOfWork, job: Job, before: Endpoint, delivery: Delivery) -> None:
         """Count the failure against the endpoint.
 
-        Not when this event is known to fail alone (it has used its first tries), nor when another that was under way
-        with it has been counted: those say the same thing once.
+        Not when this event fails alone (it has used its first tries and others have been taken since), nor when
+        another that was under way with it has been counted: those say the same thing once.
         """
         endpoint = outbox.endpoint(unit.db, before.id)
         if endpoint is None or (before.fail_count == 0 and endpoint.fail_count > 0):
             return
-        if endpoint.fail_count == 0 and job.attempts >= outbox.FIRST_TRIES:
+        if endpoint.fail_count == 0 and job.attempts + 1 >= outbox.FIRST_TRIES:
+            outbox.step_aside(unit.db, job)
             return
         failures = endpoint.fail_count + 1
         gap_ms = stretched_ms(delay_ms(self._rules.retry_delays_s, failures), delivery.retry_after_s)

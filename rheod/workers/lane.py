@@ -16,6 +16,7 @@ from typing import Protocol
 import structlog
 
 from rheod.catalog.unit import Books, UnitOfWork
+from rheod.domain.crash import crashpoint
 from rheod.domain.errors import StoreUnavailable
 from rheod.domain.model import CallClass, Job, LaneName
 from rheod.domain.retry import LOOP_DELAYS_S, TRADERA_DELAYS_S, delay_ms
@@ -24,6 +25,7 @@ from rheod.store import jobs
 _log = structlog.get_logger(__name__)
 _LONGEST_REST_S = 60.0
 _STORE_REST_S = 1.0
+_LONGEST_QUIET_MS = round(TRADERA_DELAYS_S[-1] * 1000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +170,9 @@ class Lane:
 
     async def _pick_some(self, now: int) -> list[Job]:
         room = self._concurrency - len(self._running)
+        self._quiet_until = min(
+            self._quiet_until, now + _LONGEST_QUIET_MS
+        )  # the clock may have been set back
         if room <= 0 or now < self._quiet_until:
             return []
         busy = frozenset(
@@ -200,6 +205,7 @@ class Lane:
             outcome = await self._outcome_of(job)
             while not await self._settle(job, outcome):  # noqa: ASYNC110 - nothing rings when the disk has room
                 await asyncio.sleep(_STORE_REST_S)
+            crashpoint(f"{job.kind}.settled")
         finally:
             self._running.pop(job.id, None)
             self._bell.set()

@@ -28,7 +28,7 @@ from rheod.domain.model import (
 from rheod.domain.retry import LOOP_DELAYS_S, delay_ms
 from rheod.store import inbox, items, marks, orders
 from rheod.store.jobs import Owner
-from rheod.workers.calls import Request, TraderaCalls
+from rheod.workers.calls import NotNow, Request, TraderaCalls
 from rheod.workers.lane import Done, Outcome, PutOff
 
 _log = structlog.get_logger(__name__)
@@ -165,6 +165,8 @@ class OrderReader:
         ]
         known = {ad.tradera_item_id for ad in seen}
         for listing in [each for each in overdue if each.tradera_item_id not in known][:_OVERDUE_A_PASS]:
+            if not self._may_spend(2):  # the call for the orders comes first: without it the pass was in vain
+                break
             seen += await self._read_ad(listing)
         down = {AdState.ENDED, AdState.SOLD}
         gone = [
@@ -173,6 +175,13 @@ class OrderReader:
             if ad.tradera_item_id in ours and ad.state_at(now) in down
         ]
         return _Ended(gone, cursor)
+
+    def _may_spend(self, calls: int) -> bool:
+        try:
+            self._calls.require(CallClass.RECONCILE, cost=calls)
+        except NotNow:
+            return False
+        return True
 
     async def _changed_ads(self) -> tuple[set[int], int]:
         """The ads that have changed since the last good pass, and the cursor to keep when this one is good."""

@@ -19,7 +19,7 @@ from rheod.domain.errors import Permanent, Transient
 from rheod.domain.retry import LOOP_DELAYS_S, delay_ms
 
 _log = structlog.get_logger(__name__)
-_OWNER_DELAYS_S = (30, 60, 120, 300)
+OWNER_DELAYS_S = (60, 120, 300)
 """Gaps while only the owner can help (wrong keys, no such queue): F60."""
 
 
@@ -82,7 +82,7 @@ class PushPoller:
         self._failures += 1
         if self._failures == 1:
             _log.error(what, reason=str(error))
-        schedule = _OWNER_DELAYS_S if isinstance(error, Permanent) else LOOP_DELAYS_S
+        schedule = OWNER_DELAYS_S if isinstance(error, Permanent) else LOOP_DELAYS_S
         pause_s = delay_ms(schedule, self._failures, self._rng) / 1000
         try:
             async with asyncio.timeout(pause_s):

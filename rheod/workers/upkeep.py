@@ -15,6 +15,8 @@ from rheod.store.database import Database
 
 _log = structlog.get_logger(__name__)
 _DAY_MS = 24 * 3600 * 1000
+LOG_ALARM_BYTES = 64 * 1024 * 1024
+"""A write-ahead log of this size means that somebody has been reading for long: a backup that hangs (G8)."""
 
 
 class Heartbeat:
@@ -57,14 +59,30 @@ class Upkeep:
         self._save_uses = save_uses
         self._keep_days = keep_days
         self._every_s = every_s
+        self._log_is_long = False
 
     async def run(self) -> None:
         """Do the chores until cancelled."""
         while True:
             await asyncio.sleep(self._every_s)
+            self._watch_log()
             try:
                 await self._save_uses()
                 before = self._now() - self._keep_days * _DAY_MS
                 await self._database.write(partial(outbox.drop_old_deliveries, before=before, limit=1000))
             except StoreUnavailable as error:
                 _log.warning("upkeep waits for the store", reason=str(error))
+
+    def _watch_log(self) -> None:
+        """Say once when the write-ahead log has become long, and once when it is short again."""
+        size = self._database.log_bytes
+        if (size > LOG_ALARM_BYTES) == self._log_is_long:
+            return
+        self._log_is_long = not self._log_is_long
+        if self._log_is_long:
+            _log.error(
+                "the write-ahead log grows: end whatever has been reading the database for long (a backup?)",
+                bytes=size,
+            )
+        else:
+            _log.info("the write-ahead log is short again", bytes=size)

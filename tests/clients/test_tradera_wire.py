@@ -110,3 +110,12 @@ def test_only_a_missing_connection_is_free_of_doubt() -> None:
     assert not issubclass(OverLimit, Unanswered)
     assert issubclass(Unreachable, Transient)
     assert issubclass(OverLimit, Transient)
+
+
+@pytest.mark.parametrize("status", [400, 401, 429, 500])
+def test_our_own_credentials_are_masked_in_tradera_s_words(status: int) -> None:
+    """What Tradera repeats of what it was sent reaches no sentence, in whatever way its JSON writes it."""
+    said = b'{"error": {"message": "bad key test-\\u002Bsecret/1"}}'
+    repeated = Answer(status=status, retry_after=None, raw=said, sent=("test-+secret/1",))
+    with pytest.raises(RheodError, match=r"bad key \*\*\*$"):
+        judge(CREATE, repeated)

@@ -42,3 +42,10 @@ def test_tradera_is_left_alone_for_5_seconds_up_to_15_minutes() -> None:
 def test_retry_after_stretches_to_twice_and_never_shortens(retry_after_s: float | None, gap_ms: int) -> None:
     """A receiver's wish counts between the gap and twice the gap (F75)."""
     assert stretched_ms(8000, retry_after_s) == gap_ms
+
+
+@pytest.mark.parametrize("schedule", [TRADERA_DELAYS_S, LOOP_DELAYS_S])
+def test_in_a_long_outage_nobody_is_called_more_than_every_half_minute(schedule: tuple[float, ...]) -> None:
+    """After the first quick tries the gaps are 30 s at least, even where chance halves them (P18)."""
+    lowest = [delay_ms(schedule, failures, Random(seed)) for failures in range(7, 30) for seed in range(50)]
+    assert min(lowest) >= 30_000

@@ -225,9 +225,11 @@ async def test_a_cancelled_writer_still_commits_the_group_it_has_begun(tmp_path:
     await begun.wait()
     writer.cancel()
     await asyncio.wait([writer])
-    await asyncio.wait_for(call, 10)
-    assert await kept(database) == {"m"}
-    await database.close()
+    try:
+        await asyncio.wait_for(call, 10)
+        assert await kept(database) == {"m"}
+    finally:
+        await database.close()
 
 
 async def test_closing_leaves_one_clean_file(tmp_path: Path) -> None:

@@ -105,18 +105,33 @@ def test_a_waiting_event_holds_back_the_later_ones_of_its_item(db: sqlite3.Conne
     assert events(db, now=NOW + 1) == [1]
 
 
-def test_an_event_only_it_fails_steps_aside_after_its_first_tries(db: sqlite3.Connection) -> None:
-    """It holds the others of its item up for the documented 31 s and no longer."""
+def test_an_event_that_fails_alone_steps_aside(db: sqlite3.Connection) -> None:
+    """However often it was tried, it keeps its place until it is known that others were taken meanwhile."""
     add_endpoint(db)
     item = add_item(db)
     add_event(db, item)
     add_event(db, item)
     poison = may_go(db)[0]
-    fail(db, poison, until=NOW + 60_000, times=FIRST_TRIES - 1)
+    fail(db, poison, until=NOW + 60_000, times=2 * FIRST_TRIES)
     assert events(db) == []
-    fail(db, poison, until=NOW + 60_000)
+    outbox.step_aside(db, poison)
     assert events(db) == [2]
     assert events(db, now=NOW + 60_000) == [1, 2]
+
+
+def test_events_that_waited_for_an_endpoint_go_at_once_when_it_is_back(db: sqlite3.Connection) -> None:
+    """The first success releases them, in order within their item; one that stepped aside keeps its own time."""
+    add_endpoint(db)
+    item, other = add_item(db, "i1"), add_item(db, "i2")
+    for each in (item, item, other):
+        add_event(db, each)
+    first, alone = may_go(db)
+    fail(db, first, until=NOW + 60_000, times=FIRST_TRIES)
+    fail(db, alone, until=NOW + 60_000, times=FIRST_TRIES)
+    outbox.step_aside(db, alone)
+    assert events(db) == []
+    outbox.let_go(db, "e", now=NOW)
+    assert events(db) == [1]
 
 
 def test_a_held_event_holds_nobody(db: sqlite3.Connection) -> None:
@@ -203,8 +218,23 @@ def test_endpoints_take_turns(db: sqlite3.Connection) -> None:
     add_endpoint(db, "calm")
     add_event(db, add_item(db, "last"))
     picked = may_go(db, limit=8)
-    assert len(picked) == 8
-    assert "21:calm" in [job.subject for job in picked]
+    assert [job.subject for job in picked] == ["1:busy", "21:calm", "2:busy", "3:busy", "4:busy"]
+
+
+def test_a_slow_endpoint_keeps_no_more_than_its_share_of_the_room(db: sqlite3.Connection) -> None:
+    """What runs counts: a tarpit holds an equal share of the lane's room and no more (P9); alone it may have all of it."""
+    add_endpoint(db, "tarpit")
+    for number in range(20):
+        add_event(db, add_item(db, f"i{number}"))
+    assert len(may_go(db, limit=8)) == 8
+    add_endpoint(db, "calm")
+    stuck = tuple(may_go(db, limit=8))
+    assert len(stuck) == 4
+    assert may_go(db, limit=8, running=stuck) == []
+    add_event(db, add_item(db, "last"))
+    assert [job.subject for job in may_go(db, limit=8, running=stuck)] == ["21:calm"]
+    assert len(may_go(db, limit=8, running=stuck[:1])) == 4
+    assert len(may_go(db, limit=1)) == 1
 
 
 def test_the_lane_knows_when_to_look_again(db: sqlite3.Connection) -> None:

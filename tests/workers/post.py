@@ -1,8 +1,9 @@
-"""The hooks lane of one account over the sandbox's shop, and a receiver that answers one thing only."""
+"""The hooks lane of one account over the sandbox's shop, and a partner that answers each event as a test wishes."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from random import Random
@@ -49,7 +50,7 @@ class Post:
 
     def lane(self, session: aiohttp.ClientSession) -> Lane:
         """The lane as the composition root builds it, with a second for each try."""
-        deliverer = Deliverer(
+        self.deliverer = Deliverer(
             books=self.books,
             client=HookClient(session=session, timeout_s=1.0),
             rules=DeliveryRules(
@@ -63,7 +64,7 @@ class Post:
             books=self.books,
             pick=self.pick,
             bell=self.bells.new(LaneName.HOOKS),
-            work=deliverer.deliver,
+            work=self.deliverer.deliver,
             concurrency=8,
         )
         return self._lane
@@ -109,15 +110,32 @@ class Post:
         return [one for one in self.shop.received if one.status == 200]
 
 
+class Partner:
+    """Answers every event by its name, `<item>` for the creation or `<item> no <n>`; `together` wait for one another."""
+
+    def __init__(
+        self, verdict: Callable[[str], int], *, headers: Mapping[str, str] | None = None, together: int = 1
+    ) -> None:
+        self._verdict = verdict
+        self._headers = headers or {}
+        self._barrier = asyncio.Barrier(together)
+        self.asked: list[str] = []
+        self.taken: list[str] = []
+
+    async def answer(self, request: web.Request) -> web.Response:
+        data = (await request.json())["data"]
+        name = " ".join(filter(None, (data["externalId"], data.get("error"))))
+        self.asked.append(name)
+        await self._barrier.wait()
+        status = self._verdict(name)
+        if status == 200:
+            self.taken.append(name)
+        return web.Response(status=status, headers=self._headers)
+
+
 @asynccontextmanager
-async def receiver(status: int, **headers: str) -> AsyncIterator[str]:
-    """A partner that always gives this answer; yields its address."""
-
-    async def answer(_request: web.Request) -> web.Response:
-        return web.Response(
-            status=status, headers={name.replace("_", "-"): text for name, text in headers.items()}
-        )
-
+async def listening(answer: Callable[[web.Request], Awaitable[web.Response]]) -> AsyncIterator[str]:
+    """A partner that answers like this; yields its address."""
     application = web.Application()
     application.router.add_post("/", answer)
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)

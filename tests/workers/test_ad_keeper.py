@@ -80,6 +80,21 @@ async def test_a_lost_answer_to_a_price_is_made_up_for(desk: Desk) -> None:
     assert await failures(desk) == []
 
 
+async def test_a_price_refused_because_it_was_taken_before_is_no_failure(desk: Desk) -> None:
+    """The first answer was lost, then came a bid: the ad is looked at and shows the price, so nothing has failed."""
+    listing = await desk.publish(pictures=0)
+    desk.simulator.fault("price", "lost_answer")
+    await desk.catalog.change_price(desk.account_id, "A", 25_000)
+    await until(lambda: desk.called().get("price") == 1)
+    await desk.idle()
+    desk.simulator.bid(listing.tradera_item_id or 0)
+    desk.forward(5)
+    await until(lambda: desk.called().get("read_item") == 1)
+    await desk.idle()
+    assert await failures(desk) == []
+    assert (await desk.listing()).price_kr == 250
+
+
 async def test_a_price_changed_back_while_the_first_is_under_way_wins(desk: Desk) -> None:
     """100 -> 250 is being sent when the owner wants 100 again: the ad ends up at 100."""
     listing = await desk.publish(pictures=0)

@@ -108,6 +108,7 @@ async def test_a_closing_waits_for_an_order_that_is_being_looked_up(desk: Desk) 
     await settled(desk)
     assert await desk.told("listing.ended") == []
     assert await desk.waiting_jobs("close") == []
+    assert {row["state"] for row in await rows(desk.database, "SELECT state FROM inbox")} == {"done"}
 
 
 async def test_an_order_after_the_closing_still_sells(desk: Desk) -> None:

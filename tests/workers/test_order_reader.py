@@ -261,6 +261,17 @@ async def test_a_sold_ad_without_its_order_is_not_called_unsold(desk: Desk) -> N
     assert await desk.told("listing.ended") == []
 
 
+async def test_a_closed_ad_waits_for_the_order_that_was_told_of_it(desk: Desk) -> None:
+    """Push has told of an order that cannot be looked up yet: the pass does not call the ad unsold."""
+    ad = await live(desk)
+    await desk.simulator.close(ad, push=False)
+    await push(desk, order_created(999, ad))
+    await until(lambda: desk.called().get("orders_by_id") == 1)
+    await reconcile(desk)
+    assert desk.called()["orders"] == 1
+    assert (await desk.listing()).state is ListingState.LIVE
+
+
 async def test_passes_come_at_their_interval_and_ask_from_the_cursors_on(desk: Desk) -> None:
     """The second pass asks for what is newer than the first saw; a pass on quiet ads costs two calls."""
     await live(desk)

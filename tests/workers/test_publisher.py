@@ -207,7 +207,8 @@ async def test_a_changed_title_makes_a_new_request(desk: Desk, step: str) -> Non
     ad = ad_of(desk, item)
     assert ad.body["title"] == "Rörstrand tekanna"
     assert len(ad.images) == 2
-    assert desk.called()["commit"] == 1
+    assert (desk.called()["create"], desk.called()["commit"]) == (2, 1)
+    assert desk.called()["image"] == (2 if step == "create" else 3)
 
 
 async def test_changed_pictures_make_a_new_request_when_they_are_ready(desk: Desk) -> None:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from rheod.domain.errors import StoreUnavailable
 from rheod.domain.model import ItemSpec, ItemType
 from rheod.store import outbox
 from rheod.store.database import Database
 from rheod.store.outbox import Attempt
-from rheod.workers.upkeep import Heartbeat, Upkeep
+from rheod.workers.upkeep import LOG_ALARM_BYTES, Heartbeat, Upkeep
 from tests.bookkeeping import Clock, rows
 from tests.workers.desk import Desk
 from tests.workers.waiting import until
@@ -126,3 +129,22 @@ async def test_a_chore_that_cannot_write_is_tried_again(database: Database, cloc
     async with running(upkeep.run()) as task:
         await until(lambda: len(tries) >= 3)
         assert not task.done()
+
+
+async def test_a_long_log_is_told_once_and_so_is_its_end(database: Database, clock: Clock) -> None:
+    """Over 64 MiB somebody has been reading for long (G8); said when it begins and when it is over."""
+
+    async def save() -> None:
+        await asyncio.sleep(0)
+
+    log = await database.read(lambda db: Path(db.execute("PRAGMA database_list").fetchone()["file"] + "-wal"))
+    upkeep = Upkeep(database=database, now=clock, save_uses=save, keep_days=90, every_s=0.01)
+    with capture_logs() as logs:
+        size = log.stat().st_size
+        os.truncate(log, LOG_ALARM_BYTES + 1)  # beyond the last frame, where nobody reads
+        async with running(upkeep.run()):
+            await until(lambda: [line for line in logs if "log grows" in line["event"]])
+            os.truncate(log, size)
+            await until(lambda: [line for line in logs if "short again" in line["event"]])
+    told = [line["event"].partition(" log ")[2] for line in logs if "write-ahead" in line["event"]]
+    assert [words.partition(":")[0] for words in told] == ["grows", "is short again"]

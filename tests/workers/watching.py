@@ -46,7 +46,7 @@ async def idle(lane: Lane, pick: CountingPick, ring: Callable[[], None]) -> None
 
 
 async def looks_at_rest(pick: CountingPick, during_s: float = 0.06) -> int:
-    """How often the lane looks for work in a while in which nobody rings."""
+    """How often the lane looks for work in a while in which nobody rings: once at most, for a bell rung before."""
     clock = asyncio.get_running_loop().time
     looks, end = pick.looks, clock() + during_s
     await until(lambda: clock() >= end)

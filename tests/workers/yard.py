@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -133,3 +134,20 @@ class LatePick(ByDueTime):
         ms, self._ms = self._ms, 0
         self._clock.forward(ms)
         return super().next_at(db, now)
+
+
+class SlowPick(ByDueTime):
+    """A pick that, once armed, has read the store and then waits to say what it saw until `release`."""
+
+    def __init__(self) -> None:
+        super().__init__(LaneName.SALES)
+        self.armed = False
+        self.has_read = False
+        self.release = threading.Event()
+
+    def jobs(self, db: sqlite3.Connection, now: int, limit: int, lane: Lane) -> list[Job]:
+        found = super().jobs(db, now, limit, lane)
+        if self.armed:
+            self.armed, self.has_read = False, True
+            self.release.wait(timeout=5)
+        return found

@@ -1,0 +1,112 @@
+"""The real daemon while Tradera and the push queue go wrong in every way: the API stays up, one line each way, then all is made good."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+
+import pytest
+
+from rheod.sandbox.queue import QueueServer
+from tests.fakes import ill
+from tests.fakes.front import Misbehave, front
+from tests.test_whole_daemon import Town, town
+
+QUICK = {"RHEOD_TRADERA__REQUEST_TIMEOUT_S": "1", "RHEOD_PUSH__WAIT_S": "1"}
+WAYS: dict[str, Misbehave] = {
+    **ill.EVERY,
+    "500": ill.status(500),
+    "502": ill.status(502),
+    "403": ill.status(403),
+}
+
+
+def told(one: Town, event: str) -> int:
+    """How many lines of the log are this event."""
+    return one.daemon.log_file.read_text(encoding="utf-8").count(f'"event": "{event}"')
+
+
+async def quick_answers(one: Town, name: str) -> None:
+    """The API takes and shows an item, each within a second."""
+    began = time.monotonic()
+    await one.put(name)
+    await one.get(name)
+    assert time.monotonic() - began < 2
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_an_outage_of_both_remotes_is_told_once_each_way_and_made_good(
+    tmp_path: Path, queue_server: QueueServer, way: str
+) -> None:
+    """PUTs are answered all the while, few calls are made, and what waited goes live and sells after."""
+    async with front() as tradera, front() as aws:
+        own = {
+            "RHEOD_TRADERA__BASE_URL": f"{tradera.url}/v4",
+            "RHEOD_PUSH__ENDPOINT_URL": aws.url,
+            **QUICK,
+        }
+        tradera.ill = WAYS[way]
+        aws.ill = WAYS["html" if way == "enormous" else way]
+        async with town(tmp_path, queue_server, **own) as one:
+            tradera.carry_to(one.sandbox.tradera.base_url.removesuffix("/v4"))
+            aws.carry_to(queue_server.endpoint_url)
+            await quick_answers(one, "M-1")
+            await one.until_event("M-1", "item.images_ready")
+            await one.until(lambda: told(one, "remote is away") == 1 and told(one, "push queue is away") == 1)
+            await quick_answers(one, "M-2")
+            assert len(tradera.calls) <= 4
+            tradera.ill = aws.ill = None
+            await one.until_event("M-1", "listing.created")
+            await one.until_event("M-2", "listing.created")
+            await one.sandbox.tradera.sell(one.ad_of("M-1"), 1100)
+            await one.until_event("M-1", "item.sold")
+            assert len(one.sandbox.tradera.live_items()) == 1
+            for line in ("remote is away", "remote is back", "push queue is away", "push queue is back"):
+                assert told(one, line) == 1, line
+            assert one.daemon.lives == 1
+
+
+async def test_a_dead_token_pauses_the_account_with_one_message(
+    tmp_path: Path, queue_server: QueueServer
+) -> None:
+    """Ten items with a token Tradera refuses: one line, two calls more at most, and no item fails (F47)."""
+    async with front() as tradera:
+        own = {"RHEOD_TRADERA__BASE_URL": f"{tradera.url}/v4"}
+        async with town(tmp_path, queue_server, **own) as one:
+            tradera.ill = ill.status(401)
+            tradera.carry_to(one.sandbox.tradera.base_url.removesuffix("/v4"))
+            await asyncio.gather(*(one.put(f"T-{number}") for number in range(10)))
+            await one.until(lambda: told(one, "Tradera calls paused") == 1)
+            for number in range(10):
+                await one.until_event(f"T-{number}", "item.images_ready")
+            spent = len(tradera.calls)
+            shown = await one.daemon.ask_admin("GET", "/status")
+            assert ["tradera.user_token" in pause["reason"] for pause in shown["pauses"]] == [True]
+            assert spent <= 4
+            assert told(one, "Tradera calls paused") == 1
+            assert "listing.failed" not in one.events("T-0")
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "sentence"),
+    [
+        ("InvalidClientTokenId", "No", "check push.access_key_id"),
+        ("ExpiredToken", "No", "check push.access_key_id"),
+        ("QueueDoesNotExist", "No", "check push.queue_url"),
+        ("SignatureDoesNotMatch", "Signature expired: now", "clock is wrong"),
+    ],
+)
+async def test_what_is_wrong_with_aws_is_named_and_asked_rarely(
+    tmp_path: Path, queue_server: QueueServer, code: str, message: str, sentence: str
+) -> None:
+    """One line that says what to do, one call, and items are sold on meanwhile (F60)."""
+    async with front() as aws:
+        aws.ill = ill.aws_refusal(code, message)
+        async with town(tmp_path, queue_server, RHEOD_PUSH__ENDPOINT_URL=aws.url) as one:
+            await one.put("Q-1")
+            await one.until_event("Q-1", "listing.created")
+            log = one.daemon.log_file.read_text(encoding="utf-8")
+            assert log.count("push queue is away") == 1
+            assert sentence in log
+            assert len(aws.calls) == 1
