@@ -1,0 +1,155 @@
+"""What must hold at the end of every run: reliability.md's invariants, read from the remotes' records and the stopped store.
+
+Each check yields sentences about what leaks; none means that nothing was lost and nothing happened twice.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+from rheod.domain.model import WEBHOOK_EVENTS
+from tests.crash.erp import Erp
+from tests.crash.stories import Story
+
+_RECONCILE = ("updated_items", "seller_items", "orders")
+
+
+def leaks(erp: Erp, story: Story, *, extra_calls: int, asked_twice: bool) -> list[str]:
+    """Everything that is wrong after a run; `extra_calls` are allowed for kills and planned faults.
+
+    `asked_twice`: the ERP may have repeated a wish that had been carried out, so that it was refused twice.
+    """
+    with sqlite3.connect(f"{(erp.folder / 'rheod.db').as_uri()}?mode=ro", uri=True) as db:
+        found = [
+            *_store(db),
+            *_nothing_left(db, erp.folder),
+            *_milestones(db, story, asked_twice=asked_twice),
+            *_deliveries(db, erp),
+            *_messages(db, erp),
+        ]
+    db.close()
+    return [*found, *_auctions(erp), *_calls(erp, story, extra_calls), *_log(erp.daemon.log_file)]
+
+
+def _store(db: sqlite3.Connection) -> Iterator[str]:
+    verdict = db.execute("PRAGMA integrity_check").fetchone()[0]
+    if verdict != "ok":
+        yield f"I8: integrity_check says {verdict}"
+    broken = db.execute("PRAGMA foreign_key_check").fetchall()
+    if broken:
+        yield f"I8: foreign_key_check finds {broken}"
+
+
+def _nothing_left(db: sqlite3.Connection, folder: Path) -> Iterator[str]:
+    """No job but the next reconciliation, no temporary file, no picture's row without its file."""
+    jobs = db.execute("SELECT kind, subject, state, reason FROM jobs WHERE kind <> 'reconcile'").fetchall()
+    if jobs:
+        yield f"stuck: jobs are left: {jobs}"
+    parts = [each.name for each in (folder / "images" / "tmp").glob("*")]
+    if parts:
+        yield f"temporary files are left: {parts}"
+    for name, size in db.execute("SELECT file, size_bytes FROM pictures WHERE state = 'ready'"):
+        file = folder / "images" / name
+        if not file.is_file() or file.stat().st_size != size:
+            yield f"a picture's row has no such file: {name}"
+
+
+def _milestones(db: sqlite3.Connection, story: Story, *, asked_twice: bool) -> Iterator[str]:
+    """I4: every milestone exactly once, of every item exactly one row."""
+    told: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    rows = db.execute("SELECT external_id, notices.type FROM notices JOIN items ON items.id = item_id")
+    for external_id, kind in rows:
+        told[external_id][kind] += 1
+    for external_id, wanted in story.milestones.items():
+        seen = told.pop(external_id, Counter())
+        if asked_twice and seen["listing.failed"] == 2:
+            seen["listing.failed"] = 1
+        if seen != wanted:
+            yield f"I4: {external_id} has {dict(seen - wanted)} too many and {dict(wanted - seen)} too few"
+    if told:
+        yield f"I4: items nobody sent: {dict(told)}"
+    twice = db.execute("SELECT external_id FROM items GROUP BY external_id HAVING count(*) > 1").fetchall()
+    if twice:
+        yield f"P2: more than one item for {twice}"
+
+
+def _deliveries(db: sqlite3.Connection, erp: Erp) -> Iterator[str]:
+    """I4, I5, P6: each event arrives, always with the stored bytes and good signatures; attempts only go up."""
+    bodies = dict(db.execute("SELECT event_id, body FROM notices WHERE body IS NOT NULL").fetchall())
+    kinds = dict(db.execute("SELECT event_id, type FROM notices").fetchall())
+    missing = {each: kind for each, kind in kinds.items() if (kind in WEBHOOK_EVENTS) != (each in bodies)}
+    if missing:
+        yield f"I4: events without a body, or the reverse: {missing}"
+    arrived: set[str] = set()
+    for each in erp.shop.received:
+        event_id = json.loads(each.body)["eventId"]
+        if each.status == 200:
+            arrived.add(event_id)
+        if each.body != bodies.get(event_id):
+            yield f"I5: {event_id} arrived with a body that is not the stored one"
+        if not (each.rheo_ok and each.standard_ok):
+            yield f"P6: {event_id} arrived with a bad signature"
+    if arrived != bodies.keys():
+        yield f"P6: events that never arrived: {[kinds[each] for each in bodies.keys() - arrived]}"
+    last: dict[int, int] = {}
+    for seq, attempt in db.execute("SELECT notice_seq, attempt FROM deliveries ORDER BY id"):
+        if attempt <= last.get(seq, 0):
+            yield f"F11: attempts of notice {seq} go from {last[seq]} back to {attempt}"
+        last[seq] = attempt
+
+
+def _messages(db: sqlite3.Connection, erp: Erp) -> Iterator[str]:
+    """I3: every message that was deleted from the queue is kept here and dealt with, and by now that is all of them."""
+    kept = dict(db.execute("SELECT message_id, state FROM inbox"))
+    lost = set(erp.queue.deleted) - kept.keys()
+    if lost:
+        yield f"I3: messages deleted and not kept: {sorted(lost)}"
+    if set(erp.queue.deleted) != set(erp.queue.sent):
+        yield f"I3: {len(erp.queue.sent)} messages were sent, {len(set(erp.queue.deleted))} were taken"
+    if set(kept.values()) - {"done"}:
+        yield f"I3: messages not dealt with: {kept}"
+
+
+def _auctions(erp: Erp) -> Iterator[str]:
+    """I2: one ad ever for each item's generation, no second commit."""
+    market = erp.tradera.market
+    ever = Counter(
+        reference
+        for listing in market.listings.values()
+        if listing.visible
+        for reference in listing.own_references
+    )
+    for reference, count in ever.items():
+        if count > 1:
+            yield f"I2: {reference} was auctioned {count} times"
+    items = Counter(reference.rsplit(":", 1)[0] for reference in ever)
+    again = [item for item, count in items.items() if count > 1]
+    if again:
+        yield f"I2: items auctioned more than once: {again}"
+    if market.second_commits:
+        yield f"I2: {market.second_commits} second commits"
+    live = erp.tradera.live_items()
+    if live:
+        yield f"I2: ads still up: {[each.own_references for each in live]}"
+
+
+def _calls(erp: Erp, story: Story, extra: int) -> Iterator[str]:
+    """I10: what the story needs, and for each kill or fault what had to be repeated."""
+    made = erp.tradera.calls_by_operation()
+    for name in _RECONCILE:
+        if made.pop(name, 0) > erp.lives + extra:
+            yield f"I10: {name} called more than once in a life"
+    over = made - story.calls
+    if over.total() > extra:
+        yield f"I10: calls beyond the story's: {dict(over)}"
+
+
+def _log(file: Path) -> Iterator[str]:
+    """I12: nothing failed in a way nobody foresaw."""
+    for line in file.read_text("utf-8").splitlines():
+        if "unexpectedly" in line or "never retrieved" in line or "Traceback" in line:
+            yield f"I12: the log says {line[:300]}"

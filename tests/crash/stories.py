@@ -1,0 +1,141 @@
+"""The stories the sweep plays: between them every crash point is passed. Each is the same whatever is killed in it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from rheod.sandbox.shop import CUT
+from tests.crash.erp import Erp
+
+WENT_LIVE = Counter({"item.created": 1, "item.images_ready": 1, "listing.created": 1})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Story:
+    """A story, with the milestones every item must have in the end and how often each Tradera call may be made."""
+
+    play: Callable[[Erp, str], Awaitable[None]]
+    milestones: dict[str, Counter[str]]
+    calls: Counter[str]
+
+
+async def _day(erp: Erp, crash_at: str) -> None:
+    """Items come, are published, repriced, refused, delisted, deleted, sold and end unsold, all on one day."""
+    erp.shop.answer_with([500, CUT])
+    async with erp.daemon_running(crash_at):
+        async with asyncio.TaskGroup() as group:
+            for act in (_sold, _delisted, _deleted, _unsold, _changed):
+                group.create_task(act(erp))
+        await erp.settled()
+        await _promises_hold(erp)
+
+
+async def _sold(erp: Erp) -> None:
+    """Published, sent again, repriced, not delisted because of a bid, sold by push."""
+    await erp.put("sold", pictures=2)
+    await erp.put("sold", pictures=2)
+    ad = erp.tradera.market.listings[await erp.live("sold")]
+    await erp.patch("sold", price=700)
+    await erp.until("the new price at Tradera", lambda: ad.opening == 700)
+    erp.tradera.bid(ad.item_id)
+    await erp.patch("sold", status="not_listed")
+    await erp.event("sold", "listing.failed")
+    await erp.tradera.sell(ad.item_id, 1100)
+    await erp.event("sold", "item.sold")
+
+
+async def _delisted(erp: Erp) -> None:
+    await erp.put("delisted", pictures=1)
+    await erp.live("delisted")
+    await erp.patch("delisted", status="not_listed")
+    await erp.shows("delisted", rheoStatus="not_listed", traderaStatus="ended")
+
+
+async def _deleted(erp: Erp) -> None:
+    await erp.put("deleted", pictures=1)
+    await erp.live("deleted")
+    await erp.delete("deleted")
+
+    async def gone() -> bool:
+        return await erp.shown("deleted") is None
+
+    await erp.until("the end of the deleted item", gone)
+
+
+async def _unsold(erp: Erp) -> None:
+    await erp.put("unsold", pictures=1)
+    await erp.tradera.end_unsold(await erp.live("unsold"))
+    await erp.event("unsold", "listing.ended")
+
+
+async def _changed(erp: Erp) -> None:
+    """A draft that gets another title and one more picture."""
+    await erp.put("changed", pictures=1, autoPublishTradera=False)
+    await erp.event("changed", "item.images_ready")
+    await erp.put("changed", pictures=2, autoPublishTradera=False, title="Dörr vänster fram")
+
+
+async def _back(erp: Erp, crash_at: str) -> None:
+    """While the daemon was down, one ad was sold and one ended, and no message told of it."""
+    async with erp.daemon_running(None):
+        await erp.put("sold", pictures=1)
+        await erp.put("unsold", pictures=1)
+        sold, unsold = await erp.live("sold"), await erp.live("unsold")
+        await erp.settled()
+    await erp.tradera.sell(sold, 1100, push=False)
+    await erp.tradera.end_unsold(unsold, push=False)
+    async with erp.daemon_running(crash_at):
+        await erp.event("sold", "item.sold")
+        await erp.event("unsold", "listing.ended")
+        await erp.settled()
+        await _promises_hold(erp)
+
+
+async def _promises_hold(erp: Erp) -> None:
+    """I1: everything acknowledged is there, under the number that was promised, as it was last sent."""
+    for external_id, item_ids in erp.promised.items():
+        shown = await erp.shown(external_id)
+        if external_id in erp.deleted:
+            assert shown is None, f"I1: deleted {external_id} is still shown"
+            continue
+        assert shown is not None, f"I1: acknowledged {external_id} is gone"
+        assert {shown["rheoItemId"]} == item_ids, f"I1: {external_id} was promised as {item_ids}"
+        body = erp.bodies[external_id]
+        assert shown["title"] == body["title"], f"I1: {external_id} has another title"
+        assert shown["price"] == body["price"], f"I1: {external_id} has another price"
+        states = [image["state"] for image in shown["images"]]
+        assert states == ["ready"] * len(body["imageUrls"]), f"I1: pictures of {external_id} are {states}"
+
+
+DAY = Story(
+    play=_day,
+    milestones={
+        "sold": WENT_LIVE + Counter({"price.updated": 1, "listing.failed": 1, "item.sold": 1}),
+        "delisted": WENT_LIVE + Counter({"item.unlisted": 1}),
+        "deleted": WENT_LIVE + Counter({"item.deleted": 1}),
+        "unsold": WENT_LIVE + Counter({"listing.ended": 1}),
+        "changed": Counter({"item.created": 1, "item.images_ready": 2, "item.updated": 1}),
+    },
+    calls=Counter(
+        {"create": 4, "image": 5, "commit": 4, "results": 4, "price": 1, "end": 3, "read_item": 1}
+        | {"orders_by_id": 1}
+    ),
+)
+BACK = Story(
+    play=_back,
+    milestones={
+        "sold": WENT_LIVE + Counter({"item.sold": 1}),
+        "unsold": WENT_LIVE + Counter({"listing.ended": 1}),
+    },
+    calls=Counter({"create": 2, "image": 2, "commit": 2, "results": 2}),
+)
+_AT_A_RETURN = {"orders", "updated_items", "seller_items", "reconcile"}
+
+
+def story_of(point: str) -> Story:
+    """The story in which a point is passed first."""
+    step, _, moment = point.partition(".")
+    return BACK if step in _AT_A_RETURN and (step, moment) != ("orders", "settled") else DAY

@@ -1,0 +1,56 @@
+"""The crash-point sweep: kill the real daemon at every named point, start it again, and nothing is lost or done twice.
+
+By default every point is tried once (and a few more transactions); `RHEOD_SWEEP=full` tries every passing of every
+point, a number the first so many. What a failing run leaves is kept in the test's folder.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.crash.points import crash_points
+from tests.crash.sweep import Sweep
+
+_ALL = 100_000
+_LATER_COMMITS = (20, 45, 70)
+"""By default also a few later transactions, spread over the day."""
+
+
+def most_passings() -> int:
+    """How many passings of each point are tried."""
+    asked = os.environ.get("RHEOD_SWEEP", "1")
+    return _ALL if asked == "full" else int(asked)
+
+
+def chosen_points() -> list[str]:
+    """The points to try: all, or those that begin with one of `RHEOD_SWEEP_POINTS` (by comma)."""
+    chosen = tuple(os.environ.get("RHEOD_SWEEP_POINTS", "").split(","))
+    return [point for point in crash_points() if point.startswith(chosen)]
+
+
+@pytest.mark.timeout(0)
+async def test_a_kill_at_any_point_loses_nothing_and_does_nothing_twice(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """I1 to I5, I8, I10 and I12 hold after a kill at each point; every point is passed by the story it belongs to."""
+    sweep = Sweep(tmp_path)
+    most = most_passings()
+    points = chosen_points()
+    await sweep.all(points, most=most)
+    if most == 1:
+        async with asyncio.TaskGroup() as group:
+            for point in ("store.before_commit", "store.committed"):
+                for k in _LATER_COMMITS if point in points else ():
+                    group.create_task(sweep.one(point, k))
+    with capsys.disabled():
+        print(f"\n{sweep.summary()}")  # noqa: T201 - the figures are what one runs it for
+    leaking = [str(run) for run in sweep.runs if run.leaks]
+    assert not leaking, "\n".join(["", *leaking])
+    never = [run.point for run in sweep.runs if run.k == 1 and not run.died]
+    assert not never, f"no story passes {never}"
+    late = [run for run in sweep.runs if (run.resumed_ms or 0) > 5000]
+    assert not late, f"P4: work resumed later than 5 s after READY: {late}"
