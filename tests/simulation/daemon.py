@@ -1,0 +1,308 @@
+"""One life of the daemon: the real catalog, lanes, workers and poller, wired as `rheod/assembly.py` wires them."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from random import Random
+from typing import Literal
+
+from rheod.catalog.items import Catalog, Forecast
+from rheod.catalog.publishing import Schedule
+from rheod.catalog.sales import SellersAndSite
+from rheod.catalog.unit import Books, UnitOfWork
+from rheod.clients.tradera_wire import Seller
+from rheod.domain.budget import Allowance
+from rheod.domain.errors import StoreUnavailable
+from rheod.domain.model import CallClass, JobKind, JobOrder, LaneName
+from rheod.store import accounts
+from rheod.store.jobs import Owner
+from rheod.store.ledger import Ledger
+from rheod.workers.ad_keeper import AdKeeper
+from rheod.workers.advert import AdDefaults
+from rheod.workers.asker import Asker, AskOptions
+from rheod.workers.calls import Rules, TraderaCalls
+from rheod.workers.closer import Closer
+from rheod.workers.deliverer import ByEndpoint, Deliverer, DeliveryRules
+from rheod.workers.image_fetcher import ImageFetcher
+from rheod.workers.lane import Bells, ByDueTime, ByUrgency, Lane
+from rheod.workers.order_reader import OrderReader, ReconcileOptions
+from rheod.workers.publisher import Publisher, PublishOptions
+from rheod.workers.push_poller import PushPoller
+from rheod.workers.tradera_desk import TraderaDesk
+from tests.simulation.doze import Dozing
+from tests.simulation.faults import Faults
+from tests.simulation.life import Life
+from tests.simulation.loop import VirtualLoop
+from tests.simulation.market import Market
+from tests.simulation.peers_push import Pushes, SimulatedQueue
+from tests.simulation.peers_tradera import CallCounts, SimulatedTradera
+from tests.simulation.peers_web import (
+    HOOK_SECRET,
+    Receiver,
+    SimulatedEndpoint,
+    SimulatedRenderer,
+    SimulatedShop,
+)
+from tests.simulation.store import SimulatedStore
+
+START_MS = 1_767_225_600_000
+"""2026-01-01T00:00:00Z."""
+
+SITE = "https://www.tradera.com"
+ASK_DELAYS_S = (10, 10, 20, 40, 80, 160, 600)
+RETRY_DELAYS_S = (1, 2, 4, 8, 16, 60, 300, 1800, 7200, 18_000, 36_000, 50_400, 64_800, 86_400)
+
+DEFAULTS = AdDefaults(
+    category_id={"books": 521, "other": 344_480},
+    duration_days=7,
+    restarts=0,
+    accepted_bidder_id=1,
+    condition="used",
+    listing_type="auction",
+    shipping_provider_id=6,
+    shipping_cost_kr=66,
+    pickup_option_id=8,
+    payment_option_ids=(),
+    vat=None,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnerSettings:
+    """What the owner of this run has set."""
+
+    members: tuple[int, ...]
+    daily_calls: int
+    push: bool
+    in_doubt: Literal["resend", "recreate"]
+
+    @property
+    def references(self) -> list[str]:
+        """The accounts' references; the first is the default one."""
+        return ["", *(f"member-{number}" for number in self.members[1:])]
+
+    @property
+    def allowance(self) -> Allowance:
+        """The call budget, with the shares of the settings' defaults."""
+        return Allowance(limit=self.daily_calls, reserve_share=0.2, reconcile_share=0.1 if self.push else 0.4)
+
+    def account_id(self, place: int) -> str:
+        """The fixed id of an account."""
+        return f"account-{place}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What outlives the daemon: its settings, its disk, the peers, chance and the loop."""
+
+    settings: OwnerSettings
+    db: sqlite3.Connection
+    images_dir: Path
+    market: Market
+    pushes: Pushes
+    receiver: Receiver
+    counts: CallCounts
+    faults: Faults
+    rng: Random
+    loop: VirtualLoop
+
+    def now(self) -> int:
+        """The time (ms UTC)."""
+        return START_MS + round(self.loop.time() * 1000)
+
+
+class Daemon:
+    """The parts of one life, built anew at every start."""
+
+    def __init__(self, around: Surroundings, life: Life) -> None:
+        self.life = life
+        self.ledger: Ledger | None = None
+        self._around = around
+        self._bells = Bells()
+        self._rung: set[LaneName] = set()
+        self._store = SimulatedStore(db=around.db, faults=around.faults, life=life)
+        self.books = Books(database=self._store, now=around.now, rng=around.rng, ring=self._ring_soon)
+        self.sellers = SellersAndSite(
+            accounts={
+                member: around.settings.account_id(place)
+                for place, member in enumerate(around.settings.members)
+            },
+            site_url=SITE,
+            closed_grace_ms=30_000,
+        )
+        self.catalog = Catalog(books=self.books, forecast=self._forecast, new_secret=lambda: HOOK_SECRET)
+
+    def _ring_soon(self, lane: LaneName) -> None:
+        """Ring in a fixed order, so that a seed means the same in every process."""
+        if not self._rung:
+            self._around.loop.call_soon(self._ring)
+        self._rung.add(lane)
+
+    def _ring(self) -> None:
+        rung, self._rung = self._rung, set()
+        for lane in LaneName:
+            if lane in rung:
+                self._bells.ring(lane)
+
+    def _forecast(self) -> Forecast:
+        calls = self.ledger.times(now=self._around.now()) if self.ledger else []
+        return Forecast(calls=calls, ceiling=self._around.settings.allowance.ceiling(CallClass.PUBLISH))
+
+    async def run(self) -> None:
+        """Start and work until cancelled. Raises StoreUnavailable when it cannot start now."""
+        around = self._around
+        references = around.settings.references
+        await self._store.write(partial(accounts.ensure, references=references, now=around.now()))
+        self.ledger = await self._store.read(partial(Ledger.load, now=around.now()))
+        lanes = [self._images_lane(), self._hooks_lane(), self._sales_lane()]
+        lanes += [
+            self._tradera_lane(place, member, self.ledger)
+            for place, member in enumerate(around.settings.members)
+        ]
+        for place in range(len(around.settings.members)):
+            await self.books.write(partial(_order_reconcile, around.settings.account_id(place)))
+        async with asyncio.TaskGroup() as group:
+            for lane in lanes:
+                group.create_task(lane.run(), name=lane.name)
+            if around.settings.push:
+                group.create_task(self._poller().run(), name="push")
+
+    def _images_lane(self) -> Lane:
+        around = self._around
+        fetcher = ImageFetcher(
+            books=self.books,
+            client=SimulatedShop(faults=around.faults, life=self.life),
+            renderer=SimulatedRenderer(faults=around.faults, life=self.life),
+            images_dir=around.images_dir,
+        )
+        fetcher.sweep()
+        return Lane(
+            name="images",
+            books=self.books,
+            pick=Dozing(ByDueTime(LaneName.IMAGES)),
+            bell=self._bells.new(LaneName.IMAGES),
+            work=fetcher.fetch,
+            concurrency=4,
+        )
+
+    def _hooks_lane(self) -> Lane:
+        around = self._around
+        deliverer = Deliverer(
+            books=self.books,
+            client=SimulatedEndpoint(receiver=around.receiver, faults=around.faults, life=self.life),
+            rules=DeliveryRules(
+                retry_delays_s=RETRY_DELAYS_S, check_url=lambda _: None, user_agent="rheod/0"
+            ),
+        )
+        return Lane(
+            name="hooks",
+            books=self.books,
+            pick=Dozing(ByEndpoint()),
+            bell=self._bells.new(LaneName.HOOKS),
+            work=deliverer.deliver,
+            concurrency=8,
+        )
+
+    def _sales_lane(self) -> Lane:
+        return Lane(
+            name="sales",
+            books=self.books,
+            pick=Dozing(ByDueTime(LaneName.SALES)),
+            bell=self._bells.new(LaneName.SALES),
+            work=Closer(books=self.books, sellers=self.sellers).close,
+            concurrency=4,
+        )
+
+    def _calls(self, place: int, member: int, ledger: Ledger) -> TraderaCalls:
+        around = self._around
+        return TraderaCalls(
+            books=self.books,
+            ledger=ledger,
+            rules=Rules(allowance=around.settings.allowance, per_operation={}),
+            client=SimulatedTradera(
+                market=around.market,
+                faults=around.faults,
+                life=self.life,
+                now=around.now,
+                counts=around.counts,
+            ),
+            seller=Seller(member, "test-token"),
+            account_id=around.settings.account_id(place),
+        )
+
+    def _tradera_lane(self, place: int, member: int, ledger: Ledger) -> Lane:
+        around = self._around
+        calls = self._calls(place, member, ledger)
+        options = PublishOptions(
+            defaults=DEFAULTS,
+            images_dir=around.images_dir,
+            max_images=8,
+            image_format=0,
+            has_mega=False,
+            in_doubt=around.settings.in_doubt,
+            schedule=Schedule(first_ask_ms=ASK_DELAYS_S[0] * 1000),
+        )
+        publisher = Publisher(books=self.books, calls=calls, options=options)
+        asking = AskOptions(delays_s=ASK_DELAYS_S, doubt_ms=24 * 3600 * 1000, site_url=SITE)
+        interval_s = 3600 if around.settings.push else 900
+        desk = TraderaDesk(
+            publisher=publisher,
+            asker=Asker(books=self.books, calls=calls, publisher=publisher, options=asking),
+            keeper=AdKeeper(books=self.books, calls=calls, defaults=DEFAULTS),
+            reader=OrderReader(
+                books=self.books,
+                calls=calls,
+                sellers=self.sellers,
+                options=ReconcileOptions(interval_ms=interval_s * 1000),
+            ),
+        )
+        return Lane(
+            name=f"tradera:{member}",
+            books=self.books,
+            pick=Dozing(ByUrgency(calls.account_id)),
+            bell=self._bells.new(LaneName.TRADERA),
+            work=desk.work,
+            concurrency=1,
+        )
+
+    def _poller(self) -> PushPoller:
+        around = self._around
+        queue = SimulatedQueue(pushes=around.pushes, faults=around.faults, life=self.life)
+        return PushPoller(books=self.books, queue=queue, sellers=self.sellers, rng=around.rng)
+
+
+def _order_reconcile(account_id: str, unit: UnitOfWork) -> None:
+    wanted = JobOrder(lane=LaneName.TRADERA, kind=JobKind.RECONCILE, subject=account_id)
+    unit.order_for(wanted, Owner(account_id=account_id))
+
+
+async def keep_running(around: Surroundings, lives: list[Daemon], troubles: list[str]) -> None:
+    """What systemd does: start the daemon, and start it again when it has died. `lives` gets each one."""
+
+    def note(where: str) -> None:
+        troubles.append(f"{around.loop.time():.3f} {where}")
+
+    while True:
+        daemon = Daemon(around, Life(note))
+        lives.append(daemon)
+        running = asyncio.create_task(daemon.run(), name="daemon")
+        killed = asyncio.create_task(daemon.life.over.wait(), name="kill")
+        try:
+            await asyncio.wait([running, killed], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            daemon.life.kill("at its end")
+            killed.cancel()
+            running.cancel()
+            await asyncio.wait([running, killed])
+        if not running.cancelled() and not _could_not_start(running.exception()):
+            raise AssertionError("a loop of the daemon died") from running.exception()
+        long_s = around.faults.between(60, 7200) if around.faults.chance(0.1) else 0.0
+        await asyncio.sleep(around.faults.between(1, 5) + long_s)
+
+
+def _could_not_start(error: BaseException | None) -> bool:
+    return isinstance(error, StoreUnavailable)

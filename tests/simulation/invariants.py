@@ -1,0 +1,258 @@
+"""What must hold: at any time, whenever an ad goes live, and once everything has settled (reliability.md, I1 to I12)."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections import Counter, defaultdict
+from typing import Any
+
+from rheod.domain.ad_text import whole_kronor
+from rheod.domain.budget import WINDOW_MS
+from rheod.domain.model import RheoStatus, TraderaStatus
+from rheod.store.ledger import Ledger
+from tests.simulation.daemon import Daemon, Surroundings
+from tests.simulation.market import Listed
+from tests.simulation.people import Owner
+
+_MINUTE_MS = 60_000
+
+
+def _rows(db: sqlite3.Connection, query: str, *values: object) -> list[dict[str, Any]]:
+    return [dict(row) for row in db.execute(query, values).fetchall()]
+
+
+def _item_of(around: Surroundings, listed: Listed) -> dict[str, Any]:
+    """Our row of the item behind an ad."""
+    item_id = listed.ad.own_reference.split(":")[1]
+    return _rows(around.db, "SELECT * FROM items WHERE id = ?", item_id)[0]
+
+
+def going_live(around: Surroundings, listed: Listed) -> list[str]:
+    """I2 at the moment an ad goes live: no other of this publishing, none of the same external id, none deleted."""
+    item = _item_of(around, listed)
+    found = []
+    if item["removed_at"] is not None:
+        found.append(f"I2: ad {listed.item_id} of the deleted item {item['external_id']} went live")
+    for other in around.market.requests.values():
+        if other is listed or other.committed_at is None:
+            continue
+        if other.ad.own_reference == listed.ad.own_reference:
+            found.append(f"I2: two commits of {listed.ad.own_reference} took effect")
+        theirs = _item_of(around, other)
+        same = (theirs["account_id"], theirs["external_id"]) == (item["account_id"], item["external_id"])
+        if same and other.is_live:
+            found.append(
+                f"I2: ads {other.item_id} and {listed.item_id} of {item['external_id']} are live at once"
+            )
+    return found
+
+
+def at_any_time(around: Surroundings) -> list[str]:
+    """What may never be seen: a deleted item whose ad is up, a message deleted before it was kept."""
+    found = [f"I3: deleted from SQS before it was kept: {body}" for body in around.pushes.deleted_unkept]
+    around.pushes.deleted_unkept.clear()
+    for listed in around.market.live():
+        item = _item_of(around, listed)
+        if item["removed_at"] is not None:
+            found.append(f"I2: {item['external_id']} is deleted here and ad {listed.item_id} is up")
+    return found
+
+
+def unsettled(around: Surroundings) -> list[str]:
+    """What is left to do, a sentence each; empty in the end."""
+    db = around.db
+    left = [
+        f"job {row['kind']} {row['subject']} is {row['state']}: {row['reason']}"
+        for row in _rows(db, "SELECT * FROM jobs WHERE kind <> 'reconcile'")
+    ]
+    left += [
+        f"{row['external_id']} waits for Tradera"
+        for row in _rows(
+            db, "SELECT * FROM items WHERE tradera_status = 'pending_sync' AND removed_at IS NULL"
+        )
+    ]
+    open_ones = (  # one in doubt is settled when the owner has been told to look (F48)
+        "SELECT * FROM listings WHERE state IN ('queued', 'adding', 'added', 'committing', 'committed')"
+        " AND (ask_at IS NOT NULL OR error IS NULL)"
+    )
+    left += [f"listing {row['id']} is {row['state']}" for row in _rows(db, open_ones)]
+    left += [
+        f"a message waits: {row['body']}" for row in _rows(db, "SELECT * FROM inbox WHERE state = 'new'")
+    ]
+    left += [] if around.pushes.empty else ["the push queue is not empty"]
+    return left + _ads_that_differ(around) + _sales_untold(around)
+
+
+def _ads_that_differ(around: Surroundings) -> list[str]:
+    ours = {
+        row["tradera_item_id"]: row for row in _rows(around.db, "SELECT * FROM listings WHERE state = 'live'")
+    }
+    theirs = {listed.item_id: listed for listed in around.market.live()}
+    left = [f"ad {ad} is up at Tradera and unknown here" for ad in theirs.keys() - ours.keys()]
+    left += [f"ad {ad} is up here and not at Tradera" for ad in ours.keys() - theirs.keys()]
+    for ad in sorted(ours.keys() & theirs.keys()):
+        left += _ad_that_differs(around, theirs[ad])
+    return left
+
+
+def _ad_that_differs(around: Surroundings, listed: Listed) -> list[str]:
+    item = _item_of(around, listed)
+    if item["price_ore"] and listed.price_kr != whole_kronor(item["price_ore"]) and not listed.refused_price:
+        return [
+            f"{item['external_id']} costs {listed.price_kr} kr at Tradera and {item['price_ore']} öre here"
+        ]
+    unwanted = item["rheo_status"] in {RheoStatus.SOLD, RheoStatus.NOT_LISTED, RheoStatus.ARCHIVED}
+    if (unwanted or item["delete_requested"]) and item["last_error"] is None:
+        return [f"{item['external_id']} is {item['rheo_status']} and its ad {listed.item_id} is up"]
+    return []
+
+
+def _sales(around: Surroundings) -> dict[tuple[str, str], int]:
+    """(order id, item id) -> price in öre, as Tradera has them."""
+    sales = {}
+    for _, order in around.market.orders.values():
+        for line in order.lines:
+            item = _item_of(around, around.market.ads[line.tradera_item_id])
+            sales[str(order.order_id), str(item["id"])] = line.unit_price_ore
+    return sales
+
+
+def _told(around: Surroundings, event_type: str) -> list[dict[str, Any]]:
+    rows = _rows(around.db, "SELECT * FROM notices WHERE type = ? ORDER BY seq", event_type)
+    return [{**json.loads(row["body"])["data"], "item_id": row["item_id"]} for row in rows]
+
+
+def _sales_untold(around: Surroundings) -> list[str]:
+    told = {(event.get("orderId"), event["item_id"]) for event in _told(around, "item.sold")}
+    return [f"I4: sale {sale} is untold" for sale in _sales(around) if sale not in told]
+
+
+async def broken_promises(around: Surroundings, daemon: Daemon, owner: Owner) -> list[str]:
+    """I1 and what the owner asked for last: accepted items are there, wanted ones live, sold, ended or explained."""
+    wish = owner.wish
+    view = await owner.look()
+    if wish.deleted:
+        if view is None or view.item.rheo_status is RheoStatus.ARCHIVED or view.item.delete_requested:
+            return []
+        return [f"{wish.external_id} was deleted and is {view.item.rheo_status}"]
+    if wish.spec is None:
+        return []
+    if view is None or not owner.is_kept(view):
+        return [f"I1: {wish.external_id} was accepted and is not what GET shows"]
+    item = view.item
+    fine = item.tradera_status in {TraderaStatus.ACTIVE, TraderaStatus.SOLD, TraderaStatus.ENDED}
+    if wish.wanted and not fine and item.rheo_status is not RheoStatus.SOLD and not item.last_error:
+        return [f"{wish.external_id} is wanted at Tradera and is {item.tradera_status}, with no error"]
+    return []
+
+
+def at_the_end(around: Surroundings, daemon: Daemon) -> list[str]:
+    """What must hold once all is settled."""
+    found = [f"I8: {row[0]}" for row in around.db.execute("PRAGMA integrity_check") if row[0] != "ok"]
+    found += [f"I8: {tuple(row)}" for row in around.db.execute("PRAGMA foreign_key_check")]
+    found += at_any_time(around) + _commits(around) + _events_once(around) + _deliveries(around)
+    found += _ledger(around, daemon)
+    return found + (_fair_costs(around) if around.faults.fair else [])
+
+
+def _commits(around: Surroundings) -> list[str]:
+    took = Counter(
+        listed.ad.own_reference
+        for listed in around.market.requests.values()
+        if listed.committed_at is not None
+    )
+    return [f"I2: {count} commits of {reference}" for reference, count in took.items() if count > 1]
+
+
+def _events_once(around: Surroundings) -> list[str]:
+    """I4: one listing.created for each ad that went live, one item.sold for each sale, at its price."""
+    created = Counter(event["traderaAdId"] for event in _told(around, "listing.created"))
+    live = Counter(str(x.item_id) for x in around.market.requests.values() if x.live_at is not None)
+    found = [] if created == live else [f"I4: listing.created for {created}, live were {live}"]
+    sold = [event for event in _told(around, "item.sold") if event["platform"] == "tradera"]
+    told = Counter((event["orderId"], event["item_id"]) for event in sold)
+    sales = _sales(around)
+    if told != Counter(sales.keys()):
+        found.append(f"I4: item.sold for {told}, sold were {sales}")
+    for event in sold:
+        price_ore = sales.get((event["orderId"], event["item_id"]))
+        if round(event["salePrice"] * 100) != price_ore:
+            found.append(f"I4: {event['externalId']} was sold for {price_ore} öre, told {event['salePrice']}")
+    return found
+
+
+def _deliveries(around: Surroundings) -> list[str]:
+    """I4, I5: every event arrived, with one body; of one item in the order in which it happened."""
+    receiver = around.receiver
+    rows = _rows(around.db, "SELECT * FROM notices WHERE body IS NOT NULL ORDER BY seq")
+    found = list(receiver.wrong)
+    for row in rows:
+        bodies = receiver.bodies.get(row["event_id"], set())
+        if bodies != {row["body"]}:
+            found.append(f"I5: {row['type']} {row['event_id']} arrived with {len(bodies)} bodies")
+    return found + _out_of_order(around, rows)
+
+
+def _out_of_order(around: Surroundings, rows: list[dict[str, Any]]) -> list[str]:
+    """Events of one item arrive as they happened, save those that failed alone and had to step aside."""
+    climate = around.faults.climate
+    aside = _failed_often(around.db) if climate.poison or climate.partner else set()
+    happened, arrived = defaultdict(list), defaultdict(list)
+    for row in rows:
+        if row["event_id"] not in aside:
+            happened[row["item_id"]].append(row["event_id"])
+    for event in around.receiver.firsts:
+        if event["eventId"] not in aside:
+            arrived[event["data"]["rheoItemId"]].append(event["eventId"])
+    kinds = {row["event_id"]: row["type"] for row in rows}
+    return [
+        f"I5: out of order: {[kinds[x] for x in arrived[item_id]]}, not {[kinds[x] for x in events]}"
+        for item_id, events in happened.items()
+        if arrived[item_id] != events
+    ]
+
+
+def _failed_often(db: sqlite3.Connection) -> set[str]:
+    rows = db.execute(
+        "SELECT event_id FROM notices JOIN deliveries ON notice_seq = seq WHERE status = 'failed'"
+        " GROUP BY event_id HAVING count(*) >= 6"
+    )
+    return {row[0] for row in rows.fetchall()}
+
+
+def _ledger(around: Surroundings, daemon: Daemon) -> list[str]:
+    """The ledger has every call that may have arrived, and in no 24 hours more than are allowed."""
+    found = []
+    counted: int = around.db.execute("SELECT count(*) FROM calls WHERE counted = 1").fetchone()[0]
+    arrived = around.counts.may_have_arrived
+    if counted < len(arrived):
+        found.append(f"ledger: {counted} calls counted, {len(arrived)} may have arrived")
+    limit = around.settings.daily_calls
+    for place in range(len(arrived) - limit):
+        if arrived[place + limit] - arrived[place] < WINDOW_MS - _MINUTE_MS:
+            found.append(f"ledger: more than {limit} calls in 24 h from {arrived[place]}")
+            break
+    now = around.now()
+    stored = len(Ledger.load(around.db, now=now).times(now=now))
+    remembered = len(daemon.ledger.times(now=now)) if daemon.ledger else 0
+    if remembered < stored:
+        found.append(f"ledger: {stored} calls of the window stored, {remembered} remembered")
+    return found
+
+
+def _fair_costs(around: Surroundings) -> list[str]:
+    """I10 and what a run without faults must not do at all: repeat a call, a commit or a webhook."""
+    found = []
+    calls = around.counts.by_operation
+    requests = around.market.requests.values()
+    allowed = sum(len(listed.pictures) + 4 for listed in requests)
+    used = sum(calls[each] for each in ("create", "image", "commit", "results"))
+    if used > allowed:
+        found.append(f"I10: {used} calls for {len(requests)} ads, {allowed} allowed: {calls}")
+    if around.market.second_commits:
+        found.append("a fair run has no second commit")
+    events: int = around.db.execute("SELECT count(*) FROM notices WHERE body IS NOT NULL").fetchone()[0]
+    if around.receiver.requests != events:
+        found.append(f"{around.receiver.requests} webhooks for {events} events in a fair run")
+    return found

@@ -1,0 +1,284 @@
+"""A small model of Tradera: uncommitted requests, its queue, ads, bids, orders. It counts what rheod must never do.
+
+Knows no faults of the network; those are `peers_tradera.py`'s. Times are ms UTC, prices whole kronor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from random import Random
+
+from rheod.clients.tradera_ad import FIXED_PRICE, Ad
+from rheod.clients.tradera_words import ListedItem
+from rheod.domain.model import Order, OrderLine
+
+DAY_MS = 24 * 3600 * 1000
+OK, WAITING, UNCOMMITTED = 1, 128, 256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queueing:
+    """What Tradera's queue makes of one commit: how long it takes, the code, and how it tells of it.
+
+    `told_ms` is how long after that the result can be read (None: never), `quiet` leaves waiting requests out.
+    """
+
+    takes_ms: int
+    code: int = OK
+    live: bool = True
+    told_ms: int | None = 0
+    quiet: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
+class Listed:
+    """One request and the ad it becomes."""
+
+    request_id: int
+    item_id: int
+    seller: int
+    ad: Ad
+    opening_kr: int
+    buy_now_kr: int
+    pictures: list[bytes] = field(default_factory=list)
+    committed_at: int | None = None
+    commits: int = 0
+    queueing: Queueing | None = None
+    live_at: int | None = None
+    ends_at: int = 0
+    ended: bool = False
+    bids: list[int] = field(default_factory=list)
+    order_id: int | None = None
+    refused_price: bool = False
+    row_version: int = 0
+
+    @property
+    def is_live(self) -> bool:
+        """Whether a buyer could see and buy it now."""
+        return self.live_at is not None and not self.ended
+
+    @property
+    def fixed(self) -> bool:
+        """Whether it has a fixed price."""
+        return self.ad.item_type == FIXED_PRICE
+
+    @property
+    def price_kr(self) -> int:
+        """The price the owner has set."""
+        return self.buy_now_kr if self.fixed else self.opening_kr
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wires:
+    """What the market needs of the world: the time, a timer (seconds), chance, and whom it tells of live ads and pushes."""
+
+    now: Callable[[], int]
+    later: Callable[[float, Callable[[], None]], object]
+    rng: Random
+    queueing: Callable[[], Queueing]
+    push: Callable[[dict[str, object]], None]
+    went_live: Callable[[Listed], None]
+
+
+class Market:
+    """All requests, ads and orders of all sellers."""
+
+    def __init__(self, wires: Wires, *, order_lag_ms: int, end_moves_version: bool) -> None:
+        self.requests: dict[int, Listed] = {}
+        self.ads: dict[int, Listed] = {}
+        self.orders: dict[int, tuple[int, Order]] = {}
+        self.second_commits = 0
+        self._wires = wires
+        self._order_lag_ms = order_lag_ms
+        self._end_moves_version = end_moves_version
+        self._version = 0
+
+    def create(self, seller: int, ad: Ad) -> Listed:
+        """Make an uncommitted request: nobody sees it."""
+        number = len(self.requests) + 1
+        listed = Listed(
+            request_id=900_000 + number,
+            item_id=700_000 + number,
+            seller=seller,
+            ad=ad,
+            opening_kr=ad.start_price_kr or 0,
+            buy_now_kr=ad.buy_now_kr or 0,
+        )
+        self.requests[listed.request_id] = self.ads[listed.item_id] = listed
+        return listed
+
+    def add_image(self, request_id: int, picture: bytes) -> bool:
+        """False when it is refused: committed already."""
+        listed = self.requests[request_id]
+        if listed.committed_at is not None:
+            return False
+        listed.pictures.append(picture)
+        return True
+
+    def commit(self, request_id: int) -> bool:
+        """Queue a request. False for a second commit, which has no effect."""
+        listed = self.requests[request_id]
+        listed.commits += 1
+        if listed.committed_at is not None:
+            self.second_commits += 1
+            return False
+        listed.committed_at = self._wires.now()
+        listed.queueing = self._wires.queueing()
+        self._wires.later(listed.queueing.takes_ms / 1000, lambda: self._process(listed))
+        return True
+
+    def _process(self, listed: Listed) -> None:
+        if listed.queueing is None or not listed.queueing.live:
+            return
+        now = self._wires.now()
+        days = 30 if listed.fixed else listed.ad.duration_days
+        listed.live_at, listed.ends_at = now, now + days * DAY_MS
+        self._touch(listed)
+        self._wires.later(days * DAY_MS / 1000, lambda: self._run_out(listed))
+        self._wires.went_live(listed)
+
+    def result(self, request_id: int) -> int | None:
+        """The result code; None when the request is left out of the answer."""
+        listed = self.requests[request_id]
+        queueing = listed.queueing
+        if queueing is None or listed.committed_at is None:
+            return UNCOMMITTED if request_id % 3 else None
+        told_at = listed.committed_at + queueing.takes_ms + (queueing.told_ms or 0)
+        if queueing.told_ms is None or self._wires.now() < told_at:
+            return None if queueing.quiet else WAITING
+        return queueing.code
+
+    def _touch(self, listed: Listed) -> None:
+        self._version += 1
+        listed.row_version = self._version
+
+    def _end(self, listed: Listed) -> None:
+        listed.ended, listed.ends_at = True, self._wires.now()
+        self._touch(listed)
+
+    def _run_out(self, listed: Listed) -> None:
+        if listed.ended:
+            return
+        version = listed.row_version
+        self._end(listed)
+        if not self._end_moves_version:
+            listed.row_version = version
+        if listed.bids:
+            self.order([listed])
+        else:
+            self._closed(listed, "ItemEndedWithoutBuyer")
+
+    def live(self) -> list[Listed]:
+        """The ads buyers see now."""
+        return [listed for listed in self.requests.values() if listed.is_live]
+
+    def bid(self, listed: Listed) -> None:
+        """A buyer bids on an auction."""
+        listed.bids.append((listed.bids[-1] if listed.bids else listed.opening_kr) + 5)
+        self._touch(listed)
+
+    def order(self, sold: Sequence[Listed]) -> None:
+        """A buyer's order over ads of one seller, which are down from then on."""
+        now = self._wires.now()
+        order_id = 50_000 + len(self.orders) + 1
+        for listed in sold:
+            if not listed.ended:
+                self._end(listed)
+            listed.order_id = order_id
+        lines = tuple(
+            OrderLine(
+                tradera_item_id=listed.item_id,
+                quantity=1,
+                unit_price_ore=100 * (listed.bids[-1] if listed.bids else listed.price_kr),
+                own_references=(listed.ad.own_reference,),
+                title=listed.ad.title,
+            )
+            for listed in sold
+        )
+        order = Order(order_id=order_id, created_at=now, updated_at=now, lines=lines)
+        self.orders[order_id] = (sold[0].seller, order)
+        ids = [listed.item_id for listed in sold]
+        self._wires.push(
+            {"Type": "OrderCreated", "OrderId": order_id, "SellerMemberId": sold[0].seller, "ItemIds": ids}
+        )
+
+    def close(self, listed: Listed, reason: str) -> None:
+        """Somebody closes an ad without a sale."""
+        self._end(listed)
+        self._closed(listed, reason)
+
+    def _closed(self, listed: Listed, reason: str) -> None:
+        self._wires.push(
+            {
+                "Type": "ItemClosed",
+                "ItemId": listed.item_id,
+                "SellerMemberId": listed.seller,
+                "Reason": reason,
+            }
+        )
+
+    def end(self, item_id: int) -> bool:
+        """The seller's own ending; False when it is down or has bids."""
+        listed = self.ads[item_id]
+        if not listed.is_live or listed.bids:
+            return False
+        self._end(listed)
+        if self._wires.rng.random() < 0.5:
+            self._closed(listed, "ItemClosedBySeller")
+        return True
+
+    def set_price(self, item_id: int, opening_kr: int | None, buy_now_kr: int | None) -> str | None:
+        """None when done, else the refusal."""
+        listed = self.ads[item_id]
+        if not listed.is_live or listed.bids:
+            listed.refused_price = True
+            return "The price cannot be changed"
+        listed.opening_kr = listed.opening_kr if opening_kr is None else opening_kr
+        listed.buy_now_kr = listed.buy_now_kr if buy_now_kr is None else buy_now_kr
+        listed.refused_price = False
+        self._touch(listed)
+        return None
+
+    def read(self, item_id: int) -> ListedItem | None:
+        """The ad as its seller sees it; None before it was ever live."""
+        listed = self.ads.get(item_id)
+        return None if listed is None or listed.live_at is None else self._view(listed)
+
+    def _view(self, listed: Listed) -> ListedItem:
+        return ListedItem(
+            tradera_item_id=listed.item_id,
+            item_type=listed.ad.item_type,
+            own_references=(listed.ad.own_reference,),
+            total_bids=len(listed.bids),
+            max_bid_kr=listed.bids[-1] if listed.bids else None,
+            opening_kr=listed.opening_kr,
+            buy_now_kr=listed.buy_now_kr,
+            remaining=0 if listed.order_id else 1,
+            ended=listed.ended,
+            got_winner=listed.order_id is not None,
+            ends_at=listed.ends_at,
+        )
+
+    def seller_items(self, seller: int, from_ms: int, to_ms: int) -> list[ListedItem]:
+        """The seller's ads that end or ended in a period."""
+        return [
+            self._view(listed)
+            for listed in self.requests.values()
+            if listed.seller == seller and listed.live_at is not None and from_ms <= listed.ends_at <= to_ms
+        ]
+
+    def updated(self, seller: int, version: int) -> list[tuple[int, int]]:
+        """(ad, row version) of the seller's ads that changed since."""
+        return [
+            (listed.item_id, listed.row_version)
+            for listed in self.requests.values()
+            if listed.seller == seller and listed.row_version > version
+        ]
+
+    def known_orders(self, seller: int) -> list[Order]:
+        """The seller's orders that can be looked up already."""
+        before = self._wires.now() - self._order_lag_ms
+        return [
+            order for whose, order in self.orders.values() if whose == seller and order.created_at <= before
+        ]

@@ -1,0 +1,202 @@
+"""Tradera at the seam of its client: the same calls and errors, an answer drawn by the seed, a model market behind."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from rheod.clients.tradera import TraderaClient
+from rheod.clients.tradera_ad import Ad
+from rheod.clients.tradera_wire import (
+    OverLimit,
+    Rejected,
+    Seller,
+    ServerFailure,
+    TokenRefused,
+    Unreachable,
+)
+from rheod.clients.tradera_words import Created, ListedItem, Member, Result
+from rheod.domain.errors import Unanswered
+from rheod.domain.model import Order
+from tests.simulation.faults import Fate, Faults
+from tests.simulation.life import Life
+from tests.simulation.market import Market
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class CallCounts:
+    """What the peer counts: when calls may have arrived (ms), those that certainly did not, all by operation."""
+
+    may_have_arrived: list[int] = field(default_factory=list)
+    unreachable: int = 0
+    by_operation: Counter[str] = field(default_factory=Counter)
+
+
+class SimulatedTradera(TraderaClient):
+    """The TraderaClient of one life of the daemon."""
+
+    def __init__(
+        self, *, market: Market, faults: Faults, life: Life, now: Callable[[], int], counts: CallCounts
+    ) -> None:
+        self._market = market
+        self._faults = faults
+        self._life = life
+        self._now = now
+        self._counts = counts
+
+    async def _call(self, operation: str, effect: Callable[[], T]) -> T:
+        fate = self._faults.tradera(operation)
+        self._life.check()
+        if fate.answer == "unreachable":
+            self._counts.unreachable += 1
+        else:
+            self._counts.may_have_arrived.append(self._now())
+            self._counts.by_operation[operation] += 1
+        await asyncio.sleep(fate.before_s)
+        await self._life.may_die(fate.crash, "before", operation)
+        answer = self._effect(operation, fate, effect)
+        await self._life.may_die(fate.crash, "after", operation)
+        await asyncio.sleep(fate.after_s)
+        self._life.check()
+        _raise_if_bad(operation, fate)
+        assert answer
+        return answer[0]
+
+    def _effect(self, operation: str, fate: Fate, effect: Callable[[], T]) -> list[T]:
+        """The effect now, later or never; its own refusal counts only when it is told."""
+        if fate.answer not in {"ok", "lost", "error_500", "error_503"} or not fate.arrives:
+            return []
+        if fate.late_s > 0:
+            loop = asyncio.get_running_loop()
+            loop.call_later(fate.after_s + fate.late_s, lambda: _quietly(effect))
+            return []
+        if fate.answer == "ok":
+            return [effect()]
+        _quietly(effect)
+        return []
+
+    async def create(self, seller: Seller, ad: Ad) -> Created:
+        """See TraderaClient."""
+
+        def effect() -> Created:
+            listed = self._market.create(seller.user_id, ad)
+            return Created(request_id=listed.request_id, tradera_item_id=listed.item_id)
+
+        return await self._call("create", effect)
+
+    async def add_image(
+        self, seller: Seller, request_id: int, jpeg: bytes, *, image_format: int, has_mega: bool
+    ) -> None:
+        """See TraderaClient."""
+
+        def effect() -> None:
+            if not self._market.add_image(request_id, jpeg):
+                raise Rejected("Images can only be added to an uncommitted request", status=400)
+
+        await self._call("image", effect)
+
+    async def commit(self, seller: Seller, request_id: int) -> None:
+        """See TraderaClient."""
+
+        def effect() -> None:
+            if not self._market.commit(request_id) and request_id % 2:
+                raise Rejected("The request is committed already", status=400)
+
+        await self._call("commit", effect)
+
+    async def results(self, seller: Seller, request_ids: Sequence[int]) -> dict[int, Result]:
+        """See TraderaClient."""
+
+        def effect() -> dict[int, Result]:
+            codes = {request_id: self._market.result(request_id) for request_id in request_ids}
+            return {
+                request_id: Result(code=code, message="" if code == 1 else f"code {code}")
+                for request_id, code in codes.items()
+                if code is not None
+            }
+
+        return await self._call("results", effect)
+
+    async def set_price(
+        self, seller: Seller, item_id: int, *, opening_kr: int | None, buy_now_kr: int | None
+    ) -> str | None:
+        """See TraderaClient."""
+        try:
+            return await self._call("price", lambda: self._market.set_price(item_id, opening_kr, buy_now_kr))
+        except Rejected as refused:
+            self._market.ads[item_id].refused_price = True
+            return str(refused)
+
+    async def end(self, seller: Seller, item_id: int) -> bool:
+        """See TraderaClient."""
+        try:
+            return await self._call("end", lambda: self._market.end(item_id))
+        except Rejected:
+            return False
+
+    async def read_item(self, seller: Seller, item_id: int) -> ListedItem | None:
+        """See TraderaClient."""
+        return await self._call("read_item", lambda: self._market.read(item_id))
+
+    async def orders(self, seller: Seller, order_ids: Sequence[int]) -> list[Order]:
+        """See TraderaClient."""
+
+        def effect() -> list[Order]:
+            return [each for each in self._market.known_orders(seller.user_id) if each.order_id in order_ids]
+
+        return await self._call("orders_by_id", effect)
+
+    async def orders_between(self, seller: Seller, from_ms: int, to_ms: int) -> list[Order]:
+        """See TraderaClient."""
+
+        def effect() -> list[Order]:
+            known = self._market.known_orders(seller.user_id)
+            return [each for each in known if from_ms <= each.updated_at <= to_ms]
+
+        return await self._call("orders", effect)
+
+    async def updated_items(self, seller: Seller, row_version: int) -> list[tuple[int, int]]:
+        """See TraderaClient."""
+        return await self._call("updated_items", lambda: self._market.updated(seller.user_id, row_version))
+
+    async def seller_items(self, seller: Seller, min_end_ms: int, max_end_ms: int) -> list[ListedItem]:
+        """See TraderaClient."""
+        return await self._call(
+            "seller_items", lambda: self._market.seller_items(seller.user_id, min_end_ms, max_end_ms)
+        )
+
+    async def me(self, seller: Seller) -> Member:
+        """See TraderaClient."""
+        return await self._call("me", lambda: Member(user_id=seller.user_id, alias="seller"))
+
+
+def _quietly(effect: Callable[[], object]) -> None:
+    try:
+        effect()
+    except Rejected:
+        return
+
+
+def _raise_if_bad(operation: str, fate: Fate) -> None:
+    match fate.answer:
+        case "unreachable":
+            raise Unreachable(f"Tradera cannot be reached for {operation}")
+        case "lost":
+            raise Unanswered(f"Tradera gave no answer to {operation}")
+        case "error_500":
+            raise ServerFailure(f"Tradera answered 500 to {operation}", status=500)
+        case "error_503":
+            raise ServerFailure(f"Tradera answered 503 to {operation}", status=503)
+        case "over_limit":
+            raise OverLimit(f"Tradera answered 429 to {operation}", retry_after_s=600.0)
+        case "token":
+            raise TokenRefused(f"Tradera answered 401 to {operation}")
+        case "refused":
+            raise Rejected(f"Tradera answered 400 to {operation}", status=400)
+        case "ok":
+            return

@@ -1,0 +1,83 @@
+"""The store in one thread: the real schema, SQL and savepoints over one SQLite file that outlives the daemon's lives."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from rheod.domain.errors import StoreUnavailable
+from rheod.store import database as real
+from rheod.store.database import Database, Transaction
+from rheod.store.migrations import migrate
+from rheod.store.vault import Vault
+from tests.simulation.faults import Faults
+from tests.simulation.life import Life
+
+T = TypeVar("T")
+
+
+def open_file(file: Path) -> sqlite3.Connection:
+    """A migrated database; it is never synced, for what is tested is logic."""
+    db = sqlite3.connect(file, isolation_level=None)
+    db.row_factory = sqlite3.Row
+    for pragma in ("foreign_keys=ON", "trusted_schema=OFF", "journal_mode=MEMORY", "synchronous=OFF"):
+        db.execute(f"PRAGMA {pragma}")
+    migrate(db, file=file)
+    Vault("test-key").attach(db)
+    return db
+
+
+class SimulatedStore(Database):
+    """What one life of the daemon sees of the file: transactions wait for each other and may meet a kill or a full disk."""
+
+    def __init__(self, *, db: sqlite3.Connection, faults: Faults, life: Life) -> None:
+        self._db = db
+        self._faults = faults
+        self._life = life
+        self._group: list[real._Waiting] = []  # the real writer's own form
+
+    async def write(self, work: Transaction[T], *, then: Callable[[], None] | None = None) -> T:
+        """See `Database.write`."""
+        self._life.check()
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[T] = loop.create_future()
+        if not self._group:
+            loop.call_later(self._faults.between(0, 0.01), self._commit_group)
+        self._group.append(real._Waiting(work, then, answer))  # noqa: SLF001 - as above
+        return await answer
+
+    def _commit_group(self) -> None:
+        group, self._group = self._group, []
+        if self._life.dead:
+            return
+        crash = self._faults.crash()
+        if crash == "before":
+            self._life.kill("before a commit")
+            return
+        for waiting, outcome in zip(group, self._outcomes(group), strict=True):
+            if crash == "after":
+                self._life.kill("after a commit")
+                return
+            real._answer(waiting, outcome)  # noqa: SLF001 - as the real writer answers
+
+    def _outcomes(self, group: list[real._Waiting]) -> list[Any]:
+        full = self._faults.is_weather("disk_full") or self._faults.chance(self._faults.climate.store)
+        self._db.execute("BEGIN IMMEDIATE")
+        outcomes = [real._run_one(waiting.work, self._db) for waiting in group]  # noqa: SLF001 - the real savepoint
+        if full:
+            self._db.execute("ROLLBACK")
+            return [StoreUnavailable("The store cannot write now: database or disk is full") for _ in group]
+        self._db.execute("COMMIT")
+        return outcomes
+
+    async def read(self, query: Callable[[sqlite3.Connection], T]) -> T:
+        """See `Database.read`; what it saw may be old when the caller gets it."""
+        self._life.check()
+        found = query(self._db)  # one thread and no transaction open: one moment, as in the real one
+        if self._faults.chance(0.1):
+            await asyncio.sleep(self._faults.between(0, 0.01))
+            self._life.check()
+        return found

@@ -1,0 +1,267 @@
+"""One simulated day from one seed: who lives in it, how bad it gets, and the quiet time after in which all must settle."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import tempfile
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import structlog
+
+from tests.simulation import invariants
+from tests.simulation.daemon import START_MS, Daemon, OwnerSettings, Surroundings, keep_running
+from tests.simulation.faults import HOUR_S, MINUTE_S, Climate, Faults, draw_climate
+from tests.simulation.loop import StuckError, VirtualLoop, run_virtually
+from tests.simulation.market import Listed, Market, Queueing, Wires
+from tests.simulation.peers_push import Pushes
+from tests.simulation.peers_tradera import CallCounts
+from tests.simulation.peers_web import Receiver
+from tests.simulation.people import Buyers, Owner, Wish
+from tests.simulation.store import open_file
+
+_MEMBERS = (300_124, 300_125, 300_126, 300_127)
+_QUIET_S = 7 * 24 * HOUR_S
+_LOOK_EVERY_S = 10 * MINUTE_S
+_UNHEARD_OF = {"job failed unexpectedly", "outcome failed unexpectedly"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Day:
+    """What the seed has drawn for a run."""
+
+    length_s: float
+    afterwards_s: float
+    items: int
+    deeds: int
+    settings: OwnerSettings
+    climate: Climate
+    order_lag_ms: int
+    end_moves_version: bool
+    pushes_lost: float
+
+
+@dataclass(slots=True, kw_only=True)
+class Report:
+    """What came of a run: the violations, what happened on the way, and a digest that is the same for the same seed."""
+
+    seed: int
+    violations: list[str] = field(default_factory=list)
+    troubles: list[str] = field(default_factory=list)
+    lives: int = 0
+    calls: int = 0
+    went_live: int = 0
+    sales: int = 0
+    digest: str = ""
+
+
+def draw_day(seed: int) -> Day:
+    """The day of a seed."""
+    rng = Random(f"{seed}:day")
+    length_s = rng.choice((2, 2, 6, 6, 24)) * HOUR_S
+    push = rng.random() < 0.85
+    settings = OwnerSettings(
+        members=_MEMBERS[: rng.choice((1, 1, 1, 2, 4))],
+        daily_calls=rng.choice((60, 100, 400, 10_000)),
+        push=push,
+        in_doubt=rng.choice(("resend", "recreate")),
+    )
+    return Day(
+        length_s=length_s,
+        afterwards_s=rng.choice((0, 0, 0, 0, 30)) * HOUR_S,
+        items=rng.randrange(2, 13),
+        deeds=rng.randrange(20),
+        settings=settings,
+        climate=draw_climate(rng, length_s),
+        order_lag_ms=rng.choice((0, 5_000, 40_000)),
+        end_moves_version=rng.random() < 0.7,
+        pushes_lost=rng.choice((0.0, 0.1, 1.0)) if push else 1.0,
+    )
+
+
+class World:
+    """Everything of one run."""
+
+    def __init__(self, seed: int, folder: Path) -> None:
+        self.day = draw_day(seed)
+        self.report = Report(seed=seed)
+        self.loop = VirtualLoop()
+        self.loop.set_exception_handler(lambda _, context: self._say(f"I12: {context}"))
+        self.lives: list[Daemon] = []
+        self.faults = Faults(climate=self.day.climate, rng=Random(f"{seed}:faults"), time=self.loop.time)
+        self._rng = Random(f"{seed}:people")
+        self._folder = folder
+        self.around = self._surroundings(seed)
+        self.owners = [self._owner(number) for number in range(self.day.items)]
+
+    def _surroundings(self, seed: int) -> Surroundings:
+        day = self.day
+        db = open_file(self._folder / "rheod.db")
+        for place, reference in enumerate(day.settings.references):
+            account_id = day.settings.account_id(place)
+            db.execute("INSERT INTO accounts VALUES (?, ?, ?)", (account_id, reference, START_MS))
+        (self._folder / "images" / "tmp").mkdir(parents=True)
+        pushes = Pushes(faults=self.faults, time=self.loop.time, lost=day.pushes_lost, db=db)
+        wires = Wires(
+            now=lambda: START_MS + round(self.loop.time() * 1000),
+            later=self.loop.call_later,
+            rng=Random(f"{seed}:market"),
+            queueing=self._queueing,
+            push=pushes.send,
+            went_live=self._went_live,
+        )
+        return Surroundings(
+            settings=day.settings,
+            db=db,
+            images_dir=self._folder / "images",
+            market=Market(wires, order_lag_ms=day.order_lag_ms, end_moves_version=day.end_moves_version),
+            pushes=pushes,
+            receiver=Receiver(),
+            counts=CallCounts(),
+            faults=self.faults,
+            rng=Random(f"{seed}:daemon"),
+            loop=self.loop,
+        )
+
+    def _owner(self, number: int) -> Owner:
+        place = number % len(self.day.settings.members)
+        wish = Wish(account_id=self.day.settings.account_id(place), external_id=f"X-{number}")
+        return Owner(wish=wish, rng=Random(self._rng.getrandbits(64)), lives=self.lives, say=self._say)
+
+    def _say(self, violation: str) -> None:
+        self.report.violations.append(f"{self.loop.time():.1f} s: {violation}")
+
+    def _queueing(self) -> Queueing:
+        """What Tradera's queue makes of a commit: mostly well and soon, in bad days late, silent or wrong."""
+        faults = self.faults
+        if faults.fair or faults.healed:
+            return Queueing(takes_ms=round(faults.between(2_000, 18_000)))
+        low_s, high_s = faults.pick([((5, 60), 85), ((60, 3600), 12), ((3600, 8 * HOUR_S), 3)])
+        code, live = faults.pick(
+            [((1, True), 90), ((4, False), 4), ((20, False), 2), ((2, True), 2), ((2, False), 2)]
+        )
+        told_ms = faults.pick([(0, 85), (round(faults.between(1_000, 600_000)), 12), (None, 3)])
+        return Queueing(
+            takes_ms=round(faults.between(low_s, high_s) * 1000),
+            code=code,
+            live=live,
+            told_ms=told_ms,
+            quiet=faults.chance(0.5),
+        )
+
+    def _went_live(self, listed: Listed) -> None:
+        for violation in invariants.going_live(self.around, listed):
+            self._say(violation)
+
+    async def live(self) -> None:
+        """The day, the quiet time, and what must hold then."""
+        async with asyncio.TaskGroup() as group:
+            running = group.create_task(keep_running(self.around, self.lives, self.report.troubles))
+            watching = group.create_task(self._watch())
+            await self._open_shop()
+            async with asyncio.TaskGroup() as people:
+                for owner in self.owners:
+                    people.create_task(owner.live(self.day.length_s))
+                buyers = Buyers(market=self.around.market, rng=Random(self._rng.getrandbits(64)))
+                people.create_task(buyers.live(self.day.length_s, self.day.deeds))
+            self.faults.heal()
+            await self._settle()
+            if self.day.afterwards_s and not self.report.violations:
+                await asyncio.sleep(self.day.afterwards_s)
+                await self._settle()
+            for violation in invariants.at_the_end(self.around, self.lives[-1]):
+                self._say(violation)
+            watching.cancel()
+            running.cancel()
+
+    async def _open_shop(self) -> None:
+        """Say where events go, once the daemon is up."""
+        teller = Owner(
+            wish=Wish(account_id="", external_id=""), rng=self._rng, lives=self.lives, say=self._say
+        )
+        for place in range(len(self.day.settings.members)):
+            account_id = self.day.settings.account_id(place)
+            await teller.tell_where(account_id, f"https://partner.example/hooks/{place}")
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(_LOOK_EVERY_S)
+            for violation in invariants.at_any_time(self.around):
+                self._say(violation)
+
+    async def _settle(self) -> None:
+        """Wait until nothing is left to do; what still is after a week is a violation."""
+        give_up_at = self.loop.time() + _QUIET_S
+        while left := await self._left():
+            if self.loop.time() > give_up_at:
+                for each in left:
+                    self._say(f"not settled: {each}")
+                return
+            await asyncio.sleep(_LOOK_EVERY_S)
+
+    async def _left(self) -> list[str]:
+        left = invariants.unsettled(self.around)
+        for owner in self.owners:
+            left += await invariants.broken_promises(self.around, self.lives[-1], owner)
+        return left
+
+
+@contextmanager
+def _listening(violations: list[str]) -> Iterator[None]:
+    """Take rheod's log: nothing is printed, and what it calls unexpected is a violation."""
+
+    def listen(_logger: Any, _method: str, event: Any) -> Any:
+        if event["event"] in _UNHEARD_OF:
+            violations.append(f"{event['event']}: {traceback.format_exc()}")
+        raise structlog.DropEvent
+
+    before = structlog.get_config()
+    structlog.configure(
+        processors=[listen],
+        wrapper_class=structlog.make_filtering_bound_logger(40),
+        cache_logger_on_first_use=False,
+    )
+    try:
+        yield
+    finally:
+        structlog.configure(**before)
+
+
+def run_seed(seed: int) -> Report:
+    """One run; the same seed gives the same run in every process."""
+    with tempfile.TemporaryDirectory(dir=_memory()) as folder:
+        world = World(seed, Path(folder))
+        with _listening(world.report.violations):
+            try:
+                run_virtually(world.live(), world.loop)
+            except (ExceptionGroup, StuckError) as error:
+                world.report.violations.append("".join(traceback.format_exception(error)))
+        _finish(world)
+        world.around.db.close()
+    return world.report
+
+
+def _memory() -> str | None:
+    """A folder in memory, where there is one."""
+    return "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - a temporary folder within
+
+
+def _finish(world: World) -> None:
+    around, report = world.around, world.report
+    report.lives = len(world.lives)
+    report.calls = len(around.counts.may_have_arrived)
+    report.went_live = sum(listed.live_at is not None for listed in around.market.requests.values())
+    report.sales = len(around.market.orders)
+    seen = (
+        around.counts.may_have_arrived,
+        around.counts.by_operation,
+        around.receiver.firsts,
+        report.troubles,
+    )
+    report.digest = hashlib.sha256(repr(seen).encode()).hexdigest()[:16]
