@@ -45,8 +45,7 @@ async def test_an_outage_of_both_remotes_is_told_once_each_way_and_made_good(
             "RHEOD_PUSH__ENDPOINT_URL": aws.url,
             **QUICK,
         }
-        tradera.ill = WAYS[way]
-        aws.ill = WAYS["html" if way == "enormous" else way]
+        tradera.ill = aws.ill = WAYS[way]
         async with town(tmp_path, queue_server, **own) as one:
             tradera.carry_to(one.sandbox.tradera.base_url.removesuffix("/v4"))
             aws.carry_to(queue_server.endpoint_url)

@@ -80,7 +80,7 @@ class PushQueue:
 
     async def open(self) -> None:
         """Load the library and make the client; connects to nobody. Do it before the daemon says it is ready."""
-        for module in ("aiobotocore.session", "aiobotocore.config"):
+        for module in ("aiobotocore.session", "aiobotocore.config", "rheod.clients.sqs_limit"):
             await asyncio.to_thread(importlib.import_module, module)
         await self._make_client()
 
@@ -148,6 +148,7 @@ class PushQueue:
             connect_timeout=_CONNECT_TIMEOUT_S,
             read_timeout=self._wait_s + 5,
             retries={"mode": "standard", "total_max_attempts": 1},
+            http_session_cls=importlib.import_module("rheod.clients.sqs_limit").CappedSession,
             tcp_keepalive=True,
             proxies={},  # none from the environment: a proxy would see the keys' signatures and everything told (G35)
         )

@@ -16,6 +16,10 @@ EMPTY_TOO_SOON = (
     "the push queue answered empty at once instead of waiting: something between rheod and AWS is answering for it "
     "(check push.endpoint_url and any proxy)"
 )
+TOO_LARGE = (
+    "the push queue's answer is larger than any of SQS can be: something between rheod and AWS is answering for it "
+    "(check push.endpoint_url and any proxy)"
+)
 _NO_KEYS = (
     "there are no AWS keys for the push queue: set push.access_key_id and push.secret_access_key, "
     "or give rheod's user an AWS profile"

@@ -6,6 +6,7 @@ It understands nothing of what a message means; `catalog/sales.py` does. Runs al
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from random import Random
 
 import structlog
@@ -21,6 +22,8 @@ from rheod.domain.retry import LOOP_DELAYS_S, delay_ms
 _log = structlog.get_logger(__name__)
 OWNER_DELAYS_S = (60, 120, 300)
 """Gaps while only the owner can help (wrong keys, no such queue): F60."""
+_LEAST_EMPTY_S = 1.0
+"""An empty answer costs at least this long, also where `push.wait_s` is 0: never more than a call a second (F62)."""
 
 
 class PushPoller:
@@ -41,7 +44,9 @@ class PushPoller:
 
     async def run(self) -> None:
         """Poll until `stop`; a queue that is away is said once when it goes and once when it is back."""
+        clock = asyncio.get_running_loop().time
         while not self._stopping.is_set():
+            began = clock()
             try:
                 messages = await self._queue.receive()
             except (Transient, Permanent) as error:
@@ -50,6 +55,8 @@ class PushPoller:
             self.last_answer_at = self._books.now()
             if not messages or await self._take(messages):
                 self._went_well()
+            if not messages:
+                await self._pause(_LEAST_EMPTY_S - (clock() - began))
 
     async def _take(self, messages: list[QueueMessage]) -> bool:
         """Keep the messages, then delete them; False when they could not be kept."""
@@ -83,9 +90,10 @@ class PushPoller:
         if self._failures == 1:
             _log.error(what, reason=str(error))
         schedule = OWNER_DELAYS_S if isinstance(error, Permanent) else LOOP_DELAYS_S
-        pause_s = delay_ms(schedule, self._failures, self._rng) / 1000
-        try:
-            async with asyncio.timeout(pause_s):
+        await self._pause(delay_ms(schedule, self._failures, self._rng) / 1000)
+
+    async def _pause(self, seconds: float) -> None:
+        """Rest, but no longer than to the stop."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(max(0.0, seconds)):
                 await self._stopping.wait()
-        except TimeoutError:
-            return

@@ -21,19 +21,11 @@ from aiohttp import web
 from rheod.clients.sqs import PushQueue, QueueMessage
 from rheod.clients.sqs_words import failure
 from rheod.domain.errors import Permanent, RheodError, Transient
+from tests.clients.queues import KEYS, QUEUE_URL, REGION, fake_sqs, queue_at
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
     from pathlib import Path
-
-REGION = "eu-central-1"
-KEYS = {"access_key_id": "test-key", "secret_access_key": "test-secret"}
-QUEUE_URL = "https://sqs.eu-central-1.amazonaws.com/123456789012/push"
-
-
-def queue_at(endpoint: str, queue_url: str = QUEUE_URL, wait_s: int = 1) -> PushQueue:
-    """A queue with test keys at this endpoint."""
-    return PushQueue(queue_url=queue_url, region=REGION, endpoint_url=endpoint, wait_s=wait_s, **KEYS)
 
 
 def free_port() -> int:
@@ -134,21 +126,6 @@ async def test_a_queue_that_does_not_exist_is_named_with_its_settings(moto: str)
     async with queue_at(moto, f"{moto}/123456789012/absent") as queue:
         with pytest.raises(Permanent, match=r"push\.queue_url and push\.region"):
             await queue.receive()
-
-
-@asynccontextmanager
-async def fake_sqs(handle: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> AsyncIterator[str]:
-    """A server on loopback that answers every request with `handle`; gives its address."""
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", handle)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    try:
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-    finally:
-        await runner.cleanup()
 
 
 def refusing(

@@ -17,7 +17,7 @@ class SmallQueue:
     """One queue. What was received and not deleted is hidden until `reappear`.
 
     `away` answers every call with 503, `refused` with AWS's word for wrong keys, `keeps` names message ids that a
-    batch may not delete.
+    batch may not delete. `polled_at` are the loop's times of the receives.
     """
 
     def __init__(self) -> None:
@@ -26,6 +26,7 @@ class SmallQueue:
         self.keeps: set[str] = set()
         self.calls: Counter[str] = Counter()
         self.deleted: list[str] = []
+        self.polled_at: list[float] = []
         self._waiting: dict[str, str] = {}
         self._hidden: dict[str, str] = {}
         self._numbers = itertools.count(1)
@@ -71,14 +72,18 @@ class SmallQueue:
             error = {"__type": "com.amazon.coral.service#InvalidClientTokenId", "message": "no such key"}
             return web.json_response(error, status=403)
         asked = await request.json()
-        answer = await self._receive() if action == "ReceiveMessage" else self._delete(asked)
+        if action == "ReceiveMessage":
+            answer = await self._receive(min(1.0, asked["WaitTimeSeconds"]))
+        else:
+            answer = self._delete(asked)
         return web.json_response(answer, content_type="application/x-amz-json-1.0")
 
-    async def _receive(self) -> dict[str, Any]:
+    async def _receive(self, wait_s: float) -> dict[str, Any]:
+        self.polled_at.append(asyncio.get_running_loop().time())
         self._arrival.clear()
         if not self._waiting:
             try:
-                async with asyncio.timeout(1.0):
+                async with asyncio.timeout(wait_s):
                     await self._arrival.wait()
             except TimeoutError:
                 return {}

@@ -34,7 +34,9 @@ async def queue() -> AsyncIterator[SmallQueue]:
 
 
 @asynccontextmanager
-async def polling(books: Books, queue: SmallQueue, account_id: str) -> AsyncIterator[PushPoller]:
+async def polling(
+    books: Books, queue: SmallQueue, account_id: str, *, wait_s: int = 1
+) -> AsyncIterator[PushPoller]:
     """A poller at work; stopped as the daemon stops it."""
     sellers = SellersAndSite(
         accounts={SELLER_ID: account_id}, site_url="https://www.tradera.com", closed_grace_ms=30_000
@@ -45,7 +47,7 @@ async def polling(books: Books, queue: SmallQueue, account_id: str) -> AsyncIter
         endpoint_url=queue.endpoint_url,
         access_key_id="test-access-key",
         secret_access_key="test-secret",
-        wait_s=1,
+        wait_s=wait_s,
     )
     async with client:
         poller = PushPoller(books=books, queue=client, sellers=sellers, rng=Random(1))
@@ -225,6 +227,16 @@ async def test_what_the_store_cannot_keep_is_not_deleted(
     assert told.count("push messages wait for the store") == told.count("push queue is back") == 1
     assert "push queue is away" not in told
     assert len(await kept(database)) >= 10
+
+
+async def test_without_a_long_poll_an_empty_queue_is_asked_once_a_second(
+    books: Books, queue: SmallQueue, account_id: str
+) -> None:
+    """With `push.wait_s` 0 an empty answer comes at once: the poller rests all the same (F62)."""
+    async with polling(books, queue, account_id, wait_s=0):
+        await until(lambda: len(queue.polled_at) == 3)
+    first, second, third = queue.polled_at[:3]
+    assert min(second - first, third - second) > 0.9
 
 
 async def test_a_stop_takes_no_more(books: Books, queue: SmallQueue, account_id: str) -> None:
