@@ -16,12 +16,15 @@ from aiohttp import web
 
 import rheod
 from rheod.api import wire
-from rheod.api.answers import answer, item_answer, key_answer, summary_answer
+from rheod.api.answers import answer
 from rheod.api.bodies import BODY_BYTES, read_optional_json
 from rheod.api.external_id import read_external_id
 from rheod.api.field_errors import raise_if_any
 from rheod.api.front import SHUTDOWN_S
 from rheod.api.middleware import error_answers, request_line
+from rheod.api.replies import Done, reply
+from rheod.api.replies_items import ItemLines, OwnItemReply, item_line, item_reply
+from rheod.api.replies_owner import KeysReply, NewNumberedKey, key_reply
 from rheod.api.server import add_routes, name_server
 from rheod.domain.errors import Permanent, Refused
 from rheod.domain.model import RheoStatus
@@ -49,14 +52,14 @@ class AdminCalls:
     async def list_keys(self, _request: web.Request) -> web.Response:
         """GET /keys: all keys, revoked ones with the time."""
         keys = await self._api.keys.listing(self._account)
-        return answer(200, {"keys": [key_answer(key) for key in keys]})
+        return reply(200, KeysReply(keys=[key_reply(key) for key in keys]))
 
     async def create_key(self, request: web.Request) -> web.Response:
         """POST /keys `{"name"?}`: the key's text is in this answer and never again."""
         deadline_s = self._api.body_deadline_s
         body = await read_optional_json(request, limit_bytes=BODY_BYTES, deadline_s=deadline_s)
         key, text = await self._api.keys.create(self._account, wire.read_key_name(body))
-        return answer(201, {"apiKey": text, "id": key.id, "name": key.name})
+        return reply(201, NewNumberedKey(api_key=text, id=key.id, name=key.name))
 
     async def revoke_key(self, request: web.Request) -> web.Response:
         """DELETE /keys/{id}."""
@@ -79,18 +82,18 @@ class AdminCalls:
         )
         full = len(items) == limit
         following = f"{items[-1].updated_at}.{items[-1].id}" if full else None
-        return answer(200, {"items": [summary_answer(item) for item in items], "next": following})
+        return reply(200, ItemLines(items=[item_line(item) for item in items], next=following))
 
     async def show_item(self, request: web.Request) -> web.Response:
         """GET /items/{externalId}."""
         view = await self._api.catalog.read_item(self._account, _id_of(request))
-        shown = item_answer(view, public_url=self._api.public_url)
-        return answer(200, {**shown, "waitsFor": view.waits_for})
+        shown = item_reply(view, public_url=self._api.public_url)
+        return reply(200, OwnItemReply(**dict(shown), waits_for=view.waits_for))
 
     async def publish_item(self, request: web.Request) -> web.Response:
         """POST /items/{externalId}/publish: order a publishing, also again after a failure."""
         message = await self._api.catalog.order_publish(self._account, _id_of(request))
-        return answer(202, {"success": True, "message": message})
+        return reply(202, Done(message=message))
 
     async def status(self, _request: web.Request) -> web.Response:
         """GET /status: what runs, what waits and until when."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import ipaddress
 import math
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 import structlog
 from aiohttp import hdrs, web
@@ -19,11 +19,14 @@ from rheod.api.parts import CALLER, STRANGER, Caller
 from rheod.domain.errors import Refused
 
 if TYPE_CHECKING:
+    from rheod.api.operation import Operation
     from rheod.api.parts import ApiParts
     from rheod.store.keys import ApiKey
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 CallKind = Literal["put", "price", "status", "get", "delete"]
+"""The kinds of a partner's calls, each with a bucket of its own: the names of `Rates`."""
+
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 STOPPING_RETRY_S = 5
@@ -43,16 +46,21 @@ class Gate:
         rates, monotonic = parts.rates, parts.monotonic
         self._parts = parts
         self._buckets: dict[CallKind, Buckets] = {
-            "put": Buckets(per_s=rates.put, monotonic=monotonic),
-            "price": Buckets(per_s=rates.price, monotonic=monotonic),
-            "status": Buckets(per_s=rates.status, monotonic=monotonic),
-            "get": Buckets(per_s=rates.get, monotonic=monotonic),
-            "delete": Buckets(per_s=rates.delete, monotonic=monotonic),
+            kind: Buckets(per_s=getattr(rates, kind), monotonic=monotonic) for kind in get_args(CallKind)
         }
         self._strangers = Buckets(per_s=rates.strangers, monotonic=monotonic)
         self._proxies = [ipaddress.ip_network(each, strict=False) for each in parts.trusted_proxies]
         self._unlogged = 0
         self._last_line = -math.inf
+
+    def before(self, operation: Operation) -> Handler:
+        """The operation's handler behind the checks of its gate."""
+        if operation.gate == "owner":
+            return self.owner(operation.handler)
+        if operation.gate == "open":
+            return unlogged(operation.handler)
+        assert operation.rate is not None, f"{operation.path} has no rate"
+        return self.partner(operation.rate, operation.handler)
 
     def partner(self, kind: CallKind, handler: Handler) -> Handler:
         """Let in holders of a live API key, within the limit of their kind of call."""

@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
 from rheod.api import wire
-from rheod.api.answers import answer, key_answer
 from rheod.api.bodies import BODY_BYTES, read_json, read_optional_json
+from rheod.api.operation import Operation
 from rheod.api.parts import CALLER
+from rheod.api.replies import reply
+from rheod.api.replies_owner import (
+    KeysReply,
+    NewKey,
+    Success,
+    WebhookSettings,
+    key_reply,
+    settings_reply,
+)
+from rheod.api.wire import KeyBody, WebhookUrlBody
 from rheod.domain.errors import Refused
 
 if TYPE_CHECKING:
     from rheod.api.parts import ApiParts
-    from rheod.store.outbox import Endpoint
+
+KEYS = "/integration/api-keys"
+WEBHOOK = "/integration/webhook-settings"
 
 
 class OwnerCalls:
@@ -26,41 +39,66 @@ class OwnerCalls:
         self._catalog = parts.catalog
 
     async def generate_key(self, request: web.Request) -> web.Response:
-        """POST api-keys/generate: a new key; its text is in this answer and never again."""
+        """Make an API key; its text is in this answer and never again."""
         deadline_s = self._parts.body_deadline_s
         body: Any = await read_optional_json(request, limit_bytes=BODY_BYTES, deadline_s=deadline_s)
         key, text = await self._keys.create(request[CALLER].account_id, wire.read_key_name(body))
-        return answer(200, {"apiKey": text, "name": key.name})
+        return reply(200, NewKey(api_key=text, name=key.name))
 
     async def list_keys(self, request: web.Request) -> web.Response:
-        """GET api-keys: the keys that are live."""
+        """List the keys that are live."""
         keys = await self._keys.listing(request[CALLER].account_id)
-        return answer(200, {"keys": [key_answer(key) for key in keys if key.revoked_at is None]})
+        return reply(200, KeysReply(keys=[key_reply(key) for key in keys if key.revoked_at is None]))
 
     async def revoke_key(self, request: web.Request) -> web.Response:
-        """DELETE api-keys/{id}: holds from the next request on."""
+        """Revoke a key; it holds from the next request on."""
         if not await self._keys.revoke(request.match_info["key_id"]):
             raise Refused("NOT_FOUND", "No API key found with this id")
         return web.Response(status=204)
 
     async def webhook_settings(self, request: web.Request) -> web.Response:
-        """GET webhook-settings: the account's endpoint; its secret is made on first read."""
+        """Show the account's first webhook endpoint; its secret is made on first read."""
         endpoint = await self._catalog.webhook_settings(request[CALLER].account_id)
-        return answer(200, _endpoint_answer(endpoint))
+        return reply(200, settings_reply(endpoint))
 
     async def set_webhook_url(self, request: web.Request) -> web.Response:
-        """PUT webhook-settings: the URL, or null for no webhooks."""
+        """Set the webhook URL, or null for no webhooks."""
         deadline_s = self._parts.body_deadline_s
         body = await read_json(request, limit_bytes=BODY_BYTES, deadline_s=deadline_s)
         url = wire.read_webhook_url(body, check_url=self._parts.check_webhook_url)
         await self._catalog.set_webhook_url(request[CALLER].account_id, url)
-        return answer(200, {"success": True})
+        return reply(200, Success())
 
     async def rotate_secret(self, request: web.Request) -> web.Response:
-        """POST webhook-settings/rotate-secret: the old secret signs beside the new one for 24 hours."""
+        """Make a new webhook secret; the old one signs beside it for 24 hours."""
         endpoint = await self._catalog.rotate_webhook_secret(request[CALLER].account_id)
-        return answer(200, _endpoint_answer(endpoint))
+        return reply(200, settings_reply(endpoint))
 
 
-def _endpoint_answer(endpoint: Endpoint) -> dict[str, Any]:
-    return {"webhookUrl": endpoint.url, "webhookSecret": endpoint.secret}
+def operations(parts: ApiParts) -> list[Operation]:
+    """What the owner calls, with the admin token."""
+    calls = OwnerCalls(parts=parts)
+    own = partial(Operation, gate="owner")
+    return [
+        own(
+            "POST",
+            f"{KEYS}/generate",
+            calls.generate_key,
+            tag="API keys",
+            body=KeyBody,
+            body_required=False,
+            answer=NewKey,
+        ),
+        own("GET", KEYS, calls.list_keys, tag="API keys", answer=KeysReply),
+        own(
+            "DELETE",
+            f"{KEYS}/{{key_id}}",
+            calls.revoke_key,
+            tag="API keys",
+            status=204,
+            refusals=("NOT_FOUND",),
+        ),
+        own("GET", WEBHOOK, calls.webhook_settings, tag="Webhooks", answer=WebhookSettings),
+        own("PUT", WEBHOOK, calls.set_webhook_url, tag="Webhooks", body=WebhookUrlBody, answer=Success),
+        own("POST", f"{WEBHOOK}/rotate-secret", calls.rotate_secret, tag="Webhooks", answer=WebhookSettings),
+    ]

@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from rheod.api.answers import answer, refusal
+from rheod.api.answers import refusal
+from rheod.api.operation import Operation
+from rheod.api.replies import reply
+from rheod.api.replies_owner import HealthReply, ReadyReply
 from rheod.domain.errors import Refused, Transient
 
 if TYPE_CHECKING:
@@ -66,17 +69,17 @@ class OperatorCalls:
         self._health = Health(ask=parts.health, monotonic=parts.monotonic)
 
     async def healthz(self, _request: web.Request) -> web.Response:
-        """200 while the process answers and its database does."""
+        """Say whether the process and its database answer."""
         problem = await self._health.problem()
-        return _unavailable(problem) if problem else answer(200, {"status": "ok"})
+        return _unavailable(problem) if problem else reply(200, HealthReply())
 
     async def readyz(self, _request: web.Request) -> web.Response:
-        """200 when migrated and every loop lives; 503 with the words for what is not so."""
+        """Say whether rheod is migrated and every loop lives; else 503 with the words for what is not so."""
         missing = ["stopping"] if self._parts.stopping() else list(self._parts.readiness())
-        return _unavailable("; ".join(missing)) if missing else answer(200, {"status": "ready"})
+        return _unavailable("; ".join(missing)) if missing else reply(200, ReadyReply())
 
     async def image(self, request: web.Request) -> web.StreamResponse:
-        """A hosted picture by its content address; it can never change, so it may be kept for ever."""
+        """Send a hosted picture by its content address; it can never change, so it may be kept for ever."""
         name = request.match_info["name"]
         if not _CONTENT_ADDRESS.fullmatch(name):
             raise Refused("NOT_FOUND", "No such picture")
@@ -85,6 +88,24 @@ class OperatorCalls:
         if not await asyncio.to_thread(_can_be_read, file):
             raise Refused("NOT_FOUND", "No such picture")
         return web.FileResponse(file, headers=_PICTURE_HEADERS)
+
+
+def operations(parts: ApiParts) -> list[Operation]:
+    """What anybody may call."""
+    calls = OperatorCalls(parts=parts)
+    return [
+        Operation("GET", "/healthz", calls.healthz, gate="open", tag="Health", answer=HealthReply),
+        Operation("GET", "/readyz", calls.readyz, gate="open", tag="Health", answer=ReadyReply),
+        Operation(
+            "GET",
+            "/images/{name:.+}",
+            calls.image,
+            gate="open",
+            tag="Pictures",
+            media_type="image/jpeg",
+            refusals=("NOT_FOUND",),
+        ),
+    ]
 
 
 def _check_dates(request: web.Request) -> None:

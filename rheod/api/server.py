@@ -5,10 +5,12 @@ Handlers live in their own modules; this one only says which path is whose and w
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from aiohttp import hdrs, web
 
+from rheod.api import items, management, operators
 from rheod.api.bodies import expect_later
 from rheod.api.connection import SERVER_NAME
 from rheod.api.framing import plain_framing
@@ -19,21 +21,18 @@ from rheod.api.front import (
     FrontSite,
     Limits,
 )
-from rheod.api.guard import Gate, Handler, unlogged
-from rheod.api.items import ItemCalls
-from rheod.api.management import OwnerCalls
+from rheod.api.guard import Gate, Handler
 from rheod.api.middleware import error_answers, request_line
-from rheod.api.operators import OperatorCalls
 from rheod.domain.notices import new_ulid
 
 if TYPE_CHECKING:
+    from rheod.api.operation import Operation
     from rheod.api.parts import ApiParts
 
 Route = tuple[str, str, Handler]
 
-ITEM = "/integration/v1/items/{externalId:[^/]+}"
-KEYS = "/integration/api-keys"
-WEBHOOK = "/integration/webhook-settings"
+_SEGMENT = re.compile(r"\{(\w+)\}")
+"""A named segment without a pattern of its own; aiohttp would refuse braces in it, and ids may hold any character."""
 
 
 def build_app(parts: ApiParts) -> web.Application:
@@ -51,44 +50,19 @@ def build_app(parts: ApiParts) -> web.Application:
         ]
     )
     app[NEW_ID] = new_id
-    add_routes(app, [*partner_routes(parts, gate), *owner_routes(parts, gate), *open_routes(parts)])
+    add_routes(app, [route_of(operation, gate) for operation in operations(parts)])
     app.on_response_prepare.append(name_server)
     return app
 
 
-def partner_routes(parts: ApiParts, gate: Gate) -> list[Route]:
-    """What a partner's ERP calls, with its API key."""
-    items = ItemCalls(parts=parts)
-    return [
-        ("PUT", ITEM, gate.partner("put", items.put)),
-        ("GET", ITEM, gate.partner("get", items.get)),
-        ("DELETE", ITEM, gate.partner("delete", items.delete)),
-        ("PATCH", f"{ITEM}/price", gate.partner("price", items.change_price)),
-        ("PATCH", f"{ITEM}/status", gate.partner("status", items.change_status)),
-    ]
+def operations(parts: ApiParts) -> list[Operation]:
+    """Every operation of the API, in the order of the document."""
+    return [*items.operations(parts), *management.operations(parts), *operators.operations(parts)]
 
 
-def owner_routes(parts: ApiParts, gate: Gate) -> list[Route]:
-    """What the owner calls, with the admin token."""
-    calls = OwnerCalls(parts=parts)
-    return [
-        ("POST", f"{KEYS}/generate", gate.owner(calls.generate_key)),
-        ("GET", KEYS, gate.owner(calls.list_keys)),
-        ("DELETE", f"{KEYS}/{{key_id}}", gate.owner(calls.revoke_key)),
-        ("GET", WEBHOOK, gate.owner(calls.webhook_settings)),
-        ("PUT", WEBHOOK, gate.owner(calls.set_webhook_url)),
-        ("POST", f"{WEBHOOK}/rotate-secret", gate.owner(calls.rotate_secret)),
-    ]
-
-
-def open_routes(parts: ApiParts) -> list[Route]:
-    """What anybody may call."""
-    calls = OperatorCalls(parts=parts)
-    return [
-        ("GET", "/healthz", unlogged(calls.healthz)),
-        ("GET", "/readyz", unlogged(calls.readyz)),
-        ("GET", "/images/{name:.+}", unlogged(calls.image)),
-    ]
+def route_of(operation: Operation, gate: Gate) -> Route:
+    """The operation as the router takes it, behind the checks of its gate."""
+    return (operation.method, _SEGMENT.sub(r"{\1:[^/]+}", operation.path), gate.before(operation))
 
 
 def add_routes(app: web.Application, routes: list[Route]) -> None:

@@ -78,6 +78,18 @@ class PriceBody(Wire):
     price: Price
 
 
+class StatusBody(Wire):
+    """PATCH of the status; another value has an error code of its own (INVALID_STATUS)."""
+
+    status: Literal["sold", "not_listed"]
+
+
+class WebhookUrlBody(Wire):
+    """PUT of the webhook settings; null, which must be given, turns webhooks off."""
+
+    webhook_url: str | None
+
+
 class KeyBody(Wire):
     """A new API key; the name is what the owner knows it by."""
 

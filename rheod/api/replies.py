@@ -1,0 +1,91 @@
+"""The answers of the wire as models: what a handler sends and what the OpenAPI document says are the same thing.
+
+Only shapes and the writing of our units as the wire's; which item or event is shown is decided elsewhere.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Annotated
+
+from aiohttp import web
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
+from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticSerializationError
+
+NO_STORE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+"""What every JSON answer says of itself."""
+
+
+class Reply(BaseModel):
+    """What every answer shares: camelCase, every field always there."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        alias_generator=to_camel,
+        populate_by_name=True,
+        serialize_by_alias=True,
+        json_schema_serialization_defaults_required=True,
+    )
+
+
+def moment(at_ms: int) -> str:
+    """A time in ms UTC as the wire writes it: RFC 3339 in whole seconds."""
+    return datetime.fromtimestamp(at_ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def kronor(ore: int) -> int | float:
+    """An amount in SEK as it was given: whole when whole, else with its decimals."""
+    return ore // 100 if ore % 100 == 0 else ore / 100
+
+
+At = Annotated[
+    int,
+    PlainSerializer(moment),
+    WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-05-26T10:00:00Z"]}),
+]
+Kronor = Annotated[int, PlainSerializer(kronor), WithJsonSchema({"type": "number", "examples": [950]})]
+
+
+class Done(Reply):
+    """Work that is durable and goes on in the background."""
+
+    success: bool = True
+    message: Annotated[str, Field(examples=["Price updated."])]
+
+
+class WrongField(Reply):
+    """One wrong field of a request; the offending value is never echoed."""
+
+    field: Annotated[str, Field(examples=["imageUrls.0"])]
+    message: Annotated[str, Field(examples=["Must be an HTTPS URL"])]
+
+
+class ErrorReply(Reply):
+    """The one shape of every error (rheo-api.md section 1); `details` is there only when fields are wrong."""
+
+    error: str
+    code: str
+    status_code: int
+    details: list[WrongField] | None = None
+
+
+def reply(status: int, model: Reply) -> web.Response:
+    """A JSON answer."""
+    return web.Response(
+        status=status,
+        body=encoded(model),
+        content_type="application/json",
+        charset="utf-8",
+        headers=NO_STORE,
+    )
+
+
+def encoded(model: Reply) -> bytes:
+    """The model as JSON; a lone surrogate that a remote has sent us becomes its JSON escape."""
+    try:
+        return model.__pydantic_serializer__.to_json(model)
+    except PydanticSerializationError:
+        text = json.dumps(model.model_dump(), ensure_ascii=False, separators=(",", ":"), default=str)
+        return text.encode("utf-8", "backslashreplace")
