@@ -129,12 +129,15 @@ def picture_sent(unit: UnitOfWork, listing_id: str) -> bool:
     return True
 
 
-def start_commit(unit: UnitOfWork, listing_id: str, schedule: Schedule) -> bool:
+def start_commit(unit: UnitOfWork, listing_id: str, request_id: int, schedule: Schedule) -> bool:
     """Before commit: from here on this request is the only one the listing may ever have, and answers are asked for.
 
-    False when the owner has taken the item back or changed it: nothing was committed then.
+    False when the owner has taken the item back or changed it, or when the listing has another request by now: this
+    one must not be committed then.
     """
     listing = items.listing(unit.db, listing_id)
+    if listing.request_id != request_id:
+        return False
     if listing.state in {ListingState.COMMITTING, ListingState.COMMITTED}:
         _save(
             unit, replace(listing, ask_at=unit.now + schedule.first_ask_ms)

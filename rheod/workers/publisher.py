@@ -174,7 +174,7 @@ class Publisher:
                     call_class=CallClass.PUBLISH,
                     operation="commit",
                     listing_id=listing.id,
-                    before=lambda unit: publishing.start_commit(unit, listing.id, schedule),
+                    before=lambda unit: publishing.start_commit(unit, listing.id, request_id, schedule),
                     send=lambda: self._calls.client.commit(self._calls.seller, request_id),
                     after=lambda unit, _: publishing.committed(unit, listing.id, schedule),
                 )

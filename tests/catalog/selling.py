@@ -146,6 +146,7 @@ class Shop:
     async def _step(self, listing_id: str, to: ListingState) -> None:
         plan = await self.database.read(lambda db: publishing.plan(db, listing_id))
         assert plan is not None
+        request_id = plan.listing.request_id or 0
 
         def use_case(unit: UnitOfWork) -> object:
             match to:
@@ -155,7 +156,7 @@ class Shop:
                     self.ads += 1
                     return publishing.created(unit, listing_id, 1000 + self.ads, self.ads)
                 case ListingState.COMMITTING:
-                    return publishing.start_commit(unit, listing_id, SCHEDULE)
+                    return publishing.start_commit(unit, listing_id, request_id, SCHEDULE)
                 case ListingState.COMMITTED:
                     return publishing.committed(unit, listing_id, SCHEDULE)
                 case _:

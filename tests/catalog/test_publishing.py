@@ -28,6 +28,11 @@ async def do(shop: Shop, use_case: Callable[[UnitOfWork], object]) -> object:
     return await shop.books.write(use_case)
 
 
+def start_commit(unit: UnitOfWork, listing: Listing) -> bool:
+    """The publisher wants to commit the request it knows of."""
+    return publishing.start_commit(unit, listing.id, listing.request_id or 0, SCHEDULE)
+
+
 async def queued(shop: Shop, to: ListingState = ListingState.QUEUED) -> Listing:
     """A listing as far as `to`."""
     await shop.put(auto_publish=True)
@@ -78,7 +83,7 @@ async def test_a_withdrawn_item_is_never_committed(shop: Shop, state: ListingSta
     assert not await do(shop, lambda unit: publishing.created(unit, listing.id, 5, 6))
     assert not await do(shop, lambda unit: publishing.start_picture(unit, listing.id))
     assert not await do(shop, lambda unit: publishing.picture_sent(unit, listing.id))
-    assert not await do(shop, lambda unit: publishing.start_commit(unit, listing.id, SCHEDULE))
+    assert not await do(shop, lambda unit: start_commit(unit, listing))
     await do(shop, lambda unit: publishing.start_over(unit, listing.id))
     assert (await shop.listing()).state is ListingState.WITHDRAWN
     assert await shop.jobs(JobKind.PUBLISH) == []
@@ -89,7 +94,7 @@ async def test_an_item_changed_after_create_is_not_committed_as_it_was(shop: Sho
     listing = await queued(shop, ListingState.ADDED)
     await shop.put(title="Fat")
     assert not await do(shop, lambda unit: publishing.start_picture(unit, listing.id))
-    assert not await do(shop, lambda unit: publishing.start_commit(unit, listing.id, SCHEDULE))
+    assert not await do(shop, lambda unit: start_commit(unit, listing))
     await do(shop, lambda unit: publishing.start_over(unit, listing.id))
     over = await shop.listing()
     assert (over.state, over.request_id, over.tradera_item_id) == (ListingState.QUEUED, None, None)
@@ -104,7 +109,7 @@ async def test_an_item_changed_between_plan_and_create_is_found_out(shop: Shop) 
     await shop.put(title="Fat")
     await do(shop, lambda unit: publishing.start_create(unit, old, 7))
     await do(shop, lambda unit: publishing.created(unit, listing.id, 5, 6))
-    assert not await do(shop, lambda unit: publishing.start_commit(unit, listing.id, SCHEDULE))
+    assert not await do(shop, lambda unit: publishing.start_commit(unit, listing.id, 5, SCHEDULE))
 
 
 async def test_a_price_changed_before_the_commit_is_carried_when_live(shop: Shop) -> None:
@@ -150,11 +155,23 @@ async def test_after_the_commit_nothing_is_created(shop: Shop, state: ListingSta
     assert (after.state, after.request_id) == (state, listing.request_id)
 
 
+@pytest.mark.parametrize("state", [ListingState.ADDED, ListingState.COMMITTING, ListingState.COMMITTED])
+async def test_a_request_the_listing_no_longer_has_is_not_committed(shop: Shop, state: ListingState) -> None:
+    """Work that was begun with an earlier request commits neither that one nor the newer."""
+    listing = await queued(shop, ListingState.ADDED)
+    await shop.put(title="Fat")
+    await do(shop, lambda unit: publishing.start_over(unit, listing.id))
+    newer = await shop.advance(await shop.listing(), state)
+    assert not await do(shop, lambda unit: start_commit(unit, listing))
+    assert await shop.listing() == newer
+    assert await do(shop, lambda unit: start_commit(unit, newer))
+
+
 async def test_the_same_request_may_be_committed_again(shop: Shop) -> None:
     """After asking: it is asked for again, its request and its time of commit stay."""
     listing = await queued(shop, ListingState.COMMITTING)
     shop.clock.forward(60_000)
-    assert await do(shop, lambda unit: publishing.start_commit(unit, listing.id, SCHEDULE))
+    assert await do(shop, lambda unit: start_commit(unit, listing))
     after = await shop.listing()
     assert (after.request_id, after.commit_sent_at) == (listing.request_id, listing.commit_sent_at)
     assert after.ask_at == shop.clock() + SCHEDULE.first_ask_ms
