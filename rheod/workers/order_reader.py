@@ -25,7 +25,7 @@ from rheod.domain.model import (
     ListingState,
     Order,
 )
-from rheod.domain.retry import LOOP_DELAYS_S, delay_ms
+from rheod.domain.retry import LOOP_DELAYS_S, TRADERA_DELAYS_S, delay_ms
 from rheod.store import inbox, items, marks, orders
 from rheod.store.jobs import Owner
 from rheod.workers.calls import NotNow, Request, TraderaCalls
@@ -69,6 +69,8 @@ class OrderReader:
         self._options = options
         self._account_id = calls.account_id
         self._one_by_one = False
+        self._begun = False
+        self._refusals = 0
 
     async def look_up(self, job: Job) -> Outcome:
         """Look up all orders the inbox tells of, in one call; one at a time once Tradera has refused such a call."""
@@ -123,8 +125,11 @@ class OrderReader:
         now = self._books.now()
         last = await self._books.read(lambda db: _last_pass(db, self._account_id))
         again = PutOff(until=now + self._options.interval_ms, reason="next reconciliation", counted=False)
+        ordered, self._begun = self._begun, True
         if last is not None and now - last < self._options.least_gap_ms:
-            return PutOff(until=last + self._options.interval_ms, reason="next reconciliation", counted=False)
+            # a start so soon after a pass needs none; later somebody has ordered it, who waits for an order
+            wait_ms = self._options.least_gap_ms if ordered else self._options.interval_ms
+            return PutOff(until=last + wait_ms, reason="next reconciliation", counted=False)
         since = now - self._options.looked_after_ms
         if not await self._books.read(lambda db: items.any_committed_since(db, self._account_id, since)):
             return again  # nothing of ours can have changed: spend no call
@@ -136,6 +141,10 @@ class OrderReader:
             await self._orders_since(begin, now, ended)
         except Rejected as error:
             _log.error("Tradera refuses the reconciliation", reason=str(error))
+            self._refusals += 1
+            wait_ms = min(delay_ms(TRADERA_DELAYS_S, self._refusals), self._options.interval_ms)
+            return PutOff(until=now + wait_ms, reason=str(error), counted=False)
+        self._refusals = 0
         return again
 
     async def _ended_ads(self, begin: int, now: int) -> _Ended:

@@ -312,16 +312,37 @@ async def test_a_pass_that_breaks_off_loses_nothing(desk: Desk) -> None:
     await desk.reach(ListingState.ENDED)
 
 
-async def test_a_refused_pass_is_made_again_at_the_next_interval(desk: Desk) -> None:
-    """400 in a pass must not end reconciliation for good."""
+async def test_a_refused_pass_is_made_again_with_growing_gaps(desk: Desk) -> None:
+    """400 in a pass ends reconciliation neither for good nor for a whole interval, and a good pass ends the gaps."""
     ad = await live(desk)
     await desk.simulator.sell(ad, 700, push=False)
-    desk.simulator.fault("orders", "400")
+    desk.simulator.fault("orders", "400", times=2)
     await reconcile(desk)
-    await until(lambda: desk.called().get("orders") == 1)
-    await desk.idle()
-    desk.forward(900)
+    for passes, gap_s in ((1, 5), (2, 15)):
+        assert desk.called().get("orders") == passes
+        desk.forward(gap_s - 1)
+        await desk.idle()
+        assert desk.called().get("orders") == passes
+        desk.forward(1)
+        await desk.idle()
     await desk.reach(ListingState.SOLD)
+    assert desk.called().get("orders") == 3
+    desk.forward(899)
+    await desk.idle()
+    assert desk.called().get("orders") == 3
+
+
+async def test_a_pass_ordered_right_after_another_is_made_within_the_minute(desk: Desk) -> None:
+    """Who looks for an order does not wait for the next interval because a pass was just made."""
+    ad = await live(desk)
+    await reconcile(desk)
+    order_id = await desk.simulator.sell(ad, 700, push=False)
+    await reconcile(desk)
+    assert desk.called()["orders"] == 1
+    desk.forward(60)
+    await desk.reach(ListingState.SOLD)
+    (sold,) = await desk.told("item.sold")
+    assert sold["orderId"] == str(order_id)
 
 
 async def test_a_pass_keeps_to_its_share(desk: Desk) -> None:
