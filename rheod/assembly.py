@@ -306,6 +306,7 @@ def _tradera_lane(core: Core, client: TraderaClient, account_id: str, seller: Se
     )
     interval_s = tradera.reconcile_interval_s or (3600 if core.settings.push.queue_url else 900)
     desk = TraderaDesk(
+        calls=calls,
         publisher=publisher,
         asker=Asker(books=core.books, calls=calls, publisher=publisher, options=asking),
         keeper=AdKeeper(books=core.books, calls=calls, defaults=options.defaults),

@@ -19,7 +19,7 @@ from rheod.clients.tradera import TraderaClient
 from rheod.clients.tradera_wire import OverLimit, Rejected, Seller, TokenRefused, Unreachable
 from rheod.domain.budget import PROBE_MS, WINDOW_MS, Allowance, fits_at
 from rheod.domain.crash import crashpoint
-from rheod.domain.errors import RheodError, Transient
+from rheod.domain.errors import RheodError, Transient, Unanswered
 from rheod.domain.model import CallClass
 from rheod.store import ledger
 from rheod.store.ledger import Call, Ledger, Pause, Spent
@@ -80,6 +80,8 @@ class TraderaCalls:
         self.client = client
         self.seller = seller
         self.account_id = account_id
+        self.answers_heard = 0
+        """How many calls Tradera has answered, refusals included: what ends an outage."""
         self._books = books
         self._ledger = ledger
         self._rules = rules
@@ -143,6 +145,7 @@ class TraderaCalls:
         except RheodError as error:
             await self._failed(call, call_id, spent, error, began)
             raise
+        self.answers_heard += 1
         crashpoint(f"{request.operation}.answered")
 
         def store(unit: UnitOfWork) -> R:
@@ -180,6 +183,7 @@ class TraderaCalls:
     async def _note_failure(self, call_id: int, spent: Spent, error: RheodError, began: float) -> None:
         """A call that certainly never reached Tradera spends no budget (F40)."""
         arrived = not isinstance(error, Unreachable)
+        self.answers_heard += not isinstance(error, Unreachable | Unanswered)
         if not arrived:
             self._ledger.refund(spent)
         await self._books.write(lambda unit: _close(unit, call_id, str(error), began, counted=arrived))
@@ -236,6 +240,7 @@ class TraderaCalls:
             if isinstance(error, OverLimit):
                 raise await self._pause_class(check, error) from error
             raise
+        self.answers_heard += 1
         await self._books.write(lambda unit: _close(unit, call_id, "ok", began))
 
     async def _pause(self, pause: Pause) -> None:

@@ -30,19 +30,24 @@ _LONGEST_QUIET_MS = round(TRADERA_DELAYS_S[-1] * 1000)
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The work is done; `write` is stored in the transaction that ends the job."""
+    """The work is done; `write` is stored in the transaction that ends the job.
+
+    `answered` False says that no remote was heard in it, so that it ends no outage.
+    """
 
     write: Callable[[UnitOfWork], object] | None = None
+    answered: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PutOff:
-    """Try again at `until` (ms); `counted` when the work itself failed; `write` is stored with it."""
+    """Try again at `until` (ms); `counted` when the work itself failed; `write` and `answered` as for Done."""
 
     until: int
     reason: str
     counted: bool = True
     write: Callable[[UnitOfWork], object] | None = None
+    answered: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,7 +255,7 @@ class Lane:
             self._quiet_until = now + delay_ms(TRADERA_DELAYS_S, self._failures)
             if self._failures == 1:
                 _log.warning("remote is away", lane=self.name, reason=outcome.reason)
-        elif self._failures and isinstance(outcome, Done | PutOff):
+        elif self._failures and isinstance(outcome, Done | PutOff) and outcome.answered:
             _log.info("remote is back", lane=self.name, failures=self._failures)
             self._failures = 0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 
 from rheod.clients.tradera_wire import ServerFailure
 from rheod.domain.errors import Permanent, Transient
@@ -10,8 +11,8 @@ from rheod.domain.model import Job, JobKind
 from rheod.store.jobs import CLASS_OF
 from rheod.workers.ad_keeper import AdKeeper
 from rheod.workers.asker import Asker
-from rheod.workers.calls import NotNow
-from rheod.workers.lane import ClassWaits, Held, LaneWaits, Outcome
+from rheod.workers.calls import NotNow, TraderaCalls
+from rheod.workers.lane import ClassWaits, Done, Held, LaneWaits, Outcome, PutOff
 from rheod.workers.order_reader import OrderReader
 from rheod.workers.publisher import Publisher
 
@@ -19,7 +20,16 @@ from rheod.workers.publisher import Publisher
 class TraderaDesk:
     """One account's jobs at Tradera, one at a time (reliability.md 8.1)."""
 
-    def __init__(self, *, publisher: Publisher, asker: Asker, keeper: AdKeeper, reader: OrderReader) -> None:
+    def __init__(
+        self,
+        *,
+        calls: TraderaCalls,
+        publisher: Publisher,
+        asker: Asker,
+        keeper: AdKeeper,
+        reader: OrderReader,
+    ) -> None:
+        self._calls = calls
         self._workers: Mapping[JobKind, Callable[[Job], Awaitable[Outcome]]] = {
             JobKind.PUBLISH: publisher.publish,
             JobKind.RESULTS: asker.ask,
@@ -34,11 +44,15 @@ class TraderaDesk:
 
         A 500 may also be this job's bad input (tradera-v4.md section 2), so it counts against the job.
         """
+        heard = self._calls.answers_heard
         try:
-            return await self._workers[job.kind](job)
+            outcome = await self._workers[job.kind](job)
         except NotNow as error:
             return ClassWaits(CLASS_OF[job.kind], error.until, str(error))
         except Transient as error:
             return LaneWaits(str(error), counted=isinstance(error, ServerFailure) and error.status == 500)
         except Permanent as error:
             return Held(str(error))
+        if isinstance(outcome, Done | PutOff):
+            return replace(outcome, answered=self._calls.answers_heard > heard)
+        return outcome

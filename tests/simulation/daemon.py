@@ -250,6 +250,7 @@ class Daemon:
         asking = AskOptions(delays_s=ASK_DELAYS_S, doubt_ms=24 * 3600 * 1000, site_url=SITE)
         interval_s = 3600 if around.settings.push else 900
         desk = TraderaDesk(
+            calls=calls,
             publisher=publisher,
             asker=Asker(books=self.books, calls=calls, publisher=publisher, options=asking),
             keeper=AdKeeper(books=self.books, calls=calls, defaults=DEFAULTS),

@@ -181,6 +181,7 @@ class Desk:
             delays_s=DELAYS_S, doubt_ms=round(wishes.doubt_s * 1000), site_url=self.sellers.site_url
         )
         return TraderaDesk(
+            calls=self.calls,
             publisher=publisher,
             asker=Asker(books=self.books, calls=self.calls, publisher=publisher, options=asking),
             keeper=AdKeeper(books=self.books, calls=self.calls, defaults=DEFAULTS),

@@ -328,6 +328,26 @@ async def test_an_outage_is_told_once_when_it_comes_and_once_when_it_goes(desk: 
     assert told.count("remote is away") == told.count("remote is back") == 1
 
 
+async def test_work_without_a_call_ends_no_outage(desk: Desk) -> None:
+    """A job that turns out to need no call says nothing about Tradera; the refusal of one does."""
+    desk.simulator.fault("create", "reset")
+    with capture_logs() as logs:
+        await desk.put(pictures=0)
+        await calls_so_far(desk, "create", 1)
+        await desk.idle()
+        await desk.catalog.change_status(desk.account_id, "A", "not_listed")
+        await desk.order(JobOrder(lane=LaneName.TRADERA, kind=JobKind.ORDERS, subject=desk.account_id))
+        desk.forward(5)
+        await desk.idle()
+        assert await desk.waiting_jobs("orders") == []
+        assert "remote is back" not in [line["event"] for line in logs]
+        desk.simulator.fault("create", "400")
+        await desk.put("B", pictures=0)
+        await calls_so_far(desk, "create", 2)
+        await desk.idle()
+    assert [line["event"] for line in logs].count("remote is back") == 1
+
+
 async def test_a_call_without_an_answer_counts(desk: Desk) -> None:
     """A call that may have arrived is spent, and its row says what is known."""
     desk.simulator.fault("create", "reset")
