@@ -24,6 +24,7 @@ from rheod.domain.errors import RheodError, StoreUnavailable
 from rheod.store import vault
 from rheod.store.ground import Files, refuse_network, take_lock
 from rheod.store.migrations import migrate
+from rheod.store.pragmas import prepare
 from rheod.store.vault import Vault
 
 T = TypeVar("T")
@@ -314,24 +315,8 @@ async def _connect(file: Path, *, read_only: bool, opened: list[_Connection]) ->
         await asyncio.to_thread(connection.join)
         raise
     opened.append(connection)
-    await connection.run(partial(_prepare, read_only=read_only))
+    await connection.run(partial(prepare, read_only=read_only))
     return connection
-
-
-def _prepare(db: sqlite3.Connection, *, read_only: bool) -> None:
-    db.row_factory = sqlite3.Row
-    pragmas = ["busy_timeout=5000", "foreign_keys=ON", "trusted_schema=OFF", "cache_size=-4096"]
-    if read_only:
-        pragmas.append("query_only=ON")
-    else:
-        pragmas += [
-            "journal_mode=WAL",
-            "synchronous=FULL",
-            "wal_autocheckpoint=1000",
-            "journal_size_limit=67108864",
-        ]
-    for pragma in pragmas:
-        db.execute(f"PRAGMA {pragma}")
 
 
 def _check(db: sqlite3.Connection) -> None:

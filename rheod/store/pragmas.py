@@ -1,0 +1,38 @@
+"""How every connection to the store is set up, and the proof that SQLite took it: it ignores what it cannot do.
+
+What an acknowledged write rests on (write-ahead log, a sync at each commit) is read back; nothing else is decided here.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+from rheod.domain.errors import RheodError
+
+_FULL = 2
+_EVERY = (
+    "busy_timeout=5000",
+    "foreign_keys=ON",
+    "trusted_schema=OFF",
+    "cache_size=-4096",
+    "synchronous=FULL",
+)
+_READER = ("query_only=ON",)
+_WRITER = ("journal_mode=WAL", "wal_autocheckpoint=1000", "journal_size_limit=67108864")
+
+
+def prepare(db: sqlite3.Connection, *, read_only: bool) -> None:
+    """Set a connection up. Raises RheodError when an acknowledged write would not be safe on it (P1)."""
+    db.row_factory = sqlite3.Row
+    for pragma in (*_EVERY, *(_READER if read_only else _WRITER)):
+        db.execute(f"PRAGMA {pragma}")
+    journal, synchronous = _value(db, "journal_mode"), _value(db, "synchronous")
+    if journal != "wal" or synchronous != _FULL:
+        raise RheodError(
+            f"SQLite does not keep the database safely here (journal_mode {journal}, synchronous {synchronous}; wanted"
+            " wal and 2): put storage.path on a local disk with an ordinary file system, such as ext4"
+        )
+
+
+def _value(db: sqlite3.Connection, pragma: str) -> object:
+    return db.execute(f"PRAGMA {pragma}").fetchone()[0]
