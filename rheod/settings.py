@@ -19,7 +19,9 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, SecretStr, ValidationError
 
+from rheod.domain.budget import Allowance, publish_cost
 from rheod.domain.errors import RheodError
+from rheod.domain.model import CallClass
 from rheod.settings_tree import LEAVES, Account, Key, Settings, section_of
 
 __all__ = [
@@ -232,7 +234,7 @@ def missing_for_publishing(settings: Settings) -> list[str]:
 
 
 def warnings(settings: Settings) -> list[str]:
-    """Sentences on settings that are only for development; `app` logs them at start."""
+    """Sentences on settings that are only for development or cannot work out; `app` logs them at start."""
     found = []
     for section in ("images", "webhooks"):
         if getattr(settings, section).allow_http:
@@ -249,9 +251,24 @@ def warnings(settings: Settings) -> list[str]:
         for key in addresses
         if _clear_text(_value(settings, key) or "")
     )
+    found.extend(_too_few_calls(settings))
     if settings.debug.crash_at:
         found.append("debug.crash_at is set: rheod will kill itself, as its own tests want")
     return found
+
+
+def _too_few_calls(settings: Settings) -> list[str]:
+    tradera = settings.tradera
+    allowance = Allowance(limit=tradera.daily_calls, reserve_share=tradera.reserve_share, reconcile_share=0)
+    most, cost = allowance.ceiling(CallClass.PUBLISH), publish_cost(tradera.defaults.max_images)
+    if cost <= most:
+        return []
+    return [
+        (
+            f"tradera.daily_calls leaves {most} calls for publishing, and an item with tradera.defaults.max_images ="
+            f" {tradera.defaults.max_images} pictures takes {cost}: such items will fail"
+        )
+    ]
 
 
 def _clear_text(url: str) -> bool:

@@ -19,7 +19,7 @@ from rheod.clients.tradera import TraderaClient
 from rheod.clients.tradera_wire import OverLimit, Rejected, Seller, TokenRefused, Unreachable
 from rheod.domain.budget import PROBE_MS, WINDOW_MS, Allowance, fits_at
 from rheod.domain.crash import crashpoint
-from rheod.domain.errors import RheodError, Transient, Unanswered
+from rheod.domain.errors import Permanent, RheodError, Transient, Unanswered
 from rheod.domain.model import CallClass
 from rheod.store import ledger
 from rheod.store.ledger import Call, Ledger, Pause, Spent
@@ -100,6 +100,23 @@ class TraderaCalls:
             used = len(self._ledger.times(now=now))
             reason = f"{used} of {self._rules.allowance.limit} Tradera calls of the last 24 h are used"
             raise NotNow(reason, call_class=call_class, until=at)
+
+    def require_possible(self, call_class: CallClass, *, cost: int, operations: Mapping[str, int]) -> None:
+        """Raise Permanent, naming the setting, when no wait would ever let all these calls be made in one day."""
+        allowance = self._rules.allowance
+        most = allowance.ceiling(call_class)
+        if cost > most:
+            raise Permanent(
+                f"This takes {cost} Tradera calls, and of tradera.daily_calls = {allowance.limit} at most {most} may be"
+                " used for it: raise tradera.daily_calls, or have fewer pictures (tradera.defaults.max_images)"
+            )
+        for operation, times in operations.items():
+            allowed = self._rules.per_operation.get(operation, times)
+            if times > allowed:
+                raise Permanent(
+                    f"This takes {times} Tradera calls of the kind {operation}, and"
+                    f" tradera.daily_calls_per_method.{operation} allows {allowed}: raise it, or have fewer pictures"
+                )
 
     def _require_no_pause(self, call_class: CallClass, now: int) -> None:
         for key in ((self.account_id, None), ("", call_class)):

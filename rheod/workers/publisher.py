@@ -102,7 +102,9 @@ class Publisher:
             )
         else:
             wanted = {"create": 1, "image": len(pictures), "commit": 1}
-            self._calls.require(CallClass.PUBLISH, cost=publish_cost(len(pictures)), operations=wanted)
+            cost = publish_cost(len(pictures))
+            self._calls.require_possible(CallClass.PUBLISH, cost=cost, operations=wanted)
+            self._calls.require(CallClass.PUBLISH, cost=cost, operations=wanted)
             await self._create(plan, ad)
             sent = 0
         listing = await self._books.read(lambda db: items.listing(db, listing.id))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from structlog.testing import capture_logs
 
@@ -95,6 +97,23 @@ async def test_an_operation_may_have_a_limit_of_its_own(desk: Desk) -> None:
     assert (desk.called()["create"], desk.called()["image"]) == (1, 2)
     desk.forward(DAY_S)
     await desk.reach(ListingState.COMMITTED, "B")
+
+
+@pytest.mark.parametrize(
+    ("wishes", "setting"),
+    [({"daily_calls": 5}, "tradera.daily_calls = 5"), ({"per_operation": {"image": 1}}, "per_method.image")],
+)
+async def test_a_publishing_dearer_than_a_whole_day_fails_at_once(
+    desk: Desk, wishes: dict[str, Any], setting: str
+) -> None:
+    """No wait would help: no call is made, the owner learns the setting, and a smaller item goes out."""
+    await desk.restart(**wishes)
+    await desk.put(pictures=2)
+    await desk.reach(ListingState.REJECTED)
+    (failed,) = await desk.told("listing.failed")
+    assert setting in failed["error"]
+    assert desk.called() == {}
+    await desk.publish("B", pictures=1)
 
 
 async def test_what_was_spent_outlives_a_restart(desk: Desk) -> None:
