@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from rheod.catalog.containers import refuse_price_or_status, refuse_to_orphan
 from rheod.catalog.putting import PutResult, put, queue_listing
 from rheod.catalog.unit import Books, UnitOfWork
 from rheod.domain.ad_text import whole_kronor
@@ -207,6 +208,7 @@ def _order_publish(unit: UnitOfWork, account_id: str, external_id: str) -> str:
 
 def _change_price(unit: UnitOfWork, account_id: str, external_id: str, price_ore: int) -> str:
     item = _found(unit.db, account_id, external_id)
+    refuse_price_or_status(item)
     listing = items.latest_listing(unit.db, item.id)
     change = unit.apply(item, listing, PriceChanged(price_ore=price_ore, price_kr=whole_kronor(price_ore)))
     if change.item == item:
@@ -218,6 +220,10 @@ def _take_away(unit: UnitOfWork, account_id: str, external_id: str, wish: EndWis
     item = _found(unit.db, account_id, external_id)
     if item.rheo_status is RheoStatus.ARCHIVED and wish is EndWish.DELETED:
         return "Item is already deleted; it is kept as archived while its order is in progress."
+    if wish is EndWish.DELETED:
+        refuse_to_orphan(unit.db, item)
+    else:
+        refuse_price_or_status(item)
     listing = items.latest_listing(unit.db, item.id)
     keep = wish is EndWish.DELETED and orders.open_for_item(unit.db, item.id)
     change = unit.apply(item, listing, Removal(wish=wish, keep=keep, at=unit.now))

@@ -6,6 +6,7 @@ import sqlite3
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from rheod.catalog.containers import refuse_other_type
 from rheod.catalog.unit import UnitOfWork
 from rheod.domain.ad_text import whole_kronor
 from rheod.domain.errors import FieldError, Refused
@@ -90,6 +91,7 @@ def _update(unit: UnitOfWork, item: Item, given: ItemSpec) -> PutResult:
     if items.spec_text(spec) == items.spec_text(item.spec) and _columns(spec) == _columns(item.spec):
         return PutResult(item.id, "unchanged", "Item is unchanged; nothing to do.")
     listing = items.latest_listing(unit.db, item.id)
+    refuse_other_type(unit.db, item, spec, listing)
     shows_other = replace(spec, price_ore=item.spec.price_ore, metadata=item.spec.metadata) != item.spec
     updated = replace(
         item, spec=replace(spec, price_ore=item.spec.price_ore), version=item.version + int(shows_other)

@@ -110,6 +110,17 @@ def page(
     return [item_of(row) for row in rows.fetchall()]
 
 
+def count_children(db: sqlite3.Connection, account_id: str, parent_external_id: str) -> int:
+    """How many standing items name this parent; those whose deletion is under way count no more."""
+    row = db.execute(
+        "SELECT count(*) FROM items WHERE account_id = ? AND parent_external_id = ? AND delete_requested = 0"
+        f" AND {_STANDING}",
+        (account_id, parent_external_id),
+    ).fetchone()
+    count: int = row[0]
+    return count
+
+
 def save(db: sqlite3.Connection, item: Item, *, removed_at: int | None = None) -> None:
     """Insert the item, or replace what may change of it."""
     db.execute(

@@ -140,6 +140,16 @@ async def test_delisting_a_live_item_ends_its_ad(shop: Shop) -> None:
     assert (await shop.events(item.id))[-1] == "item.unlisted"
 
 
+async def test_delisting_again_is_one_milestone(shop: Shop) -> None:
+    """However often it is said, before, while and after the ad comes down."""
+    listing = await shop.put_live()
+    await shop.unlist()
+    await shop.unlist()
+    await shop.ended(listing)
+    await shop.unlist()
+    assert (await shop.events(listing.item_id)).count("item.unlisted") == 1
+
+
 async def test_marking_as_sold_sells_here_once(shop: Shop) -> None:
     """item.sold on platform rheo at the item's price; the same PATCH again says nothing new."""
     await shop.put_live()

@@ -158,6 +158,7 @@ async def test_a_parent_must_be_a_standing_container(shop: Shop) -> None:
             await shop.put(parent_external_id=parent)
         assert [each.field for each in refusal.value.details] == ["parentExternalId"]
     assert (await shop.put(parent_external_id="VIN-1")).outcome == "created"
+    await shop.put()
     await shop.delete("VIN-1")
     with pytest.raises(Refused):
         await shop.put(title="Fat", parent_external_id="VIN-1")

@@ -1,0 +1,45 @@
+"""What a container may not be asked for: it groups items, is never listed, and goes only when it is empty.
+
+Each rule is a refusal with a sentence; nothing here writes.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+from rheod.domain.errors import Refused
+from rheod.domain.model import Item, ItemSpec, ItemType, Listing
+from rheod.store import items
+
+
+def refuse_other_type(db: sqlite3.Connection, item: Item, given: ItemSpec, listing: Listing | None) -> None:
+    """Raise Refused (CONFLICT) where a PUT would make a container of a listed item, or an item of a full container."""
+    if given.type is item.spec.type:
+        return
+    if given.type is ItemType.CONTAINER and listing is not None and listing.state.is_open:
+        raise Refused(
+            "CONFLICT",
+            "The item is at Tradera or on its way there and cannot become a container: delist it first"
+            " (PATCH status not_listed)",
+        )
+    if given.type is ItemType.ITEM and (count := _children(db, item)):
+        raise Refused("CONFLICT", f"The container holds {count} item(s) and cannot become an item itself")
+
+
+def refuse_price_or_status(item: Item) -> None:
+    """Raise Refused (CONFLICT) for a container: it has no price and is neither listed nor sold."""
+    if item.spec.type is ItemType.CONTAINER:
+        raise Refused("CONFLICT", "A container has no price and is never listed; change the items in it")
+
+
+def refuse_to_orphan(db: sqlite3.Connection, item: Item) -> None:
+    """Raise Refused (CONFLICT) where deleting a container would leave items behind."""
+    if item.spec.type is ItemType.CONTAINER and (count := _children(db, item)):
+        raise Refused(
+            "CONFLICT",
+            f"The container still holds {count} item(s): delete them, or PUT them without this parent, first",
+        )
+
+
+def _children(db: sqlite3.Connection, item: Item) -> int:
+    return items.count_children(db, item.account_id, item.external_id)
