@@ -166,7 +166,7 @@ def _say_ready(core: Core, running: _Running) -> None:
     running.life.ready = True
     running.notifier.ready()
     address = f"http://{core.settings.server.host}:{running.port}"
-    missing = owner.missing_for_publishing(core.settings)
+    missing = owner.missing_at_start(core.settings)
     _log.info("ready", address=address, publishing=not missing, push=core.settings.push.queue_url is not None)
     if missing:
         _log.warning("publishing waits for Tradera credentials; the API works", set=", ".join(missing))

@@ -29,6 +29,7 @@ __all__ = [
     "SettingsError",
     "load_settings",
     "masked",
+    "missing_at_start",
     "missing_for_publishing",
     "secret_values",
     "warnings",
@@ -37,6 +38,8 @@ __all__ = [
 DEFAULT_FILE = Path("/etc/rheod/rheod.toml")
 PREFIX = "RHEOD_"
 _MASK = "********"
+_MEMBER_TOKEN = re.compile(r"(?:RHEOD_ACCOUNTS|accounts)__(.+)__(?:USER_TOKEN|user_token)")
+"""A member's token in a file or variable of its own, as every other secret may be."""
 
 
 class SettingsError(RheodError):
@@ -67,6 +70,11 @@ def _path(environ: Mapping[str, str], name: str) -> Path | None:
     return Path(environ[name]) if environ.get(name) else None
 
 
+def _capitals(reference: str) -> str:
+    """A reference as the name of a variable can hold it."""
+    return re.sub(r"[^0-9A-Z]", "_", reference.upper())
+
+
 def _is_table_or_list(kind: object) -> bool:
     return get_origin(kind) in {tuple, dict} or any(_is_table_or_list(part) for part in get_args(kind))
 
@@ -88,6 +96,8 @@ class _Reader:
     values: dict[Key, Any] = field(default_factory=dict)
     origins: dict[Key, str] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
+    member_tokens: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """Tokens of `[[accounts]]` given apart: the account's name in capitals -> the token and where it came from."""
 
     def put(self, key: Key, value: object, origin: str) -> None:
         """Set one known setting; the last layer that does so wins."""
@@ -140,6 +150,10 @@ class _Reader:
                 self._read_text(name, environ[name], known, f"environment {name}")
 
     def _read_text(self, name: str, text: str, known: Mapping[str, Key], origin: str) -> None:
+        if member := _MEMBER_TOKEN.fullmatch(name):
+            if text:
+                self.member_tokens[_capitals(member[1])] = (text, origin)
+            return
         key = known.get(name)
         if key is None:
             self._unknown(name, known, origin.partition(" ")[0])
@@ -157,8 +171,21 @@ class _Reader:
     def _unknown(self, name: str, known: Iterable[str], origin: str) -> None:
         self.problems.append(f"{name} ({origin}): unknown setting; {_nearest(name, known)}")
 
+    def _place_member_tokens(self) -> None:
+        """Give each token to the one account whose reference, in capitals and with `_` for signs, it names."""
+        accounts = self.values.get(("accounts",), ())
+        members = [each for each in accounts if isinstance(each, dict)] if isinstance(accounts, list) else []
+        for name, (token, origin) in self.member_tokens.items():
+            named = [each for each in members if _capitals(str(each.get("reference"))) == name]
+            if len(named) == 1:
+                named[0]["user_token"] = token
+            else:
+                found = "several references" if named else "no reference"
+                self.problems.append(f"accounts ({origin}): names {found} of [[accounts]]; rename one of them")
+
     def build(self) -> Settings:
         """The validated tree, or everything that is wrong."""
+        self._place_member_tokens()
         tree: dict[str, Any] = {}
         for key, value in self.values.items():
             table = tree
@@ -227,10 +254,17 @@ def secret_values(settings: Settings) -> list[str]:
     return [value.get_secret_value() for value in values if isinstance(value, SecretStr)]
 
 
-def missing_for_publishing(settings: Settings) -> list[str]:
-    """The settings without which publishing waits; empty when it can run."""
-    keys = ("app_id", "app_key", "user_id", "user_token")
+def missing_for_publishing(settings: Settings, *, member: bool = False) -> list[str]:
+    """The settings without which publishing for the default account, or for a member, waits."""
+    keys = ("app_id", "app_key") if member else ("app_id", "app_key", "user_id", "user_token")
     return [f"tradera.{key}" for key in keys if getattr(settings.tradera, key) is None]
+
+
+def missing_at_start(settings: Settings) -> list[str]:
+    """The same for whoever sells: an owner who has members need not sell anything himself."""
+    tradera = settings.tradera
+    only_members = bool(settings.accounts) and tradera.user_id is None and tradera.user_token is None
+    return missing_for_publishing(settings, member=only_members)
 
 
 def warnings(settings: Settings) -> list[str]:

@@ -18,6 +18,7 @@ from pydantic import (
     IPvAnyNetwork,
     PrivateAttr,
     SecretStr,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -247,6 +248,14 @@ class Account(Section):
     user_id: Id
     user_token: Secret
 
+    @field_validator("reference")
+    @classmethod
+    def _fits_a_header(cls, reference: str) -> str:
+        """Partners send it in `x-partner-account`, where spaces at the ends are lost."""
+        if not reference.isprintable() or reference != reference.strip():
+            raise ValueError("must be printable, without spaces at its ends")
+        return reference
+
 
 class Settings(BaseSettings):
     """Everything an owner can set. Tests may call `Settings()`: it is the defaults, whatever the environment says."""
@@ -271,12 +280,15 @@ class Settings(BaseSettings):
 
     @field_validator("accounts")
     @classmethod
-    def _distinct(cls, accounts: tuple[Account, ...]) -> tuple[Account, ...]:
+    def _distinct(cls, accounts: tuple[Account, ...], info: ValidationInfo) -> tuple[Account, ...]:
         """Calls are made by reference and sales found by member: neither may stand for two accounts."""
         references = {account.reference for account in accounts}
         members = {account.user_id for account in accounts}
         if min(len(references), len(members)) < len(accounts):
             raise ValueError("must differ from each other in reference and in user_id")
+        tradera = info.data.get("tradera")
+        if tradera is not None and tradera.user_id in members:
+            raise ValueError("must differ from tradera.user_id: that seller is the default account")
         return accounts
 
     @classmethod

@@ -18,7 +18,7 @@ def check(arguments: Namespace) -> int:
         if arguments.json:
             say_json({"ok": False, "problems": str(error).splitlines()})
         raise
-    warnings, missing = owner.warnings(settings), owner.missing_for_publishing(settings)
+    warnings, missing = owner.warnings(settings), owner.missing_at_start(settings)
     if arguments.json:
         say_json({"ok": True, "warnings": warnings, "publishingWaitsFor": missing})
         return OK

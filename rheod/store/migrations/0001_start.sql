@@ -5,6 +5,13 @@ CREATE TABLE accounts (
   created_at INTEGER NOT NULL
 ) STRICT;
 
+-- whose sales Tradera tells of: kept when an account leaves the settings, so that none is taken for a stranger's
+CREATE TABLE members (
+  member_id INTEGER PRIMARY KEY,
+  account_id TEXT NOT NULL REFERENCES accounts (id)
+) STRICT;
+CREATE INDEX members_by_account ON members (account_id);
+
 CREATE TABLE items (
   id TEXT PRIMARY KEY,
   account_id TEXT NOT NULL REFERENCES accounts (id),
