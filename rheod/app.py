@@ -25,6 +25,7 @@ from rheod.clients.addresses import check_url
 from rheod.domain import crash
 from rheod.domain.errors import RheodError
 from rheod.notify import Notifier
+from rheod.sellers import count_states
 from rheod.settings import Settings
 from rheod.status import gather_status
 from rheod.store.database import Database
@@ -239,6 +240,8 @@ def api_parts(core: Core, life: Life) -> ApiParts:
         keys=core.keys,
         default_account=core.default_account,
         account_of_reference=core.accounts.get,
+        removed_accounts=frozenset(account.id for account in core.roll if account.removed),
+        account_states=lambda: count_states(core.roll, core.ledger, now=core.now()),
         check_image_url=lambda url: check_url(
             url, allow_http=images.allow_http, allow_private=images.allow_private_networks
         ),

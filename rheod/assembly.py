@@ -6,7 +6,7 @@ Part of the composition root (`app.py` runs what is built here). Nothing below t
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from functools import partial
@@ -33,7 +33,8 @@ from rheod.clock import SteadyClock
 from rheod.domain.budget import Allowance
 from rheod.domain.model import CallClass, JobKind, JobOrder, LaneName
 from rheod.domain.notices import new_secret
-from rheod.settings import Settings, missing_for_publishing
+from rheod.sellers import Account, members, roll
+from rheod.settings import Settings
 from rheod.store import accounts, timing
 from rheod.store.database import Database
 from rheod.store.jobs import Owner
@@ -69,6 +70,7 @@ class Core:
     ledger: Ledger
     rules: Rules
     accounts: dict[str, str]
+    roll: tuple[Account, ...]
     catalog: Catalog
     sellers: SellersAndSite
     now: SteadyClock
@@ -99,20 +101,25 @@ async def build_core(settings: Settings, database: Database) -> Core:
     """Everything that needs no remote; the writer must be running."""
     now, rng, bells = SteadyClock(), SystemRandom(), Bells()
     books = Books(database=database, now=now, rng=rng, ring=bells.ring)
-    references = ["", *(account.reference for account in settings.accounts)]
+    ensure = partial(
+        accounts.ensure,
+        references=["", *(account.reference for account in settings.accounts)],
+        members=members(settings),
+    )
     if clamped := await database.write(partial(timing.clamp, now=now())):
         _log.warning("times that a wrong clock had written were set right", count=clamped)
-    known = await database.write(partial(accounts.ensure, references=references, now=now()))
+    known = await database.write(partial(ensure, now=now()))
+    everyone = roll(settings, known)
     ledger = await database.read(partial(Ledger.load, now=now()))
     rules = Rules(allowance=_allowance(settings), per_operation=settings.tradera.daily_calls_per_method or {})
-    waits_for = _waits_for(settings)
+    waits_for = {account.id: account.waits_for for account in everyone}
 
-    def forecast() -> Forecast:
+    def forecast(account_id: str) -> Forecast:
         ceiling = rules.allowance.ceiling(CallClass.PUBLISH)
         return Forecast(
             calls=ledger.times(now=now()),
             ceiling=ceiling,
-            waits_for=waits_for,
+            waits_for=waits_for[account_id],
             site_url=settings.tradera.site_url,
         )
 
@@ -125,9 +132,10 @@ async def build_core(settings: Settings, database: Database) -> Core:
         ledger=ledger,
         rules=rules,
         accounts=known,
+        roll=everyone,
         catalog=Catalog(books=books, forecast=forecast, new_secret=new_secret),
         sellers=SellersAndSite(
-            accounts=_account_of_member(settings, known),
+            accounts=await database.read(accounts.of_members),
             site_url=settings.tradera.site_url,
             closed_grace_ms=round(settings.push.closed_grace_s * 1000),
         ),
@@ -143,18 +151,6 @@ def _allowance(settings: Settings) -> Allowance:
     if share is None:
         share = 0.1 if settings.push.queue_url else 0.4
     return Allowance(limit=tradera.daily_calls, reserve_share=tradera.reserve_share, reconcile_share=share)
-
-
-def _waits_for(settings: Settings) -> str | None:
-    missing = missing_for_publishing(settings)
-    return f"Publishing waits for Tradera credentials: set {', '.join(missing)}" if missing else None
-
-
-def _account_of_member(settings: Settings, known: dict[str, str]) -> dict[int, str]:
-    members = {account.user_id: known[account.reference] for account in settings.accounts}
-    if settings.tradera.user_id is not None:
-        members[settings.tradera.user_id] = known[""]
-    return members
 
 
 async def build_machinery(core: Core) -> Machinery:
@@ -264,27 +260,15 @@ async def _add_tradera(core: Core, machinery: Machinery) -> None:
         app_key=tradera.app_key.get_secret_value(),
         timeout_s=tradera.request_timeout_s,
     )
-    for account_id, seller in _sellers(core):
-        machinery.lanes.append(_tradera_lane(core, client, account_id, seller))
-        first = JobOrder(lane=LaneName.TRADERA, kind=JobKind.RECONCILE, subject=account_id)
-        await core.books.write(partial(_order, first, Owner(account_id=account_id)))
+    for account in core.roll:
+        if account.seller is not None:
+            machinery.lanes.append(_tradera_lane(core, client, account.id, account.seller))
+            first = JobOrder(lane=LaneName.TRADERA, kind=JobKind.RECONCILE, subject=account.id)
+            await core.books.write(partial(_order, first, Owner(account_id=account.id)))
 
 
 def _order(wanted: JobOrder, owner: Owner, unit: UnitOfWork) -> None:
     unit.order_for(wanted, owner)
-
-
-def _sellers(core: Core) -> Sequence[tuple[str, Seller]]:
-    tradera = core.settings.tradera
-    found = [
-        (core.accounts[account.reference], Seller(account.user_id, account.user_token.get_secret_value()))
-        for account in core.settings.accounts
-    ]
-    if tradera.user_id is not None and tradera.user_token is not None:
-        found.insert(
-            0, (core.default_account, Seller(tradera.user_id, tradera.user_token.get_secret_value()))
-        )
-    return found
 
 
 def _tradera_lane(core: Core, client: TraderaClient, account_id: str, seller: Seller) -> Lane:

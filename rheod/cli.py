@@ -66,13 +66,18 @@ class _Commands:
     def __init__(self, parser: argparse.ArgumentParser, metavar: str = "COMMAND") -> None:
         self._added = parser.add_subparsers(metavar=metavar, required=True)
 
-    def add(self, name: str, does: str, run: str, *, data: bool = False) -> argparse.ArgumentParser:
-        """A command done by `run` (`module:function`); `data` gives it `--json`."""
+    def add(
+        self, name: str, does: str, run: str, *, data: bool = False, account: bool = False
+    ) -> argparse.ArgumentParser:
+        """A command done by `run` (`module:function`); `data` gives it `--json`, `account` `--account`."""
         command = self._added.add_parser(name, help=does, description=does, allow_abbrev=False)
         _add_config(command, default=argparse.SUPPRESS)
         command.set_defaults(run=run)
         if data:
             command.add_argument("--json", action="store_true", help="print JSON")
+        if account:
+            text = "the member account with this reference (default: your own account)"
+            command.add_argument("--account", metavar="REF", help=text)
         return command
 
     def group(self, name: str, does: str) -> _Commands:
@@ -133,9 +138,11 @@ def _add_config_commands(config: _Commands) -> None:
 
 def _add_keys(commands: _Commands) -> None:
     keys = commands.group("keys", "API keys of partners")
-    create = keys.add("create", "make a key and print it once", "rheod.commands.keys:create", data=True)
+    create = keys.add(
+        "create", "make a key and print it once", "rheod.commands.keys:create", data=True, account=True
+    )
     create.add_argument("--name", required=True, help="whose key it is, for you to tell them apart")
-    keys.add("list", "all keys, revoked ones too", "rheod.commands.keys:listing", data=True)
+    keys.add("list", "all keys, revoked ones too", "rheod.commands.keys:listing", data=True, account=True)
     revoke = keys.add("revoke", "make a key worthless", "rheod.commands.keys:revoke", data=True)
     revoke.add_argument("id", metavar="ID", help="the key's id, see `rheod keys list`")
     commands.add(
@@ -144,7 +151,9 @@ def _add_keys(commands: _Commands) -> None:
 
 
 def _add_items(items: _Commands) -> None:
-    listing = items.add("list", "items, oldest change first", "rheod.commands.items:listing", data=True)
+    listing = items.add(
+        "list", "items, oldest change first", "rheod.commands.items:listing", data=True, account=True
+    )
     listing.add_argument("--status", help="only draft, active, sold, not_listed or archived ones")
     listing.add_argument("--limit", type=int, default=100, help="at most so many (1-1000, default 100)")
     listing.add_argument("--after", metavar="POSITION", help="go on where an earlier list ended")
@@ -153,7 +162,7 @@ def _add_items(items: _Commands) -> None:
         ("publish", "order a publishing", "publish"),
         ("retry", "publish again after a failure", "publish"),
     ):
-        command = items.add(name, does, f"rheod.commands.items:{run}", data=True)
+        command = items.add(name, does, f"rheod.commands.items:{run}", data=True, account=True)
         command.add_argument("id", metavar="ID", help="the external id")
 
 

@@ -181,7 +181,9 @@ class _Reader:
                 named[0]["user_token"] = token
             else:
                 found = "several references" if named else "no reference"
-                self.problems.append(f"accounts ({origin}): names {found} of [[accounts]]; rename one of them")
+                self.problems.append(
+                    f"accounts ({origin}): names {found} of [[accounts]]; rename one of them"
+                )
 
     def build(self) -> Settings:
         """The validated tree, or everything that is wrong."""

@@ -13,7 +13,8 @@ import rheod
 from rheod.assembly import Core, Machinery
 from rheod.domain.model import CallClass
 from rheod.domain.notices import rfc3339
-from rheod.settings import missing_for_publishing
+from rheod.sellers import state_of
+from rheod.settings import missing_at_start
 from rheod.store import inbox, items, jobs, orders
 
 
@@ -40,10 +41,35 @@ async def gather_status(core: Core, machinery: Machinery) -> Mapping[str, object
             for pause in core.ledger.pauses()
             if pause.until > now
         ],
-        "publishingWaitsFor": missing_for_publishing(core.settings),
+        "accounts": await _accounts(core),
+        "publishingWaitsFor": missing_at_start(core.settings),
         "push": _push(core, machinery),
         "running": {lane.name: len(lane.running) for lane in machinery.lanes},
     }
+
+
+async def _accounts(core: Core) -> list[dict[str, object]]:
+    """Every account: what it does, what waits for it, and what it has had of the call budget."""
+    now = core.now()
+    publishings = await core.database.read(jobs.publishings)
+    sales = await core.database.read(inbox.orders_waiting)
+    found: list[dict[str, object]] = []
+    for account in core.roll:
+        state = state_of(account, core.ledger, now=now)
+        found.append(
+            {
+                "id": account.id,
+                "reference": account.reference or None,
+                "userId": None if account.seller is None else account.seller.user_id,
+                "state": state.state,
+                "reason": state.reason,
+                "until": None if state.until is None else rfc3339(state.until),
+                "publishingsWaiting": publishings.get(account.id, 0),
+                "salesWaiting": sales.get(account.id, 0),
+                "callsUsed": len(core.ledger.times(now=now, account_id=account.id)),
+            }
+        )
+    return found
 
 
 def _counts(db: sqlite3.Connection) -> dict[str, Any]:

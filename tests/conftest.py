@@ -16,6 +16,7 @@ from rheod.sandbox.queue import QueueServer
 from rheod.store import accounts
 from rheod.store.database import Database
 from tests.bookkeeping import Clock, opened
+from tests.owning import Owner
 
 
 @pytest.fixture
@@ -57,3 +58,9 @@ async def queue_server() -> AsyncIterator[QueueServer]:
     await server.start()
     yield server
     await server.stop()
+
+
+@pytest.fixture
+def owner(tmp_path: Path) -> Owner:
+    """Somebody who writes the settings file and credentials of this test."""
+    return Owner(folder=tmp_path)

@@ -23,33 +23,9 @@ from rheod.settings import (
     warnings,
 )
 from rheod.settings_tree import LEAVES
+from tests.owning import Owner
 
 EXAMPLE = Path(__file__).parent.parent / "rheod.toml.example"
-
-
-class Owner:
-    """Somebody who writes the three places settings come from, in a temporary folder."""
-
-    def __init__(self, *, folder: Path) -> None:
-        self.file = folder / "rheod.toml"
-        self.file.write_text("")
-        self.credentials = folder / "credentials"
-        self.credentials.mkdir()
-
-    def load(self, environ: Mapping[str, str] | None = None) -> Settings:
-        """What rheod makes of it."""
-        return load_settings(config_file=self.file, environ=environ or {}, credentials_dir=self.credentials)
-
-    def refusal(self, environ: Mapping[str, str] | None = None) -> list[str]:
-        """The lines of the error."""
-        with pytest.raises(SettingsError) as caught:
-            self.load(environ)
-        return str(caught.value).splitlines()
-
-
-@pytest.fixture
-def owner(tmp_path: Path) -> Owner:
-    return Owner(folder=tmp_path)
 
 
 def test_nothing_set_gives_the_documented_defaults(owner: Owner) -> None:
@@ -187,13 +163,6 @@ def test_a_wrong_file_is_refused_with_its_reason(owner: Owner, toml: str, says: 
     """Ranges, shapes and names, each in a sentence that names the place."""
     owner.file.write_text(toml)
     assert says.replace("FILE", str(owner.file)) in "\n".join(owner.refusal())
-
-
-def test_two_accounts_cannot_share_a_name_or_member(owner: Owner) -> None:
-    """Sales are told apart by the member's id, calls by the reference."""
-    account = {"reference": "a", "user_id": 5, "user_token": "test-secret"}
-    for other in (account | {"user_id": 6}, account | {"reference": "b"}):
-        assert "each other" in owner.refusal({"RHEOD_ACCOUNTS": json.dumps([account, other])})[0]
 
 
 def test_one_category_leaves_the_others(owner: Owner) -> None:

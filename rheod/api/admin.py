@@ -22,6 +22,7 @@ from rheod.api.external_id import read_external_id
 from rheod.api.field_errors import raise_if_any
 from rheod.api.front import SHUTDOWN_S
 from rheod.api.middleware import error_answers, request_line
+from rheod.api.partner_account import named_account, require_writable
 from rheod.api.replies import Done, reply
 from rheod.api.replies_items import ItemLines, OwnItemReply, item_line, item_reply
 from rheod.api.replies_owner import KeysReply, NewNumberedKey, key_reply
@@ -42,23 +43,25 @@ ITEM = "/items/{externalId:[^/]+}"
 
 
 class AdminCalls:
-    """Handlers of the admin socket; they act for the default account."""
+    """Handlers of the admin socket; they act for the account named in `x-partner-account`, else for the default one."""
 
     def __init__(self, *, parts: AdminParts) -> None:
         self._parts = parts
         self._api = parts.api
-        self._account = parts.api.default_account
 
-    async def list_keys(self, _request: web.Request) -> web.Response:
+    def _account(self, request: web.Request) -> str:
+        return named_account(request, self._api) or self._api.default_account
+
+    async def list_keys(self, request: web.Request) -> web.Response:
         """GET /keys: all keys, revoked ones with the time."""
-        keys = await self._api.keys.listing(self._account)
+        keys = await self._api.keys.listing(self._account(request))
         return reply(200, KeysReply(keys=[key_reply(key) for key in keys]))
 
     async def create_key(self, request: web.Request) -> web.Response:
         """POST /keys `{"name"?}`: the key's text is in this answer and never again."""
         deadline_s = self._api.body_deadline_s
         body = await read_optional_json(request, limit_bytes=BODY_BYTES, deadline_s=deadline_s)
-        key, text = await self._api.keys.create(self._account, wire.read_key_name(body))
+        key, text = await self._api.keys.create(self._account(request), wire.read_key_name(body))
         return reply(201, NewNumberedKey(api_key=text, id=key.id, name=key.name))
 
     async def revoke_key(self, request: web.Request) -> web.Response:
@@ -75,7 +78,7 @@ class AdminCalls:
         """GET /items?status=&limit=&after=: oldest change first; `next` is the `after` of the following page."""
         limit = _limit(request.query.get("limit"))
         items = await self._api.catalog.list_items(
-            self._account,
+            self._account(request),
             status=_status(request.query.get("status")),
             limit=limit,
             after=_position(request.query.get("after")),
@@ -86,13 +89,15 @@ class AdminCalls:
 
     async def show_item(self, request: web.Request) -> web.Response:
         """GET /items/{externalId}."""
-        view = await self._api.catalog.read_item(self._account, _id_of(request))
+        view = await self._api.catalog.read_item(self._account(request), _id_of(request))
         shown = item_reply(view, public_url=self._api.public_url)
         return reply(200, OwnItemReply(**dict(shown), waits_for=view.waits_for))
 
     async def publish_item(self, request: web.Request) -> web.Response:
         """POST /items/{externalId}/publish: order a publishing, also again after a failure."""
-        message = await self._api.catalog.order_publish(self._account, _id_of(request))
+        account_id = self._account(request)
+        require_writable(request, account_id, self._api)
+        message = await self._api.catalog.order_publish(account_id, _id_of(request))
         return reply(202, Done(message=message))
 
     async def status(self, _request: web.Request) -> web.Response:

@@ -15,6 +15,7 @@ from aiohttp import hdrs, web
 
 from rheod.api.answers import refusal
 from rheod.api.buckets import Buckets
+from rheod.api.partner_account import named_account, require_writable
 from rheod.api.parts import CALLER, STRANGER, Caller
 from rheod.domain.errors import Refused
 
@@ -73,7 +74,9 @@ class Gate:
                 return too_many(wait_s)
             if self._parts.stopping():
                 return _stopping()
-            request[CALLER] = Caller(account_id=self._account(request, key))
+            account_id = self._account(request, key)
+            require_writable(request, account_id, self._parts)
+            request[CALLER] = Caller(account_id=account_id)
             return await handler(request)
 
         return guarded
@@ -87,7 +90,8 @@ class Gate:
                 return self._turn_away(request, "Invalid or missing admin token")
             if self._parts.stopping():
                 return _stopping()
-            request[CALLER] = Caller(account_id=self._parts.default_account)
+            named = named_account(request, self._parts)
+            request[CALLER] = Caller(account_id=named or self._parts.default_account)
             return await handler(request)
 
         return guarded
@@ -105,11 +109,10 @@ class Gate:
 
     def _account(self, request: web.Request, key: ApiKey) -> str:
         """The account a reseller's request names; a key made for one member reaches that member alone."""
-        references = request.headers.getall("x-partner-account", ())
-        if not references:
+        named = named_account(request, self._parts)
+        if named is None:
             return key.account_id
-        named = self._parts.account_of_reference(references[0]) if len(references) == 1 else None
-        if named is None or key.account_id not in {self._parts.default_account, named}:
+        if key.account_id not in {self._parts.default_account, named}:
             raise Refused("NOT_FOUND", "Unknown partner account")
         return named
 

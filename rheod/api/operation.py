@@ -25,9 +25,11 @@ _EVERY = ("BAD_REQUEST", "INTERNAL", "UNAVAILABLE")
 
 _OF_GATE: Mapping[GateKind, tuple[str, ...]] = {
     "partner": ("UNAUTHORIZED", "RATE_LIMITED", "NOT_FOUND"),
-    "owner": ("UNAUTHORIZED", "RATE_LIMITED"),
+    "owner": ("UNAUTHORIZED", "RATE_LIMITED", "NOT_FOUND"),
     "open": (),
 }
+_OF_PARTNERS_WRITE = ("CONFLICT",)
+"""The items of an account that has left the settings can only be read."""
 _OF_BODY = ("PAYLOAD_TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE", "VALIDATION_FAILED")
 
 
@@ -60,6 +62,8 @@ class Operation:
     def codes(self) -> list[str]:
         """Every error code the operation may answer with, in the order of their statuses."""
         wanted = {*_EVERY, *_OF_GATE[self.gate], *self.refusals, *(_OF_BODY if self.body else ())}
+        if self.gate == "partner" and self.method != "GET":
+            wanted |= {*_OF_PARTNERS_WRITE}
         return [code for code in STATUS_OF if code in wanted]
 
     @property

@@ -13,7 +13,7 @@ from aiohttp import web
 from rheod.api.answers import refusal
 from rheod.api.operation import Operation
 from rheod.api.replies import reply
-from rheod.api.replies_owner import HealthReply, ReadyReply
+from rheod.api.replies_owner import AccountCounts, HealthReply, ReadyReply
 from rheod.domain.errors import Refused, Transient
 
 if TYPE_CHECKING:
@@ -71,12 +71,17 @@ class OperatorCalls:
     async def healthz(self, _request: web.Request) -> web.Response:
         """Say whether the process and its database answer."""
         problem = await self._health.problem()
-        return _unavailable(problem) if problem else reply(200, HealthReply())
+        return _unavailable(problem) if problem else reply(200, HealthReply(accounts=self._accounts()))
 
     async def readyz(self, _request: web.Request) -> web.Response:
         """Say whether rheod is migrated and every loop lives; else 503 with the words for what is not so."""
         missing = ["stopping"] if self._parts.stopping() else list(self._parts.readiness())
-        return _unavailable("; ".join(missing)) if missing else reply(200, ReadyReply())
+        if missing:
+            return _unavailable("; ".join(missing))
+        return reply(200, ReadyReply(accounts=self._accounts()))
+
+    def _accounts(self) -> AccountCounts:
+        return AccountCounts(**self._parts.account_states())
 
     async def image(self, request: web.Request) -> web.StreamResponse:
         """Send a hosted picture by its content address; it can never change, so it may be kept for ever."""

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -36,7 +36,8 @@ class ApiParts:
     """Everything the handlers use. Times in ms UTC (`now`) or seconds (`monotonic`).
 
     `health` tells None or what is wrong with the database; `readiness` the words for what is not ready yet (none:
-    ready); `stopping` turns true when no new work may begin. `account_of_reference` finds a reseller's member.
+    ready); `stopping` turns true when no new work may begin. `account_of_reference` finds a reseller's member,
+    `removed_accounts` are those that are not in the settings any more. `account_states` counts the accounts by state.
     """
 
     catalog: Catalog
@@ -54,6 +55,8 @@ class ApiParts:
     monotonic: Callable[[], float]
     rng: Random
     rates: Rates = field(default_factory=Rates)
+    removed_accounts: Collection[str] = frozenset()
+    account_states: Callable[[], Mapping[str, int]] = dict
     trusted_proxies: Sequence[str] = ()
     body_deadline_s: float = 10
 

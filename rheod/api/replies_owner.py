@@ -57,16 +57,27 @@ class Success(Reply):
     success: Literal[True] = True
 
 
+class AccountCounts(Reply):
+    """How many accounts there are in each state; which they are only the owner is told, by `rheod status`."""
+
+    selling: int = 0
+    waiting: int = 0
+    paused: int = 0
+    removed: int = 0
+
+
 class HealthReply(Reply):
     """The process answers and its database does."""
 
     status: Literal["ok"] = "ok"
+    accounts: AccountCounts
 
 
 class ReadyReply(Reply):
     """Migrated, and every loop lives."""
 
     status: Literal["ready"] = "ready"
+    accounts: AccountCounts
 
 
 def key_reply(key: ApiKey) -> KeyReply:

@@ -64,10 +64,10 @@ class Forecast:
 
 
 class Catalog:
-    """The owner's use cases. `forecast` tells the state of the call budget for `queue` in `read_item`."""
+    """The owner's use cases. `forecast` tells an account's place in the call budget, for `queue` in `read_item`."""
 
     def __init__(
-        self, *, books: Books, forecast: Callable[[], Forecast], new_secret: Callable[[], str]
+        self, *, books: Books, forecast: Callable[[str], Forecast], new_secret: Callable[[], str]
     ) -> None:
         self._books = books
         self._forecast = forecast
@@ -85,7 +85,7 @@ class Catalog:
     async def read_item(self, account_id: str, external_id: str) -> ItemView:
         """The item as it is now. Raises Refused (NOT_FOUND)."""
         found, place = await self._books.read(lambda db: _view(db, account_id, external_id))
-        forecast = self._forecast()
+        forecast = self._forecast(account_id)
         if found.listing is not None and found.listing.live_at is not None:
             found = replace(found, ad_url=f"{forecast.site_url}/item/{found.listing.tradera_item_id}")
         if place is None:

@@ -11,7 +11,7 @@ import socket
 from pathlib import Path
 from typing import Any
 
-from rheod.commands import CommandFailed
+from rheod.commands import WRONG_USAGE, CommandFailed
 
 _TIMEOUT_S = 30.0
 
@@ -41,11 +41,21 @@ class _UnixConnection(http.client.HTTPConnection):
         self.sock.connect(str(self._path))
 
 
-def ask_socket(path: Path, method: str, target: str, body: dict[str, Any] | None = None) -> Any:
-    """The answer's JSON, None when it has none. Raises NotRunning, or CommandFailed with the daemon's sentence."""
+def ask_socket(
+    path: Path, method: str, target: str, body: dict[str, Any] | None = None, *, account: str | None = None
+) -> Any:
+    """The answer's JSON, None when it has none; `account` is the reference of a member it is about.
+
+    Raises NotRunning, or CommandFailed with the daemon's sentence.
+    """
     connection = _UnixConnection(path)
+    headers = {"Content-Type": b"application/json"}
+    if account is not None:
+        headers["x-partner-account"] = _header_value(account)
     try:
-        status, raw = _exchange(connection, method, target, body)
+        connection.request(method, target, body=None if body is None else json.dumps(body), headers=headers)
+        response = connection.getresponse()
+        status, raw = response.status, response.read()
     except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError) as error:
         raise NotRunning(path) from error
     except PermissionError as error:
@@ -63,13 +73,10 @@ def ask_socket(path: Path, method: str, target: str, body: dict[str, Any] | None
     return _read(status, raw)
 
 
-def _exchange(
-    connection: _UnixConnection, method: str, target: str, body: dict[str, Any] | None
-) -> tuple[int, bytes]:
-    content = None if body is None else json.dumps(body).encode()
-    connection.request(method, target, body=content, headers={"Content-Type": "application/json"})
-    response = connection.getresponse()
-    return response.status, response.read()
+def _header_value(reference: str) -> bytes:
+    if not reference.isprintable() or reference != reference.strip() or not reference:
+        raise CommandFailed("--account must be a reference of [[accounts]]", status=WRONG_USAGE)
+    return reference.encode()
 
 
 def _read(status: int, raw: bytes) -> Any:

@@ -25,7 +25,10 @@ def ask(arguments: Namespace, method: str, target: str, body: dict[str, Any] | N
     except NotRunning as absent:
         from rheod.commands.without_daemon import ask_file  # noqa: PLC0415 - the whole daemon's imports
 
-        return ask_file(load(arguments), lambda path: ask_socket(path, method, target, body), absent.path)
+        account = _account(arguments)
+        return ask_file(
+            load(arguments), lambda path: ask_socket(path, method, target, body, account=account), absent.path
+        )
 
 
 def ask_daemon(arguments: Namespace, method: str, target: str, body: dict[str, Any] | None = None) -> Any:
@@ -34,7 +37,7 @@ def ask_daemon(arguments: Namespace, method: str, target: str, body: dict[str, A
         path = find_admin_socket(config_file=_config_file(arguments), environ=os.environ)
     except InDoubtError:
         path = load(arguments).admin_socket
-    return ask_socket(path, method, target, body)
+    return ask_socket(path, method, target, body, account=_account(arguments))
 
 
 def load(arguments: Namespace) -> Settings:
@@ -45,6 +48,12 @@ def load(arguments: Namespace) -> Settings:
         return load_settings(config_file=_config_file(arguments), environ=os.environ, credentials_dir=None)
     except SettingsError as error:
         raise CommandFailed(str(error), status=WRONG_USAGE) from error
+
+
+def _account(arguments: Namespace) -> str | None:
+    """The member that `--account` names; commands without that option are about the default account or about all."""
+    reference: str | None = getattr(arguments, "account", None)
+    return reference
 
 
 def _config_file(arguments: Namespace) -> Path | None:

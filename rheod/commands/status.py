@@ -34,11 +34,16 @@ def attention(status: dict[str, Any]) -> list[str]:
         found.append(
             f"publishing waits for Tradera credentials: set {', '.join(status['publishingWaitsFor'])}"
         )
-    found += [
-        f"all Tradera calls of an account wait until {pause['until']}: {pause['reason']}"
-        for pause in status["pauses"]
-        if pause["what"] == "account"
-    ]
+    for account in status["accounts"]:
+        if account["state"] == "paused":
+            found.append(
+                f"all Tradera calls of {_name(account)} wait until {account['until']}: {account['reason']}"
+            )
+        elif account["state"] == "removed" and (account["publishingsWaiting"] or account["salesWaiting"]):
+            found.append(
+                f"{account['salesWaiting']} sales and {account['publishingsWaiting']} publishings wait"
+                f" for {_name(account)}: {account['reason']}"
+            )
     if kept := status["inbox"].get("quarantined"):
         found.append(f"{kept} push messages could not be understood and are kept aside")
     answered = status["push"]["lastAnswer"]
@@ -64,7 +69,12 @@ def _lines(status: dict[str, Any]) -> list[tuple[str, Any]]:
         ("jobs waiting", _counts(status["jobs"])),
         ("jobs running", _counts(status["running"])),
         ("Tradera calls", calls),
-        *(("pause", f"{one['what']} until {one['until']}: {one['reason']}") for one in status["pauses"]),
+        *(("account", _account(one)) for one in status["accounts"]),
+        *(
+            ("pause", f"{one['what']} until {one['until']}: {one['reason']}")
+            for one in status["pauses"]
+            if one["what"] != "account"
+        ),
         ("push", push_words),
         ("last push message", status["lastPushMessage"]),
         ("push messages", _counts(status["inbox"])),
@@ -74,3 +84,22 @@ def _lines(status: dict[str, Any]) -> list[tuple[str, Any]]:
 
 def _counts(numbers: dict[str, int]) -> str:
     return ", ".join(f"{name} {number}" for name, number in numbers.items() if number) or "none"
+
+
+def _name(account: dict[str, Any]) -> str:
+    return f"account {account['reference']}" if account["reference"] else "your own account"
+
+
+def _account(account: dict[str, Any]) -> str:
+    """One account in a line: what it does, and what of it waits."""
+    words = f"{account['reference'] or '(your own)'} {account['state']}"
+    if account["until"]:
+        words += f" until {account['until']}"
+    if account["userId"]:
+        words += f", Tradera user {account['userId']}"
+    words += f", {account['callsUsed']} calls"
+    if account["publishingsWaiting"]:
+        words += f", {account['publishingsWaiting']} publishings wait"
+    if account["salesWaiting"]:
+        words += f", {account['salesWaiting']} sales to look up"
+    return words

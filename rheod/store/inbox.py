@@ -70,6 +70,14 @@ def orders_to_look_up(db: sqlite3.Connection, account_id: str, *, limit: int) ->
     return [row[0] for row in rows.fetchall()]
 
 
+def orders_waiting(db: sqlite3.Connection) -> dict[str, int]:
+    """How many sales each account has been told of and not looked up yet, by account id."""
+    rows = db.execute(
+        "SELECT account_id, count(*) FROM inbox WHERE type = 'OrderCreated' AND state = 'new' GROUP BY account_id"
+    )
+    return {row[0]: row[1] for row in rows.fetchall()}
+
+
 def order_waits_for(db: sqlite3.Connection, tradera_item_id: int) -> bool:
     """Whether an order for this ad has been told and not looked up yet."""
     row = db.execute(

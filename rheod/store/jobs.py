@@ -177,3 +177,9 @@ def place_of_publish(db: sqlite3.Connection, listing_id: str) -> Place | None:
 def depths(db: sqlite3.Connection) -> dict[str, int]:
     """How many jobs each lane has."""
     return {row[0]: row[1] for row in db.execute("SELECT lane, count(*) FROM jobs GROUP BY lane").fetchall()}
+
+
+def publishings(db: sqlite3.Connection) -> dict[str, int]:
+    """How many publishings each account has waiting, by account id."""
+    rows = db.execute("SELECT account_id, count(*) FROM jobs WHERE kind = 'publish' GROUP BY account_id")
+    return {row[0]: row[1] for row in rows.fetchall()}

@@ -35,6 +35,10 @@ class Pause:
     reason: str
     fingerprint: str = ""
 
+    def holds_for(self, fingerprint: str, *, now: int) -> bool:
+        """Whether it forbids calls at this time; a refused token's pause does not hold for another token."""
+        return self.until > now and self.fingerprint in {"", fingerprint}
+
 
 @dataclass(frozen=True, slots=True)
 class Spent:
@@ -43,6 +47,7 @@ class Spent:
     at: int
     call_class: CallClass
     operation: str
+    account_id: str
 
 
 class Ledger:
@@ -56,16 +61,24 @@ class Ledger:
     def load(cls, db: sqlite3.Connection, *, now: int) -> Ledger:
         """Read the window and the pauses from the store."""
         rows = db.execute(
-            "SELECT at, class, operation FROM calls WHERE counted = 1 AND at > ? ORDER BY at",
+            "SELECT at, class, operation, account_id FROM calls WHERE counted = 1 AND at > ? ORDER BY at",
             (now - WINDOW_MS,),
         ).fetchall()
         pauses = [_pause_of(row) for row in db.execute("SELECT * FROM pauses").fetchall()]
-        return cls([Spent(row["at"], CallClass(row["class"]), row["operation"]) for row in rows], pauses)
+        window = [
+            Spent(row["at"], CallClass(row["class"]), row["operation"], row["account_id"]) for row in rows
+        ]
+        return cls(window, pauses)
 
     def times(
-        self, *, now: int, call_class: CallClass | None = None, operation: str | None = None
+        self,
+        *,
+        now: int,
+        call_class: CallClass | None = None,
+        operation: str | None = None,
+        account_id: str | None = None,
     ) -> list[int]:
-        """The times of the window's calls, oldest first, of one class or operation if asked."""
+        """The times of the window's calls, oldest first, of one class, operation or account if asked."""
         while self._window and self._window[0].at <= now - WINDOW_MS:
             self._window.popleft()
         return [
@@ -73,11 +86,12 @@ class Ledger:
             for spent in self._window
             if (call_class is None or spent.call_class is call_class)
             and (operation is None or spent.operation == operation)
+            and (account_id is None or spent.account_id == account_id)
         ]
 
     def spend(self, call: Call, *, now: int) -> Spent:
         """Count a call from this moment on; its row is written before it is sent."""
-        spent = Spent(now, call.call_class, call.operation)
+        spent = Spent(now, call.call_class, call.operation, call.account_id)
         self._window.append(spent)
         return spent
 

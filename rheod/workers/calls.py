@@ -5,7 +5,6 @@ Nothing else may call a TraderaClient. A call's row is durable before the call i
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -85,7 +84,6 @@ class TraderaCalls:
         self._books = books
         self._ledger = ledger
         self._rules = rules
-        self._fingerprint = hashlib.sha256(f"{seller.user_id}:{seller.token}".encode()).hexdigest()[:16]
 
     def require(
         self, call_class: CallClass, *, cost: int = 1, operations: Mapping[str, int] | None = None
@@ -121,8 +119,7 @@ class TraderaCalls:
     def _require_no_pause(self, call_class: CallClass, now: int) -> None:
         for key in ((self.account_id, None), ("", call_class)):
             pause = self._ledger.pause(*key)
-            stale = pause is not None and pause.fingerprint not in {"", self._fingerprint}
-            if pause is not None and pause.until > now and not stale:
+            if pause is not None and pause.holds_for(self.seller.fingerprint, now=now):
                 raise NotNow(pause.reason, call_class=call_class, until=pause.until)
 
     def _fits_at(self, call_class: CallClass, cost: int, now: int) -> int:
@@ -227,7 +224,7 @@ class TraderaCalls:
             await self._check(call)
         except TokenRefused:
             reason = (
-                f"Tradera refuses the token of user {self.seller.user_id}: log in again, set tradera.user_token"
+                f"Tradera refuses the token of user {self.seller.user_id}: log in again, set {self.seller.setting}"
                 " (and check tradera.app_id and tradera.app_key), then restart rheod"
             )
             now = self._books.now()
@@ -237,7 +234,7 @@ class TraderaCalls:
                 until=now + TOKEN_PROBE_MS,
                 since=now,
                 reason=reason,
-                fingerprint=self._fingerprint,
+                fingerprint=self.seller.fingerprint,
             )
             await self._pause(pause)
             raise NotNow(reason, call_class=call.call_class, until=pause.until) from error

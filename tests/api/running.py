@@ -149,7 +149,7 @@ async def made_parts(database: Database, folder: Path, clock: Clock) -> tuple[Ap
     books = Books(database=database, now=lambda: NOW_MS, rng=Random(7), ring=lambda _lane: None)
     catalog = Catalog(
         books=books,
-        forecast=lambda: Forecast(calls=[], ceiling=80),
+        forecast=lambda _account: Forecast(calls=[], ceiling=80),
         new_secret=lambda: "whsec_dGVzdC1zZWNyZXQ=",
     )
     parts = ApiParts(

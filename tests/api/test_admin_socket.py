@@ -150,3 +150,17 @@ async def test_the_admin_calls_are_not_on_the_network(api: Api) -> None:
     """None of these paths exists on the listening port."""
     for method, path in [("GET", "/keys"), ("POST", "/admin-token"), ("GET", "/status")]:
         assert (await api.call(method, path)).status == 404
+
+
+async def test_a_member_is_named_as_partners_do(admin: aiohttp.ClientSession, api: Api) -> None:
+    """Keys and items of the member named in the header; an unknown one is refused in the documented words."""
+    member = {"x-partner-account": "member-1"}
+    async with admin.post("/keys", json={"name": "m"}, headers=member) as made:
+        key = (await made.json())["apiKey"]
+    assert (await ask(admin, "GET", "/keys"))[1]["keys"][0]["name"] == "test"
+    assert (await api.call("PUT", "/integration/v1/items/M", GOOD, headers={"x-api-key": key})).status == 202
+    assert (await ask(admin, "GET", "/items"))[1]["items"] == []
+    async with admin.get("/items/M", headers=member) as shown:
+        assert shown.status == 200
+    async with admin.get("/items", headers={"x-partner-account": "nobody"}) as refused:
+        assert (refused.status, (await refused.json())["error"]) == (404, "Unknown partner account")

@@ -136,6 +136,44 @@ async def test_a_members_own_key_reaches_only_that_member(api: Api) -> None:
     assert (await api.call("GET", ITEM)).status == 404
 
 
+async def test_the_owner_manages_a_member_by_naming_it(api: Api) -> None:
+    """Keys and webhook settings of a member are his own, and an unknown one is refused before anything is made."""
+    member = {"x-partner-account": "member-1"}
+    made = (await api.own("POST", "/integration/api-keys/generate", {"name": "m"}, headers=member)).body
+    shown = (await api.own("GET", "/integration/api-keys", headers=member)).body["keys"]
+    assert [(key["name"], key["userId"]) for key in shown] == [("m", api.member)]
+    assert [key["name"] for key in (await api.own("GET", "/integration/api-keys")).body["keys"]] == ["test"]
+    hook = {"webhookUrl": "https://erp.example/member"}
+    await api.own("PUT", "/integration/webhook-settings", hook, headers=member)
+    assert (await api.own("GET", "/integration/webhook-settings")).body["webhookUrl"] is None
+    own = {"x-api-key": made["apiKey"]}
+    assert (await api.call("PUT", ITEM, GOOD, headers=own)).status == 202
+    assert (await api.call("GET", ITEM, headers=member)).status == 200
+    nobody = {"x-partner-account": "nobody"}
+    reply = await api.own("POST", "/integration/api-keys/generate", {}, headers=nobody)
+    assert (reply.status, reply.body["error"]) == (404, "Unknown partner account")
+
+
+async def test_an_account_that_has_left_the_settings_can_be_read_and_not_changed(open_api: OpenApi) -> None:
+    """Its items stay as they are until it comes back; the others do not notice."""
+    removed: set[str] = set()
+    api = await open_api(removed_accounts=removed)
+    member = {"x-partner-account": "member-1"}
+    assert (await api.call("PUT", ITEM, GOOD, headers=member)).status == 202
+    removed.add(api.member)
+    assert (await api.call("GET", ITEM, headers=member)).status == 200
+    for method, path, body in (
+        ("PUT", ITEM, GOOD),
+        ("PATCH", f"{ITEM}/price", {"price": 900}),
+        ("PATCH", f"{ITEM}/status", {"status": "not_listed"}),
+        ("DELETE", ITEM, None),
+    ):
+        reply = await api.call(method, path, body, headers=member)
+        assert (reply.status, reply.code) == (409, "CONFLICT")
+        assert "not in rheod's settings any more" in reply.body["error"]
+    assert (await api.call("PUT", ITEM, GOOD)).status == 202
+
+
 async def test_while_stopping_no_new_work_is_taken(open_api: OpenApi) -> None:
     """Calls of partners and the owner get 503 with Retry-After; health still answers."""
     api = await open_api(stopping=lambda: True)

@@ -105,6 +105,18 @@ async def test_readiness_says_what_is_missing(open_api: OpenApi) -> None:
     assert ((await api.call("GET", "/readyz")).status, (await api.call("HEAD", "/readyz")).raw) == (200, b"")
 
 
+async def test_health_and_readiness_count_the_accounts_by_state(open_api: OpenApi) -> None:
+    """Numbers alone: which account it is only the owner is told."""
+    api = await open_api(account_states=lambda: {"selling": 3, "paused": 1})
+    for path in ("/healthz", "/readyz"):
+        assert (await api.call("GET", path)).body["accounts"] == {
+            "selling": 3,
+            "waiting": 0,
+            "paused": 1,
+            "removed": 0,
+        }
+
+
 async def test_a_picture_the_machine_cannot_open_is_not_called_missing(api: Api, picture: str) -> None:
     """While the system refuses to open the file the answer is 503, which nobody keeps; a missing one is 404."""
     file = api.parts.image_folder / picture

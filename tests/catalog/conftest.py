@@ -25,7 +25,7 @@ def shop(database: Database, books: Books, clock: Clock, account_id: str, foreca
     return Shop(
         database=database,
         books=books,
-        catalog=Catalog(books=books, forecast=lambda: forecast, new_secret=lambda: next(secrets)),
+        catalog=Catalog(books=books, forecast=lambda _account: forecast, new_secret=lambda: next(secrets)),
         clock=clock,
         account_id=account_id,
         sellers=SellersAndSite(

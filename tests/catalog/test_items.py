@@ -59,7 +59,7 @@ async def test_a_publish_that_waits_for_its_own_time_says_so(shop: Shop) -> None
 async def test_without_credentials_nothing_is_promised(shop: Shop) -> None:
     """No place and no time: the reason instead."""
     waiting = Forecast(calls=[], ceiling=80, waits_for="set tradera.user_token")
-    catalog = Catalog(books=shop.books, forecast=lambda: waiting, new_secret=str)
+    catalog = Catalog(books=shop.books, forecast=lambda _account: waiting, new_secret=str)
     await shop.put(auto_publish=True)
     view = await catalog.read_item(shop.account_id, "x")
     assert (view.queue, view.waits_for) == (None, "set tradera.user_token")

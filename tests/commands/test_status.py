@@ -12,14 +12,20 @@ def test_what_does_not_mend_itself_needs_attention() -> None:
     healthy: dict[str, Any] = {
         "now": "2026-05-26T10:00:00Z",
         "publishingWaitsFor": [],
+        "accounts": [{"state": "selling", "reference": None}],
         "pauses": [{"what": "publish", "until": "2026-05-26T11:00:00Z", "reason": "over the limit"}],
         "inbox": {"done": 4},
         "push": {"configured": True, "lastAnswer": "2026-05-26T09:59:45Z"},
     }
     assert attention(healthy) == []
-    token = {"what": "account", "until": "2026-05-26T11:00:00Z", "reason": "token refused"}
+    paused = {
+        "state": "paused",
+        "reference": "m-1",
+        "until": "2026-05-26T11:00:00Z",
+        "reason": "token refused",
+    }
     silent = {"configured": True, "lastAnswer": "2026-05-26T09:50:00Z"}
-    found = attention(healthy | {"pauses": [token], "inbox": {"quarantined": 2}, "push": silent})
+    found = attention(healthy | {"accounts": [paused], "inbox": {"quarantined": 2}, "push": silent})
     assert [
         word for word, sentence in zip(("token", "2 push", "queue"), found, strict=True) if word in sentence
     ] == [
@@ -27,3 +33,26 @@ def test_what_does_not_mend_itself_needs_attention() -> None:
         "2 push",
         "queue",
     ]
+
+
+def test_work_of_an_account_that_has_left_the_settings_needs_attention() -> None:
+    """Its sales and publishings wait for the owner alone; without any it is only shown."""
+    gone = {
+        "state": "removed",
+        "reference": "m-1",
+        "reason": "not in the settings",
+        "salesWaiting": 2,
+        "publishingsWaiting": 0,
+    }
+    status: dict[str, Any] = {
+        "now": "2026-05-26T10:00:00Z",
+        "publishingWaitsFor": [],
+        "accounts": [gone],
+        "pauses": [],
+        "inbox": {},
+        "push": {"configured": False, "lastAnswer": None},
+    }
+    (sentence,) = attention(status)
+    assert "2 sales" in sentence
+    assert "m-1" in sentence
+    assert attention(status | {"accounts": [gone | {"salesWaiting": 0}]}) == []

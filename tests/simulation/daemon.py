@@ -148,7 +148,7 @@ class Daemon:
             if lane in rung:
                 self._bells.ring(lane)
 
-    def _forecast(self) -> Forecast:
+    def _forecast(self, _account_id: str) -> Forecast:
         calls = self.ledger.times(now=self._around.now()) if self.ledger else []
         return Forecast(calls=calls, ceiling=self._around.settings.allowance.ceiling(CallClass.PUBLISH))
 

@@ -121,7 +121,7 @@ class Desk:
         )
         rules = Rules(allowance=allowance, per_operation=dict(wishes.per_operation))
 
-        def forecast() -> Forecast:
+        def forecast(_account_id: str) -> Forecast:
             return Forecast(
                 calls=self.ledger.times(now=self.clock()), ceiling=allowance.ceiling(CallClass.PUBLISH)
             )

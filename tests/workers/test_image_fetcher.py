@@ -40,7 +40,7 @@ class Studio:
         self.bells = Bells()
         self.books = Books(database=database, now=clock, rng=Random(7), ring=self.bells.ring)
         self.catalog = Catalog(
-            books=self.books, forecast=lambda: Forecast(calls=[], ceiling=1), new_secret=new_secret
+            books=self.books, forecast=lambda _account: Forecast(calls=[], ceiling=1), new_secret=new_secret
         )
 
     async def put(self, *urls: str, **fields: Any) -> None:
