@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from random import Random, SystemRandom
@@ -116,12 +116,9 @@ async def build_core(settings: Settings, database: Database) -> Core:
 
     def forecast(account_id: str) -> Forecast:
         ceiling = rules.allowance.ceiling(CallClass.PUBLISH)
-        return Forecast(
-            calls=ledger.times(now=now()),
-            ceiling=ceiling,
-            waits_for=waits_for[account_id],
-            site_url=settings.tradera.site_url,
-        )
+        told = Forecast.of(ledger, account_id, now=now(), ceiling=ceiling)
+        waits = waits_for[account_id] or told.waits_for
+        return replace(told, waits_for=waits, site_url=settings.tradera.site_url)
 
     return Core(
         settings=settings,

@@ -17,6 +17,7 @@ from rheod.domain.errors import Refused
 from rheod.domain.events import PriceChanged, Removal
 from rheod.domain.lifecycle import Change
 from rheod.domain.model import (
+    CallClass,
     EndWish,
     Item,
     ItemSpec,
@@ -29,6 +30,7 @@ from rheod.domain.model import (
     RheoStatus,
 )
 from rheod.store import items, jobs, orders, outbox
+from rheod.store.ledger import Ledger
 
 NOT_FOUND = "No item found with this external ID"
 
@@ -55,12 +57,28 @@ class ItemView:
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """The call times of the window and the ceiling for publishing; `waits_for` says why nothing is published at all."""
+    """The call times of the window and the ceiling for publishing; `waits_for` says why nothing is published at all.
+
+    `paused_until` (ms) is when publishing may go on after a 429. Nobody knows when it may after a refused token.
+    """
 
     calls: list[int]
     ceiling: int
     waits_for: str | None = None
     site_url: str = "https://www.tradera.com"
+    paused_until: int = 0
+
+    @classmethod
+    def of(cls, ledger: Ledger, account_id: str, *, now: int, ceiling: int) -> Forecast:
+        """What the ledger of calls tells an account at this moment."""
+        paused = ledger.pause("", CallClass.PUBLISH)
+        refused = ledger.pause(account_id, None)
+        return cls(
+            calls=ledger.times(now=now),
+            ceiling=ceiling,
+            waits_for=refused.reason if refused and refused.until > now else None,
+            paused_until=paused.until if paused else 0,
+        )
 
 
 class Catalog:
@@ -92,15 +110,7 @@ class Catalog:
             return found
         if forecast.waits_for is not None:
             return replace(found, waits_for=forecast.waits_for)
-        if place.due_at > self._books.now() and place.reason:
-            at = place.due_at
-        else:
-            at = expected_at(
-                forecast.calls,
-                ceiling=forecast.ceiling,
-                cost_up_to=place.cost_up_to,
-                now=max(self._books.now(), place.due_at),
-            )
+        at = _goes_at(place, forecast, self._books.now())
         return replace(found, queue=QueuePlace(place.position, at))
 
     async def change_price(self, account_id: str, external_id: str, price_ore: int) -> str:
@@ -249,6 +259,16 @@ def _found(db: sqlite3.Connection, account_id: str, external_id: str) -> Item:
     if found is None:
         raise Refused("NOT_FOUND", NOT_FOUND)
     return found
+
+
+def _goes_at(place: jobs.Place, forecast: Forecast, now: int) -> int:
+    """When a waiting publish is expected to go: at its own time, or when the budget and a pause let it."""
+    earliest = max(place.due_at, forecast.paused_until)
+    if place.due_at > now and place.reason:
+        return earliest
+    return expected_at(
+        forecast.calls, ceiling=forecast.ceiling, cost_up_to=place.cost_up_to, now=max(now, earliest)
+    )
 
 
 def _view(db: sqlite3.Connection, account_id: str, external_id: str) -> tuple[ItemView, jobs.Place | None]:

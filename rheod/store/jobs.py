@@ -162,11 +162,11 @@ class Place:
 
 
 def place_of_publish(db: sqlite3.Connection, listing_id: str) -> Place | None:
-    """The place of a listing's publish job among those of its account, or None when it does not wait."""
+    """The place of a listing's publish job among those of all accounts, who share the budget; None without a job."""
     row = db.execute(
         "SELECT mine.due_at, mine.reason, count(*) AS position, sum(before.cost) AS cost FROM jobs mine"
-        " JOIN jobs before ON before.kind = 'publish' AND before.account_id = mine.account_id"
-        " AND before.id <= mine.id WHERE mine.kind = 'publish' AND mine.subject = ? GROUP BY mine.id",
+        " JOIN jobs before ON before.kind = 'publish' AND before.id <= mine.id"
+        " WHERE mine.kind = 'publish' AND mine.subject = ? GROUP BY mine.id",
         (listing_id,),
     ).fetchone()
     if row is None:

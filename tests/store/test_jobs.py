@@ -114,12 +114,12 @@ def test_other_lanes_go_by_due_time(db: sqlite3.Connection) -> None:
 
 
 def test_the_place_in_the_queue_counts_what_goes_before(db: sqlite3.Connection) -> None:
-    """Position from 1 and the calls up to and with it, within the account; no job, no place."""
+    """Position from 1 and the calls up to and with it, of every account: they share the budget; no job, no place."""
     item = add_item(db)
     add_job(db, JobKind.PUBLISH, "l1", cost=4, item_id=item.id)
     add_job(db, JobKind.PUBLISH, "other", cost=100, account_id="b")
     add_job(db, JobKind.RESULTS, "a", cost=100)
     add_job(db, JobKind.PUBLISH, "l2", cost=6, delay_ms=70)
     assert jobs.place_of_publish(db, "l1") == Place(position=1, cost_up_to=4, due_at=0, reason=None)
-    assert jobs.place_of_publish(db, "l2") == Place(position=2, cost_up_to=10, due_at=70, reason=None)
+    assert jobs.place_of_publish(db, "l2") == Place(position=3, cost_up_to=110, due_at=70, reason=None)
     assert jobs.place_of_publish(db, "nothing") is None

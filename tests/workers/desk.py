@@ -121,10 +121,9 @@ class Desk:
         )
         rules = Rules(allowance=allowance, per_operation=dict(wishes.per_operation))
 
-        def forecast(_account_id: str) -> Forecast:
-            return Forecast(
-                calls=self.ledger.times(now=self.clock()), ceiling=allowance.ceiling(CallClass.PUBLISH)
-            )
+        def forecast(account_id: str) -> Forecast:
+            ceiling = allowance.ceiling(CallClass.PUBLISH)
+            return Forecast.of(self.ledger, account_id, now=self.clock(), ceiling=ceiling)
 
         self.catalog = Catalog(books=self.books, forecast=forecast, new_secret=new_secret)
         self.calls = TraderaCalls(

@@ -161,6 +161,17 @@ async def test_429_keeps_the_item_and_stops_its_class_for_an_hour(desk: Desk, st
     assert await rows(desk.database, "SELECT * FROM pauses") == []
 
 
+async def test_the_forecast_knows_of_the_pause(desk: Desk) -> None:
+    """Both the item that met the 429 and the one behind it are expected when the pause is over, not now."""
+    desk.simulator.fault("create", "429", retry_after="600")
+    await desk.put(pictures=0)
+    await calls_so_far(desk, "create", 1)
+    await desk.put("B", pictures=0)
+    view = await desk.catalog.read_item(desk.account_id, "B")
+    assert view.queue is not None
+    assert view.queue.expected_at == desk.clock() + 600_000
+
+
 async def test_429_honours_retry_after(desk: Desk) -> None:
     """A sane Retry-After is kept to the second."""
     desk.simulator.fault("create", "429", retry_after="120")
@@ -247,6 +258,17 @@ async def test_a_refused_token_pauses_the_account_after_one_check(desk: Desk, st
     assert "log in again" in line["reason"]
     assert "test-user-token" not in str(logs)
     assert await desk.told("listing.failed") == []
+
+
+async def test_an_item_that_waits_for_the_token_says_so(desk: Desk) -> None:
+    """No place and no time, for nobody knows when: the reason instead."""
+    desk.simulator.fault("*", "401", times=None)
+    await desk.put(pictures=0)
+    await calls_so_far(desk, "me", 1)
+    await desk.put("B", pictures=0)
+    view = await desk.catalog.read_item(desk.account_id, "B")
+    assert view.queue is None
+    assert "log in again" in (view.waits_for or "")
 
 
 async def test_a_pause_for_the_token_holds_every_class(desk: Desk) -> None:
