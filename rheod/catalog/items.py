@@ -140,14 +140,6 @@ class Catalog:
         """Publish the item (again). Raises Refused (NOT_FOUND, CONFLICT)."""
         return await self._books.write(lambda unit: _order_publish(unit, account_id, external_id))
 
-    async def list_items(
-        self, account_id: str, *, status: str | None, limit: int, after: tuple[int, str] = (0, "")
-    ) -> list[Item]:
-        """Items after the position (updated_at, id), oldest change first."""
-        return await self._books.read(
-            lambda db: items.page(db, account_id, status=status, limit=limit, after=after)
-        )
-
     async def webhook_settings(self, account_id: str) -> outbox.Endpoint:
         """The account's first endpoint; its secret is made on first read."""
         found = await self._books.read(lambda db: outbox.first_endpoint(db, account_id))

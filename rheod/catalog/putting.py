@@ -62,6 +62,9 @@ def _check_parent(db: sqlite3.Connection, account_id: str, external_id: str, spe
     if parent is None or parent.spec.type is not ItemType.CONTAINER or wanted == external_id:
         wrong = FieldError("parentExternalId", "Must be the external ID of an existing container")
         raise Refused("VALIDATION_FAILED", "Validation failed", (wrong,))
+    if spec.type is ItemType.CONTAINER and external_id in items.ancestors(db, account_id, wanted):
+        wrong = FieldError("parentExternalId", "Must not be inside the container itself")
+        raise Refused("VALIDATION_FAILED", "Validation failed", (wrong,))
 
 
 def _create(unit: UnitOfWork, account_id: str, external_id: str, spec: ItemSpec) -> PutResult:
@@ -88,7 +91,7 @@ def _ai_hint(spec: ItemSpec) -> str:
 
 def _update(unit: UnitOfWork, item: Item, given: ItemSpec) -> PutResult:
     spec = _merged(item.spec, given)
-    if items.spec_text(spec) == items.spec_text(item.spec) and _columns(spec) == _columns(item.spec):
+    if _canonical(spec) == _canonical(item.spec):
         return PutResult(item.id, "unchanged", "Item is unchanged; nothing to do.")
     listing = items.latest_listing(unit.db, item.id)
     refuse_other_type(unit.db, item, spec, listing)
@@ -119,8 +122,9 @@ def _merged(stored: ItemSpec, given: ItemSpec) -> ItemSpec:
     )
 
 
-def _columns(spec: ItemSpec) -> tuple[object, ...]:
-    return (spec.type, spec.title, spec.price_ore, spec.parent_external_id)
+def _canonical(spec: ItemSpec) -> tuple[object, ...]:
+    rest = items.spec_text(spec, canonical=True)
+    return (spec.type, spec.title, spec.price_ore, spec.parent_external_id, rest)
 
 
 def _carry_price(unit: UnitOfWork, item: Item, listing: Listing | None, price_ore: int | None) -> Item:

@@ -275,7 +275,7 @@ def _run_group(works: list[Transaction[Any]], files: Files, db: sqlite3.Connecti
     outcomes: list[Any] = []
     try:
         db.execute("BEGIN IMMEDIATE")
-        outcomes.extend(_run_one(work, db) for work in works)
+        outcomes.extend(attempt(work, db) for work in works)
         files.check()
         crashpoint("store.before_commit")
         db.execute("COMMIT")
@@ -287,7 +287,11 @@ def _run_group(works: list[Transaction[Any]], files: Files, db: sqlite3.Connecti
     return outcomes
 
 
-def _run_one(work: Transaction[Any], db: sqlite3.Connection) -> Any:
+def attempt(work: Transaction[Any], db: sqlite3.Connection) -> Any:
+    """Run `work` in a savepoint, also within another: its value, or the exception that undid it and nothing else.
+
+    What says that the store cannot write is raised: the whole transaction is then lost.
+    """
     db.execute("SAVEPOINT one")
     try:
         outcome = work(db)

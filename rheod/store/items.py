@@ -21,20 +21,21 @@ from rheod.domain.model import (
     TraderaStatus,
     TraderaWish,
 )
+from rheod.store import codes
 
 _COLUMNS_OF_SPEC = ("type", "title", "price_ore", "parent_external_id")
+_REST_OF_SPEC = tuple(field.name for field in fields(ItemSpec) if field.name not in _COLUMNS_OF_SPEC)
 _LISTING_FIELDS = tuple(field.name for field in fields(Listing))
 _STANDING = "removed_at IS NULL AND rheo_status <> 'archived'"
 
 
-def spec_text(spec: ItemSpec) -> str:
-    """The spec as canonical JSON, less the columns of their own: equal texts mean an unchanged item."""
-    rest = {
-        name: value
-        for name, value in asdict(spec).items()
-        if name not in _COLUMNS_OF_SPEC and value is not None
-    }
-    return json.dumps(rest, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+def spec_text(spec: ItemSpec, *, canonical: bool = False) -> str:
+    """The spec as JSON, less the columns of their own, members in the order they were given in.
+
+    `canonical` sorts them: equal canonical texts mean an unchanged item.
+    """
+    rest = {name: value for name in _REST_OF_SPEC if (value := getattr(spec, name)) is not None}
+    return json.dumps(rest, ensure_ascii=False, separators=(",", ":"), sort_keys=canonical, default=asdict)
 
 
 def item_of(row: sqlite3.Row) -> Item:
@@ -87,6 +88,17 @@ def standing(db: sqlite3.Connection, account_id: str, external_id: str) -> Item 
     return row and item_of(row)
 
 
+def ancestors(db: sqlite3.Connection, account_id: str, external_id: str) -> set[str]:
+    """The external ids of the containers around this one, itself included."""
+    rows = db.execute(
+        "WITH RECURSIVE around (external_id) AS (SELECT :id UNION SELECT items.parent_external_id FROM items, around"
+        " WHERE items.account_id = :account AND items.external_id = around.external_id"
+        f" AND items.parent_external_id IS NOT NULL AND {_STANDING}) SELECT external_id FROM around",
+        {"account": account_id, "id": external_id},
+    )
+    return {row[0] for row in rows.fetchall()}
+
+
 def by_id(db: sqlite3.Connection, item_id: str) -> Item:
     """The item of this id, removed or not; it exists."""
     return item_of(db.execute("SELECT * FROM items WHERE id = ?", (item_id,)).fetchone())
@@ -96,18 +108,6 @@ def is_removed(db: sqlite3.Connection, item_id: str) -> bool:
     """Whether the owner has deleted the item."""
     row = db.execute("SELECT removed_at FROM items WHERE id = ?", (item_id,)).fetchone()
     return row["removed_at"] is not None
-
-
-def page(
-    db: sqlite3.Connection, account_id: str, *, status: str | None, limit: int, after: tuple[int, str]
-) -> list[Item]:
-    """Items after (updated_at, id), oldest change first."""
-    rows = db.execute(
-        "SELECT * FROM items WHERE account_id = :account AND removed_at IS NULL AND (updated_at, id) > (:at, :id)"
-        " AND (:status IS NULL OR rheo_status = :status) ORDER BY updated_at, id LIMIT :limit",
-        {"account": account_id, "at": after[0], "id": after[1], "status": status, "limit": limit},
-    )
-    return [item_of(row) for row in rows.fetchall()]
 
 
 def count_children(db: sqlite3.Connection, account_id: str, parent_external_id: str) -> int:
@@ -123,7 +123,7 @@ def count_children(db: sqlite3.Connection, account_id: str, parent_external_id: 
 
 def save(db: sqlite3.Connection, item: Item, *, removed_at: int | None = None) -> None:
     """Insert the item, or replace what may change of it."""
-    db.execute(
+    row = db.execute(
         "INSERT INTO items (id, account_id, external_id, type, title, price_ore, parent_external_id, rheo_status,"
         " tradera_status, version, spec, last_error, delete_requested, removed_at, created_at, updated_at)"
         " VALUES (:id, :account_id, :external_id, :type, :title, :price_ore, :parent, :rheo_status,"
@@ -132,7 +132,8 @@ def save(db: sqlite3.Connection, item: Item, *, removed_at: int | None = None) -
         " price_ore = excluded.price_ore, parent_external_id = excluded.parent_external_id,"
         " rheo_status = excluded.rheo_status, tradera_status = excluded.tradera_status, version = excluded.version,"
         " spec = excluded.spec, last_error = excluded.last_error, delete_requested = excluded.delete_requested,"
-        " removed_at = coalesce(removed_at, excluded.removed_at), updated_at = excluded.updated_at",
+        " removed_at = coalesce(removed_at, excluded.removed_at), updated_at = excluded.updated_at"
+        " RETURNING removed_at",
         {
             "id": item.id,
             "account_id": item.account_id,
@@ -151,7 +152,8 @@ def save(db: sqlite3.Connection, item: Item, *, removed_at: int | None = None) -
             "created_at": item.created_at,
             "updated_at": item.updated_at,
         },
-    )
+    ).fetchone()
+    codes.write(db, item, gone=row["removed_at"] is not None)
 
 
 def pictures(db: sqlite3.Connection, item_id: str) -> list[Picture]:
@@ -281,5 +283,5 @@ def any_committed_since(db: sqlite3.Connection, account_id: str, since: int) -> 
 
 def counts(db: sqlite3.Connection) -> dict[str, int]:
     """How many items have each status."""
-    rows = db.execute("SELECT rheo_status, count(*) FROM items WHERE removed_at IS NULL GROUP BY rheo_status")
+    rows = db.execute("SELECT rheo_status, sum(count) FROM item_counts GROUP BY rheo_status HAVING sum(count) > 0")
     return {row[0]: row[1] for row in rows.fetchall()}

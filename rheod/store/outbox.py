@@ -16,6 +16,8 @@ from typing import Any
 from rheod.domain.model import Job, JobKind, JobOrder, LaneName
 from rheod.store.jobs import Owner, job_of, order
 
+_NEWEST = 2**63 - 1
+
 FIRST_TRIES = 6
 """Tries of the documented quick schedule (0, 1, 3, 7, 15 and 31 s): an event that alone fails blocks no longer."""
 
@@ -62,6 +64,7 @@ class Told:
 class Milestone:
     """A notice as history shows it."""
 
+    seq: int
     event_id: str
     type: str
     data: dict[str, Any]
@@ -132,12 +135,22 @@ def told(db: sqlite3.Connection, seq: int) -> Told:
     return Told(seq=row["seq"], event_id=row["event_id"], type=row["type"], body=row["body"])
 
 
-def history(db: sqlite3.Connection, item_id: str) -> list[Milestone]:
-    """Every milestone of an item, newest first."""
+def history(
+    db: sqlite3.Connection, item_id: str, *, limit: int, before: int | None = None
+) -> list[Milestone]:
+    """Milestones of an item, newest first, those whose number is below `before`."""
     rows = db.execute(
-        "SELECT event_id, type, data, created_at FROM notices WHERE item_id = ? ORDER BY seq DESC", (item_id,)
+        "SELECT seq, event_id, type, data, created_at FROM notices WHERE item_id = ? AND seq < ?"
+        " ORDER BY seq DESC LIMIT ?",
+        (item_id, _NEWEST if before is None else before, limit),
     )
     return [Milestone(**{**dict(row), "data": json.loads(row["data"])}) for row in rows.fetchall()]
+
+
+def history_length(db: sqlite3.Connection, item_id: str) -> int:
+    """How many milestones an item has."""
+    row = db.execute("SELECT count(*) FROM notices WHERE item_id = ?", (item_id,)).fetchone()
+    return int(row[0])
 
 
 def endpoint(db: sqlite3.Connection, endpoint_id: str) -> Endpoint | None:
