@@ -237,6 +237,8 @@ def api_parts(core: Core, life: Life) -> ApiParts:
 
     return ApiParts(
         catalog=core.catalog,
+        inventory=core.inventory,
+        batches=core.batches,
         keys=core.keys,
         default_account=core.default_account,
         account_of_reference=core.accounts.get,
@@ -260,6 +262,7 @@ def api_parts(core: Core, life: Life) -> ApiParts:
             status=limits.status_per_s,
             get=limits.get_per_s,
             delete=limits.delete_per_s,
+            batch=limits.batch_per_s,
         ),
         trusted_proxies=[str(network) for network in settings.server.trusted_proxies],
         body_deadline_s=settings.server.body_timeout_s,

@@ -17,6 +17,8 @@ import aiohttp
 import structlog
 
 import rheod
+from rheod.catalog.batch import BatchPut
+from rheod.catalog.inventory import Inventory
 from rheod.catalog.items import Catalog, Forecast
 from rheod.catalog.publishing import Schedule
 from rheod.catalog.sales import SellersAndSite
@@ -72,6 +74,8 @@ class Core:
     accounts: dict[str, str]
     roll: tuple[Account, ...]
     catalog: Catalog
+    inventory: Inventory
+    batches: BatchPut
     sellers: SellersAndSite
     now: SteadyClock
     rng: Random
@@ -131,6 +135,8 @@ async def build_core(settings: Settings, database: Database) -> Core:
         accounts=known,
         roll=everyone,
         catalog=Catalog(books=books, forecast=forecast, new_secret=new_secret),
+        inventory=Inventory(books=books, site_url=settings.tradera.site_url),
+        batches=BatchPut(books=books),
         sellers=SellersAndSite(
             accounts=await database.read(accounts.of_members),
             site_url=settings.tradera.site_url,

@@ -30,6 +30,7 @@ from rheod.api.server import add_routes, name_server
 from rheod.domain.errors import Permanent, Refused
 from rheod.domain.model import RheoStatus
 from rheod.domain.notices import new_ulid
+from rheod.store.inventory import Wanted
 
 if TYPE_CHECKING:
     from rheod.api.parts import AdminParts
@@ -77,15 +78,14 @@ class AdminCalls:
     async def list_items(self, request: web.Request) -> web.Response:
         """GET /items?status=&limit=&after=: oldest change first; `next` is the `after` of the following page."""
         limit = _limit(request.query.get("limit"))
-        items = await self._api.catalog.list_items(
+        page = await self._api.inventory.page(
             self._account(request),
-            status=_status(request.query.get("status")),
+            Wanted(status=_status(request.query.get("status"))),
             limit=limit,
             after=_position(request.query.get("after")),
         )
-        full = len(items) == limit
-        following = f"{items[-1].updated_at}.{items[-1].id}" if full else None
-        return reply(200, ItemLines(items=[item_line(item) for item in items], next=following))
+        following = f"{page.following[0]}.{page.following[1]}" if page.following else None
+        return reply(200, ItemLines(items=[item_line(line) for line in page.lines], next=following))
 
     async def show_item(self, request: web.Request) -> web.Response:
         """GET /items/{externalId}."""

@@ -23,8 +23,13 @@ _UTF8 = frozenset({"utf-8", "utf8", "us-ascii"})
 
 async def read_json(request: web.Request, *, limit_bytes: int, deadline_s: float) -> Any:
     """The parsed body. Refused with 415, 413 or 400, checked in that order, before and while it is read."""
+    return parse(await read_body(request, limit_bytes=limit_bytes, deadline_s=deadline_s))
+
+
+async def read_body(request: web.Request, *, limit_bytes: int, deadline_s: float) -> bytes:
+    """The body as it was sent, refused as `read_json` does but for what is in it."""
     check_headers(request, limit_bytes=limit_bytes)
-    return parse(await _read(request, limit_bytes=limit_bytes, deadline_s=deadline_s))
+    return await _read(request, limit_bytes=limit_bytes, deadline_s=deadline_s)
 
 
 async def read_optional_json(request: web.Request, *, limit_bytes: int, deadline_s: float) -> Any:

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from rheod.store.keys import ApiKey
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-CallKind = Literal["put", "price", "status", "get", "delete"]
-"""The kinds of a partner's calls, each with a bucket of its own: the names of `Rates`."""
+CallKind = Literal["put", "price", "status", "get", "delete", "batch", "categories"]
+"""The kinds of calls, each with a bucket of its own: the names of `Rates`."""
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -59,7 +59,10 @@ class Gate:
         if operation.gate == "owner":
             return self.owner(operation.handler)
         if operation.gate == "open":
-            return unlogged(operation.handler)
+            open_to_all = (
+                self.anybody(operation.rate, operation.handler) if operation.rate else operation.handler
+            )
+            return unlogged(open_to_all)
         assert operation.rate is not None, f"{operation.path} has no rate"
         return self.partner(operation.rate, operation.handler)
 
@@ -77,6 +80,16 @@ class Gate:
             account_id = self._account(request, key)
             require_writable(request, account_id, self._parts)
             request[CALLER] = Caller(account_id=account_id)
+            return await handler(request)
+
+        return guarded
+
+    def anybody(self, kind: CallKind, handler: Handler) -> Handler:
+        """Let everybody in, each address within the limit of this kind of call."""
+
+        async def guarded(request: web.Request) -> web.StreamResponse:
+            if wait_s := self._buckets[kind].take(self._address(request)):
+                return too_many(wait_s)
             return await handler(request)
 
         return guarded

@@ -46,7 +46,7 @@ class ItemCalls:
 
     async def get(self, request: web.Request) -> web.Response:
         """Show where an item stands."""
-        view = await self._catalog.read_item(request[CALLER].account_id, _checked_id(request))
+        view = await self._catalog.read_item(request[CALLER].account_id, checked_id(request))
         return reply(200, item_reply(view, public_url=self._parts.public_url))
 
     async def change_price(self, request: web.Request) -> web.Response:
@@ -60,14 +60,14 @@ class ItemCalls:
     async def change_status(self, request: web.Request) -> web.Response:
         """Mark as sold elsewhere, or delist; a live ad is ended in the background."""
         body = await self._body(request)
-        external_id = _checked_id(request)
+        external_id = checked_id(request)
         status = wire.read_status(body)
         message = await self._catalog.change_status(request[CALLER].account_id, external_id, status)
         return reply(202, Done(message=message))
 
     async def delete(self, request: web.Request) -> web.Response:
         """End the ad, then remove the item."""
-        message = await self._catalog.delete_item(request[CALLER].account_id, _checked_id(request))
+        message = await self._catalog.delete_item(request[CALLER].account_id, checked_id(request))
         return reply(202, Done(message=message))
 
     async def _body(self, request: web.Request) -> Any:
@@ -126,7 +126,8 @@ def _id_of(request: web.Request) -> tuple[str, list[FieldError]]:
     return read_external_id(request.raw_path, segment=ID_SEGMENT)
 
 
-def _checked_id(request: web.Request) -> str:
+def checked_id(request: web.Request) -> str:
+    """The id in the path of a request about an item. Refused (VALIDATION_FAILED) when it can be none."""
     external_id, found = _id_of(request)
     raise_if_any(found)
     return external_id

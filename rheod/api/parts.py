@@ -15,19 +15,23 @@ from aiohttp import web
 
 if TYPE_CHECKING:
     from rheod.api.wire import UrlCheck
+    from rheod.catalog.batch import BatchPut
+    from rheod.catalog.inventory import Inventory
     from rheod.catalog.items import Catalog
     from rheod.store.keys import KeyRing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rates:
-    """Calls per second: the first five for each API key, the last for each address without a valid key."""
+    """Calls per second: for each API key, the last two for each address."""
 
     put: float = 10
     price: float = 20
     status: float = 20
     get: float = 30
     delete: float = 10
+    batch: float = 2
+    categories: float = 10
     strangers: float = 10
 
 
@@ -41,6 +45,8 @@ class ApiParts:
     """
 
     catalog: Catalog
+    inventory: Inventory
+    batches: BatchPut
     keys: KeyRing
     default_account: str
     account_of_reference: Callable[[str], str | None]

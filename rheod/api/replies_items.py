@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import Field
@@ -12,7 +12,8 @@ from rheod.domain.model import ItemType, Picture, RheoStatus, TraderaStatus
 
 if TYPE_CHECKING:
     from rheod.catalog.items import ItemView
-    from rheod.domain.model import Item, Listing
+    from rheod.domain.model import ItemSpec, Listing
+    from rheod.store.inventory import Line
 
 _ERP_ID = Field(examples=["ERP_PART_12345"])
 
@@ -58,6 +59,9 @@ class ItemReply(Reply):
     last_error: str | None
     queue: QueueReply | None
     images: list[ImageReply]
+    parent_external_id: str | None
+    metadata: dict[str, Any]
+    domain: Annotated[dict[str, Any] | None, Field(examples=[{"domain": "books", "isbn": "9789100123456"}])]
 
 
 class OwnItemReply(ItemReply):
@@ -84,7 +88,15 @@ def item_reply(view: ItemView, *, public_url: str | None) -> ItemReply:
         last_error=item.last_error,
         queue=_queue(view),
         images=[_image(picture, public_url) for picture in view.pictures],
+        parent_external_id=item.spec.parent_external_id,
+        metadata=dict(item.spec.metadata or {}),
+        domain=_domain(item.spec),
     )
+
+
+def _domain(spec: ItemSpec) -> dict[str, Any] | None:
+    """The tagged union as it is kept: the canonical slug and its attributes; None when the ERP never gave one."""
+    return None if spec.domain is None else {**(spec.attributes or {}), "domain": spec.domain}
 
 
 def ad_id(listing: Listing | None) -> str | None:
@@ -125,17 +137,17 @@ class ItemLines(Reply):
     next: str | None
 
 
-def item_line(item: Item) -> ItemLine:
+def item_line(line: Line) -> ItemLine:
     """One line of the owner's list."""
     return ItemLine(
-        external_id=item.external_id,
-        rheo_item_id=item.id,
-        status=item.rheo_status,
-        tradera_status=item.tradera_status,
-        price=item.spec.price_ore,
-        title=item.spec.title,
-        type=item.spec.type,
-        parent_external_id=item.spec.parent_external_id,
-        last_error=item.last_error,
-        updated_at=item.updated_at,
+        external_id=line.external_id,
+        rheo_item_id=line.id,
+        status=line.rheo_status,
+        tradera_status=line.tradera_status,
+        price=line.price_ore,
+        title=line.title,
+        type=line.type,
+        parent_external_id=line.parent_external_id,
+        last_error=line.last_error,
+        updated_at=line.updated_at,
     )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import hdrs, web
 
-from rheod.api import items, management, operators
+from rheod.api import batches, browsing, categories, items, management, operators
 from rheod.api.bodies import expect_later
 from rheod.api.connection import SERVER_NAME
 from rheod.api.framing import plain_framing
@@ -57,7 +57,8 @@ def build_app(parts: ApiParts) -> web.Application:
 
 def operations(parts: ApiParts) -> list[Operation]:
     """Every operation of the API, in the order of the document."""
-    return [*items.operations(parts), *management.operations(parts), *operators.operations(parts)]
+    groups = (items, batches, browsing, categories, management, operators)
+    return [operation for group in groups for operation in group.operations(parts)]
 
 
 def route_of(operation: Operation, gate: Gate) -> Route:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
 from rheod.domain.errors import FieldError, Refused
@@ -25,21 +27,40 @@ NAMED_KEY_CHARS = 64
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 TEXT_MESSAGE = "Must not contain control characters or broken Unicode"
+NOT_JSON = "The body is not valid JSON"
+DUPLICATE = "The body names the same key twice in one object"
 KEY_MESSAGE = "Keys must not contain control characters or broken Unicode"
 
 
 def parse(body: bytes) -> Any:
     """The value of a JSON body; Refused(BAD_REQUEST) unless it is UTF-8 JSON that can be read in one way only."""
+    text = decoded(body)
+    with _refusing():
+        return _DECODER.decode(text)
+
+
+def decoded(body: bytes) -> str:
+    """The text of a body; Refused(BAD_REQUEST) unless it is UTF-8."""
     try:
-        return json.loads(
-            body.decode("utf-8"), object_pairs_hook=_without_duplicates, parse_constant=_refuse_constant
-        )
+        return body.decode("utf-8")
     except UnicodeDecodeError as error:
         raise Refused("BAD_REQUEST", "The body is not UTF-8") from error
+
+
+def parse_at(text: str, at: int) -> tuple[Any, int]:
+    """The value that begins at a place of the text, and the place after it; refuses what `parse` does."""
+    with _refusing():
+        return _DECODER.raw_decode(text, at)
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    try:
+        yield
     except RecursionError as error:
         raise Refused("BAD_REQUEST", f"The body is nested deeper than {MAX_NESTING} levels") from error
     except ValueError as error:  # also an integer of thousands of digits
-        raise Refused("BAD_REQUEST", "The body is not valid JSON") from error
+        raise Refused("BAD_REQUEST", NOT_JSON) from error
 
 
 def text_errors(value: Any) -> list[FieldError]:
@@ -88,9 +109,12 @@ def _children(
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
-        raise Refused("BAD_REQUEST", "The body names the same key twice in one object")
+        raise Refused("BAD_REQUEST", DUPLICATE)
     return members
 
 
 def _refuse_constant(_name: str) -> NoReturn:
     raise Refused("BAD_REQUEST", "The body is not valid JSON: NaN and Infinity are not numbers")
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_without_duplicates, parse_constant=_refuse_constant)

@@ -120,7 +120,7 @@ def read_item(body: Any, *, check_url: UrlCheck, found: Sequence[FieldError] = (
 
 def read_price(body: Any, found: Sequence[FieldError] = ()) -> int:
     """The new price in öre of a PATCH price."""
-    return _read(PriceBody, body, found).price
+    return read_model(PriceBody, body, found).price
 
 
 def read_status(body: Any) -> Literal["sold", "not_listed"]:
@@ -136,7 +136,7 @@ def read_status(body: Any) -> Literal["sold", "not_listed"]:
 
 def read_key_name(body: Any) -> str:
     """The name of a new API key."""
-    return _read(KeyBody, body).name
+    return read_model(KeyBody, body).name
 
 
 def read_webhook_url(body: Any, *, check_url: UrlCheck) -> str | None:
@@ -155,7 +155,8 @@ def read_webhook_url(body: Any, *, check_url: UrlCheck) -> str | None:
     return url
 
 
-def _read(model: type[Model], body: Any, found: Sequence[FieldError] = ()) -> Model:
+def read_model(model: type[Model], body: Any, found: Sequence[FieldError] = ()) -> Model:
+    """A body as its model says. Refused(VALIDATION_FAILED) lists every wrong field, those in `found` first."""
     errors = [*found, *text_errors(body)]
     value = _validated(model, body, errors)
     raise_if_any(errors)

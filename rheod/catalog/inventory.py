@@ -58,7 +58,9 @@ class Inventory:
         """
         return await self._books.read(lambda db: _page(db, account_id, wanted, limit, after, total))
 
-    async def children(self, account_id: str, external_id: str, *, limit: int, after: Position = START) -> Page:
+    async def children(
+        self, account_id: str, external_id: str, *, limit: int, after: Position = START
+    ) -> Page:
         """What is inside a container, archived items left out. Raises Refused (NOT_FOUND)."""
         wanted = Wanted(parent_external_id=external_id, standing=True)
 
@@ -100,7 +102,7 @@ class Inventory:
         return f"{self._site_url}/item/{line.ad}" if line.was_live else None
 
 
-def _page(  # noqa: PLR0913, PLR0917 - the walk's own six
+def _page(
     db: sqlite3.Connection, account_id: str, wanted: Wanted, limit: int, after: Position, total: int | None
 ) -> Page:
     lines = inventory.page(db, account_id, wanted, limit=limit + 1, after=after)

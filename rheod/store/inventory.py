@@ -10,7 +10,7 @@ import sqlite3
 from dataclasses import dataclass
 from typing import Any
 
-from rheod.domain.model import ItemType, Json, RheoStatus
+from rheod.domain.model import ItemType, Json, RheoStatus, TraderaStatus
 
 Position = tuple[int, str]
 """A place in the order of a list: (updated_at in ms, item id)."""
@@ -41,7 +41,7 @@ class Line:
     type: ItemType
     title: str
     rheo_status: RheoStatus
-    tradera_status: str | None
+    tradera_status: TraderaStatus | None
     price_ore: int | None
     parent_external_id: str | None
     metadata: Json
@@ -148,7 +148,10 @@ def _source(account_id: str, wanted: Wanted) -> tuple[str, dict[str, Any]]:
         terms += ["codes.account_id = :account", "codes.system = :system", "codes.code = :code"]
         values["system"], values["code"] = wanted.code
         table = "item_codes codes CROSS JOIN items ON items.id = codes.item_id"
-    return f"SELECT items.rowid AS row, items.id, items.updated_at FROM {table} WHERE {' AND '.join(terms)}", values
+    return (
+        f"SELECT items.rowid AS row, items.id, items.updated_at FROM {table} WHERE {' AND '.join(terms)}",
+        values,
+    )
 
 
 def _line_of(row: sqlite3.Row) -> Line:
@@ -158,7 +161,7 @@ def _line_of(row: sqlite3.Row) -> Line:
         type=ItemType(row["type"]),
         title=row["title"],
         rheo_status=RheoStatus(row["rheo_status"]),
-        tradera_status=row["tradera_status"],
+        tradera_status=row["tradera_status"] and TraderaStatus(row["tradera_status"]),
         price_ore=row["price_ore"],
         parent_external_id=row["parent_external_id"],
         metadata=json.loads(row["spec"]).get("metadata") or {},

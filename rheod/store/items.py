@@ -90,13 +90,16 @@ def standing(db: sqlite3.Connection, account_id: str, external_id: str) -> Item 
 
 def ancestors(db: sqlite3.Connection, account_id: str, external_id: str) -> set[str]:
     """The external ids of the containers around this one, itself included."""
-    rows = db.execute(
-        "WITH RECURSIVE around (external_id) AS (SELECT :id UNION SELECT items.parent_external_id FROM items, around"
-        " WHERE items.account_id = :account AND items.external_id = around.external_id"
-        f" AND items.parent_external_id IS NOT NULL AND {_STANDING}) SELECT external_id FROM around",
-        {"account": account_id, "id": external_id},
-    )
-    return {row[0] for row in rows.fetchall()}
+    found: set[str] = set()
+    around: str | None = external_id
+    while around is not None and around not in found:
+        found.add(around)
+        row = db.execute(
+            f"SELECT parent_external_id FROM items WHERE account_id = ? AND external_id = ? AND {_STANDING}",
+            (account_id, around),
+        ).fetchone()
+        around = row and row["parent_external_id"]
+    return found
 
 
 def by_id(db: sqlite3.Connection, item_id: str) -> Item:
@@ -283,5 +286,7 @@ def any_committed_since(db: sqlite3.Connection, account_id: str, since: int) -> 
 
 def counts(db: sqlite3.Connection) -> dict[str, int]:
     """How many items have each status."""
-    rows = db.execute("SELECT rheo_status, sum(count) FROM item_counts GROUP BY rheo_status HAVING sum(count) > 0")
+    rows = db.execute(
+        "SELECT rheo_status, sum(count) FROM item_counts GROUP BY rheo_status HAVING sum(count) > 0"
+    )
     return {row[0]: row[1] for row in rows.fetchall()}

@@ -15,6 +15,8 @@ import aiohttp
 from yarl import URL
 
 from rheod.api.parts import ApiParts, Rates
+from rheod.catalog.batch import BatchPut
+from rheod.catalog.inventory import Inventory
 from rheod.catalog.items import Catalog, Forecast
 from rheod.catalog.unit import Books
 from rheod.store import accounts
@@ -24,7 +26,9 @@ from rheod.store.keys import KeyRing
 NOW_MS = 1_779_789_600_000
 """2026-05-26T10:00:00Z."""
 
-FAST = Rates(put=1000, price=1000, status=1000, get=1000, delete=1000, strangers=1000)
+FAST = Rates(
+    put=1000, price=1000, status=1000, get=1000, delete=1000, batch=1000, categories=1000, strangers=1000
+)
 
 
 @dataclass
@@ -154,6 +158,8 @@ async def made_parts(database: Database, folder: Path, clock: Clock) -> tuple[Ap
     )
     parts = ApiParts(
         catalog=catalog,
+        inventory=Inventory(books=books, site_url="https://tradera.example"),
+        batches=BatchPut(books=books),
         keys=await KeyRing.load(database, now=lambda: NOW_MS),
         default_account=ids[""],
         account_of_reference={name: ids[name] for name in ("member-1", "member-2")}.get,

@@ -52,6 +52,9 @@ async def test_get_has_every_field_of_the_contract(api: Api) -> None:
         "images": [
             {"url": "https://cdn.example.com/1.jpg", "state": "pending", "hostedUrl": None, "error": None}
         ],
+        "parentExternalId": None,
+        "metadata": {},
+        "domain": None,
     }
 
 

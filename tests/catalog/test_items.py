@@ -271,17 +271,6 @@ async def test_an_item_being_deleted_is_not_published(shop: Shop) -> None:
         await shop.publish()
 
 
-async def test_items_are_listed_in_order_of_change(shop: Shop) -> None:
-    """A change moves an item to the end."""
-    for name in ("a", "b", "c"):
-        shop.clock.forward(1)
-        await shop.put(name)
-    shop.clock.forward(1)
-    await shop.price(1, "a")
-    page = await shop.catalog.list_items(shop.account_id, status=None, limit=9)
-    assert [item.external_id for item in page] == ["b", "c", "a"]
-
-
 async def test_a_secret_is_made_on_first_read_and_stays(shop: Shop) -> None:
     """Two readers at once get the same."""
     first, second = await asyncio.gather(

@@ -66,7 +66,7 @@ class SimulatedStore(Database):
     def _outcomes(self, group: list[real._Waiting]) -> list[Any]:
         full = self._faults.is_weather("disk_full") or self._faults.chance(self._faults.climate.store)
         self._db.execute("BEGIN IMMEDIATE")
-        outcomes = [real._run_one(waiting.work, self._db) for waiting in group]  # noqa: SLF001 - the real savepoint
+        outcomes = [real.attempt(waiting.work, self._db) for waiting in group]
         if full:
             self._db.execute("ROLLBACK")
             return [StoreUnavailable("The store cannot write now: database or disk is full") for _ in group]

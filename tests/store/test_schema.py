@@ -134,7 +134,6 @@ HOT: dict[str, Callable[[sqlite3.Connection], object]] = {
     "place in the queue": lambda db: jobs.place_of_publish(db, "l-i"),
     "find": lambda db: items.find(db, "a", "x-i"),
     "standing": lambda db: items.standing(db, "a", "x-i"),
-    "page": lambda db: items.page(db, "a", status="sold", limit=9, after=(0, "")),
     "pictures": lambda db: items.pictures(db, "i"),
     "latest listing": lambda db: items.latest_listing(db, "i"),
     "listing of an ad": lambda db: items.listing_of_ad(db, "a", 22),
@@ -145,7 +144,9 @@ HOT: dict[str, Callable[[sqlite3.Connection], object]] = {
     "settled orders": lambda db: inbox.settle_orders(db, "a", [1], now=9),
     "orders of an ad": lambda db: orders.exists_for_ad(db, 22),
     "orders of an item": lambda db: orders.open_for_item(db, "i"),
-    "history": lambda db: outbox.history(db, "i"),
+    "history": lambda db: outbox.history(db, "i", limit=9, before=5),
+    "length of a history": lambda db: outbox.history_length(db, "i"),
+    "ancestors": lambda db: items.ancestors(db, "a", "x-i"),
     "old deliveries": lambda db: outbox.drop_old_deliveries(db, before=1, limit=9),
 }
 """What the lanes and the API ask again and again; only the few endpoints may be read from end to end."""

@@ -1,0 +1,117 @@
+"""The 18 domains for anybody to read, and the static map between them and Tradera's categories (rheo-api.md 3)."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any
+
+from aiohttp import web
+from pydantic import Field, RootModel
+
+from rheod.api.bodies import BODY_BYTES, read_json
+from rheod.api.operation import Operation
+from rheod.api.replies import Reply, reply
+from rheod.api.wire import read_model
+from rheod.api.wire_types import Name255, Wire
+from rheod.domain.errors import Refused
+from rheod.domain.taxonomy import DOMAINS, TRADERA_CATEGORIES, canonical, tradera_category
+
+if TYPE_CHECKING:
+    from rheod.api.parts import ApiParts
+
+RHEO = "rheo"
+TRADERA = "tradera"
+
+
+class ConvertBody(Wire):
+    """A category of one market, asked for in the other: one of them is `rheo`."""
+
+    from_market: Annotated[Name255, Field(examples=[TRADERA])]
+    external_id: Annotated[Name255, Field(examples=["525"])]
+    to_market: Annotated[Name255, Field(examples=[RHEO])]
+
+
+class CategoryReply(Reply):
+    """One domain: its slug, its labels, and the attributes one would search it by."""
+
+    slug: Annotated[str, Field(examples=["books"])]
+    label_en: str
+    label_sv: str
+    description_en: str
+    search_fields: list[str]
+
+
+class CategoriesReply(RootModel[list[CategoryReply]], Reply):
+    """Every domain, in the order shown."""
+
+
+class ConvertReply(Reply):
+    """The category found: always by the static map, so `confidence` is 1 and nothing is guessed.
+
+    `externalId` is the market's own number when it was asked for, `market` the market that is not `rheo`.
+    """
+
+    rheo_category: Annotated[str, Field(examples=["electronics"])]
+    external_id: str | None
+    market: Annotated[str, Field(examples=[TRADERA])]
+    confidence: float = 1.0
+    ai_converted: bool = False
+
+
+class CategoryCalls:
+    """Handlers under `/categories`."""
+
+    def __init__(self, *, parts: ApiParts) -> None:
+        self._deadline_s = parts.body_deadline_s
+
+    async def all(self, _request: web.Request) -> web.Response:
+        """List the 18 domains with their labels."""
+        shown = [
+            CategoryReply(
+                slug=each.slug,
+                label_en=each.label_en,
+                label_sv=each.label_sv,
+                description_en=each.description_en,
+                search_fields=list(each.search_fields),
+            )
+            for each in DOMAINS.values()
+        ]
+        return reply(200, CategoriesReply(shown))
+
+    async def convert(self, request: web.Request) -> web.Response:
+        """Find the domain of a Tradera category, or the Tradera category of a domain."""
+        body: Any = await read_json(request, limit_bytes=BODY_BYTES, deadline_s=self._deadline_s)
+        return reply(200, converted(read_model(ConvertBody, body)))
+
+
+def converted(asked: ConvertBody) -> ConvertReply:
+    """What the static map says. Refused (NOT_FOUND) when it says nothing."""
+    markets = (asked.from_market.lower(), asked.to_market.lower())
+    if markets == (TRADERA, RHEO):
+        number = asked.external_id
+        slug = TRADERA_CATEGORIES.get(int(number)) if number.isascii() and number.isdecimal() else None
+        if slug is not None:
+            return ConvertReply(rheo_category=slug, external_id=None, market=TRADERA)
+    if markets == (RHEO, TRADERA):
+        slug = canonical(asked.external_id)
+        category = None if slug is None else tradera_category(slug)
+        if slug is not None and category is not None:
+            return ConvertReply(rheo_category=slug, external_id=str(category), market=TRADERA)
+    raise Refused("NOT_FOUND", "No category matches")
+
+
+def operations(parts: ApiParts) -> list[Operation]:
+    """What anybody may ask, each address within a limit of its own."""
+    calls = CategoryCalls(parts=parts)
+    ask = partial(Operation, gate="open", tag="Categories", rate="categories")
+    return [
+        ask("GET", "/categories", calls.all, answer=CategoriesReply, refusals=("RATE_LIMITED",)),
+        ask(
+            "POST",
+            "/categories/convert",
+            calls.convert,
+            body=ConvertBody,
+            answer=ConvertReply,
+            refusals=("RATE_LIMITED", "NOT_FOUND"),
+        ),
+    ]
