@@ -145,7 +145,7 @@ def count_of(wanted: Wanted) -> Callable[[sqlite3.Connection], object]:
     return lambda db: inventory.count(db, "a", wanted)
 
 
-READS = {
+READS: dict[str, Callable[[sqlite3.Connection], object]] = {
     **{f"page by {name}": page_of(wanted) for name, (wanted, _) in FILTERS.items()},
     **{f"count by {name}": count_of(wanted) for name, (wanted, _) in FILTERS.items()},
     "figures": lambda db: inventory.figures(db, "a", "VIN"),
