@@ -226,9 +226,20 @@ def _heads(
     return [job_of(row) for row in rows.fetchall()]
 
 
-def step_aside(db: sqlite3.Connection, job: Job) -> None:
+def step_aside(db: sqlite3.Connection, job: Job, *, failed_alone: int) -> None:
     """The event fails while its endpoint takes others: later ones of its item need not wait for it any more."""
-    db.execute("UPDATE jobs SET aside = 1 WHERE id = ?", (job.id,))
+    db.execute("UPDATE jobs SET aside = max(1, ?) WHERE id = ?", (failed_alone, job.id))
+
+
+def times_alone(db: sqlite3.Connection, job: Job, endpoint_id: str) -> int:
+    """How often the delivery has failed alone, should it fail now: not again while nothing else has been taken since."""
+    row = db.execute(
+        "SELECT aside + EXISTS (SELECT 1 FROM deliveries WHERE endpoint_id = :endpoint AND status = 'success'"
+        " AND id > (SELECT max(id) FROM deliveries mine WHERE mine.notice_seq = :seq AND mine.endpoint_id = :endpoint))"
+        " FROM jobs WHERE jobs.id = :job",
+        {"endpoint": endpoint_id, "seq": int(job.subject.partition(":")[0]), "job": job.id},
+    ).fetchone()
+    return 0 if row is None else int(row[0])
 
 
 def let_go(db: sqlite3.Connection, endpoint_id: str, *, now: int) -> None:

@@ -51,6 +51,19 @@ class DeliveryRules:
         """Consecutive failures after which an endpoint is disabled."""
         return len(self.retry_delays_s) + 1
 
+    @property
+    def tries_alone(self) -> int:
+        """Failures of one event alone, others having been taken between them, after which it is held."""
+        return max(1, self.tries - outbox.FIRST_TRIES + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Before:
+    """What was known when an event was sent: its endpoint, and how often it has failed alone should it fail again."""
+
+    endpoint: Endpoint
+    alone: int
+
 
 class Deliverer:
     """Works `deliver` jobs; their subject is `<notice>:<endpoint>`."""
@@ -63,8 +76,12 @@ class Deliverer:
     async def deliver(self, job: Job) -> Outcome:
         """Send once and say what follows from the answer."""
         seq, _, endpoint_id = job.subject.partition(":")
-        told, endpoint = await self._books.read(
-            lambda db: (outbox.told(db, int(seq)), outbox.endpoint(db, endpoint_id))
+        told, endpoint, alone = await self._books.read(
+            lambda db: (
+                outbox.told(db, int(seq)),
+                outbox.endpoint(db, endpoint_id),
+                outbox.times_alone(db, job, endpoint_id),
+            )
         )
         if endpoint is None:
             return Done()  # the owner has removed it
@@ -78,7 +95,7 @@ class Deliverer:
         attempt = _attempt(job, endpoint, told, delivery)
         if delivery.ok:
             return Done(lambda unit: self._succeeded(unit, endpoint.id, attempt))
-        return self._failed(job, endpoint, attempt, delivery)
+        return self._failed(job, _Before(endpoint, alone), attempt, delivery)
 
     async def _send(self, endpoint: Endpoint, url: str, told: Told) -> Delivery:
         if problem := self._rules.check_url(url):
@@ -104,33 +121,37 @@ class Deliverer:
             outbox.save_endpoint(unit.db, replace(endpoint, fail_count=0, probe_at=None))
             outbox.let_go(unit.db, endpoint_id, now=unit.now)
 
-    def _failed(self, job: Job, endpoint: Endpoint, attempt: Attempt, delivery: Delivery) -> Outcome:
+    def _failed(self, job: Job, before: _Before, attempt: Attempt, delivery: Delivery) -> Outcome:
+        """Try again by the schedule; an event that only it fails is held in the end, until the owner says otherwise.
+
+        Only failures it had alone count towards that: an endpoint that comes and goes fails everybody.
+        """
         now = self._books.now()
         reason = delivery.error or "failed"
         gap_ms = stretched_ms(delay_ms(self._rules.retry_delays_s, job.attempts + 1), delivery.retry_after_s)
 
         def write(unit: UnitOfWork) -> None:
             outbox.log_attempt(unit.db, attempt, now=unit.now)
-            self._judge(unit, job, endpoint, delivery)
+            self._judge(unit, job, before, delivery)
 
-        if endpoint.fail_count == 0 and job.attempts + 1 >= self._rules.tries:
+        if before.endpoint.fail_count == 0 and before.alone >= self._rules.tries_alone:
             _log.error(
                 "event held: its endpoint takes others but not this one", subject=job.subject, reason=reason
             )
             return Held(reason, write)
         return PutOff(until=now + gap_ms, reason=reason, write=write)
 
-    def _judge(self, unit: UnitOfWork, job: Job, before: Endpoint, delivery: Delivery) -> None:
+    def _judge(self, unit: UnitOfWork, job: Job, before: _Before, delivery: Delivery) -> None:
         """Count the failure against the endpoint.
 
         Not when this event fails alone (it has used its first tries and others have been taken since), nor when
         another that was under way with it has been counted: those say the same thing once.
         """
-        endpoint = outbox.endpoint(unit.db, before.id)
-        if endpoint is None or (before.fail_count == 0 and endpoint.fail_count > 0):
+        endpoint = outbox.endpoint(unit.db, before.endpoint.id)
+        if endpoint is None or (before.endpoint.fail_count == 0 and endpoint.fail_count > 0):
             return
         if endpoint.fail_count == 0 and job.attempts + 1 >= outbox.FIRST_TRIES:
-            outbox.step_aside(unit.db, job)
+            outbox.step_aside(unit.db, job, failed_alone=before.alone)
             return
         failures = endpoint.fail_count + 1
         gap_ms = stretched_ms(delay_ms(self._rules.retry_delays_s, failures), delivery.retry_after_s)

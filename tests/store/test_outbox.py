@@ -114,7 +114,7 @@ def test_an_event_that_fails_alone_steps_aside(db: sqlite3.Connection) -> None:
     poison = may_go(db)[0]
     fail(db, poison, until=NOW + 60_000, times=2 * FIRST_TRIES)
     assert events(db) == []
-    outbox.step_aside(db, poison)
+    outbox.step_aside(db, poison, failed_alone=1)
     assert events(db) == [2]
     assert events(db, now=NOW + 60_000) == [1, 2]
 
@@ -128,7 +128,7 @@ def test_events_that_waited_for_an_endpoint_go_at_once_when_it_is_back(db: sqlit
     first, alone = may_go(db)
     fail(db, first, until=NOW + 60_000, times=FIRST_TRIES)
     fail(db, alone, until=NOW + 60_000, times=FIRST_TRIES)
-    outbox.step_aside(db, alone)
+    outbox.step_aside(db, alone, failed_alone=1)
     assert events(db) == []
     outbox.let_go(db, "e", now=NOW)
     assert events(db) == [1]

@@ -225,11 +225,53 @@ async def test_an_event_that_only_it_fails_lets_the_others_by(post: Post) -> Non
         assert partner.taken[-1] == "BAD no 1"
         for gap_s in DELAYS_S[6:]:
             assert (await post.endpoint()).fail_count == 0
+            await post.happen(f"OTHER {gap_s:g}")
+            await post.idle()
             post.forward(gap_s)
             await post.idle()
         assert partner.asked.count("BAD") == 15
         (job,) = await rows(post.database, "SELECT state FROM jobs")
         assert (job["state"], (await post.endpoint()).active) == ("held", True)
+
+
+async def test_failures_shared_with_others_do_not_hold_an_event(post: Post) -> None:
+    """Fourteen probes failed in an outage and one more as it ends say nothing about the event: it goes on being tried."""
+    post.shop.answer_with([500] * 14 + [200, 500])
+    await post.happen("A")
+    for gap_s in DELAYS_S[:13]:
+        await post.idle()
+        post.forward(gap_s)
+    await post.idle()
+    await post.happen("B")
+    post.forward(DELAYS_S[13])
+    await until(lambda: len(post.shop.received) == 16)
+    await post.idle()
+    (job,) = await rows(post.database, "SELECT state, attempts FROM jobs")
+    assert (job["state"], job["attempts"]) == ("due", 15)
+    post.forward(DELAYS_S[13])
+    await until(lambda: len(post.taken()) == 2)
+
+
+async def test_an_event_is_not_held_while_nothing_else_is_taken(post: Post) -> None:
+    """One that has stepped aside meets an outage nobody else sees: its tries go on until the endpoint is well."""
+    verdicts = {"BAD": 500}
+    partner = Partner(lambda name: verdicts.get(name, 200))
+    async with listening(partner.answer) as url:
+        await post.catalog.set_webhook_url(post.account_id, url)
+        await post.happen("BAD")
+        for gap_s in DELAYS_S[:5]:
+            await post.idle()
+            await post.happen(f"OTHER {gap_s:g}")
+            post.forward(gap_s)
+        await post.idle()
+        for _ in range(20):
+            post.forward(DELAYS_S[-1])
+            await post.idle()
+        (job,) = await rows(post.database, "SELECT state, attempts FROM jobs")
+        assert (job["state"], job["attempts"]) == ("due", 26)
+        verdicts.clear()
+        post.forward(DELAYS_S[-1])
+        await until(lambda: "BAD" in partner.taken)
 
 
 @pytest.mark.parametrize(

@@ -141,7 +141,7 @@ CREATE TABLE jobs (
   rank INTEGER NOT NULL DEFAULT 0,         -- urgency within the tradera lane, 0 first
   revision INTEGER NOT NULL DEFAULT 0,     -- goes up when the job is ordered again while it runs
   reason TEXT,                             -- why it waits
-  aside INTEGER NOT NULL DEFAULT 0 CHECK (aside IN (0, 1)), -- a delivery that fails alone: it holds nobody up
+  aside INTEGER NOT NULL DEFAULT 0,        -- how often a delivery has failed alone; above 0 it holds nobody up
   created_at INTEGER NOT NULL,
   UNIQUE (kind, subject),
   CHECK ((lane = 'hooks') = (endpoint_id IS NOT NULL))
