@@ -174,6 +174,15 @@ def place_of_publish(db: sqlite3.Connection, listing_id: str) -> Place | None:
     return Place(position=row["position"], cost_up_to=row["cost"], due_at=row["due_at"], reason=row["reason"])
 
 
+def waiting_longer(db: sqlite3.Connection, job: Job) -> list[str]:
+    """The accounts whose job of this kind has been due for longer."""
+    rows = db.execute(
+        "SELECT account_id FROM jobs WHERE kind = ? AND state = 'due' AND (due_at, id) < (?, ?)",
+        (job.kind, job.due_at, job.id),
+    )
+    return [row[0] for row in rows.fetchall()]
+
+
 def depths(db: sqlite3.Connection) -> dict[str, int]:
     """How many jobs each lane has."""
     return {row[0]: row[1] for row in db.execute("SELECT lane, count(*) FROM jobs GROUP BY lane").fetchall()}

@@ -50,12 +50,21 @@ class Spent:
     account_id: str
 
 
+@dataclass(slots=True)
+class _Kept:
+    """Calls an account is about to make."""
+
+    call_class: CallClass
+    calls: int
+
+
 class Ledger:
     """The window of the last 24 hours in memory, mirrored from the rows. Planned calls count from the plan on."""
 
     def __init__(self, window: list[Spent], pauses: list[Pause]) -> None:
         self._window = deque(window)
         self._pauses = {(pause.account_id, pause.call_class): pause for pause in pauses}
+        self._kept: dict[str, _Kept] = {}
 
     @classmethod
     def load(cls, db: sqlite3.Connection, *, now: int) -> Ledger:
@@ -93,12 +102,35 @@ class Ledger:
         """Count a call from this moment on; its row is written before it is sent."""
         spent = Spent(now, call.call_class, call.operation, call.account_id)
         self._window.append(spent)
+        kept = self._kept.get(call.account_id)
+        if kept is not None and kept.calls > 0:
+            kept.calls -= 1
         return spent
 
     def refund(self, spent: Spent) -> None:
         """The call certainly never reached Tradera."""
         with contextlib.suppress(ValueError):  # the clock has jumped and the window has dropped it
             self._window.remove(spent)
+
+    def keep(self, account_id: str, call_class: CallClass, calls: int) -> None:
+        """Keep room for calls an account is about to make, one job at a time; `free` ends it. A crash forgets it."""
+        self._kept[account_id] = _Kept(call_class, calls)
+
+    def free(self, account_id: str) -> None:
+        """Keep no room for this account any more."""
+        self._kept.pop(account_id, None)
+
+    def keeps(self, account_id: str) -> bool:
+        """Whether room is kept for this account now."""
+        return account_id in self._kept
+
+    def kept_by_others(self, account_id: str, call_class: CallClass | None = None) -> int:
+        """How many calls, of one class if asked, the other accounts are still about to make."""
+        return sum(
+            kept.calls
+            for each, kept in self._kept.items()
+            if each != account_id and (call_class is None or kept.call_class is call_class)
+        )
 
     def pause(self, account_id: str, call_class: CallClass | None) -> Pause | None:
         """The pause in force for an account (`call_class` None) or, for all accounts (''), a class."""

@@ -16,6 +16,8 @@ from rheod.workers.calls import Request, TraderaCalls
 from rheod.workers.lane import Done, Outcome
 
 _log = structlog.get_logger(__name__)
+_WITH_A_LOOK = 2
+"""A refusal is judged by a look at the ad: without room for both calls the first would be spent again and again."""
 
 
 class AdKeeper:
@@ -35,6 +37,24 @@ class AdKeeper:
         price_kr, opening_kr, buy_now_kr = prices_to_set(item, self._defaults)
         if listing.state is not ListingState.LIVE or listing.end_wish or listing.price_kr == price_kr:
             return Done()
+        with self._calls.room(CallClass.PRICE, cost=_WITH_A_LOOK):
+            refusal = await self._set_price(listing, price_kr, opening_kr, buy_now_kr)
+            if refusal is None:
+                return Done()
+            try:
+                found = await self._read_ad(listing, CallClass.PRICE)
+            except Rejected:
+                found = None  # it is not even shown: the refusal stands
+        shown = found and (found.buy_now_kr if opening_kr is None else found.opening_kr)
+        if shown == price_kr:
+            return Done(lambda unit: publishing.repriced(unit, listing.id, price_kr))
+        sentence = f"Tradera refused the price {price_kr} kr: {refusal}"
+        return Done(lambda unit: publishing.reprice_refused(unit, listing.id, sentence))
+
+    async def _set_price(
+        self, listing: Listing, price_kr: int, opening_kr: int | None, buy_now_kr: int | None
+    ) -> str | None:
+        """None when Tradera took the price, else its refusal."""
         ad = _ad(listing)
 
         def after(unit: UnitOfWork, refusal: str | None) -> str | None:
@@ -43,7 +63,7 @@ class AdKeeper:
             return refusal
 
         try:
-            refusal = await self._calls.make(
+            return await self._calls.make(
                 Request(
                     call_class=CallClass.PRICE,
                     operation="price",
@@ -55,24 +75,17 @@ class AdKeeper:
                 )
             )
         except Rejected as error:
-            refusal = str(error)
-        if refusal is None:
-            return Done()
-        try:
-            found = await self._read_ad(listing, CallClass.PRICE)
-        except Rejected:
-            found = None  # it is not even shown: the refusal stands
-        shown = found and (found.buy_now_kr if opening_kr is None else found.opening_kr)
-        if shown == price_kr:
-            return Done(lambda unit: publishing.repriced(unit, listing.id, price_kr))
-        sentence = f"Tradera refused the price {price_kr} kr: {refusal}"
-        return Done(lambda unit: publishing.reprice_refused(unit, listing.id, sentence))
+            return str(error)
 
     async def end(self, job: Job) -> Outcome:
         """End the ad as the owner wished."""
         _, listing = await self._both(job)
         if listing.state is not ListingState.LIVE or listing.end_wish is None:
             return Done()
+        with self._calls.room(CallClass.END, cost=_WITH_A_LOOK):
+            return await self._end(listing)
+
+    async def _end(self, listing: Listing) -> Outcome:
         ad = _ad(listing)
         refusal = "Tradera did not end the ad"
         try:

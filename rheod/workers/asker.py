@@ -26,6 +26,7 @@ from rheod.workers.publisher import Publisher
 
 _log = structlog.get_logger(__name__)
 _A_CALL = 100
+_WITH_A_FOLLOW_UP = 2
 _LOOKS = frozenset({5, 10, 20, 40, 80})
 """Asked this often without a result, the ad itself is looked for."""
 
@@ -61,15 +62,14 @@ class Asker:
         self._calls = calls
         self._publisher = publisher
         self._options = options
+        self._cost = 1
 
     async def ask(self, job: Job) -> lane.Outcome:
         """Ask once for all that wait and settle what can be settled. A refused question is asked again later."""
         waiting = await self._waiting()
         if waiting and _ask_at(waiting[0]) <= self._books.now():
             try:
-                follow_ups = await self._ask_for(waiting[:_A_CALL])
-                for follow_up in follow_ups or ():
-                    await self._follow_if_allowed(follow_up)
+                await self._ask_and_follow(waiting[:_A_CALL])
             except Rejected as error:
                 _log.error("Tradera refuses to tell results", reason=str(error))
                 wait_ms = delay_ms(TRADERA_DELAYS_S, job.attempts + 1)
@@ -78,6 +78,17 @@ class Asker:
         if not waiting:
             return Done()
         return PutOff(until=_ask_at(waiting[0]), reason="waits for Tradera's queue", counted=False)
+
+    async def _ask_and_follow(self, batch: Sequence[Listing]) -> None:
+        """Ask, and do what the answer wants.
+
+        Once there was no room for that, the next question waits for room for both: else questions alone would eat
+        every call that becomes free.
+        """
+        with self._calls.room(CallClass.RESULTS, cost=self._cost):
+            self._cost = 1
+            for follow_up in await self._ask_for(batch) or ():
+                await self._follow_if_allowed(follow_up)
 
     async def _ask_for(self, batch: Sequence[Listing]) -> list[_FollowUp] | None:
         requests = [listing.request_id for listing in batch if listing.request_id is not None]
@@ -139,6 +150,7 @@ class Asker:
         try:
             await self._follow(follow_up)
         except NotNow as error:
+            self._cost = _WITH_A_FOLLOW_UP
             if error.call_class is CallClass.RESULTS:
                 raise
             listing, wait_ms = follow_up.listing, error.until - self._books.now()

@@ -5,7 +5,8 @@ Nothing else may call a TraderaClient. A call's row is durable before the call i
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from time import perf_counter
@@ -29,6 +30,12 @@ R = TypeVar("R")
 _log = structlog.get_logger(__name__)
 TOKEN_PROBE_MS = 6 * 3600 * 1000
 """A refused token is tried again this often, unless another one is configured."""
+_TURN_MS = 60 * 1000
+"""How long to wait for what others are about to call, or for those whose turn is before."""
+
+
+_Planned = tuple[int, int]
+"""Calls that others plan: in all, and of one class."""
 
 
 class NotNow(Transient):
@@ -85,8 +92,34 @@ class TraderaCalls:
         self._ledger = ledger
         self._rules = rules
 
+    @contextmanager
+    def room(
+        self,
+        call_class: CallClass,
+        *,
+        cost: int,
+        operations: Mapping[str, int] | None = None,
+        after: Collection[str] = (),
+    ) -> Iterator[None]:
+        """Raise NotNow unless `cost` calls may be made; while they are being made, that room is nobody else's.
+
+        The accounts share one budget: without this each would begin what none can finish and spend every call in vain.
+        `after` are accounts that have waited longer for the same work: their room is left to them.
+        """
+        self.require(call_class, cost=cost, operations=operations, after=after)
+        self._ledger.keep(self.account_id, call_class, cost)
+        try:
+            yield
+        finally:
+            self._ledger.free(self.account_id)
+
     def require(
-        self, call_class: CallClass, *, cost: int = 1, operations: Mapping[str, int] | None = None
+        self,
+        call_class: CallClass,
+        *,
+        cost: int = 1,
+        operations: Mapping[str, int] | None = None,
+        after: Collection[str] = (),
     ) -> None:
         """Raise NotNow unless `cost` calls of this class, so many of each operation, may be made at this moment."""
         now = self._books.now()
@@ -94,6 +127,9 @@ class TraderaCalls:
         at = self._fits_at(call_class, cost, now)
         for operation, times in (operations or {}).items():
             at = max(at, self._operation_fits_at(operation, times, now))
+        planned = self._planned(call_class, cost, after)
+        if at <= now and self._fits_at(call_class, cost, now, planned) > now:
+            at = now + _TURN_MS
         if at > now:
             used = len(self._ledger.times(now=now))
             reason = f"{used} of {self._rules.allowance.limit} Tradera calls of the last 24 h are used"
@@ -122,13 +158,24 @@ class TraderaCalls:
             if pause is not None and pause.holds_for(self.seller.fingerprint, now=now):
                 raise NotNow(pause.reason, call_class=call_class, until=pause.until)
 
-    def _fits_at(self, call_class: CallClass, cost: int, now: int) -> int:
+    def _fits_at(self, call_class: CallClass, cost: int, now: int, planned: _Planned | None = None) -> int:
+        """When so many calls fit; those that others plan count as made now."""
         allowance = self._rules.allowance
-        at = fits_at(self._ledger.times(now=now), ceiling=allowance.ceiling(call_class), cost=cost, now=now)
+        in_all, of_class = planned or (0, 0)
+        times = self._ledger.times(now=now) + [now] * in_all
+        at = fits_at(times, ceiling=allowance.ceiling(call_class), cost=cost, now=now)
         if call_class is CallClass.RECONCILE:
-            own = self._ledger.times(now=now, call_class=call_class)
+            own = self._ledger.times(now=now, call_class=call_class) + [now] * of_class
             at = max(at, fits_at(own, ceiling=allowance.reconcile_ceiling, cost=cost, now=now))
         return at
+
+    def _planned(self, call_class: CallClass, cost: int, after: Collection[str]) -> _Planned:
+        """The calls others are about to make, and those of accounts that come first and have not begun."""
+        kept = self._ledger.kept_by_others
+        before = cost * sum(
+            not self._ledger.keeps(each) and not self._ledger.pause(each, None) for each in after
+        )
+        return kept(self.account_id) + before, kept(self.account_id, call_class) + before
 
     def _operation_fits_at(self, operation: str, cost: int, now: int) -> int:
         ceiling = self._rules.per_operation.get(operation)

@@ -26,7 +26,7 @@ from rheod.domain.model import (
     Order,
 )
 from rheod.domain.retry import LOOP_DELAYS_S, TRADERA_DELAYS_S, delay_ms
-from rheod.store import inbox, items, marks, orders
+from rheod.store import inbox, items, jobs, marks, orders
 from rheod.store.jobs import Owner
 from rheod.workers.calls import NotNow, Request, TraderaCalls
 from rheod.workers.lane import Done, Outcome, PutOff
@@ -38,6 +38,8 @@ _FIRST_LOOK_BACK_MS = 14 * 24 * _HOUR_MS
 _LOOK_UPS = 6
 """After this many look-ups an order Tradera does not know is quarantined, so that it spends no more calls."""
 _OVERDUE_A_PASS = 5
+_A_PASS = 3
+"""Calls of a pass that finds something changed: the changes, the ads, the orders."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +122,7 @@ class OrderReader:
         wanted = JobOrder(lane=LaneName.TRADERA, kind=JobKind.ORDERS, subject=self._account_id)
         unit.order_for(wanted, Owner(account_id=self._account_id))
 
-    async def reconcile(self, _job: Job) -> Outcome:
+    async def reconcile(self, job: Job) -> Outcome:
         """One pass over what changed at Tradera since the last good one; then wait for the next."""
         now = self._books.now()
         last = await self._books.read(lambda db: _last_pass(db, self._account_id))
@@ -133,12 +135,14 @@ class OrderReader:
         since = now - self._options.looked_after_ms
         if not await self._books.read(lambda db: items.any_committed_since(db, self._account_id, since)):
             return again  # nothing of ours can have changed: spend no call
-        self._calls.require(CallClass.RECONCILE, cost=3)
+        longer = await self._books.read(lambda db: jobs.waiting_longer(db, job))
+        ours = [each for each in longer if each in self._sellers.accounts.values()]
         begin = (now - _FIRST_LOOK_BACK_MS if last is None else last) - _OVERLAP_MS
         try:
-            ended = await self._ended_ads(begin, now)
-            crashpoint("reconcile.ads_read")
-            await self._orders_since(begin, now, ended)
+            with self._calls.room(CallClass.RECONCILE, cost=_A_PASS, after=ours):
+                ended = await self._ended_ads(begin, now)
+                crashpoint("reconcile.ads_read")
+                await self._orders_since(begin, now, ended)
         except Rejected as error:
             _log.error("Tradera refuses the reconciliation", reason=str(error))
             self._refusals += 1

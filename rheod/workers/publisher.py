@@ -93,25 +93,22 @@ class Publisher:
 
     async def _send(self, plan: Plan, ad: Ad) -> None:
         pictures = plan.pictures[: self._options.max_images]
-        listing = plan.listing
-        if self._can_go_on(plan):
-            sent = listing.pictures_sent
-            left = len(pictures) - sent
-            self._calls.require(
-                CallClass.PUBLISH, cost=publish_cost(left) - 1, operations={"image": left, "commit": 1}
-            )
+        goes_on = self._can_go_on(plan)
+        sent = plan.listing.pictures_sent if goes_on else 0
+        left = len(pictures) - sent
+        cost, wanted = publish_cost(left), {"create": 1, "image": left, "commit": 1}
+        if goes_on:
+            cost, wanted = cost - 1, {"image": left, "commit": 1}
         else:
-            wanted = {"create": 1, "image": len(pictures), "commit": 1}
-            cost = publish_cost(len(pictures))
             self._calls.require_possible(CallClass.PUBLISH, cost=cost, operations=wanted)
-            self._calls.require(CallClass.PUBLISH, cost=cost, operations=wanted)
-            await self._create(plan, ad)
-            sent = 0
-        listing = await self._books.read(lambda db: items.listing(db, listing.id))
-        for picture in pictures[sent:]:
-            await self._add_picture(listing, picture)
-        if not await self.commit(listing):
-            raise _Changed
+        with self._calls.room(CallClass.PUBLISH, cost=cost, operations=wanted):
+            if not goes_on:
+                await self._create(plan, ad)
+            listing = await self._books.read(lambda db: items.listing(db, plan.listing.id))
+            for picture in pictures[sent:]:
+                await self._add_picture(listing, picture)
+            if not await self.commit(listing):
+                raise _Changed
 
     def _can_go_on(self, plan: Plan) -> bool:
         """Whether the request at Tradera is ours to finish: known, fresh, of this version, and with no doubtful picture."""
