@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 
+from tests.crash import upgrade
 from tests.crash.points import crash_points
-from tests.crash.sweep import Sweep
+from tests.crash.stories import DECODER_KILLED
+from tests.crash.sweep import Sweep, play
 
 _ALL = 100_000
 _LATER_COMMITS = (20, 45, 70)
@@ -27,16 +30,16 @@ def most_passings() -> int:
 
 
 def chosen_points() -> list[str]:
-    """The points to try: all, or those that begin with one of `RHEOD_SWEEP_POINTS` (by comma)."""
+    """The points to try: all of a daemon's day, or those that begin with one of `RHEOD_SWEEP_POINTS` (by comma)."""
     chosen = tuple(os.environ.get("RHEOD_SWEEP_POINTS", "").split(","))
-    return [point for point in crash_points() if point.startswith(chosen)]
+    return [point for point in crash_points() if point.startswith(chosen) and point not in upgrade.ONLY_HERE]
 
 
 @pytest.mark.timeout(0)
 async def test_a_kill_at_any_point_loses_nothing_and_does_nothing_twice(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """I1 to I5, I8, I10 and I12 hold after a kill at each point; every point is passed by the story it belongs to."""
+    """I1 to I5 and I7 to I12 hold after a kill at each point; every point is passed by the story it belongs to."""
     sweep = Sweep(tmp_path)
     most = most_passings()
     points = chosen_points()
@@ -54,3 +57,26 @@ async def test_a_kill_at_any_point_loses_nothing_and_does_nothing_twice(
     assert not never, f"no story passes {never}"
     late = [run for run in sweep.runs if (run.resumed_ms or 0) > 5000]
     assert not late, f"P4: work resumed later than 5 s after READY: {late}"
+
+
+async def test_a_killed_picture_decoder_costs_a_second_try_and_nothing_else(tmp_path: Path) -> None:
+    """F19: the picture is tried again and becomes good, the daemon lives, and the invariants hold."""
+    run = await play(tmp_path / "run", DECODER_KILLED, "decoder.killed:1")
+    assert not run.leaks, str(run)
+
+
+async def test_a_kill_during_an_upgrade_leaves_the_old_or_the_new_schema(tmp_path: Path) -> None:
+    """F15: whether the copy or a step was under way, nothing is between, the copies are whole, the next start succeeds."""
+    await upgrade.make_old(tmp_path / "old")
+    for point in upgrade.POINTS:
+        k, died = 0, True
+        while died:
+            k += 1
+            folder = tmp_path / f"{point}-{k}"
+            shutil.copytree(tmp_path / "old", folder)
+            died = await asyncio.to_thread(upgrade.died_at, folder, f"{point}:{k}")
+            assert upgrade.leaks(shutil.copytree(folder, tmp_path / f"{folder.name}-dead")) == []
+            await upgrade.upgrade(folder)
+            assert upgrade.leaks(folder) == []
+            assert upgrade.is_done(folder)
+        assert k > len(upgrade.NEWER), f"{point} was passed {k - 1} times"

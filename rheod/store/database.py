@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -69,12 +69,14 @@ class Database:
         self._unwritable = False
 
     @classmethod
-    async def open(cls, folder: Path, *, key: str | None = None) -> Database:
+    async def open(
+        cls, folder: Path, *, key: str | None = None, steps: Sequence[tuple[int, str]] | None = None
+    ) -> Database:
         """Take the lock of `folder` (absolute), open `rheod.db` in it, migrate it and check it.
 
-        `key` seals the secrets in it; without one the folder's key file does. Raises RheodError with what to do when
-        another daemon holds the lock, the folder lies on another machine, or the file is newer than the program,
-        damaged, or sealed with another key.
+        `key` seals the secrets in it; without one the folder's key file does. `steps` are the migrations, this
+        release's unless told. Raises RheodError with what to do when another daemon holds the lock, the folder lies on
+        another machine, or the file is newer than the program, damaged, or sealed with another key.
         """
         lock = take_lock(folder)
         file = folder / "rheod.db"
@@ -84,7 +86,7 @@ class Database:
             attach = Vault.of(folder, key).attach
             writer = await _connect(file, read_only=False, opened=opened)
             await writer.run(_check)
-            await writer.run(partial(migrate, file=file))
+            await writer.run(partial(migrate, file=file, steps=steps))
             await writer.run(attach)
             await writer.run(partial(vault.check, folder=folder))
             reader = await _connect(file, read_only=True, opened=opened)

@@ -6,6 +6,7 @@ It knows the daemon only from outside: HTTP, the admin socket, the remotes' own 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -19,6 +20,7 @@ from rheod.sandbox.demo_story import DemoFailed
 from rheod.sandbox.shop import Shop
 from rheod.sandbox.town import wall_clock
 from rheod.sandbox.tradera import TraderaSimulator
+from tests.crash.held import Held, held
 from tests.workers.small_queue import URL, SmallQueue
 
 ITEM = "/integration/v1/items"
@@ -38,6 +40,7 @@ _SETTINGS = {
     "RHEOD_TRADERA__RECONCILE_SHARE": "0.4",
     "RHEOD_WEBHOOKS__RETRY_DELAYS_S": "[0.1, 0.1, 0.2, 0.2, 0.4, 0.4, 1, 1, 1, 1, 2, 2, 2, 2]",
     "RHEOD_PUSH__CLOSED_GRACE_S": "0.1",
+    "PYTHONASYNCIODEBUG": "1",  # the loop then tells of every step that held it up for more than 0.1 s
     **{f"RHEOD_LIMITS__{kind}_PER_S": "1000" for kind in ("PUT", "PRICE", "STATUS", "GET", "DELETE")},
 }
 
@@ -72,7 +75,11 @@ class Pushing:
 
 @dataclass
 class Erp:
-    """The ERP, the remotes around the daemon, and what the ERP was promised."""
+    """The ERP, the remotes around the daemon, and what the ERP was promised.
+
+    `at_start` and `at_end` are what the daemon held when it had just started and when nothing was left to do; `secrets`
+    is what nobody may find in its log or its database.
+    """
 
     tradera: TraderaSimulator
     shop: Shop
@@ -82,7 +89,10 @@ class Erp:
     bodies: dict[str, dict[str, Any]] = field(default_factory=dict)
     deleted: set[str] = field(default_factory=set)
     daemon: DemoDaemon = field(init=False)
+    secrets: set[str] = field(default_factory=set)
     lives: int = 0
+    at_start: Held | None = None
+    at_end: Held | None = None
 
     @asynccontextmanager
     async def daemon_running(self, crash_at: str | None) -> AsyncIterator[None]:
@@ -98,6 +108,7 @@ class Erp:
     def _settings(self) -> dict[str, str]:
         keys = self.tradera.keys
         ((user_id, token),) = keys.sellers.items()
+        self.secrets = {keys.app_key, token, _SETTINGS["RHEOD_PUSH__SECRET_ACCESS_KEY"]}
         return {
             **_SETTINGS,
             "RHEOD_TRADERA__BASE_URL": self.tradera.base_url,
@@ -118,8 +129,11 @@ class Erp:
         }
         hooks = await self.daemon.call("GET", "/integration/webhook-settings")
         self.shop.secret = hooks["webhookSecret"]
+        self.secrets |= {key["apiKey"], token["adminToken"], self.shop.secret}
         url = {"webhookUrl": self.shop.webhook_url()}
         await self.daemon.call("PUT", "/integration/webhook-settings", url)
+        self.at_start = None
+        await self.until("a look at what the daemon holds", self._look_at_start)
 
     # What the ERP does
 
@@ -224,6 +238,20 @@ class Erp:
             return jobs + messages == 0
 
         await self.until("the end of all work", quiet)
+        with contextlib.suppress(StuckError):  # what it still holds then is the invariants' to tell
+            await self.until("the files and threads of the start", self._look_at_end)
+
+    async def _look_at_start(self) -> bool:
+        await self.daemon.address()
+        assert self.daemon.pid is not None
+        self.at_start = held(self.daemon.pid)
+        return self.at_start is not None
+
+    async def _look_at_end(self) -> bool:
+        await self.daemon.address()
+        assert self.daemon.pid is not None
+        self.at_end = held(self.daemon.pid)
+        return self.at_start is not None and self.at_end is not None and self.at_end.near(self.at_start)
 
 
 @asynccontextmanager

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from rheod.sandbox.shop import CUT
 from tests.crash.erp import Erp
+from tests.crash.held import children, resident_bytes
 
+_LARGE_SIDE = 6000
+_AT_WORK_BYTES = 64 * 2**20
+"""An idle decoder takes less than half of that, the large picture more than twice as much."""
 WENT_LIVE = Counter({"item.created": 1, "item.images_ready": 1, "listing.created": 1})
 
 
@@ -94,6 +100,28 @@ async def _back(erp: Erp, crash_at: str) -> None:
         await _promises_hold(erp)
 
 
+async def _decoder_killed(erp: Erp, _: str) -> None:
+    """The child that unpacks an item's second picture is killed at it: that picture is fetched again, no other (F19)."""
+    small = erp.shop.picture_url("small", width=160, height=120)
+    large = erp.shop.picture_url("large", width=_LARGE_SIDE, height=_LARGE_SIDE, suffix="png")
+    async with erp.daemon_running(None):
+        await erp.put("torn", pictures=2, imageUrls=[small, large], autoPublishTradera=False)
+        await erp.until("a decoder at work", lambda: bool(_at_work(erp)))
+        for pid in _at_work(erp):
+            os.kill(pid, signal.SIGKILL)
+        await erp.event("torn", "item.images_ready")
+        assert sorted(erp.shop.fetches.values()) == [1, 2], f"F19: fetched {dict(erp.shop.fetches)}"
+        assert erp.lives + erp.daemon.lives == 1, "F19: the daemon died with its child"
+        await erp.settled()
+        await _promises_hold(erp)
+
+
+def _at_work(erp: Erp) -> list[int]:
+    """The decoders that hold a large picture in memory."""
+    assert erp.daemon.pid is not None
+    return [pid for pid in children(erp.daemon.pid) if resident_bytes(pid) > _AT_WORK_BYTES]
+
+
 async def _promises_hold(erp: Erp) -> None:
     """I1: everything acknowledged is there, under the number that was promised, as it was last sent."""
     for external_id, item_ids in erp.promised.items():
@@ -131,6 +159,11 @@ BACK = Story(
         "unsold": WENT_LIVE + Counter({"listing.ended": 1}),
     },
     calls=Counter({"create": 2, "image": 2, "commit": 2, "results": 2}),
+)
+DECODER_KILLED = Story(
+    play=_decoder_killed,
+    milestones={"torn": Counter({"item.created": 1, "item.images_ready": 1})},
+    calls=Counter(),
 )
 _AT_A_RETURN = {"orders", "updated_items", "seller_items", "reconcile"}
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from rheod.sandbox.demo_story import DemoFailed
 from tests.crash.erp import Erp, StuckError, yard
-from tests.crash.invariants import leaks
+from tests.crash.invariants import leaks, longest_stall_s
 from tests.crash.stories import Story, story_of
 
 _SIDE_BY_SIDE = 3
@@ -30,7 +30,8 @@ _REPEATED = {"commit": "results"}
 class Run:
     """One run: where it was killed (or not: the point was passed fewer than k times), and what leaked.
 
-    `resumed_ms` is the time from the next life's READY to the call that went on with the work.
+    `resumed_ms` is the time from the next life's READY to the call that went on with the work; `stall_s` the longest
+    time the loop was held up, if over 0.1 s.
     """
 
     point: str
@@ -38,6 +39,7 @@ class Run:
     died: bool
     leaks: list[str]
     resumed_ms: int | None
+    stall_s: float
     seconds: float
 
     def __str__(self) -> str:
@@ -80,7 +82,8 @@ class Sweep:
         return (
             f"{len({run.point for run in self.runs})} points, {len(self.runs)} runs, {len(kills)} kills, "
             f"{len(leaking)} leaking; resumed after READY within {max(resumed, default=0)} ms"
-            f" (median {resumed[len(resumed) // 2] if resumed else 0} ms of {len(resumed)})"
+            f" (median {resumed[len(resumed) // 2] if resumed else 0} ms of {len(resumed)});"
+            f" loops held up for {max((run.stall_s for run in self.runs), default=0):g} s at most"
         )
 
 
@@ -100,6 +103,7 @@ async def play(folder: Path, story: Story, crash_at: str) -> Run:
             extra = _EXTRA_CALLS * (int(died) + int(moment == "failed") + int(wishes))
             found = leaks(erp, story, extra_calls=extra, asked_twice=wishes)
         resumed = _resumed_ms(erp, operation) if died and moment in {"before", "answered"} else None
+        stall_s = longest_stall_s(erp.daemon.log_file)
     if not found:
         shutil.rmtree(folder)
     return Run(
@@ -108,6 +112,7 @@ async def play(folder: Path, story: Story, crash_at: str) -> Run:
         died=died,
         leaks=found,
         resumed_ms=resumed,
+        stall_s=stall_s,
         seconds=time.monotonic() - began,
     )
 

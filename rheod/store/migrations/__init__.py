@@ -13,6 +13,9 @@ from pathlib import Path
 from rheod.domain.crash import crashpoint
 from rheod.domain.errors import RheodError
 
+_PAGES = 256
+"""Copied at a time: a megabyte."""
+
 
 def scripts() -> list[tuple[int, str]]:
     """Every migration as (version, SQL), in order."""
@@ -20,9 +23,12 @@ def scripts() -> list[tuple[int, str]]:
     return sorted((int(entry.name[:4]), entry.read_text(encoding="utf-8")) for entry in files)
 
 
-def migrate(db: sqlite3.Connection, *, file: Path) -> None:
-    """Bring the schema of `file` up to date. Raises RheodError when it is newer than this program."""
-    apply_all(db, scripts(), file=file)
+def migrate(db: sqlite3.Connection, *, file: Path, steps: Sequence[tuple[int, str]] | None = None) -> None:
+    """Bring the schema of `file` up to date, by this release's steps unless told.
+
+    Raises RheodError when it is newer than this program.
+    """
+    apply_all(db, steps or scripts(), file=file)
 
 
 def apply_all(db: sqlite3.Connection, steps: Sequence[tuple[int, str]], *, file: Path) -> None:
@@ -57,10 +63,12 @@ def _step(db: sqlite3.Connection, number: int, script: str) -> None:
 
 
 def _copy(db: sqlite3.Connection, to: Path) -> None:
+    """Copy the whole database to a file that has its name only when it is complete."""
     partial = to.with_name(to.name + ".part")
     partial.unlink(missing_ok=True)
     with sqlite3.connect(partial) as copy:
-        db.backup(copy)
+        db.backup(copy, pages=_PAGES, progress=lambda *_: crashpoint("migration.copying"))
     copy.close()
     partial.chmod(0o600)
     partial.replace(to)
+    crashpoint("migration.copied")
