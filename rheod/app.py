@@ -152,6 +152,7 @@ async def _run_loops(core: Core, machinery: Machinery, running: _Running) -> Non
             start("heartbeat", beat.run()),
             start("upkeep", upkeep.run()),
             start("timekeeper", timekeeper.run()),
+            start("loop watch", machinery.watch.run()),
         ]
         _say_ready(core, running)
         await stop.wait()

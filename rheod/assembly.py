@@ -54,6 +54,7 @@ from rheod.workers.order_reader import OrderReader, ReconcileOptions
 from rheod.workers.publisher import Publisher, PublishOptions
 from rheod.workers.push_poller import PushPoller
 from rheod.workers.tradera_desk import TraderaDesk
+from rheod.workers.upkeep import LoopWatch
 
 _log = structlog.get_logger(__name__)
 _IMAGE_JOBS_PER_DOWNLOAD = 4
@@ -94,10 +95,11 @@ class Core:
 
 @dataclass(slots=True, kw_only=True)
 class Machinery:
-    """The lanes and the poller, and what must be closed after them."""
+    """The lanes and the poller, what watches the loop they share, and what must be closed after them."""
 
     lanes: list[Lane] = field(default_factory=list)
     poller: PushPoller | None = None
+    watch: LoopWatch = field(default_factory=LoopWatch)
     clients: AsyncExitStack = field(default_factory=AsyncExitStack)
 
 

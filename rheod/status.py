@@ -44,6 +44,7 @@ async def gather_status(core: Core, machinery: Machinery) -> Mapping[str, object
         "accounts": await _accounts(core),
         "publishingWaitsFor": missing_at_start(core.settings),
         "push": _push(core, machinery),
+        "longestStallMs": machinery.watch.longest_ms,
         "running": {lane.name: len(lane.running) for lane in machinery.lanes},
     }
 

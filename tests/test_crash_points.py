@@ -67,16 +67,21 @@ async def test_a_killed_picture_decoder_costs_a_second_try_and_nothing_else(tmp_
 
 async def test_a_kill_during_an_upgrade_leaves_the_old_or_the_new_schema(tmp_path: Path) -> None:
     """F15: whether the copy or a step was under way, nothing is between, the copies are whole, the next start succeeds."""
-    await upgrade.make_old(tmp_path / "old")
-    for point in upgrade.POINTS:
+    old = tmp_path / "old"
+    await upgrade.make_old(old)
+
+    async def killed_at_each_passing_of(point: str) -> None:
         k, died = 0, True
         while died:
             k += 1
-            folder = tmp_path / f"{point}-{k}"
-            shutil.copytree(tmp_path / "old", folder)
+            folder = shutil.copytree(old, tmp_path / f"{point}-{k}")
             died = await asyncio.to_thread(upgrade.died_at, folder, f"{point}:{k}")
             assert upgrade.leaks(shutil.copytree(folder, tmp_path / f"{folder.name}-dead")) == []
             await upgrade.upgrade(folder)
             assert upgrade.leaks(folder) == []
             assert upgrade.is_done(folder)
         assert k > len(upgrade.NEWER), f"{point} was passed {k - 1} times"
+
+    async with asyncio.TaskGroup() as group:
+        for point in upgrade.POINTS:
+            group.create_task(killed_at_each_passing_of(point))

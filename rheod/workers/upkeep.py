@@ -1,9 +1,10 @@
-"""Small chores on the clock: key uses written down, old rows dropped, the watchdog fed from the loop itself."""
+"""Small chores on the clock: key uses written down, old rows dropped, the watchdog fed from the loop itself, its stalls measured."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Awaitable, Callable
 from functools import partial
 
@@ -40,6 +41,24 @@ class Heartbeat:
                     await self._alive()
             self._beat()
             await asyncio.sleep(self._every_s)
+
+
+class LoopWatch:
+    """Measures how late the loop is: who holds it up holds up every answer (I9).
+
+    `longest_ms` is the worst since the start; a stall counts from the moment at which this should have had its turn.
+    """
+
+    def __init__(self, *, every_s: float = 0.1) -> None:
+        self._every_s = every_s
+        self.longest_ms = 0
+
+    async def run(self) -> None:
+        """Measure until cancelled."""
+        while True:
+            due = time.monotonic() + self._every_s
+            await asyncio.sleep(self._every_s)
+            self.longest_ms = max(self.longest_ms, round((time.monotonic() - due) * 1000))
 
 
 class Upkeep:

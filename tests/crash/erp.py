@@ -40,7 +40,6 @@ _SETTINGS = {
     "RHEOD_TRADERA__RECONCILE_SHARE": "0.4",
     "RHEOD_WEBHOOKS__RETRY_DELAYS_S": "[0.1, 0.1, 0.2, 0.2, 0.4, 0.4, 1, 1, 1, 1, 2, 2, 2, 2]",
     "RHEOD_PUSH__CLOSED_GRACE_S": "0.1",
-    "PYTHONASYNCIODEBUG": "1",  # the loop then tells of every step that held it up for more than 0.1 s
     **{f"RHEOD_LIMITS__{kind}_PER_S": "1000" for kind in ("PUT", "PRICE", "STATUS", "GET", "DELETE")},
 }
 
@@ -77,8 +76,8 @@ class Pushing:
 class Erp:
     """The ERP, the remotes around the daemon, and what the ERP was promised.
 
-    `at_start` and `at_end` are what the daemon held when it had just started and when nothing was left to do; `secrets`
-    is what nobody may find in its log or its database.
+    `at_start` and `at_end` are what the daemon held when it had just started and when nothing was left to do, `stall_ms`
+    is how long its loop was held up until then; `secrets` is what nobody may find in its log or its database.
     """
 
     tradera: TraderaSimulator
@@ -93,6 +92,7 @@ class Erp:
     lives: int = 0
     at_start: Held | None = None
     at_end: Held | None = None
+    stall_ms: int = 0
 
     @asynccontextmanager
     async def daemon_running(self, crash_at: str | None) -> AsyncIterator[None]:
@@ -233,6 +233,7 @@ class Erp:
                 shown_again_at += _VISIBILITY_S
             left = self.queue.left  # before the status: what is gone from here by now, it must know
             status = await self.daemon.ask_admin("GET", "/status")
+            self.stall_ms = status["longestStallMs"]
             jobs: int = sum(status["jobs"].values()) - 1
             messages: int = status["inbox"].get("new", 0) + left
             return jobs + messages == 0

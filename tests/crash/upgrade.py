@@ -21,7 +21,7 @@ POINTS = ("migration.copying", "migration.copied", "migration.before_commit", "m
 ONLY_HERE = frozenset({"migration.copying", "migration.copied"})
 """Points that no story passes: today's first schema has nothing before it to copy."""
 
-ROWS = 2000
+ROWS = 1000
 _ROW = "x" * 1500
 OLD = scripts()[-1][0]
 NEWER = [
@@ -42,7 +42,7 @@ asyncio.run(upgrade(Path(sys.argv[1])))
 
 
 async def make_old(folder: Path) -> None:
-    """A database of today's schema with rows of a few megabytes."""
+    """A database of today's schema with rows, larger than what is copied at a time."""
     async with opened(folder) as database:
         rows = [(f"m{number}", _ROW) for number in range(ROWS)]
         await database.write(lambda db: db.executemany("INSERT INTO marks VALUES (?, ?)", rows))

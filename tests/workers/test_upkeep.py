@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,7 +18,7 @@ from rheod.domain.model import ItemSpec, ItemType
 from rheod.store import outbox
 from rheod.store.database import Database
 from rheod.store.outbox import Attempt
-from rheod.workers.upkeep import LOG_ALARM_BYTES, Heartbeat, Upkeep
+from rheod.workers.upkeep import LOG_ALARM_BYTES, Heartbeat, LoopWatch, Upkeep
 from tests.bookkeeping import Clock, rows
 from tests.workers.desk import Desk
 from tests.workers.waiting import until
@@ -79,6 +80,15 @@ async def test_a_store_that_hangs_ends_the_loop_without_a_beat() -> None:
         with pytest.raises(TimeoutError):
             task.result()
     assert pulse.beats == 0
+
+
+async def test_who_holds_up_the_loop_is_seen() -> None:
+    """I9: a step that keeps the loop for 0.3 s shows, less the watch's own interval at most."""
+    watch = LoopWatch(every_s=0.05)
+    async with running(watch.run()):
+        await asyncio.sleep(0)  # it has begun
+        time.sleep(0.3)
+        await until(lambda: watch.longest_ms >= 249)
 
 
 async def attempts(desk: Desk, *days_old: int) -> None:
