@@ -23,6 +23,7 @@ from rheod.domain.budget import publish_cost
 from rheod.domain.crash import crashpoint
 from rheod.domain.errors import Permanent
 from rheod.domain.model import CallClass, Job, Listing, ListingState, Picture
+from rheod.domain.retry import TRADERA_DELAYS_S, delay_ms
 from rheod.store import items
 from rheod.workers.advert import AdDefaults, make_ad
 from rheod.workers.calls import Request, TraderaCalls
@@ -32,6 +33,7 @@ _log = structlog.get_logger(__name__)
 _STALE_MS = 50 * 60 * 1000
 """How long an uncommitted request is trusted: Tradera says nothing, an hour is the guess (tradera-v4.md section 10)."""
 _TRIES_OF_500 = 5
+_FORGOTTEN_REQUESTS = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +53,10 @@ class _Changed(Exception):
     """The owner has changed or taken back the item while it was being published."""
 
 
+class _Vanished(Exception):
+    """Tradera knows nothing of the uncommitted request any more; nothing of it can ever be seen."""
+
+
 class Publisher:
     """Works `publish` jobs; their subject is a listing id."""
 
@@ -68,11 +74,17 @@ class Publisher:
         start_at = plan.item.spec.tradera and plan.item.spec.tradera.start_at
         if start_at and start_at > now:
             return PutOff(until=start_at, reason="starts at the time the item says", counted=False)
+        return await self._try(job, plan)
+
+    async def _try(self, job: Job, plan: Plan) -> Outcome:
         try:
             ad = make_ad(plan.item, plan.listing, self._options.defaults)
             await self._send(plan, ad)
         except _Changed:
+            now = self._books.now()
             return PutOff(until=now, reason="the item changed", counted=False, write=_start_over(job.subject))
+        except _Vanished as error:
+            return self._begin_anew(job, str(error))
         except ServerFailure as error:
             if not await self._is_bad_input(job, error):
                 raise
@@ -83,6 +95,13 @@ class Publisher:
             _log.warning("publishing refused", external_id=plan.item.external_id, error=str(error))
             return Done(_fail(job.subject, str(error)))
         return Done()
+
+    def _begin_anew(self, job: Job, why: str) -> Outcome:
+        """A new request, for no commit was sent; a Tradera that forgets each one is not worth the calls."""
+        if job.attempts >= _FORGOTTEN_REQUESTS:
+            return Done(_fail(job.subject, why))
+        wait_ms = delay_ms(TRADERA_DELAYS_S, job.attempts + 1)
+        return PutOff(until=self._books.now() + wait_ms, reason=why, write=_start_over(job.subject))
 
     async def _is_bad_input(self, job: Job, error: ServerFailure) -> bool:
         """Whether a 500 again and again is about this item alone; never once a commit may have taken effect."""
@@ -140,22 +159,27 @@ class Publisher:
         assert listing.request_id is not None
         request_id = listing.request_id
         jpeg = await asyncio.to_thread(_read, self._options.images_dir / picture.file)
-        done = await self._calls.make(
-            Request(
-                call_class=CallClass.PUBLISH,
-                operation="image",
-                listing_id=listing.id,
-                before=lambda unit: publishing.start_picture(unit, listing.id),
-                send=lambda: self._calls.client.add_image(
-                    self._calls.seller,
-                    request_id,
-                    jpeg,
-                    image_format=self._options.image_format,
-                    has_mega=self._options.has_mega,
-                ),
-                after=lambda unit, _: publishing.picture_sent(unit, listing.id),
+        try:
+            done = await self._calls.make(
+                Request(
+                    call_class=CallClass.PUBLISH,
+                    operation="image",
+                    listing_id=listing.id,
+                    before=lambda unit: publishing.start_picture(unit, listing.id),
+                    send=lambda: self._calls.client.add_image(
+                        self._calls.seller,
+                        request_id,
+                        jpeg,
+                        image_format=self._options.image_format,
+                        has_mega=self._options.has_mega,
+                    ),
+                    after=lambda unit, _: publishing.picture_sent(unit, listing.id),
+                )
             )
-        )
+        except Rejected as error:
+            if error.status == 404:
+                raise _Vanished(str(error)) from error
+            raise
         if not done:
             raise _Changed
 
