@@ -9,7 +9,7 @@ import asyncio
 import signal
 import time
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import structlog
@@ -28,7 +28,12 @@ from rheod.notify import Notifier
 from rheod.sellers import count_states
 from rheod.settings import Settings
 from rheod.status import gather_status
+from rheod.store.audit import Audit
 from rheod.store.database import Database
+from rheod.store.sessions import Sessions
+from rheod.web.callers import Callers
+from rheod.web.dashboard import Dashboard
+from rheod.web.parts import WebParts
 from rheod.workers.timekeeper import Timekeeper
 from rheod.workers.upkeep import Heartbeat, Upkeep
 
@@ -95,7 +100,7 @@ async def _live(
         admin_path = settings.server.admin_socket or settings.storage.path / "admin.sock"
         admin_runner = await start_admin(admin, admin_path)
         try:
-            runner, port = await _listen(settings, parts)
+            runner, port = await _listen(settings, await _whole_app(core, machinery, parts))
             try:
                 await _run_loops(core, machinery, _Running(life, notifier, runner, started, port))
             finally:
@@ -106,16 +111,31 @@ async def _live(
         await machinery.clients.aclose()
 
 
-async def _listen(settings: Settings, parts: ApiParts) -> tuple[web.AppRunner, int]:
+async def _whole_app(core: Core, machinery: Machinery, parts: ApiParts) -> web.Application:
+    """The API and the dashboard; who is signed in there may make the owner's calls."""
+    pages = Dashboard(
+        parts=WebParts(
+            api=parts,
+            sessions=await Sessions.load(core.database, now=core.now),
+            audit=Audit(database=core.database, now=core.now),
+            status=lambda: gather_status(core, machinery),
+            accounts=core.accounts,
+            callers=Callers(proxies=parts.trusted_proxies, public_url=parts.public_url),
+        )
+    )
+    return server.build_app(replace(parts, signed_in=pages.site.vouches), pages=pages.routes())
+
+
+async def _listen(settings: Settings, app: web.Application) -> tuple[web.AppRunner, int]:
     host, port = settings.server.host, settings.server.port
     limits = Limits(
         keepalive_s=settings.server.keepalive_s,
         connections=settings.server.max_connections,
         connections_per_address=settings.server.max_connections_per_address,
-        proxies=parts.trusted_proxies,
+        proxies=[str(network) for network in settings.server.trusted_proxies],
     )
     try:
-        return await server.start(server.build_app(parts), host=host, port=port, limits=limits)
+        return await server.start(app, host=host, port=port, limits=limits)
     except OSError as error:
         raise RheodError(
             f"Cannot listen on {host}:{port}: {error.strerror or error}. Stop what uses it, or set server.port"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
@@ -17,6 +19,15 @@ from rheod.store import accounts
 from rheod.store.database import Database
 from tests.bookkeeping import Clock, opened
 from tests.owning import Owner
+
+NO_BROWSER = shutil.which("chromium") is None and not os.environ.get("CI")
+collect_ignore_glob = ["web/test_pages*.py"] if NO_BROWSER else []
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say what is left out on a machine without a browser; CI has one and leaves nothing out."""
+    if NO_BROWSER:
+        terminalreporter.write_line("The pages were not looked at: install Debian's package `chromium`.")
 
 
 @pytest.fixture

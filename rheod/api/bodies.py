@@ -63,7 +63,7 @@ async def _read(request: web.Request, *, limit_bytes: int, deadline_s: float) ->
             if request.headers.get(hdrs.EXPECT, "").lower() == "100-continue":
                 await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
                 request.writer.output_size = 0  # so that an error can still be answered
-            await _collect(request, body, limit_bytes)
+            await collect(request, body, limit_bytes)
     except TimeoutError as error:
         raise Refused("BAD_REQUEST", f"The body did not arrive within {deadline_s:g} seconds") from error
     except _BROKEN_BODY as error:
@@ -71,7 +71,8 @@ async def _read(request: web.Request, *, limit_bytes: int, deadline_s: float) ->
     return bytes(body)
 
 
-async def _collect(request: web.Request, body: bytearray, limit_bytes: int) -> None:
+async def collect(request: web.Request, body: bytearray, limit_bytes: int) -> None:
+    """Read the whole body; Refused (PAYLOAD_TOO_LARGE) as soon as it is longer than it may be."""
     while chunk := await request.content.readany():
         body += chunk
         if len(body) > limit_bytes:

@@ -95,11 +95,10 @@ class Gate:
         return guarded
 
     def owner(self, handler: Handler) -> Handler:
-        """Let in whoever has the admin token."""
+        """Let in whoever has the admin token, or is signed in at the dashboard."""
 
         async def guarded(request: web.Request) -> web.StreamResponse:
-            token = bearer(request.headers.getall(hdrs.AUTHORIZATION, ()))
-            if token is None or not self._parts.keys.is_admin(token):
+            if not self._is_owner(request):
                 return self._turn_away(request, "Invalid or missing admin token")
             if self._parts.stopping():
                 return _stopping()
@@ -115,6 +114,13 @@ class Gate:
             return response
         wait_s = self._strangers.take(self._address(request))
         return self._refuse_stranger(request, too_many(wait_s) if wait_s else response)
+
+    def _is_owner(self, request: web.Request) -> bool:
+        given = request.headers.getall(hdrs.AUTHORIZATION, ())
+        if not given:
+            return self._parts.signed_in(request)
+        token = bearer(given)
+        return token is not None and self._parts.keys.is_admin(token)
 
     def _key(self, request: web.Request) -> ApiKey | None:
         given = request.headers.getall("x-api-key", ())

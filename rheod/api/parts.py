@@ -35,6 +35,11 @@ class Rates:
     strangers: float = 10
 
 
+def nobody(_request: web.Request) -> bool:
+    """Without a dashboard nobody is signed in."""
+    return False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiParts:
     """Everything the handlers use. Times in ms UTC (`now`) or seconds (`monotonic`).
@@ -42,6 +47,7 @@ class ApiParts:
     `health` tells None or what is wrong with the database; `readiness` the words for what is not ready yet (none:
     ready); `stopping` turns true when no new work may begin. `account_of_reference` finds a reseller's member,
     `removed_accounts` are those that are not in the settings any more. `account_states` counts the accounts by state.
+    `signed_in` says whether a request has a dashboard session, and raises Refused when another site has sent it.
     """
 
     catalog: Catalog
@@ -65,6 +71,7 @@ class ApiParts:
     account_states: Callable[[], Mapping[str, int]] = dict
     trusted_proxies: Sequence[str] = ()
     body_deadline_s: float = 10
+    signed_in: Callable[[web.Request], bool] = nobody
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ Handlers live in their own modules; this one only says which path is whose and w
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from aiohttp import hdrs, web
@@ -35,8 +36,8 @@ _SEGMENT = re.compile(r"\{(\w+)\}")
 """A named segment without a pattern of its own; aiohttp would refuse braces in it, and ids may hold any character."""
 
 
-def build_app(parts: ApiParts) -> web.Application:
-    """The whole API as an aiohttp application; `start` listens with it."""
+def build_app(parts: ApiParts, *, pages: Sequence[Route] = ()) -> web.Application:
+    """The whole API, and what else is served beside it, as an aiohttp application; `start` listens with it."""
     gate = Gate(parts=parts)
 
     def new_id() -> str:
@@ -50,7 +51,7 @@ def build_app(parts: ApiParts) -> web.Application:
         ]
     )
     app[NEW_ID] = new_id
-    add_routes(app, [route_of(operation, gate) for operation in operations(parts)])
+    add_routes(app, [*(route_of(operation, gate) for operation in operations(parts)), *pages])
     app.on_response_prepare.append(name_server)
     return app
 

@@ -285,3 +285,18 @@ CREATE TABLE marks (
   name TEXT PRIMARY KEY,                   -- admin token digest, reconciliation cursors
   value TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+CREATE TABLE sessions (
+  digest BLOB PRIMARY KEY,                 -- SHA-256 of the dashboard's cookie
+  created_at INTEGER NOT NULL,
+  expires_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE audit (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  at INTEGER NOT NULL,
+  origin TEXT NOT NULL,
+  action TEXT NOT NULL,
+  subject TEXT NOT NULL,
+  told TEXT NOT NULL
+) STRICT;

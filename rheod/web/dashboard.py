@@ -1,0 +1,33 @@
+"""All pages of the dashboard as routes of the server; each page lives in a module of its own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rheod.api.guard import unlogged
+from rheod.web import styles
+from rheod.web.signing_in import SigningIn
+from rheod.web.site import Site
+from rheod.web.today import TodayPage
+
+if TYPE_CHECKING:
+    from rheod.api.server import Route
+    from rheod.web.parts import WebParts
+
+
+class Dashboard:
+    """The pages put together."""
+
+    def __init__(self, *, parts: WebParts) -> None:
+        self._parts = parts
+        self.site = Site(parts=parts)
+
+    def routes(self) -> list[Route]:
+        """Every page and action."""
+        parts, site = self._parts, self.site
+        return [
+            ("GET", styles.ADDRESS, unlogged(styles.style_sheet)),
+            ("GET", styles.ICON_ADDRESS, unlogged(styles.icon)),
+            *SigningIn(parts=parts, site=site).routes(),
+            *TodayPage(parts=parts, site=site).routes(),
+        ]

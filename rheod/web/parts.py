@@ -1,0 +1,29 @@
+"""What the pages are built from, in one frozen record; the composition root fills it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rheod.api.parts import ApiParts
+    from rheod.store.audit import Audit
+    from rheod.store.sessions import Sessions
+    from rheod.web.callers import Callers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebParts:
+    """Everything the pages use.
+
+    `status` gathers what `rheod status` shows; `accounts` maps references to ids ('' is the default account's);
+    `callers` says who stands behind a request.
+    """
+
+    api: ApiParts
+    sessions: Sessions
+    audit: Audit
+    status: Callable[[], Awaitable[Mapping[str, Any]]]
+    accounts: Mapping[str, str]
+    callers: Callers

@@ -1,0 +1,98 @@
+"""Signing in and out, and setting the password. Guessing is slowed down by address; a failure never says why."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import structlog
+from aiohttp import web
+
+from rheod.api.origin import check_origin
+from rheod.web.forms import read_form
+from rheod.web.site import COOKIE, HOME, SIGN_IN, local_path, see_other
+from rheod.web.throttle import Throttle
+from rheod.web.visit import Page, Told
+
+if TYPE_CHECKING:
+    from rheod.api.server import Route
+    from rheod.web.parts import WebParts
+    from rheod.web.site import Site
+    from rheod.web.visit import Visit
+
+_log = structlog.get_logger("rheod.web")
+
+
+class SigningIn:
+    """The sign-in page and what it leads to."""
+
+    def __init__(self, *, parts: WebParts, site: Site) -> None:
+        self._parts = parts
+        self._site = site
+        self._throttle = Throttle(monotonic=parts.api.monotonic)
+
+    def routes(self) -> list[Route]:
+        """Who is not signed in may only come here."""
+        site = self._site
+        return [
+            ("GET", SIGN_IN, self.show),
+            ("POST", SIGN_IN, self.sign_in),
+            ("POST", f"{HOME}/sign-out", site.action(self.sign_out, name="sign out")),
+            ("POST", f"{HOME}/password", site.action(self.set_password, name="set password")),
+        ]
+
+    async def show(self, request: web.Request) -> web.Response:
+        """The form."""
+        return self._form(request, to=local_path(request.query.get("next", "")))
+
+    async def sign_in(self, request: web.Request) -> web.Response:
+        """Open a session for whoever knows the admin token or the password."""
+        form = await read_form(request, deadline_s=self._parts.api.body_deadline_s)
+        check_origin(request, public_url=self._parts.api.public_url)
+        to, address = local_path(form.get("next", "")), self._parts.callers.address(request)
+        if wait_s := self._throttle.wait_s(address):
+            return self._form(request, to=to, wait_s=wait_s, status=429)
+        given = form.get("secret", "").strip()
+        known = self._parts.api.keys.is_admin(given) or await self._parts.sessions.is_password(given)
+        if not known:
+            self._throttle.failed(address)
+            _log.warning("sign-in refused", address=address)
+            return self._form(request, to=to, wrong=True, status=403)
+        self._throttle.succeeded(address)
+        session, cookie = await self._parts.sessions.open()
+        await self._parts.audit.record(origin=address, action="sign in", subject="", told="")
+        answer = see_other(to)
+        answer.set_cookie(
+            COOKIE,
+            cookie,
+            max_age=(session.expires_at - session.created_at) // 1000,
+            path="/",
+            secure=self._parts.callers.is_secure(request),
+            httponly=True,
+            samesite="Strict",
+        )
+        return answer
+
+    async def sign_out(self, visit: Visit) -> Told:
+        """End this session."""
+        await self._parts.sessions.close(visit.session)
+        return Told(visit.t("Signed out."), to=SIGN_IN)
+
+    async def set_password(self, visit: Visit) -> Told:
+        """Set the password; every session ends, this one too."""
+        await self._parts.sessions.set_password(visit.form.get("password", ""))
+        return Told(visit.t("The password is set. Sign in with it."), to=SIGN_IN)
+
+    def _form(
+        self, request: web.Request, *, to: str, wrong: bool = False, wait_s: int = 0, status: int = 200
+    ) -> web.Response:
+        words = self._site.words(request)
+        values = {
+            "to": to,
+            "wrong": wrong,
+            "wait_s": wait_s,
+            "has_password": self._parts.sessions.has_password,
+        }
+        answer = self._site.render(Page("sign_in.html", values, status=status), words, {"path": request.path})
+        if wait_s:
+            answer.headers["Retry-After"] = str(wait_s)
+        return answer

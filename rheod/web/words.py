@@ -1,0 +1,101 @@
+"""The two languages of the pages: English is written in the templates, Swedish is looked up; the browser chooses.
+
+Also how numbers, money and times are written for people: Swedish time, spaces between thousands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from rheod.web.words_sv import MONTHS_SV, SWEDISH
+
+STOCKHOLM = ZoneInfo("Europe/Stockholm")
+LANGUAGES = ("sv", "en")
+_MONTHS_EN = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_MINUTE_MS, _HOUR_MS, _DAY_MS = 60_000, 3_600_000, 86_400_000
+_NOTHING = "\N{EN DASH}"
+_SPACE = "\N{NO-BREAK SPACE}"
+
+
+def chosen(accept_language: str) -> str:
+    """The language of ours that the browser likes best (RFC 9110 section 12.5.4); Swedish when it likes neither.
+
+    Norwegian and Danish readers are given Swedish too.
+    """
+    wishes: list[tuple[float, str]] = []
+    for part in accept_language.split(",")[:20]:
+        tag, _, parameters = part.strip().lower().partition(";")
+        quality = parameters.strip().removeprefix("q=") or "1"
+        try:
+            wishes.append((-float(quality), tag.partition("-")[0]))
+        except ValueError:
+            continue
+    for weight, tag in sorted(wishes, key=lambda wish: wish[0]):
+        if weight < 0 and tag in {"sv", "nb", "no", "nn", "da"}:
+            return "sv"
+        if weight < 0 and tag == "en":
+            return "en"
+    return "sv"
+
+
+class Words:
+    """One language. `now` gives ms UTC, for times that are told relative to it."""
+
+    def __init__(self, language: str, *, now: Callable[[], int]) -> None:
+        self.language = language
+        self._now = now
+
+    def t(self, text: str, **values: object) -> str:
+        """The text in this language, with `{name}`s filled in; what has no translation stays English."""
+        found = SWEDISH.get(text, text) if self.language == "sv" else text
+        return found.format(**values) if values else found
+
+    def number(self, value: float) -> str:
+        """A number with spaces between thousands; a Swedish decimal comma."""
+        text = f"{value:,.0f}" if value == int(value) else f"{value:,.2f}"
+        text = text.replace(",", _SPACE)
+        return text.replace(".", ",") if self.language == "sv" else text
+
+    def kr(self, ore: int | None) -> str:
+        """An amount in öre as kronor."""
+        return _NOTHING if ore is None else f"{self.number(ore / 100)}{_SPACE}kr"
+
+    def when(self, at_ms: int | None) -> str:
+        """A moment in Swedish time: the clock alone for today, else with the date."""
+        if at_ms is None:
+            return _NOTHING
+        at, now = _local(at_ms), _local(self._now())
+        clock = at.strftime("%H:%M")
+        if at.date() == now.date():
+            return clock
+        months = MONTHS_SV if self.language == "sv" else _MONTHS_EN
+        year = "" if at.year == now.year else f" {at.year}"
+        return f"{at.day} {months[at.month - 1]}{year} {clock}"
+
+    def ago(self, at_ms: int | None) -> str:
+        """How long ago, or in how long, in one unit."""
+        if at_ms is None:
+            return self.t("never")
+        gap = at_ms - self._now()
+        amount = self._span(abs(gap))
+        if abs(gap) < _MINUTE_MS:
+            return self.t("just now")
+        return self.t("in {span}", span=amount) if gap > 0 else self.t("{span} ago", span=amount)
+
+    def _span(self, gap_ms: int) -> str:
+        if gap_ms < _HOUR_MS:
+            return f"{gap_ms // _MINUTE_MS}{_SPACE}min"
+        if gap_ms < 2 * _DAY_MS:
+            return f"{gap_ms // _HOUR_MS}{_SPACE}h"
+        return self.t("{n} days", n=gap_ms // _DAY_MS)
+
+
+def iso(at_ms: int) -> str:
+    """A moment for the `datetime` attribute of a `time` element."""
+    return _local(at_ms).isoformat(timespec="seconds")
+
+
+def _local(at_ms: int) -> datetime:
+    return datetime.fromtimestamp(at_ms / 1000, STOCKHOLM)

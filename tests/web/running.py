@@ -1,0 +1,93 @@
+"""The API with the dashboard on a real socket, and a client that behaves as a browser does: cookies, forms, no script."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from rheod.api.server import build_app, start
+from rheod.store.audit import Audit
+from rheod.store.sessions import Sessions
+from rheod.web.callers import Callers
+from rheod.web.dashboard import Dashboard
+from rheod.web.parts import WebParts
+from tests.api.running import Clock, made_parts, opened_store
+
+PASSWORD = "test-password-123"
+
+
+class Pages:
+    """A running dashboard and one browser's cookies."""
+
+    def __init__(self, *, parts: WebParts, port: int, session: aiohttp.ClientSession, clock: Clock) -> None:
+        self.parts = parts
+        self.clock = clock
+        self._base = f"http://127.0.0.1:{port}"
+        self._session = session
+
+    async def get(self, path: str, **headers: str) -> tuple[int, str, Any]:
+        """Status, text and headers of a page; redirects are not followed."""
+        async with self._session.get(self._base + path, headers=headers, allow_redirects=False) as answer:
+            return answer.status, await answer.text(), answer.headers
+
+    async def post(self, path: str, fields: dict[str, str], **headers: str) -> tuple[int, str, Any]:
+        """Send a form as it is."""
+        async with self._session.post(
+            self._base + path, data=fields, headers=headers, allow_redirects=False
+        ) as answer:
+            return answer.status, await answer.text(), answer.headers
+
+    async def sign_in(self, secret: str) -> int:
+        """Sign in; the status tells how it went (303: in)."""
+        status, _, _ = await self.post("/dashboard/sign-in", {"secret": secret, "next": ""})
+        return status
+
+    async def send(self, page: str, action: str, **fields: str) -> tuple[int, str, Any]:
+        """Press a button: load the page, take its form token, send the form."""
+        _, text, _ = await self.get(page)
+        token = re.search(r'name="form_token" value="([0-9a-f]+)"', text)
+        assert token is not None, text
+        return await self.post(action, {"form_token": token.group(1), **fields})
+
+
+@asynccontextmanager
+async def pages(folder: Path, **changes: Any) -> AsyncIterator[tuple[Pages, str]]:
+    """A dashboard nobody is signed in at, and the admin token; `changes` replace values of the API's parts."""
+    clock = Clock()
+    async with opened_store(folder) as database:
+        api, _ = await made_parts(database, folder, clock)
+        api = replace(api, **changes)
+        parts = WebParts(
+            api=api,
+            sessions=await Sessions.load(database, now=api.now),
+            audit=Audit(database=database, now=api.now),
+            status=_status,
+            accounts={"": api.default_account},
+            callers=Callers(proxies=api.trusted_proxies, public_url=api.public_url),
+        )
+        dashboard = Dashboard(parts=parts)
+        app = build_app(replace(api, signed_in=dashboard.site.vouches), pages=dashboard.routes())
+        runner, port = await start(app, host="127.0.0.1", port=0)
+        try:
+            jar = aiohttp.CookieJar(unsafe=True)
+            async with aiohttp.ClientSession(cookie_jar=jar) as session:
+                one = Pages(parts=parts, port=port, session=session, clock=clock)
+                yield one, await api.keys.new_admin_token()
+        finally:
+            await runner.cleanup()
+
+
+async def _status() -> dict[str, Any]:
+    return {"budget": {"left": 80, "limit": 100}}
+
+
+def text_of(html: str) -> str:
+    """What a reader sees, without tags."""
+    return unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", html)))

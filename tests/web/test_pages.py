@@ -1,0 +1,62 @@
+"""Every page in a real browser, on a phone and on a desk, against the real daemon with the simulators around it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, Page
+
+from rheod.sandbox.queue import QueueServer
+from tests.test_whole_daemon import Town, town
+from tests.web.browser import DESK, PHONE, judged, opened
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+@dataclass
+class Shop:
+    """A daemon with something to show, its address and admin token."""
+
+    town: Town
+    base: str
+    token: str
+
+    async def enter(self, page: Page, path: str = "/dashboard") -> None:
+        """Sign in as the owner and go to a page."""
+        await page.goto(f"{self.base}{path}")
+        if await page.locator("#secret").count():
+            await page.fill("#secret", self.token)
+            await page.press("#secret", "Enter")
+            await page.wait_for_url(f"{self.base}{path}")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def shop(tmp_path_factory: Any, queue_server: QueueServer) -> AsyncIterator[Shop]:
+    """One sold item, one live ad, one that failed."""
+    folder: Path = tmp_path_factory.mktemp("shop")
+    async with town(folder, queue_server) as one:
+        await one.put("A-1")
+        await one.put("A-2")
+        await one.put("A-3", imageUrls=[])
+        await one.until_event("A-1", "listing.created")
+        await one.sandbox.tradera.sell(one.ad_of("A-1"), 1100)
+        await one.until_event("A-1", "item.sold")
+        await one.until_event("A-2", "listing.created")
+        token = (await one.daemon.ask_admin("POST", "/admin-token"))["adminToken"]
+        yield Shop(one, await one.daemon.address(), token)
+
+
+@pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+async def test_the_first_page(browser: Browser, shop: Shop, size: dict[str, int], *, dark: bool) -> None:
+    """Signing in leads to it; nothing is complained about, nothing is missed by a screen reader."""
+    async with opened(browser, size, dark=dark) as page:
+        await page.goto(f"{shop.base}/dashboard")
+        await judged(page, f"sign-in-{'dark' if dark else 'light'}")
+        await shop.enter(page)
+        await judged(page, f"today-{'dark' if dark else 'light'}")
