@@ -260,6 +260,7 @@ def api_parts(core: Core, life: Life) -> ApiParts:
         catalog=core.catalog,
         inventory=core.inventory,
         batches=core.batches,
+        endpoints=core.endpoints,
         keys=core.keys,
         default_account=core.default_account,
         account_of_reference=core.accounts.get,

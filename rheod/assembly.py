@@ -18,6 +18,7 @@ import structlog
 
 import rheod
 from rheod.catalog.batch import BatchPut
+from rheod.catalog.endpoints import Endpoints
 from rheod.catalog.inventory import Inventory
 from rheod.catalog.items import Catalog, Forecast
 from rheod.catalog.publishing import Schedule
@@ -28,6 +29,7 @@ from rheod.clients.guard import guarded_connector
 from rheod.clients.hooks import HookClient
 from rheod.clients.images import ImageClient, ImageLimits
 from rheod.clients.renderer import Renderer
+from rheod.clients.signed_hooks import SignedHooks
 from rheod.clients.sqs import PushQueue
 from rheod.clients.tradera import TraderaClient, open_session
 from rheod.clients.tradera_wire import Seller
@@ -47,7 +49,7 @@ from rheod.workers.advert import AdDefaults
 from rheod.workers.asker import Asker, AskOptions
 from rheod.workers.calls import Rules, TraderaCalls
 from rheod.workers.closer import Closer
-from rheod.workers.deliverer import ByEndpoint, Deliverer, DeliveryRules
+from rheod.workers.deliverer import ByEndpoint, Deliverer
 from rheod.workers.image_fetcher import ImageFetcher
 from rheod.workers.lane import Bells, ByDueTime, ByUrgency, Lane
 from rheod.workers.order_reader import OrderReader, ReconcileOptions
@@ -77,6 +79,7 @@ class Core:
     catalog: Catalog
     inventory: Inventory
     batches: BatchPut
+    endpoints: Endpoints
     sellers: SellersAndSite
     now: SteadyClock
     rng: Random
@@ -95,9 +98,10 @@ class Core:
 
 @dataclass(slots=True, kw_only=True)
 class Machinery:
-    """The lanes and the poller, what watches the loop they share, and what must be closed after them."""
+    """The lanes, the poller and the sender of webhooks, what watches the loop they share, and what to close after them."""
 
     lanes: list[Lane] = field(default_factory=list)
+    hooks: SignedHooks | None = None
     poller: PushPoller | None = None
     watch: LoopWatch = field(default_factory=LoopWatch)
     clients: AsyncExitStack = field(default_factory=AsyncExitStack)
@@ -136,9 +140,10 @@ async def build_core(settings: Settings, database: Database) -> Core:
         rules=rules,
         accounts=known,
         roll=everyone,
-        catalog=Catalog(books=books, forecast=forecast, new_secret=new_secret),
         inventory=Inventory(books=books, site_url=settings.tradera.site_url),
         batches=BatchPut(books=books),
+        catalog=Catalog(books=books, forecast=forecast),
+        endpoints=Endpoints(books=books, new_secret=new_secret),
         sellers=SellersAndSite(
             accounts=await database.read(accounts.of_members),
             site_url=settings.tradera.site_url,
@@ -231,15 +236,13 @@ def _add_hooks(core: Core, machinery: Machinery) -> None:
         connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False, auto_decompress=False
     )
     machinery.clients.push_async_callback(session.close)
-    deliverer = Deliverer(
-        books=core.books,
+    machinery.hooks = SignedHooks(
         client=HookClient(session=session, timeout_s=hooks.timeout_s),
-        rules=DeliveryRules(
-            retry_delays_s=hooks.retry_delays_s,
-            check_url=hook_url_check(core.settings),
-            user_agent=f"rheod/{rheod.__version__}",
-        ),
+        check_url=hook_url_check(core.settings),
+        user_agent=f"rheod/{rheod.__version__}",
+        now=core.now,
     )
+    deliverer = Deliverer(books=core.books, hooks=machinery.hooks, retry_delays_s=hooks.retry_delays_s)
     machinery.lanes.append(
         Lane(
             name="hooks",

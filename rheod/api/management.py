@@ -36,7 +36,7 @@ class OwnerCalls:
     def __init__(self, *, parts: ApiParts) -> None:
         self._parts = parts
         self._keys = parts.keys
-        self._catalog = parts.catalog
+        self._endpoints = parts.endpoints
 
     async def generate_key(self, request: web.Request) -> web.Response:
         """Make an API key; its text is in this answer and never again."""
@@ -58,7 +58,7 @@ class OwnerCalls:
 
     async def webhook_settings(self, request: web.Request) -> web.Response:
         """Show the account's first webhook endpoint; its secret is made on first read."""
-        endpoint = await self._catalog.webhook_settings(request[CALLER].account_id)
+        endpoint = await self._endpoints.settings(request[CALLER].account_id)
         return reply(200, settings_reply(endpoint))
 
     async def set_webhook_url(self, request: web.Request) -> web.Response:
@@ -66,12 +66,12 @@ class OwnerCalls:
         deadline_s = self._parts.body_deadline_s
         body = await read_json(request, limit_bytes=BODY_BYTES, deadline_s=deadline_s)
         url = wire.read_webhook_url(body, check_url=self._parts.check_webhook_url)
-        await self._catalog.set_webhook_url(request[CALLER].account_id, url)
+        await self._endpoints.set_url(request[CALLER].account_id, url)
         return reply(200, Success())
 
     async def rotate_secret(self, request: web.Request) -> web.Response:
         """Make a new webhook secret; the old one signs beside it for 24 hours."""
-        endpoint = await self._catalog.rotate_webhook_secret(request[CALLER].account_id)
+        endpoint = await self._endpoints.rotate_settings(request[CALLER].account_id)
         return reply(200, settings_reply(endpoint))
 
 

@@ -16,6 +16,7 @@ from aiohttp import web
 if TYPE_CHECKING:
     from rheod.api.wire import UrlCheck
     from rheod.catalog.batch import BatchPut
+    from rheod.catalog.endpoints import Endpoints
     from rheod.catalog.inventory import Inventory
     from rheod.catalog.items import Catalog
     from rheod.store.keys import KeyRing
@@ -53,6 +54,7 @@ class ApiParts:
     catalog: Catalog
     inventory: Inventory
     batches: BatchPut
+    endpoints: Endpoints
     keys: KeyRing
     default_account: str
     account_of_reference: Callable[[str], str | None]

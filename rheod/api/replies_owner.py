@@ -9,8 +9,8 @@ from pydantic import Field
 from rheod.api.replies import At, Reply
 
 if TYPE_CHECKING:
+    from rheod.store.endpoints import Endpoint
     from rheod.store.keys import ApiKey
-    from rheod.store.outbox import Endpoint
 
 
 class NewKey(Reply):

@@ -23,13 +23,12 @@ from rheod.domain.model import (
     ItemSpec,
     ItemType,
     JobKind,
-    LaneName,
     Listing,
     ListingState,
     Picture,
     RheoStatus,
 )
-from rheod.store import items, jobs, orders, outbox
+from rheod.store import items, jobs, orders
 from rheod.store.ledger import Ledger
 
 NOT_FOUND = "No item found with this external ID"
@@ -84,12 +83,9 @@ class Forecast:
 class Catalog:
     """The owner's use cases. `forecast` tells an account's place in the call budget, for `queue` in `read_item`."""
 
-    def __init__(
-        self, *, books: Books, forecast: Callable[[str], Forecast], new_secret: Callable[[], str]
-    ) -> None:
+    def __init__(self, *, books: Books, forecast: Callable[[str], Forecast]) -> None:
         self._books = books
         self._forecast = forecast
-        self._new_secret = new_secret
 
     async def put_item(self, account_id: str, external_id: str, spec: ItemSpec) -> PutResult:
         """Create or update an item and order the work it causes.
@@ -139,57 +135,6 @@ class Catalog:
     async def order_publish(self, account_id: str, external_id: str) -> str:
         """Publish the item (again). Raises Refused (NOT_FOUND, CONFLICT)."""
         return await self._books.write(lambda unit: _order_publish(unit, account_id, external_id))
-
-    async def webhook_settings(self, account_id: str) -> outbox.Endpoint:
-        """The account's first endpoint; its secret is made on first read."""
-        found = await self._books.read(lambda db: outbox.first_endpoint(db, account_id))
-        if found is not None:
-            return found
-        return await self._books.write(lambda unit: self._endpoint(unit, account_id))
-
-    async def set_webhook_url(self, account_id: str, url: str | None) -> None:
-        """Send events there from now on; events that wait go to the new address, with None they wait on."""
-
-        def use_case(unit: UnitOfWork) -> None:
-            endpoint = self._endpoint(unit, account_id)
-            fresh = replace(endpoint, url=url, active=True, fail_count=0, probe_at=None, updated_at=unit.now)
-            outbox.save_endpoint(unit.db, fresh)
-            outbox.release(unit.db, endpoint.id, now=unit.now)
-            unit.rung.add(LaneName.HOOKS)
-
-        await self._books.write(use_case)
-
-    async def rotate_webhook_secret(self, account_id: str) -> outbox.Endpoint:
-        """A new secret; the old one signs beside it for 24 hours."""
-
-        def use_case(unit: UnitOfWork) -> outbox.Endpoint:
-            old = self._endpoint(unit, account_id)
-            rotated = replace(
-                old,
-                secret=self._new_secret(),
-                previous_secret=old.secret,
-                previous_until=unit.now + 24 * 3600 * 1000,
-                updated_at=unit.now,
-            )
-            outbox.save_endpoint(unit.db, rotated)
-            return rotated
-
-        return await self._books.write(use_case)
-
-    def _endpoint(self, unit: UnitOfWork, account_id: str) -> outbox.Endpoint:
-        found = outbox.first_endpoint(unit.db, account_id)
-        if found is not None:
-            return found
-        made = outbox.Endpoint(
-            id=unit.new_id(),
-            account_id=account_id,
-            url=None,
-            secret=self._new_secret(),
-            created_at=unit.now,
-            updated_at=unit.now,
-        )
-        outbox.save_endpoint(unit.db, made)
-        return made
 
 
 def _order_publish(unit: UnitOfWork, account_id: str, external_id: str) -> str:

@@ -9,6 +9,7 @@ import json
 import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from random import Random
 from typing import TypeVar
 from uuid import UUID
@@ -27,7 +28,7 @@ from rheod.domain.model import (
     Notice,
 )
 from rheod.domain.notices import new_event_id, webhook_body
-from rheod.store import items, jobs, outbox
+from rheod.store import accounts, items, jobs, outbox
 from rheod.store.database import Database
 
 T = TypeVar("T")
@@ -45,6 +46,10 @@ class UnitOfWork:
     def new_id(self) -> str:
         """A new random UUID as text."""
         return str(UUID(int=self._rng.getrandbits(128), version=4))
+
+    def new_event_id(self) -> str:
+        """A new id for an event that happens now."""
+        return new_event_id(self.now, self._rng)
 
     def apply(self, item: Item, listing: Listing | None, event: Event) -> Change:
         """Let the lifecycle say what the event means, and write that down."""
@@ -76,21 +81,22 @@ class UnitOfWork:
 
     def tell(self, item: Item, notice: Notice) -> None:
         """Write a milestone down; if it is a webhook event, build its bytes and order its deliveries."""
-        event_id = new_event_id(self.now, self._rng)
+        event_id = self.new_event_id()
         goes_out = notice.type in WEBHOOK_EVENTS
+        body = partial(webhook_body, event_id=event_id, now=self.now, item=item, notice=notice)
+        member = accounts.reference(self.db, item.account_id)
         new = outbox.NewNotice(
             event_id=event_id,
             type=notice.type,
             data=json.dumps(dict(notice.data), ensure_ascii=False),
-            body=webhook_body(event_id=event_id, now=self.now, item=item, notice=notice)
-            if goes_out
-            else None,
+            body=body() if goes_out else None,
+            members_body=body(member=member) if goes_out and member else None,
             once=notice.once,
         )
         owner = jobs.Owner(account_id=item.account_id, item_id=item.id)
         seq = outbox.add_notice(self.db, new, owner, now=self.now)
         if seq is not None and goes_out:
-            outbox.order_deliveries(self.db, seq, owner, now=self.now)
+            outbox.order_deliveries(self.db, seq, now=self.now)
             self.rung.add(LaneName.HOOKS)
 
     def finish(self, job: Job) -> None:

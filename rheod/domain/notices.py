@@ -51,10 +51,11 @@ def sek(ore: int) -> float:
     return ore // 100 if ore % 100 == 0 else ore / 100
 
 
-def webhook_body(*, event_id: str, now: int, item: Item, notice: Notice) -> bytes:
+def webhook_body(*, event_id: str, now: int, item: Item, notice: Notice, member: str | None = None) -> bytes:
     """The event as compact UTF-8 JSON: the fields every event has, what the notice adds, the item's metadata.
 
-    `now` (ms UTC) is when it happened. What a notice adds never replaces a field every event has.
+    `now` (ms UTC) is when it happened. What a notice adds never replaces a field every event has. `member` is the
+    reference of the item's account, which the reseller is told.
     """
     data: dict[str, Any] = {
         "externalId": item.external_id,
@@ -65,9 +66,20 @@ def webhook_body(*, event_id: str, now: int, item: Item, notice: Notice) -> byte
         "account": {"rheoUserId": item.account_id},
     }
     data = {**notice.data, **data}
+    if member is not None:
+        data["memberExternalId"] = member
     if item.spec.metadata:
         data["metadata"] = item.spec.metadata
     return _compact({"eventId": event_id, "eventType": notice.type, "timestamp": rfc3339(now), "data": data})
+
+
+def ping_body(*, event_id: str, now: int, account_id: str) -> bytes:
+    """The test event `ping`, in the envelope of every event; it is about no item."""
+    data = {
+        "account": {"rheoUserId": account_id},
+        "message": "A test of this endpoint; nothing has happened.",
+    }
+    return _compact({"eventId": event_id, "eventType": "ping", "timestamp": rfc3339(now), "data": data})
 
 
 def sign(body: bytes, secret: str) -> str:

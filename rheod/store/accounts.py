@@ -65,3 +65,9 @@ def of_members(db: sqlite3.Connection) -> dict[int, str]:
         row["member_id"]: row["account_id"]
         for row in db.execute("SELECT member_id, account_id FROM members").fetchall()
     }
+
+
+def reference(db: sqlite3.Connection, account_id: str) -> str:
+    """The reference of an account; '' is the default one's."""
+    row = db.execute("SELECT reference FROM accounts WHERE id = ?", (account_id,)).fetchone()
+    return str(row["reference"])

@@ -1,4 +1,4 @@
-"""Rows of notices, endpoints and deliveries: what has happened, whom to tell, and every try of telling.
+"""Rows of notices and the deliveries ordered of them: what has happened, whom to tell, and which telling is next.
 
 A notice is written in the transaction that changed the state; its bytes never change afterwards.
 """
@@ -9,12 +9,13 @@ import json
 import sqlite3
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
 
-from rheod.domain.model import Job, JobKind, JobOrder, LaneName
-from rheod.store.jobs import Owner, job_of, order
+from rheod.domain.model import Job, JobKind, LaneName
+from rheod.store.endpoints import TAKES
+from rheod.store.jobs import Owner, job_of
 
 _NEWEST = 2**63 - 1
 
@@ -23,31 +24,18 @@ FIRST_TRIES = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Endpoint:
-    """Where an account's webhooks go. `probe_at` is set while it fails: one event at a time, not before then."""
-
-    id: str
-    account_id: str
-    url: str | None
-    secret: str
-    previous_secret: str | None = None
-    previous_until: int | None = None
-    active: bool = True
-    fail_count: int = 0
-    probe_at: int | None = None
-    created_at: int = 0
-    updated_at: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class NewNotice:
-    """A notice about to be written: `body` is None for history alone, `once` names what may be told only once."""
+    """A notice about to be written: `body` is None for history alone, `once` names what may be told only once.
+
+    `members_body` is what the reseller of a member account is told.
+    """
 
     event_id: str
     type: str
     data: str
     body: bytes | None
-    once: str | None
+    members_body: bytes | None = None
+    once: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +44,6 @@ class Told:
 
     seq: int
     event_id: str
-    type: str
     body: bytes
 
 
@@ -71,35 +58,11 @@ class Milestone:
     created_at: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt:
-    """One try of delivering a notice to an endpoint."""
-
-    endpoint_id: str
-    notice_seq: int
-    attempt: int
-    ok: bool
-    http_status: int | None
-    error: str | None
-    snippet: str | None
-    duration_ms: int
-
-
-_ENDPOINT_FIELDS = tuple(field.name for field in fields(Endpoint))
-_SEALED = {"secret", "previous_secret"}
-_ENDPOINT = ", ".join(f"unseal({name}) AS {name}" if name in _SEALED else name for name in _ENDPOINT_FIELDS)
-"""The columns of an endpoint as they are read: its secrets are sealed at rest (`vault.py`)."""
-
-
-def _endpoint_of(row: sqlite3.Row) -> Endpoint:
-    return Endpoint(**{**{name: row[name] for name in _ENDPOINT_FIELDS}, "active": bool(row["active"])})
-
-
 def add_notice(db: sqlite3.Connection, notice: NewNotice, owner: Owner, *, now: int) -> int | None:
     """Write a notice down; None when what may be told once has been told."""
     row = db.execute(
-        "INSERT INTO notices (event_id, account_id, item_id, type, data, body, once, created_at)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (once) DO NOTHING RETURNING seq",
+        "INSERT INTO notices (event_id, account_id, item_id, type, data, body, members_body, once, created_at)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (once) DO NOTHING RETURNING seq",
         (
             notice.event_id,
             owner.account_id,
@@ -107,6 +70,7 @@ def add_notice(db: sqlite3.Connection, notice: NewNotice, owner: Owner, *, now: 
             notice.type,
             notice.data,
             notice.body,
+            notice.members_body,
             notice.once,
             now,
         ),
@@ -114,25 +78,33 @@ def add_notice(db: sqlite3.Connection, notice: NewNotice, owner: Owner, *, now: 
     return None if row is None else int(row["seq"])
 
 
-def order_deliveries(db: sqlite3.Connection, seq: int, owner: Owner, *, now: int) -> None:
-    """Order one delivery of the notice for each endpoint of the account that has an address."""
-    rows = db.execute(
-        "SELECT id FROM endpoints WHERE account_id = ? AND url IS NOT NULL", (owner.account_id,)
-    )
-    for row in rows.fetchall():
-        wanted = JobOrder(lane=LaneName.HOOKS, kind=JobKind.DELIVER, subject=f"{seq}:{row['id']}")
-        order(
-            db,
-            wanted,
-            Owner(account_id=owner.account_id, item_id=owner.item_id, endpoint_id=row["id"]),
-            now=now,
-        )
+TO_TELL = (
+    " FROM notices n, endpoints e"
+    f" WHERE n.body IS NOT NULL AND e.url IS NOT NULL AND e.removed_at IS NULL AND {TAKES}"
+)
+"""Notices `n` with the endpoints `e` that take them; which notices, the user adds."""
+
+ORDER = (
+    "INSERT INTO jobs (lane, kind, subject, account_id, item_id, endpoint_id, notice_seq, rank, due_at, created_at)"
+    f" SELECT '{LaneName.HOOKS.value}', '{JobKind.DELIVER.value}', n.seq || ':' || e.id, n.account_id, n.item_id, e.id,"
+    f" n.seq, :rank, :now, :now{TO_TELL}"
+)
+"""Orders deliveries of those notices to those endpoints."""
 
 
-def told(db: sqlite3.Connection, seq: int) -> Told:
-    """The notice of this number."""
-    row = db.execute("SELECT seq, event_id, type, body FROM notices WHERE seq = ?", (seq,)).fetchone()
-    return Told(seq=row["seq"], event_id=row["event_id"], type=row["type"], body=row["body"])
+def order_deliveries(db: sqlite3.Connection, seq: int, *, now: int) -> None:
+    """Order one delivery of the notice for each endpoint that has an address and wants such events."""
+    db.execute(f"{ORDER} AND n.seq = :seq ON CONFLICT DO NOTHING", {"seq": seq, "rank": 0, "now": now})
+
+
+def told(db: sqlite3.Connection, seq: int, account_id: str) -> Told:
+    """The notice of this number as an endpoint of this account gets it: a reseller also learns whose it is."""
+    row = db.execute(
+        "SELECT seq, event_id, CASE account_id WHEN ? THEN body ELSE members_body END AS body FROM notices"
+        " WHERE seq = ?",
+        (account_id, seq),
+    ).fetchone()
+    return Told(seq=row["seq"], event_id=row["event_id"], body=row["body"])
 
 
 def history(
@@ -153,38 +125,12 @@ def history_length(db: sqlite3.Connection, item_id: str) -> int:
     return int(row[0])
 
 
-def endpoint(db: sqlite3.Connection, endpoint_id: str) -> Endpoint | None:
-    """The endpoint of this id, unless it was removed."""
-    row = db.execute(f"SELECT {_ENDPOINT} FROM endpoints WHERE id = ?", (endpoint_id,)).fetchone()
-    return row and _endpoint_of(row)
-
-
-def first_endpoint(db: sqlite3.Connection, account_id: str) -> Endpoint | None:
-    """The account's first endpoint: the one of webhook-settings."""
-    row = db.execute(
-        f"SELECT {_ENDPOINT} FROM endpoints WHERE account_id = ? ORDER BY created_at, id LIMIT 1",
-        (account_id,),
-    ).fetchone()
-    return row and _endpoint_of(row)
-
-
-def save_endpoint(db: sqlite3.Connection, endpoint: Endpoint) -> None:
-    """Insert the endpoint or replace what may change of it."""
-    names = ", ".join(_ENDPOINT_FIELDS)
-    slots = ", ".join(f"seal(:{name})" if name in _SEALED else f":{name}" for name in _ENDPOINT_FIELDS)
-    kept = {"id", "account_id", "created_at"}
-    updates = ", ".join(f"{name} = excluded.{name}" for name in _ENDPOINT_FIELDS if name not in kept)
-    db.execute(
-        f"INSERT INTO endpoints ({names}) VALUES ({slots}) ON CONFLICT (id) DO UPDATE SET {updates}",
-        {name: getattr(endpoint, name) for name in _ENDPOINT_FIELDS},
-    )
-
-
 def deliverable(db: sqlite3.Connection, *, now: int, limit: int, running: Sequence[int]) -> list[Job]:
     """The deliveries that may go now.
 
-    Each endpoint for itself: a healthy one gets its due events, of one item only the oldest at a time; a failing one
-    gets a single event when its probe is due, the least tried first, so that one bad event never holds the rest.
+    Each endpoint for itself: a healthy one gets its due events, of one item only the oldest at a time, those told the
+    first time before replays; a failing one gets a single event when its probe is due, the least tried first, so that
+    one bad event never holds the rest.
     They take turns, and none has more than an equal share of the `limit`, so that neither a long queue nor a slow receiver
     takes the room of the others (P9).
     """
@@ -196,7 +142,7 @@ def deliverable(db: sqlite3.Connection, *, now: int, limit: int, running: Sequen
     queues: list[list[Job]] = []
     for each in rows:
         if each["fail_count"] == 0:
-            due = _heads(db, each["id"], by="id", due_before=now, limit=share + busy[each["id"]])
+            due = _heads(db, each["id"], by="rank, id", due_before=now, limit=share + busy[each["id"]])
             fresh = [job for job in due if job.id not in running]
             queues.append(fresh[: max(0, share - busy[each["id"]])])
         elif each["id"] not in busy and (each["probe_at"] or 0) <= now:
@@ -215,11 +161,12 @@ def _endpoints_of(db: sqlite3.Connection, job_ids: Sequence[int]) -> Counter[str
 def _heads(
     db: sqlite3.Connection, endpoint_id: str, *, by: str, due_before: int | None, limit: int
 ) -> list[Job]:
-    """The oldest delivery of every item, past those that have stepped aside."""
+    """The delivery of every item's oldest event, past those that have stepped aside."""
     rows = db.execute(
         "SELECT * FROM jobs mine WHERE lane = 'hooks' AND endpoint_id = :endpoint AND state = 'due'"
         " AND (:due IS NULL OR due_at <= :due) AND NOT EXISTS (SELECT 1 FROM jobs older WHERE older.lane = 'hooks'"
-        " AND older.endpoint_id = mine.endpoint_id AND older.item_id = mine.item_id AND older.id < mine.id"
+        " AND older.endpoint_id = mine.endpoint_id AND older.item_id = mine.item_id"
+        " AND older.notice_seq < mine.notice_seq"
         f" AND older.state = 'due' AND older.aside = 0) ORDER BY {by} LIMIT :limit",
         {"endpoint": endpoint_id, "due": due_before, "limit": limit},
     )
@@ -270,30 +217,3 @@ def next_delivery_at(db: sqlite3.Connection, *, after: int) -> int | None:
     ).fetchone()
     at: int | None = row[0]
     return at
-
-
-def log_attempt(db: sqlite3.Connection, attempt: Attempt, *, now: int) -> None:
-    """Add a row to the delivery log."""
-    db.execute(
-        "INSERT INTO deliveries (endpoint_id, notice_seq, attempt, status, http_status, error, snippet, duration_ms,"
-        " created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            attempt.endpoint_id,
-            attempt.notice_seq,
-            attempt.attempt,
-            "success" if attempt.ok else "failed",
-            attempt.http_status,
-            attempt.error,
-            attempt.snippet,
-            attempt.duration_ms,
-            now,
-        ),
-    )
-
-
-def drop_old_deliveries(db: sqlite3.Connection, *, before: int, limit: int) -> int:
-    """Forget attempts older than `before` (ms), at most `limit` at a time; returns how many."""
-    return db.execute(
-        "DELETE FROM deliveries WHERE id IN (SELECT id FROM deliveries WHERE created_at < ? LIMIT ?)",
-        (before, limit),
-    ).rowcount

@@ -7,20 +7,23 @@ endpoint that fails is probed with one event at a time, and nothing is dropped.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 import structlog
 
+from rheod.catalog.endpoints import target
 from rheod.catalog.unit import Books, UnitOfWork
-from rheod.clients.hooks import Delivery, HookClient
+from rheod.clients.hooks import Delivery
+from rheod.clients.signed_hooks import SignedHooks
 from rheod.domain.crash import crashpoint
 from rheod.domain.model import Job
-from rheod.domain.notices import signature_headers
 from rheod.domain.retry import delay_ms, stretched_ms
-from rheod.store import outbox
-from rheod.store.outbox import Attempt, Endpoint, Told
+from rheod.store import deliveries, endpoints, outbox
+from rheod.store.deliveries import Attempt
+from rheod.store.endpoints import Endpoint
+from rheod.store.outbox import Told
 from rheod.workers.lane import Done, Held, Lane, Outcome, PutOff
 
 _log = structlog.get_logger(__name__)
@@ -38,87 +41,55 @@ class ByEndpoint:
         return outbox.next_delivery_at(db, after=now)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeliveryRules:
-    """The gaps after each failure, the check every target passes at every send, and who we say we are."""
-
-    retry_delays_s: Sequence[float]
-    check_url: Callable[[str], str | None]
-    user_agent: str
-
-    @property
-    def tries(self) -> int:
-        """Consecutive failures after which an endpoint is disabled."""
-        return len(self.retry_delays_s) + 1
-
-    @property
-    def tries_alone(self) -> int:
-        """Failures of one event alone, others having been taken between them, after which it is held."""
-        return max(1, self.tries - outbox.FIRST_TRIES + 1)
-
-
 @dataclass(frozen=True, slots=True)
 class _Before:
     """What was known when an event was sent: its endpoint, and how often it has failed alone should it fail again."""
 
+    told: Told
     endpoint: Endpoint
     alone: int
 
 
 class Deliverer:
-    """Works `deliver` jobs; their subject is `<notice>:<endpoint>`."""
+    """Works `deliver` jobs; their subject is `<notice>:<endpoint>`.
 
-    def __init__(self, *, books: Books, client: HookClient, rules: DeliveryRules) -> None:
+    With the gaps `retry_delays_s` after each failure; after one more failure in a row than there are gaps an endpoint
+    is disabled. An event that fails alone, others having been taken between its failures, is held after as many.
+    """
+
+    def __init__(self, *, books: Books, hooks: SignedHooks, retry_delays_s: Sequence[float]) -> None:
         self._books = books
-        self._client = client
-        self._rules = rules
+        self._hooks = hooks
+        self._delays_s = retry_delays_s
+        self._tries = len(retry_delays_s) + 1
+        self._tries_alone = max(1, self._tries - outbox.FIRST_TRIES + 1)
 
     async def deliver(self, job: Job) -> Outcome:
         """Send once and say what follows from the answer."""
         seq, _, endpoint_id = job.subject.partition(":")
-        told, endpoint, alone = await self._books.read(
-            lambda db: (
-                outbox.told(db, int(seq)),
-                outbox.endpoint(db, endpoint_id),
-                outbox.times_alone(db, job, endpoint_id),
-            )
-        )
-        if endpoint is None:
+        before = await self._books.read(lambda db: _before(db, job, int(seq), endpoint_id))
+        if before is None:
             return Done()  # the owner has removed it
+        told, endpoint = before.told, before.endpoint
         now = self._books.now()
         if endpoint.url is None or not endpoint.active:
             return PutOff(until=now, reason="the endpoint is off", counted=False)
         if endpoint.fail_count and (endpoint.probe_at or 0) > now:
             return PutOff(until=now, reason="the endpoint has just failed", counted=False)
-        delivery = await self._send(endpoint, endpoint.url, told)
+        crashpoint("hook.before")
+        delivery = await self._hooks.send(target(endpoint, endpoint.url, now=now), told.event_id, told.body)
         crashpoint("hook.answered")
         attempt = _attempt(job, endpoint, told, delivery)
         if delivery.ok:
             return Done(lambda unit: self._succeeded(unit, endpoint.id, attempt))
-        return self._failed(job, _Before(endpoint, alone), attempt, delivery)
-
-    async def _send(self, endpoint: Endpoint, url: str, told: Told) -> Delivery:
-        if problem := self._rules.check_url(url):
-            return Delivery(ok=False, status=None, error=problem, duration_ms=0)
-        now = self._books.now()
-        rotating = endpoint.previous_until is not None and now < endpoint.previous_until
-        headers = signature_headers(
-            told.event_id,
-            now // 1000,
-            told.body,
-            endpoint.secret,
-            endpoint.previous_secret if rotating else None,
-        )
-        headers |= {"content-type": "application/json", "user-agent": self._rules.user_agent}
-        crashpoint("hook.before")
-        return await self._client.send(url, told.body, headers)
+        return self._failed(job, before, attempt, delivery)
 
     def _succeeded(self, unit: UnitOfWork, endpoint_id: str, attempt: Attempt) -> None:
-        outbox.log_attempt(unit.db, attempt, now=unit.now)
-        endpoint = outbox.endpoint(unit.db, endpoint_id)
+        deliveries.log_attempt(unit.db, attempt, now=unit.now)
+        endpoint = endpoints.endpoint(unit.db, endpoint_id)
         if endpoint is not None and endpoint.fail_count:
             _log.info("webhook endpoint is back", endpoint=endpoint_id, failures=endpoint.fail_count)
-            outbox.save_endpoint(unit.db, replace(endpoint, fail_count=0, probe_at=None))
+            endpoints.save_endpoint(unit.db, replace(endpoint, fail_count=0, probe_at=None))
             outbox.let_go(unit.db, endpoint_id, now=unit.now)
 
     def _failed(self, job: Job, before: _Before, attempt: Attempt, delivery: Delivery) -> Outcome:
@@ -128,13 +99,13 @@ class Deliverer:
         """
         now = self._books.now()
         reason = delivery.error or "failed"
-        gap_ms = stretched_ms(delay_ms(self._rules.retry_delays_s, job.attempts + 1), delivery.retry_after_s)
+        gap_ms = stretched_ms(delay_ms(self._delays_s, job.attempts + 1), delivery.retry_after_s)
 
         def write(unit: UnitOfWork) -> None:
-            outbox.log_attempt(unit.db, attempt, now=unit.now)
+            deliveries.log_attempt(unit.db, attempt, now=unit.now)
             self._judge(unit, job, before, delivery)
 
-        if before.endpoint.fail_count == 0 and before.alone >= self._rules.tries_alone:
+        if before.endpoint.fail_count == 0 and before.alone >= self._tries_alone:
             _log.error(
                 "event held: its endpoint takes others but not this one", subject=job.subject, reason=reason
             )
@@ -147,16 +118,18 @@ class Deliverer:
         Not when this event fails alone (it has used its first tries and others have been taken since), nor when
         another that was under way with it has been counted: those say the same thing once.
         """
-        endpoint = outbox.endpoint(unit.db, before.endpoint.id)
+        endpoint = endpoints.endpoint(unit.db, before.endpoint.id)
         if endpoint is None or (before.endpoint.fail_count == 0 and endpoint.fail_count > 0):
             return
+        if endpoint.url != before.endpoint.url:
+            return  # the owner has moved it meanwhile: this says nothing of the new address
         if endpoint.fail_count == 0 and job.attempts + 1 >= outbox.FIRST_TRIES:
             outbox.step_aside(unit.db, job, failed_alone=before.alone)
             return
         failures = endpoint.fail_count + 1
-        gap_ms = stretched_ms(delay_ms(self._rules.retry_delays_s, failures), delivery.retry_after_s)
-        off = failures >= self._rules.tries
-        outbox.save_endpoint(
+        gap_ms = stretched_ms(delay_ms(self._delays_s, failures), delivery.retry_after_s)
+        off = failures >= self._tries
+        endpoints.save_endpoint(
             unit.db, replace(endpoint, fail_count=failures, probe_at=unit.now + gap_ms, active=not off)
         )
         if failures == 1:
@@ -170,6 +143,14 @@ class Deliverer:
             )
 
 
+def _before(db: sqlite3.Connection, job: Job, seq: int, endpoint_id: str) -> _Before | None:
+    endpoint = endpoints.endpoint(db, endpoint_id)
+    if endpoint is None:
+        return None
+    told = outbox.told(db, seq, endpoint.account_id)
+    return _Before(told, endpoint, outbox.times_alone(db, job, endpoint_id))
+
+
 def _host(url: str | None) -> str:
     return urlsplit(url or "").hostname or ""
 
@@ -178,6 +159,7 @@ def _attempt(job: Job, endpoint: Endpoint, told: Told, delivery: Delivery) -> At
     return Attempt(
         endpoint_id=endpoint.id,
         notice_seq=told.seq,
+        url=endpoint.url or "",
         attempt=job.attempts + 1,
         ok=delivery.ok,
         http_status=delivery.status,

@@ -11,7 +11,7 @@ from functools import partial
 import structlog
 
 from rheod.domain.errors import StoreUnavailable
-from rheod.store import outbox
+from rheod.store import deliveries
 from rheod.store.database import Database
 
 _log = structlog.get_logger(__name__)
@@ -88,7 +88,7 @@ class Upkeep:
             try:
                 await self._save_uses()
                 before = self._now() - self._keep_days * _DAY_MS
-                await self._database.write(partial(outbox.drop_old_deliveries, before=before, limit=1000))
+                await self._database.write(partial(deliveries.drop_old_deliveries, before=before, limit=1000))
             except StoreUnavailable as error:
                 _log.warning("upkeep waits for the store", reason=str(error))
 

@@ -16,6 +16,7 @@ from yarl import URL
 
 from rheod.api.parts import ApiParts, Rates
 from rheod.catalog.batch import BatchPut
+from rheod.catalog.endpoints import Endpoints
 from rheod.catalog.inventory import Inventory
 from rheod.catalog.items import Catalog, Forecast
 from rheod.catalog.unit import Books
@@ -154,12 +155,13 @@ async def made_parts(database: Database, folder: Path, clock: Clock) -> tuple[Ap
     catalog = Catalog(
         books=books,
         forecast=lambda _account: Forecast(calls=[], ceiling=80),
-        new_secret=lambda: "whsec_dGVzdC1zZWNyZXQ=",
     )
+    endpoints = Endpoints(books=books, new_secret=lambda: "whsec_dGVzdC1zZWNyZXQ=")
     parts = ApiParts(
         catalog=catalog,
         inventory=Inventory(books=books, site_url="https://tradera.example"),
         batches=BatchPut(books=books),
+        endpoints=endpoints,
         keys=await KeyRing.load(database, now=lambda: NOW_MS),
         default_account=ids[""],
         account_of_reference={name: ids[name] for name in ("member-1", "member-2")}.get,

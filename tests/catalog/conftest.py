@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from rheod.catalog.endpoints import Endpoints
 from rheod.catalog.items import Catalog, Forecast
 from rheod.catalog.sales import SellersAndSite
 from rheod.catalog.unit import Books
@@ -25,7 +26,8 @@ def shop(database: Database, books: Books, clock: Clock, account_id: str, foreca
     return Shop(
         database=database,
         books=books,
-        catalog=Catalog(books=books, forecast=lambda _account: forecast, new_secret=lambda: next(secrets)),
+        catalog=Catalog(books=books, forecast=lambda _account: forecast),
+        endpoints=Endpoints(books=books, new_secret=lambda: next(secrets)),
         clock=clock,
         account_id=account_id,
         sellers=SellersAndSite(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rheod.catalog import pictures, publishing, sales
+from rheod.catalog.endpoints import Endpoints
 from rheod.catalog.items import Catalog, ItemView
 from rheod.catalog.publishing import Schedule
 from rheod.catalog.putting import PutResult
@@ -46,6 +47,7 @@ class Shop:
     database: Database
     books: Books
     catalog: Catalog
+    endpoints: Endpoints
     clock: Clock
     account_id: str
     sellers: SellersAndSite

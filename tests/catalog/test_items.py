@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 
 import pytest
 
@@ -13,8 +11,7 @@ from rheod.catalog.items import Catalog, Forecast, QueuePlace
 from rheod.domain.budget import WINDOW_MS
 from rheod.domain.errors import Refused
 from rheod.domain.model import JobKind, LaneName, ListingState, RheoStatus, TraderaStatus
-from rheod.store import jobs, outbox
-from tests.bookkeeping import rows
+from rheod.store import jobs
 from tests.catalog.selling import Shop, order
 
 
@@ -59,7 +56,7 @@ async def test_a_publish_that_waits_for_its_own_time_says_so(shop: Shop) -> None
 async def test_without_credentials_nothing_is_promised(shop: Shop) -> None:
     """No place and no time: the reason instead."""
     waiting = Forecast(calls=[], ceiling=80, waits_for="set tradera.user_token")
-    catalog = Catalog(books=shop.books, forecast=lambda _account: waiting, new_secret=str)
+    catalog = Catalog(books=shop.books, forecast=lambda _account: waiting)
     await shop.put(auto_publish=True)
     view = await catalog.read_item(shop.account_id, "x")
     assert (view.queue, view.waits_for) == (None, "set tradera.user_token")
@@ -269,57 +266,3 @@ async def test_an_item_being_deleted_is_not_published(shop: Shop) -> None:
     await shop.delete()
     with pytest.raises(Refused, match="being deleted"):
         await shop.publish()
-
-
-async def test_a_secret_is_made_on_first_read_and_stays(shop: Shop) -> None:
-    """Two readers at once get the same."""
-    first, second = await asyncio.gather(
-        shop.catalog.webhook_settings(shop.account_id), shop.catalog.webhook_settings(shop.account_id)
-    )
-    assert first == second == await shop.catalog.webhook_settings(shop.account_id)
-    assert first.url is None
-
-
-async def test_events_go_to_the_address_once_there_is_one(shop: Shop, rung: list[LaneName]) -> None:
-    """What happened before it was set is history only."""
-    await shop.put("before")
-    await shop.catalog.set_webhook_url(shop.account_id, "https://erp.example")
-    await shop.put("after")
-    assert await rows(shop.database, "SELECT lane FROM jobs") == [{"lane": "hooks"}]
-    assert LaneName.HOOKS in rung
-
-
-async def test_setting_the_address_brings_a_disabled_endpoint_back(shop: Shop) -> None:
-    """Its counters are reset and the events it kept may go at once, in order."""
-    await shop.catalog.set_webhook_url(shop.account_id, "https://erp.example")
-    for name in ("a", "b"):
-        await shop.put(name)
-    off = replace(
-        await shop.catalog.webhook_settings(shop.account_id), active=False, fail_count=15, probe_at=9**15
-    )
-    await shop.database.write(lambda db: outbox.save_endpoint(db, off))
-    await shop.database.write(lambda db: db.execute("UPDATE jobs SET due_at = 9e15, attempts = 15").rowcount)
-    await shop.catalog.set_webhook_url(shop.account_id, "https://new.example")
-    now = shop.clock()
-    ready = await shop.database.read(lambda db: outbox.deliverable(db, now=now, limit=9, running=[]))
-    assert [(job.subject[0], job.attempts) for job in ready] == [("1", 0), ("2", 0)]
-
-
-async def test_without_an_address_events_wait(shop: Shop) -> None:
-    """They are kept and go to the next address."""
-    await shop.catalog.set_webhook_url(shop.account_id, "https://erp.example")
-    await shop.put()
-    await shop.catalog.set_webhook_url(shop.account_id, None)
-    now = shop.clock()
-    assert await shop.database.read(lambda db: outbox.deliverable(db, now=now, limit=9, running=[])) == []
-    assert await rows(shop.database, "SELECT state FROM jobs") == [{"state": "due"}]
-
-
-async def test_a_rotated_secret_keeps_the_old_one_for_a_day(shop: Shop) -> None:
-    """The old one signs beside it (P15)."""
-    old = await shop.catalog.webhook_settings(shop.account_id)
-    rotated = await shop.catalog.rotate_webhook_secret(shop.account_id)
-    assert rotated.secret != old.secret
-    assert rotated.previous_secret == old.secret
-    assert rotated.previous_until == shop.clock() + 24 * 3600 * 1000
-    assert await shop.catalog.webhook_settings(shop.account_id) == rotated

@@ -54,14 +54,14 @@ async def test_the_work_of_a_caller_that_has_left_is_rung_for_too(shop: Shop, ru
 
 async def test_a_webhook_event_is_built_and_ordered_with_its_cause(shop: Shop) -> None:
     """One delivery for the account's endpoint; the envelope carries the stored event id and the metadata."""
-    await shop.catalog.set_webhook_url(shop.account_id, "https://erp.example")
+    await shop.endpoints.set_url(shop.account_id, "https://erp.example")
     result = await shop.put(metadata={"shelf": 4})
     [notice] = await rows(shop.database, "SELECT * FROM notices")
     envelope = json.loads(notice["body"])
     assert envelope["eventId"] == notice["event_id"]
     assert envelope["data"]["metadata"] == {"shelf": 4}
     assert envelope["data"]["rheoItemId"] == result.item_id
-    endpoint = await shop.catalog.webhook_settings(shop.account_id)
+    endpoint = await shop.endpoints.settings(shop.account_id)
     assert await rows(shop.database, "SELECT subject FROM jobs") == [
         {"subject": f"{notice['seq']}:{endpoint.id}"}
     ]
@@ -70,7 +70,7 @@ async def test_a_webhook_event_is_built_and_ordered_with_its_cause(shop: Shop) -
 async def test_history_alone_is_delivered_to_nobody(shop: Shop) -> None:
     """item.updated has no bytes and no delivery."""
     await shop.put()
-    await shop.catalog.set_webhook_url(shop.account_id, "https://erp.example")
+    await shop.endpoints.set_url(shop.account_id, "https://erp.example")
     result = await shop.put(title="Fat")
     assert (await shop.events(result.item_id))[-1] == "item.updated"
     assert await rows(shop.database, "SELECT body FROM notices WHERE type = 'item.updated'") == [
@@ -81,7 +81,7 @@ async def test_history_alone_is_delivered_to_nobody(shop: Shop) -> None:
 
 async def test_what_may_be_told_once_is_ordered_once(shop: Shop) -> None:
     """The second telling writes no notice and no delivery."""
-    await shop.catalog.set_webhook_url(shop.account_id, "https://erp.example")
+    await shop.endpoints.set_url(shop.account_id, "https://erp.example")
     await shop.put()
     item = await shop.item()
     notice = Notice(type=EventType.LISTING_CREATED, once="listing.created:l")

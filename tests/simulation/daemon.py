@@ -10,10 +10,12 @@ from pathlib import Path
 from random import Random
 from typing import Literal
 
+from rheod.catalog.endpoints import Endpoints
 from rheod.catalog.items import Catalog, Forecast
 from rheod.catalog.publishing import Schedule
 from rheod.catalog.sales import SellersAndSite
 from rheod.catalog.unit import Books, UnitOfWork
+from rheod.clients.signed_hooks import SignedHooks
 from rheod.clients.tradera_wire import Seller
 from rheod.domain.budget import Allowance
 from rheod.domain.errors import StoreUnavailable
@@ -26,7 +28,7 @@ from rheod.workers.advert import AdDefaults
 from rheod.workers.asker import Asker, AskOptions
 from rheod.workers.calls import Rules, TraderaCalls
 from rheod.workers.closer import Closer
-from rheod.workers.deliverer import ByEndpoint, Deliverer, DeliveryRules
+from rheod.workers.deliverer import ByEndpoint, Deliverer
 from rheod.workers.image_fetcher import ImageFetcher
 from rheod.workers.lane import Bells, ByDueTime, ByUrgency, Lane
 from rheod.workers.order_reader import OrderReader, ReconcileOptions
@@ -134,7 +136,8 @@ class Daemon:
             site_url=SITE,
             closed_grace_ms=30_000,
         )
-        self.catalog = Catalog(books=self.books, forecast=self._forecast, new_secret=lambda: HOOK_SECRET)
+        self.catalog = Catalog(books=self.books, forecast=self._forecast)
+        self.endpoints = Endpoints(books=self.books, new_secret=lambda: HOOK_SECRET)
 
     def _ring_soon(self, lane: LaneName) -> None:
         """Ring in a fixed order, so that a seed means the same in every process."""
@@ -193,10 +196,13 @@ class Daemon:
         around = self._around
         deliverer = Deliverer(
             books=self.books,
-            client=SimulatedEndpoint(receiver=around.receiver, faults=around.faults, life=self.life),
-            rules=DeliveryRules(
-                retry_delays_s=RETRY_DELAYS_S, check_url=lambda _: None, user_agent="rheod/0"
+            hooks=SignedHooks(
+                client=SimulatedEndpoint(receiver=around.receiver, faults=around.faults, life=self.life),
+                check_url=lambda _: None,
+                user_agent="rheod/0",
+                now=around.now,
             ),
+            retry_delays_s=RETRY_DELAYS_S,
         )
         return Lane(
             name="hooks",

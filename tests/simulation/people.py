@@ -155,7 +155,7 @@ class Owner:
 
     async def tell_where(self, account_id: str, url: str) -> None:
         """Set the address of an account's webhooks."""
-        await self._ask(lambda d: d.catalog.set_webhook_url(account_id, url))
+        await self._ask(lambda d: d.endpoints.set_url(account_id, url))
 
     async def look(self) -> ItemView | None:
         """What GET shows; None for a 404."""

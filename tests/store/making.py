@@ -6,7 +6,7 @@ import sqlite3
 from typing import Any
 
 from rheod.domain.model import Item, ItemSpec, Job, JobKind, JobOrder, LaneName, Listing
-from rheod.store import items, jobs, outbox
+from rheod.store import endpoints, items, jobs, outbox
 from rheod.store.jobs import Owner
 
 
@@ -51,7 +51,7 @@ def job(db: sqlite3.Connection, kind: JobKind, subject: str) -> Job:
 def add_endpoint(db: sqlite3.Connection, name: str = "e", *, account_id: str = "a", **values: Any) -> None:
     """An endpoint with an address."""
     given = {"url": "https://erp.example/hook", "secret": "whsec_test", **values}
-    outbox.save_endpoint(db, outbox.Endpoint(id=name, account_id=account_id, **given))
+    endpoints.save_endpoint(db, endpoints.Endpoint(id=name, account_id=account_id, **given))
 
 
 def add_event(db: sqlite3.Connection, item: Item, *, now: int = 0, once: str | None = None) -> int | None:
@@ -63,5 +63,5 @@ def add_event(db: sqlite3.Connection, item: Item, *, now: int = 0, once: str | N
     owner = Owner(account_id=item.account_id, item_id=item.id)
     seq = outbox.add_notice(db, new, owner, now=now)
     if seq is not None:
-        outbox.order_deliveries(db, seq, owner, now=now)
+        outbox.order_deliveries(db, seq, now=now)
     return seq

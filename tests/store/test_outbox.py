@@ -5,11 +5,9 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import replace
 
-import pytest
-
 from rheod.domain.model import Job
-from rheod.store import jobs, outbox
-from rheod.store.outbox import FIRST_TRIES, Attempt
+from rheod.store import endpoints, jobs, outbox
+from rheod.store.outbox import FIRST_TRIES
 from tests.store.making import add_endpoint, add_event, add_item
 
 NOW = 1000
@@ -35,9 +33,9 @@ def fail(db: sqlite3.Connection, job: Job, *, until: int, times: int = 1) -> Non
 
 def judge(db: sqlite3.Connection, name: str = "e", **values: object) -> None:
     """Change what is known of an endpoint."""
-    endpoint = outbox.endpoint(db, name)
+    endpoint = endpoints.endpoint(db, name)
     assert endpoint is not None
-    outbox.save_endpoint(db, replace(endpoint, **values))  # type: ignore[arg-type]
+    endpoints.save_endpoint(db, replace(endpoint, **values))  # type: ignore[arg-type]
 
 
 def test_what_may_be_told_once_is_told_once(db: sqlite3.Connection) -> None:
@@ -65,8 +63,8 @@ def test_every_endpoint_of_the_account_with_an_address_is_told(db: sqlite3.Conne
 def test_what_is_sent_is_what_was_stored(db: sqlite3.Connection) -> None:
     """The bytes of the notice, never built again."""
     add_event(db, add_item(db))
-    told = outbox.told(db, 1)
-    assert (told.event_id, told.type, told.body) == ("evt_0", "item.created", b"{}")
+    told = outbox.told(db, 1, "a")
+    assert (told.event_id, told.body) == ("evt_0", b"{}")
 
 
 def test_history_is_newest_first(db: sqlite3.Connection) -> None:
@@ -248,41 +246,3 @@ def test_the_lane_knows_when_to_look_again(db: sqlite3.Connection) -> None:
     judge(db, "ill", fail_count=1, probe_at=NOW + 20)
     assert outbox.next_delivery_at(db, after=NOW) == NOW + 20
     assert outbox.next_delivery_at(db, after=NOW + 20) == NOW + 50
-
-
-def test_an_endpoint_comes_back_as_it_was_stored(db: sqlite3.Connection) -> None:
-    """And the first of an account is the oldest."""
-    add_endpoint(db, "second", created_at=2)
-    add_endpoint(db, "first", created_at=1, previous_secret="whsec_old", previous_until=9, probe_at=4)
-    found = outbox.first_endpoint(db, "a")
-    assert found == outbox.endpoint(db, "first")
-    assert found is not None
-    assert (found.previous_secret, found.previous_until, found.probe_at) == ("whsec_old", 9, 4)
-    assert outbox.first_endpoint(db, "b") is None
-
-
-@pytest.mark.parametrize("ok", [True, False])
-def test_every_attempt_is_logged_and_old_ones_are_dropped_bit_by_bit(
-    db: sqlite3.Connection,
-    ok: bool,  # noqa: FBT001 - a parameter
-) -> None:
-    """One row for each try; upkeep forgets at most so many at a time."""
-    add_endpoint(db)
-    add_event(db, add_item(db))
-    attempt = Attempt(
-        endpoint_id="e",
-        notice_seq=1,
-        attempt=1,
-        ok=ok,
-        http_status=200 if ok else None,
-        error=None,
-        snippet=None,
-        duration_ms=3,
-    )
-    for at in (1, 2, 3):
-        outbox.log_attempt(db, attempt, now=at)
-    statuses = {row["status"] for row in db.execute("SELECT status FROM deliveries").fetchall()}
-    assert statuses == {"success" if ok else "failed"}
-    assert outbox.drop_old_deliveries(db, before=3, limit=1) == 1
-    assert outbox.drop_old_deliveries(db, before=3, limit=9) == 1
-    assert outbox.drop_old_deliveries(db, before=3, limit=9) == 0

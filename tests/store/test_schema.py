@@ -9,7 +9,8 @@ from dataclasses import replace
 import pytest
 
 from rheod.domain.model import CallClass, JobKind, LaneName, ListingState
-from rheod.store import inbox, items, jobs, orders, outbox
+from rheod.store import deliveries, feed, inbox, items, jobs, orders, outbox
+from rheod.store.deliveries import Filters
 from tests.store.making import add_endpoint, add_event, add_item, add_job, add_listing
 
 OPEN = [state for state in ListingState if state.is_open]
@@ -106,7 +107,7 @@ def test_one_item_stands_for_an_external_id(db: sqlite3.Connection) -> None:
         "INSERT INTO pictures VALUES ('p', 'i', 0, 'u', 'lost', NULL, NULL, NULL)",
         "INSERT INTO pictures VALUES ('p', 'i', 0, 'u', 'ready', NULL, NULL, NULL)",
         "INSERT INTO inbox (message_id, body, state, received_at) VALUES ('m', '', 'lost', 0)",
-        "INSERT INTO deliveries VALUES (1, 'e', 1, 1, 'lost', NULL, NULL, NULL, 0, 0)",
+        "INSERT INTO deliveries VALUES (1, 'e', 'a', 1, 'x', 'u', 1, 'lost', NULL, NULL, NULL, 0, 0)",
         "DELETE FROM items",
     ],
 )
@@ -119,6 +120,9 @@ def test_unknown_words_and_orphans_are_refused(db: sqlite3.Connection, statement
     with pytest.raises(sqlite3.IntegrityError):
         db.execute(statement)
 
+
+SHORT = {"SCAN endpoints", "SCAN e", "SCAN e USING INDEX endpoints_by_account", "SCAN CONSTANT ROW"}
+"""The few endpoints may be read from end to end."""
 
 HOT: dict[str, Callable[[sqlite3.Connection], object]] = {
     "due of a seller": lambda db: jobs.due(db, LaneName.TRADERA, now=9, limit=1, account_id="a"),
@@ -147,7 +151,21 @@ HOT: dict[str, Callable[[sqlite3.Connection], object]] = {
     "history": lambda db: outbox.history(db, "i", limit=9, before=5),
     "length of a history": lambda db: outbox.history_length(db, "i"),
     "ancestors": lambda db: items.ancestors(db, "a", "x-i"),
-    "old deliveries": lambda db: outbox.drop_old_deliveries(db, before=1, limit=9),
+    "old deliveries": lambda db: deliveries.drop_old_deliveries(db, before=1, limit=9),
+    "log": lambda db: deliveries.page(db, Filters(account_id="a"), limit=9),
+    "log of an endpoint": lambda db: deliveries.page(
+        db, Filters(account_id="a", endpoint_id="e", status="failed", before=9), limit=9
+    ),
+    "log of an event": lambda db: deliveries.page(db, Filters(account_id="a", event_id="evt_0"), limit=9),
+    "log before a moment": lambda db: deliveries.last_before(db, 9),
+    "one attempt": lambda db: deliveries.exchange(db, "a", 1),
+    "order of deliveries": lambda db: outbox.order_deliveries(db, 1, now=9),
+    "feed": lambda db: feed.events_after(db, "a", after=0, limit=9),
+    "feed of a type": lambda db: feed.events_after(db, "a", after=0, limit=9, event_type="item.sold"),
+    "range of a replay": lambda db: feed.range_since(db, 9),
+    "chunk of a replay": lambda db: feed.end_of_chunk(db, 1, 9, size=9),
+    "replay": lambda db: feed.order_again(db, "a", None, numbers=(1, 9), now=9),
+    "hurry": lambda db: feed.hurry(db, 1, "a", None, now=9),
 }
 """What the lanes and the API ask again and again; only the few endpoints may be read from end to end."""
 
@@ -171,7 +189,8 @@ def test_hot_queries_use_an_index(
         for row in db.execute(f"EXPLAIN QUERY PLAN {statement}").fetchall()
     ]
     assert plans or query is HOT["order of a job"]
-    assert [plan for plan in plans if plan.startswith("SCAN") and plan != "SCAN endpoints"] == []
+    scans = {plan for plan in plans if plan.startswith("SCAN") and not plan.startswith("SCAN (")}
+    assert scans <= SHORT
 
 
 @pytest.mark.parametrize("name", ["due of a seller", "due pictures"])

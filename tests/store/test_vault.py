@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rheod.domain.errors import RheodError
-from rheod.store import accounts, outbox
+from rheod.store import accounts, endpoints
 from rheod.store.database import Database
 from rheod.store.vault import KEY_FILE, Vault
 from tests.bookkeeping import opened
@@ -18,8 +18,10 @@ SECRET = "whsec_dGVzdC1zZWNyZXQ="
 
 async def keep_secret(database: Database) -> str:
     known = await database.write(partial(accounts.ensure, references=[""], now=1))
-    endpoint = outbox.Endpoint(id="e", account_id=known[""], url=None, secret=SECRET, previous_secret=SECRET)
-    await database.write(lambda db: outbox.save_endpoint(db, endpoint))
+    endpoint = endpoints.Endpoint(
+        id="e", account_id=known[""], url=None, secret=SECRET, previous_secret=SECRET
+    )
+    await database.write(lambda db: endpoints.save_endpoint(db, endpoint))
     return known[""]
 
 
@@ -27,7 +29,7 @@ async def test_a_secret_is_read_back_and_stands_in_no_file(tmp_path: Path) -> No
     """What is read is the secret, what lies in the folder is not."""
     async with opened(tmp_path) as database:
         account_id = await keep_secret(database)
-        found = await database.read(lambda db: outbox.first_endpoint(db, account_id))
+        found = await database.read(lambda db: endpoints.first_endpoint(db, account_id))
         assert found is not None
         assert (found.secret, found.previous_secret) == (SECRET, SECRET)
     kept = b"".join(file.read_bytes() for file in tmp_path.iterdir() if file.is_file())

@@ -16,6 +16,7 @@ from random import Random
 from typing import Any, Literal
 
 from rheod.catalog import pictures
+from rheod.catalog.endpoints import Endpoints
 from rheod.catalog.items import Catalog, Forecast
 from rheod.catalog.publishing import Schedule
 from rheod.catalog.sales import SellersAndSite
@@ -125,7 +126,8 @@ class Desk:
             ceiling = allowance.ceiling(CallClass.PUBLISH)
             return Forecast.of(self.ledger, account_id, now=self.clock(), ceiling=ceiling)
 
-        self.catalog = Catalog(books=self.books, forecast=forecast, new_secret=new_secret)
+        self.catalog = Catalog(books=self.books, forecast=forecast)
+        self.endpoints = Endpoints(books=self.books, new_secret=new_secret)
         self.calls = TraderaCalls(
             books=self.books,
             ledger=self.ledger,

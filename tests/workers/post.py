@@ -11,17 +11,19 @@ from random import Random
 import aiohttp
 from aiohttp import web
 
+from rheod.catalog.endpoints import Endpoints
 from rheod.catalog.items import Catalog, Forecast
 from rheod.catalog.unit import Books, UnitOfWork
 from rheod.clients.addresses import check_url
 from rheod.clients.hooks import HookClient
+from rheod.clients.signed_hooks import SignedHooks
 from rheod.domain.model import EventType, ItemSpec, ItemType, LaneName, Notice
 from rheod.domain.notices import new_secret
 from rheod.sandbox.shop import Received, Shop
 from rheod.store import items
 from rheod.store.database import Database
-from rheod.store.outbox import Endpoint
-from rheod.workers.deliverer import ByEndpoint, Deliverer, DeliveryRules
+from rheod.store.endpoints import Endpoint
+from rheod.workers.deliverer import ByEndpoint, Deliverer
 from rheod.workers.lane import Bells, Lane
 from tests.bookkeeping import Clock
 from tests.workers.watching import CountingPick, idle
@@ -43,22 +45,19 @@ class Post:
         self.shop = shop
         self.bells = Bells()
         self.books = Books(database=database, now=clock, rng=Random(7), ring=self.bells.ring)
-        self.catalog = Catalog(
-            books=self.books, forecast=lambda _account: Forecast(calls=[], ceiling=1), new_secret=new_secret
-        )
+        self.catalog = Catalog(books=self.books, forecast=lambda _account: Forecast(calls=[], ceiling=1))
+        self.endpoints = Endpoints(books=self.books, new_secret=new_secret)
         self.pick = CountingPick(ByEndpoint())
 
     def lane(self, session: aiohttp.ClientSession) -> Lane:
         """The lane as the composition root builds it, with a second for each try."""
-        self.deliverer = Deliverer(
-            books=self.books,
+        self.hooks = SignedHooks(
             client=HookClient(session=session, timeout_s=1.0),
-            rules=DeliveryRules(
-                retry_delays_s=DELAYS_S,
-                check_url=partial(check_url, allow_http=True, allow_private=True),
-                user_agent="rheod/test",
-            ),
+            check_url=partial(check_url, allow_http=True, allow_private=True),
+            user_agent="rheod/test",
+            now=self.clock,
         )
+        self.deliverer = Deliverer(books=self.books, hooks=self.hooks, retry_delays_s=DELAYS_S)
         self._lane = Lane(
             name="hooks",
             books=self.books,
@@ -71,11 +70,11 @@ class Post:
 
     async def open(self) -> None:
         """Give the account its endpoint at the shop."""
-        await self.catalog.set_webhook_url(self.account_id, self.shop.webhook_url())
+        await self.endpoints.set_url(self.account_id, self.shop.webhook_url())
         self.shop.secret = (await self.endpoint()).secret
 
     async def endpoint(self) -> Endpoint:
-        return await self.catalog.webhook_settings(self.account_id)
+        return await self.endpoints.settings(self.account_id)
 
     async def happen(self, external_id: str, count: int = 1) -> None:
         """Let something happen to an item: its creation is the first event of `count`."""

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 
 from rheod.catalog.unit import UnitOfWork
 from rheod.sandbox.shop import CUT, HANG, Received, Shop
-from rheod.store import outbox
+from rheod.store import endpoints
 from rheod.store.database import Database
 from rheod.store.jobs import job_of
 from rheod.workers.lane import PutOff
@@ -134,7 +134,7 @@ async def test_failures_of_events_sent_together_count_once(post: Post) -> None:
     """Eight events under way at once when the endpoint goes down are one failure of it, not eight."""
     partner = Partner(lambda _: 500, together=8)
     async with listening(partner.answer) as url:
-        await post.catalog.set_webhook_url(post.account_id, url)
+        await post.endpoints.set_url(post.account_id, url)
         for number in range(8):
             await post.happen(f"I{number}")
         await until(lambda: len(partner.asked) == 8)
@@ -189,7 +189,7 @@ async def test_an_endpoint_is_disabled_after_fifteen_and_loses_nothing(post: Pos
     await post.idle()
     assert len(post.shop.received) == 15
     post.shop.answer_with([])
-    await post.catalog.set_webhook_url(post.account_id, post.shop.webhook_url())
+    await post.endpoints.set_url(post.account_id, post.shop.webhook_url())
     await until(lambda: len(post.taken()) == 6)
     for name in ("A", "B"):
         mine = [number_of(one) for one in post.taken() if one.event["data"]["externalId"] == name]
@@ -203,7 +203,7 @@ async def test_enabled_again_at_once_it_need_not_wait_for_the_old_schedule(post:
     await post.fail_until_off()
     post.forward(MINUTE)
     post.shop.answer_with([])
-    await post.catalog.set_webhook_url(post.account_id, post.shop.webhook_url())
+    await post.endpoints.set_url(post.account_id, post.shop.webhook_url())
     await until(lambda: [number_of(one) for one in post.taken()] == ["created", "no 1"])
 
 
@@ -211,7 +211,7 @@ async def test_an_event_that_only_it_fails_lets_the_others_by(post: Post) -> Non
     """A poison event: others arrive between its tries, its own item's next after its six first, itself never held against."""
     partner = Partner(lambda name: 500 if name == "BAD" else 200)
     async with listening(partner.answer) as url:
-        await post.catalog.set_webhook_url(post.account_id, url)
+        await post.endpoints.set_url(post.account_id, url)
         await post.happen("BAD", 2)
         await post.idle()
         for gap_s in DELAYS_S[:5]:
@@ -257,7 +257,7 @@ async def test_an_event_is_not_held_while_nothing_else_is_taken(post: Post) -> N
     verdicts = {"BAD": 500}
     partner = Partner(lambda name: verdicts.get(name, 200))
     async with listening(partner.answer) as url:
-        await post.catalog.set_webhook_url(post.account_id, url)
+        await post.endpoints.set_url(post.account_id, url)
         await post.happen("BAD")
         for gap_s in DELAYS_S[:5]:
             await post.idle()
@@ -281,7 +281,7 @@ async def test_retry_after_stretches_a_gap_up_to_twice(post: Post, asked: str, g
     """What a receiver asks for is honoured up to twice the gap and never shortens it; nonsense is ignored (F75)."""
     partner = Partner(lambda _: 503, headers={"Retry-After": asked})
     async with listening(partner.answer) as url:
-        await post.catalog.set_webhook_url(post.account_id, url)
+        await post.endpoints.set_url(post.account_id, url)
         await post.happen("A")
         await post.idle()
     (job,) = await rows(post.database, "SELECT due_at FROM jobs")
@@ -292,7 +292,7 @@ async def test_retry_after_stretches_a_gap_up_to_twice(post: Post, asked: str, g
 async def test_rotation_signs_with_both_secrets_for_a_day(post: Post) -> None:
     """A receiver with either secret verifies during the 24 hours; after them only the new one signs."""
     old = post.shop.secret
-    new = (await post.catalog.rotate_webhook_secret(post.account_id)).secret
+    new = (await post.endpoints.rotate_settings(post.account_id)).secret
     post.shop.secrets = {"erp": old}
     await post.happen("A")
     await post.idle()
@@ -314,7 +314,7 @@ async def test_a_secret_rotated_between_two_tries_changes_the_signature_only(pos
     post.shop.answer_with([500])
     await post.happen("A")
     await post.idle()
-    post.shop.secret = (await post.catalog.rotate_webhook_secret(post.account_id)).secret
+    post.shop.secret = (await post.endpoints.rotate_settings(post.account_id)).secret
     post.forward(1)
     await post.idle()
     first, second = post.shop.received
@@ -327,7 +327,7 @@ async def test_waiting_events_go_to_a_new_address(post: Post) -> None:
     post.shop.answer_with([500] * 3)
     await post.happen("A")
     await post.idle()
-    await post.catalog.set_webhook_url(post.account_id, post.shop.webhook_url("new"))
+    await post.endpoints.set_url(post.account_id, post.shop.webhook_url("new"))
     await until(lambda: [one.name for one in post.taken()] == ["new"])
     assert (await post.endpoint()).fail_count == 0
 
@@ -337,12 +337,12 @@ async def test_an_endpoint_without_an_address_costs_no_looking(post: Post) -> No
     post.shop.answer_with([500])
     await post.happen("A", 3)
     await post.idle()
-    await post.catalog.set_webhook_url(post.account_id, None)
+    await post.endpoints.set_url(post.account_id, None)
     await post.idle()
     sent = len(post.shop.received)
     assert await looks_at_rest(post.pick) <= 1
     assert len(post.shop.received) == sent
-    await post.catalog.set_webhook_url(post.account_id, post.shop.webhook_url())
+    await post.endpoints.set_url(post.account_id, post.shop.webhook_url())
     await until(lambda: [number_of(one) for one in post.taken()] == ["created", "no 1", "no 2"])
 
 
@@ -359,7 +359,7 @@ async def test_an_address_that_is_not_allowed_is_never_called(post: Post) -> Non
     """The check of the setting runs again at every send; a refusal is a failed attempt with its reason."""
 
     def sneak(unit: UnitOfWork) -> None:
-        endpoint = outbox.first_endpoint(unit.db, post.account_id)
+        endpoint = endpoints.first_endpoint(unit.db, post.account_id)
         assert endpoint is not None
         unit.db.execute("UPDATE endpoints SET url = 'ftp://127.0.0.1/x' WHERE id = ?", (endpoint.id,))
 

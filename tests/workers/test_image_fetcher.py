@@ -15,7 +15,6 @@ from rheod.catalog.items import Catalog, Forecast, ItemView
 from rheod.catalog.unit import Books
 from rheod.clients.images import ImageClient, ImageLimits
 from rheod.domain.model import ItemSpec, LaneName, PictureState, RheoStatus
-from rheod.domain.notices import new_secret
 from rheod.sandbox.shop import Shop
 from rheod.store.database import Database
 from rheod.workers.image_fetcher import ImageFetcher
@@ -39,9 +38,7 @@ class Studio:
         self.shop = shop
         self.bells = Bells()
         self.books = Books(database=database, now=clock, rng=Random(7), ring=self.bells.ring)
-        self.catalog = Catalog(
-            books=self.books, forecast=lambda _account: Forecast(calls=[], ceiling=1), new_secret=new_secret
-        )
+        self.catalog = Catalog(books=self.books, forecast=lambda _account: Forecast(calls=[], ceiling=1))
 
     async def put(self, *urls: str, **fields: Any) -> None:
         """PUT the one item with these pictures."""

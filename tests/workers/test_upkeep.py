@@ -15,9 +15,9 @@ from structlog.testing import capture_logs
 
 from rheod.domain.errors import StoreUnavailable
 from rheod.domain.model import ItemSpec, ItemType
-from rheod.store import outbox
+from rheod.store import deliveries
 from rheod.store.database import Database
-from rheod.store.outbox import Attempt
+from rheod.store.deliveries import Attempt
 from rheod.workers.upkeep import LOG_ALARM_BYTES, Heartbeat, LoopWatch, Upkeep
 from tests.bookkeeping import Clock, rows
 from tests.workers.desk import Desk
@@ -95,12 +95,13 @@ async def test_who_holds_up_the_loop_is_seen() -> None:
 
 async def attempts(desk: Desk, *days_old: int) -> None:
     """Delivery log rows of these ages."""
-    await desk.catalog.set_webhook_url(desk.account_id, "https://partner.example/hook")
+    await desk.endpoints.set_url(desk.account_id, "https://partner.example/hook")
     await desk.catalog.put_item(desk.account_id, "C", ItemSpec(type=ItemType.CONTAINER, title="Volvo"))
-    endpoint = await desk.catalog.webhook_settings(desk.account_id)
+    endpoint = await desk.endpoints.settings(desk.account_id)
     row = Attempt(
         endpoint_id=endpoint.id,
         notice_seq=1,
+        url="https://partner.example/hook",
         attempt=1,
         ok=True,
         http_status=200,
@@ -110,7 +111,7 @@ async def attempts(desk: Desk, *days_old: int) -> None:
     )
     for days in days_old:
         at = desk.clock() - days * DAY_MS
-        await desk.database.write(lambda db, at=at: outbox.log_attempt(db, row, now=at))  # type: ignore[misc]
+        await desk.database.write(lambda db, at=at: deliveries.log_attempt(db, row, now=at))  # type: ignore[misc]
 
 
 async def test_old_attempts_are_dropped_and_key_uses_saved(desk: Desk) -> None:

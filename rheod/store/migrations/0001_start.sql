@@ -138,19 +138,21 @@ CREATE TABLE jobs (
   due_at INTEGER NOT NULL,
   attempts INTEGER NOT NULL DEFAULT 0,
   cost INTEGER NOT NULL DEFAULT 0,         -- Tradera calls the job will take, for the forecast of the queue
-  rank INTEGER NOT NULL DEFAULT 0,         -- urgency within the tradera lane, 0 first
+  rank INTEGER NOT NULL DEFAULT 0,         -- urgency, 0 first: by class of call in the tradera lane; a replay is 1
   revision INTEGER NOT NULL DEFAULT 0,     -- goes up when the job is ordered again while it runs
   reason TEXT,                             -- why it waits
   aside INTEGER NOT NULL DEFAULT 0,        -- how often a delivery has failed alone; above 0 it holds nobody up
+  notice_seq INTEGER REFERENCES notices (seq), -- what a delivery delivers: its place among those of its item
   created_at INTEGER NOT NULL,
   UNIQUE (kind, subject),
-  CHECK ((lane = 'hooks') = (endpoint_id IS NOT NULL))
+  CHECK ((lane = 'hooks') = (endpoint_id IS NOT NULL)),
+  CHECK ((lane = 'hooks') = (notice_seq IS NOT NULL))
 ) STRICT;
 CREATE INDEX jobs_due ON jobs (lane, state, due_at);
 CREATE INDEX jobs_urgent ON jobs (account_id, state, rank, id) WHERE lane = 'tradera';
 CREATE INDEX jobs_publish ON jobs (account_id, id, cost) WHERE kind = 'publish';
-CREATE INDEX jobs_hooks ON jobs (endpoint_id, state, id) WHERE lane = 'hooks';
-CREATE INDEX jobs_hooks_order ON jobs (endpoint_id, item_id, id) WHERE lane = 'hooks';
+CREATE INDEX jobs_hooks ON jobs (endpoint_id, state, rank, id) WHERE lane = 'hooks';
+CREATE INDEX jobs_hooks_order ON jobs (endpoint_id, item_id, notice_seq) WHERE lane = 'hooks';
 CREATE INDEX jobs_item ON jobs (item_id);
 
 CREATE TABLE notices (
@@ -161,30 +163,41 @@ CREATE TABLE notices (
   type TEXT NOT NULL,
   data TEXT NOT NULL,
   body BLOB,                               -- the webhook's bytes, built once; NULL for history alone
+  members_body BLOB,                       -- the same with memberExternalId, for the reseller of a member account
   once TEXT UNIQUE,                        -- what may be told only once
   created_at INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX notices_by_item ON notices (item_id, seq);
+CREATE INDEX notices_by_time ON notices (created_at);
+CREATE INDEX notices_feed ON notices (account_id, seq) WHERE body IS NOT NULL;
+CREATE INDEX notices_feed_by_type ON notices (account_id, type, seq) WHERE body IS NOT NULL;
 
 CREATE TABLE endpoints (
   id TEXT PRIMARY KEY,
   account_id TEXT NOT NULL REFERENCES accounts (id),
   url TEXT,
+  event_types TEXT NOT NULL DEFAULT '',    -- by comma; '' is every one
+  scope TEXT NOT NULL DEFAULT 'self' CHECK (scope IN ('self', 'members')),
+  description TEXT NOT NULL DEFAULT '',
   secret TEXT NOT NULL,
   previous_secret TEXT,
   previous_until INTEGER,
   active INTEGER NOT NULL DEFAULT 1 CHECK (active IN (0, 1)),
   fail_count INTEGER NOT NULL DEFAULT 0,
   probe_at INTEGER,                        -- while it fails: when the next single event may try
+  removed_at INTEGER,                      -- kept after removal: its deliveries stay readable
   created_at INTEGER NOT NULL,
   updated_at INTEGER NOT NULL
 ) STRICT;
-CREATE INDEX endpoints_by_account ON endpoints (account_id, created_at);
+CREATE INDEX endpoints_by_account ON endpoints (account_id, created_at) WHERE removed_at IS NULL;
 
 CREATE TABLE deliveries (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   endpoint_id TEXT NOT NULL REFERENCES endpoints (id),
+  account_id TEXT NOT NULL REFERENCES accounts (id), -- the endpoint's
   notice_seq INTEGER NOT NULL REFERENCES notices (seq),
+  event_type TEXT NOT NULL,
+  url TEXT NOT NULL,                       -- where this attempt went: the endpoint may have moved since
   attempt INTEGER NOT NULL,
   status TEXT NOT NULL CHECK (status IN ('success', 'failed')),
   http_status INTEGER,
@@ -195,6 +208,9 @@ CREATE TABLE deliveries (
 ) STRICT;
 CREATE INDEX deliveries_by_notice ON deliveries (notice_seq);
 CREATE INDEX deliveries_by_time ON deliveries (created_at);
+-- the log is read newest first by any filter: a page is the newest of a few short runs of one of these
+CREATE INDEX deliveries_by_account ON deliveries (account_id, event_type, status, id);
+CREATE INDEX deliveries_by_endpoint ON deliveries (endpoint_id, event_type, status, id);
 
 CREATE TABLE inbox (
   id INTEGER PRIMARY KEY AUTOINCREMENT,

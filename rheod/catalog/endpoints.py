@@ -1,0 +1,244 @@
+"""Where an account's webhooks go: endpoints made, changed, rotated and removed at the owner's word.
+
+The first endpoint of an account is also its webhook-settings. Nothing is sent from here, save by `ping.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import structlog
+
+from rheod.catalog.unit import Books, UnitOfWork
+from rheod.clients.signed_hooks import Target
+from rheod.domain.errors import FieldError, Refused
+from rheod.domain.model import LaneName
+from rheod.store import accounts, endpoints, outbox
+from rheod.store.endpoints import Endpoint
+
+MOST_ENDPOINTS = 50
+"""Of one account: every event is told to each of them."""
+
+OVERLAP_MS = 24 * 3600 * 1000
+"""So long a rotated secret signs beside the new one."""
+
+NOT_FOUND = "No webhook endpoint found with this id"
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewEndpoint:
+    """What the owner says of an endpoint he makes; no event types means all."""
+
+    url: str
+    event_types: Sequence[str] = ()
+    scope: str = "self"
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointChange:
+    """What the owner changes of an endpoint; None leaves it as it is."""
+
+    url: str | None = None
+    event_types: Sequence[str] | None = None
+    scope: str | None = None
+    description: str | None = None
+    active: bool | None = None
+
+
+def target(endpoint: Endpoint, url: str, *, now: int) -> Target:
+    """How to send to the endpoint at this moment (ms): within a rotation's 24 hours the old secret signs too."""
+    rotating = endpoint.previous_until is not None and now < endpoint.previous_until
+    return Target(
+        url=url, secret=endpoint.secret, previous_secret=endpoint.previous_secret if rotating else None
+    )
+
+
+class Endpoints:
+    """The owner's use cases about webhook endpoints."""
+
+    def __init__(self, *, books: Books, new_secret: Callable[[], str]) -> None:
+        self._books = books
+        self._new_secret = new_secret
+
+    async def listing(self, account_id: str) -> list[Endpoint]:
+        """The account's endpoints that have an address, the oldest first."""
+        found = await self._books.read(lambda db: endpoints.endpoints(db, account_id))
+        return [endpoint for endpoint in found if endpoint.url is not None]
+
+    async def find(self, account_id: str, endpoint_id: str) -> Endpoint:
+        """One endpoint of the account. Raises Refused (NOT_FOUND)."""
+        return _of_account(await self._books.read(lambda db: endpoints.endpoint(db, endpoint_id)), account_id)
+
+    async def add(self, account_id: str, new: NewEndpoint) -> Endpoint:
+        """Make an endpoint.
+
+        Raises Refused: CONFLICT for the same again or one too many, VALIDATION_FAILED for a scope it cannot have.
+        """
+        return await self._books.write(lambda unit: self._add(unit, account_id, new))
+
+    async def change(self, account_id: str, endpoint_id: str, change: EndpointChange) -> Endpoint:
+        """Change an endpoint; set right or switched on, it gets at once what waits for it, in order.
+
+        Raises Refused (NOT_FOUND, CONFLICT, VALIDATION_FAILED).
+        """
+        return await self._books.write(lambda unit: _change(unit, account_id, endpoint_id, change))
+
+    async def remove(self, account_id: str, endpoint_id: str) -> int:
+        """Take an endpoint away, and drop what waits for it; returns how many events that were. Raises Refused."""
+
+        def use_case(unit: UnitOfWork) -> int:
+            endpoint = _found(unit, account_id, endpoint_id)
+            return endpoints.remove_endpoint(unit.db, endpoint.id, now=unit.now)
+
+        dropped = await self._books.write(use_case)
+        _log.warning(
+            "webhook endpoint removed by its owner; the events that waited for it are dropped",
+            endpoint=endpoint_id,
+            dropped=dropped,
+        )
+        return dropped
+
+    async def rotate(self, account_id: str, endpoint_id: str) -> Endpoint:
+        """A new secret; the old one signs beside it for 24 hours. Raises Refused (NOT_FOUND)."""
+        return await self._books.write(lambda unit: self._rotate(unit, _found(unit, account_id, endpoint_id)))
+
+    async def settings(self, account_id: str) -> Endpoint:
+        """The account's first endpoint; its secret is made on first read."""
+        found = await self._books.read(lambda db: endpoints.first_endpoint(db, account_id))
+        if found is not None:
+            return found
+        return await self._books.write(lambda unit: self._first(unit, account_id))
+
+    async def set_url(self, account_id: str, url: str | None) -> None:
+        """Send the first endpoint's events there from now on.
+
+        Those that wait go to the new address; with None they wait on.
+        """
+
+        def use_case(unit: UnitOfWork) -> None:
+            endpoint = self._first(unit, account_id)
+            _set_right(unit, replace(endpoint, url=url, active=True))
+
+        await self._books.write(use_case)
+
+    async def rotate_settings(self, account_id: str) -> Endpoint:
+        """A new secret of the first endpoint; the old one signs beside it for 24 hours."""
+        return await self._books.write(lambda unit: self._rotate(unit, self._first(unit, account_id)))
+
+    def _add(self, unit: UnitOfWork, account_id: str, new: NewEndpoint) -> Endpoint:
+        made = self._made(
+            unit,
+            account_id,
+            url=new.url,
+            event_types=_sorted(new.event_types),
+            scope=new.scope,
+            description=new.description,
+        )
+        _check_scope(unit, made)
+        _check_only_one(unit, made)
+        if len(endpoints.endpoints(unit.db, account_id)) >= MOST_ENDPOINTS:
+            raise Refused("CONFLICT", f"There are {MOST_ENDPOINTS} webhook endpoints already: remove one")
+        endpoints.save_endpoint(unit.db, made)
+        return made
+
+    def _first(self, unit: UnitOfWork, account_id: str) -> Endpoint:
+        found = endpoints.first_endpoint(unit.db, account_id)
+        if found is not None:
+            return found
+        made = self._made(unit, account_id, url=None)
+        endpoints.save_endpoint(unit.db, made)
+        return made
+
+    def _made(self, unit: UnitOfWork, account_id: str, **values: object) -> Endpoint:
+        return Endpoint(
+            id=unit.new_id(),
+            account_id=account_id,
+            secret=self._new_secret(),
+            created_at=unit.now,
+            updated_at=unit.now,
+            **values,  # type: ignore[arg-type]
+        )
+
+    def _rotate(self, unit: UnitOfWork, old: Endpoint) -> Endpoint:
+        rotated = replace(
+            old,
+            secret=self._new_secret(),
+            previous_secret=old.secret,
+            previous_until=unit.now + OVERLAP_MS,
+            updated_at=unit.now,
+        )
+        endpoints.save_endpoint(unit.db, rotated)
+        return rotated
+
+
+def _change(unit: UnitOfWork, account_id: str, endpoint_id: str, change: EndpointChange) -> Endpoint:
+    before = _found(unit, account_id, endpoint_id)
+    wanted = {
+        "url": change.url,
+        "event_types": None if change.event_types is None else _sorted(change.event_types),
+        "scope": change.scope,
+        "description": change.description,
+        "active": change.active,
+    }
+    after = replace(before, **{name: value for name, value in wanted.items() if value is not None})  # type: ignore[arg-type]
+    if _told(after) != _told(before):
+        _check_scope(unit, after)
+        _check_only_one(unit, after)
+    if change.active or (after.active and after.url != before.url):
+        return _set_right(unit, after)
+    if after == before:
+        return before
+    after = replace(after, updated_at=unit.now)
+    endpoints.save_endpoint(unit.db, after)
+    return after
+
+
+def _set_right(unit: UnitOfWork, endpoint: Endpoint) -> Endpoint:
+    """Its failures are forgotten, and what waits for it goes out in order."""
+    fresh = replace(endpoint, fail_count=0, probe_at=None)
+    if fresh != endpoints.endpoint(unit.db, endpoint.id):
+        fresh = replace(fresh, updated_at=unit.now)
+        endpoints.save_endpoint(unit.db, fresh)
+    outbox.release(unit.db, endpoint.id, now=unit.now)
+    unit.rung.add(LaneName.HOOKS)
+    return fresh
+
+
+def _check_scope(unit: UnitOfWork, endpoint: Endpoint) -> None:
+    if endpoint.scope == "members" and accounts.reference(unit.db, endpoint.account_id):
+        sentence = "Must be self: a member account has no members of its own"
+        raise Refused("VALIDATION_FAILED", "Validation failed", details=(FieldError("scope", sentence),))
+
+
+def _check_only_one(unit: UnitOfWork, wanted: Endpoint) -> None:
+    """Two endpoints that are told the same at the same address would double every event."""
+    for other in endpoints.endpoints(unit.db, wanted.account_id):
+        if _told(other) == _told(wanted) and other.id != wanted.id:
+            raise Refused(
+                "CONFLICT",
+                f"The webhook endpoint {other.id} sends these events to this URL already: change it, or rotate its"
+                " secret if you need a new one",
+            )
+
+
+def _told(endpoint: Endpoint) -> tuple[str | None, str, tuple[str, ...]]:
+    """Where it is told what of whom."""
+    return endpoint.url, endpoint.scope, endpoint.event_types
+
+
+def _sorted(event_types: Sequence[str]) -> tuple[str, ...]:
+    return tuple(sorted(set(event_types)))
+
+
+def _found(unit: UnitOfWork, account_id: str, endpoint_id: str) -> Endpoint:
+    return _of_account(endpoints.endpoint(unit.db, endpoint_id), account_id)
+
+
+def _of_account(endpoint: Endpoint | None, account_id: str) -> Endpoint:
+    if endpoint is None or endpoint.account_id != account_id:
+        raise Refused("NOT_FOUND", NOT_FOUND)
+    return endpoint

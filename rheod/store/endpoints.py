@@ -1,0 +1,103 @@
+"""Rows of endpoints: where an account's webhooks go, what each wants, and how it fares.
+
+A removed endpoint stays as a row without its secrets, so that its deliveries stay readable; nothing here finds it any
+more.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass, fields
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """Where an account's webhooks go. `probe_at` is set while it fails: one event at a time, not before then.
+
+    `event_types` empty means every event. `scope` is `self` for the account's own events, `members` for those of the
+    reseller's member accounts.
+    """
+
+    id: str
+    account_id: str
+    url: str | None
+    event_types: tuple[str, ...] = ()
+    scope: str = "self"
+    description: str = ""
+    secret: str
+    previous_secret: str | None = None
+    previous_until: int | None = None
+    active: bool = True
+    fail_count: int = 0
+    probe_at: int | None = None
+    created_at: int = 0
+    updated_at: int = 0
+
+
+_FIELDS = tuple(field.name for field in fields(Endpoint))
+_SEALED = {"secret", "previous_secret"}
+_COLUMNS = ", ".join(f"unseal({name}) AS {name}" if name in _SEALED else name for name in _FIELDS)
+"""The columns of an endpoint as they are read: its secrets are sealed at rest (`vault.py`)."""
+
+TAKES = (
+    "(e.event_types = '' OR instr(',' || e.event_types || ',', ',' || n.type || ','))"
+    " AND CASE e.scope WHEN 'self' THEN e.account_id = n.account_id"
+    " ELSE e.account_id <> n.account_id AND e.account_id = (SELECT id FROM accounts WHERE reference = '') END"
+)
+"""Whether endpoint `e` is to be told of notice `n`."""
+
+
+def _endpoint_of(row: sqlite3.Row) -> Endpoint:
+    values = {name: row[name] for name in _FIELDS}
+    types = tuple(filter(None, row["event_types"].split(",")))
+    return Endpoint(**{**values, "event_types": types, "active": bool(row["active"])})
+
+
+def endpoint(db: sqlite3.Connection, endpoint_id: str) -> Endpoint | None:
+    """The endpoint of this id, unless it was removed."""
+    row = db.execute(
+        f"SELECT {_COLUMNS} FROM endpoints WHERE id = ? AND removed_at IS NULL", (endpoint_id,)
+    ).fetchone()
+    return row and _endpoint_of(row)
+
+
+def first_endpoint(db: sqlite3.Connection, account_id: str) -> Endpoint | None:
+    """The account's first endpoint: the one of webhook-settings."""
+    return next(iter(_of_account(db, account_id, limit=1)), None)
+
+
+def endpoints(db: sqlite3.Connection, account_id: str) -> list[Endpoint]:
+    """All endpoints of the account, the oldest first."""
+    return _of_account(db, account_id, limit=-1)
+
+
+def _of_account(db: sqlite3.Connection, account_id: str, *, limit: int) -> list[Endpoint]:
+    rows = db.execute(
+        f"SELECT {_COLUMNS} FROM endpoints WHERE account_id = ? AND removed_at IS NULL"
+        " ORDER BY created_at, rowid LIMIT ?",
+        (account_id, limit),
+    )
+    return [_endpoint_of(row) for row in rows.fetchall()]
+
+
+def save_endpoint(db: sqlite3.Connection, endpoint: Endpoint) -> None:
+    """Insert the endpoint or replace what may change of it."""
+    names = ", ".join(_FIELDS)
+    slots = ", ".join(f"seal(:{name})" if name in _SEALED else f":{name}" for name in _FIELDS)
+    kept = {"id", "account_id", "created_at"}
+    updates = ", ".join(f"{name} = excluded.{name}" for name in _FIELDS if name not in kept)
+    values = {name: getattr(endpoint, name) for name in _FIELDS}
+    db.execute(
+        f"INSERT INTO endpoints ({names}) VALUES ({slots}) ON CONFLICT (id) DO UPDATE SET {updates}",
+        {**values, "event_types": ",".join(endpoint.event_types)},
+    )
+
+
+def remove_endpoint(db: sqlite3.Connection, endpoint_id: str, *, now: int) -> int:
+    """Take the endpoint away with its secrets; returns how many deliveries waited for it and are dropped."""
+    db.execute(
+        "UPDATE endpoints SET removed_at = :now, updated_at = :now, active = 0, secret = seal(''),"
+        " previous_secret = NULL, probe_at = NULL WHERE id = :id",
+        {"now": now, "id": endpoint_id},
+    )
+    return db.execute("DELETE FROM jobs WHERE lane = 'hooks' AND endpoint_id = ?", (endpoint_id,)).rowcount

@@ -1,0 +1,110 @@
+"""What has been told, read again: pages of an account's events, and deliveries ordered once more.
+
+Numbers of notices are given inside the one writer's transactions, so their order is the order of the commits: whoever
+goes on after the last number seen misses nothing.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+
+from rheod.store.outbox import ORDER, TO_TELL
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """A webhook event as it was written down: its number, its own bytes, when (ms)."""
+
+    seq: int
+    event_id: str
+    type: str
+    body: bytes
+    created_at: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Again:
+    """What became of a replay: deliveries ordered, and those that waited already and are left as they are."""
+
+    ordered: int
+    waiting: int
+
+
+def events_after(
+    db: sqlite3.Connection, account_id: str, *, after: int, limit: int, event_type: str | None = None
+) -> list[Event]:
+    """The account's webhook events after this number, the oldest first."""
+    typed = "" if event_type is None else " AND type = :type"
+    rows = db.execute(
+        "SELECT seq, event_id, type, body, created_at FROM notices WHERE body IS NOT NULL AND account_id = :account"
+        f"{typed} AND seq > :after ORDER BY seq LIMIT :limit",
+        {"account": account_id, "type": event_type, "after": after, "limit": limit},
+    )
+    return [Event(**dict(row)) for row in rows.fetchall()]
+
+
+def number_of(db: sqlite3.Connection, event_id: str, account_id: str) -> int | None:
+    """The number of a webhook event of the account, for the reseller also of a member; None when there is none."""
+    row = db.execute(
+        "SELECT seq FROM notices WHERE event_id = :event AND body IS NOT NULL AND (account_id = :account"
+        " OR :account = (SELECT id FROM accounts WHERE reference = ''))",
+        {"event": event_id, "account": account_id},
+    ).fetchone()
+    return None if row is None else int(row["seq"])
+
+
+def range_since(db: sqlite3.Connection, moment: int) -> tuple[int, int]:
+    """The numbers (first, last) of all there is to tell since a moment (ms); last is below first for nothing."""
+    row = db.execute(
+        "SELECT (SELECT seq FROM notices WHERE created_at >= ? ORDER BY created_at, seq LIMIT 1) AS first,"
+        " (SELECT max(seq) FROM notices) AS last",
+        (moment,),
+    ).fetchone()
+    return (1, 0) if row["first"] is None else (int(row["first"]), int(row["last"]))
+
+
+def end_of_chunk(db: sqlite3.Connection, first: int, last: int, *, size: int) -> int:
+    """The last number of a chunk of at most `size` webhook events that begins at `first`."""
+    row = db.execute(
+        "SELECT max(seq) FROM (SELECT seq FROM notices WHERE seq BETWEEN ? AND ? AND body IS NOT NULL"
+        " ORDER BY seq LIMIT ?)",
+        (first, last, size),
+    ).fetchone()
+    return last if row[0] is None else int(row[0])
+
+
+_OF = " AND n.seq BETWEEN :first AND :last AND e.account_id = :account AND (:endpoint IS NULL OR e.id = :endpoint)"
+
+
+def order_again(
+    db: sqlite3.Connection, account_id: str, endpoint_id: str | None, *, numbers: tuple[int, int], now: int
+) -> Again:
+    """Order deliveries of these notices (first, last) once more to the account's endpoints, or to one of them.
+
+    A delivery that waits already is not doubled (G57) and keeps its place; a held one is released.
+    """
+    values = {
+        "first": numbers[0],
+        "last": numbers[1],
+        "account": account_id,
+        "endpoint": endpoint_id,
+        "rank": 1,
+        "now": now,
+    }
+    wanted: int = db.execute(f"SELECT count(*){TO_TELL}{_OF}", values).fetchone()[0]
+    ordered = db.execute(
+        f"{ORDER}{_OF} ORDER BY n.seq ON CONFLICT (kind, subject) DO UPDATE SET state = 'due', attempts = 0, aside = min(aside, 1),"
+        " due_at = excluded.due_at, reason = NULL WHERE state = 'held'",
+        values,
+    ).rowcount
+    return Again(ordered=ordered, waiting=wanted - ordered)
+
+
+def hurry(db: sqlite3.Connection, seq: int, account_id: str, endpoint_id: str | None, *, now: int) -> None:
+    """The owner wants this event told now: a try that waits for its time need not, unless its whole endpoint fails."""
+    db.execute(
+        "UPDATE jobs SET due_at = min(due_at, :now) WHERE kind = 'deliver' AND subject IN (SELECT :seq || ':' || id"
+        " FROM endpoints WHERE account_id = :account AND (:endpoint IS NULL OR id = :endpoint))",
+        {"seq": seq, "account": account_id, "endpoint": endpoint_id, "now": now},
+    )
