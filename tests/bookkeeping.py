@@ -46,3 +46,11 @@ async def opened(folder: Path) -> AsyncIterator[Database]:
 async def rows(database: Database, query: str, *values: Any) -> list[dict[str, Any]]:
     """What a query finds in what is committed."""
     return await database.read(lambda db: [dict(row) for row in db.execute(query, values).fetchall()])
+
+
+async def everything(database: Database, *tables: str) -> list[list[dict[str, Any]]]:
+    """Every row of these tables."""
+    return [
+        await rows(database, f"SELECT * FROM {table}")  # noqa: S608 - names that a test has written
+        for table in tables
+    ]

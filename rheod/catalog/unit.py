@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from random import Random
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 from rheod.domain import lifecycle
@@ -20,6 +20,7 @@ from rheod.domain.events import Event
 from rheod.domain.lifecycle import Change
 from rheod.domain.model import (
     WEBHOOK_EVENTS,
+    EventType,
     Item,
     Job,
     JobOrder,
@@ -27,7 +28,7 @@ from rheod.domain.model import (
     Listing,
     Notice,
 )
-from rheod.domain.notices import new_event_id, webhook_body
+from rheod.domain.notices import new_event_id, sek, webhook_body
 from rheod.store import accounts, items, jobs, outbox
 from rheod.store.database import Database
 
@@ -88,7 +89,7 @@ class UnitOfWork:
         new = outbox.NewNotice(
             event_id=event_id,
             type=notice.type,
-            data=json.dumps(dict(notice.data), ensure_ascii=False),
+            data=json.dumps(_of_history(notice), ensure_ascii=False),
             body=body() if goes_out else None,
             members_body=body(member=member) if goes_out and member else None,
             once=notice.once,
@@ -136,6 +137,13 @@ class Books:
     def now(self) -> int:
         """The time (ms UTC)."""
         return self._now()
+
+
+def _of_history(notice: Notice) -> dict[str, Any]:
+    """What history keeps of a milestone: what it adds, and of a sale also where and for how much."""
+    if notice.type is not EventType.ITEM_SOLD:
+        return dict(notice.data)
+    return {**notice.data, "salePrice": sek(notice.sale_price_ore), "platform": notice.platform}
 
 
 def wanted_kr(item: Item) -> int:
