@@ -1,10 +1,14 @@
-"""Fixtures that many share: a real store in a temporary folder, one real SQS server for the whole session."""
+"""Fixtures that many share: a real store in a temporary folder, one real SQS server for the whole session.
+
+A run of all tests is shared out to a few processes (pytest-xdist, `-n 0` for one), the long ones first; a run of some
+tests is one process.
+"""
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -23,9 +27,38 @@ from tests.owning import Owner
 NO_BROWSER = shutil.which("chromium") is None and not os.environ.get("CI")
 collect_ignore_glob = ["web/test_pages*.py"] if NO_BROWSER else []
 
+# Else every daemon that a test starts would compile all of rheod anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+_FIGURE = "figure"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Share out a run of all tests: many of them wait for processes, so to one more than there are cores."""
+    everything = config.args_source is pytest.Config.ArgsSource.TESTPATHS and not config.option.keyword
+    if everything and getattr(config.option, "numprocesses", 1) is None:
+        config.option.numprocesses = len(os.sched_getaffinity(0)) + 1
+        config.option.dist = "worksteal"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the tests that have no time limit: they are the long ones."""
+    items.sort(key=lambda item: not any(mark.args == (0,) for mark in item.iter_markers("timeout")))
+
+
+@pytest.fixture
+def tell(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
+    """Says a figure that people run a test for: it stands in the summary, whichever process the test ran in."""
+    return partial(record_property, _FIGURE)
+
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say what is left out on a machine without a browser; CI has one and leaves nothing out."""
+    """The figures of all tests, and what is left out on a machine without a browser; CI has one and leaves nothing out."""
+    reports = [report for outcome in ("passed", "failed") for report in terminalreporter.getreports(outcome)]
+    for name, figure in (each for report in reports for each in report.user_properties):
+        if name == _FIGURE:
+            terminalreporter.write_line(str(figure))
     if NO_BROWSER:
         terminalreporter.write_line("The pages were not looked at: install Debian's package `chromium`.")
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -37,7 +38,7 @@ def chosen_points() -> list[str]:
 
 @pytest.mark.timeout(0)
 async def test_a_kill_at_any_point_loses_nothing_and_does_nothing_twice(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, tell: Callable[[str], None]
 ) -> None:
     """I1 to I5 and I7 to I12 hold after a kill at each point; every point is passed by the story it belongs to."""
     sweep = Sweep(tmp_path)
@@ -49,8 +50,7 @@ async def test_a_kill_at_any_point_loses_nothing_and_does_nothing_twice(
             for point in ("store.before_commit", "store.committed"):
                 for k in _LATER_COMMITS if point in points else ():
                     group.create_task(sweep.one(point, k))
-    with capsys.disabled():
-        print(f"\n{sweep.summary()}")  # noqa: T201 - the figures are what one runs it for
+    tell(sweep.summary())
     leaking = [str(run) for run in sweep.runs if run.leaks]
     assert not leaking, "\n".join(["", *leaking])
     never = [run.point for run in sweep.runs if run.k == 1 and not run.died]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import time
 import uuid
 from collections.abc import Iterator
 from contextlib import suppress
@@ -82,10 +81,8 @@ def test_a_full_socket_neither_blocks_nor_loses_ready(listener: Listener) -> Non
     with filler, suppress(BlockingIOError):
         while True:
             filler.sendto(b"x", listener.socket.getsockname())
-    before = time.monotonic()
     notifier.ready()
-    notifier.watchdog()
-    assert time.monotonic() - before < 1
+    notifier.watchdog()  # were they to wait for room, they would wait for ever
     assert set(listener.heard()) == {"x"}
     notifier.watchdog()
     notifier.watchdog()

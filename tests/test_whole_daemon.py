@@ -27,17 +27,19 @@ class Town:
     daemon: DemoDaemon
 
     async def put(self, external_id: str, **fields: Any) -> Any:
-        """PUT an item with one picture that shall be published at once."""
+        """PUT an item until it is taken; `fields` replace those of the usual body."""
+        return await self.daemon.call("PUT", f"{ITEM}/{external_id}", self.body(external_id) | fields)
+
+    def body(self, external_id: str) -> dict[str, Any]:
+        """An item with one picture that shall be published at once."""
         picture = self.sandbox.shop.picture_url(external_id, width=320, height=240)
-        body = {
+        return {
             "title": f"Dörr vänster fram {external_id}",
             "price": 950,
             "imageUrls": [picture],
             "autoPublishTradera": True,
             "tradera": {"categoryId": 302571},
-            **fields,
         }
-        return await self.daemon.call("PUT", f"{ITEM}/{external_id}", body)
 
     async def get(self, external_id: str) -> Any:
         """GET an item."""

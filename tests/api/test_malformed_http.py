@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 
 import pytest
 from structlog.testing import capture_logs
@@ -122,11 +121,9 @@ async def answered_within(reader: asyncio.StreamReader, seconds: float) -> bytes
 async def test_a_body_that_never_comes_is_given_up(open_api: OpenApi) -> None:
     """An announced body has its deadline; after it the caller is told and the connection ends."""
     api = await open_api(body_deadline_s=0.2)
-    began = time.monotonic()
     answered = await api.raw((PUT + LENGTH + b"\r\n" + BODY[:5]).replace(b"KEY", api.key.encode()))
     assert answered.startswith(b"HTTP/1.1 400 ")
     assert b"did not arrive" in answered
-    assert time.monotonic() - began < 2
 
 
 async def test_a_body_that_drips_is_given_up_too(open_api: OpenApi) -> None:

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -64,7 +65,11 @@ async def test_a_child_killed_while_idle_is_not_noticed(tmp_path: Path) -> None:
         (child,) = children()
         os.kill(child, signal.SIGKILL)
         await until(lambda: not children())
-        await asyncio.sleep(0)
+        await until(lambda: not any("waitpid" in each.name for each in threading.enumerate()))
+        for _ in range(
+            2
+        ):  # from the thread that saw it die to the loop, and from there to the process's transport
+            await asyncio.sleep(0)
         await renderer.render(tmp_path / "in", tmp_path / "images")
 
 

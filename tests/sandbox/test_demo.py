@@ -25,16 +25,8 @@ if TYPE_CHECKING:
 
     from rheod.sandbox.queue import QueueServer
 
-# One point for each way in which a kill could double or lose something.
-CRASHES = [
-    "create.answered:1",
-    "image.answered:2",
-    "commit.before:1",
-    "commit.answered:1",
-    "hook.answered:3",
-    "push.kept:1",
-    "orders_by_id.answered:1",
-]
+# The demo itself lives through a kill; that no point loses or doubles anything is tests/test_crash_points.py's to show.
+CRASHES = ["commit.answered:1", "hook.answered:3"]
 
 
 @pytest.mark.parametrize("crash_at", CRASHES)
