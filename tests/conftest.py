@@ -37,7 +37,8 @@ _FIGURE = "figure"
 def pytest_cmdline_main(config: pytest.Config) -> None:
     """Share out a run of all tests: many of them wait for processes, so to one more than there are cores."""
     everything = config.args_source is pytest.Config.ArgsSource.TESTPATHS and not config.option.keyword
-    if everything and getattr(config.option, "numprocesses", 1) is None:
+    shared_out = "PYTEST_XDIST_WORKER" in os.environ
+    if everything and not shared_out and getattr(config.option, "numprocesses", 1) is None:
         config.option.numprocesses = len(os.sched_getaffinity(0)) + 1
         config.option.dist = "worksteal"
 
