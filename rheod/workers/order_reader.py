@@ -53,9 +53,12 @@ class ReconcileOptions:
 
 @dataclass(frozen=True, slots=True)
 class _Ended:
-    """Ads that are down, and the row version up to which Tradera has told of changes (None: not asked)."""
+    """Ads that are down, and the row version up to which Tradera has told of changes (None: not asked).
 
-    ads: Sequence[tuple[Listing, ListedItem]]
+    None in place of an ad means that Tradera does not know it any more though its time is over.
+    """
+
+    ads: Sequence[tuple[Listing, ListedItem | None]]
     cursor: int | None
 
 
@@ -171,23 +174,29 @@ class OrderReader:
                 )
                 or []
             )
+        known = {ad.tradera_item_id for ad in seen}
+        found: list[tuple[Listing, ListedItem | None]] = [
+            (ours[ad.tradera_item_id], ad) for ad in seen if ad.tradera_item_id in ours
+        ]
+        found += await self._overdue_ads([each for each in live if each.tradera_item_id not in known], now)
+        down = {AdState.ENDED, AdState.SOLD}
+        return _Ended([each for each in found if each[1] is None or each[1].state_at(now) in down], cursor)
+
+    async def _overdue_ads(
+        self, live: Sequence[Listing], now: int
+    ) -> list[tuple[Listing, ListedItem | None]]:
+        """The first few ads that should have ended by now, as Tradera shows them; None where it knows them no more."""
         overdue = [
             each
             for each in live
             if each.state is ListingState.LIVE and (each.ends_at or now) + _HOUR_MS < now
         ]
-        known = {ad.tradera_item_id for ad in seen}
-        for listing in [each for each in overdue if each.tradera_item_id not in known][:_OVERDUE_A_PASS]:
+        found: list[tuple[Listing, ListedItem | None]] = []
+        for listing in overdue[:_OVERDUE_A_PASS]:
             if not self._may_spend(2):  # the call for the orders comes first: without it the pass was in vain
                 break
-            seen += await self._read_ad(listing)
-        down = {AdState.ENDED, AdState.SOLD}
-        gone = [
-            (ours[ad.tradera_item_id], ad)
-            for ad in seen
-            if ad.tradera_item_id in ours and ad.state_at(now) in down
-        ]
-        return _Ended(gone, cursor)
+            found.append((listing, await self._read_ad(listing)))
+        return found
 
     def _may_spend(self, calls: int) -> bool:
         try:
@@ -210,10 +219,9 @@ class OrderReader:
         changed = found or []
         return {ad for ad, _ in changed}, max([cursor, *(version for _, version in changed)])
 
-    async def _read_ad(self, listing: Listing) -> list[ListedItem]:
-        assert listing.tradera_item_id is not None
-        ad = listing.tradera_item_id
-        found: ListedItem | None = await self._calls.make(
+    async def _read_ad(self, listing: Listing) -> ListedItem | None:
+        ad = _number(listing)
+        return await self._calls.make(
             Request(
                 call_class=CallClass.RECONCILE,
                 operation="read_item",
@@ -222,7 +230,6 @@ class OrderReader:
                 after=lambda _, found: found,
             )
         )
-        return [found] if found else []
 
     async def _orders_since(self, begin: int, now: int, ended: _Ended) -> None:
         """Orders first: an ad that is down without one has ended unsold. Both cursors move in the same transaction."""
@@ -246,17 +253,23 @@ class OrderReader:
         )
         _log.info("reconciled", sold=sold, ended=len(ended.ads))
 
-    def _close(self, unit: UnitOfWork, listing: Listing, ad: ListedItem, now: int) -> None:
-        if orders.exists_for_ad(unit.db, ad.tradera_item_id) or inbox.order_waits_for(
-            unit.db, ad.tradera_item_id
-        ):
+    def _close(self, unit: UnitOfWork, listing: Listing, ad: ListedItem | None, now: int) -> None:
+        number = _number(listing)
+        if orders.exists_for_ad(unit.db, number) or inbox.order_waits_for(unit.db, number):
             return
-        if ad.state_at(now) is AdState.SOLD:
-            _log.warning("sold at Tradera but no order yet", ad=ad.tradera_item_id)
+        if ad is None:
+            _log.warning("an ad whose time is over is unknown at Tradera; taken as ended", ad=number)
+        elif ad.state_at(now) is AdState.SOLD:
+            _log.warning("sold at Tradera but no order yet", ad=number)
             return
         early = listing.ends_at is not None and now < listing.ends_at
         reason = CloseReason.CLOSED_BY_SELLER if early else CloseReason.NO_BIDS
-        sales.close_ad(unit, self._account_id, ad.tradera_item_id, reason, self._sellers)
+        sales.close_ad(unit, self._account_id, number, reason, self._sellers)
+
+
+def _number(listing: Listing) -> int:
+    assert listing.tradera_item_id is not None
+    return listing.tradera_item_id
 
 
 def _mark(account_id: str) -> str:

@@ -248,6 +248,21 @@ async def test_a_pass_finds_ads_that_ran_out(desk: Desk) -> None:
     assert ended["reason"] == "no_bids"
 
 
+async def test_an_overdue_ad_tradera_does_not_know_is_ended_and_not_asked_for_again(desk: Desk) -> None:
+    """404 to an ad whose time is over: nobody can bid on it, and no order tells of it."""
+    await live(desk)
+    await reconcile(desk)
+    desk.simulator.fault("read_item", "404")
+    desk.forward(7 * 24 * 3600 + 2 * 3600)
+    await desk.idle()
+    await desk.reach(ListingState.ENDED)
+    (ended,) = await desk.told("listing.ended")
+    assert ended["reason"] == "no_bids"
+    desk.forward(900)
+    await desk.idle()
+    assert desk.called()["read_item"] == 1
+
+
 async def test_a_sold_ad_without_its_order_is_not_called_unsold(desk: Desk) -> None:
     """The ad has a winner and the order is not visible yet: wait for it, say nothing."""
     ad = await live(desk)
