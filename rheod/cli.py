@@ -164,6 +164,20 @@ def _add_items(items: _Commands) -> None:
     ):
         command = items.add(name, does, f"rheod.commands.items:{run}", data=True, account=True)
         command.add_argument("id", metavar="ID", help="the external id")
+    settle = items.add(
+        "settle",
+        "say what became of an ad that Tradera gave no answer about",
+        "rheod.commands.items:settle",
+        data=True,
+        account=True,
+    )
+    settle.add_argument("id", metavar="ID", help="the external id")
+    found = settle.add_mutually_exclusive_group(required=True)
+    found.add_argument("--live", metavar="AD_ID", type=int, help="the ad is up under this number at Tradera")
+    found.add_argument(
+        "--not-live", action="store_true", help="there is no such ad; it may be published again"
+    )
+    settle.add_argument("--yes", action="store_true", help="do not ask back")
 
 
 def _port(text: str) -> int:

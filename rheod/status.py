@@ -80,6 +80,7 @@ def _counts(db: sqlite3.Connection) -> dict[str, Any]:
         "jobs": jobs.depths(db),
         "inbox": inbox.counts(db),
         "unmatchedSales": orders.unmatched_count(db),
+        "listingsInDoubt": items.count_in_doubt(db),
         "lastPushMessage": None if received is None else rfc3339(received),
     }
 

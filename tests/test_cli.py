@@ -33,6 +33,7 @@ def run(*arguments: str, environ: dict[str, str], python: tuple[str, ...] = ()) 
     return subprocess.run(
         [sys.executable, *python, "-m", "rheod", *arguments],
         env=clean_environment(os.environ) | environ,
+        stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         timeout=60,
@@ -68,6 +69,8 @@ def place(tmp_path: Path) -> dict[str, str]:
         "items show ID",
         "items publish ID",
         "items retry ID --json",
+        "items settle ID --live 12 --yes",
+        "items settle ID --not-live",
         "status --json",
         "version",
     ],
@@ -82,7 +85,8 @@ def test_every_command_is_done_by_a_function(line: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["", "nonsense", "keys", "keys create", "sandbox --port 70000", "serve --conf f"]
+    "line",
+    ["", "nonsense", "keys", "keys create", "sandbox --port 70000", "serve --conf f", "items settle ID"],
 )
 def test_wrong_usage_ends_with_2(line: str, place: dict[str, str]) -> None:
     """What cannot be understood is told on standard error."""
@@ -115,6 +119,14 @@ def test_a_reader_that_leaves_is_no_traceback(place: dict[str, str]) -> None:
         process.stdout.close()
         assert process.stderr.read() == b""
     assert process.returncode == 1
+
+
+@pytest.mark.parametrize("found", [("--live", "12"), ("--not-live",)])
+def test_a_doubt_is_not_settled_without_a_word(found: tuple[str, ...], place: dict[str, str]) -> None:
+    """The words are asked for before anything else; what is typed otherwise changes nothing."""
+    ended = run("items", "settle", "A1", *found, environ=place)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert "Nothing was changed" in ended.stderr
 
 
 # Settings
@@ -282,6 +294,8 @@ async def test_items_are_published_and_tried_again(running: Running) -> None:
     await daemon.call("PUT", "/integration/v1/items/A1", {"title": "Bromsok", "price": 950})
     assert (await running.run("items", "publish", "A1")).stdout == "Queued for publishing\n"
     assert (await running.json("items", "retry", "A1"))["message"].startswith("Already queued")
+    doubt = await running.run("items", "settle", "A1", "--not-live", "--yes")
+    assert (doubt.returncode, doubt.stderr) == (1, "rheod: Nothing is in doubt about this item's ad\n")
     missing = await running.run("items", "publish", "nobody")
     assert (missing.returncode, missing.stderr) == (1, "rheod: No item found with this external ID\n")
     wrong = await running.run("items", "list", "--limit", "0")

@@ -100,6 +100,16 @@ class AdminCalls:
         message = await self._api.catalog.order_publish(account_id, _id_of(request))
         return reply(202, Done(message=message))
 
+    async def settle_item(self, request: web.Request) -> web.Response:
+        """POST /items/{externalId}/settle `{"live": <ad id> | false}`: the owner's word on an ad in doubt."""
+        account_id = self._account(request)
+        require_writable(request, account_id, self._api)
+        deadline_s = self._api.body_deadline_s
+        body = await read_optional_json(request, limit_bytes=BODY_BYTES, deadline_s=deadline_s)
+        ad_id = wire.read_settlement(body)
+        message = await self._api.catalog.settle_listing(account_id, _id_of(request), ad_id)
+        return reply(202, Done(message=message))
+
     async def status(self, _request: web.Request) -> web.Response:
         """GET /status: what runs, what waits and until when."""
         return answer(200, await self._parts.status())
@@ -127,6 +137,7 @@ def build_admin(parts: AdminParts) -> web.Application:
             ("GET", "/items", calls.list_items),
             ("GET", ITEM, calls.show_item),
             ("POST", f"{ITEM}/publish", calls.publish_item),
+            ("POST", f"{ITEM}/settle", calls.settle_item),
             ("GET", "/status", calls.status),
             ("GET", "/version", calls.version),
         ],

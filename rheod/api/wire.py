@@ -96,6 +96,12 @@ class KeyBody(Wire):
     name: Name255 = DEFAULT_KEY_NAME
 
 
+class SettleBody(Wire):
+    """What the owner found of an ad in doubt: its number at Tradera, or false where there is none."""
+
+    live: Annotated[int, Field(ge=1, lt=2**63)] | Literal[False]
+
+
 Model = TypeVar("Model", bound=Wire)
 
 
@@ -137,6 +143,11 @@ def read_status(body: Any) -> Literal["sold", "not_listed"]:
 def read_key_name(body: Any) -> str:
     """The name of a new API key."""
     return read_model(KeyBody, body).name
+
+
+def read_settlement(body: Any) -> int | None:
+    """The ad the owner has seen, or None."""
+    return read_model(SettleBody, body).live or None
 
 
 def read_webhook_url(body: Any, *, check_url: UrlCheck) -> str | None:

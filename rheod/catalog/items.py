@@ -9,6 +9,7 @@ from typing import Literal
 
 from rheod.catalog.containers import refuse_price_or_status, refuse_to_orphan
 from rheod.catalog.putting import PutResult, put, queue_listing
+from rheod.catalog.settling import is_in_doubt, settle
 from rheod.catalog.unit import Books, UnitOfWork
 from rheod.domain.ad_text import whole_kronor
 from rheod.domain.budget import expected_at
@@ -136,6 +137,15 @@ class Catalog:
         """Publish the item (again). Raises Refused (NOT_FOUND, CONFLICT)."""
         return await self._books.write(lambda unit: _order_publish(unit, account_id, external_id))
 
+    async def settle_listing(self, account_id: str, external_id: str, ad_id: int | None) -> str:
+        """The owner says whether an ad in doubt is up (its number) or not (None). Raises Refused (NOT_FOUND, CONFLICT)."""
+        site_url = self._forecast(account_id).site_url
+        return await self._books.write(
+            lambda unit: settle(
+                unit, _found(unit.db, account_id, external_id), ad_id=ad_id, site_url=site_url
+            )
+        )
+
 
 def _order_publish(unit: UnitOfWork, account_id: str, external_id: str) -> str:
     item = _found(unit.db, account_id, external_id)
@@ -147,6 +157,10 @@ def _order_publish(unit: UnitOfWork, account_id: str, external_id: str) -> str:
     if previous is not None and previous.state is ListingState.QUEUED:
         order = jobs.place_of_publish(unit.db, previous.id)
         return "Already queued" + (f": position {order.position}" if order else ": waiting for its pictures")
+    if previous is not None and is_in_doubt(previous):
+        raise Refused(
+            "CONFLICT", "Its last ad is in doubt: look for it, then say what you saw (rheod items settle)"
+        )
     if previous is not None and previous.state.is_open:
         return f"Nothing to do: the listing is {previous.state.value}"
     queue_listing(unit, item, previous)

@@ -1,14 +1,20 @@
-"""`rheod items`: what rheod sells, how far each item is, and publishing one (again)."""
+"""`rheod items`: what rheod sells, how far each item is, publishing one (again), settling a doubt about its ad."""
 
 from __future__ import annotations
 
+import sys
 from argparse import Namespace
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from rheod.commands import OK
+from rheod.commands import OK, CommandFailed
 from rheod.commands.asking import ask
 from rheod.commands.printing import note, say, say_json, say_pairs, say_table
+
+_WARNING = {
+    "live": "rheod will tell the ERP that this ad is up and look after it.",
+    "not live": "rheod will let the item be published again: if its ad is up after all, it is sold twice.",
+}
 
 
 def listing(arguments: Namespace) -> int:
@@ -60,7 +66,22 @@ def _lines(item: dict[str, Any]) -> list[tuple[str, Any]]:
 
 def publish(arguments: Namespace) -> int:
     """`rheod items publish ID`, also `items retry ID`: order a publishing, again after a failure."""
-    answer = ask(arguments, "POST", f"{_target(arguments)}/publish")
+    return _tell(arguments, ask(arguments, "POST", f"{_target(arguments)}/publish"))
+
+
+def settle(arguments: Namespace) -> int:
+    """`rheod items settle ID --live AD_ID | --not-live`: what the owner saw in My Tradera; asks back without --yes."""
+    words = "not live" if arguments.live is None else "live"
+    if not arguments.yes:
+        note(_WARNING[words])
+        note(f"Type the words «{words}» to go on:")
+        if sys.stdin.readline().strip() != words:
+            raise CommandFailed("Nothing was changed; --yes answers in advance")
+    found = {"live": False if arguments.live is None else arguments.live}
+    return _tell(arguments, ask(arguments, "POST", f"{_target(arguments)}/settle", found))
+
+
+def _tell(arguments: Namespace, answer: dict[str, Any]) -> int:
     if arguments.json:
         say_json(answer)
     else:

@@ -44,6 +44,11 @@ def attention(status: dict[str, Any]) -> list[str]:
                 f"{account['salesWaiting']} sales and {account['publishingsWaiting']} publishings wait"
                 f" for {_name(account)}: {account['reason']}"
             )
+    if doubts := status["listingsInDoubt"]:
+        found.append(
+            f"{doubts} ads may or may not be up: find them with `rheod items list`, look in My Tradera, then"
+            " `rheod items settle`"
+        )
     if kept := status["inbox"].get("quarantined"):
         found.append(f"{kept} push messages could not be understood and are kept aside")
     answered = status["push"]["lastAnswer"]

@@ -142,6 +142,7 @@ class EventType(StrEnum):
     IMAGE_FAILED = "image.failed"
     PRICE_UPDATED = "price.updated"
     ITEM_UNLISTED = "item.unlisted"
+    LISTING_SETTLED = "listing.settled"
     ITEM_DELETED = "item.deleted"
 
 

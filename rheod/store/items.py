@@ -261,6 +261,15 @@ def live_listings(db: sqlite3.Connection, account_id: str) -> list[Listing]:
     return [_listing_of(row) for row in rows.fetchall()]
 
 
+def count_in_doubt(db: sqlite3.Connection) -> int:
+    """How many listings only a human can settle: committed, and no longer asked for."""
+    row = db.execute(
+        "SELECT count(*) FROM listings WHERE state IN ('committing', 'committed') AND ask_at IS NULL"
+    ).fetchone()
+    count: int = row[0]
+    return count
+
+
 def save_listing(db: sqlite3.Connection, listing: Listing, *, now: int) -> None:
     """Insert the listing or replace what may change of it; the schema refuses a second commit or a second ad."""
     names = ", ".join(_LISTING_FIELDS)

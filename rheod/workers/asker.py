@@ -191,7 +191,8 @@ class Asker:
     async def _give_up(self, listing: Listing) -> None:
         error = (
             "Tradera has not said whether the ad is up: look for it in My Tradera"
-            f" (ad {listing.tradera_item_id}). rheod makes no second ad of this item by itself"
+            f" (ad {listing.tradera_item_id}) and say what you saw with rheod items settle."
+            " rheod makes no second ad of this item by itself"
         )
         _log.error("publishing in doubt", listing=listing.id, ad=listing.tradera_item_id)
         await self._books.write(lambda unit: publishing.in_doubt(unit, listing.id, error))

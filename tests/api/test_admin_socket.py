@@ -140,6 +140,17 @@ async def test_a_publish_is_ordered(api: Api, admin: aiohttp.ClientSession) -> N
     assert (await ask(admin, "POST", "/items/nobody/publish"))[0] == 404
 
 
+async def test_only_a_doubt_is_settled(api: Api, admin: aiohttp.ClientSession) -> None:
+    """What `rheod items settle` says reaches the catalogue; a body without a word is refused."""
+    await api.call("PUT", "/integration/v1/items/A1", GOOD)
+    for body in ({"live": 12}, {"live": False}):
+        status, error = await ask(admin, "POST", "/items/A1/settle", body)
+        assert (status, error["error"]) == (409, "Nothing is in doubt about this item's ad")
+    for wrong in ({}, {"live": None}, {"live": 0}, {"live": "12"}, {"live": True}, {"live": 2**63}):
+        assert (await ask(admin, "POST", "/items/A1/settle", wrong))[0] == 422
+    assert (await ask(admin, "POST", "/items/nobody/settle", {"live": 12}))[0] == 404
+
+
 async def test_status_and_version_are_told(admin: aiohttp.ClientSession) -> None:
     """The daemon says what runs and which version it is."""
     assert await ask(admin, "GET", "/status") == (200, {"running": True})

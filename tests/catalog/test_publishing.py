@@ -9,6 +9,7 @@ import pytest
 from rheod.catalog import publishing
 from rheod.catalog.publishing import Plan
 from rheod.catalog.unit import UnitOfWork
+from rheod.domain.errors import Refused
 from rheod.domain.model import EndWish, JobKind, Listing, ListingState, RheoStatus, TraderaStatus
 from rheod.store import items
 from tests.catalog.selling import SCHEDULE, Shop
@@ -220,7 +221,8 @@ async def test_a_listing_in_doubt_blocks_a_second_and_may_still_go_live(shop: Sh
         await do(shop, lambda unit: publishing.in_doubt(unit, listing.id, "look in My Tradera"))
     assert (await shop.events(listing.item_id)).count("listing.failed") == 1
     assert await shop.database.read(lambda db: items.waiting_listings(db, shop.account_id)) == []
-    assert (await shop.publish()).startswith("Nothing to do")
+    with pytest.raises(Refused, match="rheod items settle"):
+        await shop.publish()
     await shop.put(title="Fat")
     assert (await shop.listing()).generation == 1
     await do(shop, lambda unit: publishing.went_live(unit, listing.id, "u"))
