@@ -21,6 +21,8 @@ from rheod.api.admin import build_admin, start_admin
 from rheod.api.front import Limits
 from rheod.api.parts import AdminParts, ApiParts, Rates
 from rheod.assembly import Core, Machinery, build_core, build_machinery, hook_url_check
+from rheod.catalog.figures import Figures
+from rheod.catalog.shipping import Shipping
 from rheod.clients.addresses import check_url
 from rheod.domain import crash
 from rheod.domain.errors import RheodError
@@ -163,9 +165,13 @@ async def _run_loops(core: Core, machinery: Machinery, running: _Running) -> Non
         if machinery.poller is not None:
             work.append(start("push", machinery.poller.run()))
         beat = Heartbeat(beat=running.notifier.watchdog, alive=_store_answers(core.database), every_s=_BEAT_S)
-        keep_days = core.settings.retention.deliveries_days
+        retention = core.settings.retention
         upkeep = Upkeep(
-            database=core.database, now=core.now, save_uses=core.keys.save_uses, keep_days=keep_days
+            database=core.database,
+            now=core.now,
+            save_uses=core.keys.save_uses,
+            keep_days=retention.deliveries_days,
+            orders_days=retention.orders_days,
         )
         timekeeper = Timekeeper(clock=core.now, database=core.database)
         chores = [
@@ -261,6 +267,8 @@ def api_parts(core: Core, life: Life) -> ApiParts:
         inventory=core.inventory,
         batches=core.batches,
         endpoints=core.endpoints,
+        shipping=Shipping(books=core.books),
+        figures=Figures(books=core.books, fee_percent=settings.analytics.fee_percent),
         keys=core.keys,
         default_account=core.default_account,
         account_of_reference=core.accounts.get,
@@ -285,6 +293,7 @@ def api_parts(core: Core, life: Life) -> ApiParts:
             get=limits.get_per_s,
             delete=limits.delete_per_s,
             batch=limits.batch_per_s,
+            tracking=limits.tracking_per_s,
         ),
         trusted_proxies=[str(network) for network in settings.server.trusted_proxies],
         body_deadline_s=settings.server.body_timeout_s,

@@ -55,6 +55,7 @@ from rheod.workers.lane import Bells, ByDueTime, ByUrgency, Lane
 from rheod.workers.order_reader import OrderReader, ReconcileOptions
 from rheod.workers.publisher import Publisher, PublishOptions
 from rheod.workers.push_poller import PushPoller
+from rheod.workers.shipper import Shipper
 from rheod.workers.tradera_desk import TraderaDesk
 from rheod.workers.upkeep import LoopWatch
 
@@ -308,6 +309,7 @@ def _tradera_lane(core: Core, client: TraderaClient, account_id: str, seller: Se
             sellers=core.sellers,
             options=ReconcileOptions(interval_ms=round(interval_s * 1000)),
         ),
+        shipper=Shipper(books=core.books, calls=calls),
     )
     return Lane(
         name=f"tradera:{seller.user_id}",

@@ -102,6 +102,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_config_commands(commands.group("config", "check and show the settings"))
     _add_keys(commands)
     _add_items(commands.group("items", "see and publish items"))
+    _add_orders(commands.group("orders", "see what was sold"))
     commands.add("status", "what runs, what waits and until when", "rheod.commands.status:show", data=True)
     commands.add("version", "the version of this program", "rheod.cli:version", data=True)
     return parser
@@ -178,6 +179,13 @@ def _add_items(items: _Commands) -> None:
         "--not-live", action="store_true", help="there is no such ad; it may be published again"
     )
     settle.add_argument("--yes", action="store_true", help="do not ask back")
+
+
+def _add_orders(orders: _Commands) -> None:
+    listing = orders.add("list", "orders, the newest first", "rheod.commands.orders:listing", data=True)
+    listing.add_argument("--unmatched", action="store_true", help="only sales of what rheod does not know")
+    listing.add_argument("--limit", type=int, default=100, help="at most so many (1-1000, default 100)")
+    listing.add_argument("--cursor", metavar="POSITION", help="go on where an earlier list ended")
 
 
 def _port(text: str) -> int:

@@ -213,6 +213,7 @@ class Limits(Section):
     get_per_s: PerSecond = 30
     delete_per_s: PerSecond = 10
     batch_per_s: PerSecond = 2
+    tracking_per_s: PerSecond = 10
 
 
 class Log(Section):
@@ -229,7 +230,7 @@ class Analytics(Section):
 
 
 class Retention(Section):
-    """How many days deliveries and orders are kept; orders lose their personal data after that."""
+    """How many days deliveries are kept, and after how many personal data is erased; what an order came to stays."""
 
     deliveries_days: int = Field(default=90, ge=1, le=3_650)
     orders_days: int = Field(default=730, ge=1, le=3_650)

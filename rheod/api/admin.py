@@ -22,6 +22,7 @@ from rheod.api.external_id import read_external_id
 from rheod.api.field_errors import raise_if_any
 from rheod.api.front import SHUTDOWN_S
 from rheod.api.middleware import error_answers, request_line
+from rheod.api.orders import OrderCalls
 from rheod.api.partner_account import named_account, require_writable
 from rheod.api.replies import Done, reply
 from rheod.api.replies_items import ItemLines, OwnItemReply, item_line, item_reply
@@ -110,6 +111,10 @@ class AdminCalls:
         message = await self._api.catalog.settle_listing(account_id, _id_of(request), ad_id)
         return reply(202, Done(message=message))
 
+    async def list_orders(self, request: web.Request) -> web.Response:
+        """GET /orders?unmatched=&limit=&cursor=: newest first, as the owner's list in the API."""
+        return await OrderCalls(parts=self._api).list_for(request, self._account(request))
+
     async def status(self, _request: web.Request) -> web.Response:
         """GET /status: what runs, what waits and until when."""
         return answer(200, await self._parts.status())
@@ -138,6 +143,7 @@ def build_admin(parts: AdminParts) -> web.Application:
             ("GET", ITEM, calls.show_item),
             ("POST", f"{ITEM}/publish", calls.publish_item),
             ("POST", f"{ITEM}/settle", calls.settle_item),
+            ("GET", "/orders", calls.list_orders),
             ("GET", "/status", calls.status),
             ("GET", "/version", calls.version),
         ],

@@ -25,7 +25,9 @@ def write(*parts: int | str) -> str:
 def read(text: str, *types: type) -> tuple[Any, ...]:
     """The parts as `write` got them, of these types. Refused (BAD_REQUEST) when it is no cursor of this list."""
     try:
-        parts = json.loads(base64.b64decode(text.encode() + b"==", altchars=b"-_", validate=True))
+        parts = json.loads(
+            base64.b64decode(text.encode() + b"=" * (-len(text) % 4), altchars=b"-_", validate=True)
+        )
     except (ValueError, binascii.Error, RecursionError):
         parts = None
     fits = (

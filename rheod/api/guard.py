@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from rheod.store.keys import ApiKey
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-CallKind = Literal["put", "price", "status", "get", "delete", "batch", "categories"]
+CallKind = Literal["put", "price", "status", "get", "delete", "batch", "categories", "tracking"]
 """The kinds of calls, each with a bucket of its own: the names of `Rates`."""
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network

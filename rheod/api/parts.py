@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from rheod.api.wire import UrlCheck
     from rheod.catalog.batch import BatchPut
     from rheod.catalog.endpoints import Endpoints
+    from rheod.catalog.figures import Figures
     from rheod.catalog.inventory import Inventory
     from rheod.catalog.items import Catalog
+    from rheod.catalog.shipping import Shipping
     from rheod.store.keys import KeyRing
 
 
@@ -32,6 +34,7 @@ class Rates:
     get: float = 30
     delete: float = 10
     batch: float = 2
+    tracking: float = 10
     categories: float = 10
     strangers: float = 10
 
@@ -55,6 +58,8 @@ class ApiParts:
     inventory: Inventory
     batches: BatchPut
     endpoints: Endpoints
+    shipping: Shipping
+    figures: Figures
     keys: KeyRing
     default_account: str
     account_of_reference: Callable[[str], str | None]

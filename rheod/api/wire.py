@@ -15,7 +15,7 @@ from pydantic import Field, StringConstraints, ValidationError
 from rheod.api.field_errors import from_pydantic, raise_if_any
 from rheod.api.strict_json import dotted, is_clean, text_errors
 from rheod.api.wire_domains import read_domain
-from rheod.api.wire_types import Cost, Moment, Name255, Price, Text255, Title, Version, Weight, Wire
+from rheod.api.wire_types import Cost, Moment, Name255, Price, Shown, Text255, Title, Version, Weight, Wire
 from rheod.domain.errors import FieldError, Refused
 from rheod.domain.model import ItemSpec, ItemType, Json, TraderaWish
 
@@ -88,6 +88,13 @@ class WebhookUrlBody(Wire):
     """PUT of the webhook settings; null, which must be given, turns webhooks off."""
 
     webhook_url: str | None
+
+
+class TrackingBody(Wire):
+    """A parcel of an order: who carries it, and its number there."""
+
+    carrier: Annotated[Shown, Field(examples=["postnord"])]
+    tracking_number: Annotated[Shown, Field(examples=["SE123456789SE"])]
 
 
 class KeyBody(Wire):

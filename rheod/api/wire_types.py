@@ -137,5 +137,7 @@ Number = Annotated[float, BeforeValidator(_numeric)]
 Title = Annotated[str, StringConstraints(max_length=255), AfterValidator(_title)]
 Text255 = Annotated[str, StringConstraints(max_length=255)]
 Name255 = Annotated[str, StringConstraints(min_length=1, max_length=255)]
+Shown = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
+"""A short text for people, such as a carrier's name; blanks around it do not count."""
 Version = Annotated[str, AfterValidator(_semver)]
 Moment = Annotated[int, PlainValidator(_moment), WithJsonSchema({"type": "string", "format": "date-time"})]

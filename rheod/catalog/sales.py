@@ -184,7 +184,7 @@ def _sell(unit: UnitOfWork, account_id: str, order: Order, line: OrderLine, sell
         assert change.listing is not None
         listing = change.listing
     item = items.by_id(unit.db, listing.item_id)
-    orders.match(unit.db, order.order_id, line.tradera_item_id, item.id)
+    orders.match(unit.db, order.order_id, line.tradera_item_id, item)
     price = line.unit_price_ore * max(line.quantity, 1)
     change = unit.apply(item, listing, Sold(order_id=order.order_id, price_ore=price, at=unit.now))
     _take_down_newer(unit, change.item, listing)

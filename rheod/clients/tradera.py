@@ -50,6 +50,7 @@ __all__ = [
 ]
 
 _LAST_UPDATED = 1
+_NEW_AND_UPDATED = 4
 
 T = TypeVar("T")
 
@@ -175,8 +176,17 @@ class TraderaClient:
         return self._read(call, words.read_listed_all, await self._ask(call))
 
     async def ship(self, seller: Seller, order_id: int) -> None:
-        """Mark an order as shipped; may be repeated."""
+        """Mark an order as shipped. After Unanswered look at `shipped_ads` before repeating it."""
         await self._done(Call(what="ship", method="POST", path=f"/orders/{order_id}/ship", seller=seller))
+
+    async def shipped_ads(self, seller: Seller, from_ms: int, to_ms: int) -> set[int]:
+        """Ads whose sales, made or changed in a period (ms UTC), are marked as shipped: an order does not say so."""
+        period = {"minTransactionDate": rfc3339_ms(from_ms), "maxTransactionDate": rfc3339_ms(to_ms)}
+        path = "/listings/seller-transactions?" + urlencode({**period, "filter": _NEW_AND_UPDATED})
+        call = Call(
+            what="seller-transactions", method="GET", path=path, seller=seller, limit=LIST_ANSWER_BYTES
+        )
+        return self._read(call, words.read_shipped, await self._ask(call))
 
     async def me(self, seller: Seller) -> Member:
         """Whose token it is: the cheapest proof that it works."""

@@ -174,6 +174,17 @@ def read_orders(answer: Any) -> list[Order]:
     return [_order(entry) for entry in entries_of(answer, "orders")]
 
 
+def read_shipped(answer: Any) -> set[int]:
+    """Of `Transaction[]` the ads marked as shipped: where an ad was sold several times, each of its sales is."""
+    marked: dict[int, bool] = {}
+    for entry in entries_of(answer, "seller-transactions"):
+        item = entry.get("item")
+        ad = whole(item.get("id")) if isinstance(item, dict) else None
+        if ad:
+            marked[ad] = marked.get(ad, True) and flag(entry.get("isMarkedAsShipped")) is True
+    return {ad for ad, shipped in marked.items() if shipped}
+
+
 def read_member(answer: Any) -> Member:
     """`users/me`, of which only number and alias are kept."""
     fields = fields_of(answer, "users/me")

@@ -15,8 +15,8 @@ WINDOW_MS = 24 * 3600 * 1000
 PROBE_MS = 3600 * 1000
 """After a 429 a class is tried again at most once an hour."""
 
-RESERVED_FOR = frozenset({CallClass.END, CallClass.ORDERS})
-"""Only these may use the reserved share: a publishing burst must never block a withdrawal or a sale."""
+RESERVED_FOR = frozenset({CallClass.END, CallClass.ORDERS, CallClass.SHIP})
+"""Only these may use the reserved share: a publishing burst must never block a withdrawal, a sale or its parcel."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

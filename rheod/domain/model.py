@@ -114,6 +114,7 @@ class JobKind(StrEnum):
     RESULTS = "results"  # account id: asks for all waiting listings in one call
     ORDERS = "orders"  # account id: looks up all orders in the inbox in one call
     RECONCILE = "reconcile"  # account id
+    SHIP = "ship"  # order id: marks it as shipped
     CLOSE = "close"  # inbox id of an ItemClosed
     DELIVER = "deliver"  # "<notice seq>:<endpoint id>"
 
@@ -123,6 +124,7 @@ class CallClass(StrEnum):
 
     END = "end"
     ORDERS = "orders"
+    SHIP = "ship"
     RESULTS = "results"
     PRICE = "price"
     PUBLISH = "publish"
@@ -144,6 +146,8 @@ class EventType(StrEnum):
     ITEM_UNLISTED = "item.unlisted"
     LISTING_SETTLED = "listing.settled"
     ITEM_DELETED = "item.deleted"
+    ORDER_SHIPPED = "order.shipped"
+    ORDER_SHIP_FAILED = "order.ship_failed"
 
 
 WEBHOOK_EVENTS = frozenset(

@@ -204,6 +204,10 @@ class TraderaSimulator:
         """Mark an order paid through Tradera; KeyError when unknown."""
         self.order_book.pay(order_id)
 
+    def ship(self, order_id: int) -> None:
+        """The seller marks an order as shipped in My Tradera; KeyError when unknown."""
+        self.order_book.ship(self.orders[order_id])
+
     def list_by_hand(self, *, seller_id: int, title: str, price: int = 100) -> int:
         """Put up a listing that rheod did not make, as a seller does in My Tradera; answers its item id."""
         listing = self.market.create(

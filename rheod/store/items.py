@@ -21,6 +21,7 @@ from rheod.domain.model import (
     TraderaStatus,
     TraderaWish,
 )
+from rheod.domain.taxonomy import OTHER
 from rheod.store import codes
 
 _COLUMNS_OF_SPEC = ("type", "title", "price_ore", "parent_external_id")
@@ -127,12 +128,12 @@ def count_children(db: sqlite3.Connection, account_id: str, parent_external_id: 
 def save(db: sqlite3.Connection, item: Item, *, removed_at: int | None = None) -> None:
     """Insert the item, or replace what may change of it."""
     row = db.execute(
-        "INSERT INTO items (id, account_id, external_id, type, title, price_ore, parent_external_id, rheo_status,"
+        "INSERT INTO items (id, account_id, external_id, type, title, price_ore, domain, parent_external_id, rheo_status,"
         " tradera_status, version, spec, last_error, delete_requested, removed_at, created_at, updated_at)"
-        " VALUES (:id, :account_id, :external_id, :type, :title, :price_ore, :parent, :rheo_status,"
+        " VALUES (:id, :account_id, :external_id, :type, :title, :price_ore, :domain, :parent, :rheo_status,"
         " :tradera_status, :version, :spec, :last_error, :delete_requested, :removed_at, :created_at, :updated_at)"
         " ON CONFLICT (id) DO UPDATE SET type = excluded.type, title = excluded.title,"
-        " price_ore = excluded.price_ore, parent_external_id = excluded.parent_external_id,"
+        " price_ore = excluded.price_ore, domain = excluded.domain, parent_external_id = excluded.parent_external_id,"
         " rheo_status = excluded.rheo_status, tradera_status = excluded.tradera_status, version = excluded.version,"
         " spec = excluded.spec, last_error = excluded.last_error, delete_requested = excluded.delete_requested,"
         " removed_at = coalesce(removed_at, excluded.removed_at), updated_at = excluded.updated_at"
@@ -144,6 +145,7 @@ def save(db: sqlite3.Connection, item: Item, *, removed_at: int | None = None) -
             "type": item.spec.type,
             "title": item.spec.title,
             "price_ore": item.spec.price_ore,
+            "domain": item.spec.domain or OTHER,
             "parent": item.spec.parent_external_id,
             "rheo_status": item.rheo_status,
             "tradera_status": item.tradera_status,

@@ -17,6 +17,7 @@ CLASSES = tuple(CallClass)
 CLASS_OF: Mapping[JobKind, CallClass] = {
     JobKind.END: CallClass.END,
     JobKind.ORDERS: CallClass.ORDERS,
+    JobKind.SHIP: CallClass.SHIP,
     JobKind.RESULTS: CallClass.RESULTS,
     JobKind.REPRICE: CallClass.PRICE,
     JobKind.PUBLISH: CallClass.PUBLISH,

@@ -4,43 +4,103 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from rheod.domain.model import Order
+from rheod.domain.model import Item, Json, Order
+from rheod.domain.months import month_of
+from rheod.domain.taxonomy import OTHER
+from rheod.store import shipments
+from rheod.store.shipments import Shipment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptLine:
+    """A line of an order as it is kept; no item: a sale of something rheod does not know."""
+
+    tradera_item_id: int
+    item_id: str | None
+    external_id: str | None
+    title: str
+    quantity: int
+    unit_price_ore: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptOrder:
+    """An order as it is kept: `buyer` is None once erased, `shipments` are oldest first, times in ms UTC."""
+
+    order_id: int
+    account_id: str
+    subtotal_ore: int
+    buyer: Json | None
+    created_at: int
+    paid_at: int | None
+    ship_sent_at: int | None
+    shipped_at: int | None
+    ship_error: str | None
+    erased_at: int | None
+    lines: tuple[KeptLine, ...] = ()
+    shipments: tuple[Shipment, ...] = ()
 
 
 def save(db: sqlite3.Connection, account_id: str, order: Order, *, now: int) -> None:
-    """Keep an order, or what has changed of it since."""
+    """Keep an order, or what has changed of it since; a buyer that was erased stays erased."""
+    month = month_of(order.created_at)
     db.execute(
-        "INSERT INTO orders (order_id, account_id, subtotal_ore, buyer, paid_at, created_at, updated_at, received_at)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (order_id) DO UPDATE SET subtotal_ore = excluded.subtotal_ore,"
-        " buyer = excluded.buyer, paid_at = coalesce(excluded.paid_at, paid_at), updated_at = excluded.updated_at",
-        (
-            order.order_id,
-            account_id,
-            order.subtotal_ore,
-            json.dumps(dict(order.buyer), ensure_ascii=False),
-            order.paid_at,
-            order.created_at,
-            order.updated_at,
-            now,
-        ),
+        "INSERT INTO orders (order_id, account_id, subtotal_ore, month, buyer, paid_at, created_at, updated_at,"
+        " received_at) VALUES (:id, :account, :subtotal, :month, :buyer, :paid_at, :created_at, :updated_at, :now)"
+        " ON CONFLICT (order_id) DO UPDATE SET subtotal_ore = excluded.subtotal_ore,"
+        " buyer = CASE WHEN erased_at IS NULL THEN excluded.buyer ELSE buyer END,"
+        " paid_at = coalesce(excluded.paid_at, paid_at), updated_at = excluded.updated_at",
+        {
+            "id": order.order_id,
+            "account": account_id,
+            "subtotal": order.subtotal_ore,
+            "month": month,
+            "buyer": json.dumps(dict(order.buyer), ensure_ascii=False),
+            "paid_at": order.paid_at,
+            "created_at": order.created_at,
+            "updated_at": order.updated_at,
+            "now": now,
+        },
     )
     db.executemany(
-        "INSERT INTO order_lines (order_id, tradera_item_id, quantity, unit_price_ore, title) VALUES (?, ?, ?, ?, ?)"
+        "INSERT INTO order_lines (order_id, tradera_item_id, account_id, month, quantity, unit_price_ore, title)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?)"
         " ON CONFLICT DO UPDATE SET quantity = excluded.quantity, unit_price_ore = excluded.unit_price_ore",
         [
-            (order.order_id, line.tradera_item_id, line.quantity, line.unit_price_ore, line.title)
+            (
+                order.order_id,
+                line.tradera_item_id,
+                account_id,
+                month,
+                line.quantity,
+                line.unit_price_ore,
+                line.title,
+            )
             for line in order.lines
         ],
     )
+    _sum_up(db, order.order_id)
 
 
-def match(db: sqlite3.Connection, order_id: int, tradera_item_id: int, item_id: str) -> None:
-    """Note that a line of the order is the sale of that item."""
+def _sum_up(db: sqlite3.Connection, order_id: int) -> None:
+    """What the order brings for known items, beside it, so that the figures need not read its lines."""
     db.execute(
-        "UPDATE order_lines SET item_id = ? WHERE order_id = ? AND tradera_item_id = ?",
-        (item_id, order_id, tradera_item_id),
+        "UPDATE orders SET known_ore = (SELECT sum(quantity * unit_price_ore) FROM order_lines"
+        " WHERE order_id = orders.order_id AND item_id IS NOT NULL) WHERE order_id = ?",
+        (order_id,),
     )
+
+
+def match(db: sqlite3.Connection, order_id: int, tradera_item_id: int, item: Item) -> None:
+    """Note that a line of the order is the sale of that item, and of what domain it is."""
+    db.execute(
+        "UPDATE order_lines SET item_id = ?, domain = coalesce(domain, ?) WHERE order_id = ? AND tradera_item_id = ?",
+        (item.id, item.spec.domain or OTHER, order_id, tradera_item_id),
+    )
+    _sum_up(db, order_id)
 
 
 def exists_for_ad(db: sqlite3.Connection, tradera_item_id: int) -> bool:
@@ -64,3 +124,91 @@ def unmatched_count(db: sqlite3.Connection) -> int:
     """How many order lines are sales of something rheod does not know."""
     count: int = db.execute("SELECT count(*) FROM order_lines WHERE item_id IS NULL").fetchone()[0]
     return count
+
+
+_COLUMNS = "order_id, account_id, subtotal_ore, buyer, created_at, paid_at, ship_sent_at, shipped_at, ship_error, erased_at"
+
+
+def find(db: sqlite3.Connection, order_id: int) -> KeptOrder | None:
+    """The order of this number with its lines and parcels."""
+    found = _whole(
+        db, db.execute(f"SELECT {_COLUMNS} FROM orders WHERE order_id = ?", (order_id,)).fetchall()
+    )
+    return found[0] if found else None
+
+
+def page(
+    db: sqlite3.Connection, account_id: str, *, unmatched: bool, limit: int, before: tuple[int, int]
+) -> list[KeptOrder]:
+    """Orders made before (created_at, order_id), the newest first; `unmatched`: only with a line nobody knows."""
+    only = (
+        " AND EXISTS (SELECT 1 FROM order_lines lines WHERE lines.account_id = orders.account_id"
+        " AND lines.order_id = orders.order_id AND lines.item_id IS NULL)"
+    )
+    rows = db.execute(
+        f"SELECT {_COLUMNS} FROM orders WHERE account_id = ? AND (created_at, order_id) < (?, ?)"
+        f"{only if unmatched else ''} ORDER BY created_at DESC, order_id DESC LIMIT ?",
+        (account_id, *before, limit),
+    )
+    return _whole(db, rows.fetchall())
+
+
+def _whole(db: sqlite3.Connection, rows: Sequence[sqlite3.Row]) -> list[KeptOrder]:
+    return [
+        KeptOrder(
+            **{
+                **dict(row),
+                "buyer": json.loads(row["buyer"]) if row["erased_at"] is None else None,
+                "lines": _lines(db, row["order_id"]),
+                "shipments": shipments.of_order(db, row["order_id"]),
+            }
+        )
+        for row in rows
+    ]
+
+
+def _lines(db: sqlite3.Connection, order_id: int) -> tuple[KeptLine, ...]:
+    rows = db.execute(
+        "SELECT tradera_item_id, item_id, external_id, order_lines.title, quantity, unit_price_ore FROM order_lines"
+        " LEFT JOIN items ON items.id = item_id WHERE order_id = ? ORDER BY tradera_item_id",
+        (order_id,),
+    )
+    return tuple(KeptLine(**dict(row)) for row in rows.fetchall())
+
+
+def open_with_ads(db: sqlite3.Connection, account_id: str, ads: Sequence[int]) -> list[int]:
+    """Orders not known to be shipped whose every line is one of these ads."""
+    rows = db.execute(
+        "SELECT order_id FROM orders WHERE account_id = :account AND shipped_at IS NULL AND order_id IN"
+        " (SELECT order_id FROM order_lines WHERE tradera_item_id IN (SELECT value FROM json_each(:ads)))"
+        " AND NOT EXISTS (SELECT 1 FROM order_lines lines WHERE lines.order_id = orders.order_id"
+        " AND lines.tradera_item_id NOT IN (SELECT value FROM json_each(:ads)))",
+        {"account": account_id, "ads": json.dumps(list(ads))},
+    )
+    return [row["order_id"] for row in rows.fetchall()]
+
+
+def oldest_to_ship(db: sqlite3.Connection, account_id: str, *, since: int, before: int) -> int | None:
+    """When the oldest order of known items was received (ms) that is not known to be shipped, of those in this time."""
+    row = db.execute(
+        "SELECT min(received_at) FROM orders WHERE account_id = ? AND shipped_at IS NULL AND known_ore IS NOT NULL"
+        " AND received_at BETWEEN ? AND ?",
+        (account_id, since, before),
+    ).fetchone()
+    at: int | None = row[0]
+    return at
+
+
+def note_ship_sent(db: sqlite3.Connection, order_id: int, *, now: int) -> None:
+    """A call to mark the order as shipped is about to be made."""
+    db.execute("UPDATE orders SET ship_sent_at = ?, ship_error = NULL WHERE order_id = ?", (now, order_id))
+
+
+def note_shipped(db: sqlite3.Connection, order_id: int, *, now: int) -> None:
+    """Tradera has the order as shipped."""
+    db.execute("UPDATE orders SET shipped_at = ?, ship_error = NULL WHERE order_id = ?", (now, order_id))
+
+
+def note_ship_error(db: sqlite3.Connection, order_id: int, error: str) -> None:
+    """Tradera does not mark the order as shipped."""
+    db.execute("UPDATE orders SET ship_error = ? WHERE order_id = ?", (error, order_id))

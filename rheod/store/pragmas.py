@@ -18,7 +18,7 @@ _EVERY = (
     "synchronous=FULL",
 )
 _READER = ("query_only=ON",)
-_WRITER = ("journal_mode=WAL", "wal_autocheckpoint=1000", "journal_size_limit=67108864")
+_WRITER = ("journal_mode=WAL", "wal_autocheckpoint=1000", "journal_size_limit=67108864", "secure_delete=ON")
 
 
 def prepare(db: sqlite3.Connection, *, read_only: bool) -> None:

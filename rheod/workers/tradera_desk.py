@@ -15,6 +15,7 @@ from rheod.workers.calls import NotNow, TraderaCalls
 from rheod.workers.lane import ClassWaits, Done, Held, LaneWaits, Outcome, PutOff
 from rheod.workers.order_reader import OrderReader
 from rheod.workers.publisher import Publisher
+from rheod.workers.shipper import Shipper
 
 
 class TraderaDesk:
@@ -28,15 +29,19 @@ class TraderaDesk:
         asker: Asker,
         keeper: AdKeeper,
         reader: OrderReader,
+        shipper: Shipper,
     ) -> None:
         self._calls = calls
+        self._reader = reader
+        self._shipper = shipper
         self._workers: Mapping[JobKind, Callable[[Job], Awaitable[Outcome]]] = {
             JobKind.PUBLISH: publisher.publish,
             JobKind.RESULTS: asker.ask,
             JobKind.REPRICE: keeper.reprice,
             JobKind.END: keeper.end,
             JobKind.ORDERS: reader.look_up,
-            JobKind.RECONCILE: reader.reconcile,
+            JobKind.RECONCILE: self._reconcile,
+            JobKind.SHIP: shipper.ship,
         }
 
     async def work(self, job: Job) -> Outcome:
@@ -55,4 +60,9 @@ class TraderaDesk:
             return Held(str(error))
         if isinstance(outcome, Done | PutOff):
             return replace(outcome, answered=self._calls.answers_heard > heard)
+        return outcome
+
+    async def _reconcile(self, job: Job) -> Outcome:
+        outcome = await self._reader.reconcile(job)
+        await self._shipper.look_around()
         return outcome

@@ -11,11 +11,13 @@ from functools import partial
 import structlog
 
 from rheod.domain.errors import StoreUnavailable
-from rheod.store import deliveries
+from rheod.store import deliveries, erasure
 from rheod.store.database import Database
 
 _log = structlog.get_logger(__name__)
 _DAY_MS = 24 * 3600 * 1000
+_A_ROUND = 1000
+"""Rows dropped or erased at once, so that a large backlog holds nobody up."""
 LOG_ALARM_BYTES = 64 * 1024 * 1024
 """A write-ahead log of this size means that somebody has been reading for long: a backup that hangs (G8)."""
 
@@ -62,7 +64,10 @@ class LoopWatch:
 
 
 class Upkeep:
-    """Chores every `every_s`; each is short and may fail without harm."""
+    """Chores every `every_s`; each is short and may fail without harm.
+
+    `keep_days` are those of the delivery log, `orders_days` those after which personal data is erased.
+    """
 
     def __init__(
         self,
@@ -71,12 +76,14 @@ class Upkeep:
         now: Callable[[], int],
         save_uses: Callable[[], Awaitable[None]],
         keep_days: int,
+        orders_days: int,
         every_s: float = 60.0,
     ) -> None:
         self._database = database
         self._now = now
         self._save_uses = save_uses
         self._keep_days = keep_days
+        self._orders_days = orders_days
         self._every_s = every_s
         self._log_is_long = False
 
@@ -88,9 +95,20 @@ class Upkeep:
             try:
                 await self._save_uses()
                 before = self._now() - self._keep_days * _DAY_MS
-                await self._database.write(partial(deliveries.drop_old_deliveries, before=before, limit=1000))
+                await self._database.write(
+                    partial(deliveries.drop_old_deliveries, before=before, limit=_A_ROUND)
+                )
+                await self._erase()
             except StoreUnavailable as error:
                 _log.warning("upkeep waits for the store", reason=str(error))
+
+    async def _erase(self) -> None:
+        """Forget who bought what and by which parcel, once `orders_days` have passed."""
+        now = self._now()
+        before = now - self._orders_days * _DAY_MS
+        erased = await self._database.write(partial(erasure.erase, before=before, limit=_A_ROUND, now=now))
+        if erased:
+            _log.info("personal data erased", rows=erased)
 
     def _watch_log(self) -> None:
         """Say once when the write-ahead log has become long, and once when it is short again."""

@@ -17,8 +17,10 @@ from yarl import URL
 from rheod.api.parts import ApiParts, Rates
 from rheod.catalog.batch import BatchPut
 from rheod.catalog.endpoints import Endpoints
+from rheod.catalog.figures import Figures
 from rheod.catalog.inventory import Inventory
 from rheod.catalog.items import Catalog, Forecast
+from rheod.catalog.shipping import Shipping
 from rheod.catalog.unit import Books
 from rheod.store import accounts
 from rheod.store.database import Database
@@ -28,7 +30,15 @@ NOW_MS = 1_779_789_600_000
 """2026-05-26T10:00:00Z."""
 
 FAST = Rates(
-    put=1000, price=1000, status=1000, get=1000, delete=1000, batch=1000, categories=1000, strangers=1000
+    put=1000,
+    price=1000,
+    status=1000,
+    get=1000,
+    delete=1000,
+    batch=1000,
+    categories=1000,
+    tracking=1000,
+    strangers=1000,
 )
 
 
@@ -162,6 +172,8 @@ async def made_parts(database: Database, folder: Path, clock: Clock) -> tuple[Ap
         inventory=Inventory(books=books, site_url="https://tradera.example"),
         batches=BatchPut(books=books),
         endpoints=endpoints,
+        shipping=Shipping(books=books),
+        figures=Figures(books=books, fee_percent=0),
         keys=await KeyRing.load(database, now=lambda: NOW_MS),
         default_account=ids[""],
         account_of_reference={name: ids[name] for name in ("member-1", "member-2")}.get,

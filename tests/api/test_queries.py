@@ -54,8 +54,10 @@ def test_a_wrong_parameter_is_named(query: str, name: str) -> None:
 
 
 def test_a_cursor_comes_back_as_it_was() -> None:
-    """What was written is read again, with its types."""
+    """What was written is read again, with its types, however long it is."""
     assert cursors.read(cursors.write(1779789600123, "id-å"), int, str) == (1779789600123, "id-å")
+    for length in range(8):
+        assert cursors.read(cursors.write("x" * length), str) == ("x" * length,)
 
 
 @pytest.mark.parametrize(

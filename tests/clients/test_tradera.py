@@ -274,6 +274,13 @@ async def test_the_smaller_calls_speak_their_paths() -> None:
     assert request.line.startswith("GET /v4/listings/seller-items?minEndDate=2026-11-01T12")
     _, request = await one(reply(200, {"orderId": 5}), lambda client: client.ship(SELLER, 5))
     assert request.line == "POST /v4/orders/5/ship"
+    shipped, request = await one(
+        reply(200, [{"item": {"id": 22}, "isMarkedAsShipped": True}]),
+        lambda client: client.shipped_ads(SELLER, END_MS, END_MS + 60_000),
+    )
+    assert shipped == {22}
+    assert request.line.startswith("GET /v4/listings/seller-transactions?minTransactionDate=2026-11-01T12")
+    assert request.line.endswith("&filter=4")
     member, _ = await one(
         reply(200, {"id": 7, "alias": "shop", "email": "x"}), lambda client: client.me(SELLER)
     )

@@ -17,6 +17,7 @@ from rheod.clients.tradera_words import (
     read_member,
     read_orders,
     read_results,
+    read_shipped,
     read_updated,
 )
 
@@ -190,6 +191,16 @@ def test_a_paid_order_says_when() -> None:
     """The payment's own date counts."""
     (order,) = read_orders([{**ORDER, "sellerOrderPayments": [{"paidDate": END + "Z"}]}])
     assert order.paid_at == END_MS
+
+
+def test_an_ad_is_shipped_when_each_of_its_sales_is() -> None:
+    """Nulls, strangers and half-told transactions are no proof."""
+    told = [(22, True), (23, True), (23, False), (24, None), (None, True)]
+    answer: list[dict[str, Any]] = [
+        {"item": {"id": ad}, "isMarkedAsShipped": shipped, "buyer": None} for ad, shipped in told
+    ]
+    assert read_shipped([*answer, {"item": None}, {"isMarkedAsShipped": True}]) == {22}
+    assert read_shipped(None) == set()
 
 
 def test_the_smaller_answers_are_read() -> None:

@@ -19,10 +19,14 @@ def _most_in_any_day(calls: list[int]) -> int:
     return max(sum(end - WINDOW_MS < at <= end for at in calls) for end in calls)
 
 
-def test_only_ending_and_orders_may_use_the_reserved_share() -> None:
+def test_only_ending_orders_and_parcels_may_use_the_reserved_share() -> None:
     """A publishing burst leaves a fifth of the calls for withdrawals and sales."""
     ceilings = {each: DEFAULT.ceiling(each) for each in CallClass}
-    assert ceilings == dict.fromkeys(CallClass, 80) | {CallClass.END: 100, CallClass.ORDERS: 100}
+    assert ceilings == dict.fromkeys(CallClass, 80) | {
+        CallClass.END: 100,
+        CallClass.ORDERS: 100,
+        CallClass.SHIP: 100,
+    }
     assert DEFAULT.reconcile_ceiling == 10
 
 

@@ -34,6 +34,7 @@ from rheod.workers.lane import Bells, ByDueTime, ByUrgency, Lane
 from rheod.workers.order_reader import OrderReader, ReconcileOptions
 from rheod.workers.publisher import Publisher, PublishOptions
 from rheod.workers.push_poller import PushPoller
+from rheod.workers.shipper import Shipper
 from rheod.workers.tradera_desk import TraderaDesk
 from tests.simulation.doze import Dozing
 from tests.simulation.faults import Faults
@@ -266,6 +267,7 @@ class Daemon:
                 sellers=self.sellers,
                 options=ReconcileOptions(interval_ms=interval_s * 1000),
             ),
+            shipper=Shipper(books=self.books, calls=calls),
         )
         return Lane(
             name=f"tradera:{member}",

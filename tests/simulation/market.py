@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from random import Random
 
 from rheod.clients.tradera_ad import FIXED_PRICE, Ad
+from rheod.clients.tradera_wire import Rejected
 from rheod.clients.tradera_words import ListedItem
 from rheod.domain.model import Order, OrderLine
 
@@ -88,6 +89,7 @@ class Market:
         self.requests: dict[int, Listed] = {}
         self.ads: dict[int, Listed] = {}
         self.orders: dict[int, tuple[int, Order]] = {}
+        self.shipped: set[int] = set()
         self.second_commits = 0
         self._wires = wires
         self._order_lag_ms = order_lag_ms
@@ -202,6 +204,13 @@ class Market:
         self._wires.push(
             {"Type": "OrderCreated", "OrderId": order_id, "SellerMemberId": sold[0].seller, "ItemIds": ids}
         )
+
+    def ship(self, seller: int, order_id: int) -> None:
+        """The seller has sent the order's ads; Rejected for an order that is not his."""
+        whose, order = self.orders.get(order_id, (None, None))
+        if order is None or whose != seller:
+            raise Rejected("The order was not found", status=404)
+        self.shipped |= {line.tradera_item_id for line in order.lines}
 
     def close(self, listed: Listed, reason: str) -> None:
         """Somebody closes an ad without a sale."""

@@ -170,6 +170,14 @@ class SimulatedTradera(TraderaClient):
             "seller_items", lambda: self._market.seller_items(seller.user_id, min_end_ms, max_end_ms)
         )
 
+    async def ship(self, seller: Seller, order_id: int) -> None:
+        """See TraderaClient."""
+        await self._call("ship", lambda: self._market.ship(seller.user_id, order_id))
+
+    async def shipped_ads(self, seller: Seller, from_ms: int, to_ms: int) -> set[int]:
+        """See TraderaClient."""
+        return await self._call("transactions", lambda: set(self._market.shipped))
+
     async def me(self, seller: Seller) -> Member:
         """See TraderaClient."""
         return await self._call("me", lambda: Member(user_id=seller.user_id, alias="seller"))

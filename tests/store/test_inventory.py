@@ -130,7 +130,7 @@ def test_the_figures_of_a_container_are_its_items(db: sqlite3.Connection) -> Non
     add_item(db, "inner", spec=inner, rheo_status=ACTIVE)
     line = OrderLine(tradera_item_id=5, quantity=1, unit_price_ore=12_500, title="Dörr")
     orders.save(db, "a", Order(order_id=1, created_at=1, updated_at=1, lines=(line,)), now=1)
-    orders.match(db, 1, 5, "p2")
+    orders.match(db, 1, 5, items.by_id(db, "p2"))
     found = inventory.figures(db, "a", "VIN")
     assert found.counts == {"active": 2, "sold": 2, "draft": 1}
     assert (found.listed_ore, found.sold_ore) == (20_000, 22_500)

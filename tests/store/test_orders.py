@@ -33,7 +33,7 @@ def test_a_line_nobody_knows_is_counted_until_it_is_matched(db: sqlite3.Connecti
     orders.save(db, "a", ORDER, now=1)
     assert orders.unmatched_count(db) == 1
     assert not orders.open_for_item(db, item.id)
-    orders.match(db, 7, 22, item.id)
+    orders.match(db, 7, 22, item)
     orders.save(db, "a", ORDER, now=2)
     assert orders.unmatched_count(db) == 0
     assert orders.open_for_item(db, item.id)
@@ -43,7 +43,7 @@ def test_a_shipped_order_is_no_longer_in_progress(db: sqlite3.Connection) -> Non
     """Its item may be removed."""
     item = add_item(db)
     orders.save(db, "a", ORDER, now=1)
-    orders.match(db, 7, 22, item.id)
+    orders.match(db, 7, 22, item)
     db.execute("UPDATE orders SET shipped_at = 9")
     assert not orders.open_for_item(db, item.id)
 

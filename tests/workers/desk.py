@@ -48,6 +48,7 @@ from rheod.workers.closer import Closer
 from rheod.workers.lane import Bells, ByDueTime, ByUrgency, Lane
 from rheod.workers.order_reader import OrderReader, ReconcileOptions
 from rheod.workers.publisher import Publisher, PublishOptions
+from rheod.workers.shipper import Shipper
 from rheod.workers.tradera_desk import TraderaDesk
 from tests.bookkeeping import Clock, rows
 from tests.workers.waiting import until
@@ -192,6 +193,7 @@ class Desk:
                 sellers=self.sellers,
                 options=ReconcileOptions(interval_ms=round(wishes.interval_s * 1000)),
             ),
+            shipper=Shipper(books=self.books, calls=self.calls),
         )
 
     async def _run(self) -> None:

@@ -122,7 +122,9 @@ async def test_old_attempts_are_dropped_and_key_uses_saved(desk: Desk) -> None:
     async def save() -> None:
         saved.append(1)
 
-    upkeep = Upkeep(database=desk.database, now=desk.clock, save_uses=save, keep_days=90, every_s=0.01)
+    upkeep = Upkeep(
+        database=desk.database, now=desk.clock, save_uses=save, keep_days=90, orders_days=730, every_s=0.01
+    )
     async with running(upkeep.run()):
         await until(lambda: len(saved) >= 2)
     left = await rows(desk.database, "SELECT created_at FROM deliveries")
@@ -138,7 +140,7 @@ async def test_a_chore_that_cannot_write_is_tried_again(database: Database, cloc
         if len(tries) == 1:
             raise StoreUnavailable("the disk is full")
 
-    upkeep = Upkeep(database=database, now=clock, save_uses=save, keep_days=90, every_s=0.01)
+    upkeep = Upkeep(database=database, now=clock, save_uses=save, keep_days=90, orders_days=730, every_s=0.01)
     async with running(upkeep.run()) as task:
         await until(lambda: len(tries) >= 3)
         assert not task.done()
@@ -151,7 +153,7 @@ async def test_a_long_log_is_told_once_and_so_is_its_end(database: Database, clo
         await asyncio.sleep(0)
 
     log = await database.read(lambda db: Path(db.execute("PRAGMA database_list").fetchone()["file"] + "-wal"))
-    upkeep = Upkeep(database=database, now=clock, save_uses=save, keep_days=90, every_s=0.01)
+    upkeep = Upkeep(database=database, now=clock, save_uses=save, keep_days=90, orders_days=730, every_s=0.01)
     with capture_logs() as logs:
         size = log.stat().st_size
         os.truncate(log, LOG_ALARM_BYTES + 1)  # beyond the last frame, where nobody reads

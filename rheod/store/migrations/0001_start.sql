@@ -19,6 +19,7 @@ CREATE TABLE items (
   type TEXT NOT NULL CHECK (type IN ('item', 'container')),
   title TEXT NOT NULL,
   price_ore INTEGER CHECK (price_ore > 0),
+  domain TEXT NOT NULL DEFAULT 'other',    -- as in spec, for the counts: a trigger may not read JSON
   parent_external_id TEXT,
   rheo_status TEXT NOT NULL CHECK (rheo_status IN ('draft', 'active', 'sold', 'not_listed', 'archived')),
   tradera_status TEXT CHECK (tradera_status IN ('pending_sync', 'active', 'sold', 'ended', 'sync_error')),
@@ -41,25 +42,32 @@ CREATE INDEX items_by_parent
   ON items (account_id, parent_external_id, updated_at, id, rheo_status, type, price_ore, removed_at)
   WHERE parent_external_id IS NOT NULL AND removed_at IS NULL;
 
--- how many items of each status an account has, kept by the triggers: counting 200,000 rows takes too long
+-- how many items of each status and kind an account has, kept by the triggers: counting 200,000 rows takes too long
 CREATE TABLE item_counts (
   account_id TEXT NOT NULL,
   rheo_status TEXT NOT NULL,
-  count INTEGER NOT NULL,
-  PRIMARY KEY (account_id, rheo_status)
+  type TEXT NOT NULL,
+  domain TEXT NOT NULL,
+  count INTEGER NOT NULL CHECK (count >= 0),
+  PRIMARY KEY (account_id, rheo_status, type, domain)
 ) STRICT, WITHOUT ROWID;
 CREATE TRIGGER items_counted_in AFTER INSERT ON items WHEN NEW.removed_at IS NULL
 BEGIN
-  INSERT INTO item_counts VALUES (NEW.account_id, NEW.rheo_status, 1)
-    ON CONFLICT (account_id, rheo_status) DO UPDATE SET count = count + 1;
+  INSERT INTO item_counts
+    VALUES (NEW.account_id, NEW.rheo_status, NEW.type, NEW.domain, 1)
+    ON CONFLICT (account_id, rheo_status, type, domain) DO UPDATE SET count = count + 1;
 END;
-CREATE TRIGGER items_counted_again AFTER UPDATE OF rheo_status, removed_at ON items
-WHEN NEW.rheo_status <> OLD.rheo_status OR NEW.removed_at IS NOT OLD.removed_at
+CREATE TRIGGER items_counted_again AFTER UPDATE OF rheo_status, removed_at, type, domain ON items
+WHEN NEW.rheo_status <> OLD.rheo_status OR NEW.removed_at IS NOT OLD.removed_at OR NEW.type <> OLD.type
+  OR NEW.domain <> OLD.domain
 BEGIN
   UPDATE item_counts SET count = count - 1
-    WHERE OLD.removed_at IS NULL AND account_id = OLD.account_id AND rheo_status = OLD.rheo_status;
-  INSERT INTO item_counts SELECT NEW.account_id, NEW.rheo_status, 1 WHERE NEW.removed_at IS NULL
-    ON CONFLICT (account_id, rheo_status) DO UPDATE SET count = count + 1;
+    WHERE OLD.removed_at IS NULL AND account_id = OLD.account_id AND rheo_status = OLD.rheo_status
+    AND type = OLD.type AND domain = OLD.domain;
+  INSERT INTO item_counts
+    SELECT NEW.account_id, NEW.rheo_status, NEW.type, NEW.domain, 1
+    WHERE NEW.removed_at IS NULL
+    ON CONFLICT (account_id, rheo_status, type, domain) DO UPDATE SET count = count + 1;
 END;
 
 -- `domain.part.catalogCodes` of the items that are there, to be found by
@@ -227,6 +235,7 @@ CREATE TABLE inbox (
 ) STRICT;
 CREATE INDEX inbox_new ON inbox (account_id, type, id) WHERE state = 'new';
 CREATE INDEX inbox_state ON inbox (state, id);
+CREATE INDEX inbox_to_erase ON inbox (received_at) WHERE body <> '' AND state <> 'new';
 
 CREATE TABLE inbox_items (
   -- the columns stand in the order of the key: SQLite 3.40's quick_check finds phantom NULLs otherwise
@@ -239,18 +248,40 @@ CREATE TABLE orders (
   order_id INTEGER PRIMARY KEY,
   account_id TEXT NOT NULL REFERENCES accounts (id),
   subtotal_ore INTEGER NOT NULL,
+  known_ore INTEGER,                       -- what the lines of known items come to; NULL: there are none
+  month TEXT NOT NULL,                     -- of created_at in Sweden, such as '2026-04'
   buyer TEXT NOT NULL,                     -- personal data; erased after retention.orders_days
+  erased_at INTEGER,
   paid_at INTEGER,
+  ship_sent_at INTEGER,                    -- a call to mark it as shipped was made: it may have taken effect
   shipped_at INTEGER,
+  ship_error TEXT,
   created_at INTEGER NOT NULL,
   updated_at INTEGER NOT NULL,
   received_at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX orders_by_time ON orders (account_id, created_at, order_id);
+CREATE INDEX orders_by_month ON orders (account_id, month, paid_at, known_ore) WHERE known_ore IS NOT NULL;
+CREATE INDEX orders_to_ship ON orders (account_id, received_at) WHERE shipped_at IS NULL AND known_ore IS NOT NULL;
+CREATE INDEX orders_to_erase ON orders (received_at) WHERE erased_at IS NULL;
+
+-- parcels as the partner tells them; the latest of an order counts, the same one again is the same row
+CREATE TABLE shipments (
+  id TEXT PRIMARY KEY,
+  order_id INTEGER NOT NULL REFERENCES orders (order_id),
+  carrier TEXT NOT NULL,
+  tracking_number TEXT NOT NULL,
+  created_at INTEGER NOT NULL,
+  UNIQUE (order_id, carrier, tracking_number)
 ) STRICT;
 
 CREATE TABLE order_lines (
   order_id INTEGER NOT NULL REFERENCES orders (order_id),
   tradera_item_id INTEGER NOT NULL,
   item_id TEXT REFERENCES items (id),      -- NULL: a sale of something rheod does not know
+  account_id TEXT NOT NULL REFERENCES accounts (id),
+  month TEXT NOT NULL,
+  domain TEXT,                             -- the item's when it was sold
   quantity INTEGER NOT NULL,
   unit_price_ore INTEGER NOT NULL,
   title TEXT NOT NULL,
@@ -258,7 +289,9 @@ CREATE TABLE order_lines (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX order_lines_by_item ON order_lines (item_id) WHERE item_id IS NOT NULL;
 CREATE INDEX order_lines_by_ad ON order_lines (tradera_item_id);
-CREATE INDEX order_lines_unmatched ON order_lines (order_id) WHERE item_id IS NULL;
+CREATE INDEX order_lines_unmatched ON order_lines (account_id, order_id) WHERE item_id IS NULL;
+CREATE INDEX order_lines_by_domain ON order_lines (account_id, domain, month, quantity, unit_price_ore)
+  WHERE item_id IS NOT NULL;
 
 -- the ledger: one row for every Tradera call, written before the call is made
 CREATE TABLE calls (
