@@ -105,7 +105,7 @@ class Desk:
         self.account_id = account_id
         self.wishes = Wishes()
         self.bells = Bells()
-        self.books = Books(database=database, now=clock, rng=Random(7), ring=self.bells.ring)
+        self.books = Books(database=database, now=clock, rng=Random(clock()), ring=self.bells.ring)
         self.sellers = SellersAndSite(
             accounts={SELLER_ID: account_id}, site_url="https://www.tradera.com", closed_grace_ms=30_000
         )

@@ -10,6 +10,7 @@ import aiohttp
 import pytest
 from structlog.testing import capture_logs
 
+from rheod.catalog.endpoints import EndpointChange
 from rheod.catalog.unit import UnitOfWork
 from rheod.sandbox.shop import CUT, HANG, Received, Shop
 from rheod.store import endpoints
@@ -194,6 +195,28 @@ async def test_an_endpoint_is_disabled_after_fifteen_and_loses_nothing(post: Pos
     for name in ("A", "B"):
         mine = [number_of(one) for one in post.taken() if one.event["data"]["externalId"] == name]
         assert mine == ["created", "no 1", "no 2"]
+
+
+async def test_a_thousand_events_kept_while_it_was_off_go_out_in_order(post: Post) -> None:
+    """All that happened in the meantime arrives once `active` is set: each event once, each item's in order (P8)."""
+    post.shop.answer_with([500] * 1000)
+    await post.happen("A")
+    await post.fail_until_off()
+    post.shop.answer_with([])
+    names = [f"I{number}" for number in range(50)]
+    for name in names:
+        await post.happen(name, 20)
+    await post.idle()
+    assert post.taken() == []
+    await post.endpoints.change(post.account_id, (await post.endpoint()).id, EndpointChange(active=True))
+    await until(lambda: len(post.taken()) >= 1001, timeout_s=60)
+    await post.idle()
+    arrived: dict[str, list[str]] = {}
+    for one in post.taken():
+        arrived.setdefault(one.event["data"]["externalId"], []).append(number_of(one))
+    story = ["created", *(f"no {number}" for number in range(1, 20))]
+    assert arrived == {"A": ["created"], **dict.fromkeys(names, story)}
+    assert (await post.endpoint()).fail_count == 0
 
 
 async def test_enabled_again_at_once_it_need_not_wait_for_the_old_schedule(post: Post) -> None:
