@@ -349,3 +349,12 @@ CREATE TABLE audit (
   subject TEXT NOT NULL,
   told TEXT NOT NULL
 ) STRICT;
+
+-- what the owner has been told outside the pages, once when it began and once when it was over
+CREATE TABLE alerts (
+  key TEXT PRIMARY KEY,
+  text TEXT NOT NULL,
+  since INTEGER NOT NULL,
+  told_at INTEGER,                         -- NULL: not yet told
+  gone_since INTEGER                       -- not found any more since then
+) STRICT, WITHOUT ROWID;

@@ -1,0 +1,161 @@
+"""The ways to reach the owner outside the pages: a command, a URL, a mail. Each takes one short text.
+
+They are set by the owner himself, so their addresses are not guarded as partners' are; none follows a redirect.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import smtplib
+import ssl
+from collections.abc import Sequence
+from dataclasses import dataclass
+from email.header import Header
+from email.message import EmailMessage
+from typing import Literal, Protocol
+
+import aiohttp
+
+from rheod.domain.errors import Transient
+
+TIMEOUT_S = 30.0
+UrlStyle = Literal["ntfy", "gotify", "healthchecks"]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What the owner is told. `over` says that an earlier trouble has ended; `urgent` that something does not work."""
+
+    title: str
+    text: str
+    over: bool = False
+    urgent: bool = False
+
+
+class Alarm(Protocol):
+    """One way to reach the owner."""
+
+    async def tell(self, message: Message) -> None:
+        """Deliver the message. Raises Transient with the reason when it may not have arrived."""
+
+
+class CommandAlarm:
+    """Runs the owner's program with the text on its standard input and the title as last argument."""
+
+    def __init__(self, *, command: Sequence[str]) -> None:
+        self._command = list(command)
+
+    async def tell(self, message: Message) -> None:
+        """See `Alarm`. The program has 30 s and must end with 0."""
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *self._command,
+                message.title,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.DEVNULL,
+                stderr=asyncio.subprocess.DEVNULL,
+            )
+        except OSError as error:
+            raise Transient(f"alerts.command cannot be run: {error.strerror}") from error
+        try:
+            async with asyncio.timeout(TIMEOUT_S):
+                await process.communicate(message.text.encode())
+        except TimeoutError as error:
+            raise Transient(f"alerts.command did not end within {TIMEOUT_S:g} seconds") from error
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+        if process.returncode:
+            raise Transient(f"alerts.command ended with {process.returncode}")
+
+
+class UrlAlarm:
+    """Posts to a notification service: ntfy's headers, gotify's JSON, or the two addresses of healthchecks."""
+
+    def __init__(self, *, session: aiohttp.ClientSession, url: str, style: UrlStyle) -> None:
+        self._session = session
+        self._url = url
+        self._style = style
+
+    async def tell(self, message: Message) -> None:
+        """See `Alarm`."""
+        url, headers, body = self._url, {}, message.text.encode()
+        priority = "urgent" if message.urgent else "default"
+        json = None
+        if self._style == "ntfy":
+            headers = {"Title": _header(message.title), "Priority": priority, "Tags": _tag(message)}
+        elif self._style == "gotify":
+            json = {"title": message.title, "message": message.text, "priority": 8 if message.urgent else 4}
+        elif not message.over:
+            url = f"{url}/fail"
+        timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
+        try:
+            async with self._session.post(
+                url,
+                data=None if json else body,
+                json=json,
+                headers=headers,
+                timeout=timeout,
+                allow_redirects=False,
+            ) as answer:
+                status = answer.status
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise Transient(f"alerts.url cannot be reached: {type(error).__name__}") from error
+        if not 200 <= status < 300:
+            raise Transient(f"alerts.url answered {status}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailServer:
+    """Where mail is handed in; `security` is how the line is encrypted."""
+
+    host: str
+    port: int
+    security: Literal["starttls", "tls", "none"]
+    user: str | None = None
+    password: str | None = None
+
+
+class MailAlarm:
+    """Hands in a mail by SMTP, in a thread."""
+
+    def __init__(self, *, server: MailServer, sender: str, to: str) -> None:
+        self._server = server
+        self._sender = sender
+        self._to = to
+
+    async def tell(self, message: Message) -> None:
+        """See `Alarm`."""
+        mail = EmailMessage()
+        mail["From"], mail["To"], mail["Subject"] = self._sender, self._to, f"rheod: {message.title}"
+        mail.set_content(message.text)
+        try:
+            await asyncio.to_thread(self._hand_in, mail)
+        except (smtplib.SMTPException, OSError) as error:
+            raise Transient(f"The mail server did not take the alert: {type(error).__name__}") from error
+
+    def _hand_in(self, mail: EmailMessage) -> None:
+        server = self._server
+        context = ssl.create_default_context()
+        if server.security == "tls":
+            client: smtplib.SMTP = smtplib.SMTP_SSL(server.host, server.port, timeout=TIMEOUT_S, context=context)
+        else:
+            client = smtplib.SMTP(server.host, server.port, timeout=TIMEOUT_S)
+        with client:
+            if server.security == "starttls":
+                client.starttls(context=context)
+            if server.user is not None and server.password is not None:
+                client.login(server.user, server.password)
+            client.send_message(mail)
+
+
+def _header(text: str) -> str:
+    """A title as a header may hold it (RFC 2047 is what ntfy reads)."""
+    return text if text.isascii() else Header(text, "utf-8").encode()
+
+
+def _tag(message: Message) -> str:
+    if message.over:
+        return "white_check_mark"
+    return "rotating_light" if message.urgent else "warning"

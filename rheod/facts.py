@@ -1,0 +1,107 @@
+"""Gathers the facts that the rules of `domain/findings.py` judge.
+
+Part of the composition root, since it looks across all parts; it changes nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+from urllib.parse import urlsplit
+
+from rheod.assembly import Core, Machinery
+from rheod.domain.budget import WINDOW_MS
+from rheod.domain.findings import AccountFacts, EndpointFacts, Facts, Finding, findings
+from rheod.domain.model import CallClass, LaneName
+from rheod.sellers import state_of
+from rheod.settings import missing_at_start
+from rheod.store import accounts, endpoints, inbox, items, jobs, marks, orders
+
+BACKUP_MARK = "last_good_backup_at"
+CHEAPEST_PUBLISH = 4
+"""Calls of an ad with one picture: create, image, commit and the question for its result."""
+
+
+async def gather_findings(core: Core, machinery: Machinery) -> list[Finding]:
+    """What needs the owner now."""
+    return findings(await gather_facts(core, machinery))
+
+
+async def gather_facts(core: Core, machinery: Machinery) -> Facts:
+    """One look at everything."""
+    now = core.now()
+    stored = await core.database.read(_Stored)
+    times = core.ledger.times(now=now)
+    left = core.rules.allowance.ceiling(CallClass.PUBLISH) - len(times)
+    tired_ms = round(core.settings.backup.alarm_after_s * 1000)
+    return Facts(
+        now=now,
+        missing=tuple(missing_at_start(core.settings)),
+        accounts=_accounts(core, now),
+        endpoints=stored.endpoints,
+        calls_left=0 if left < CHEAPEST_PUBLISH else left,
+        publishings_waiting=stored.publishings,
+        next_call_at=times[0] + WINDOW_MS if times else None,
+        push_heard_at=_push_heard_at(core, machinery),
+        push_patience_ms=round(core.settings.push.alarm_after_s * 1000),
+        quarantined=stored.quarantined,
+        unmatched=stored.unmatched,
+        in_doubt=stored.in_doubt,
+        backup_due_at=(stored.backup_at or stored.installed_at) + tired_ms,
+        free_bytes=await asyncio.to_thread(_free_bytes, core.settings.storage.path),
+        log_bytes=core.database.log_bytes,
+    )
+
+
+class _Stored:
+    """What the store knows."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        counts = inbox.counts(db)
+        waiting = jobs.waiting_by_endpoint(db)
+        self.endpoints = tuple(
+            EndpointFacts(
+                id=one.id,
+                host=urlsplit(one.url).hostname or "",
+                active=one.active,
+                fail_count=one.fail_count,
+                disabled_by_failures=one.fail_count > 0,
+                waiting=waiting.get(one.id, 0),
+            )
+            for one in endpoints.all_with_url(db)
+            if one.url is not None
+        )
+        self.publishings = sum(jobs.publishings(db).values())
+        self.quarantined = counts.get("quarantined", 0)
+        self.unmatched = orders.unmatched_count(db)
+        self.in_doubt = tuple(items.in_doubt(db, limit=100))
+        backup = marks.get(db, BACKUP_MARK)
+        self.backup_at = None if backup is None else int(backup)
+        self.installed_at = accounts.oldest_at(db)
+
+
+def _accounts(core: Core, now: int) -> tuple[AccountFacts, ...]:
+    found = []
+    for account in core.roll:
+        if account.seller is None:
+            continue
+        state = state_of(account, core.ledger, now=now)
+        pause = core.ledger.pause(account.id, None)
+        refused = pause.since if state.state == "paused" and pause is not None else None
+        found.append(AccountFacts(reference=account.reference, refused_since=refused))
+    return tuple(found)
+
+
+def _push_heard_at(core: Core, machinery: Machinery) -> int | None:
+    if machinery.poller is None:
+        return None
+    return machinery.poller.last_answer_at or core.started_at
+
+
+def _free_bytes(path: os.PathLike[str]) -> int | None:
+    try:
+        room = os.statvfs(path)
+    except OSError:
+        return None
+    return room.f_bavail * room.f_frsize
