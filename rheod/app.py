@@ -20,12 +20,14 @@ from rheod.api import server
 from rheod.api.admin import build_admin, start_admin
 from rheod.api.front import Limits
 from rheod.api.parts import AdminParts, ApiParts, Rates
-from rheod.assembly import Core, Machinery, build_core, build_machinery, hook_url_check
+from rheod.assembly import Core, build_core
 from rheod.catalog.figures import Figures
 from rheod.catalog.shipping import Shipping
 from rheod.clients.addresses import check_url
 from rheod.domain import crash
 from rheod.domain.errors import RheodError
+from rheod.facts import gather_findings
+from rheod.machinery import Machinery, build_machinery, hook_url_check
 from rheod.notify import Notifier
 from rheod.sellers import count_states
 from rheod.settings import Settings
@@ -38,6 +40,7 @@ from rheod.web.dashboard import Dashboard
 from rheod.web.parts import WebParts
 from rheod.workers.timekeeper import Timekeeper
 from rheod.workers.upkeep import Heartbeat, Upkeep
+from rheod.workers.watchman import Watchman
 
 _log = structlog.get_logger(__name__)
 _BEAT_S = 10.0
@@ -173,11 +176,18 @@ async def _run_loops(core: Core, machinery: Machinery, running: _Running) -> Non
             keep_days=retention.deliveries_days,
             orders_days=retention.orders_days,
         )
+        watchman = Watchman(
+            database=core.database,
+            now=core.now,
+            look=lambda: gather_findings(core, machinery),
+            alarms=machinery.alarms,
+        )
         timekeeper = Timekeeper(clock=core.now, database=core.database)
         chores = [
             start("heartbeat", beat.run()),
             start("upkeep", upkeep.run()),
             start("timekeeper", timekeeper.run()),
+            start("watchman", watchman.run()),
             start("loop watch", machinery.watch.run()),
         ]
         _say_ready(core, running)

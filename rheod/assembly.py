@@ -1,67 +1,37 @@
-"""Builds the daemon's parts from the settings: stores, clients, workers, lanes and the API's record.
+"""Builds from the settings what everything stands on: the books, the budget, the use cases, who sells.
 
-Part of the composition root (`app.py` runs what is built here). Nothing below this layer reads a setting.
+Part of the composition root; nothing here talks to a remote. The lanes are built in `machinery.py`.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
-from contextlib import AsyncExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from random import Random, SystemRandom
 
-import aiohttp
 import structlog
 
-import rheod
 from rheod.catalog.batch import BatchPut
 from rheod.catalog.endpoints import Endpoints
 from rheod.catalog.inventory import Inventory
 from rheod.catalog.items import Catalog, Forecast
-from rheod.catalog.publishing import Schedule
 from rheod.catalog.sales import SellersAndSite
-from rheod.catalog.unit import Books, UnitOfWork
-from rheod.clients.addresses import check_url
-from rheod.clients.guard import guarded_connector
-from rheod.clients.hooks import HookClient
-from rheod.clients.images import ImageClient, ImageLimits
-from rheod.clients.renderer import Renderer
-from rheod.clients.signed_hooks import SignedHooks
-from rheod.clients.sqs import PushQueue
-from rheod.clients.tradera import TraderaClient, open_session
-from rheod.clients.tradera_wire import Seller
+from rheod.catalog.unit import Books
 from rheod.clock import SteadyClock
 from rheod.domain.budget import Allowance
-from rheod.domain.model import CallClass, JobKind, JobOrder, LaneName
+from rheod.domain.model import CallClass
 from rheod.domain.notices import new_secret
 from rheod.sellers import Account, members, roll
 from rheod.settings import Settings
 from rheod.store import accounts, timing
 from rheod.store.database import Database
-from rheod.store.jobs import Owner
 from rheod.store.keys import KeyRing
 from rheod.store.ledger import Ledger
-from rheod.workers.ad_keeper import AdKeeper
-from rheod.workers.advert import AdDefaults
-from rheod.workers.asker import Asker, AskOptions
-from rheod.workers.calls import Rules, TraderaCalls
-from rheod.workers.closer import Closer
-from rheod.workers.deliverer import ByEndpoint, Deliverer
-from rheod.workers.image_fetcher import ImageFetcher
-from rheod.workers.lane import Bells, ByDueTime, ByUrgency, Lane
-from rheod.workers.order_reader import OrderReader, ReconcileOptions
-from rheod.workers.publisher import Publisher, PublishOptions
-from rheod.workers.push_poller import PushPoller
-from rheod.workers.shipper import Shipper
-from rheod.workers.tradera_desk import TraderaDesk
-from rheod.workers.upkeep import LoopWatch
+from rheod.workers.calls import Rules
+from rheod.workers.lane import Bells
 
 _log = structlog.get_logger(__name__)
-_IMAGE_JOBS_PER_DOWNLOAD = 4
-"""More jobs than downloads run at once, so that one slow host does not keep the others' pictures waiting."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,17 +65,6 @@ class Core:
     def images_dir(self) -> Path:
         """Where pictures are kept."""
         return self.settings.storage.path / "images"
-
-
-@dataclass(slots=True, kw_only=True)
-class Machinery:
-    """The lanes, the poller and the sender of webhooks, what watches the loop they share, and what to close after them."""
-
-    lanes: list[Lane] = field(default_factory=list)
-    hooks: SignedHooks | None = None
-    poller: PushPoller | None = None
-    watch: LoopWatch = field(default_factory=LoopWatch)
-    clients: AsyncExitStack = field(default_factory=AsyncExitStack)
 
 
 async def build_core(settings: Settings, database: Database) -> Core:
@@ -162,204 +121,3 @@ def _allowance(settings: Settings) -> Allowance:
     if share is None:
         share = 0.1 if settings.push.queue_url else 0.4
     return Allowance(limit=tradera.daily_calls, reserve_share=tradera.reserve_share, reconcile_share=share)
-
-
-async def build_machinery(core: Core) -> Machinery:
-    """The lanes, the poller and the clients they use. Order the first reconciliation of each seller."""
-    machinery = Machinery()
-    try:
-        _add_images(core, machinery)
-        _add_hooks(core, machinery)
-        closer = Closer(books=core.books, sellers=core.sellers)
-        bell = core.bells.new(LaneName.SALES)
-        machinery.lanes.append(
-            Lane(
-                name="sales",
-                books=core.books,
-                pick=ByDueTime(LaneName.SALES),
-                bell=bell,
-                work=closer.close,
-                concurrency=4,
-            )
-        )
-        await _add_tradera(core, machinery)
-        await _add_push(core, machinery)
-    except BaseException:
-        await machinery.clients.aclose()
-        raise
-    return machinery
-
-
-def _add_images(core: Core, machinery: Machinery) -> None:
-    images = core.settings.images
-    limits = ImageLimits(
-        max_bytes=images.max_bytes,
-        timeout_s=images.timeout_s,
-        concurrency=images.concurrency,
-        per_host=images.per_host,
-        allow_http=images.allow_http,
-        allow_private=images.allow_private_networks,
-    )
-    client = ImageClient(limits=limits)
-    renderer = Renderer(processes=min(2, os.cpu_count() or 1), max_pixels=images.max_pixels)
-    machinery.clients.push_async_callback(client.close)
-    machinery.clients.push_async_callback(renderer.close)
-    (core.images_dir / "tmp").mkdir(parents=True, exist_ok=True, mode=0o700)
-    fetcher = ImageFetcher(books=core.books, client=client, renderer=renderer, images_dir=core.images_dir)
-    fetcher.sweep()
-    machinery.lanes.append(
-        Lane(
-            name="images",
-            books=core.books,
-            pick=ByDueTime(LaneName.IMAGES),
-            bell=core.bells.new(LaneName.IMAGES),
-            work=fetcher.fetch,
-            concurrency=images.concurrency * _IMAGE_JOBS_PER_DOWNLOAD,
-        )
-    )
-
-
-def hook_url_check(settings: Settings) -> Callable[[str], str | None]:
-    """The check a webhook address passes when it is set and at every send."""
-    hooks = settings.webhooks
-    return partial(check_url, allow_http=hooks.allow_http, allow_private=hooks.allow_private_networks)
-
-
-def _add_hooks(core: Core, machinery: Machinery) -> None:
-    hooks = core.settings.webhooks
-    connector = guarded_connector(
-        allow_private=hooks.allow_private_networks,
-        limit=hooks.concurrency,
-        limit_per_host=0,
-        force_close=True,
-    )
-    session = aiohttp.ClientSession(
-        connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False, auto_decompress=False
-    )
-    machinery.clients.push_async_callback(session.close)
-    machinery.hooks = SignedHooks(
-        client=HookClient(session=session, timeout_s=hooks.timeout_s),
-        check_url=hook_url_check(core.settings),
-        user_agent=f"rheod/{rheod.__version__}",
-        now=core.now,
-    )
-    deliverer = Deliverer(books=core.books, hooks=machinery.hooks, retry_delays_s=hooks.retry_delays_s)
-    machinery.lanes.append(
-        Lane(
-            name="hooks",
-            books=core.books,
-            pick=ByEndpoint(),
-            bell=core.bells.new(LaneName.HOOKS),
-            work=deliverer.deliver,
-            concurrency=hooks.concurrency,
-        )
-    )
-
-
-async def _add_tradera(core: Core, machinery: Machinery) -> None:
-    tradera = core.settings.tradera
-    if tradera.app_id is None or tradera.app_key is None:
-        return
-    session = open_session()
-    machinery.clients.push_async_callback(session.close)
-    client = TraderaClient(
-        session=session,
-        base_url=tradera.base_url,
-        app_id=tradera.app_id,
-        app_key=tradera.app_key.get_secret_value(),
-        timeout_s=tradera.request_timeout_s,
-    )
-    for account in core.roll:
-        if account.seller is not None:
-            machinery.lanes.append(_tradera_lane(core, client, account.id, account.seller))
-            first = JobOrder(lane=LaneName.TRADERA, kind=JobKind.RECONCILE, subject=account.id)
-            await core.books.write(partial(_order, first, Owner(account_id=account.id)))
-
-
-def _order(wanted: JobOrder, owner: Owner, unit: UnitOfWork) -> None:
-    unit.order_for(wanted, owner)
-
-
-def _tradera_lane(core: Core, client: TraderaClient, account_id: str, seller: Seller) -> Lane:
-    tradera = core.settings.tradera
-    calls = TraderaCalls(
-        books=core.books,
-        ledger=core.ledger,
-        rules=core.rules,
-        client=client,
-        seller=seller,
-        account_id=account_id,
-    )
-    options = _publish_options(core)
-    publisher = Publisher(books=core.books, calls=calls, options=options)
-    asking = AskOptions(
-        delays_s=tradera.result_delays_s,
-        doubt_ms=round(tradera.doubt_limit_s * 1000),
-        site_url=tradera.site_url,
-    )
-    interval_s = tradera.reconcile_interval_s or (3600 if core.settings.push.queue_url else 900)
-    desk = TraderaDesk(
-        calls=calls,
-        publisher=publisher,
-        asker=Asker(books=core.books, calls=calls, publisher=publisher, options=asking),
-        keeper=AdKeeper(books=core.books, calls=calls, defaults=options.defaults),
-        reader=OrderReader(
-            books=core.books,
-            calls=calls,
-            sellers=core.sellers,
-            options=ReconcileOptions(interval_ms=round(interval_s * 1000)),
-        ),
-        shipper=Shipper(books=core.books, calls=calls),
-    )
-    return Lane(
-        name=f"tradera:{seller.user_id}",
-        books=core.books,
-        pick=ByUrgency(account_id),
-        bell=core.bells.new(LaneName.TRADERA),
-        work=desk.work,
-        concurrency=1,
-    )
-
-
-def _publish_options(core: Core) -> PublishOptions:
-    tradera = core.settings.tradera
-    given = tradera.defaults
-    return PublishOptions(
-        defaults=AdDefaults(
-            category_id=given.category_id,
-            duration_days=given.duration_days,
-            restarts=given.restarts,
-            accepted_bidder_id=given.accepted_bidder_id,
-            condition=given.condition,
-            listing_type=given.listing_type,
-            shipping_provider_id=given.shipping_provider_id,
-            shipping_cost_kr=given.shipping_cost,
-            pickup_option_id=given.pickup_option_id,
-            payment_option_ids=given.payment_option_ids,
-            vat=given.vat,
-        ),
-        images_dir=core.images_dir,
-        max_images=given.max_images,
-        image_format=given.image_format_jpeg,
-        has_mega=given.has_mega,
-        in_doubt=tradera.image_in_doubt,
-        schedule=Schedule(first_ask_ms=round(tradera.result_delays_s[0] * 1000)),
-    )
-
-
-async def _add_push(core: Core, machinery: Machinery) -> None:
-    push = core.settings.push
-    if push.queue_url is None:
-        return
-    queue = PushQueue(
-        queue_url=push.queue_url,
-        region=push.region,
-        endpoint_url=push.endpoint_url,
-        access_key_id=None if push.access_key_id is None else push.access_key_id.get_secret_value(),
-        secret_access_key=None
-        if push.secret_access_key is None
-        else push.secret_access_key.get_secret_value(),
-        wait_s=push.wait_s,
-    )
-    await machinery.clients.enter_async_context(queue)
-    machinery.poller = PushPoller(books=core.books, queue=queue, sellers=core.sellers, rng=core.rng)

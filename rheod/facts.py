@@ -10,13 +10,14 @@ import os
 import sqlite3
 from urllib.parse import urlsplit
 
-from rheod.assembly import Core, Machinery
+from rheod.assembly import Core
 from rheod.domain.budget import WINDOW_MS
 from rheod.domain.findings import AccountFacts, EndpointFacts, Facts, Finding, findings
-from rheod.domain.model import CallClass, LaneName
+from rheod.domain.model import CallClass
+from rheod.machinery import Machinery
 from rheod.sellers import state_of
 from rheod.settings import missing_at_start
-from rheod.store import accounts, endpoints, inbox, items, jobs, marks, orders
+from rheod.store import inbox, jobs, marks, orders, overview
 
 BACKUP_MARK = "last_good_backup_at"
 CHEAPEST_PUBLISH = 4
@@ -58,8 +59,6 @@ class _Stored:
     """What the store knows."""
 
     def __init__(self, db: sqlite3.Connection) -> None:
-        counts = inbox.counts(db)
-        waiting = jobs.waiting_by_endpoint(db)
         self.endpoints = tuple(
             EndpointFacts(
                 id=one.id,
@@ -67,18 +66,17 @@ class _Stored:
                 active=one.active,
                 fail_count=one.fail_count,
                 disabled_by_failures=one.fail_count > 0,
-                waiting=waiting.get(one.id, 0),
+                waiting=one.waiting,
             )
-            for one in endpoints.all_with_url(db)
-            if one.url is not None
+            for one in overview.endpoints(db)
         )
         self.publishings = sum(jobs.publishings(db).values())
-        self.quarantined = counts.get("quarantined", 0)
+        self.quarantined = inbox.counts(db).get("quarantined", 0)
         self.unmatched = orders.unmatched_count(db)
-        self.in_doubt = tuple(items.in_doubt(db, limit=100))
+        self.in_doubt = tuple(overview.in_doubt(db, limit=100))
         backup = marks.get(db, BACKUP_MARK)
         self.backup_at = None if backup is None else int(backup)
-        self.installed_at = accounts.oldest_at(db)
+        self.installed_at = overview.installed_at(db)
 
 
 def _accounts(core: Core, now: int) -> tuple[AccountFacts, ...]:

@@ -32,6 +32,7 @@ from rheod.domain.taxonomy import DOMAINS, tradera_category
 # `tradera.categoryId`, or an entry in the settings.
 CATEGORIES = {slug: number for slug in DOMAINS if (number := tradera_category(slug))}
 _DAY_S = 86_400
+_MAIL = r"^[^\s@,;<>]+@[^\s@,;<>]+$"
 Key = tuple[str, ...]
 """A setting's name in parts: `server.port` is `('server', 'port')`."""
 _STRICT = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False)
@@ -172,6 +173,7 @@ class Push(Section):
     secret_access_key: Secret | None = None
     wait_s: int = Field(default=20, ge=0, le=20)
     closed_grace_s: float = Field(default=30, ge=0, le=3_600)
+    alarm_after_s: float = Field(default=3_600, ge=60, le=30 * _DAY_S)
 
     @model_validator(mode="after")
     def _pair(self) -> Self:
@@ -229,6 +231,35 @@ class Analytics(Section):
     fee_percent: float = Field(default=0, ge=0, le=100)
 
 
+class Alerts(Section):
+    """How the owner is told of troubles outside the pages: by a program, a notification service, a mail, or several."""
+
+    command: tuple[str, ...] = ()
+    url: Secret | None = None
+    url_style: Literal["ntfy", "gotify", "healthchecks"] = "ntfy"
+    mail_to: str | None = Field(default=None, pattern=_MAIL)
+    mail_from: str | None = Field(default=None, pattern=_MAIL)
+    smtp_host: str = Field(default="localhost", min_length=1)
+    smtp_port: int = Field(default=25, ge=1, le=65_535)
+    smtp_security: Literal["none", "starttls", "tls"] = "none"
+    smtp_user: str | None = None
+    smtp_password: Secret | None = None
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if (self.mail_to is None) != (self.mail_from is None):
+            raise ValueError("mail_to and mail_from must be set together")
+        if self.url is not None and not _is_plain_http(self.url.get_secret_value().partition("?")[0]):
+            raise ValueError("url must be an http(s) address")
+        return self
+
+
+class Backup(Section):
+    """When a missing backup is told of."""
+
+    alarm_after_s: float = Field(default=50 * 3_600, ge=3_600, le=365 * _DAY_S)
+
+
 class Retention(Section):
     """How many days deliveries are kept, and after how many personal data is erased; what an order came to stays."""
 
@@ -274,6 +305,8 @@ class Settings(BaseSettings):
     limits: Limits = Limits()
     log: Log = Log()
     analytics: Analytics = Analytics()
+    alerts: Alerts = Alerts()
+    backup: Backup = Backup()
     retention: Retention = Retention()
     accounts: tuple[Account, ...] = ()
     debug: Debug = Debug()

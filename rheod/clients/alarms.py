@@ -139,7 +139,9 @@ class MailAlarm:
         server = self._server
         context = ssl.create_default_context()
         if server.security == "tls":
-            client: smtplib.SMTP = smtplib.SMTP_SSL(server.host, server.port, timeout=TIMEOUT_S, context=context)
+            client: smtplib.SMTP = smtplib.SMTP_SSL(
+                server.host, server.port, timeout=TIMEOUT_S, context=context
+            )
         else:
             client = smtplib.SMTP(server.host, server.port, timeout=TIMEOUT_S)
         with client:

@@ -119,7 +119,7 @@ def findings(facts: Facts) -> list[Finding]:
 
 def _of_tokens(facts: Facts) -> Iterator[Finding]:
     for account in facts.accounts:
-        values = {"account": account.reference or "own"}
+        values: dict[str, str | int] = {"account": account.reference or "own"}
         if account.refused_since is not None:
             yield Finding(
                 code="token.dead",
@@ -133,7 +133,7 @@ def _of_tokens(facts: Facts) -> Iterator[Finding]:
             yield from _ending(account, facts.now, values)
 
 
-def _ending(account: AccountFacts, now: int, values: Mapping[str, str]) -> Iterator[Finding]:
+def _ending(account: AccountFacts, now: int, values: Mapping[str, str | int]) -> Iterator[Finding]:
     assert account.token_ends_at is not None
     days = max(0, (account.token_ends_at - now) // DAY_MS)
     reached = [step for step in TOKEN_STEPS if account.token_ends_at - now <= step * DAY_MS]
@@ -150,7 +150,7 @@ def _ending(account: AccountFacts, now: int, values: Mapping[str, str]) -> Itera
 
 def _of_endpoints(facts: Facts) -> Iterator[Finding]:
     for endpoint in facts.endpoints:
-        values = {"host": endpoint.host, "id": endpoint.id, "waiting": endpoint.waiting}
+        values: dict[str, str | int] = {"host": endpoint.host, "id": endpoint.id, "waiting": endpoint.waiting}
         if endpoint.disabled_by_failures and not endpoint.active:
             yield Finding(
                 code="endpoint.off",

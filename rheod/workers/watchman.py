@@ -40,7 +40,7 @@ class Watchman:
         now: Callable[[], int],
         look: Callable[[], Awaitable[Sequence[Finding]]],
         alarms: Sequence[Alarm],
-        rounds: Rounds = Rounds(),  # noqa: B008 - frozen
+        rounds: Rounds = Rounds(),
     ) -> None:
         self._database = database
         self._now = now

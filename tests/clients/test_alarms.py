@@ -1,0 +1,123 @@
+"""The ways to reach the owner: a real program, a real HTTP server, a real mail server; and what it means when they fail."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from rheod.clients.alarms import CommandAlarm, MailAlarm, MailServer, Message, UrlAlarm, UrlStyle
+from rheod.domain.errors import Transient
+from tests.fakes.mail import mailbox
+
+BAD = Message("Tradera refuses the token på konto eget", "What to do.", urgent=True)
+OVER = Message("Over: it", "This is over.", over=True)
+
+
+@dataclass
+class Service:
+    """A notification service that keeps what it gets."""
+
+    url: str = ""
+    status: int = 200
+    got: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
+
+    async def take(self, request: web.Request) -> web.Response:
+        """Keep and answer."""
+        self.got.append((request.path, dict(request.headers), await request.read()))
+        return web.Response(status=self.status, headers={"Location": "/elsewhere"})
+
+
+@pytest.fixture
+async def service() -> AsyncIterator[Service]:
+    """The service on loopback."""
+    one = Service()
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", one.take)
+    async with TestServer(app) as server:
+        one.url = str(server.make_url("/topic"))
+        yield one
+
+
+async def told(service: Service, style: UrlStyle, message: Message) -> tuple[str, dict[str, str], bytes]:
+    """What the service gets of a message."""
+    async with aiohttp.ClientSession() as session:
+        await UrlAlarm(session=session, url=service.url, style=style).tell(message)
+    return service.got[-1]
+
+
+async def test_ntfy_gets_title_and_priority(service: Service) -> None:
+    """Text as body; the title in a header, encoded where it is not ASCII."""
+    path, headers, body = await told(service, "ntfy", BAD)
+    assert (path, body) == ("/topic", b"What to do.")
+    assert headers["Title"].startswith("=?utf-8?")
+    assert (headers["Priority"], headers["Tags"]) == ("urgent", "rotating_light")
+    _, headers, _ = await told(service, "ntfy", OVER)
+    assert (headers["Title"], headers["Priority"], headers["Tags"]) == (
+        "Over: it",
+        "default",
+        "white_check_mark",
+    )
+
+
+async def test_gotify_gets_json(service: Service) -> None:
+    """Title, message and priority."""
+    _, headers, body = await told(service, "gotify", BAD)
+    assert headers["Content-Type"] == "application/json"
+    assert b'"priority": 8' in body
+
+
+async def test_healthchecks_has_two_addresses(service: Service) -> None:
+    """`/fail` for trouble, the plain address when it is over."""
+    assert (await told(service, "healthchecks", BAD))[0] == "/topic/fail"
+    assert (await told(service, "healthchecks", OVER))[0] == "/topic"
+
+
+@pytest.mark.parametrize("status", [302, 404, 500])
+async def test_a_service_that_does_not_take_it_is_said(service: Service, status: int) -> None:
+    """Everything but 2xx means: not told; a redirect is not followed."""
+    service.status = status
+    with pytest.raises(Transient, match=f"answered {status}"):
+        await told(service, "ntfy", BAD)
+    assert len(service.got) == 1
+
+
+async def test_a_program_gets_the_title_and_the_text(tmp_path: Path) -> None:
+    """The text on its standard input, the title as its last argument."""
+    out = tmp_path / "told"
+    code = "import sys, pathlib; pathlib.Path(sys.argv[1]).write_text(sys.argv[2] + '|' + sys.stdin.read())"
+    await CommandAlarm(command=[sys.executable, "-c", code, str(out)]).tell(BAD)
+    assert out.read_text() == f"{BAD.title}|{BAD.text}"
+
+
+@pytest.mark.parametrize("command", [["/no/such/program"], [sys.executable, "-c", "raise SystemExit(3)"]])
+async def test_a_program_that_fails_is_said(command: list[str]) -> None:
+    """One that is not there, or that ends with another status than 0."""
+    with pytest.raises(Transient, match=r"alerts\.command"):
+        await CommandAlarm(command=command).tell(BAD)
+
+
+async def test_a_mail_is_handed_in() -> None:
+    """With the title as its subject; a server that refuses is said."""
+    async with mailbox() as box:
+        server = MailServer(host="127.0.0.1", port=box.port, security="none")
+        alarm = MailAlarm(server=server, sender="rheod@example.com", to="owner@example.com")
+        await alarm.tell(OVER)
+        assert "Subject: rheod: Over: it" in box.mails[0]
+        box.refuses = True
+        with pytest.raises(Transient, match="mail server"):
+            await alarm.tell(OVER)
+
+
+async def test_a_mail_server_that_is_not_there_is_said(unused_tcp_port: Any) -> None:
+    """Nobody listens: not told."""
+    server = MailServer(host="127.0.0.1", port=unused_tcp_port, security="none")
+    with pytest.raises(Transient, match="mail server"):
+        await MailAlarm(server=server, sender="a@example.com", to="b@example.com").tell(BAD)
