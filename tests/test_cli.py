@@ -69,6 +69,7 @@ def place(tmp_path: Path) -> dict[str, str]:
         "items show ID",
         "items publish ID",
         "items retry ID --json",
+        "orders list --unmatched --json",
         "items settle ID --live 12 --yes",
         "items settle ID --not-live",
         "status --json",
@@ -300,6 +301,16 @@ async def test_items_are_published_and_tried_again(running: Running) -> None:
     assert (missing.returncode, missing.stderr) == (1, "rheod: No item found with this external ID\n")
     wrong = await running.run("items", "list", "--limit", "0")
     assert (wrong.returncode, wrong.stderr) == (1, "rheod: limit must be a whole number from 1 to 1000\n")
+
+
+async def test_orders_are_listed_by_command(running: Running) -> None:
+    """A table with nothing in it, the same as JSON, and a wrong limit in one line."""
+    assert (await running.run("orders", "list")).stdout.split() == [
+        *("ORDER", "CREATED", "SEK", "PAID", "SHIPPED", "PARCEL", "ITEMS", "TROUBLE")
+    ]
+    assert await running.json("orders", "list", "--unmatched") == {"orders": [], "nextCursor": None}
+    wrong = await running.run("orders", "list", "--limit", "0")
+    assert (wrong.returncode, wrong.stderr.count("\n")) == (1, 1)
 
 
 async def test_a_key_made_and_revoked_by_command_holds_at_once(running: Running) -> None:

@@ -13,7 +13,7 @@ MONTHS = (
 )
 DOMAINS = (
     "SELECT domain, sum(quantity * unit_price_ore) AS ore FROM order_lines"
-    " WHERE account_id = ? AND month >= ? AND item_id IS NOT NULL GROUP BY domain"
+    " WHERE account_id = ? AND month >= ? AND domain IS NOT NULL GROUP BY domain"
 )
 
 

@@ -168,6 +168,15 @@ class Erp:
                 raise
         self.deleted.add(external_id)
 
+    async def track(self, order_id: int) -> None:
+        """Tell the parcel of an order."""
+        body = {"carrier": "postnord", "trackingNumber": f"SE{order_id}"}
+        await self.daemon.call("POST", f"/integration/v1/orders/{order_id}/tracking", body)
+
+    def has_shipped(self, order_id: int) -> bool:
+        """Whether Tradera has the order as shipped."""
+        return all(sale.shipped for sale in self.tradera.orders[order_id].sales)
+
     async def shown(self, external_id: str) -> dict[str, Any] | None:
         """GET; None for 404."""
         try:

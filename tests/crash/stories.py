@@ -40,7 +40,7 @@ async def _day(erp: Erp, crash_at: str) -> None:
 
 
 async def _sold(erp: Erp) -> None:
-    """Published, sent again, repriced, not delisted because of a bid, sold by push."""
+    """Published, sent again, repriced, not delisted because of a bid, sold by push, shipped."""
     await erp.put("sold", pictures=2)
     await erp.put("sold", pictures=2)
     ad = erp.tradera.market.listings[await erp.live("sold")]
@@ -49,8 +49,10 @@ async def _sold(erp: Erp) -> None:
     erp.tradera.bid(ad.item_id)
     await erp.patch("sold", status="not_listed")
     await erp.event("sold", "listing.failed")
-    await erp.tradera.sell(ad.item_id, 1100)
+    order_id = await erp.tradera.sell(ad.item_id, 1100)
     await erp.event("sold", "item.sold")
+    await erp.track(order_id)
+    await erp.until("the parcel at Tradera", lambda: erp.has_shipped(order_id))
 
 
 async def _delisted(erp: Erp) -> None:
@@ -85,17 +87,20 @@ async def _changed(erp: Erp) -> None:
 
 
 async def _back(erp: Erp, crash_at: str) -> None:
-    """While the daemon was down, one ad was sold and one ended, and no message told of it."""
+    """While the daemon was down, one ad was sold and shipped and one ended, and no message told of it."""
     async with erp.daemon_running(None):
         await erp.put("sold", pictures=1)
         await erp.put("unsold", pictures=1)
         sold, unsold = await erp.live("sold"), await erp.live("unsold")
         await erp.settled()
-    await erp.tradera.sell(sold, 1100, push=False)
+    order_id = await erp.tradera.sell(sold, 1100, push=False)
+    erp.tradera.ship(order_id)
+    erp.tradera.fault("ship", "400")
     await erp.tradera.end_unsold(unsold, push=False)
     async with erp.daemon_running(crash_at):
         await erp.event("sold", "item.sold")
         await erp.event("unsold", "listing.ended")
+        await erp.track(order_id)
         await erp.settled()
         await _promises_hold(erp)
 
@@ -141,7 +146,8 @@ async def _promises_hold(erp: Erp) -> None:
 DAY = Story(
     play=_day,
     milestones={
-        "sold": WENT_LIVE + Counter({"price.updated": 1, "listing.failed": 1, "item.sold": 1}),
+        "sold": WENT_LIVE
+        + Counter({"price.updated": 1, "listing.failed": 1, "item.sold": 1, "order.shipped": 1}),
         "delisted": WENT_LIVE + Counter({"item.unlisted": 1}),
         "deleted": WENT_LIVE + Counter({"item.deleted": 1}),
         "unsold": WENT_LIVE + Counter({"listing.ended": 1}),
@@ -149,23 +155,23 @@ DAY = Story(
     },
     calls=Counter(
         {"create": 4, "image": 5, "commit": 4, "results": 4, "price": 1, "end": 3, "read_item": 1}
-        | {"orders_by_id": 1}
+        | {"orders_by_id": 1, "ship": 1}
     ),
 )
 BACK = Story(
     play=_back,
     milestones={
-        "sold": WENT_LIVE + Counter({"item.sold": 1}),
+        "sold": WENT_LIVE + Counter({"item.sold": 1, "order.shipped": 1}),
         "unsold": WENT_LIVE + Counter({"listing.ended": 1}),
     },
-    calls=Counter({"create": 2, "image": 2, "commit": 2, "results": 2}),
+    calls=Counter({"create": 2, "image": 2, "commit": 2, "results": 2, "ship": 1, "transactions": 1}),
 )
 DECODER_KILLED = Story(
     play=_decoder_killed,
     milestones={"torn": Counter({"item.created": 1, "item.images_ready": 1})},
     calls=Counter(),
 )
-_AT_A_RETURN = {"orders", "updated_items", "seller_items", "reconcile"}
+_AT_A_RETURN = {"orders", "updated_items", "seller_items", "transactions", "reconcile"}
 
 
 def story_of(point: str) -> Story:

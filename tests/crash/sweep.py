@@ -22,7 +22,7 @@ from tests.crash.stories import Story, story_of
 _SIDE_BY_SIDE = 3
 _EXTRA_CALLS = 2
 """A call in doubt is made again, and if it is refused then, one more tells why."""
-_REPEATED = {"commit": "results"}
+_REPEATED = {"commit": "results", "ship": "transactions"}
 """What is done first about a call in doubt, where it is not the same call again (F8)."""
 
 

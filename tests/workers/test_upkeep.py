@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sqlite3
 import time
 from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
+from rheod.catalog import sales
+from rheod.catalog.sales import Message
+from rheod.catalog.shipping import Shipping
 from rheod.domain.errors import StoreUnavailable
-from rheod.domain.model import ItemSpec, ItemType
+from rheod.domain.model import ItemSpec, ItemType, Order, OrderLine
 from rheod.store import deliveries
 from rheod.store.database import Database
 from rheod.store.deliveries import Attempt
@@ -129,6 +133,63 @@ async def test_old_attempts_are_dropped_and_key_uses_saved(desk: Desk) -> None:
         await until(lambda: len(saved) >= 2)
     left = await rows(desk.database, "SELECT created_at FROM deliveries")
     assert sorted((desk.clock() - row["created_at"]) // DAY_MS for row in left) == [0, 89]
+
+
+async def test_a_buyer_is_forgotten_when_his_time_has_come(desk: Desk) -> None:
+    """On the last day the order still has him; a day later nothing in the whole file tells who he was."""
+    secret = "personal-7c1d"  # stands wherever somebody's data may lie
+    buyer = {"firstName": secret, "email": f"{secret}@example.com"}
+    line = OrderLine(tradera_item_id=5, quantity=1, unit_price_ore=25_000, title="Kopp")
+    sale = Order(order_id=7, created_at=desk.clock(), updated_at=desk.clock(), lines=(line,), buyer=buyer)
+    await desk.books.write(lambda unit: sales.record_orders(unit, desk.account_id, [sale], desk.sellers))
+    await desk.books.write(lambda unit: sales.take_in(unit, [Message("m1", secret)], desk.sellers))
+    await Shipping(books=desk.books).track(desk.account_id, 7, carrier="postnord", tracking_number=secret)
+    upkeep = Upkeep(
+        database=desk.database, now=desk.clock, save_uses=nothing, keep_days=90, orders_days=730, every_s=0.01
+    )
+    desk.forward(730 * 24 * 3600)
+    async with running(upkeep.run()):
+        await until(lambda: desk.database.log_bytes)
+        assert secret in await everything(desk)
+        desk.forward(1)
+
+        async def forgotten() -> bool:
+            return secret not in await everything(desk)
+
+        await until(forgotten)
+    (kept,) = await rows(desk.database, "SELECT subtotal_ore, erased_at FROM orders")
+    assert kept["erased_at"] == desk.clock()
+    assert await rows(desk.database, "SELECT unit_price_ore FROM order_lines") == [{"unit_price_ore": 25_000}]
+    assert secret.encode() not in await pages(desk)
+
+
+async def nothing() -> None:
+    """No key was used."""
+    await asyncio.sleep(0)
+
+
+async def everything(desk: Desk) -> str:
+    """All rows of all tables as one text."""
+
+    def dump(db: sqlite3.Connection) -> str:
+        tables = [
+            row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+        ]
+        queries = [f"SELECT * FROM {table}" for table in tables]  # noqa: S608 - the file's own names
+        return " ".join(str(tuple(row)) for query in queries for row in db.execute(query))
+
+    return await desk.database.read(dump)
+
+
+async def pages(desk: Desk) -> bytes:
+    """The database file as the reader sees it, free space and all."""
+
+    def copy(db: sqlite3.Connection) -> bytes:
+        with closing(sqlite3.connect(":memory:")) as other:
+            db.backup(other)
+            return other.serialize()
+
+    return await desk.database.read(copy)
 
 
 async def test_a_chore_that_cannot_write_is_tried_again(database: Database, clock: Clock) -> None:

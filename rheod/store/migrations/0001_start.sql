@@ -281,7 +281,7 @@ CREATE TABLE order_lines (
   item_id TEXT REFERENCES items (id),      -- NULL: a sale of something rheod does not know
   account_id TEXT NOT NULL REFERENCES accounts (id),
   month TEXT NOT NULL,
-  domain TEXT,                             -- the item's when it was sold
+  domain TEXT,                             -- the known item's when it was sold
   quantity INTEGER NOT NULL,
   unit_price_ore INTEGER NOT NULL,
   title TEXT NOT NULL,
@@ -291,7 +291,7 @@ CREATE INDEX order_lines_by_item ON order_lines (item_id) WHERE item_id IS NOT N
 CREATE INDEX order_lines_by_ad ON order_lines (tradera_item_id);
 CREATE INDEX order_lines_unmatched ON order_lines (account_id, order_id) WHERE item_id IS NULL;
 CREATE INDEX order_lines_by_domain ON order_lines (account_id, domain, month, quantity, unit_price_ore)
-  WHERE item_id IS NOT NULL;
+  WHERE domain IS NOT NULL;
 
 -- the ledger: one row for every Tradera call, written before the call is made
 CREATE TABLE calls (
