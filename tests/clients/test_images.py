@@ -147,27 +147,27 @@ async def test_a_drip_feed_ends_at_the_deadline(tmp_path: Path) -> None:
         max_bytes=10_000, timeout_s=0.3, concurrency=1, per_host=1, allow_http=True, allow_private=True
     )
     started = asyncio.get_running_loop().time()
-    async with wire(head, *drops, pause_s=0.02) as url:
+    async with wire(head, *drops, pause_s=0.05) as url:
         error = await failure(url, tmp_path, limits)
-        assert asyncio.get_running_loop().time() - started < 2
+        assert asyncio.get_running_loop().time() - started < 10  # half of the drip
     assert type(error) is Transient
     assert str(error) == "127.0.0.1 did not deliver the picture within 0.3 s"
 
 
 async def test_waiting_for_a_turn_does_not_count_as_the_shops_time(tmp_path: Path) -> None:
-    """Six downloads of 0.1 s through one slot all succeed with a limit of 0.4 s each, one at a time."""
+    """Six downloads of 0.25 s through one slot all succeed with a limit of 1.2 s each, one at a time."""
     running = most = 0
 
     async def handle(_request: web.Request) -> web.Response:
         nonlocal running, most
         running += 1
         most = max(most, running)
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.25)
         running -= 1
         return web.Response(body=JPEG)
 
     limits = ImageLimits(
-        max_bytes=10_000, timeout_s=0.4, concurrency=4, per_host=1, allow_http=True, allow_private=True
+        max_bytes=10_000, timeout_s=1.2, concurrency=4, per_host=1, allow_http=True, allow_private=True
     )
     async with shop(handle) as url, client(limits) as images:
         await asyncio.gather(*(images.fetch(url, tmp_path / f"{n}.part") for n in range(6)))
