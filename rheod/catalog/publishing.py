@@ -19,6 +19,7 @@ from rheod.domain.events import (
     PublishInDoubt,
     Repriced,
     SyncRefused,
+    TokenRefused,
     WentLive,
 )
 from rheod.domain.lifecycle import Change
@@ -211,6 +212,12 @@ def in_doubt(unit: UnitOfWork, listing_id: str, error: str) -> Change:
     """A human must look: nobody could say whether the ad is visible."""
     item, listing = _both(unit, listing_id)
     return unit.apply(item, listing, PublishInDoubt(error=error))
+
+
+def token_refused(unit: UnitOfWork, listing_id: str, error: str, since: int) -> Change:
+    """The seller's token is dead, as of `since` (ms): told once for this item, which goes on when there is another."""
+    item, listing = _both(unit, listing_id)
+    return unit.apply(item, listing, TokenRefused(error=error, since=since))
 
 
 def ended(unit: UnitOfWork, listing_id: str) -> Change:

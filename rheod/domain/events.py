@@ -51,6 +51,17 @@ class PublishInDoubt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TokenRefused:
+    """Tradera refused the seller's token to this publishing; it goes on by itself once there is another.
+
+    `since` (ms) names the time without a token, in which an item is told of but once.
+    """
+
+    error: str
+    since: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Sold:
     """A buyer's order for the item at Tradera, at the price of its order line."""
 
@@ -111,6 +122,7 @@ Event = (
     | WentLive
     | PublishFailed
     | PublishInDoubt
+    | TokenRefused
     | Sold
     | Closed
     | PriceChanged

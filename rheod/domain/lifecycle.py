@@ -26,6 +26,7 @@ from rheod.domain.events import (
     Repriced,
     Sold,
     SyncRefused,
+    TokenRefused,
     WentLive,
 )
 from rheod.domain.model import (
@@ -208,6 +209,18 @@ def _publish_in_doubt(item: Item, listing: Listing | None, event: PublishInDoubt
     )
 
 
+def _token_refused(item: Item, listing: Listing | None, event: TokenRefused) -> Change:
+    """The listing stays open and pending; only the owner can help, so it is told (F47)."""
+    if listing is None or not listing.state.is_open or listing.state is ListingState.LIVE:
+        return Change(item=item, listing=listing)
+    once = f"token.refused:{listing.id}:{event.since}"
+    return Change(
+        item=replace(item, last_error=event.error),
+        listing=listing,
+        notices=_failed(listing, event.error, once=once),
+    )
+
+
 def _sold(item: Item, listing: Listing | None, event: Sold) -> Change:
     sold = listing and replace(
         listing, state=ListingState.SOLD, closed_at=listing.closed_at or event.at, ask_at=None
@@ -349,6 +362,7 @@ _RULES: Mapping[type, Callable[..., Change]] = {
     WentLive: _went_live,
     PublishFailed: _publish_failed,
     PublishInDoubt: _publish_in_doubt,
+    TokenRefused: _token_refused,
     Sold: _sold,
     Closed: _closed,
     PriceChanged: _price_changed,

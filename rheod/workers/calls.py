@@ -47,6 +47,14 @@ class NotNow(Transient):
         self.until = until
 
 
+class TokenDead(NotNow):
+    """Tradera has just refused the seller's token to this call, as it does since `since` (ms)."""
+
+    def __init__(self, message: str, *, call_class: CallClass, until: int, since: int) -> None:
+        super().__init__(message, call_class=call_class, until=until)
+        self.since = since
+
+
 @dataclass(frozen=True, kw_only=True)
 class Request(Generic[T, R]):
     """One call: what it is for, how it is sent, and the use cases stored before and after it.
@@ -275,16 +283,20 @@ class TraderaCalls:
                 " (and check tradera.app_id and tradera.app_key), then restart rheod"
             )
             now = self._books.now()
+            known = self._ledger.pause(self.account_id, None)
+            same = known is not None and known.fingerprint == self.seller.fingerprint
             pause = Pause(
                 account_id=self.account_id,
                 call_class=None,
                 until=now + TOKEN_PROBE_MS,
-                since=now,
+                since=known.since if known and same else now,
                 reason=reason,
                 fingerprint=self.seller.fingerprint,
             )
             await self._pause(pause)
-            raise NotNow(reason, call_class=call.call_class, until=pause.until) from error
+            raise TokenDead(
+                reason, call_class=call.call_class, until=pause.until, since=pause.since
+            ) from error
         raise Rejected(
             f"Tradera does not allow this account to {call.operation}: {error}", status=403
         ) from error

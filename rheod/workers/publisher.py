@@ -26,7 +26,7 @@ from rheod.domain.model import CallClass, Job, Listing, ListingState, Picture
 from rheod.domain.retry import TRADERA_DELAYS_S, delay_ms
 from rheod.store import items
 from rheod.workers.advert import AdDefaults, make_ad
-from rheod.workers.calls import Request, TraderaCalls
+from rheod.workers.calls import Request, TokenDead, TraderaCalls
 from rheod.workers.lane import Done, Outcome, PutOff
 
 _log = structlog.get_logger(__name__)
@@ -74,7 +74,12 @@ class Publisher:
         start_at = plan.item.spec.tradera and plan.item.spec.tradera.start_at
         if start_at and start_at > now:
             return PutOff(until=start_at, reason="starts at the time the item says", counted=False)
-        return await self._try(job, plan)
+        try:
+            return await self._try(job, plan)
+        except TokenDead as error:
+            reason, since = str(error), error.since
+            await self._books.write(lambda unit: publishing.token_refused(unit, job.subject, reason, since))
+            raise
 
     async def _try(self, job: Job, plan: Plan) -> Outcome:
         try:

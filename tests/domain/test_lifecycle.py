@@ -19,6 +19,7 @@ from rheod.domain.events import (
     Repriced,
     Sold,
     SyncRefused,
+    TokenRefused,
     WentLive,
 )
 from rheod.domain.lifecycle import REFUSALS, Change, Move, apply, moved
@@ -144,8 +145,13 @@ def test_a_refused_publishing_keeps_its_reason() -> None:
     assert told(change) == [EventType.LISTING_FAILED]
 
 
-@pytest.mark.parametrize("event", [PublishFailed(error="late"), PublishInDoubt(error="late")])
-def test_an_ad_that_is_up_cannot_fail_to_be_published(event: PublishFailed | PublishInDoubt) -> None:
+@pytest.mark.parametrize(
+    "event",
+    [PublishFailed(error="late"), PublishInDoubt(error="late"), TokenRefused(error="late", since=1)],
+)
+def test_an_ad_that_is_up_cannot_fail_to_be_published(
+    event: PublishFailed | PublishInDoubt | TokenRefused,
+) -> None:
     """A late verdict about the request changes nothing once the ad was seen."""
     assert apply(UP, LIVE, event) == Change(item=UP, listing=LIVE)
 

@@ -21,6 +21,7 @@ from rheod.domain.events import (
     Repriced,
     Sold,
     SyncRefused,
+    TokenRefused,
     WentLive,
 )
 from rheod.domain.lifecycle import RHEO_MOVES, TRADERA_MOVES, Change, apply
@@ -63,6 +64,7 @@ steps = st.one_of(
     st.builds(WentLive, at=st.just(1000), ad_url=st.just("u"), wanted_kr=st.sampled_from([1, 2])),
     st.just(PublishFailed(error="no")),
     st.just(PublishInDoubt(error="who knows")),
+    st.just(TokenRefused(error="log in again", since=1)),
     st.builds(Sold, order_id=st.integers(1, 2), price_ore=st.just(500), at=st.just(2000)),
     st.builds(Closed, reason=st.sampled_from(CloseReason), at=st.just(3000)),
     st.sampled_from([PriceChanged(price_ore=100, price_kr=1), PriceChanged(price_ore=200, price_kr=2)]),

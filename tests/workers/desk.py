@@ -318,6 +318,12 @@ class Desk:
         return [call.operation for call in self.simulator.calls]
 
 
+async def calls_so_far(desk: Desk, operation: str, count: int) -> None:
+    """Wait for the n-th call of an operation and for what follows from it."""
+    await until(lambda: desk.called().get(operation, 0) == count)
+    await desk.idle()
+
+
 async def open_account(database: Database, clock: Clock) -> str:
     """The default account's id."""
     return (await database.write(partial(accounts.ensure, references=[""], now=clock())))[""]

@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 from rheod.domain.model import CallClass, JobKind, JobOrder, LaneName, ListingState
 from rheod.store import ledger
 from tests.bookkeeping import rows
-from tests.workers.desk import ASKS_AFTER_S, HOUR_MS, Desk
+from tests.workers.desk import ASKS_AFTER_S, HOUR_MS, Desk, calls_so_far
 from tests.workers.waiting import until
 from tests.workers.watching import looks_at_rest
 
@@ -24,12 +24,6 @@ async def spend(
     call = ledger.Call(call_class=call_class, operation=operation, account_id=desk.account_id)
     for _ in range(count):
         await desk.books.write(lambda unit: ledger.open_call(unit.db, call, now=unit.now))
-
-
-async def calls_so_far(desk: Desk, operation: str, count: int) -> None:
-    """Wait for the n-th call of an operation and for what follows from it."""
-    await until(lambda: desk.called().get(operation, 0) == count)
-    await desk.idle()
 
 
 # The budget
@@ -238,98 +232,6 @@ async def test_a_pause_outlives_a_restart(desk: Desk) -> None:
     await desk.restart()
     await desk.idle()
     assert desk.called() == {"create": 1}
-
-
-# A refused token
-
-
-@pytest.mark.parametrize("status", ["401", "403"])
-async def test_a_refused_token_pauses_the_account_after_one_check(desk: Desk, status: str) -> None:
-    """One look at users/me, one message, no storm: ten items wait and none fails."""
-    desk.simulator.fault("*", status, times=None)
-    with capture_logs() as logs:
-        for number in range(10):
-            await desk.put(f"I{number}", pictures=0)
-        await calls_so_far(desk, "me", 1)
-        desk.forward(3600)
-        await desk.idle()
-    assert desk.called() == {"create": 1, "me": 1}
-    (line,) = [line for line in logs if line["log_level"] == "error"]
-    assert "log in again" in line["reason"]
-    assert "test-user-token" not in str(logs)
-    assert await desk.told("listing.failed") == []
-
-
-async def test_an_item_that_waits_for_the_token_says_so(desk: Desk) -> None:
-    """No place and no time, for nobody knows when: the reason instead."""
-    desk.simulator.fault("*", "401", times=None)
-    await desk.put(pictures=0)
-    await calls_so_far(desk, "me", 1)
-    await desk.put("B", pictures=0)
-    view = await desk.catalog.read_item(desk.account_id, "B")
-    assert view.queue is None
-    assert "log in again" in (view.waits_for or "")
-
-
-async def test_a_pause_for_the_token_holds_every_class(desk: Desk) -> None:
-    """Nobody may call for this seller: ending, prices and orders wait too."""
-    await desk.publish(pictures=0)
-    desk.simulator.fault("*", "401", times=None)
-    await desk.put("B", pictures=0)
-    await calls_so_far(desk, "me", 1)
-    before = desk.called()
-    await desk.catalog.change_price(desk.account_id, "A", 30_000)
-    await desk.catalog.change_status(desk.account_id, "A", "not_listed")
-    await desk.idle()
-    assert desk.called() == before
-
-
-async def test_another_token_lifts_the_pause(desk: Desk) -> None:
-    """After a restart with a token that works everything goes on at once; the pause is gone from the store."""
-    await desk.restart(token="test-old-token")
-    await desk.put(pictures=0)
-    await calls_so_far(desk, "me", 1)
-    await desk.restart()
-    await desk.idle()
-    await desk.restart(token="test-user-token")
-    await desk.reach(ListingState.COMMITTED)
-    assert await rows(desk.database, "SELECT * FROM pauses") == []
-
-
-async def test_the_same_token_is_tried_again_only_after_hours(desk: Desk) -> None:
-    """A restart with the refused token changes nothing; every six hours it is tried once."""
-    desk.simulator.fault("*", "401", times=2)
-    await desk.put(pictures=0)
-    await calls_so_far(desk, "me", 1)
-    await desk.restart()
-    desk.forward(6 * 3600 - 1)
-    await desk.idle()
-    assert desk.called() == {"create": 1, "me": 1}
-    desk.forward(1)
-    await desk.reach(ListingState.COMMITTED)
-
-
-async def test_a_check_that_meets_429_is_not_repeated_at_once(desk: Desk) -> None:
-    """The token is in doubt and the quota spent: both calls wait for the hour."""
-    desk.simulator.fault("create", "401")
-    desk.simulator.fault("me", "429")
-    await desk.put(pictures=0)
-    await calls_so_far(desk, "me", 1)
-    desk.forward(3590)
-    await desk.idle()
-    assert desk.called() == {"create": 1, "me": 1}
-    desk.forward(10)
-    await desk.reach(ListingState.COMMITTED)
-
-
-async def test_a_call_this_seller_may_not_make_fails_the_item_alone(desk: Desk) -> None:
-    """403 on create with a token that works otherwise: the item fails with a reason, the account goes on."""
-    desk.simulator.fault("create", "403")
-    await desk.put(pictures=0)
-    await desk.reach(ListingState.REJECTED)
-    (failed,) = await desk.told("listing.failed")
-    assert "does not allow this account to create" in failed["error"]
-    await desk.publish("B", pictures=0)
 
 
 # Away
