@@ -35,6 +35,7 @@ from rheod.status import gather_status
 from rheod.store.audit import Audit
 from rheod.store.database import Database
 from rheod.store.sessions import Sessions
+from rheod.web import reference_page
 from rheod.web.callers import Callers
 from rheod.web.dashboard import Dashboard
 from rheod.web.parts import WebParts
@@ -296,6 +297,7 @@ def api_parts(core: Core, life: Life) -> ApiParts:
         now=core.now,
         monotonic=time.monotonic,
         rng=core.rng,
+        reference_page=reference_page.render,
         rates=Rates(
             put=limits.put_per_s,
             price=limits.price_per_s,

@@ -6,7 +6,7 @@ The server registers operations and the document is made from them, so that neit
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from rheod.api.answers import STATUS_OF
@@ -39,7 +39,8 @@ class Operation:
 
     `rate` names the bucket of a partner's call. `query`, `body` and `answer` are the models read and sent (answer None:
     no body, or one of `media_type`), `refusals` the error codes beyond those that its gate and its body bring with
-    them. The summary is the first sentence of the handler's docstring.
+    them, `besides` what other statuses without an error code mean. The summary is the first sentence of the handler's
+    docstring.
     """
 
     method: Literal["GET", "PUT", "POST", "PATCH", "DELETE"]
@@ -57,6 +58,7 @@ class Operation:
     answer: type[Reply] | None = None
     media_type: str = "application/json"
     refusals: tuple[str, ...] = ()
+    besides: Mapping[int, str] = field(default_factory=dict)
 
     @property
     def codes(self) -> list[str]:

@@ -36,6 +36,14 @@ _PICTURE_HEADERS = {
 }
 
 
+_PARTS_OF_A_PICTURE = {
+    206: "The part that `Range` asks for.",
+    304: "It is the one you have (`If-None-Match`, `If-Modified-Since`).",
+    412: "A condition of the request (`If-Match`, `If-Unmodified-Since`) does not hold.",
+    416: "The picture has no such part.",
+}
+
+
 class Health:
     """Whether the database answers, asked at most once a second."""
 
@@ -85,7 +93,7 @@ class OperatorCalls:
 
     async def image(self, request: web.Request) -> web.StreamResponse:
         """Send a hosted picture by its content address; it can never change, so it may be kept for ever."""
-        name = request.match_info["name"]
+        name = "{folder}/{file}".format(**request.match_info)
         if not _CONTENT_ADDRESS.fullmatch(name):
             raise Refused("NOT_FOUND", "No such picture")
         _check_dates(request)
@@ -103,12 +111,13 @@ def operations(parts: ApiParts) -> list[Operation]:
         Operation("GET", "/readyz", calls.readyz, gate="open", tag="Health", answer=ReadyReply),
         Operation(
             "GET",
-            "/images/{name:.+}",
+            "/images/{folder}/{file}",
             calls.image,
             gate="open",
             tag="Pictures",
             media_type="image/jpeg",
             refusals=("NOT_FOUND",),
+            besides=_PARTS_OF_A_PICTURE,
         ),
     ]
 

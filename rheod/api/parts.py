@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
@@ -44,6 +44,10 @@ def nobody(_request: web.Request) -> bool:
     return False
 
 
+Page = tuple[str, Mapping[str, str]]
+"""HTML, and the headers that say what it may load."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiParts:
     """Everything the handlers use. Times in ms UTC (`now`) or seconds (`monotonic`).
@@ -52,6 +56,7 @@ class ApiParts:
     ready); `stopping` turns true when no new work may begin. `account_of_reference` finds a reseller's member,
     `removed_accounts` are those that are not in the settings any more. `account_states` counts the accounts by state.
     `signed_in` says whether a request has a dashboard session, and raises Refused when another site has sent it.
+    `reference_page` shows the OpenAPI document to people.
     """
 
     catalog: Catalog
@@ -73,6 +78,7 @@ class ApiParts:
     now: Callable[[], int]
     monotonic: Callable[[], float]
     rng: Random
+    reference_page: Callable[[dict[str, Any]], Page]
     rates: Rates = field(default_factory=Rates)
     removed_accounts: Collection[str] = frozenset()
     account_states: Callable[[], Mapping[str, int]] = dict

@@ -12,6 +12,7 @@ from typing import Annotated
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
 from pydantic.alias_generators import to_camel
+from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticSerializationError
 
 NO_STORE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
@@ -65,10 +66,12 @@ class WrongField(Reply):
 class ErrorReply(Reply):
     """The one shape of every error (rheo-api.md section 1); `details` is there only when fields are wrong."""
 
+    model_config = ConfigDict(json_schema_serialization_defaults_required=False)
+
     error: str
     code: str
     status_code: int
-    details: list[WrongField] | None = None
+    details: list[WrongField] | SkipJsonSchema[None] = None
 
 
 def reply(status: int, model: Reply) -> web.Response:

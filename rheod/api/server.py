@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import hdrs, web
 
-from rheod.api import batches, browsing, categories, items, management, operators, orders
+from rheod.api import batches, browsing, categories, items, management, operators, orders, reference
 from rheod.api.bodies import expect_later
 from rheod.api.connection import SERVER_NAME
 from rheod.api.framing import plain_framing
@@ -59,7 +59,8 @@ def build_app(parts: ApiParts, *, pages: Sequence[Route] = ()) -> web.Applicatio
 def operations(parts: ApiParts) -> list[Operation]:
     """Every operation of the API, in the order of the document."""
     groups = (items, batches, browsing, categories, orders, management, operators)
-    return [operation for group in groups for operation in group.operations(parts)]
+    served = [operation for group in groups for operation in group.operations(parts)]
+    return [*served, *reference.operations(parts, served)]
 
 
 def route_of(operation: Operation, gate: Gate) -> Route:

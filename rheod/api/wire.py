@@ -48,7 +48,7 @@ class TraderaBody(Wire):
 
 
 class ItemBody(Wire):
-    """PUT of one item. Price and pictures have rules across fields, which `read_item` adds."""
+    """An item or container as it is PUT; price and pictures have rules across fields, which `read_item` adds."""
 
     title: Title
     description: Annotated[str, StringConstraints(max_length=10_000)] = ""

@@ -28,6 +28,7 @@ from pydantic_core import PydanticCustomError
 from rheod.api.field_errors import OWN
 
 PRICE_LIMIT_KR = 10_000_000
+WEIGHT_LIMIT_KG = 1_000_000
 _SEMVER = re.compile(
     r"(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})([-+][0-9A-Za-z.+-]{1,64})?", re.ASCII
 )
@@ -84,8 +85,8 @@ def to_ore(*, least_kr: int, exact: bool) -> Callable[[Any], int]:
 def _positive(value: Any) -> float:
     if number(value) <= 0:
         raise wrong("positive", "Must be more than 0")
-    if value > 1_000_000:  # no thousand tonnes: also keeps huge integers out of floating point
-        raise wrong("most", "Must be at most 1000000")
+    if value > WEIGHT_LIMIT_KG:  # also keeps huge integers out of floating point
+        raise wrong("most", f"Must be at most {WEIGHT_LIMIT_KG}")
     return float(value)
 
 
@@ -125,19 +126,25 @@ _AMOUNT = {"type": "number", "maximum": PRICE_LIMIT_KR}
 Price = Annotated[
     int,
     PlainValidator(to_ore(least_kr=1, exact=True)),
-    WithJsonSchema({**_AMOUNT, "minimum": 1, "multipleOf": 0.01}),
+    WithJsonSchema({**_AMOUNT, "minimum": 1}),  # no multipleOf: in floating point 19.99 is none of 0.01
 ]
 Cost = Annotated[
     int, PlainValidator(to_ore(least_kr=0, exact=False)), WithJsonSchema({**_AMOUNT, "minimum": 0})
 ]
 Weight = Annotated[
-    float, PlainValidator(_positive), WithJsonSchema({"type": "number", "exclusiveMinimum": 0})
+    float,
+    PlainValidator(_positive),
+    WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "maximum": WEIGHT_LIMIT_KG}),
 ]
 Number = Annotated[float, BeforeValidator(_numeric)]
-Title = Annotated[str, StringConstraints(max_length=255), AfterValidator(_title)]
+Title = Annotated[str, StringConstraints(min_length=2, max_length=255), AfterValidator(_title)]
 Text255 = Annotated[str, StringConstraints(max_length=255)]
 Name255 = Annotated[str, StringConstraints(min_length=1, max_length=255)]
 Shown = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
 """A short text for people, such as a carrier's name; blanks around it do not count."""
-Version = Annotated[str, AfterValidator(_semver)]
+Version = Annotated[
+    str,
+    AfterValidator(_semver),
+    WithJsonSchema({"type": "string", "pattern": f"^{_SEMVER.pattern}$", "examples": ["1.0.0"]}),
+]
 Moment = Annotated[int, PlainValidator(_moment), WithJsonSchema({"type": "string", "format": "date-time"})]

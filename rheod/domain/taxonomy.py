@@ -135,6 +135,11 @@ def canonical(tag: str) -> str | None:
     return _SLUG_OF.get(tag.strip().lower().replace("-", "_").replace(" ", "_"))
 
 
+def tags_of(slug: str) -> tuple[str, ...]:
+    """Every tag that means this slug: itself, then its aliases."""
+    return (slug, *_ALIASES.get(slug, ()))
+
+
 def tradera_category(slug: str) -> int | None:
     """Tradera's category for a slug (the first when there are several); None when the map has none."""
     categories = _CATEGORIES_OF.get(slug)

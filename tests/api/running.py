@@ -25,6 +25,7 @@ from rheod.catalog.unit import Books
 from rheod.store import accounts
 from rheod.store.database import Database
 from rheod.store.keys import KeyRing
+from rheod.web import reference_page
 
 NOW_MS = 1_779_789_600_000
 """2026-05-26T10:00:00Z."""
@@ -187,6 +188,7 @@ async def made_parts(database: Database, folder: Path, clock: Clock) -> tuple[Ap
         now=lambda: NOW_MS,
         monotonic=clock,
         rng=Random(11),
+        reference_page=reference_page.render,
         rates=FAST,
     )
     return parts, ids["member-1"]

@@ -1,0 +1,41 @@
+"""Request bodies and path segments that work when they are pasted, by the name of their model or segment.
+
+A test sends every one of them to a running API.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+ITEM: Mapping[str, Any] = {
+    "title": "Bromsok fram vänster Volvo XC90",
+    "description": "Demonterad och provad. Skick B.",
+    "price": 950,
+    "imageUrls": ["https://example.com/parts/bromsok-1.jpg"],
+    "domain": {
+        "domain": "auto_parts",
+        "vehicle": {"manufacturer": "Volvo", "model": "XC90", "year": 2018, "vehicleType": "Bil"},
+        "part": {"name": "Bromsok", "oemNumber": "31400452", "catalogCodes": {"tecdoc": "343871"}},
+        "conditionGrade": "B",
+    },
+    "metadata": {"shelf": "A-12"},
+    "autoPublishTradera": True,
+}
+
+EXAMPLES: Mapping[str, Mapping[str, Any]] = {
+    "ItemBody": ITEM,
+    "PriceBody": {"price": 795},
+    "StatusBody": {"status": "not_listed"},
+    "KeyBody": {"name": "erp"},
+    "WebhookUrlBody": {"webhookUrl": "https://erp.example.com/rheo-events"},
+}
+"""A body of each model that is read."""
+
+SEGMENTS: Mapping[str, str] = {
+    "externalId": "ERP_PART_12345",
+    "key_id": "0d9f8e7c-6b5a-4c3d-9e2f-1a0b9c8d7e6f",
+    "folder": "ab",
+    "file": "ab" + "0123456789" * 6 + "cd.jpg",
+}
+"""A value of each segment of a path."""
