@@ -91,7 +91,7 @@ def command_of(method: str, path: str, operation: Json) -> str:
         if each.get("in") == "path":
             url = url.replace("{" + each["name"] + "}", str(each.get("example", "…")))
     lines = [f'curl -X {method.upper()} "$RHEOD{url}"']
-    lines += [f'-H "{_HEADER_OF[gate]}"' for gates in operation["security"] for gate in gates]
+    lines += [f'-H "{_HEADER_OF[gate]}"' for gates in operation["security"][:1] for gate in gates]
     content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
     if "example" in content:
         lines += ["-H 'content-type: application/json'", "-d " + shlex.quote(_written(content["example"]))]

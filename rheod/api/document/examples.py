@@ -25,6 +25,18 @@ ITEM: Mapping[str, Any] = {
 
 EXAMPLES: Mapping[str, Mapping[str, Any]] = {
     "ItemBody": ITEM,
+    "BatchBody": {
+        "items": [
+            {"externalId": "VIN-1", "title": "Volvo XC90 2018", "type": "container"},
+            {
+                "externalId": "VIN-1-31400452",
+                "title": "Bromsok bak höger",
+                "price": 650,
+                "parentExternalId": "VIN-1",
+            },
+        ]
+    },
+    "ConvertBody": {"fromMarket": "tradera", "externalId": "525", "toMarket": "rheo"},
     "PriceBody": {"price": 795},
     "StatusBody": {"status": "not_listed"},
     "KeyBody": {"name": "erp"},

@@ -1,13 +1,8 @@
-"""What the document says in sentences: the introduction, the tags, the meaning of each field and parameter.
-
-One word means one thing everywhere, so a field is told once by its name; a test finds the fields nobody has told.
-"""
+"""What the document says in sentences: the introduction, the tags and the error codes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-
-from rheod.api.wire_domains import RICH
 
 TITLE = "rheod: the Rheo Integration API"
 API_VERSION = "1.0.0"
@@ -36,6 +31,7 @@ valid key or token share one bucket for each address. Checked in this order: key
 
 TAGS: Mapping[str, str] = {
     "Items": "An ERP's items, by the ERP's own ids.",
+    "Categories": "The kinds of goods, and Tradera's categories for them.",
     "API keys": "The owner makes and revokes the keys of his partners.",
     "Webhooks": "Where events go, and the secret that signs them.",
     "Health": "For monitors: whether rheod answers and everything runs.",
@@ -59,99 +55,3 @@ CODES: Mapping[str, str] = {
     "UNAVAILABLE": "rheod is stopping or cannot write; come back after `Retry-After` seconds.",
 }
 """Every code of the error table (rheo-api.md section 1)."""
-
-_WORDS: Mapping[str, str] = {
-    "apiKey": "The key's text, shown this once.",
-    "autoPublishTradera": "Publish on Tradera; acts only when the item is created.",
-    "buyItNowPrice": "SEK for which it is sold at once; at most two decimals.",
-    "categoryId": "Tradera's category; else one that fits the domain.",
-    "code": "What went wrong, as a word for programs.",
-    "condition": "What Tradera says of its condition; else the setting.",
-    "createdAt": "When it was made.",
-    "currency": "Only SEK.",
-    "description": "Plain text of the ad.",
-    "details": "Every wrong field; only there when fields are wrong.",
-    "domain": "What kind of goods it is, with its attributes.",
-    "durationDays": "How long the auction runs; else the setting.",
-    "error": "One sentence on what went wrong.",
-    "expectedAt": "When its turn should come.",
-    "externalId": "The item's id in your system.",
-    "externalReference": "A reference of yours, stored and given back.",
-    "field": "The field by its dotted path.",
-    "hostedUrl": "Our copy, once it is ready.",
-    "id": "Its id here.",
-    "imageUrls": "HTTPS addresses of pictures, the first one leads. Also taken as `images` or `image_urls`: give one of them.",
-    "image_urls": "Another name of `imageUrls`.",
-    "images": "Another name of `imageUrls`.",
-    "itemId": "The item's id here.",
-    "lastError": "What failed last, in one sentence; null when nothing did.",
-    "lastUsedAt": "When a request last came with it.",
-    "listingType": "An auction, or a fixed price; else the setting.",
-    "message": "What happened, in one sentence.",
-    "metadata": "Anything of yours: up to 50 keys, each value up to 1 KiB as JSON. Stored and given back as it is.",
-    "name": "What the owner knows it by.",
-    "parentExternalId": "The container it belongs to, which must exist.",
-    "position": "Its place in the queue, from 1.",
-    "prefix": "How the key begins.",
-    "price": "SEK, at most two decimals. The auction's starting price, in whole kronor at Tradera (rounded half up).",
-    "queue": "Where a publish waits for Tradera's call budget; null when none does.",
-    "reservePrice": "SEK below which the auction does not sell; at most two decimals.",
-    "restarts": "How often an auction without bids starts again; else the setting.",
-    "revokedAt": "When it was revoked.",
-    "rheoItemId": "The item's id here.",
-    "rheoStatus": "Where the item stands here.",
-    "schemaVersion": "A version such as 1.0.0.",
-    "shippingCost": "SEK; 0 is free shipping. Absent: by `shippingStrategy` and the settings.",
-    "shippingStrategy": "Who ships, and how the cost is found.",
-    "source": "Where the item comes from, stored and given back.",
-    "startAt": "When the auction begins; absent: at once.",
-    "state": "Whether the picture can be shown.",
-    "status": "How it stands.",
-    "statusCode": "The HTTP status.",
-    "success": "Always true.",
-    "title": "The ad's title, at least two characters without spaces around it.",
-    "tradera": "Wishes for this item's ad; what is absent is left to the settings.",
-    "traderaAdId": "The ad's number at Tradera.",
-    "traderaAdUrl": "The ad's page; null until it is live.",
-    "traderaStatus": "Where the item stands at Tradera; null before it was ever to go there.",
-    "type": "An item, or a container that only groups items and is never listed.",
-    "updatedAt": "When it last changed.",
-    "url": "Its address.",
-    "useAiEnhancement": "Taken, and does nothing unless an endpoint for it is configured.",
-    "userId": "The account it belongs to.",
-    "webhookSecret": "The secret that signs the events.",
-    "webhookUrl": "Where events go; null turns webhooks off.",
-    "weightKg": "Kilograms, more than 0 and at most 1,000,000.",
-}
-
-_WORDS_OF: Mapping[str, str] = {
-    "ImageReply.error": "Why it could not be fetched; null when nothing is wrong.",
-    "ItemReply.images": "Its pictures in their order.",
-    "ItemReply.price": "SEK as you gave it; null for a container.",
-    "KeysReply.keys": "The keys that are live.",
-    "PriceBody.price": "The new price in SEK, at most two decimals.",
-    "StatusBody.status": "`sold` marks it as sold elsewhere, `not_listed` delists it; both take a live ad away.",
-    "WrongField.message": "What the field must be.",
-}
-"""Where a name means something narrower than elsewhere, as `Model.field`."""
-
-ATTRIBUTES = frozenset({"Vehicle", "Part", *(model.__name__ for model in RICH.values())})
-"""The models whose fields are attributes of goods."""
-
-_PATH: Mapping[str, str] = {
-    "externalId": "The item's id in your system, percent-encoded: any printable text, `/` too.",
-    "key_id": "The id of the key, not its text.",
-    "folder": "The first two digits of the picture's SHA-256.",
-    "file": "The picture's SHA-256 and `.jpg`.",
-}
-
-
-def words(model: str, field: str) -> str:
-    """What a field means; empty when nobody has told, as of attributes of goods, whose names say it."""
-    narrow = _WORDS_OF.get(f"{model}.{field}", "")
-    return narrow if narrow or model in ATTRIBUTES else _WORDS.get(field, "")
-
-
-def path_words(name: str) -> str:
-    """What a segment of a path means; empty when nobody has told."""
-    return _PATH.get(name, "")

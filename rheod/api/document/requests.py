@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from rheod.api.document.examples import EXAMPLES, SEGMENTS
-from rheod.api.document.prose import path_words
+from rheod.api.document.meanings import path_words
 from rheod.api.document.schemas import of_query, ref
 from rheod.api.external_id import MAX_CHARACTERS
 

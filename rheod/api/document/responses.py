@@ -35,7 +35,9 @@ def responses(operation: Operation, schemas: Json) -> Json:
     """Every status the operation may answer with."""
     found: Json = {str(operation.status): _success(operation, schemas)}
     for status, meaning in operation.besides.items():
-        found[str(status)] = {"description": meaning, "headers": _headers(status)}
+        content = {operation.media_type: _untold(operation.media_type)}
+        told = {"description": meaning, "headers": _headers(status)}
+        found[str(status)] = {**told, "content": content} if status < 300 else told
     for status, codes in codes_by_status(operation).items():
         found[str(status)] = {"$ref": f"#/components/responses/{name_of(codes)}"}
     return dict(sorted(found.items()))

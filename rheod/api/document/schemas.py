@@ -12,7 +12,7 @@ from pydantic.json_schema import models_json_schema
 
 from rheod.api.document.examples import EXAMPLES
 from rheod.api.document.item_rules import DOMAIN_SCHEMAS, domain_union, item_rules
-from rheod.api.document.prose import words
+from rheod.api.document.meanings import words
 from rheod.api.wire_domains import RICH
 from rheod.api.wire_types import Wire
 
@@ -51,7 +51,8 @@ def of_query(model: type[BaseModel]) -> tuple[Schema, dict[str, Schema]]:
     schema = model.model_json_schema(ref_template=REF + "{model}")
     inner = {name: _worded(name, each) for name, each in schema.pop("$defs", {}).items()}
     schema["properties"] = {
-        name: _without_null(_clean(name, each)) for name, each in schema.get("properties", {}).items()
+        name: _without_null(_clean(name, each, of=model.__name__))
+        for name, each in schema.get("properties", {}).items()
     }
     return schema, inner
 
@@ -82,7 +83,7 @@ def _clean(field: str, schema: Mapping[str, Any], *, of: str = "") -> Schema:
     cleaned: Schema = _in_words_of_the_standard(schema)
     if cleaned.get("default", ...) is None:
         del cleaned["default"]
-    meaning = words(of, field)
+    meaning = cleaned.get("description") or words(of, field)
     return {**cleaned, "description": meaning} if meaning else cleaned
 
 
@@ -103,7 +104,7 @@ def nullable(schema: Schema) -> Schema:
     """The schema with null allowed: many clients write it for what they do not set, and it is read as absent."""
     if NULL in schema.get("anyOf", ()) or not schema.keys() & {"type", "$ref", "enum", "const", "anyOf"}:
         return schema
-    outer = {key: value for key, value in schema.items() if key in {"description", "default", "examples"}}
+    outer = {key: value for key, value in schema.items() if key in {"description", "default"}}
     inner = {key: value for key, value in schema.items() if key not in outer}
     return {**outer, "anyOf": [*inner.pop("anyOf", ()), *([inner] if inner else []), NULL]}
 

@@ -29,8 +29,15 @@ _SECURITY: Json = {
         "scheme": "bearer",
         "description": "The owner's admin token, which `rheod admin-token` makes.",
     },
+    "session": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": "rheod_session",
+        "description": "The owner's browser, signed in at the dashboard; other sites cannot use it.",
+    },
 }
-"""The gates that ask who calls, as security schemes of the same names."""
+_ASKED: Json = {"partner": [{"partner": []}], "owner": [{"owner": []}, {"session": []}], "open": []}
+"""What each gate asks for: one of these."""
 
 
 def build(operations: Sequence[Operation], *, rates: Rates, public_url: str | None) -> Json:
@@ -83,22 +90,23 @@ def _operation(operation: Operation, rates: Rates, schemas: Json) -> Json:
         "summary": operation.summary,
         "parameters": requests.parameters(operation),
         "responses": responses.responses(operation, schemas),
-        "security": [] if operation.gate == "open" else [{operation.gate: []}],
+        "security": _ASKED[operation.gate],
     }
     if body := requests.body(operation):
         told["requestBody"] = body
     if operation.rate is not None:
-        told |= _rate(operation.rate, getattr(rates, operation.rate))
+        told |= _rate(operation, getattr(rates, operation.rate))
     elif operation.gate == "owner":
         told |= {"description": "Not limited with a valid token."}
     return told
 
 
-def _rate(bucket: str, per_s: float) -> Json:
+def _rate(operation: Operation, per_s: float) -> Json:
     burst = per_s * BURST_S
+    whose = "address" if operation.gate == "open" else "API key"
     return {
-        "description": f"At most {per_s:g} calls a second for each API key, {burst:g} at once.",
-        "x-rate-limit": {"bucket": bucket, "perSecond": per_s, "burst": burst},
+        "description": f"At most {per_s:g} calls a second for each {whose}, {burst:g} at once.",
+        "x-rate-limit": {"bucket": operation.rate, "perSecond": per_s, "burst": burst},
     }
 
 
