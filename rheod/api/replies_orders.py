@@ -89,7 +89,7 @@ class MonthReply(Reply):
     orders: int
 
 
-class CategoryReply(Reply):
+class CategorySales(Reply):
     """One kind of goods: how many items there are of it, and what its sales brought in the months shown."""
 
     category: Annotated[str, Field(examples=["Reservdel"])]
@@ -111,7 +111,7 @@ class AnalyticsReply(Reply):
 
     inventory: InventoryReply
     monthly_revenue: list[MonthReply]
-    category_breakdown: list[CategoryReply]
+    category_breakdown: list[CategorySales]
     revenue_summary: RevenueReply
 
 
@@ -172,7 +172,7 @@ def analytics_reply(found: Analytics) -> AnalyticsReply:
             for one in found.months
         ],
         category_breakdown=[
-            CategoryReply(category=one.label, count=one.items, revenue=one.revenue)
+            CategorySales(category=one.label, count=one.items, revenue=one.revenue)
             for one in found.categories
         ],
         revenue_summary=RevenueReply(

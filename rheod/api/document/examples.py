@@ -40,12 +40,16 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {
     "PriceBody": {"price": 795},
     "StatusBody": {"status": "not_listed"},
     "KeyBody": {"name": "erp"},
+    "TrackingBody": {"carrier": "postnord", "trackingNumber": "SE123456789SE"},
     "WebhookUrlBody": {"webhookUrl": "https://erp.example.com/rheo-events"},
 }
 """A body of each model that is read."""
 
 SEGMENTS: Mapping[str, str] = {
     "externalId": "ERP_PART_12345",
+    "endpointId": "5b1f0a3e-7c0d-4a55-9f0e-2d3c4b5a6978",
+    "eventId": "evt_01j2k3m4n5p6q7r8s9t0abcdef",
+    "orderId": "81234567",
     "key_id": "0d9f8e7c-6b5a-4c3d-9e2f-1a0b9c8d7e6f",
     "folder": "ab",
     "file": "ab" + "0123456789" * 6 + "cd.jpg",

@@ -32,8 +32,10 @@ valid key or token share one bucket for each address. Checked in this order: key
 TAGS: Mapping[str, str] = {
     "Items": "An ERP's items, by the ERP's own ids.",
     "Categories": "The kinds of goods, and Tradera's categories for them.",
+    "Orders": "Parcels of what was sold, and the owner's list of orders.",
     "API keys": "The owner makes and revokes the keys of his partners.",
     "Webhooks": "Where events go, and the secret that signs them.",
+    "Analytics": "The owner's figures.",
     "Health": "For monitors: whether rheod answers and everything runs.",
     "Pictures": "The hosted copies of items' pictures.",
     "Reference": "This document, for machines and for people.",

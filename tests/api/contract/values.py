@@ -13,6 +13,7 @@ Json = dict[str, Any]
 
 _LETTERS = string.ascii_letters + string.digits + " -_./'\"\\<>&åäöÅÄÖéß漢字😀\t\n"
 _POISON = ("\x00", "\x1b[0m", "\ud800", "\ufffe", "\uffff")
+_OF_PATTERN = {"^evt_": ["evt_01j2k3m4n5p6q7r8s9t0abcdef"], "^[0-9]{1,19}$": ["1", "9" * 18]}
 _TRIES = 50
 _STRANGE: tuple[Any, ...] = (
     None,
@@ -129,7 +130,7 @@ class Values:
         if schema.get("format") == "date-time":
             return f"20{self._rng.randint(10, 99)}-0{self._rng.randint(1, 9)}-11T10:00:0{self._rng.randint(0, 9)}Z"
         if "pattern" in schema:
-            return str(self._rng.choice(schema["examples"]))
+            return str(self._rng.choice(schema.get("examples") or _OF_PATTERN[schema["pattern"]]))
         return self.text(schema.get("minLength", 0), schema.get("maxLength", 40))
 
     def _number(self, schema: Json, *, whole: bool) -> int | float:

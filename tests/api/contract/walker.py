@@ -12,11 +12,11 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from tests.api.contract.judge import Judge
+from tests.api.contract.stocked import CONTAINER
 from tests.api.contract.values import Values
 from tests.api.running import Api, Reply
 
 Json = dict[str, Any]
-CONTAINER = "VIN-1"
 KINDS = ("valid", "valid", "body", "bytes", "segments", "query", "headers")
 
 _GARBAGE = (

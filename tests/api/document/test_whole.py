@@ -20,7 +20,7 @@ from tests.api.contract.judge import Judge
 from tests.api.running import Api, OpenApi
 
 Json = dict[str, Any]
-RATES = Rates(put=11, price=12, status=13, get=14, delete=15, batch=16, categories=17)
+RATES = Rates(put=11, price=12, status=13, get=14, delete=15, batch=16, categories=17, tracking=18)
 
 
 @pytest.fixture

@@ -1,0 +1,32 @@
+"""An API with something of everything the document's examples speak of: an item, a container, a picture, an order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rheod.api.document.examples import EXAMPLES, SEGMENTS
+from rheod.domain.model import Order, OrderLine
+from rheod.store import orders
+from tests.api.running import NOW_MS, Api
+
+CONTAINER = "VIN-1"
+
+
+async def stocked(api: Api) -> Any:
+    """Stock the API; gives its document."""
+    await api.call("PUT", f"/integration/v1/items/{CONTAINER}", {"title": "Volvo XC90", "type": "container"})
+    await api.call("PUT", f"/integration/v1/items/{SEGMENTS['externalId']}", EXAMPLES["ItemBody"])
+    folder = api.parts.image_folder / SEGMENTS["folder"]
+    folder.mkdir(parents=True)
+    (folder / SEGMENTS["file"]).write_bytes(b"\xff\xd8\xff\xe0 test picture")
+    line = OrderLine(tradera_item_id=77, quantity=1, unit_price_ore=95050, title="Bromsok")
+    order = Order(
+        order_id=int(SEGMENTS["orderId"]),
+        created_at=NOW_MS,
+        updated_at=NOW_MS,
+        lines=(line,),
+        subtotal_ore=95050,
+        buyer={"Alias": "test-buyer"},
+    )
+    await api.database.write(lambda db: orders.save(db, api.parts.default_account, order, now=NOW_MS))
+    return (await api.call("GET", "/openapi.json")).body
