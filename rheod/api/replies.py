@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Annotated
 
 from aiohttp import web
@@ -33,7 +34,12 @@ class Reply(BaseModel):
 
 def moment(at_ms: int) -> str:
     """A time in ms UTC as the wire writes it: RFC 3339 in whole seconds."""
-    return datetime.fromtimestamp(at_ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return _second(at_ms // 1000)
+
+
+@lru_cache(maxsize=4096)  # a page of a list has the same few seconds a thousand times
+def _second(at_s: int) -> str:
+    return datetime.fromtimestamp(at_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def kronor(ore: int) -> int | float:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from rheod.domain.model import ItemType, Json, RheoStatus, TraderaStatus
 
@@ -32,9 +32,8 @@ class Wanted:
     standing: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
-    """An item as a list shows it; `ad` is the number of its latest ad, `was_live` whether that has been visible."""
+class Line(NamedTuple):
+    """An item as a list shows it, made by the thousand; `ad` is the number of its latest ad, `was_live` whether that has been visible."""
 
     id: str
     external_id: str
@@ -73,7 +72,7 @@ def page(
     start = max(after, (wanted.updated_since or 0, ""))
     rows = db.execute(
         "SELECT items.id, external_id, type, title, rheo_status, tradera_status, price_ore, parent_external_id,"
-        " spec, last_error, items.updated_at, ads.tradera_item_id AS ad, ads.live_at IS NOT NULL AS was_live"
+        " json_extract(spec, '$.metadata') AS metadata, last_error, items.updated_at, ads.tradera_item_id AS ad, ads.live_at IS NOT NULL AS was_live"
         f" FROM ({source} AND (items.updated_at, items.id) > (:at, :id)"
         " ORDER BY items.updated_at, items.id LIMIT :limit) AS wanted CROSS JOIN items ON items.rowid = wanted.row"
         " LEFT JOIN listings ads ON ads.item_id = items.id"
@@ -164,7 +163,7 @@ def _line_of(row: sqlite3.Row) -> Line:
         tradera_status=row["tradera_status"] and TraderaStatus(row["tradera_status"]),
         price_ore=row["price_ore"],
         parent_external_id=row["parent_external_id"],
-        metadata=json.loads(row["spec"]).get("metadata") or {},
+        metadata=json.loads(row["metadata"] or "{}"),
         last_error=row["last_error"],
         updated_at=row["updated_at"],
         ad=row["ad"],
