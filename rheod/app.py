@@ -22,8 +22,10 @@ from rheod.api.front import Limits
 from rheod.api.parts import AdminParts, ApiParts, Rates
 from rheod.assembly import Core, build_core
 from rheod.catalog.figures import Figures
+from rheod.catalog.ping import Pinger
 from rheod.catalog.shipping import Shipping
 from rheod.clients.addresses import check_url
+from rheod.clients.signed_hooks import SignedHooks
 from rheod.domain import crash
 from rheod.domain.errors import RheodError
 from rheod.facts import gather_findings
@@ -101,7 +103,7 @@ async def _live(
     life = Life()
     machinery = await build_machinery(core)
     try:
-        parts = api_parts(core, life)
+        parts = api_parts(core, life, machinery.hooks)
         admin = build_admin(AdminParts(api=parts, status=lambda: gather_status(core, machinery)))
         admin_path = settings.server.admin_socket or settings.storage.path / "admin.sock"
         admin_runner = await start_admin(admin, admin_path)
@@ -260,10 +262,12 @@ def _signals() -> asyncio.Event:
     return stop
 
 
-def api_parts(core: Core, life: Life) -> ApiParts:
-    """What the API is built from."""
+def api_parts(core: Core, life: Life, hooks: SignedHooks | None = None) -> ApiParts:
+    """What the API is built from; without `hooks` no test event can be sent."""
+    pinger = None
+    if hooks is not None:
+        pinger = Pinger(endpoints=core.endpoints, hooks=hooks, now=core.now, rng=core.rng)
     settings = core.settings
-    limits = settings.limits
     images = settings.images
 
     async def health() -> str | None:
@@ -280,6 +284,8 @@ def api_parts(core: Core, life: Life) -> ApiParts:
         endpoints=core.endpoints,
         shipping=Shipping(books=core.books),
         figures=Figures(books=core.books, fee_percent=settings.analytics.fee_percent),
+        feed=core.feed,
+        pinger=pinger,
         keys=core.keys,
         default_account=core.default_account,
         account_of_reference=core.accounts.get,
@@ -298,15 +304,20 @@ def api_parts(core: Core, life: Life) -> ApiParts:
         monotonic=time.monotonic,
         rng=core.rng,
         reference_page=reference_page.render,
-        rates=Rates(
-            put=limits.put_per_s,
-            price=limits.price_per_s,
-            status=limits.status_per_s,
-            get=limits.get_per_s,
-            delete=limits.delete_per_s,
-            batch=limits.batch_per_s,
-            tracking=limits.tracking_per_s,
-        ),
+        rates=_rates(settings),
         trusted_proxies=[str(network) for network in settings.server.trusted_proxies],
         body_deadline_s=settings.server.body_timeout_s,
+    )
+
+
+def _rates(settings: Settings) -> Rates:
+    limits = settings.limits
+    return Rates(
+        put=limits.put_per_s,
+        price=limits.price_per_s,
+        status=limits.status_per_s,
+        get=limits.get_per_s,
+        delete=limits.delete_per_s,
+        batch=limits.batch_per_s,
+        tracking=limits.tracking_per_s,
     )

@@ -14,6 +14,7 @@ import structlog
 
 from rheod.catalog.batch import BatchPut
 from rheod.catalog.endpoints import Endpoints
+from rheod.catalog.feed import EventFeed
 from rheod.catalog.inventory import Inventory
 from rheod.catalog.items import Catalog, Forecast
 from rheod.catalog.sales import SellersAndSite
@@ -51,6 +52,7 @@ class Core:
     inventory: Inventory
     batches: BatchPut
     endpoints: Endpoints
+    feed: EventFeed
     sellers: SellersAndSite
     now: SteadyClock
     rng: Random
@@ -90,6 +92,7 @@ async def build_core(settings: Settings, database: Database) -> Core:
         waits = waits_for[account_id] or told.waits_for
         return replace(told, waits_for=waits, site_url=settings.tradera.site_url)
 
+    endpoints = Endpoints(books=books, new_secret=new_secret)
     return Core(
         settings=settings,
         database=database,
@@ -103,7 +106,8 @@ async def build_core(settings: Settings, database: Database) -> Core:
         inventory=Inventory(books=books, site_url=settings.tradera.site_url),
         batches=BatchPut(books=books),
         catalog=Catalog(books=books, forecast=forecast),
-        endpoints=Endpoints(books=books, new_secret=new_secret),
+        endpoints=endpoints,
+        feed=EventFeed(books=books, endpoints=endpoints),
         sellers=SellersAndSite(
             accounts=await database.read(accounts.of_members),
             site_url=settings.tradera.site_url,

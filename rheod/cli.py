@@ -103,6 +103,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_keys(commands)
     _add_items(commands.group("items", "see and publish items"))
     _add_orders(commands.group("orders", "see what was sold"))
+    _add_webhooks(commands.group("webhooks", "where events go, and how that went"))
     commands.add("status", "what runs, what waits and until when", "rheod.commands.status:show", data=True)
     commands.add("version", "the version of this program", "rheod.cli:version", data=True)
     return parser
@@ -186,6 +187,39 @@ def _add_orders(orders: _Commands) -> None:
     listing.add_argument("--unmatched", action="store_true", help="only sales of what rheod does not know")
     listing.add_argument("--limit", type=int, default=100, help="at most so many (1-1000, default 100)")
     listing.add_argument("--cursor", metavar="POSITION", help="go on where an earlier list ended")
+
+
+def _add_webhooks(webhooks: _Commands) -> None:
+    def add(name: str, does: str, run: str = "") -> argparse.ArgumentParser:
+        return webhooks.add(name, does, f"rheod.commands.webhooks:{run or name}", data=True, account=True)
+
+    add("list", "the endpoints that are told", "listing")
+    new = add("add", "tell another URL; prints its secret once")
+    new.add_argument("url", metavar="URL", help="where events are sent, HTTPS")
+    new.add_argument(
+        "--event", action="append", metavar="E", help="only such events, e.g. item.sold; repeatable"
+    )
+    new.add_argument(
+        "--scope", choices=("self", "members"), help="own events, or those of the member accounts"
+    )
+    new.add_argument("--description", metavar="TEXT", help="for you to tell them apart")
+    for name, does in (
+        ("rotate", "a new secret; the old one signs beside it for 24 hours"),
+        ("enable", "switch on again: the events it kept go out, in order"),
+        ("disable", "switch off; its events are kept"),
+        ("test", "send a signed test event now and tell what came of it"),
+    ):
+        add(name, does).add_argument("id", metavar="ID", help="the endpoint's id, see `rheod webhooks list`")
+    log = add("deliveries", "the latest attempts, newest first")
+    log.add_argument("--endpoint", metavar="ID", help="only those to this endpoint")
+    log.add_argument("--event", metavar="E", help="only those of this type, or of the event with this id")
+    log.add_argument("--status", choices=("success", "failed"))
+    log.add_argument("--before", metavar="ID_OR_TIME", help="only older ones")
+    log.add_argument("--limit", type=int, default=100, help="at most so many (1-100, default 100)")
+    again = add("replay", "tell an event, or all since a time, once more")
+    again.add_argument("event", metavar="EVENT", nargs="?", help="the event's id")
+    again.add_argument("--since", metavar="T", help="everything since this time, e.g. 2026-05-26T10:00:00Z")
+    again.add_argument("--endpoint", metavar="ID", help="to this endpoint only")
 
 
 def _port(text: str) -> int:

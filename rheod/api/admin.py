@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 import rheod
-from rheod.api import wire
+from rheod.api import events, webhooks, wire
 from rheod.api.answers import answer
 from rheod.api.bodies import BODY_BYTES, read_optional_json
 from rheod.api.external_id import read_external_id
@@ -24,16 +24,18 @@ from rheod.api.front import SHUTDOWN_S
 from rheod.api.middleware import error_answers, request_line
 from rheod.api.orders import OrderCalls
 from rheod.api.partner_account import named_account, require_writable
+from rheod.api.parts import CALLER, Caller
 from rheod.api.replies import Done, reply
 from rheod.api.replies_items import ItemLines, OwnItemReply, item_line, item_reply
 from rheod.api.replies_owner import KeysReply, NewNumberedKey, key_reply
-from rheod.api.server import add_routes, name_server
+from rheod.api.server import Route, add_routes, name_server, path_of
 from rheod.domain.errors import Permanent, Refused
 from rheod.domain.model import RheoStatus
 from rheod.domain.notices import new_ulid
 from rheod.store.inventory import Wanted
 
 if TYPE_CHECKING:
+    from rheod.api.guard import Handler
     from rheod.api.parts import AdminParts
 
 MAX_PATH_BYTES = 107
@@ -115,6 +117,18 @@ class AdminCalls:
         """GET /orders?unmatched=&limit=&cursor=: newest first, as the owner's list in the API."""
         return await OrderCalls(parts=self._api).list_for(request, self._account(request))
 
+    def shared_routes(self) -> list[Route]:
+        """What the owner's calls over the network do as well: webhook endpoints, their log, replays."""
+        shared = [*webhooks.operations(self._api), *events.operations(self._api)]
+        return [(each.method, path_of(each), self._trusted(each.handler)) for each in shared]
+
+    def _trusted(self, handler: Handler) -> Handler:
+        async def trusted(request: web.Request) -> web.StreamResponse:
+            request[CALLER] = Caller(account_id=self._account(request))
+            return await handler(request)
+
+        return trusted
+
     async def status(self, _request: web.Request) -> web.Response:
         """GET /status: what runs, what waits and until when."""
         return answer(200, await self._parts.status())
@@ -146,6 +160,7 @@ def build_admin(parts: AdminParts) -> web.Application:
             ("GET", "/orders", calls.list_orders),
             ("GET", "/status", calls.status),
             ("GET", "/version", calls.version),
+            *calls.shared_routes(),
         ],
     )
     app.on_response_prepare.append(name_server)

@@ -17,9 +17,11 @@ if TYPE_CHECKING:
     from rheod.api.wire import UrlCheck
     from rheod.catalog.batch import BatchPut
     from rheod.catalog.endpoints import Endpoints
+    from rheod.catalog.feed import EventFeed
     from rheod.catalog.figures import Figures
     from rheod.catalog.inventory import Inventory
     from rheod.catalog.items import Catalog
+    from rheod.catalog.ping import Pinger
     from rheod.catalog.shipping import Shipping
     from rheod.store.keys import KeyRing
 
@@ -57,6 +59,7 @@ class ApiParts:
     `removed_accounts` are those that are not in the settings any more. `account_states` counts the accounts by state.
     `signed_in` says whether a request has a dashboard session, and raises Refused when another site has sent it.
     `reference_page` shows the OpenAPI document to people.
+    `pinger` sends test events; without lanes there is none.
     """
 
     catalog: Catalog
@@ -65,6 +68,8 @@ class ApiParts:
     endpoints: Endpoints
     shipping: Shipping
     figures: Figures
+    feed: EventFeed
+    pinger: Pinger | None = None
     keys: KeyRing
     default_account: str
     account_of_reference: Callable[[str], str | None]

@@ -11,7 +11,18 @@ from typing import TYPE_CHECKING
 
 from aiohttp import hdrs, web
 
-from rheod.api import batches, browsing, categories, items, management, operators, orders, reference
+from rheod.api import (
+    batches,
+    browsing,
+    categories,
+    events,
+    items,
+    management,
+    operators,
+    orders,
+    reference,
+    webhooks,
+)
 from rheod.api.bodies import expect_later
 from rheod.api.connection import SERVER_NAME
 from rheod.api.framing import plain_framing
@@ -58,14 +69,19 @@ def build_app(parts: ApiParts, *, pages: Sequence[Route] = ()) -> web.Applicatio
 
 def operations(parts: ApiParts) -> list[Operation]:
     """Every operation of the API, in the order of the document."""
-    groups = (items, batches, browsing, categories, orders, management, operators)
+    groups = (items, batches, browsing, categories, orders, management, webhooks, events, operators)
     served = [operation for group in groups for operation in group.operations(parts)]
     return [*served, *reference.operations(parts, served)]
 
 
 def route_of(operation: Operation, gate: Gate) -> Route:
     """The operation as the router takes it, behind the checks of its gate."""
-    return (operation.method, _SEGMENT.sub(r"{\1:[^/]+}", operation.path), gate.before(operation))
+    return (operation.method, path_of(operation), gate.before(operation))
+
+
+def path_of(operation: Operation) -> str:
+    """The operation's path as the router takes it."""
+    return _SEGMENT.sub(r"{\1:[^/]+}", operation.path)
 
 
 def add_routes(app: web.Application, routes: list[Route]) -> None:

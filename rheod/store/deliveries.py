@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import sqlite3
 from dataclasses import dataclass
+from typing import Literal
 
 from rheod.domain.model import WEBHOOK_EVENTS
 
-STATUSES = ("success", "failed")
+Status = Literal["success", "failed"]
+STATUSES: tuple[Status, ...] = ("success", "failed")
 SNIPPET_BYTES = 2048
 """So much of an event's body is shown with an attempt."""
 
@@ -42,7 +44,7 @@ class Logged:
     external_id: str
     url: str
     attempt: int
-    status: str
+    status: Status
     http_status: int | None
     error: str | None
     duration_ms: int

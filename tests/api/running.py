@@ -17,6 +17,7 @@ from yarl import URL
 from rheod.api.parts import ApiParts, Rates
 from rheod.catalog.batch import BatchPut
 from rheod.catalog.endpoints import Endpoints
+from rheod.catalog.feed import EventFeed
 from rheod.catalog.figures import Figures
 from rheod.catalog.inventory import Inventory
 from rheod.catalog.items import Catalog, Forecast
@@ -175,6 +176,7 @@ async def made_parts(database: Database, folder: Path, clock: Clock) -> tuple[Ap
         endpoints=endpoints,
         shipping=Shipping(books=books),
         figures=Figures(books=books, fee_percent=0),
+        feed=EventFeed(books=books, endpoints=endpoints),
         keys=await KeyRing.load(database, now=lambda: NOW_MS),
         default_account=ids[""],
         account_of_reference={name: ids[name] for name in ("member-1", "member-2")}.get,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rheod.catalog.endpoints import Endpoints
+from rheod.catalog.feed import EventFeed
 from rheod.catalog.items import Catalog, Forecast
 from rheod.catalog.sales import SellersAndSite
 from rheod.catalog.unit import Books
@@ -23,11 +24,13 @@ def forecast() -> Forecast:
 def shop(database: Database, books: Books, clock: Clock, account_id: str, forecast: Forecast) -> Shop:
     """One account without items."""
     secrets = iter(f"whsec_{number}" for number in range(100))
+    endpoints = Endpoints(books=books, new_secret=lambda: next(secrets))
     return Shop(
         database=database,
         books=books,
         catalog=Catalog(books=books, forecast=lambda _account: forecast),
-        endpoints=Endpoints(books=books, new_secret=lambda: next(secrets)),
+        endpoints=endpoints,
+        feed=EventFeed(books=books, endpoints=endpoints),
         clock=clock,
         account_id=account_id,
         sellers=SellersAndSite(

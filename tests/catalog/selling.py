@@ -8,6 +8,7 @@ from typing import Any
 
 from rheod.catalog import pictures, publishing, sales
 from rheod.catalog.endpoints import Endpoints
+from rheod.catalog.feed import EventFeed
 from rheod.catalog.items import Catalog, ItemView
 from rheod.catalog.publishing import Schedule
 from rheod.catalog.putting import PutResult
@@ -48,6 +49,7 @@ class Shop:
     books: Books
     catalog: Catalog
     endpoints: Endpoints
+    feed: EventFeed
     clock: Clock
     account_id: str
     sellers: SellersAndSite
