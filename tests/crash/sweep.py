@@ -71,7 +71,8 @@ class Sweep:
             run = await play(self.folder / f"{point}-{k}", story_of(point), f"{point}:{k}")
             self.runs.append(run)
             with (self.folder / "runs.txt").open("a", encoding="utf-8") as written:
-                written.write(f"{run} {'died' if run.died else 'lived'} {run.seconds:.1f} s\n")
+                end = "lived" if not run.died else f"died, resumed after {run.resumed_ms} ms"
+                written.write(f"{run} {end}, held up {run.stall_ms} ms, {run.seconds:.1f} s\n")
         return run
 
     def summary(self) -> str:
