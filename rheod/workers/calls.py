@@ -253,9 +253,11 @@ class TraderaCalls:
         """A call that certainly never reached Tradera spends no budget (F40)."""
         arrived = not isinstance(error, Unreachable)
         self.answers_heard += not isinstance(error, Unreachable | Unanswered)
-        if not arrived:
-            self._ledger.refund(spent)
         await self._books.write(lambda unit: _close(unit, call_id, str(error), began, counted=arrived))
+        if (
+            not arrived
+        ):  # once that is stored: what is remembered is never less than what a restart would read
+            self._ledger.refund(spent)
 
     async def _pause_class(self, call: Call, error: OverLimit) -> NotNow:
         now = self._books.now()

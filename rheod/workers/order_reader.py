@@ -128,7 +128,7 @@ class OrderReader:
     async def reconcile(self, job: Job) -> Outcome:
         """One pass over what changed at Tradera since the last good one; then wait for the next."""
         now = self._books.now()
-        last = await self._books.read(lambda db: _last_pass(db, self._account_id))
+        last = await self._books.read(lambda db: _last_pass(db, self._account_id, now))
         again = PutOff(until=now + self._options.interval_ms, reason="next reconciliation", counted=False)
         ordered, self._begun = self._begun, True
         if last is not None and now - last < self._options.least_gap_ms:
@@ -145,6 +145,8 @@ class OrderReader:
             with self._calls.room(CallClass.RECONCILE, cost=_A_PASS, after=ours):
                 ended = await self._ended_ads(begin, now)
                 crashpoint("reconcile.ads_read")
+                if await self._books.read(lambda db: _lacks_order(db, ended, now)):
+                    begin = min(begin, now - _FIRST_LOOK_BACK_MS)  # it may be older than the last pass
                 await self._orders_since(begin, now, ended)
         except Rejected as error:
             _log.error("Tradera refuses the reconciliation", reason=str(error))
@@ -280,6 +282,17 @@ def _cursor(account_id: str) -> str:
     return f"row_version:{account_id}"
 
 
-def _last_pass(db: sqlite3.Connection, account_id: str) -> int | None:
+def _last_pass(db: sqlite3.Connection, account_id: str, now: int) -> int | None:
+    """None when there was none, or when its time was written by a clock that was ahead (F24)."""
     value = marks.get(db, _mark(account_id))
-    return None if value is None else int(value)
+    return None if value is None or int(value) > now else int(value)
+
+
+def _lacks_order(db: sqlite3.Connection, ended: _Ended, now: int) -> bool:
+    """Whether an ad was sold of which neither an order nor a message about one is known."""
+    return any(
+        ad.state_at(now) is AdState.SOLD
+        and not orders.exists_for_ad(db, ad.tradera_item_id)
+        and not inbox.order_waits_for(db, ad.tradera_item_id)
+        for _, ad in ended.ads
+    )

@@ -9,9 +9,9 @@ from typing import Any
 from rheod.catalog import sales
 from rheod.catalog.sales import Message
 from rheod.domain.model import CallClass, JobKind, JobOrder, LaneName, ListingState, RheoStatus
-from rheod.store import ledger
+from rheod.store import ledger, marks
 from tests.bookkeeping import rows
-from tests.workers.desk import SELLER_ID, Desk
+from tests.workers.desk import HOUR_MS, SELLER_ID, Desk
 from tests.workers.waiting import until
 
 _numbers = itertools.count(1)
@@ -369,3 +369,31 @@ async def test_a_pass_keeps_to_its_share(desk: Desk) -> None:
     await desk.restart(daily_calls=100, reconcile_share=0.2)
     await reconcile(desk)
     assert "updated_items" not in desk.called()
+
+
+async def last_pass(desk: Desk, at_ms: int) -> None:
+    """Have the last good pass at this time."""
+    name = f"reconciled_until:{desk.account_id}"
+    await desk.books.write(lambda unit: marks.put(unit.db, name, str(at_ms)))
+
+
+async def test_a_pass_in_the_future_is_none(desk: Desk) -> None:
+    """A clock that was a day ahead wrote the time of the last pass: what was sold since is found, and at once (F24)."""
+    ad = await live(desk)
+    await desk.simulator.sell(ad, 700, push=False)
+    desk.forward(3 * 3600)
+    await last_pass(desk, desk.clock() + 24 * HOUR_MS)
+    await reconcile(desk)
+    await desk.reach(ListingState.SOLD)
+
+
+async def test_a_sold_ad_without_an_order_is_searched_for_further_back(desk: Desk) -> None:
+    """The order is older than the last pass, which should have seen it: it is found all the same."""
+    ad = await live(desk)
+    order_id = await desk.simulator.sell(ad, 700, push=False)
+    desk.forward(8 * 24 * 3600)
+    await last_pass(desk, desk.clock() - 2 * HOUR_MS)
+    await reconcile(desk)
+    await desk.reach(ListingState.SOLD)
+    (sold,) = await desk.told("item.sold")
+    assert sold["orderId"] == str(order_id)
