@@ -23,7 +23,6 @@ from rheod.domain.retry import LOOP_DELAYS_S, TRADERA_DELAYS_S, delay_ms
 from rheod.store import jobs
 
 _log = structlog.get_logger(__name__)
-_LONGEST_REST_S = 60.0
 _STORE_REST_S = 1.0
 _LONGEST_QUIET_MS = round(TRADERA_DELAYS_S[-1] * 1000)
 
@@ -114,6 +113,9 @@ class Bells:
 class Lane:
     """One loop over the jobs of one lane. `work` turns a job into an outcome and handles its expected failures."""
 
+    longest_rest_s: float = 60.0
+    """It looks at the store this often even if nothing is known to become due: the clock may have been set."""
+
     def __init__(
         self,
         *,
@@ -199,7 +201,7 @@ class Lane:
             if at is not None and at > looked_at
         ]
         now = self._books.now()
-        rest_s = min([_LONGEST_REST_S] + [max(0, at - now) / 1000 for at in moments])
+        rest_s = min([self.longest_rest_s] + [max(0, at - now) / 1000 for at in moments])
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(rest_s):
                 await self._bell.wait()

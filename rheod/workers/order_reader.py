@@ -289,10 +289,9 @@ def _last_pass(db: sqlite3.Connection, account_id: str, now: int) -> int | None:
 
 
 def _lacks_order(db: sqlite3.Connection, ended: _Ended, now: int) -> bool:
-    """Whether an ad was sold of which neither an order nor a message about one is known."""
+    """Whether an ad was sold, or is shown no more, of which neither an order nor a message about one is known."""
     return any(
-        ad.state_at(now) is AdState.SOLD
-        and not orders.exists_for_ad(db, ad.tradera_item_id)
-        and not inbox.order_waits_for(db, ad.tradera_item_id)
-        for _, ad in ended.ads
+        not orders.exists_for_ad(db, _number(listing)) and not inbox.order_waits_for(db, _number(listing))
+        for listing, ad in ended.ads
+        if ad is None or ad.state_at(now) is AdState.SOLD
     )

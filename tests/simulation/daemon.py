@@ -17,10 +17,11 @@ from rheod.catalog.sales import SellersAndSite
 from rheod.catalog.unit import Books, UnitOfWork
 from rheod.clients.signed_hooks import SignedHooks
 from rheod.clients.tradera_wire import Seller
+from rheod.clock import SteadyClock
 from rheod.domain.budget import Allowance
 from rheod.domain.errors import StoreUnavailable
 from rheod.domain.model import CallClass, JobKind, JobOrder, LaneName
-from rheod.store import accounts
+from rheod.store import accounts, timing
 from rheod.store.jobs import Owner
 from rheod.store.ledger import Ledger
 from rheod.workers.ad_keeper import AdKeeper
@@ -35,6 +36,7 @@ from rheod.workers.order_reader import OrderReader, ReconcileOptions
 from rheod.workers.publisher import Publisher, PublishOptions
 from rheod.workers.push_poller import PushPoller
 from rheod.workers.shipper import Shipper
+from rheod.workers.timekeeper import Timekeeper
 from rheod.workers.tradera_desk import TraderaDesk
 from tests.simulation.doze import Dozing
 from tests.simulation.faults import Faults
@@ -44,7 +46,6 @@ from tests.simulation.market import Market
 from tests.simulation.peers_push import Pushes, SimulatedQueue
 from tests.simulation.peers_tradera import CallCounts, SimulatedTradera
 from tests.simulation.peers_web import (
-    HOOK_SECRET,
     Receiver,
     SimulatedEndpoint,
     SimulatedRenderer,
@@ -98,6 +99,13 @@ class OwnerSettings:
         return f"account-{place}"
 
 
+@dataclass(slots=True)
+class Machine:
+    """How far the machine's clock is from the true time now, in seconds."""
+
+    wrong_by_s: float = 0.0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
     """What outlives the daemon: its settings, its disk, the peers, chance and the loop."""
@@ -112,10 +120,20 @@ class Surroundings:
     faults: Faults
     rng: Random
     loop: VirtualLoop
+    machine: Machine
 
-    def now(self) -> int:
-        """The time (ms UTC)."""
-        return START_MS + round(self.loop.time() * 1000)
+    def steady_clock(self) -> SteadyClock:
+        """The clock of one life of the daemon, begun with what the machine shows."""
+        return SteadyClock(
+            wall=lambda: START_MS + round((self.loop.time() + self.machine.wrong_by_s) * 1000),
+            monotonic=lambda: round(self.loop.time() * 1000),
+        )
+
+
+class _PatientLane(Lane):
+    """A lane that may rest an hour, so that an idle week costs little."""
+
+    longest_rest_s = 3600.0
 
 
 class Daemon:
@@ -123,12 +141,13 @@ class Daemon:
 
     def __init__(self, around: Surroundings, life: Life) -> None:
         self.life = life
+        self.now = around.steady_clock()
         self.ledger: Ledger | None = None
         self._around = around
         self._bells = Bells()
         self._rung: set[LaneName] = set()
         self._store = SimulatedStore(db=around.db, faults=around.faults, life=life)
-        self.books = Books(database=self._store, now=around.now, rng=around.rng, ring=self._ring_soon)
+        self.books = Books(database=self._store, now=self.now, rng=around.rng, ring=self._ring_soon)
         self.sellers = SellersAndSite(
             accounts={
                 member: around.settings.account_id(place)
@@ -138,7 +157,7 @@ class Daemon:
             closed_grace_ms=30_000,
         )
         self.catalog = Catalog(books=self.books, forecast=self._forecast)
-        self.endpoints = Endpoints(books=self.books, new_secret=lambda: HOOK_SECRET)
+        self.endpoints = Endpoints(books=self.books, new_secret=around.receiver.new_secret)
 
     def _ring_soon(self, lane: LaneName) -> None:
         """Ring in a fixed order, so that a seed means the same in every process."""
@@ -153,15 +172,16 @@ class Daemon:
                 self._bells.ring(lane)
 
     def _forecast(self, _account_id: str) -> Forecast:
-        calls = self.ledger.times(now=self._around.now()) if self.ledger else []
+        calls = self.ledger.times(now=self.now()) if self.ledger else []
         return Forecast(calls=calls, ceiling=self._around.settings.allowance.ceiling(CallClass.PUBLISH))
 
     async def run(self) -> None:
         """Start and work until cancelled. Raises StoreUnavailable when it cannot start now."""
         around = self._around
         references = around.settings.references
-        await self._store.write(partial(accounts.ensure, references=references, now=around.now()))
-        self.ledger = await self._store.read(partial(Ledger.load, now=around.now()))
+        await self._store.write(partial(timing.clamp, now=self.now()))
+        await self._store.write(partial(accounts.ensure, references=references, now=self.now()))
+        self.ledger = await self._store.read(partial(Ledger.load, now=self.now()))
         lanes = [self._images_lane(), self._hooks_lane(), self._sales_lane()]
         lanes += [
             self._tradera_lane(place, member, self.ledger)
@@ -174,6 +194,9 @@ class Daemon:
                 group.create_task(lane.run(), name=lane.name)
             if around.settings.push:
                 group.create_task(self._poller().run(), name="push")
+            if around.faults.climate.jumps:
+                timekeeper = Timekeeper(clock=self.now, database=self._store, every_s=300.0)
+                group.create_task(timekeeper.run(), name="timekeeper")
 
     def _images_lane(self) -> Lane:
         around = self._around
@@ -184,7 +207,7 @@ class Daemon:
             images_dir=around.images_dir,
         )
         fetcher.sweep()
-        return Lane(
+        return _PatientLane(
             name="images",
             books=self.books,
             pick=Dozing(ByDueTime(LaneName.IMAGES)),
@@ -201,11 +224,11 @@ class Daemon:
                 client=SimulatedEndpoint(receiver=around.receiver, faults=around.faults, life=self.life),
                 check_url=lambda _: None,
                 user_agent="rheod/0",
-                now=around.now,
+                now=self.now,
             ),
             retry_delays_s=RETRY_DELAYS_S,
         )
-        return Lane(
+        return _PatientLane(
             name="hooks",
             books=self.books,
             pick=Dozing(ByEndpoint()),
@@ -215,7 +238,7 @@ class Daemon:
         )
 
     def _sales_lane(self) -> Lane:
-        return Lane(
+        return _PatientLane(
             name="sales",
             books=self.books,
             pick=Dozing(ByDueTime(LaneName.SALES)),
@@ -234,7 +257,7 @@ class Daemon:
                 market=around.market,
                 faults=around.faults,
                 life=self.life,
-                now=around.now,
+                now=self.now,
                 counts=around.counts,
             ),
             seller=Seller(member, "test-token"),
@@ -269,7 +292,7 @@ class Daemon:
             ),
             shipper=Shipper(books=self.books, calls=calls),
         )
-        return Lane(
+        return _PatientLane(
             name=f"tradera:{member}",
             books=self.books,
             pick=Dozing(ByUrgency(calls.account_id)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Literal, TypeVar
@@ -49,6 +49,15 @@ class Spell:
     end_s: float
 
 
+@dataclass(frozen=True, slots=True)
+class Jump:
+    """The daemon's clock is set forward or back by so many seconds, and set right again later (F24)."""
+
+    at_s: float
+    by_s: float
+    right_again_s: float
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Climate:
     """How bad a run is: the chance of a fault by call, of a crash by step, and the spells of bad weather."""
@@ -61,6 +70,8 @@ class Climate:
     store: float = 0.0
     crash: float = 0.0
     spells: tuple[Spell, ...] = ()
+    jumps: tuple[Jump, ...] = ()
+    freezes: tuple[float, ...] = ()
 
 
 def draw_climate(rng: Random, length_s: float) -> Climate:
@@ -74,7 +85,7 @@ def draw_climate(rng: Random, length_s: float) -> Climate:
     for kind in kinds:
         if rng.random() < 0.3:
             begin_s = rng.uniform(0, length_s)
-            longest_s = 10 * MINUTE_S if kind == "disk_full" else 3 * HOUR_S
+            longest_s = 10 * MINUTE_S if kind == "disk_full" else max(3 * HOUR_S, 0.9 * length_s)
             spells.append(Spell(kind, begin_s, begin_s + rng.uniform(5, longest_s)))
     return Climate(
         tradera=rng.choice((0.0, 0.02, 0.1, 0.3)),
@@ -85,7 +96,16 @@ def draw_climate(rng: Random, length_s: float) -> Climate:
         store=rng.choice((0.0, 0.0, 0.01)),
         crash=rng.choice((0.0, 0.002, 0.01, 0.03)),
         spells=tuple(spells),
+        jumps=tuple(_jumps(rng, length_s)),
+        freezes=tuple(rng.uniform(0, length_s) for _ in range(rng.choice((0, 0, 0, 3)))),
     )
+
+
+def _jumps(rng: Random, length_s: float) -> Iterator[Jump]:
+    for _ in range(rng.choice((0, 0, 0, 1, 2))):
+        at_s = rng.uniform(0, length_s)
+        by_s = rng.choice((HOUR_S, -HOUR_S, 24 * HOUR_S, -24 * HOUR_S))
+        yield Jump(at_s, by_s, rng.uniform(at_s, length_s))
 
 
 class Faults:
@@ -131,10 +151,10 @@ class Faults:
             return None
         return self.pick([("before", 1), ("after", 1)])
 
-    def tradera(self, operation: str) -> Fate:
-        """The fate of one call of Tradera."""
+    def tradera(self, operation: str, seller: int) -> Fate:
+        """The fate of one call of Tradera; the tokens of sellers with an even number may expire (F47)."""
         before_s, after_s = self.between(0.02, 0.3), self.between(0.02, 0.3)
-        answer = self._answer()
+        answer: Answer = "token" if self.is_weather("token") and seller % 2 == 0 else self._answer()
         if answer == "ok" or operation == "me":
             slow_s = self.between(0, 50) if self.chance(0.02) else 0.0
             good: Answer = "token" if answer == "token" else "ok"
@@ -145,8 +165,6 @@ class Faults:
         return Fate(before_s=before_s, after_s=after_s, answer=answer, arrives=arrives, crash=self.crash())
 
     def _answer(self) -> Answer:
-        if self.is_weather("token"):
-            return "token"
         if self.is_weather("tradera_429"):
             return "over_limit"
         if self.is_weather("tradera_500"):

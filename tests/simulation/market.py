@@ -110,6 +110,10 @@ class Market:
         self.requests[listed.request_id] = self.ads[listed.item_id] = listed
         return listed
 
+    def committed(self) -> Listed | None:
+        """The first request that was committed, if any was."""
+        return next((each for each in self.requests.values() if each.committed_at is not None), None)
+
     def add_image(self, request_id: int, picture: bytes) -> bool:
         """False when it is refused: committed already."""
         listed = self.requests[request_id]

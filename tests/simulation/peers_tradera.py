@@ -49,8 +49,8 @@ class SimulatedTradera(TraderaClient):
         self._now = now
         self._counts = counts
 
-    async def _call(self, operation: str, effect: Callable[[], T]) -> T:
-        fate = self._faults.tradera(operation)
+    async def _call(self, operation: str, seller: Seller, effect: Callable[[], T]) -> T:
+        fate = self._faults.tradera(operation, seller.user_id)
         self._life.check()
         if fate.answer == "unreachable":
             self._counts.unreachable += 1
@@ -85,9 +85,11 @@ class SimulatedTradera(TraderaClient):
 
         def effect() -> Created:
             listed = self._market.create(seller.user_id, ad)
+            if self._faults.chance(self._faults.climate.tradera / 10):
+                listed = self._market.committed() or listed  # the numbers of another (F51)
             return Created(request_id=listed.request_id, tradera_item_id=listed.item_id)
 
-        return await self._call("create", effect)
+        return await self._call("create", seller, effect)
 
     async def add_image(
         self, seller: Seller, request_id: int, jpeg: bytes, *, image_format: int, has_mega: bool
@@ -98,7 +100,7 @@ class SimulatedTradera(TraderaClient):
             if not self._market.add_image(request_id, jpeg):
                 raise Rejected("Images can only be added to an uncommitted request", status=400)
 
-        await self._call("image", effect)
+        await self._call("image", seller, effect)
 
     async def commit(self, seller: Seller, request_id: int) -> None:
         """See TraderaClient."""
@@ -107,7 +109,7 @@ class SimulatedTradera(TraderaClient):
             if not self._market.commit(request_id) and request_id % 2:
                 raise Rejected("The request is committed already", status=400)
 
-        await self._call("commit", effect)
+        await self._call("commit", seller, effect)
 
     async def results(self, seller: Seller, request_ids: Sequence[int]) -> dict[int, Result]:
         """See TraderaClient."""
@@ -120,14 +122,16 @@ class SimulatedTradera(TraderaClient):
                 if code is not None
             }
 
-        return await self._call("results", effect)
+        return await self._call("results", seller, effect)
 
     async def set_price(
         self, seller: Seller, item_id: int, *, opening_kr: int | None, buy_now_kr: int | None
     ) -> str | None:
         """See TraderaClient."""
         try:
-            return await self._call("price", lambda: self._market.set_price(item_id, opening_kr, buy_now_kr))
+            return await self._call(
+                "price", seller, lambda: self._market.set_price(item_id, opening_kr, buy_now_kr)
+            )
         except Rejected as refused:
             self._market.ads[item_id].refused_price = True
             return str(refused)
@@ -135,13 +139,13 @@ class SimulatedTradera(TraderaClient):
     async def end(self, seller: Seller, item_id: int) -> bool:
         """See TraderaClient."""
         try:
-            return await self._call("end", lambda: self._market.end(item_id))
+            return await self._call("end", seller, lambda: self._market.end(item_id))
         except Rejected:
             return False
 
     async def read_item(self, seller: Seller, item_id: int) -> ListedItem | None:
         """See TraderaClient."""
-        return await self._call("read_item", lambda: self._market.read(item_id))
+        return await self._call("read_item", seller, lambda: self._market.read(item_id))
 
     async def orders(self, seller: Seller, order_ids: Sequence[int]) -> list[Order]:
         """See TraderaClient."""
@@ -149,7 +153,7 @@ class SimulatedTradera(TraderaClient):
         def effect() -> list[Order]:
             return [each for each in self._market.known_orders(seller.user_id) if each.order_id in order_ids]
 
-        return await self._call("orders_by_id", effect)
+        return await self._call("orders_by_id", seller, effect)
 
     async def orders_between(self, seller: Seller, from_ms: int, to_ms: int) -> list[Order]:
         """See TraderaClient."""
@@ -158,29 +162,31 @@ class SimulatedTradera(TraderaClient):
             known = self._market.known_orders(seller.user_id)
             return [each for each in known if from_ms <= each.updated_at <= to_ms]
 
-        return await self._call("orders", effect)
+        return await self._call("orders", seller, effect)
 
     async def updated_items(self, seller: Seller, row_version: int) -> list[tuple[int, int]]:
         """See TraderaClient."""
-        return await self._call("updated_items", lambda: self._market.updated(seller.user_id, row_version))
+        return await self._call(
+            "updated_items", seller, lambda: self._market.updated(seller.user_id, row_version)
+        )
 
     async def seller_items(self, seller: Seller, min_end_ms: int, max_end_ms: int) -> list[ListedItem]:
         """See TraderaClient."""
         return await self._call(
-            "seller_items", lambda: self._market.seller_items(seller.user_id, min_end_ms, max_end_ms)
+            "seller_items", seller, lambda: self._market.seller_items(seller.user_id, min_end_ms, max_end_ms)
         )
 
     async def ship(self, seller: Seller, order_id: int) -> None:
         """See TraderaClient."""
-        await self._call("ship", lambda: self._market.ship(seller.user_id, order_id))
+        await self._call("ship", seller, lambda: self._market.ship(seller.user_id, order_id))
 
     async def shipped_ads(self, seller: Seller, from_ms: int, to_ms: int) -> set[int]:
         """See TraderaClient."""
-        return await self._call("transactions", lambda: set(self._market.shipped))
+        return await self._call("transactions", seller, lambda: set(self._market.shipped))
 
     async def me(self, seller: Seller) -> Member:
         """See TraderaClient."""
-        return await self._call("me", lambda: Member(user_id=seller.user_id, alias="seller"))
+        return await self._call("me", seller, lambda: Member(user_id=seller.user_id, alias="seller"))
 
 
 def _quietly(effect: Callable[[], object]) -> None:

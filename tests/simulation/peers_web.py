@@ -18,8 +18,6 @@ from rheod.domain.notices import sign
 from tests.simulation.faults import Faults
 from tests.simulation.life import Life
 
-HOOK_SECRET = "whsec_test"
-
 
 @dataclass(slots=True)
 class Receiver:
@@ -29,13 +27,20 @@ class Receiver:
     firsts: list[dict[str, Any]] = field(default_factory=list)
     requests: int = 0
     poisonous: set[str] = field(default_factory=set)
+    secrets: list[str] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
+
+    def new_secret(self) -> str:
+        """A secret as the daemon makes them; the partner knows them all."""
+        self.secrets.append(f"whsec_test{len(self.secrets)}")
+        return self.secrets[-1]
 
     def take(self, body: bytes, headers: Mapping[str, str]) -> None:
         """Keep one request."""
         event = json.loads(body)
         name = event["eventId"]
-        if headers["webhook-id"] != name or headers["X-Rheo-Signature"] != sign(body, HOOK_SECRET):
+        signed = headers["X-Rheo-Signature"] in {sign(body, secret) for secret in self.secrets}
+        if headers["webhook-id"] != name or not signed:
             self.wrong.append(f"{name} has wrong headers")
         if name not in self.bodies:
             self.firsts.append(event)
@@ -71,7 +76,8 @@ class SimulatedEndpoint(HookClient):
         if lost:
             return Delivery(ok=False, status=None, error="no answer", duration_ms=10)
         if bad:
-            return Delivery(ok=False, status=503, error="answered 503", duration_ms=10)
+            wait_s = faults.pick([(None, 6), (-1.0, 1), (3.0, 1), (3600.0, 1), (1e12, 1)])
+            return Delivery(ok=False, status=503, error="answered 503", duration_ms=10, retry_after_s=wait_s)
         return Delivery(ok=True, status=204, error=None, duration_ms=10)
 
 
@@ -91,6 +97,8 @@ class SimulatedShop(ImageClient):
             raise Transient("the shop answered 503 for the picture")
         if "gone" in url:
             raise Permanent("the shop answered 404 for the picture")
+        if self._faults.chance(self._faults.climate.shop / 10):
+            url += "?changed"  # another content each time (F92)
         destination.write_text(url)
         await self._life.may_die(crash, "after", "a picture")
         return Fetched(hashlib.sha256(url.encode()).hexdigest(), len(url), "image/jpeg")

@@ -153,24 +153,65 @@ class Owner:
             spec.image_urls,
         )
 
-    async def tell_where(self, account_id: str, url: str) -> None:
-        """Set the address of an account's webhooks."""
-        await self._ask(lambda d: d.endpoints.set_url(account_id, url))
-
     async def look(self) -> ItemView | None:
         """What GET shows; None for a 404."""
         return await self._ask(lambda d: d.catalog.read_item(self.wish.account_id, self.wish.external_id))
 
     async def _ask(self, request: Callable[[Daemon], Coroutine[Any, Any, T]]) -> T | None:
-        """The answer, repeated for until there is one; None for a refusal."""
-        while True:
-            try:
-                daemon = self._lives[-1]
-                return await daemon.life.visit(request(daemon))
-            except Refused:
-                return None
-            except (ConnectionResetError, StoreUnavailable, IndexError):
-                await asyncio.sleep(self._rng.uniform(0.5, 5))
+        return await ask(request, self._lives, self._rng)
+
+
+async def ask(
+    request: Callable[[Daemon], Coroutine[Any, Any, T]], lives: Sequence[Daemon], rng: Random
+) -> T | None:
+    """The answer, repeated for until there is one, ever more patiently; None for a refusal."""
+    patience_s = 5.0
+    while True:
+        try:
+            daemon = lives[-1]
+            return await daemon.life.visit(request(daemon))
+        except Refused:
+            return None
+        except (ConnectionResetError, StoreUnavailable, IndexError):
+            await asyncio.sleep(rng.uniform(0.5, patience_s))
+            patience_s = min(1.5 * patience_s, 60.0)
+
+
+class Partner:
+    """Whoever looks after the webhooks of the accounts: moves the address, changes the secret, enables it when it is off."""
+
+    def __init__(self, *, accounts: Sequence[str], rng: Random, lives: Sequence[Daemon]) -> None:
+        self._accounts = accounts
+        self._rng = rng
+        self._lives = lives
+        self._number = 0
+
+    async def live(self, length_s: float) -> None:
+        """Now and then, until the day is over."""
+        count = self._rng.choice((0, 0, 1, 3))
+        loop = asyncio.get_running_loop()
+        for at_s in sorted(self._rng.uniform(0, length_s) for _ in range(count)):
+            await asyncio.sleep(max(0.0, at_s - loop.time()))
+            account_id = self._rng.choice(self._accounts)
+            await (self._rotate(account_id) if self._rng.random() < 0.5 else self._move(account_id))
+
+    async def _rotate(self, account_id: str) -> None:
+        await ask(lambda d: d.endpoints.rotate_settings(account_id), self._lives, self._rng)
+
+    async def _move(self, account_id: str) -> None:
+        self._number += 1
+        url = f"https://partner.example/hooks/{self._number}"
+        await ask(lambda d: d.endpoints.set_url(account_id, url), self._lives, self._rng)
+
+    async def enable(self) -> None:
+        """Give an address to every endpoint that has none or was disabled; leave the others as they are."""
+        for account_id in self._accounts:
+            if not await self._is_on(account_id):
+                await self._move(account_id)
+
+    async def _is_on(self, account_id: str) -> bool:
+        found = await ask(lambda d: d.endpoints.settings(account_id), self._lives, self._rng)
+        return found is not None and found.url is not None and found.active
 
 
 class Buyers:

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 
 from tests.simulation.world import Report, run_seed
 
@@ -13,7 +14,7 @@ from tests.simulation.world import Report, run_seed
 def run_many(seeds: Iterable[int], processes: int) -> list[Report]:
     """The reports of the seeds that found something; prints each and a sum."""
     began, bad, lives, calls, sales, count, live = time.monotonic(), [], 0, 0, 0, 0, 0
-    with ProcessPoolExecutor(processes) as pool:
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
         for report in pool.map(run_seed, seeds, chunksize=4):
             count, lives, calls = count + 1, lives + report.lives, calls + report.calls
             sales, live = sales + report.sales, live + report.went_live

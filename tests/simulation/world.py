@@ -16,19 +16,20 @@ from typing import Any
 import structlog
 
 from tests.simulation import invariants
-from tests.simulation.daemon import START_MS, Daemon, OwnerSettings, Surroundings, keep_running
-from tests.simulation.faults import HOUR_S, MINUTE_S, Climate, Faults, draw_climate
+from tests.simulation.daemon import START_MS, Daemon, Machine, OwnerSettings, Surroundings, keep_running
+from tests.simulation.faults import HOUR_S, MINUTE_S, Climate, Faults, Jump, draw_climate
 from tests.simulation.loop import StuckError, VirtualLoop, run_virtually
 from tests.simulation.market import Listed, Market, Queueing, Wires
 from tests.simulation.peers_push import Pushes
 from tests.simulation.peers_tradera import CallCounts
 from tests.simulation.peers_web import Receiver
-from tests.simulation.people import Buyers, Owner, Wish
-from tests.simulation.store import open_file
+from tests.simulation.people import Buyers, Owner, Partner, Wish
+from tests.simulation.store import open_in_memory
 
 _MEMBERS = (300_124, 300_125, 300_126, 300_127)
 _QUIET_S = 7 * 24 * HOUR_S
 _LOOK_EVERY_S = 10 * MINUTE_S
+_LONGEST_LOOK_S = HOUR_S
 _UNHEARD_OF = {"job failed unexpectedly", "outcome failed unexpectedly"}
 
 
@@ -65,6 +66,8 @@ def draw_day(seed: int) -> Day:
     """The day of a seed."""
     rng = Random(f"{seed}:day")
     length_s = rng.choice((2, 2, 6, 6, 24)) * HOUR_S
+    if rng.random() < 0.04:  # long enough for an endpoint to be disabled and for messages to be lost
+        length_s = 5 * 24 * HOUR_S
     push = rng.random() < 0.85
     settings = OwnerSettings(
         members=_MEMBERS[: rng.choice((1, 1, 1, 2, 4))],
@@ -99,10 +102,12 @@ class World:
         self._folder = folder
         self.around = self._surroundings(seed)
         self.owners = [self._owner(number) for number in range(self.day.items)]
+        accounts = [self.day.settings.account_id(place) for place in range(len(self.day.settings.members))]
+        self.partner = Partner(accounts=accounts, rng=Random(f"{seed}:partner"), lives=self.lives)
 
     def _surroundings(self, seed: int) -> Surroundings:
         day = self.day
-        db = open_file(self._folder / "rheod.db")
+        db = open_in_memory()
         for place, reference in enumerate(day.settings.references):
             account_id = day.settings.account_id(place)
             db.execute("INSERT INTO accounts VALUES (?, ?, ?)", (account_id, reference, START_MS))
@@ -127,6 +132,7 @@ class World:
             faults=self.faults,
             rng=Random(f"{seed}:daemon"),
             loop=self.loop,
+            machine=Machine(),
         )
 
     def _owner(self, number: int) -> Owner:
@@ -164,13 +170,20 @@ class World:
         async with asyncio.TaskGroup() as group:
             running = group.create_task(keep_running(self.around, self.lives, self.report.troubles))
             watching = group.create_task(self._watch())
-            await self._open_shop()
+            await self.partner.enable()
+            for jump in self.faults.climate.jumps:
+                group.create_task(self._jump(jump))
+            for at_s in self.faults.climate.freezes:
+                self.loop.call_later(at_s, self._freeze)
             async with asyncio.TaskGroup() as people:
                 for owner in self.owners:
                     people.create_task(owner.live(self.day.length_s))
                 buyers = Buyers(market=self.around.market, rng=Random(self._rng.getrandbits(64)))
                 people.create_task(buyers.live(self.day.length_s, self.day.deeds))
+                people.create_task(self.partner.live(self.day.length_s))
             self.faults.heal()
+            self.around.machine.wrong_by_s = 0.0
+            await self.partner.enable()
             await self._settle()
             if self.day.afterwards_s and not self.report.violations:
                 await asyncio.sleep(self.day.afterwards_s)
@@ -180,14 +193,16 @@ class World:
             watching.cancel()
             running.cancel()
 
-    async def _open_shop(self) -> None:
-        """Say where events go, once the daemon is up."""
-        teller = Owner(
-            wish=Wish(account_id="", external_id=""), rng=self._rng, lives=self.lives, say=self._say
-        )
-        for place in range(len(self.day.settings.members)):
-            account_id = self.day.settings.account_id(place)
-            await teller.tell_where(account_id, f"https://partner.example/hooks/{place}")
+    async def _jump(self, jump: Jump) -> None:
+        await asyncio.sleep(jump.at_s)
+        self.around.machine.wrong_by_s += jump.by_s
+        await asyncio.sleep(jump.right_again_s - jump.at_s)
+        self.around.machine.wrong_by_s = 0.0
+
+    def _freeze(self) -> None:
+        """The process is stopped for a while: all that becomes due meanwhile happens at once (F23)."""
+        if not self.faults.healed:
+            self.loop.passed += 40.0
 
     async def _watch(self) -> None:
         while True:
@@ -198,18 +213,17 @@ class World:
     async def _settle(self) -> None:
         """Wait until nothing is left to do; what still is after a week is a violation."""
         give_up_at = self.loop.time() + _QUIET_S
-        while left := await self._left():
+        look_after_s = MINUTE_S
+        while left := invariants.unsettled(self.around) or await self._broken_promises():
             if self.loop.time() > give_up_at:
-                for each in left:
+                for each in left + await self._broken_promises():
                     self._say(f"not settled: {each}")
                 return
-            await asyncio.sleep(_LOOK_EVERY_S)
+            await asyncio.sleep(look_after_s)
+            look_after_s = min(1.5 * look_after_s, _LONGEST_LOOK_S)
 
-    async def _left(self) -> list[str]:
-        left = invariants.unsettled(self.around)
-        for owner in self.owners:
-            left += await invariants.broken_promises(self.around, self.lives[-1], owner)
-        return left
+    async def _broken_promises(self) -> list[str]:
+        return [broken for owner in self.owners for broken in await invariants.broken_promises(owner)]
 
 
 @contextmanager
