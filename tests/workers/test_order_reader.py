@@ -66,7 +66,7 @@ async def test_an_order_told_is_looked_up_and_sells_the_item_at_its_real_price(d
     await desk.idle()
     assert desk.called()["orders_by_id"] == 1
     (sold,) = await desk.told("item.sold")
-    assert sold == {"traderaAdId": str(ad), "orderId": str(order_id)}
+    assert (sold["traderaAdId"], sold["orderId"], sold["salePrice"]) == (str(ad), str(order_id), 1100)
     (body,) = await rows(desk.database, "SELECT body FROM notices WHERE type = 'item.sold'")
     assert json.loads(body["body"])["data"]["salePrice"] == 1100
     assert (await desk.item()).rheo_status is RheoStatus.SOLD
