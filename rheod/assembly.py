@@ -5,6 +5,7 @@ Part of the composition root; nothing here talks to a remote. The lanes are buil
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -83,12 +84,12 @@ async def build_core(settings: Settings, database: Database) -> Core:
     known = await database.write(partial(ensure, now=now()))
     everyone = roll(settings, known)
     ledger = await database.read(partial(Ledger.load, now=now()))
-    rules = Rules(allowance=_allowance(settings), per_operation=settings.tradera.daily_calls_per_method or {})
+    rules = _rules(settings, everyone)
     waits_for = {account.id: account.waits_for for account in everyone}
 
     def forecast(account_id: str) -> Forecast:
         ceiling = rules.allowance.ceiling(CallClass.PUBLISH)
-        told = Forecast.of(ledger, account_id, now=now(), ceiling=ceiling)
+        told = Forecast.of(ledger, account_id, now=now(), ceiling=ceiling, sellers=rules.sellers)
         waits = waits_for[account_id] or told.waits_for
         return replace(told, waits_for=waits, site_url=settings.tradera.site_url)
 
@@ -119,9 +120,15 @@ async def build_core(settings: Settings, database: Database) -> Core:
     )
 
 
-def _allowance(settings: Settings) -> Allowance:
+def _rules(settings: Settings, everyone: Sequence[Account]) -> Rules:
     tradera = settings.tradera
-    share = tradera.reconcile_share
-    if share is None:
-        share = 0.1 if settings.push.queue_url else 0.4
-    return Allowance(limit=tradera.daily_calls, reserve_share=tradera.reserve_share, reconcile_share=share)
+    allowance = Allowance(
+        limit=tradera.daily_calls,
+        reserve_share=tradera.reserve_share,
+        reconcile_share=settings.reconcile_share,
+    )
+    return Rules(
+        allowance=allowance,
+        per_operation=tradera.daily_calls_per_method or {},
+        sellers={account.id: account.seller.fingerprint for account in everyone if account.seller},
+    )

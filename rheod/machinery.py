@@ -27,6 +27,7 @@ from rheod.clients.signed_hooks import SignedHooks
 from rheod.clients.sqs import PushQueue
 from rheod.clients.tradera import TraderaClient, open_session
 from rheod.clients.tradera_wire import Seller
+from rheod.domain.budget import reconcile_gap_ms
 from rheod.domain.model import JobKind, JobOrder, LaneName
 from rheod.settings import Settings
 from rheod.store.jobs import Owner
@@ -195,7 +196,11 @@ def _tradera_lane(core: Core, client: TraderaClient, account_id: str, seller: Se
         doubt_ms=round(tradera.doubt_limit_s * 1000),
         site_url=tradera.site_url,
     )
-    interval_s = tradera.reconcile_interval_s or (3600 if core.settings.push.queue_url else 900)
+    interval_ms = reconcile_gap_ms(
+        round(core.settings.reconcile_interval_s * 1000),
+        accounts=len(core.rules.sellers),
+        allowance=core.rules.allowance,
+    )
     desk = TraderaDesk(
         calls=calls,
         publisher=publisher,
@@ -205,7 +210,7 @@ def _tradera_lane(core: Core, client: TraderaClient, account_id: str, seller: Se
             books=core.books,
             calls=calls,
             sellers=core.sellers,
-            options=ReconcileOptions(interval_ms=round(interval_s * 1000)),
+            options=ReconcileOptions(interval_ms=interval_ms),
         ),
         shipper=Shipper(books=core.books, calls=calls),
     )

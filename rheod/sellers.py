@@ -68,7 +68,7 @@ def state_of(account: Account, ledger: Ledger, *, now: int) -> AccountState:
     if account.waits_for is not None or account.seller is None:
         return AccountState("waiting", account.waits_for)
     pause = ledger.pause(account.id, None)
-    if pause is not None and pause.holds_for(account.seller.fingerprint, now=now):
+    if pause is not None and ledger.is_refused(account.id, account.seller.fingerprint, now=now):
         return AccountState("paused", pause.reason, pause.until)
     return AccountState("selling")
 

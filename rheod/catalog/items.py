@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Literal
 
 from rheod.catalog.containers import refuse_price_or_status, refuse_to_orphan
@@ -12,7 +13,7 @@ from rheod.catalog.putting import PutResult, put, queue_listing
 from rheod.catalog.settling import is_in_doubt, settle
 from rheod.catalog.unit import Books, UnitOfWork
 from rheod.domain.ad_text import whole_kronor
-from rheod.domain.budget import expected_at
+from rheod.domain.budget import Claim, cost_with_others, expected_at, shared_by
 from rheod.domain.crash import crashpoint
 from rheod.domain.errors import Refused
 from rheod.domain.events import PriceChanged, Removal
@@ -60,6 +61,7 @@ class Forecast:
     """The call times of the window and the ceiling for publishing; `waits_for` says why nothing is published at all.
 
     `paused_until` (ms) is when publishing may go on after a 429. Nobody knows when it may after a refused token.
+    `used` and `others` are what the account and those who share the budget with it have had of the window.
     """
 
     calls: list[int]
@@ -67,17 +69,36 @@ class Forecast:
     waits_for: str | None = None
     site_url: str = "https://www.tradera.com"
     paused_until: int = 0
+    used: int = 0
+    others: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, ledger: Ledger, account_id: str, *, now: int, ceiling: int) -> Forecast:
-        """What the ledger of calls tells an account at this moment."""
+    def of(
+        cls,
+        ledger: Ledger,
+        account_id: str,
+        *,
+        now: int,
+        ceiling: int,
+        sellers: Mapping[str, str] = MappingProxyType({}),
+    ) -> Forecast:
+        """What the ledger of calls tells an account at this moment; `sellers`: who shares the budget, and their tokens."""
+        used = ledger.used(shared_by(CallClass.PUBLISH), now=now)
+        selling = [
+            other
+            for other, token in sellers.items()
+            if other != account_id and not ledger.is_refused(other, token, now=now)
+        ]
         paused = ledger.pause("", CallClass.PUBLISH)
         refused = ledger.pause(account_id, None)
+        token = sellers.get(account_id, refused.fingerprint if refused else "")
         return cls(
             calls=ledger.times(now=now),
             ceiling=ceiling,
-            waits_for=refused.reason if refused and refused.until > now else None,
+            waits_for=refused.reason if refused and refused.holds_for(token, now=now) else None,
             paused_until=paused.until if paused else 0,
+            used=used[account_id],
+            others={other: used[other] for other in selling},
         )
 
 
@@ -217,9 +238,9 @@ def _goes_at(place: jobs.Place, forecast: Forecast, now: int) -> int:
     earliest = max(place.due_at, forecast.paused_until)
     if place.due_at > now and place.reason:
         return earliest
-    return expected_at(
-        forecast.calls, ceiling=forecast.ceiling, cost_up_to=place.cost_up_to, now=max(now, earliest)
-    )
+    claims = [Claim(used, 1, place.others.get(other, 0)) for other, used in forecast.others.items()]
+    cost = cost_with_others(place.cost_up_to, forecast.used, claims)
+    return expected_at(forecast.calls, ceiling=forecast.ceiling, cost_up_to=cost, now=max(now, earliest))
 
 
 def _view(db: sqlite3.Connection, account_id: str, external_id: str) -> tuple[ItemView, jobs.Place | None]:

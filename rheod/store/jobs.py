@@ -105,6 +105,19 @@ def next_due(
     return at
 
 
+def waiting_costs(
+    db: sqlite3.Connection, account_id: str, classes: Collection[CallClass], *, now: int, most: int
+) -> list[int]:
+    """The costs in calls of an account's due jobs of these classes, the first first, at most so many."""
+    ranks = ",".join(str(CLASSES.index(each)) for each in classes)
+    rows = db.execute(
+        f"SELECT max(cost, 1) FROM jobs WHERE {_of(LaneName.TRADERA, account_id)} AND +due_at <= :now"
+        f" AND rank IN ({ranks}) ORDER BY rank, id LIMIT :most",
+        {"now": now, "account": account_id, "most": most},
+    )
+    return [row[0] for row in rows.fetchall()]
+
+
 def job_of(row: sqlite3.Row) -> Job:
     """A job from its row."""
     return Job(
@@ -154,25 +167,39 @@ def drop(db: sqlite3.Connection, kind: JobKind, subjects: Iterable[str]) -> None
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where a publish stands in the queue: its position from 1, and what the queue up to it costs in calls."""
+    """Where a publish stands in its account's queue: its position from 1, and what the queue up to it costs in calls.
+
+    `others` is what the whole queues of the other accounts cost, by account id: all share one budget.
+    """
 
     position: int
     cost_up_to: int
     due_at: int
     reason: str | None
+    others: Mapping[str, int]
 
 
 def place_of_publish(db: sqlite3.Connection, listing_id: str) -> Place | None:
-    """The place of a listing's publish job among those of all accounts, who share the budget; None without a job."""
+    """The place of a listing's publish job among those of its account, or None when it does not wait."""
     row = db.execute(
-        "SELECT mine.due_at, mine.reason, count(*) AS position, sum(before.cost) AS cost FROM jobs mine"
-        " JOIN jobs before ON before.kind = 'publish' AND before.id <= mine.id"
-        " WHERE mine.kind = 'publish' AND mine.subject = ? GROUP BY mine.id",
+        "SELECT mine.account_id, mine.due_at, mine.reason, count(*) AS position, sum(before.cost) AS cost"
+        " FROM jobs mine JOIN jobs before ON before.kind = 'publish' AND before.account_id = mine.account_id"
+        " AND before.id <= mine.id WHERE mine.kind = 'publish' AND mine.subject = ? GROUP BY mine.id",
         (listing_id,),
     ).fetchone()
     if row is None:
         return None
-    return Place(position=row["position"], cost_up_to=row["cost"], due_at=row["due_at"], reason=row["reason"])
+    others = db.execute(
+        "SELECT account_id, sum(cost) FROM jobs WHERE kind = 'publish' AND account_id <> ? GROUP BY account_id",
+        (row["account_id"],),
+    ).fetchall()
+    return Place(
+        position=row["position"],
+        cost_up_to=row["cost"],
+        due_at=row["due_at"],
+        reason=row["reason"],
+        others={each[0]: each[1] for each in others},
+    )
 
 
 def waiting_longer(db: sqlite3.Connection, job: Job) -> list[str]:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections import deque
+from collections import Counter, deque
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from rheod.domain.budget import WINDOW_MS
@@ -98,6 +99,17 @@ class Ledger:
             and (account_id is None or spent.account_id == account_id)
         ]
 
+    def used(self, classes: Collection[CallClass], *, now: int) -> Counter[str]:
+        """How many calls of these classes each account has had of the window, with those it is about to make."""
+        counted = Counter(
+            spent.account_id
+            for spent in self._window
+            if spent.call_class in classes and spent.at > now - WINDOW_MS
+        )
+        for account_id, kept in self._kept.items():
+            counted[account_id] += kept.calls if kept.call_class in classes else 0
+        return counted
+
     def spend(self, call: Call, *, now: int) -> Spent:
         """Count a call from this moment on; its row is written before it is sent."""
         spent = Spent(now, call.call_class, call.operation, call.account_id)
@@ -135,6 +147,11 @@ class Ledger:
     def pause(self, account_id: str, call_class: CallClass | None) -> Pause | None:
         """The pause in force for an account (`call_class` None) or, for all accounts (''), a class."""
         return self._pauses.get((account_id, call_class))
+
+    def is_refused(self, account_id: str, fingerprint: str, *, now: int) -> bool:
+        """Whether Tradera has refused this account's token and it is not to be tried again yet."""
+        pause = self.pause(account_id, None)
+        return pause is not None and pause.holds_for(fingerprint, now=now)
 
     def pauses(self) -> list[Pause]:
         """Every pause on record."""

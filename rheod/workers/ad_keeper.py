@@ -37,7 +37,8 @@ class AdKeeper:
         price_kr, opening_kr, buy_now_kr = prices_to_set(item, self._defaults)
         if listing.state is not ListingState.LIVE or listing.end_wish or listing.price_kr == price_kr:
             return Done()
-        with self._calls.room(CallClass.PRICE, cost=_WITH_A_LOOK):
+        others = await self._calls.share_of_others(CallClass.PRICE)
+        with self._calls.room(CallClass.PRICE, cost=_WITH_A_LOOK, left=others):
             refusal = await self._set_price(listing, price_kr, opening_kr, buy_now_kr)
             if refusal is None:
                 return Done()
@@ -82,7 +83,8 @@ class AdKeeper:
         _, listing = await self._both(job)
         if listing.state is not ListingState.LIVE or listing.end_wish is None:
             return Done()
-        with self._calls.room(CallClass.END, cost=_WITH_A_LOOK):
+        others = await self._calls.share_of_others(CallClass.END)
+        with self._calls.room(CallClass.END, cost=_WITH_A_LOOK, left=others):
             return await self._end(listing)
 
     async def _end(self, listing: Listing) -> Outcome:

@@ -5,9 +5,10 @@ Nothing else may call a TraderaClient. A call's row is durable before the call i
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from time import perf_counter
 from typing import Generic, TypeVar
@@ -23,6 +24,7 @@ from rheod.domain.errors import Permanent, RheodError, Transient, Unanswered
 from rheod.domain.model import CallClass
 from rheod.store import ledger
 from rheod.store.ledger import Call, Ledger, Pause, Spent
+from rheod.workers.turns import Turns
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -30,6 +32,8 @@ R = TypeVar("R")
 _log = structlog.get_logger(__name__)
 TOKEN_PROBE_MS = 6 * 3600 * 1000
 """A refused token is tried again this often, unless another one is configured."""
+CALLS_AT_ONCE = 4
+"""Calls of all accounts together that may be on their way to Tradera at the same time."""
 _TURN_MS = 60 * 1000
 """How long to wait for what others are about to call, or for those whose turn is before."""
 
@@ -72,10 +76,15 @@ class Request(Generic[T, R]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """What the owner allows: calls in all, and by operation where set."""
+    """What the owner allows, one for all accounts: calls in all, by operation where set, and at once.
+
+    `sellers` are the accounts that share it, each with the fingerprint of its token.
+    """
 
     allowance: Allowance
     per_operation: dict[str, int]
+    sellers: Mapping[str, str] = field(default_factory=dict)
+    door: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(CALLS_AT_ONCE))
 
 
 class TraderaCalls:
@@ -99,6 +108,11 @@ class TraderaCalls:
         self._books = books
         self._ledger = ledger
         self._rules = rules
+        self._turns = Turns(books=books, ledger=ledger, sellers=rules.sellers)
+
+    async def share_of_others(self, call_class: CallClass) -> int:
+        """Calls to leave free for accounts that have had fewer of them: the `left` of `room` and `require`."""
+        return await self._turns.left_to_others(self.account_id, call_class)
 
     @contextmanager
     def room(
@@ -108,13 +122,15 @@ class TraderaCalls:
         cost: int,
         operations: Mapping[str, int] | None = None,
         after: Collection[str] = (),
+        left: int = 0,
     ) -> Iterator[None]:
         """Raise NotNow unless `cost` calls may be made; while they are being made, that room is nobody else's.
 
         The accounts share one budget: without this each would begin what none can finish and spend every call in vain.
-        `after` are accounts that have waited longer for the same work: their room is left to them.
+        `after` are accounts that have waited longer for the same work: their room is left to them; and so are `left`
+        calls to those who have had fewer.
         """
-        self.require(call_class, cost=cost, operations=operations, after=after)
+        self.require(call_class, cost=cost, operations=operations, after=after, left=left)
         self._ledger.keep(self.account_id, call_class, cost)
         try:
             yield
@@ -128,6 +144,7 @@ class TraderaCalls:
         cost: int = 1,
         operations: Mapping[str, int] | None = None,
         after: Collection[str] = (),
+        left: int = 0,
     ) -> None:
         """Raise NotNow unless `cost` calls of this class, so many of each operation, may be made at this moment."""
         now = self._books.now()
@@ -135,7 +152,7 @@ class TraderaCalls:
         at = self._fits_at(call_class, cost, now)
         for operation, times in (operations or {}).items():
             at = max(at, self._operation_fits_at(operation, times, now))
-        planned = self._planned(call_class, cost, after)
+        planned = self._planned(call_class, left + cost * self._before(after))
         if at <= now and self._fits_at(call_class, cost, now, planned) > now:
             at = now + _TURN_MS
         if at > now:
@@ -177,13 +194,14 @@ class TraderaCalls:
             at = max(at, fits_at(own, ceiling=allowance.reconcile_ceiling, cost=cost, now=now))
         return at
 
-    def _planned(self, call_class: CallClass, cost: int, after: Collection[str]) -> _Planned:
+    def _planned(self, call_class: CallClass, before: int) -> _Planned:
         """The calls others are about to make, and those of accounts that come first and have not begun."""
         kept = self._ledger.kept_by_others
-        before = cost * sum(
-            not self._ledger.keeps(each) and not self._ledger.pause(each, None) for each in after
-        )
         return kept(self.account_id) + before, kept(self.account_id, call_class) + before
+
+    def _before(self, accounts: Collection[str]) -> int:
+        """How many of these accounts have not begun and may."""
+        return sum(not self._ledger.keeps(each) and not self._ledger.pause(each, None) for each in accounts)
 
     def _operation_fits_at(self, operation: str, cost: int, now: int) -> int:
         ceiling = self._rules.per_operation.get(operation)
@@ -196,6 +214,10 @@ class TraderaCalls:
 
         Raises NotNow, or what the client raises once it is noted in the ledger.
         """
+        async with self._rules.door:
+            return await self._make(request)
+
+    async def _make(self, request: Request[T, R]) -> R | None:
         self.require(request.call_class, operations={request.operation: 1})
         call = Call(
             call_class=request.call_class,

@@ -13,6 +13,7 @@ from rheod.catalog.sales import SellersAndSite
 from rheod.catalog.unit import Books, UnitOfWork
 from rheod.clients.tradera_wire import Rejected
 from rheod.clients.tradera_words import AdState, ListedItem
+from rheod.domain.budget import PASS_COST
 from rheod.domain.crash import crashpoint
 from rheod.domain.model import (
     CallClass,
@@ -38,8 +39,6 @@ _FIRST_LOOK_BACK_MS = 14 * 24 * _HOUR_MS
 _LOOK_UPS = 6
 """After this many look-ups an order Tradera does not know is quarantined, so that it spends no more calls."""
 _OVERDUE_A_PASS = 5
-_A_PASS = 3
-"""Calls of a pass that finds something changed: the changes, the ads, the orders."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +83,7 @@ class OrderReader:
         if not ids:
             self._one_by_one = False
             return Done()
+        self._calls.require(CallClass.ORDERS, left=await self._calls.share_of_others(CallClass.ORDERS))
         try:
             found = await self._calls.make(
                 Request(
@@ -142,7 +142,7 @@ class OrderReader:
         ours = [each for each in longer if each in self._sellers.accounts.values()]
         begin = (now - _FIRST_LOOK_BACK_MS if last is None else last) - _OVERLAP_MS
         try:
-            with self._calls.room(CallClass.RECONCILE, cost=_A_PASS, after=ours):
+            with self._calls.room(CallClass.RECONCILE, cost=PASS_COST, after=ours):
                 ended = await self._ended_ads(begin, now)
                 crashpoint("reconcile.ads_read")
                 if await self._books.read(lambda db: _lacks_order(db, ended, now)):

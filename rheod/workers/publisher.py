@@ -125,7 +125,8 @@ class Publisher:
             cost, wanted = cost - 1, {"image": left, "commit": 1}
         else:
             self._calls.require_possible(CallClass.PUBLISH, cost=cost, operations=wanted)
-        with self._calls.room(CallClass.PUBLISH, cost=cost, operations=wanted):
+        others = 0 if goes_on else await self._calls.share_of_others(CallClass.PUBLISH)
+        with self._calls.room(CallClass.PUBLISH, cost=cost, operations=wanted, left=others):
             if not goes_on:
                 await self._create(plan, ad)
             listing = await self._books.read(lambda db: items.listing(db, plan.listing.id))

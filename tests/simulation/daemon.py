@@ -18,7 +18,7 @@ from rheod.catalog.unit import Books, UnitOfWork
 from rheod.clients.signed_hooks import SignedHooks
 from rheod.clients.tradera_wire import Seller
 from rheod.clock import SteadyClock
-from rheod.domain.budget import Allowance
+from rheod.domain.budget import Allowance, reconcile_gap_ms
 from rheod.domain.errors import StoreUnavailable
 from rheod.domain.model import CallClass, JobKind, JobOrder, LaneName
 from rheod.store import accounts, timing
@@ -156,6 +156,14 @@ class Daemon:
             site_url=SITE,
             closed_grace_ms=30_000,
         )
+        self._rules = Rules(
+            allowance=around.settings.allowance,
+            per_operation={},
+            sellers={
+                around.settings.account_id(place): Seller(member, "test-token").fingerprint
+                for place, member in enumerate(around.settings.members)
+            },
+        )
         self.catalog = Catalog(books=self.books, forecast=self._forecast)
         self.endpoints = Endpoints(books=self.books, new_secret=around.receiver.new_secret)
 
@@ -252,7 +260,7 @@ class Daemon:
         return TraderaCalls(
             books=self.books,
             ledger=ledger,
-            rules=Rules(allowance=around.settings.allowance, per_operation={}),
+            rules=self._rules,
             client=SimulatedTradera(
                 market=around.market,
                 faults=around.faults,
@@ -278,7 +286,11 @@ class Daemon:
         )
         publisher = Publisher(books=self.books, calls=calls, options=options)
         asking = AskOptions(delays_s=ASK_DELAYS_S, doubt_ms=24 * 3600 * 1000, site_url=SITE)
-        interval_s = 3600 if around.settings.push else 900
+        interval_ms = reconcile_gap_ms(
+            (3600 if around.settings.push else 900) * 1000,
+            accounts=len(around.settings.members),
+            allowance=around.settings.allowance,
+        )
         desk = TraderaDesk(
             calls=calls,
             publisher=publisher,
@@ -288,7 +300,7 @@ class Daemon:
                 books=self.books,
                 calls=calls,
                 sellers=self.sellers,
-                options=ReconcileOptions(interval_ms=interval_s * 1000),
+                options=ReconcileOptions(interval_ms=interval_ms),
             ),
             shipper=Shipper(books=self.books, calls=calls),
         )

@@ -114,12 +114,31 @@ def test_other_lanes_go_by_due_time(db: sqlite3.Connection) -> None:
 
 
 def test_the_place_in_the_queue_counts_what_goes_before(db: sqlite3.Connection) -> None:
-    """Position from 1 and the calls up to and with it, of every account: they share the budget; no job, no place."""
+    """Position from 1 and the calls up to and with it in its account's queue, and what others wait for; no job, no place."""
     item = add_item(db)
     add_job(db, JobKind.PUBLISH, "l1", cost=4, item_id=item.id)
     add_job(db, JobKind.PUBLISH, "other", cost=100, account_id="b")
     add_job(db, JobKind.RESULTS, "a", cost=100)
     add_job(db, JobKind.PUBLISH, "l2", cost=6, delay_ms=70)
-    assert jobs.place_of_publish(db, "l1") == Place(position=1, cost_up_to=4, due_at=0, reason=None)
-    assert jobs.place_of_publish(db, "l2") == Place(position=3, cost_up_to=110, due_at=70, reason=None)
+    assert jobs.place_of_publish(db, "l1") == Place(
+        position=1, cost_up_to=4, due_at=0, reason=None, others={"b": 100}
+    )
+    assert jobs.place_of_publish(db, "l2") == Place(
+        position=2, cost_up_to=10, due_at=70, reason=None, others={"b": 100}
+    )
     assert jobs.place_of_publish(db, "nothing") is None
+
+
+def test_the_costs_that_wait_are_those_of_due_work(db: sqlite3.Connection) -> None:
+    """Of one account, of the classes asked for, by urgency and age, at most so many; a job without a cost is a call."""
+    add_job(db, JobKind.PUBLISH, "l1", cost=4)
+    add_job(db, JobKind.PUBLISH, "later", cost=5, delay_ms=70)
+    add_job(db, JobKind.PUBLISH, "l2", cost=6)
+    add_job(db, JobKind.REPRICE, "l3")
+    add_job(db, JobKind.END, "l4")
+    add_job(db, JobKind.PUBLISH, "theirs", cost=9, account_id="b")
+    part = {CallClass.PRICE, CallClass.PUBLISH}
+    assert jobs.waiting_costs(db, "a", part, now=0, most=9) == [1, 4, 6]
+    assert jobs.waiting_costs(db, "a", part, now=0, most=2) == [1, 4]
+    assert jobs.waiting_costs(db, "a", {CallClass.END}, now=0, most=9) == [1]
+    assert jobs.waiting_costs(db, "b", part, now=0, most=9) == [9]

@@ -99,3 +99,28 @@ def test_the_calls_of_a_listing_are_told_in_order(db: sqlite3.Connection) -> Non
         {"at": 1, "operation": "create", "outcome": "ok", "duration_ms": 7},
         {"at": 2, "operation": "end", "outcome": None, "duration_ms": None},
     ]
+
+
+def test_what_each_account_has_had_counts_what_it_is_about_to_make(db: sqlite3.Connection) -> None:
+    """Of the classes asked for, within the window; room kept counts as had until it is given back."""
+    window = Ledger.load(db, now=NOW)
+    window.spend(CREATE, now=NOW)
+    window.spend(END, now=NOW)
+    window.spend(replace(CREATE, account_id="b"), now=NOW)
+    window.keep("b", CallClass.PUBLISH, 4)
+    publishing = {CallClass.PUBLISH}
+    assert window.used(publishing, now=NOW) == {"a": 1, "b": 5}
+    window.free("b")
+    assert window.used(publishing, now=NOW) == {"a": 1, "b": 1}
+    assert window.used({CallClass.END}, now=NOW) == {"a": 1}
+    assert window.used(publishing, now=NOW + WINDOW_MS) == {}
+
+
+def test_a_refused_token_is_refused_until_its_time_or_another_token(db: sqlite3.Connection) -> None:
+    """The pause is of the token that Tradera has refused."""
+    window = Ledger.load(db, now=NOW)
+    window.set_pause(replace(PAUSE, account_id="a", call_class=None, fingerprint="f"))
+    assert window.is_refused("a", "f", now=NOW)
+    assert not window.is_refused("a", "another", now=NOW)
+    assert not window.is_refused("a", "f", now=NOW + 5)
+    assert not window.is_refused("b", "f", now=NOW)

@@ -90,24 +90,41 @@ class Wishes:
     timeout_s: float = 5
     token: str = "test-user-token"
     base_url: str | None = None
+    sellers: Mapping[str, str] = field(default_factory=dict)
 
 
 class Desk:
-    """The parts of one account, running between `start` and `stop`; `restart` begins anew on the same store."""
+    """The parts of one account, running between `start` and `stop`; `restart` begins anew on the same store.
+
+    One that stands `beside` another shares its budget and sells as the next member.
+    """
 
     def __init__(
-        self, *, database: Database, clock: Clock, simulator: TraderaSimulator, folder: Path, account_id: str
+        self,
+        *,
+        database: Database,
+        clock: Clock,
+        simulator: TraderaSimulator,
+        folder: Path,
+        account_id: str,
+        beside: Desk | None = None,
     ) -> None:
         self.database = database
         self.clock = clock
         self.simulator = simulator
         self.folder = folder
         self.account_id = account_id
-        self.wishes = Wishes()
-        self.bells = Bells()
-        self.books = Books(database=database, now=clock, rng=Random(clock()), ring=self.bells.ring)
+        self.beside = beside
+        self.seller_id: int = SELLER_ID if beside is None else beside.seller_id + 1
+        self.wishes: Wishes = Wishes() if beside is None else beside.wishes
+        self.bells: Bells = Bells() if beside is None else beside.bells
+        self.books: Books = (
+            Books(database=database, now=clock, rng=Random(clock()), ring=self.bells.ring)
+            if beside is None
+            else beside.books
+        )
         self.sellers = SellersAndSite(
-            accounts={SELLER_ID: account_id}, site_url="https://www.tradera.com", closed_grace_ms=30_000
+            accounts={self.seller_id: account_id}, site_url="https://www.tradera.com", closed_grace_ms=30_000
         )
         self._clients = AsyncExitStack()
         self._running: asyncio.Task[None] | None = None
@@ -115,26 +132,34 @@ class Desk:
     async def start(self, **changes: Any) -> None:
         """Build everything and run both lanes."""
         self.wishes = wishes = replace(self.wishes, **changes)
-        self.ledger = await self.database.read(partial(Ledger.load, now=self.clock()))
+        self.ledger: Ledger = (
+            await self.database.read(partial(Ledger.load, now=self.clock()))
+            if self.beside is None
+            else self.beside.ledger
+        )
         allowance = Allowance(
             limit=wishes.daily_calls,
             reserve_share=wishes.reserve_share,
             reconcile_share=wishes.reconcile_share,
         )
-        rules = Rules(allowance=allowance, per_operation=dict(wishes.per_operation))
+        self.rules = Rules(
+            allowance=allowance, per_operation=dict(wishes.per_operation), sellers=wishes.sellers
+        )
 
         def forecast(account_id: str) -> Forecast:
             ceiling = allowance.ceiling(CallClass.PUBLISH)
-            return Forecast.of(self.ledger, account_id, now=self.clock(), ceiling=ceiling)
+            return Forecast.of(
+                self.ledger, account_id, now=self.clock(), ceiling=ceiling, sellers=wishes.sellers
+            )
 
         self.catalog = Catalog(books=self.books, forecast=forecast)
         self.endpoints = Endpoints(books=self.books, new_secret=new_secret)
         self.calls = TraderaCalls(
             books=self.books,
             ledger=self.ledger,
-            rules=rules,
+            rules=self.rules if self.beside is None else self.beside.rules,
             client=await self._client(),
-            seller=Seller(SELLER_ID, wishes.token),
+            seller=Seller(self.seller_id, wishes.token),
             account_id=self.account_id,
         )
         self.pick = CountingPick(ByUrgency(self.account_id))

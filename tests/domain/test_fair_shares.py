@@ -1,0 +1,199 @@
+"""Fair shares of the call budget, lived through by a small town of accounts that all follow the rule."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rheod.domain.budget import (
+    RESERVED_FOR,
+    WINDOW_MS,
+    Allowance,
+    Claim,
+    cost_with_others,
+    expected_at,
+    fits_at,
+    left_to_others,
+    reconcile_gap_ms,
+    shared_by,
+)
+from rheod.domain.model import CallClass
+
+NOW = 10 * WINDOW_MS
+STEP_MS = WINDOW_MS // 24
+
+
+@dataclass
+class Town:
+    """Accounts with queues of job costs and one budget; each makes its first job when the rule lets it."""
+
+    ceiling: int
+    queues: list[list[int]]
+    now: int = NOW
+    made: list[tuple[int, int]] = field(default_factory=list)
+    """Every call: when, and by which account."""
+
+    def used(self) -> Counter[int]:
+        """Calls of the window by account."""
+        return Counter(who for at, who in self.made if at > self.now - WINDOW_MS)
+
+    def room(self) -> int:
+        return self.ceiling - self.used().total()
+
+    def may_go(self, who: int) -> bool:
+        """Whether the account's first job may be made now."""
+        queue, used = self.queues[who], self.used()
+        if not queue:
+            return False
+        others = [
+            Claim(used[other], theirs[0], sum(theirs))
+            for other, theirs in enumerate(self.queues)
+            if other != who and theirs
+        ]
+        cost = queue[0] + left_to_others(used[who], others)
+        times = sorted(at for at, _ in self.made)
+        return fits_at(times, ceiling=self.ceiling, cost=cost, now=self.now) == self.now
+
+    def go(self, who: int) -> None:
+        """Make the account's first job."""
+        self.made += [(self.now, who)] * self.queues[who].pop(0)
+
+    def one_round(self, order: list[int]) -> bool:
+        """Let each account make one job if it may; whether anybody did."""
+        before = len(self.made)
+        for who in order:
+            if self.may_go(who):
+                self.go(who)
+        return len(self.made) > before
+
+    def until_nobody_may(self, order: list[int]) -> None:
+        while self.one_round(order):
+            pass
+
+
+costs = st.lists(st.integers(1, 11), max_size=25)
+towns = st.builds(Town, ceiling=st.integers(11, 60), queues=st.lists(costs, min_size=2, max_size=6))
+
+
+@settings(max_examples=150, deadline=None)
+@given(towns, st.data())
+def test_no_day_is_ever_fuller_than_the_ceiling_and_all_work_gets_done(
+    town: Town, data: st.DataObject
+) -> None:
+    """Whatever the order in which accounts look: never above, and everything goes out as fast as it must."""
+    total = sum(map(sum, town.queues))
+    windows = 0
+    while any(town.queues):
+        order = data.draw(st.permutations(range(len(town.queues))))
+        town.until_nobody_may(order)
+        assert town.room() >= 0
+        town.now += STEP_MS
+        windows += 1
+    assert windows <= 24 * (2 + 2 * total // town.ceiling)
+
+
+@settings(max_examples=150, deadline=None)
+@given(towns, st.data())
+def test_room_is_left_only_when_the_next_in_turn_does_not_fit(town: Town, data: st.DataObject) -> None:
+    """Work-conserving: nobody holds free calls that whoever has had the fewest could use."""
+    for _ in range(30):
+        town.until_nobody_may(data.draw(st.permutations(range(len(town.queues)))))
+        waiting = [who for who, queue in enumerate(town.queues) if queue]
+        if not waiting:
+            return
+        used = town.used()
+        fewest = min(used[who] for who in waiting)
+        assert all(town.queues[who][0] > town.room() for who in waiting if used[who] == fewest)
+        town.now += STEP_MS
+
+
+@settings(max_examples=150, deadline=None)
+@given(towns, st.data())
+def test_who_has_had_fewer_always_finds_room_for_the_next_job(town: Town, data: st.DataObject) -> None:
+    """No starvation: after anybody's job whoever waits with fewer calls can still make one, if it could before."""
+    for _ in range(40):
+        movable = [who for who in range(len(town.queues)) if town.may_go(who)]
+        if not movable:
+            town.now += STEP_MS
+            continue
+        who = data.draw(st.sampled_from(movable))
+        before, room = town.used(), town.room()
+        cost = town.queues[who][0]
+        town.go(who)
+        for other, queue in enumerate(town.queues):
+            if queue and other != who and before[other] < before[who]:
+                assert room - cost >= queue[0]
+
+
+@given(st.integers(2, 6), st.integers(1, 6), st.integers(20, 80))
+def test_accounts_with_endless_work_get_equal_shares(accounts: int, cost: int, ceiling: int) -> None:
+    """Also when one of them looks twice as often: in the end nobody is more than a job ahead."""
+    town = Town(ceiling=ceiling, queues=[[cost] * 200 for _ in range(accounts)])
+    town.until_nobody_may([0, 0, *range(accounts), 0])
+    used = [town.used()[who] for who in range(accounts)]
+    assert max(used) - min(used) <= cost
+
+
+def test_an_unused_share_flows_to_the_others() -> None:
+    """One account wants 6 calls, the other everything: it gets all the rest, at once."""
+    town = Town(ceiling=80, queues=[[3, 3], [4] * 100])
+    town.until_nobody_may([1, 0])
+    assert town.used() == {0: 6, 1: 72}
+
+
+def test_a_newcomer_is_first_when_calls_come_free_again() -> None:
+    """The window is spent by the first; every call that expires goes to the newcomer until they are even."""
+    town = Town(ceiling=20, queues=[[1] * 100, []])
+    for _ in range(20):
+        town.go(0)
+        town.now += STEP_MS
+    town.queues[1] = [1] * 100
+    for _ in range(24):
+        town.until_nobody_may([0, 1])
+        town.now += STEP_MS
+    assert abs(town.used()[0] - town.used()[1]) <= 2
+
+
+def test_endings_and_publishings_are_shared_each_by_itself() -> None:
+    """An account that has published much is not behind with its sales."""
+    assert shared_by(CallClass.END) == shared_by(CallClass.ORDERS) == RESERVED_FOR
+    assert shared_by(CallClass.PUBLISH) == {CallClass.RESULTS, CallClass.PRICE, CallClass.PUBLISH}
+
+
+@given(st.integers(0, 30), st.integers(1, 30), st.lists(st.integers(0, 40), max_size=4))
+def test_the_forecast_counts_what_goes_out_meanwhile(used: int, cost: int, others: list[int]) -> None:
+    """Alone it is the queue's own cost; with others it grows with it and never beyond what they have waiting."""
+    claims = [Claim(mine, 1, 50) for mine in others]
+    alone, shared = cost_with_others(cost, used, []), cost_with_others(cost, used, claims)
+    assert alone == cost <= shared <= cost + 50 * len(claims)
+    assert shared < cost_with_others(cost + 1, used, claims)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(2, 4), st.integers(5, 20), st.integers(1, 12))
+def test_the_forecast_is_kept(accounts: int, ceiling: int, queue: int) -> None:
+    """Equal queues of single calls: nobody's last job goes later than told, and some go no more than a day before."""
+    town = Town(ceiling=ceiling, queues=[[1] * queue for _ in range(accounts)])
+    claims = [Claim(0, 1, queue)] * (accounts - 1)
+    told = expected_at([], ceiling=ceiling, cost_up_to=cost_with_others(queue, 0, claims), now=NOW)
+    town.until_nobody_may(list(range(accounts)))
+    while any(town.queues):
+        town.now += STEP_MS
+        town.until_nobody_may(list(range(accounts)))
+    assert town.now <= told + STEP_MS
+    assert told - WINDOW_MS <= town.now
+
+
+@given(st.integers(1, 60), st.integers(60_000, WINDOW_MS), st.integers(10, 10_000))
+def test_passes_of_all_accounts_fit_their_share(accounts: int, wanted_ms: int, limit: int) -> None:
+    """Never more often than wanted, and several accounts together never need more than the share."""
+    allowance = Allowance(limit=limit, reserve_share=0.2, reconcile_share=0.1)
+    gap_ms = reconcile_gap_ms(wanted_ms, accounts=accounts, allowance=allowance)
+    assert gap_ms >= wanted_ms
+    if accounts == 1:
+        assert gap_ms == wanted_ms
+    else:
+        assert accounts * 3 * (WINDOW_MS / (gap_ms + 1)) <= allowance.reconcile_ceiling
