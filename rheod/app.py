@@ -126,6 +126,8 @@ async def _whole_app(core: Core, machinery: Machinery, parts: ApiParts) -> web.A
             api=parts,
             sessions=await Sessions.load(core.database, now=core.now),
             audit=Audit(database=core.database, now=core.now),
+            findings=lambda: gather_findings(core, machinery),
+            outlooks=core.outlooks,
             status=lambda: gather_status(core, machinery),
             accounts=core.accounts,
             callers=Callers(proxies=parts.trusted_proxies, public_url=parts.public_url),

@@ -18,6 +18,7 @@ from rheod.catalog.endpoints import Endpoints
 from rheod.catalog.feed import EventFeed
 from rheod.catalog.inventory import Inventory
 from rheod.catalog.items import Catalog, Forecast
+from rheod.catalog.outlook import Outlooks
 from rheod.catalog.sales import SellersAndSite
 from rheod.catalog.unit import Books
 from rheod.clock import SteadyClock
@@ -54,6 +55,7 @@ class Core:
     batches: BatchPut
     endpoints: Endpoints
     feed: EventFeed
+    outlooks: Outlooks
     sellers: SellersAndSite
     now: SteadyClock
     rng: Random
@@ -107,6 +109,7 @@ async def build_core(settings: Settings, database: Database) -> Core:
         inventory=Inventory(books=books, site_url=settings.tradera.site_url),
         batches=BatchPut(books=books),
         catalog=Catalog(books=books, forecast=forecast),
+        outlooks=Outlooks(books=books, forecast=forecast),
         endpoints=endpoints,
         feed=EventFeed(books=books, endpoints=endpoints),
         sellers=SellersAndSite(

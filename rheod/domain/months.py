@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 SWEDEN = ZoneInfo("Europe/Stockholm")
@@ -22,3 +22,19 @@ def months_until(at_ms: int, count: int) -> list[str]:
     year, month = map(int, month_of(at_ms).split("-"))
     last = year * 12 + month - 1
     return [f"{number // 12:04d}-{number % 12 + 1:02d}" for number in range(last - count + 1, last + 1)]
+
+
+def day_of(at_ms: int) -> date:
+    """The day a moment (ms UTC) lies in by Swedish clocks."""
+    return datetime.fromtimestamp(at_ms / 1000, SWEDEN).date()
+
+
+def days_until(at_ms: int, count: int) -> list[date]:
+    """The `count` days that end with the one this moment lies in, the oldest first."""
+    last = day_of(at_ms)
+    return [last - timedelta(days=back) for back in range(count - 1, -1, -1)]
+
+
+def start_of(day: date) -> int:
+    """When the day begins by Swedish clocks (ms UTC)."""
+    return round(datetime(day.year, day.month, day.day, tzinfo=SWEDEN).timestamp() * 1000)

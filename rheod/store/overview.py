@@ -45,3 +45,40 @@ def installed_at(db: sqlite3.Connection) -> int:
     """When the first account was made (ms): the age of this rheod."""
     at: int = db.execute("SELECT min(created_at) FROM accounts").fetchone()[0]
     return at
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A publishing in the queue; `cost_up_to` is the calls of all before it and its own."""
+
+    external_id: str
+    title: str
+    cost_up_to: int
+    due_at: int
+    reason: str | None
+
+
+def next_publishings(db: sqlite3.Connection, account_id: str, *, limit: int) -> list[Waiting]:
+    """The account's publishings that go out next, in the order of the queue that all accounts share."""
+    rows = db.execute(
+        "SELECT items.external_id, items.title, jobs.due_at, jobs.reason, (SELECT sum(before.cost) FROM jobs before"
+        " WHERE before.kind = 'publish' AND before.id <= jobs.id) AS cost_up_to FROM jobs JOIN items ON"
+        " items.id = jobs.item_id WHERE jobs.kind = 'publish' AND jobs.account_id = ? ORDER BY jobs.id LIMIT ?",
+        (account_id, limit),
+    )
+    return [Waiting(**dict(row)) for row in rows.fetchall()]
+
+
+def publishings_waiting(db: sqlite3.Connection, account_id: str) -> int:
+    """How many publishings of the account wait."""
+    row = db.execute("SELECT count(*) FROM jobs WHERE kind = 'publish' AND account_id = ?", (account_id,))
+    return int(row.fetchone()[0])
+
+
+def sales_since(db: sqlite3.Connection, account_id: str, since: int) -> list[tuple[int, int]]:
+    """When each order since then (ms) came into being and what it comes to (öre), oldest first."""
+    rows = db.execute(
+        "SELECT created_at, subtotal_ore FROM orders WHERE account_id = ? AND created_at >= ? ORDER BY created_at",
+        (account_id, since),
+    )
+    return [(row["created_at"], row["subtotal_ore"]) for row in rows.fetchall()]

@@ -1,6 +1,6 @@
 """Charts as inline SVG, made on the server: no script, no inline style, readable without colours.
 
-Every chart names itself for screen readers; the pages show its numbers in a table too.
+Every chart names itself for screen readers, and each bar carries its own figure as a title.
 """
 
 from __future__ import annotations
@@ -9,30 +9,49 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-HEIGHT = 160
-_BAR, _GAP, _TOP, _FOOT = 36, 12, 18, 20
+WIDTH, HEIGHT = 360, 170
+"""Drawn at a phone's width, so that its letters are as large as those around it."""
+
+_TOP, _FOOT = 20, 22
+_MOST_LABELS = 7
+_MOST_VALUES = 8
 
 
-def bars(title: str, points: Sequence[tuple[str, float, str]], *, marked: int | None = None) -> Markup:
-    """A bar for each (label, value, the value as text); the one at `marked` stands out."""
-    width = max(1, len(points)) * (_BAR + _GAP) + _GAP
-    highest = max((value for _, value, _ in points), default=0) or 1
-    room = HEIGHT - _TOP - _FOOT
+def bars(title: str, points: Sequence[tuple[str, float, str]]) -> Markup:
+    """A bar for each (label, value, the value as text); where there are many, only some labels are written."""
     pieces = [
         Markup('<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{}">').format(
-            width, HEIGHT, title
+            WIDTH, HEIGHT, title
         )
     ]
+    step = WIDTH / max(1, len(points))
+    highest = max((value for _, value, _ in points), default=0) or 1
+    every = -(-len(points) // _MOST_LABELS)
+    with_values = sum(1 for _, value, _ in points if value) <= _MOST_VALUES
     for place, (label, value, text) in enumerate(points):
-        tall = round(room * max(0.0, value) / highest, 1)
-        x, y = _GAP + place * (_BAR + _GAP), HEIGHT - _FOOT - tall
-        kind = "bar marked" if place == marked else "bar"
-        middle = x + _BAR / 2
+        tall = round((HEIGHT - _TOP - _FOOT) * max(0.0, value) / highest, 1)
+        middle, top = round((place + 0.5) * step, 1), HEIGHT - _FOOT - tall
         pieces.append(
             Markup(
-                '<rect class="{}" x="{}" y="{}" width="{}" height="{}" rx="3"><title>{}: {}</title></rect>'
-                '<text class="value" x="{}" y="{}">{}</text><text class="label" x="{}" y="{}">{}</text>'
-            ).format(kind, x, y, _BAR, tall, label, text, middle, y - 5, text, middle, HEIGHT - 5, label)
+                '<rect class="bar" x="{}" y="{}" width="{}" height="{}" rx="2"><title>{}: {}</title></rect>'
+            ).format(round(middle - step * 0.36, 1), top, round(step * 0.72, 1), tall, label, text or "0")
         )
-    pieces.append(Markup("</svg>"))
+        if value and with_values:
+            pieces.append(_text("value", _inside(middle), top - 6, text))
+        if (len(points) - 1 - place) % every == 0:
+            pieces.append(_text("label", _inside(middle), HEIGHT - 6, label))
+    pieces.append(
+        Markup('<line class="ground" x1="0" x2="{}" y1="{}" y2="{}"/></svg>').format(
+            WIDTH, HEIGHT - _FOOT, HEIGHT - _FOOT
+        )
+    )
     return Markup("").join(pieces)
+
+
+def _inside(middle: float) -> float:
+    """Far enough from the edges for a short text to be whole."""
+    return min(max(middle, 18), WIDTH - 18)
+
+
+def _text(kind: str, x: float, y: float, text: str) -> Markup:
+    return Markup('<text class="{}" x="{}" y="{}">{}</text>').format(kind, x, y, text)

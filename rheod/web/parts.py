@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rheod.api.parts import ApiParts
+    from rheod.catalog.outlook import Outlooks
+    from rheod.domain.findings import Finding
     from rheod.store.audit import Audit
     from rheod.store.sessions import Sessions
     from rheod.web.callers import Callers
@@ -17,13 +19,15 @@ if TYPE_CHECKING:
 class WebParts:
     """Everything the pages use.
 
-    `status` gathers what `rheod status` shows; `accounts` maps references to ids ('' is the default account's);
+    `findings` are what needs the owner; `status` gathers what `rheod status` shows; `accounts` maps references to ids ('' is the default account's);
     `callers` says who stands behind a request.
     """
 
     api: ApiParts
     sessions: Sessions
     audit: Audit
+    findings: Callable[[], Awaitable[Sequence[Finding]]]
+    outlooks: Outlooks
     status: Callable[[], Awaitable[Mapping[str, Any]]]
     accounts: Mapping[str, str]
     callers: Callers

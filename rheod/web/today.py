@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from rheod.domain.findings import Mood
 from rheod.web.site import HOME
 from rheod.web.visit import Page
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rheod.api.server import Route
+    from rheod.catalog.outlook import Outlook
+    from rheod.domain.findings import Finding
     from rheod.web.parts import WebParts
     from rheod.web.site import Site
     from rheod.web.visit import Visit
 
 
 class TodayPage:
-    """What `rheod status` says, for people."""
+    """Health, problems with their fixes, the call budget, what goes out when, the last days' sales."""
 
     def __init__(self, *, parts: WebParts, site: Site) -> None:
         self._parts = parts
@@ -25,6 +30,38 @@ class TodayPage:
         """The page."""
         return [("GET", HOME, self._site.page(self.show))]
 
-    async def show(self, _visit: Visit) -> Page:
+    async def show(self, visit: Visit) -> Page:
         """Everything on one page."""
-        return Page("today.html", {"status": await self._parts.status()})
+        found = await self._parts.findings()
+        outlook = await self._parts.outlooks.of_account(visit.account_id)
+        values: dict[str, Any] = {
+            "mood": _mood(found),
+            "found": found,
+            "status": await self._parts.status(),
+            "outlook": outlook,
+            "freeing": _freeing(outlook, visit),
+            "sales": _sales(outlook, visit),
+        }
+        return Page("today.html", values)
+
+
+def _mood(found: Sequence[Finding]) -> str:
+    """The one word for how it goes."""
+    if any(one.mood is Mood.BAD for one in found):
+        return "bad"
+    return "busy" if found else "good"
+
+
+def _freeing(outlook: Outlook, visit: Visit) -> list[tuple[str, float, str]]:
+    return [
+        (visit.words.hour(start), float(calls), str(calls) if calls else "")
+        for start, calls in outlook.freeing
+    ]
+
+
+def _sales(outlook: Outlook, visit: Visit) -> list[tuple[str, float, str]]:
+    words = visit.words
+    return [
+        (f"{sold.day.day}/{sold.day.month}", sold.ore / 100, words.number(sold.ore / 100) if sold.ore else "")
+        for sold in outlook.sales
+    ]

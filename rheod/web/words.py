@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from zoneinfo import ZoneInfo
 
+from rheod.domain.months import SWEDEN
 from rheod.web.words_sv import MONTHS_SV, SWEDISH
 
-STOCKHOLM = ZoneInfo("Europe/Stockholm")
 LANGUAGES = ("sv", "en")
 _MONTHS_EN = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _MINUTE_MS, _HOUR_MS, _DAY_MS = 60_000, 3_600_000, 86_400_000
@@ -74,6 +73,14 @@ class Words:
         year = "" if at.year == now.year else f" {at.year}"
         return f"{at.day} {months[at.month - 1]}{year} {clock}"
 
+    def of_rfc3339(self, text: str | None) -> str:
+        """A moment given as the API writes it."""
+        return self.when(None if text is None else round(datetime.fromisoformat(text).timestamp() * 1000))
+
+    def hour(self, at_ms: int) -> str:
+        """The hour in Swedish time."""
+        return _local(at_ms).strftime("%H")
+
     def ago(self, at_ms: int | None) -> str:
         """How long ago, or in how long, in one unit."""
         if at_ms is None:
@@ -98,4 +105,4 @@ def iso(at_ms: int) -> str:
 
 
 def _local(at_ms: int) -> datetime:
-    return datetime.fromtimestamp(at_ms / 1000, STOCKHOLM)
+    return datetime.fromtimestamp(at_ms / 1000, SWEDEN)

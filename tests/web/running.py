@@ -13,6 +13,10 @@ from typing import Any
 import aiohttp
 
 from rheod.api.server import build_app, start
+from rheod.catalog.items import Forecast
+from rheod.catalog.outlook import Outlooks
+from rheod.catalog.unit import Books
+from rheod.domain.findings import Finding
 from rheod.store.audit import Audit
 from rheod.store.sessions import Sessions
 from rheod.web.callers import Callers
@@ -64,10 +68,13 @@ async def pages(folder: Path, **changes: Any) -> AsyncIterator[tuple[Pages, str]
     async with opened_store(folder) as database:
         api, _ = await made_parts(database, folder, clock)
         api = replace(api, **changes)
+        books = Books(database=database, now=api.now, rng=api.rng, ring=lambda _lane: None)
         parts = WebParts(
             api=api,
             sessions=await Sessions.load(database, now=api.now),
             audit=Audit(database=database, now=api.now),
+            findings=_findings,
+            outlooks=Outlooks(books=books, forecast=lambda _account: Forecast(calls=[], ceiling=80)),
             status=_status,
             accounts={"": api.default_account},
             callers=Callers(proxies=api.trusted_proxies, public_url=api.public_url),
@@ -84,8 +91,14 @@ async def pages(folder: Path, **changes: Any) -> AsyncIterator[tuple[Pages, str]
             await runner.cleanup()
 
 
+async def _findings() -> list[Finding]:
+    return []
+
+
 async def _status() -> dict[str, Any]:
-    return {"budget": {"left": 80, "limit": 100}}
+    push = {"configured": False, "lastAnswer": None}
+    budget = {"left": 80, "limit": 100}
+    return {"budget": budget, "items": {}, "push": push, "lastPushMessage": None, "pauses": []}
 
 
 def text_of(html: str) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 
 import pytest
 
+from rheod.domain import findings
 from rheod.web import words_sv
 from rheod.web.words import Words, chosen
 from tests.bookkeeping import NOW_MS
@@ -25,6 +27,20 @@ def texts(path: Path) -> list[str]:
 def test_every_text_has_its_swedish(path: Path) -> None:
     """A text without translation would show English in a Swedish page."""
     assert [text for text in texts(path) if text not in words_sv.SWEDISH] == []
+
+
+def test_every_finding_has_its_swedish() -> None:
+    """The sentences of the rules, which the pages translate when they show them."""
+    rules = ast.parse(Path(findings.__file__).read_text())
+    said = [
+        ast.literal_eval(keyword.value)
+        for call in ast.walk(rules)
+        if isinstance(call, ast.Call)
+        for keyword in call.keywords
+        if keyword.arg in {"text", "fix"}
+    ]
+    assert len(said) > 20
+    assert [text for text in said if text not in words_sv.SWEDISH] == []
 
 
 def test_translations_fill_the_same_places() -> None:

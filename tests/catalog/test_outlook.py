@@ -1,0 +1,49 @@
+"""The outlook: what goes out when, when calls come free, what was sold on which Swedish day."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import pytest
+
+from rheod.catalog.items import Forecast
+from rheod.catalog.outlook import Outlooks
+from rheod.catalog.unit import Books, UnitOfWork
+from rheod.domain.model import Order
+from rheod.domain.months import day_of, start_of
+from rheod.store import orders
+from tests.bookkeeping import NOW_MS, Clock
+
+HOUR_MS = 3_600_000
+
+
+@pytest.fixture
+def forecast() -> Forecast:
+    """Three calls of the window made, room for ten in all."""
+    return Forecast(calls=[NOW_MS - 20 * HOUR_MS, NOW_MS - 20 * HOUR_MS, NOW_MS], ceiling=10)
+
+
+def _keep(unit: UnitOfWork, account_id: str, order: Order) -> None:
+    orders.save(unit.db, account_id, order, now=unit.now)
+
+
+async def test_calls_come_back_a_day_after_they_were_made(
+    books: Books, account_id: str, forecast: Forecast
+) -> None:
+    """Two come free in four hours, the one made now in the last hour shown."""
+    outlook = await Outlooks(books=books, forecast=lambda _account: forecast).of_account(account_id)
+    assert [(at - NOW_MS) // HOUR_MS for at, calls in outlook.freeing for _ in range(calls)] == [4, 4, 24]
+    assert (outlook.coming, outlook.waiting) == ((), 0)
+
+
+async def test_a_day_is_a_swedish_day(
+    books: Books, account_id: str, forecast: Forecast, clock: Clock
+) -> None:
+    """An order of 23:30 UTC in May belongs to the next day in Sweden."""
+    midnight = start_of(day_of(clock()))
+    for number, at in enumerate([midnight - 1, midnight, midnight + 1]):
+        order = Order(order_id=number + 1, created_at=at, updated_at=at, lines=(), subtotal_ore=10_000)
+        await books.write(partial(_keep, account_id=account_id, order=order))
+    outlook = await Outlooks(books=books, forecast=lambda _account: forecast).of_account(account_id)
+    assert [(sold.orders, sold.ore) for sold in outlook.sales[-2:]] == [(1, 10_000), (2, 20_000)]
+    assert len(outlook.sales) == 14
