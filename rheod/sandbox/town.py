@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Self
 from rheod.sandbox.queue import Queue, QueueError, QueueServer
 from rheod.sandbox.shop import Shop
 from rheod.sandbox.tradera import TraderaSimulator
+from rheod.sandbox.tradera_gate import Keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,10 +36,10 @@ class Sandbox:
     """The three remotes; use it as `async with Sandbox(...) as sandbox`.
 
     `queue_server` may be one that already runs (it is then not stopped); each sandbox has its own queue in it.
-    `processing_delay_s` and `daily_calls` are the simulator's.
+    `processing_delay_s`, `daily_calls` and `keys` are the simulator's.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - keyword-only: each is one thing a test may want otherwise
         self,
         *,
         now: Callable[[], int] = wall_clock,
@@ -47,9 +48,11 @@ class Sandbox:
         processing_delay_s: float = 1.0,
         daily_calls: int | None = None,
         port: int = 0,
+        keys: Keys | None = None,
     ) -> None:
         self.tradera = TraderaSimulator(
             now=now,
+            keys=keys,
             rng=rng or random.Random(secrets.randbits(64)),  # noqa: S311 - ids of a simulation
             processing_delay_s=processing_delay_s,
             daily_calls=daily_calls,
