@@ -15,8 +15,17 @@ from tests.simulation.world import run_seed
 SEEDS = int(os.environ.get("RHEOD_SEEDS", "200"))
 REPLAYED = [int(os.environ["RHEOD_SEED"])] if "RHEOD_SEED" in os.environ else []
 
-FOUND: dict[int, str] = {}
-"""Seeds that once broke a promise, and what they found."""
+FOUND = {
+    4: "a clock a day ahead left the time of the last good pass in the future, and a sale was never looked for",
+    16: "the same by another way: the pass that should have found the sale was put off by a day",
+    41: "an event that had been the probe of an endpoint that came and went was held for good",
+    74: "four accounts began passes that their one budget let nobody finish, every day anew",
+    239: "a call that never arrived was given back in memory, while the disk was too full to say so in its row",
+}
+"""Seeds that broke a promise when they were first lived through, and what they found.
+
+Faults added since have given them other days: what holds the rules are the workers' own tests.
+"""
 
 
 @pytest.mark.parametrize("seed", REPLAYED or FOUND, ids=lambda seed: f"seed {seed}")
