@@ -64,7 +64,8 @@ def error_answers(*, gate: Gate | None = None) -> Middleware:
         try:
             return await handler(request)
         except Refused as error:
-            return refusal(error.code, str(error), details=error.details)
+            wait_s = UNAVAILABLE_RETRY_S if error.code == "UNAVAILABLE" else None
+            return refusal(error.code, str(error), details=error.details, retry_after_s=wait_s)
         except Transient as error:
             return _unavailable(error)
         except web.HTTPException as error:

@@ -121,7 +121,8 @@ def _call(method: str, path: str, operation: Json, document: Json) -> Call:
 def _event(name: str, operation: Json, document: Json) -> Call:
     schemas = document["components"]["schemas"]
     content = operation["requestBody"]["content"]["application/json"]
-    data = content["schema"]["allOf"][1]["properties"]["data"]
+    told = content["schema"].get("allOf", [content["schema"]])[-1]
+    data = told["properties"]["data"]
     return Call(
         anchor=operation["operationId"],
         method="EVENT",

@@ -134,12 +134,37 @@ _DELIVERY = (
 )
 
 
+_PING_EXAMPLE: Json = {
+    "eventId": _EXAMPLE_ID,
+    "eventType": "ping",
+    "timestamp": "2026-05-27T14:32:00Z",
+    "data": {
+        "account": {"rheoUserId": "7c9e6679-7425-40de-944b-e07fc1f90ae7"},
+        "message": "A test of this endpoint; nothing has happened.",
+    },
+}
+
+
 def webhooks() -> Json:
     """Every event that goes out, as OpenAPI 3.1 tells of requests that are sent to others."""
-    return {event.value: {"post": _post(event, when, adds, always)} for event, when, adds, always in _EVENTS}
+    found = {
+        event.value: {"post": _event(event, when, adds, always)} for event, when, adds, always in _EVENTS
+    }
+    return {**found, "ping": {"post": _ping()}}
 
 
-def _post(event: EventType, when: str, adds: Json, always: list[str]) -> Json:
+def _ping() -> Json:
+    data = {
+        "type": "object",
+        "required": ["account", "message"],
+        "properties": {"account": EVENT_DATA["properties"]["account"], "message": _TEXT},
+    }
+    told = {"eventType": {"const": "ping"}, "data": data}
+    schema = {**ENVELOPE, "properties": {**ENVELOPE["properties"], **told}}
+    return _post("ping", "The owner tests the endpoint; it is about no item.", schema, _PING_EXAMPLE)
+
+
+def _event(event: EventType, when: str, adds: Json, always: list[str]) -> Json:
     told = {
         "properties": {
             "eventType": {"const": event.value},
@@ -147,16 +172,19 @@ def _post(event: EventType, when: str, adds: Json, always: list[str]) -> Json:
         }
     }
     schema = {"allOf": [{"$ref": "#/components/schemas/Event"}, told]}
+    return _post(event.value, when, schema, _example(event, adds))
+
+
+def _post(name: str, when: str, schema: Json, example: Json) -> Json:
     return {
-        "operationId": "event"
-        + "".join(part.capitalize() for part in event.value.replace("_", ".").split(".")),
+        "operationId": "event" + "".join(part.capitalize() for part in name.replace("_", ".").split(".")),
         "summary": when,
         "description": _DELIVERY,
         "tags": ["Webhooks"],
         "parameters": [_header(*header) for header in _HEADERS],
         "requestBody": {
             "required": True,
-            "content": {"application/json": {"schema": schema, "example": _example(event, adds)}},
+            "content": {"application/json": {"schema": schema, "example": example}},
         },
         "responses": {"2XX": {"description": "Taken; it is not sent again."}},
     }

@@ -41,6 +41,14 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {
     "StatusBody": {"status": "not_listed"},
     "KeyBody": {"name": "erp"},
     "TrackingBody": {"carrier": "postnord", "trackingNumber": "SE123456789SE"},
+    "NewEndpointBody": {
+        "url": "https://erp.example.com/rheo-events",
+        "eventTypes": ["item.sold", "listing.failed"],
+        "description": "the ERP",
+    },
+    "EndpointBody": {"description": "the ERP, all events", "eventTypes": []},
+    "ReplayBody": {},
+    "ReplaySinceBody": {"since": "2026-05-26T10:00:00Z"},
     "WebhookUrlBody": {"webhookUrl": "https://erp.example.com/rheo-events"},
 }
 """A body of each model that is read."""

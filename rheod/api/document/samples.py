@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 Json = dict[str, Any]
+_OF_FORMAT = {"uuid": "3fa85f64-5717-4562-b3fc-2c963f66afa6", "date-time": "2026-05-26T10:00:00Z"}
 _PLAIN: Json = {"string": "…", "integer": 1, "number": 950, "boolean": True, "null": None}
 
 
@@ -30,6 +31,6 @@ def _of_type(schema: Json, schemas: Json) -> Any:
         return [sample(schema["items"], schemas)] if "items" in schema else []
     if kind == "object":
         return {name: sample(each, schemas) for name, each in schema.get("properties", {}).items()}
-    if schema.get("format") == "uuid":
-        return "3fa85f64-5717-4562-b3fc-2c963f66afa6"
+    if schema.get("format") in _OF_FORMAT:
+        return _OF_FORMAT[schema["format"]]
     return schema.get("minimum", _PLAIN[kind]) if kind == "integer" else _PLAIN[kind]

@@ -167,7 +167,7 @@ class Walker:
 
     def _segment(self, told: Json, method: str) -> str:
         name = told["name"]
-        known = self._ids[name] or self._ids["id" if name.endswith("id") else name]
+        known = self._ids[name] or self._ids["id" if name.lower().endswith("id") else name]
         if known and self._rng.random() < 0.7:
             return self._rng.choice(known)
         if name != "externalId":

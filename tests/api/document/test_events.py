@@ -68,7 +68,16 @@ def sent() -> Iterator[Notice]:
 def test_the_causes_of_this_test_send_every_event() -> None:
     """Each kind of webhook event is among those looked at, and each is told."""
     assert {notice.type for notice in sent()} == WEBHOOK_EVENTS
-    assert set(WEBHOOK_EVENTS) <= set(webhooks())
+    assert set(webhooks()) == {*WEBHOOK_EVENTS, "ping"}
+
+
+def test_the_test_event_is_as_told() -> None:
+    """A real `ping` has the fields of its schema and no others."""
+    event_id = notices.new_event_id(1_779_892_320_000, Random(1))
+    body = json.loads(notices.ping_body(event_id=event_id, now=1_779_892_320_000, account_id=ITEM.account_id))
+    told = webhooks()["ping"]["post"]["requestBody"]["content"]["application/json"]
+    judge = Judge({"components": {"schemas": dict(SCHEMAS)}})
+    assert (judge.fits(told["schema"], body), judge.fits(told["schema"], told["example"])) == ([], [])
 
 
 @pytest.mark.parametrize("notice", list(sent()), ids=lambda notice: str(notice.type))

@@ -6,11 +6,14 @@ import html
 import json
 import re
 import shlex
+from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import quote
 
-from tests.api.contract.stocked import stocked
-from tests.api.running import Api, Reply
+import pytest
+
+from tests.api.contract.stocked import hooks_that_call_nobody, stocked
+from tests.api.running import Api, OpenApi, Reply
 
 
 async def test_every_example_of_a_body_is_accepted(api: Api) -> None:
@@ -27,8 +30,16 @@ async def test_every_example_of_a_body_is_accepted(api: Api) -> None:
             assert reply.status < 300, (method, path, reply.raw)
 
 
-async def test_the_commands_of_the_page_are_the_documented_calls(api: Api) -> None:
+@pytest.fixture
+async def pasted_at(open_api: OpenApi) -> AsyncIterator[Api]:
+    """An API that can be asked for test events and sends none."""
+    async with hooks_that_call_nobody() as hooks:
+        yield await open_api(hooks=hooks)
+
+
+async def test_the_commands_of_the_page_are_the_documented_calls(pasted_at: Api) -> None:
     """A command pasted from `/docs` is understood: it does what it says, or names something this API has not got."""
+    api = pasted_at
     document = await stocked(api)
     page = (await api.call("GET", "/docs")).raw.decode()
     commands = [
@@ -54,8 +65,10 @@ async def test_the_commands_of_the_page_are_the_documented_calls(api: Api) -> No
 
 async def real_ids(api: Api) -> dict[str, str]:
     """What segments must be in place of their examples: ids that only an API can give."""
-    key = (await api.own("GET", "/integration/api-keys")).body["keys"][0]["id"]
-    return {"key_id": key}
+    keys = (await api.own("GET", "/integration/api-keys")).body["keys"]
+    endpoint = await api.own("POST", "/integration/webhooks", {"url": "https://erp.example.com/"})
+    events = (await api.own("GET", "/rheod/events")).body["events"]
+    return {"key_id": keys[0]["id"], "endpointId": endpoint.body["id"], "eventId": events[0]["eventId"]}
 
 
 def filled(path: str, operation: Any, known: dict[str, str]) -> str:
