@@ -126,7 +126,7 @@ class Walker:
         if call.kind == "valid" and reply.status in {400, 413, 415, 422}:
             self.refused.append(f"{call.method} {call.path} {call.data!r:.900}: {reply.raw!r:.600}")
         is_json = reply.headers.get("Content-Type", "").startswith("application/json")
-        if reply.status < 300 and reply.raw and is_json:
+        if reply.status < 300 and reply.raw and is_json and call.path != "/openapi.json":
             self._remember(reply.body)
         if call.method == "DELETE" and "api-keys" in call.path and reply.status == 204:
             _, self._api.key = await self._api.parts.keys.create(self._api.parts.default_account, "again")
