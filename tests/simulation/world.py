@@ -27,7 +27,7 @@ from tests.simulation.people import Buyers, Owner, Partner, Wish
 from tests.simulation.store import open_in_memory
 
 _MEMBERS = (300_124, 300_125, 300_126, 300_127)
-_QUIET_S = 7 * 24 * HOUR_S
+_QUIET_S = 10 * 24 * HOUR_S
 _LOOK_EVERY_S = 10 * MINUTE_S
 _LONGEST_LOOK_S = HOUR_S
 _UNHEARD_OF = {"job failed unexpectedly", "outcome failed unexpectedly"}
@@ -211,7 +211,7 @@ class World:
                 self._say(violation)
 
     async def _settle(self) -> None:
-        """Wait until nothing is left to do; what still is after a week is a violation."""
+        """Wait until nothing is left to do; what still is when the longest auction and a spent budget are over is a violation."""
         give_up_at = self.loop.time() + _QUIET_S
         look_after_s = MINUTE_S
         while left := invariants.unsettled(self.around) or await self._broken_promises():
