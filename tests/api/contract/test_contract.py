@@ -20,6 +20,15 @@ SEED = int(os.environ.get("RHEOD_WALK_SEED", "4"))
 MORE_ROUNDS = 20
 NO_LIMIT = Rates(**{each.name: 1e6 for each in fields(Rates)})
 
+REFUSED: tuple[tuple[dict[str, str | None], set[int]], ...] = (
+    ({"x-api-key": None, "Authorization": None}, {401}),
+    ({"x-partner-account": "nobody"}, {404}),
+    ({"x-partner-account": "member-2"}, {409}),
+    ({"Content-Type": "text/plain"}, {415}),
+    ({"Content-Encoding": "gzip"}, {415}),
+)
+"""Headers, and the statuses that some operations must answer to them."""
+
 
 @pytest.mark.timeout(600)
 async def test_every_answer_of_every_operation_is_the_documented_one(open_api: OpenApi) -> None:
@@ -38,3 +47,21 @@ async def test_every_answer_of_every_operation_is_the_documented_one(open_api: O
     for method, path, operation in walker.operations:
         seen = walker.seen[f"{method} {path}"]
         assert "requestBody" not in operation or max(seen) >= 400, f"{method} {path} took everything: {seen}"
+
+
+async def test_every_refusal_at_the_gate_is_told(open_api: OpenApi) -> None:
+    """Without credentials, for another account, with another type of body and at the stop: each operation says so."""
+    removed: set[str] = set()
+    stopping: list[bool] = []
+    async with hooks_that_call_nobody() as hooks:
+        api = await open_api(
+            rates=NO_LIMIT, hooks=hooks, removed_accounts=removed, stopping=lambda: bool(stopping)
+        )
+        walker = Walker(api=api, document=await stocked(api), rng=Random(SEED))
+        removed.add(str(api.parts.account_of_reference("member-2")))
+        for headers, wanted in REFUSED:
+            faults, statuses = await walker.refused_with(headers)
+            assert (faults, statuses & wanted) == ([], wanted)
+        stopping.append(True)
+        faults, statuses = await walker.refused_with({})
+        assert (faults, 503 in statuses) == ([], True)

@@ -6,7 +6,7 @@ import io
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
 from urllib.parse import quote, unquote
@@ -119,6 +119,17 @@ class Walker:
     def never_succeeded(self) -> list[str]:
         """The operations that have always refused."""
         return [name for name, seen in self.seen.items() if not any(status < 300 for status in seen)]
+
+    async def refused_with(self, headers: Mapping[str, str | None]) -> tuple[list[str], set[int]]:
+        """A valid request of each operation with these headers: what was wrong with the answers, and their statuses."""
+        found, statuses = [], set()
+        for method, template, operation in self.operations:
+            call = replace(self._call(method, template, operation, "valid"), headers=headers, method=method)
+            reply = await self._sent(call)
+            faults = self._judge.faults(method, template, reply, may_be_ill=True)
+            found += [f"{method} {call.path}: {fault}" for fault in faults]
+            statuses.add(reply.status)
+        return found, statuses
 
     async def _judged(self, call: Call, method: str) -> list[str]:
         reply = await self._sent(call)
