@@ -28,6 +28,7 @@ from rheod.clients.addresses import check_url
 from rheod.clients.signed_hooks import SignedHooks
 from rheod.domain import crash
 from rheod.domain.errors import RheodError
+from rheod.examination import Examiner
 from rheod.facts import gather_findings
 from rheod.machinery import Machinery, build_machinery, hook_url_check
 from rheod.notify import Notifier
@@ -104,7 +105,13 @@ async def _live(
     machinery = await build_machinery(core)
     try:
         parts = api_parts(core, life, machinery.hooks)
-        admin = build_admin(AdminParts(api=parts, status=lambda: gather_status(core, machinery)))
+        admin = build_admin(
+            AdminParts(
+                api=parts,
+                status=lambda: gather_status(core, machinery),
+                examine=lambda online: Examiner(core=core, machinery=machinery).report(online=online),
+            )
+        )
         admin_path = settings.server.admin_socket or settings.storage.path / "admin.sock"
         admin_runner = await start_admin(admin, admin_path)
         try:

@@ -26,6 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             "rheod: does not run with python -O or PYTHONOPTIMIZE: its safety checks would be gone. Unset it"
         )
         return WRONG_USAGE
+    os.umask(0o077)  # what rheod keeps is its own user's alone, also where no unit says so
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     arguments = build_parser().parse_args(argv)
@@ -105,6 +106,11 @@ def build_parser() -> argparse.ArgumentParser:
     _add_orders(commands.group("orders", "see what was sold"))
     _add_webhooks(commands.group("webhooks", "where events go, and how that went"))
     commands.add("status", "what runs, what waits and until when", "rheod.commands.status:show", data=True)
+    doctor = commands.add(
+        "doctor", "look for what is wrong, each with its fix", "rheod.commands.doctor:examine", data=True
+    )
+    doctor.add_argument("--online", action="store_true", help="ask Tradera too; it costs a few of its calls")
+    commands.add("healthcheck", "exit status 0 when the daemon is well", "rheod.commands.doctor:healthcheck")
     commands.add("version", "the version of this program", "rheod.cli:version", data=True)
     return parser
 

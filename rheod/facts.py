@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from rheod.assembly import Core
@@ -29,8 +30,19 @@ async def gather_findings(core: Core, machinery: Machinery) -> list[Finding]:
     return findings(await gather_facts(core, machinery))
 
 
-async def gather_facts(core: Core, machinery: Machinery) -> Facts:
-    """One look at everything."""
+def as_json(finding: Finding) -> Mapping[str, object]:
+    """A finding as commands read it."""
+    return {
+        "code": finding.code,
+        "mood": finding.mood,
+        "subject": finding.subject,
+        "text": finding.sentence,
+        "fix": finding.remedy,
+    }
+
+
+async def gather_facts(core: Core, machinery: Machinery | None) -> Facts:
+    """One look at everything; without a daemon what only it knows is left out."""
     now = core.now()
     stored = await core.database.read(_Stored)
     times = core.ledger.times(now=now)
@@ -51,6 +63,7 @@ async def gather_facts(core: Core, machinery: Machinery) -> Facts:
         in_doubt=stored.in_doubt,
         backup_due_at=(stored.backup_at or stored.installed_at) + tired_ms,
         free_bytes=await asyncio.to_thread(_free_bytes, core.settings.storage.path),
+        least_free_bytes=core.settings.storage.least_free_bytes,
         log_bytes=core.database.log_bytes,
     )
 
@@ -63,6 +76,7 @@ class _Stored:
             EndpointFacts(
                 id=one.id,
                 host=urlsplit(one.url).hostname or "",
+                url=one.url,
                 active=one.active,
                 fail_count=one.fail_count,
                 disabled_by_failures=one.fail_count > 0,
@@ -91,8 +105,8 @@ def _accounts(core: Core, now: int) -> tuple[AccountFacts, ...]:
     return tuple(found)
 
 
-def _push_heard_at(core: Core, machinery: Machinery) -> int | None:
-    if machinery.poller is None:
+def _push_heard_at(core: Core, machinery: Machinery | None) -> int | None:
+    if machinery is None or machinery.poller is None:
         return None
     return machinery.poller.last_answer_at or core.started_at
 

@@ -250,22 +250,27 @@ def _publish_options(core: Core) -> PublishOptions:
     )
 
 
-async def _add_push(core: Core, machinery: Machinery) -> None:
-    push = core.settings.push
+def push_queue(settings: Settings) -> PushQueue | None:
+    """Tradera's queue as set; None when none is. Whoever takes it opens and closes it."""
+    push = settings.push
     if push.queue_url is None:
-        return
-    queue = PushQueue(
+        return None
+    access, secret = push.access_key_id, push.secret_access_key
+    return PushQueue(
         queue_url=push.queue_url,
         region=push.region,
         endpoint_url=push.endpoint_url,
-        access_key_id=None if push.access_key_id is None else push.access_key_id.get_secret_value(),
-        secret_access_key=None
-        if push.secret_access_key is None
-        else push.secret_access_key.get_secret_value(),
+        access_key_id=None if access is None else access.get_secret_value(),
+        secret_access_key=None if secret is None else secret.get_secret_value(),
         wait_s=push.wait_s,
     )
-    await machinery.clients.enter_async_context(queue)
-    machinery.poller = PushPoller(books=core.books, queue=queue, sellers=core.sellers, rng=core.rng)
+
+
+async def _add_push(core: Core, machinery: Machinery) -> None:
+    queue = push_queue(core.settings)
+    if queue is not None:
+        await machinery.clients.enter_async_context(queue)
+        machinery.poller = PushPoller(books=core.books, queue=queue, sellers=core.sellers, rng=core.rng)
 
 
 def _add_alarms(settings: Settings, machinery: Machinery) -> None:

@@ -105,6 +105,7 @@ class Storage(Section):
     """The data folder; `$STATE_DIRECTORY` replaces the default. `key` seals secrets; none means a file in the folder."""
 
     path: AbsolutePath = Path("/var/lib/rheod")
+    least_free_bytes: int = Field(default=512 * 2**20, ge=0, le=2**50)
     key: Secret | None = None
 
 

@@ -13,7 +13,7 @@ import rheod
 from rheod.assembly import Core
 from rheod.domain.model import CallClass
 from rheod.domain.notices import rfc3339
-from rheod.facts import gather_findings
+from rheod.facts import as_json, gather_findings
 from rheod.machinery import Machinery
 from rheod.sellers import state_of
 from rheod.settings import missing_at_start
@@ -47,16 +47,7 @@ async def gather_status(core: Core, machinery: Machinery) -> Mapping[str, object
         "publishingWaitsFor": missing_at_start(core.settings),
         "push": _push(core, machinery),
         "longestStallMs": machinery.watch.longest_ms,
-        "findings": [
-            {
-                "code": one.code,
-                "mood": one.mood,
-                "subject": one.subject,
-                "text": one.sentence,
-                "fix": one.remedy,
-            }
-            for one in await gather_findings(core, machinery)
-        ],
+        "findings": [as_json(one) for one in await gather_findings(core, machinery)],
         "running": {lane.name: len(lane.running) for lane in machinery.lanes},
     }
 

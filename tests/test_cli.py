@@ -291,7 +291,7 @@ async def test_without_credentials_the_api_works_and_says_what_waits(running: Ru
     assert "\u202e" not in listed.stdout
     status = await running.run("status")
     assert status.returncode == 3
-    assert "ATTENTION: publishing waits for Tradera credentials: set tradera.app_id" in status.stdout
+    assert "ATTENTION: Nothing is published: tradera.app_id" in status.stdout
     told = await running.json("status")
     assert told["items"] == {"active": 1} or told["items"] == {"draft": 1}
     assert len(told["attention"]) == 1

@@ -9,6 +9,7 @@ import os
 import socket
 import stat
 from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ from rheod.api.external_id import read_external_id
 from rheod.api.field_errors import raise_if_any
 from rheod.api.front import SHUTDOWN_S
 from rheod.api.middleware import error_answers, request_line
+from rheod.api.operators import OperatorCalls
 from rheod.api.orders import OrderCalls
 from rheod.api.partner_account import named_account, require_writable
 from rheod.api.parts import CALLER, Caller
@@ -133,6 +135,16 @@ class AdminCalls:
         """GET /status: what runs, what waits and until when."""
         return answer(200, await self._parts.status())
 
+    async def examine(self, request: web.Request) -> web.Response:
+        """POST /doctor?online=1: look for what is wrong outside; `online` may call Tradera."""
+        return answer(200, await self._parts.examine(request.query.get("online") == "1"))
+
+    async def health(self, request: web.Request) -> web.Response:
+        """GET /health: 200 when the database answers and every loop lives, else 503 with the words."""
+        calls = OperatorCalls(parts=self._api)
+        healthy = await calls.healthz(request)
+        return healthy if healthy.status != HTTPStatus.OK else await calls.readyz(request)
+
     async def version(self, _request: web.Request) -> web.Response:
         """GET /version."""
         return answer(200, {"version": rheod.__version__})
@@ -159,6 +171,8 @@ def build_admin(parts: AdminParts) -> web.Application:
             ("POST", f"{ITEM}/settle", calls.settle_item),
             ("GET", "/orders", calls.list_orders),
             ("GET", "/status", calls.status),
+            ("POST", "/doctor", calls.examine),
+            ("GET", "/health", calls.health),
             ("GET", "/version", calls.version),
             *calls.shared_routes(),
         ],

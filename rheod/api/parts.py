@@ -41,6 +41,11 @@ class Rates:
     strangers: float = 10
 
 
+async def unexamined(_online: bool) -> Mapping[str, object]:  # noqa: FBT001 - a callback's only value
+    """Nothing is looked at."""
+    return {"findings": [], "checked": [], "calls": 0}
+
+
 def nobody(_request: web.Request) -> bool:
     """Without a dashboard nobody is signed in."""
     return False
@@ -94,10 +99,14 @@ class ApiParts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdminParts:
-    """What the admin socket adds: `status` gathers what `rheod status` shows."""
+    """What the admin socket adds.
+
+    `status` gathers what `rheod status` shows, `examine` what `rheod doctor` asks; with True it may call Tradera.
+    """
 
     api: ApiParts
     status: Callable[[], Awaitable[Mapping[str, object]]]
+    examine: Callable[[bool], Awaitable[Mapping[str, object]]] = unexamined
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -120,6 +120,13 @@ class PushQueue:
             failed += [message for place, message in enumerate(batch) if str(place) not in done]
         return failed
 
+    async def look(self) -> str | None:
+        """Ask how the queue is, taking nothing from it; returns the `Date` of the answer, None if it has none."""
+        answer = await self._call("get_queue_attributes", AttributeNames=["ApproximateNumberOfMessages"])
+        headers = (answer.get("ResponseMetadata") or {}).get("HTTPHeaders") or {}
+        date = headers.get("date")
+        return date if isinstance(date, str) else None
+
     async def _call(self, operation: str, **arguments: Any) -> Mapping[str, Any]:
         """One request to SQS within its deadline; after three time-outs in a row the client is made anew (G12)."""
         if self._client is None:

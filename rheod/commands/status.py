@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from datetime import datetime, timedelta
 from typing import Any
 
 from rheod.commands import NEEDS_ATTENTION, OK
 from rheod.commands.asking import ask_daemon
 from rheod.commands.printing import say, say_json, say_pairs
-
-_PUSH_SILENT = timedelta(minutes=2)
-"""A long poll answers within 20 s; after this the queue does not."""
 
 
 def show(arguments: Namespace) -> int:
@@ -28,39 +24,18 @@ def show(arguments: Namespace) -> int:
 
 
 def attention(status: dict[str, Any]) -> list[str]:
-    """What does not mend itself, in sentences."""
-    found = []
-    if status["publishingWaitsFor"]:
-        found.append(
-            f"publishing waits for Tradera credentials: set {', '.join(status['publishingWaitsFor'])}"
-        )
-    for account in status["accounts"]:
-        if account["state"] == "paused":
-            found.append(
-                f"all Tradera calls of {_name(account)} wait until {account['until']}: {account['reason']}"
-            )
-        elif account["state"] == "removed" and (account["publishingsWaiting"] or account["salesWaiting"]):
-            found.append(
-                f"{account['salesWaiting']} sales and {account['publishingsWaiting']} publishings wait"
-                f" for {_name(account)}: {account['reason']}"
-            )
-    if doubts := status["listingsInDoubt"]:
-        found.append(
-            f"{doubts} ads may or may not be up: find them with `rheod items list`, look in My Tradera, then"
-            " `rheod items settle`"
-        )
-    if kept := status["inbox"].get("quarantined"):
-        found.append(f"{kept} push messages could not be understood and are kept aside")
-    answered = status["push"]["lastAnswer"]
-    if answered and _moment(status["now"]) - _moment(answered) > _PUSH_SILENT:
-        found.append(
-            f"the push queue has not answered since {answered}; sales are found by reconciliation only"
-        )
-    return found
-
-
-def _moment(text: str) -> datetime:
-    return datetime.fromisoformat(text)
+    """What needs the owner, in sentences with what to do."""
+    found = [f"{one['text']}. {one['fix']}" for one in status["findings"]]
+    left = [
+        account
+        for account in status["accounts"]
+        if account["state"] == "removed" and (account["publishingsWaiting"] or account["salesWaiting"])
+    ]
+    return found + [
+        f"{account['salesWaiting']} sales and {account['publishingsWaiting']} publishings wait"
+        f" for {_name(account)}: {account['reason']}"
+        for account in left
+    ]
 
 
 def _lines(status: dict[str, Any]) -> list[tuple[str, Any]]:

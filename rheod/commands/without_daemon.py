@@ -23,6 +23,7 @@ from rheod.assembly import Core, build_core
 from rheod.commands import CommandFailed
 from rheod.commands.printing import note
 from rheod.domain.errors import Refused, RheodError
+from rheod.examination import Examiner
 from rheod.settings import Settings
 from rheod.store.database import Database
 
@@ -72,7 +73,13 @@ async def _answer(settings: Settings, question: Question) -> Any:
 
 
 async def _serve_one(core: Core, question: Question) -> Any:
-    admin = build_admin(AdminParts(api=api_parts(core, Life(ready=True)), status=_no_status))
+    admin = build_admin(
+        AdminParts(
+            api=api_parts(core, Life(ready=True)),
+            status=_no_status,
+            examine=lambda online: Examiner(core=core, machinery=None).report(online=online),
+        )
+    )
     with tempfile.TemporaryDirectory(prefix="rheod-") as private:
         path = Path(private, "admin.sock")
         runner = await start_admin(admin, path)

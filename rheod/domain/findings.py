@@ -13,9 +13,6 @@ DAY_MS = 24 * 3600 * 1000
 TOKEN_STEPS = (30, 14, 7, 1)
 """Days before a token's end at which the owner is told, each once."""
 
-LEAST_FREE_BYTES = 512 * 1024 * 1024
-"""With less room than this the next pictures or a copy before an upgrade may not fit."""
-
 LONG_LOG_BYTES = 64 * 1024 * 1024
 FEW_FAILURES = 3
 
@@ -73,6 +70,7 @@ class EndpointFacts:
 
     id: str
     host: str
+    url: str
     active: bool
     fail_count: int
     disabled_by_failures: bool
@@ -102,6 +100,7 @@ class Facts:
     unmapped: tuple[str, ...] = ()
     backup_due_at: int | None = None
     free_bytes: int | None = None
+    least_free_bytes: int = 0
     log_bytes: int = 0
 
 
@@ -244,7 +243,7 @@ def _of_store(facts: Facts) -> Iterator[Finding]:
             text="There is no fresh backup",
             fix="Run `rheod backup DEST`, and let the timer do it daily: `systemctl enable --now rheod-backup.timer`",
         )
-    if facts.free_bytes is not None and facts.free_bytes < LEAST_FREE_BYTES:
+    if facts.free_bytes is not None and facts.free_bytes < facts.least_free_bytes:
         yield Finding(
             code="disk.low",
             mood=Mood.BAD,

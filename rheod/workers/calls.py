@@ -209,6 +209,12 @@ class TraderaCalls:
             return now
         return fits_at(self._ledger.times(now=now, operation=operation), ceiling=ceiling, cost=cost, now=now)
 
+    @property
+    def is_refused(self) -> bool:
+        """Whether Tradera refuses this seller's token, as far as is known."""
+        pause = self._ledger.pause(self.account_id, None)
+        return pause is not None and pause.holds_for(self.seller.fingerprint, now=self._books.now())
+
     async def make(self, request: Request[T, R]) -> R | None:
         """Make one call; None when `before` did not want it any more.
 

@@ -17,9 +17,22 @@ from rheod.domain.findings import (
 )
 from tests.bookkeeping import NOW_MS
 
-WELL = Facts(now=NOW_MS, calls_left=80, push_heard_at=NOW_MS, backup_due_at=NOW_MS + 1, free_bytes=2**33)
+WELL = Facts(
+    now=NOW_MS,
+    calls_left=80,
+    push_heard_at=NOW_MS,
+    backup_due_at=NOW_MS + 1,
+    free_bytes=2**33,
+    least_free_bytes=2**29,
+)
 ENDPOINT = EndpointFacts(
-    id="e1", host="erp.example", active=True, fail_count=0, disabled_by_failures=False, waiting=0
+    id="e1",
+    host="erp.example",
+    url="https://erp.example/",
+    active=True,
+    fail_count=0,
+    disabled_by_failures=False,
+    waiting=0,
 )
 
 

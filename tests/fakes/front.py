@@ -31,12 +31,14 @@ class Carried:
 class Front:
     """Carries calls to `upstream`; with `ill` set it answers them itself, as long as `strikes` takes them.
 
-    `headers` replace those of the caller, so that the remote behind may know other credentials.
+    `headers` replace those of the caller, so that the remote behind may know other credentials; `said` replace those
+    of the answer.
     """
 
     def __init__(self) -> None:
         self.calls: list[Carried] = []
         self.headers: dict[str, str] = {}
+        self.said: dict[str, str] = {}
         self.ill: Misbehave | None = None
         self.strikes: Callable[[web.Request], bool] = lambda _: True
         self.url = ""
@@ -68,7 +70,7 @@ class Front:
             ) as answer,
         ):
             kept = {name: value for name, value in answer.headers.items() if name.lower() not in _OWN_HEADERS}
-            return web.Response(status=answer.status, body=await answer.read(), headers=kept)
+            return web.Response(status=answer.status, body=await answer.read(), headers=kept | self.said)
 
 
 @asynccontextmanager
