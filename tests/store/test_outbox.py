@@ -6,7 +6,7 @@ import sqlite3
 from dataclasses import replace
 
 from rheod.domain.model import Job
-from rheod.store import endpoints, jobs, outbox
+from rheod.store import endpoints, feed, jobs, outbox
 from rheod.store.outbox import FIRST_TRIES
 from tests.store.making import add_endpoint, add_event, add_item
 
@@ -206,6 +206,21 @@ def test_releasing_one_endpoint_leaves_the_others(db: sqlite3.Connection) -> Non
         fail(db, job, until=NOW + 50)
     outbox.release(db, "e1", now=NOW)
     assert [job.subject for job in may_go(db)] == ["1:e1"]
+
+
+def test_replays_go_behind_what_is_told_the_first_time(db: sqlite3.Connection) -> None:
+    """A replay of thousands delays no other item's news; of one item the older event goes first all the same."""
+    add_endpoint(db)
+    old, other = add_item(db, "i1"), add_item(db, "i2")
+    add_event(db, old)
+    add_event(db, other)
+    db.execute("DELETE FROM jobs")
+    feed.order_again(db, "a", None, numbers=(1, 2), now=NOW)
+    add_event(db, add_item(db, "i3"))
+    add_event(db, old)
+    assert events(db) == [3, 1, 2]
+    jobs.finish(db, may_go(db)[1])
+    assert events(db) == [3, 4, 2]
 
 
 def test_endpoints_take_turns(db: sqlite3.Connection) -> None:
