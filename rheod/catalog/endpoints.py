@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import structlog
 
@@ -22,6 +23,9 @@ MOST_ENDPOINTS = 50
 
 OVERLAP_MS = 24 * 3600 * 1000
 """So long a rotated secret signs beside the new one."""
+
+CHUNK = 2000
+"""Deliveries of a removed endpoint that are dropped in one transaction."""
 
 NOT_FOUND = "No webhook endpoint found with this id"
 
@@ -88,13 +92,21 @@ class Endpoints:
         return await self._books.write(lambda unit: _change(unit, account_id, endpoint_id, change))
 
     async def remove(self, account_id: str, endpoint_id: str) -> int:
-        """Take an endpoint away, and drop what waits for it; returns how many events that were. Raises Refused."""
+        """Take an endpoint away, and drop what waits for it; returns how many events that were. Raises Refused.
+
+        A long queue is dropped bit by bit with the endpoint off, so that nobody else waits for it.
+        """
+        await self.change(account_id, endpoint_id, EndpointChange(active=False))
+        dropped = some = await self._books.write(partial(_drop_some, endpoint_id))
+        while some == CHUNK:
+            some = await self._books.write(partial(_drop_some, endpoint_id))
+            dropped += some
 
         def use_case(unit: UnitOfWork) -> int:
             endpoint = _found(unit, account_id, endpoint_id)
             return endpoints.remove_endpoint(unit.db, endpoint.id, now=unit.now)
 
-        dropped = await self._books.write(use_case)
+        dropped += await self._books.write(use_case)
         _log.warning(
             "webhook endpoint removed by its owner; the events that waited for it are dropped",
             endpoint=endpoint_id,
@@ -173,6 +185,10 @@ class Endpoints:
         )
         endpoints.save_endpoint(unit.db, rotated)
         return rotated
+
+
+def _drop_some(endpoint_id: str, unit: UnitOfWork) -> int:
+    return endpoints.drop_waiting(unit.db, endpoint_id, limit=CHUNK)
 
 
 def _change(unit: UnitOfWork, account_id: str, endpoint_id: str, change: EndpointChange) -> Endpoint:

@@ -100,4 +100,12 @@ def remove_endpoint(db: sqlite3.Connection, endpoint_id: str, *, now: int) -> in
         " previous_secret = NULL, probe_at = NULL WHERE id = :id",
         {"now": now, "id": endpoint_id},
     )
-    return db.execute("DELETE FROM jobs WHERE lane = 'hooks' AND endpoint_id = ?", (endpoint_id,)).rowcount
+    return drop_waiting(db, endpoint_id, limit=-1)
+
+
+def drop_waiting(db: sqlite3.Connection, endpoint_id: str, *, limit: int) -> int:
+    """Forget deliveries that wait for the endpoint, at most `limit` at a time; returns how many."""
+    return db.execute(
+        "DELETE FROM jobs WHERE id IN (SELECT id FROM jobs WHERE lane = 'hooks' AND endpoint_id = ? LIMIT ?)",
+        (endpoint_id, limit),
+    ).rowcount

@@ -13,11 +13,13 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
 
-from rheod.domain.model import Job, JobKind, LaneName
+from rheod.domain.model import WEBHOOK_EVENTS, Job, JobKind, LaneName
 from rheod.store.endpoints import TAKES
 from rheod.store.jobs import Owner, job_of
 
 _NEWEST = 2**63 - 1
+_EVENTS = ", ".join(f"'{event.value}'" for event in sorted(WEBHOOK_EVENTS))
+"""Every event, spelt out, so that SQLite walks the index of the log by type."""
 
 FIRST_TRIES = 6
 """Tries of the documented quick schedule (0, 1, 3, 7, 15 and 31 s): an event that alone fails blocks no longer."""
@@ -181,7 +183,8 @@ def step_aside(db: sqlite3.Connection, job: Job, *, failed_alone: int) -> None:
 def times_alone(db: sqlite3.Connection, job: Job, endpoint_id: str) -> int:
     """How often the delivery has failed alone, should it fail now: not again while nothing else has been taken since."""
     row = db.execute(
-        "SELECT aside + EXISTS (SELECT 1 FROM deliveries WHERE endpoint_id = :endpoint AND status = 'success'"
+        "SELECT aside + EXISTS (SELECT 1 FROM deliveries WHERE endpoint_id = :endpoint"
+        f" AND event_type IN ({_EVENTS}) AND status = 'success'"
         " AND id > (SELECT max(id) FROM deliveries mine WHERE mine.notice_seq = :seq AND mine.endpoint_id = :endpoint))"
         " FROM jobs WHERE jobs.id = :job",
         {"endpoint": endpoint_id, "seq": int(job.subject.partition(":")[0]), "job": job.id},

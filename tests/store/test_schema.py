@@ -158,6 +158,9 @@ HOT: dict[str, Callable[[sqlite3.Connection], object]] = {
     ),
     "log of an event": lambda db: deliveries.page(db, Filters(account_id="a", event_id="evt_0"), limit=9),
     "log before a moment": lambda db: deliveries.last_before(db, 9),
+    "failures alone": lambda db: outbox.times_alone(
+        db, jobs.job_of(db.execute("SELECT * FROM jobs WHERE kind = 'deliver'").fetchone()), "e"
+    ),
     "one attempt": lambda db: deliveries.exchange(db, "a", 1),
     "order of deliveries": lambda db: outbox.order_deliveries(db, 1, now=9),
     "feed": lambda db: feed.events_after(db, "a", after=0, limit=9),

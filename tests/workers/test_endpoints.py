@@ -201,6 +201,7 @@ async def test_a_replay_goes_behind_what_happens_but_keeps_each_item_s_order(
     await until(lambda: len(told(post, "erp")) == before + 5)
     last = told(post, "erp")[before:]
     assert last.index("A created") < last.index("A no 1")
+    await post.idle()
     queue = await rows(post.database, "SELECT subject FROM jobs WHERE lane = 'hooks'")
     assert queue == []
 
