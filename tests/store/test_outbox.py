@@ -223,6 +223,19 @@ def test_replays_go_behind_what_is_told_the_first_time(db: sqlite3.Connection) -
     assert events(db) == [3, 4, 2]
 
 
+def test_a_replayed_event_goes_before_a_newer_one_of_its_item_that_waits(db: sqlite3.Connection) -> None:
+    """The order of an item is that of its events, whichever delivery was ordered first."""
+    add_endpoint(db)
+    item = add_item(db)
+    add_event(db, item)
+    jobs.finish(db, may_go(db)[0])
+    add_event(db, item)
+    feed.order_again(db, "a", None, numbers=(1, 2), now=NOW)
+    assert events(db) == [1]
+    jobs.finish(db, may_go(db)[0])
+    assert events(db) == [2]
+
+
 def test_endpoints_take_turns(db: sqlite3.Connection) -> None:
     """A long queue of one endpoint leaves room for another's (P9)."""
     add_endpoint(db, "busy")
