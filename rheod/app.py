@@ -18,6 +18,7 @@ from aiohttp import web
 from rheod import settings as owner
 from rheod.api import server
 from rheod.api.admin import build_admin, start_admin
+from rheod.api.admin_password import PasswordCalls
 from rheod.api.front import Limits
 from rheod.api.parts import AdminParts, ApiParts, Rates
 from rheod.assembly import Core, build_core
@@ -105,17 +106,19 @@ async def _live(
     machinery = await build_machinery(core)
     try:
         parts = api_parts(core, life, machinery.hooks)
+        sign_in = await load_sign_in(core)
         admin = build_admin(
             AdminParts(
                 api=parts,
                 status=lambda: gather_status(core, machinery),
                 examine=lambda online: Examiner(core=core, machinery=machinery).report(online=online),
-            )
+            ),
+            more=sign_in.admin_routes(),
         )
         admin_path = settings.server.admin_socket or settings.storage.path / "admin.sock"
         admin_runner = await start_admin(admin, admin_path)
         try:
-            runner, port = await _listen(settings, await _whole_app(core, machinery, parts))
+            runner, port = await _listen(settings, await _whole_app(core, machinery, parts, sign_in))
             try:
                 await _run_loops(core, machinery, _Running(life, notifier, runner, started, port))
             finally:
@@ -126,13 +129,37 @@ async def _live(
         await machinery.clients.aclose()
 
 
-async def _whole_app(core: Core, machinery: Machinery, parts: ApiParts) -> web.Application:
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """Who may come into the dashboard, and what was done there: the pages and the admin socket share it."""
+
+    sessions: Sessions
+    audit: Audit
+    body_deadline_s: float
+
+    def admin_routes(self) -> list[server.Route]:
+        """What the admin socket can do about it."""
+        return PasswordCalls(
+            sessions=self.sessions, audit=self.audit, body_deadline_s=self.body_deadline_s
+        ).routes()
+
+
+async def load_sign_in(core: Core) -> SignIn:
+    """As the store has it."""
+    return SignIn(
+        sessions=await Sessions.load(core.database, now=core.now),
+        audit=Audit(database=core.database, now=core.now),
+        body_deadline_s=core.settings.server.body_timeout_s,
+    )
+
+
+async def _whole_app(core: Core, machinery: Machinery, parts: ApiParts, sign_in: SignIn) -> web.Application:
     """The API and the dashboard; who is signed in there may make the owner's calls."""
     pages = Dashboard(
         parts=WebParts(
             api=parts,
-            sessions=await Sessions.load(core.database, now=core.now),
-            audit=Audit(database=core.database, now=core.now),
+            sessions=sign_in.sessions,
+            audit=sign_in.audit,
             findings=lambda: gather_findings(core, machinery),
             outlooks=core.outlooks,
             status=lambda: gather_status(core, machinery),

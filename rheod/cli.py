@@ -102,6 +102,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_simulations(commands)
     _add_config_commands(commands.group("config", "check and show the settings"))
     _add_keys(commands)
+    _add_installing(commands)
     _add_items(commands.group("items", "see and publish items"))
     _add_orders(commands.group("orders", "see what was sold"))
     _add_webhooks(commands.group("webhooks", "where events go, and how that went"))
@@ -156,6 +157,13 @@ def _add_keys(commands: _Commands) -> None:
     commands.add(
         "admin-token", "make and print a new admin token", "rheod.commands.keys:admin_token", data=True
     )
+
+
+def _add_installing(commands: _Commands) -> None:
+    password = commands.add(
+        "password", "make and print a new dashboard password", "rheod.commands.password:new", data=True
+    )
+    password.add_argument("--stdin", action="store_true", help="take it from standard input instead")
 
 
 def _add_items(items: _Commands) -> None:

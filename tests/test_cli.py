@@ -65,6 +65,7 @@ def place(tmp_path: Path) -> dict[str, str]:
         "keys list",
         "keys revoke ID",
         "admin-token --json",
+        "password --stdin --json",
         "items list --status sold --limit 5",
         "items show ID",
         "items publish ID",

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import socket
 import stat
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -150,8 +150,8 @@ class AdminCalls:
         return answer(200, {"version": rheod.__version__})
 
 
-def build_admin(parts: AdminParts) -> web.Application:
-    """The admin socket's application; `start_admin` serves it."""
+def build_admin(parts: AdminParts, *, more: Sequence[Route] = ()) -> web.Application:
+    """The admin socket's application, with `more` routes; `start_admin` serves it."""
     calls = AdminCalls(parts=parts)
 
     def new_id() -> str:
@@ -175,6 +175,7 @@ def build_admin(parts: AdminParts) -> web.Application:
             ("GET", "/health", calls.health),
             ("GET", "/version", calls.version),
             *calls.shared_routes(),
+            *more,
         ],
     )
     app.on_response_prepare.append(name_server)

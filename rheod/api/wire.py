@@ -109,6 +109,12 @@ class SettleBody(Wire):
     live: Annotated[int, Field(ge=1, lt=2**63)] | Literal[False]
 
 
+class PasswordBody(Wire):
+    """The owner's password for the dashboard; none asks for one to be made."""
+
+    password: str | None = None
+
+
 Model = TypeVar("Model", bound=Wire)
 
 
@@ -150,6 +156,12 @@ def read_status(body: Any) -> Literal["sold", "not_listed"]:
 def read_key_name(body: Any) -> str:
     """The name of a new API key."""
     return read_model(KeyBody, body).name
+
+
+def read_password(body: Any) -> str | None:
+    """The password wanted, without spaces at its ends, as the sign-in form takes it."""
+    password = read_model(PasswordBody, body).password
+    return None if password is None else password.strip()
 
 
 def read_settlement(body: Any) -> int | None:

@@ -18,7 +18,7 @@ from typing import Any
 from rheod import logs
 from rheod.api.admin import build_admin, start_admin
 from rheod.api.parts import AdminParts
-from rheod.app import Life, api_parts
+from rheod.app import Life, api_parts, load_sign_in
 from rheod.assembly import Core, build_core
 from rheod.commands import CommandFailed
 from rheod.commands.printing import note
@@ -73,12 +73,14 @@ async def _answer(settings: Settings, question: Question) -> Any:
 
 
 async def _serve_one(core: Core, question: Question) -> Any:
+    sign_in = await load_sign_in(core)
     admin = build_admin(
         AdminParts(
             api=api_parts(core, Life(ready=True)),
             status=_no_status,
             examine=lambda online: Examiner(core=core, machinery=None).report(online=online),
-        )
+        ),
+        more=sign_in.admin_routes(),
     )
     with tempfile.TemporaryDirectory(prefix="rheod-") as private:
         path = Path(private, "admin.sock")

@@ -79,7 +79,7 @@ class SigningIn:
 
     async def set_password(self, visit: Visit) -> Told:
         """Set the password; every session ends, this one too."""
-        await self._parts.sessions.set_password(visit.form.get("password", ""))
+        await self._parts.sessions.set_password(visit.form.get("password", "").strip())
         return Told(visit.t("The password is set. Sign in with it."), to=SIGN_IN)
 
     def _form(
