@@ -5,10 +5,11 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 
-from rheod.catalog import sales
+from rheod.catalog import publishing, sales
 from rheod.catalog.sales import SellersAndSite
 from rheod.catalog.unit import Books, UnitOfWork
 from rheod.clients.tradera_wire import Rejected
@@ -180,9 +181,38 @@ class OrderReader:
         found: list[tuple[Listing, ListedItem | None]] = [
             (ours[ad.tradera_item_id], ad) for ad in seen if ad.tradera_item_id in ours
         ]
+        told = changed - known
+        doubtful, all_seen = await self._doubtful_ads(
+            [each for each in live if each.tradera_item_id in told], now
+        )
+        found += doubtful
         found += await self._overdue_ads([each for each in live if each.tradera_item_id not in known], now)
         down = {AdState.ENDED, AdState.SOLD}
-        return _Ended([each for each in found if each[1] is None or each[1].state_at(now) in down], cursor)
+        return _Ended(
+            [each for each in found if each[1] is None or each[1].state_at(now) in down],
+            cursor if all_seen else None,
+        )
+
+    async def _doubtful_ads(
+        self, changed: Sequence[Listing], now: int
+    ) -> tuple[list[tuple[Listing, ListedItem | None]], bool]:
+        """Ads nobody asks for any more that have changed after all: one that is up is settled, one that is down told.
+
+        False when there was no room to look at all of them: the next pass must be told of their change again.
+        """
+        doubtful = [each for each in changed if each.state is not ListingState.LIVE and each.ask_at is None]
+        found: list[tuple[Listing, ListedItem | None]] = []
+        for listing in doubtful:
+            if not self._may_spend(2):
+                return found, False
+            ad = await self._read_ad(listing)
+            if ad is not None and ad.state_at(now) in {AdState.SOLD, AdState.ENDED}:
+                found.append((listing, ad))
+            elif ad is not None:
+                url = self._sellers.ad_url(_number(listing))
+                await self._books.write(partial(publishing.went_live, listing_id=listing.id, ad_url=url))
+                _log.info("an ad in doubt is up after all", ad=listing.tradera_item_id)
+        return found, True
 
     async def _overdue_ads(
         self, live: Sequence[Listing], now: int

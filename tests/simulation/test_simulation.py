@@ -20,6 +20,8 @@ FOUND = {
     16: "the same by another way: the pass that should have found the sale was put off by a day",
     41: "an event that had been the probe of an endpoint that came and went was held for good",
     74: "four accounts began passes that their one budget let nobody finish, every day anew",
+    1020: "a clock a day ahead ended the questions about an ad early, and nobody noticed when it went up",
+    1351: "the same, and the pass that heard of it had no call left to look and did not hear of it again",
     239: "a call that never arrived was given back in memory, while the disk was too full to say so in its row",
 }
 """Seeds that broke a promise when they were first lived through, and what they found.
