@@ -74,4 +74,4 @@ async def judged(page: Page, name: str) -> None:
         f"{each['id']}: {each['help']} at {[node['target'] for node in each['nodes']]}"
         for each in found.response["violations"]
     ]
-    assert wrong == [], name
+    assert wrong == [], f"{name}: {wrong}"

@@ -60,3 +60,11 @@ async def test_the_first_page(browser: Browser, shop: Shop, size: dict[str, int]
         await judged(page, f"sign-in-{'dark' if dark else 'light'}")
         await shop.enter(page)
         await judged(page, f"today-{'dark' if dark else 'light'}")
+
+
+@pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
+async def test_the_reference_of_the_api(browser: Browser, shop: Shop, size: dict[str, int]) -> None:
+    """`/docs` can be read by everybody, on a phone too."""
+    async with opened(browser, size, dark=size is PHONE) as page:
+        await page.goto(f"{shop.base}/docs")
+        await judged(page, "docs")
