@@ -22,7 +22,7 @@ from rheod.domain.model import (
     TraderaWish,
 )
 from rheod.domain.taxonomy import OTHER
-from rheod.store import codes
+from rheod.store import codes, words
 
 _COLUMNS_OF_SPEC = ("type", "title", "price_ore", "parent_external_id")
 _REST_OF_SPEC = tuple(field.name for field in fields(ItemSpec) if field.name not in _COLUMNS_OF_SPEC)
@@ -137,7 +137,7 @@ def save(db: sqlite3.Connection, item: Item, *, removed_at: int | None = None) -
         " rheo_status = excluded.rheo_status, tradera_status = excluded.tradera_status, version = excluded.version,"
         " spec = excluded.spec, last_error = excluded.last_error, delete_requested = excluded.delete_requested,"
         " removed_at = coalesce(removed_at, excluded.removed_at), updated_at = excluded.updated_at"
-        " RETURNING removed_at",
+        " RETURNING number, removed_at",
         {
             "id": item.id,
             "account_id": item.account_id,
@@ -158,7 +158,9 @@ def save(db: sqlite3.Connection, item: Item, *, removed_at: int | None = None) -
             "updated_at": item.updated_at,
         },
     ).fetchone()
-    codes.write(db, item, gone=row["removed_at"] is not None)
+    gone = row["removed_at"] is not None
+    codes.write(db, item, gone=gone)
+    words.write(db, row["number"], None if gone else item.spec.title)
 
 
 def pictures(db: sqlite3.Connection, item_id: str) -> list[Picture]:

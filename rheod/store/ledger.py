@@ -210,12 +210,3 @@ def drop_pause(db: sqlite3.Connection, pause: Pause) -> None:
     db.execute(
         "DELETE FROM pauses WHERE account_id = ? AND class = ?", (pause.account_id, pause.call_class or "")
     )
-
-
-def calls_of(db: sqlite3.Connection, listing_id: str) -> list[dict[str, object]]:
-    """Every call made for a listing, oldest first, for the owner's timeline."""
-    rows = db.execute(
-        "SELECT at, operation, outcome, duration_ms FROM calls WHERE listing_id = ? ORDER BY id",
-        (listing_id,),
-    )
-    return [dict(row) for row in rows.fetchall()]

@@ -25,6 +25,7 @@ from rheod.store.inventory import Wanted
 from tests.bench.loop import percentile, resident_mb
 
 ITEMS = "/integration/v1/items"
+DASHBOARD = "/dashboard/items"
 CHILDREN = 100
 LARGE = 5000
 """Items of an ordinary container, and of the one large one."""
@@ -87,6 +88,7 @@ def fill(file: Path, count: int) -> None:
             " version, spec, created_at, updated_at) VALUES (?, ?, ?, 'item', ?, 95000, ?, ?, 1, ?, ?, ?)",
             item_rows(account, count),
         )
+        db.execute("INSERT INTO item_words (rowid, title) SELECT number, title FROM items")
         db.executemany(
             "INSERT INTO item_codes VALUES (?, ?, ?, ?)",
             (
@@ -155,6 +157,13 @@ def calls(count: int) -> dict[str, str]:
         "history": f"{ITEMS}/P-{count // 2}/history",
         "one item": f"{ITEMS}/P-{count // 2}",
         "categories": "/categories",
+        "dashboard, all items": DASHBOARD,
+        "dashboard, by state at Tradera": f"{DASHBOARD}?tradera=active",
+        "dashboard, by id": f"{DASHBOARD}?q=P-{count // 2}",
+        "dashboard, by a common word": f"{DASHBOARD}?q=d%C3%B6rr",
+        "dashboard, by four common beginnings": f"{DASHBOARD}?q=d%C3%B6+v%C3%A4+fr+19",
+        "dashboard, by a word and a rare state": f"{DASHBOARD}?q=d%C3%B6rr&tradera=sold",
+        "dashboard, one item": f"{DASHBOARD}/P-{count // 2}",
     }
 
 
@@ -237,7 +246,10 @@ async def main() -> None:
         async with second.running():
             address = await second.address()
             assert second.pid is not None
-            async with aiohttp.ClientSession(headers={"x-api-key": key}) as session:
+            jar = aiohttp.CookieJar(unsafe=True)
+            async with aiohttp.ClientSession(headers={"x-api-key": key}, cookie_jar=jar) as session:
+                token = (await second.ask_admin("POST", "/admin-token"))["adminToken"]
+                await (await session.post(f"{address}/dashboard/sign-in", data={"secret": token})).read()
                 measured = {name: (measure, path) for name, path in calls(count).items()}
                 measured["walk of everything, 1000 a page"] = (walk, ITEMS)
                 for name, (how, path) in measured.items():

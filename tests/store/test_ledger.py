@@ -9,7 +9,6 @@ from rheod.domain.budget import WINDOW_MS
 from rheod.domain.model import CallClass
 from rheod.store import ledger
 from rheod.store.ledger import Call, Ledger, Pause
-from tests.store.making import add_item, add_listing
 
 NOW = 10 * WINDOW_MS
 CREATE = Call(call_class=CallClass.PUBLISH, operation="create", account_id="a")
@@ -86,19 +85,6 @@ def test_a_pause_in_memory_is_set_and_lifted(db: sqlite3.Connection) -> None:
     window.lift(longer)
     window.lift(longer)
     assert window.pauses() == []
-
-
-def test_the_calls_of_a_listing_are_told_in_order(db: sqlite3.Connection) -> None:
-    """For the owner's timeline, with what came of each."""
-    listing = add_listing(db, add_item(db))
-    first = ledger.open_call(db, replace(CREATE, listing_id=listing.id), now=1)
-    ledger.open_call(db, replace(END, listing_id=listing.id), now=2)
-    ledger.open_call(db, END, now=3)
-    ledger.close_call(db, first, outcome="ok", counted=True, duration_ms=7)
-    assert ledger.calls_of(db, listing.id) == [
-        {"at": 1, "operation": "create", "outcome": "ok", "duration_ms": 7},
-        {"at": 2, "operation": "end", "outcome": None, "duration_ms": None},
-    ]
 
 
 def test_what_each_account_has_had_counts_what_it_is_about_to_make(db: sqlite3.Connection) -> None:

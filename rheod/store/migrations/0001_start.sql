@@ -13,7 +13,8 @@ CREATE TABLE members (
 CREATE INDEX members_by_account ON members (account_id);
 
 CREATE TABLE items (
-  id TEXT PRIMARY KEY,
+  number INTEGER PRIMARY KEY,              -- a rowid of our own: no VACUUM or copy gives it another item
+  id TEXT NOT NULL UNIQUE,
   account_id TEXT NOT NULL REFERENCES accounts (id),
   external_id TEXT NOT NULL,
   type TEXT NOT NULL CHECK (type IN ('item', 'container')),
@@ -38,6 +39,8 @@ CREATE INDEX items_by_external_id ON items (account_id, external_id, created_at)
 -- removed_at closes these three so that counting reads the index alone
 CREATE INDEX items_by_update ON items (account_id, updated_at, id, removed_at) WHERE removed_at IS NULL;
 CREATE INDEX items_by_status ON items (account_id, rheo_status, updated_at, id, removed_at) WHERE removed_at IS NULL;
+-- what the owner filters by: one run of it for each pair of states
+CREATE INDEX items_by_tradera ON items (account_id, tradera_status, rheo_status, updated_at, id) WHERE removed_at IS NULL;
 CREATE INDEX items_by_parent
   ON items (account_id, parent_external_id, updated_at, id, rheo_status, type, price_ore, removed_at)
   WHERE parent_external_id IS NOT NULL AND removed_at IS NULL;
@@ -69,6 +72,9 @@ BEGIN
     WHERE NEW.removed_at IS NULL
     ON CONFLICT (account_id, rheo_status, type, domain) DO UPDATE SET count = count + 1;
 END;
+
+-- the titles of the items that are there, under their numbers, for the owner's search by words
+CREATE VIRTUAL TABLE item_words USING fts5(title, tokenize = 'unicode61 remove_diacritics 2');
 
 -- `domain.part.catalogCodes` of the items that are there, to be found by
 CREATE TABLE item_codes (
