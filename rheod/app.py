@@ -25,13 +25,14 @@ from rheod.assembly import Core, build_core
 from rheod.catalog.figures import Figures
 from rheod.catalog.ping import Pinger
 from rheod.catalog.shipping import Shipping
+from rheod.catalog.stock import Stock
 from rheod.clients.addresses import check_url
 from rheod.clients.signed_hooks import SignedHooks
 from rheod.domain import crash
 from rheod.domain.errors import RheodError
 from rheod.examination import Examiner
 from rheod.facts import gather_findings
-from rheod.machinery import Machinery, build_machinery, hook_url_check
+from rheod.machinery import Machinery, build_machinery, hook_url_check, publish_options
 from rheod.notify import Notifier
 from rheod.sellers import count_states
 from rheod.settings import Settings
@@ -43,6 +44,7 @@ from rheod.web import reference_page
 from rheod.web.callers import Callers
 from rheod.web.dashboard import Dashboard
 from rheod.web.parts import WebParts
+from rheod.workers.rehearser import Rehearser
 from rheod.workers.timekeeper import Timekeeper
 from rheod.workers.upkeep import Heartbeat, Upkeep
 from rheod.workers.watchman import Watchman
@@ -162,6 +164,7 @@ async def _whole_app(core: Core, machinery: Machinery, parts: ApiParts, sign_in:
             audit=sign_in.audit,
             findings=lambda: gather_findings(core, machinery),
             outlooks=core.outlooks,
+            stock=Stock(books=core.books),
             status=lambda: gather_status(core, machinery),
             accounts=core.accounts,
             callers=Callers(proxies=parts.trusted_proxies, public_url=parts.public_url),
@@ -321,6 +324,7 @@ def api_parts(core: Core, life: Life, hooks: SignedHooks | None = None) -> ApiPa
         shipping=Shipping(books=core.books),
         figures=Figures(books=core.books, fee_percent=settings.analytics.fee_percent),
         feed=core.feed,
+        rehearse=_rehearser(core).rehearse,
         pinger=pinger,
         keys=core.keys,
         default_account=core.default_account,
@@ -343,6 +347,17 @@ def api_parts(core: Core, life: Life, hooks: SignedHooks | None = None) -> ApiPa
         rates=_rates(settings),
         trusted_proxies=[str(network) for network in settings.server.trusted_proxies],
         body_deadline_s=settings.server.body_timeout_s,
+    )
+
+
+def _rehearser(core: Core) -> Rehearser:
+    return Rehearser(
+        books=core.books,
+        catalog=core.catalog,
+        forecast=core.forecast,
+        options=publish_options(core),
+        rules=core.rules,
+        base_url=core.settings.tradera.base_url,
     )
 
 

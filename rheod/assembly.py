@@ -5,7 +5,7 @@ Part of the composition root; nothing here talks to a remote. The lanes are buil
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -55,6 +55,7 @@ class Core:
     batches: BatchPut
     endpoints: Endpoints
     feed: EventFeed
+    forecast: Callable[[str], Forecast]
     outlooks: Outlooks
     sellers: SellersAndSite
     now: SteadyClock
@@ -109,6 +110,7 @@ async def build_core(settings: Settings, database: Database) -> Core:
         inventory=Inventory(books=books, site_url=settings.tradera.site_url),
         batches=BatchPut(books=books),
         catalog=Catalog(books=books, forecast=forecast),
+        forecast=forecast,
         outlooks=Outlooks(books=books, forecast=forecast),
         endpoints=endpoints,
         feed=EventFeed(books=books, endpoints=endpoints),

@@ -180,6 +180,9 @@ def _add_items(items: _Commands) -> None:
     ):
         command = items.add(name, does, f"rheod.commands.items:{run}", data=True, account=True)
         command.add_argument("id", metavar="ID", help="the external id")
+        if name == "publish":
+            text = "show the exact request, the checks and the cost in calls; call nobody, change nothing"
+            command.add_argument("--dry-run", action="store_true", help=text)
     settle = items.add(
         "settle",
         "say what became of an ad that Tradera gave no answer about",

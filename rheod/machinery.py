@@ -189,7 +189,7 @@ def _tradera_lane(core: Core, client: TraderaClient, account_id: str, seller: Se
         seller=seller,
         account_id=account_id,
     )
-    options = _publish_options(core)
+    options = publish_options(core)
     publisher = Publisher(books=core.books, calls=calls, options=options)
     asking = AskOptions(
         delays_s=tradera.result_delays_s,
@@ -224,7 +224,8 @@ def _tradera_lane(core: Core, client: TraderaClient, account_id: str, seller: Se
     )
 
 
-def _publish_options(core: Core) -> PublishOptions:
+def publish_options(core: Core) -> PublishOptions:
+    """The owner's settings for publishing."""
     tradera = core.settings.tradera
     given = tradera.defaults
     return PublishOptions(

@@ -303,6 +303,10 @@ async def test_items_are_published_and_tried_again(running: Running) -> None:
     daemon = running.daemon
     daemon.headers = {"x-api-key": (await running.json("keys", "create", "--name", "ERP"))["apiKey"]}
     await daemon.call("PUT", "/integration/v1/items/A1", {"title": "Bromsok", "price": 950})
+    played = await running.run("items", "publish", "A1", "--dry-run")
+    assert "stops  Publishing waits for Tradera credentials" in played.stdout
+    assert "nobody: this was a dry run" in played.stdout
+    assert played.returncode == 3
     assert (await running.run("items", "publish", "A1")).stdout == "Queued for publishing\n"
     assert (await running.json("items", "retry", "A1"))["message"].startswith("Already queued")
     doubt = await running.run("items", "settle", "A1", "--not-live", "--yes")

@@ -30,6 +30,7 @@ from rheod.api.parts import CALLER, Caller
 from rheod.api.replies import Done, reply
 from rheod.api.replies_items import ItemLines, OwnItemReply, item_line, item_reply
 from rheod.api.replies_owner import KeysReply, NewNumberedKey, key_reply
+from rheod.api.replies_rehearsal import rehearsal_reply
 from rheod.api.server import Route, add_routes, name_server, path_of
 from rheod.domain.errors import Permanent, Refused
 from rheod.domain.model import RheoStatus
@@ -105,6 +106,11 @@ class AdminCalls:
         message = await self._api.catalog.order_publish(account_id, _id_of(request))
         return reply(202, Done(message=message))
 
+    async def rehearse_item(self, request: web.Request) -> web.Response:
+        """GET /items/{externalId}/dry-run: what a publishing would send, and what would stop it; nothing is called."""
+        played = await self._api.rehearse(self._account(request), _id_of(request))
+        return reply(200, rehearsal_reply(played))
+
     async def settle_item(self, request: web.Request) -> web.Response:
         """POST /items/{externalId}/settle `{"live": <ad id> | false}`: the owner's word on an ad in doubt."""
         account_id = self._account(request)
@@ -168,6 +174,7 @@ def build_admin(parts: AdminParts, *, more: Sequence[Route] = ()) -> web.Applica
             ("GET", "/items", calls.list_items),
             ("GET", ITEM, calls.show_item),
             ("POST", f"{ITEM}/publish", calls.publish_item),
+            ("GET", f"{ITEM}/dry-run", calls.rehearse_item),
             ("POST", f"{ITEM}/settle", calls.settle_item),
             ("GET", "/orders", calls.list_orders),
             ("GET", "/status", calls.status),

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from rheod.catalog.items import Catalog
     from rheod.catalog.ping import Pinger
     from rheod.catalog.shipping import Shipping
+    from rheod.domain.rehearsal import Rehearsal
     from rheod.store.keys import KeyRing
 
 
@@ -44,6 +45,10 @@ class Rates:
 async def unexamined(_online: bool) -> Mapping[str, object]:  # noqa: FBT001 - a callback's only value
     """Nothing is looked at."""
     return {"findings": [], "checked": [], "calls": 0}
+
+
+Rehearse = Callable[[str, str], Awaitable["Rehearsal"]]
+"""Plays the publishing of an item (account id, external id) through, and calls nobody."""
 
 
 def nobody(_request: web.Request) -> bool:
@@ -74,6 +79,7 @@ class ApiParts:
     shipping: Shipping
     figures: Figures
     feed: EventFeed
+    rehearse: Rehearse
     pinger: Pinger | None = None
     keys: KeyRing
     default_account: str

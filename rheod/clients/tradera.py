@@ -13,7 +13,15 @@ from urllib.parse import urlencode
 import aiohttp
 
 from rheod.clients import tradera_words as words
-from rheod.clients.tradera_ad import Ad, create_body
+from rheod.clients.tradera_ad import (
+    ADS_PATH,
+    RESULTS_PATH,
+    Ad,
+    commit_path,
+    create_body,
+    image_body,
+    image_path,
+)
 from rheod.clients.tradera_json import WrongShapeError, refusal
 from rheod.clients.tradera_wire import (
     LIST_ANSWER_BYTES,
@@ -88,8 +96,7 @@ class TraderaClient:
 
     async def create(self, seller: Seller, ad: Ad) -> Created:
         """Make an uncommitted listing: nobody sees it until `commit`. Repeating it makes another one."""
-        path = "/listings/items"
-        call = Call(what="create", method="POST", path=path, seller=seller, body=create_body(ad))
+        call = Call(what="create", method="POST", path=ADS_PATH, seller=seller, body=create_body(ad))
         return self._read(call, words.read_created, await self._done(call))
 
     async def add_image(
@@ -97,21 +104,20 @@ class TraderaClient:
     ) -> None:
         """Add the next picture of an uncommitted listing (the first is the main one). Repeating it doubles it."""
         image = base64.b64encode(jpeg).decode()
-        body = {"imageData": image, "imageFormat": image_format, "hasMega": has_mega}
-        path = f"/listings/items/{request_id}/images"
+        body = image_body(image, image_format=image_format, has_mega=has_mega)
+        path = image_path(request_id)
         await self._done(Call(what="image", method="POST", path=path, seller=seller, body=body))
 
     async def commit(self, seller: Seller, request_id: int) -> None:
         """Hand the listing to Tradera's queue. After Unanswered ask `results`; never commit again unasked."""
-        path = f"/listings/items/{request_id}/commit"
-        await self._done(Call(what="commit", method="POST", path=path, seller=seller))
+        await self._done(Call(what="commit", method="POST", path=commit_path(request_id), seller=seller))
 
     async def results(self, seller: Seller, request_ids: Sequence[int]) -> dict[int, Result]:
         """Results of these requests, in one call; what is absent has none yet (404 means none of them has)."""
         if not request_ids:
             return {}
         query = urlencode([("requestIds", request_id) for request_id in request_ids])
-        path = f"/listings/request-results?{query}"
+        path = f"{RESULTS_PATH}?{query}"
         call = Call(what="request-results", method="GET", path=path, seller=seller)
         answer = await self._found(call)
         return self._read(call, lambda value: words.read_results(value, set(request_ids)), answer)

@@ -9,6 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+ADS_PATH = "/listings/items"
+RESULTS_PATH = "/listings/request-results"
+
 AUCTION = 1
 FIXED_PRICE = 3
 
@@ -73,6 +76,21 @@ def create_body(ad: Ad) -> dict[str, Any]:
     if ad.vat is not None:
         body["vat"] = ad.vat
     return body
+
+
+def image_path(request_id: int | str) -> str:
+    """Where a picture of an uncommitted listing is sent."""
+    return f"{ADS_PATH}/{request_id}/images"
+
+
+def commit_path(request_id: int | str) -> str:
+    """Where a listing is handed to Tradera's queue."""
+    return f"{ADS_PATH}/{request_id}/commit"
+
+
+def image_body(base64: str, *, image_format: int, has_mega: bool) -> dict[str, Any]:
+    """The JSON body of a picture."""
+    return {"imageData": base64, "imageFormat": image_format, "hasMega": has_mega}
 
 
 def _prices(ad: Ad) -> dict[str, int | None]:

@@ -7,9 +7,9 @@ from argparse import Namespace
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from rheod.commands import OK, CommandFailed
+from rheod.commands import NEEDS_ATTENTION, OK, CommandFailed
 from rheod.commands.asking import ask
-from rheod.commands.printing import note, say, say_json, say_pairs, say_table
+from rheod.commands.printing import note, say, say_json, say_pairs, say_table, shown
 
 _WARNING = {
     "live": "rheod will tell the ERP that this ad is up and look after it.",
@@ -66,7 +66,29 @@ def _lines(item: dict[str, Any]) -> list[tuple[str, Any]]:
 
 def publish(arguments: Namespace) -> int:
     """`rheod items publish ID`, also `items retry ID`: order a publishing, again after a failure."""
+    if getattr(arguments, "dry_run", False):
+        return _rehearse(arguments)
     return _tell(arguments, ask(arguments, "POST", f"{_target(arguments)}/publish"))
+
+
+def _rehearse(arguments: Namespace) -> int:
+    """`--dry-run`: 3 when the item would not be published however long one waits."""
+    played = ask(arguments, "GET", f"{_target(arguments)}/dry-run")
+    status = NEEDS_ATTENTION if played["stops"] else OK
+    if arguments.json:
+        say_json(played)
+        return status
+    for check in played["checks"]:
+        say(f"{check['verdict']:5}  {shown(check['text'])}")
+    say()
+    for step in played["steps"]:
+        say(f"{step['method']} {step['url']}")
+        if step["body"] is not None:
+            say_json(step["body"])
+    say()
+    pairs = [("cost", f"{played['calls']} Tradera calls"), ("goes out", played["goesAt"])]
+    say_pairs([*pairs, ("called", "nobody: this was a dry run")])
+    return status
 
 
 def settle(arguments: Namespace) -> int:

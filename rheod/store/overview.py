@@ -82,3 +82,9 @@ def sales_since(db: sqlite3.Connection, account_id: str, since: int) -> list[tup
         (account_id, since),
     )
     return [(row["created_at"], row["subtotal_ore"]) for row in rows.fetchall()]
+
+
+def publishing_calls_waiting(db: sqlite3.Connection) -> int:
+    """What all publishings that wait will cost in calls."""
+    row = db.execute("SELECT coalesce(sum(cost), 0) FROM jobs WHERE kind = 'publish'")
+    return int(row.fetchone()[0])

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rheod.api.parts import ApiParts
     from rheod.catalog.outlook import Outlooks
+    from rheod.catalog.stock import Stock
     from rheod.domain.findings import Finding
     from rheod.store.audit import Audit
     from rheod.store.sessions import Sessions
@@ -28,6 +29,7 @@ class WebParts:
     audit: Audit
     findings: Callable[[], Awaitable[Sequence[Finding]]]
     outlooks: Outlooks
+    stock: Stock
     status: Callable[[], Awaitable[Mapping[str, Any]]]
     accounts: Mapping[str, str]
     callers: Callers

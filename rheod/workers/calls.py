@@ -87,6 +87,26 @@ class Rules:
     door: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(CALLS_AT_ONCE))
 
 
+def require_possible(
+    rules: Rules, call_class: CallClass, *, cost: int, operations: Mapping[str, int]
+) -> None:
+    """Raise Permanent, naming the setting, when no wait would ever let all these calls be made in one day."""
+    allowance = rules.allowance
+    most = allowance.ceiling(call_class)
+    if cost > most:
+        raise Permanent(
+            f"This takes {cost} Tradera calls, and of tradera.daily_calls = {allowance.limit} at most {most} may be"
+            " used for it: raise tradera.daily_calls, or have fewer pictures (tradera.defaults.max_images)"
+        )
+    for operation, times in operations.items():
+        allowed = rules.per_operation.get(operation, times)
+        if times > allowed:
+            raise Permanent(
+                f"This takes {times} Tradera calls of the kind {operation}, and"
+                f" tradera.daily_calls_per_method.{operation} allows {allowed}: raise it, or have fewer pictures"
+            )
+
+
 class TraderaCalls:
     """The calls of one seller account. The ledger is shared by all: the budget belongs to the application."""
 
@@ -162,20 +182,7 @@ class TraderaCalls:
 
     def require_possible(self, call_class: CallClass, *, cost: int, operations: Mapping[str, int]) -> None:
         """Raise Permanent, naming the setting, when no wait would ever let all these calls be made in one day."""
-        allowance = self._rules.allowance
-        most = allowance.ceiling(call_class)
-        if cost > most:
-            raise Permanent(
-                f"This takes {cost} Tradera calls, and of tradera.daily_calls = {allowance.limit} at most {most} may be"
-                " used for it: raise tradera.daily_calls, or have fewer pictures (tradera.defaults.max_images)"
-            )
-        for operation, times in operations.items():
-            allowed = self._rules.per_operation.get(operation, times)
-            if times > allowed:
-                raise Permanent(
-                    f"This takes {times} Tradera calls of the kind {operation}, and"
-                    f" tradera.daily_calls_per_method.{operation} allows {allowed}: raise it, or have fewer pictures"
-                )
+        require_possible(self._rules, call_class, cost=cost, operations=operations)
 
     def _require_no_pause(self, call_class: CallClass, now: int) -> None:
         for key in ((self.account_id, None), ("", call_class)):

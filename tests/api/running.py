@@ -21,12 +21,18 @@ from rheod.catalog.feed import EventFeed
 from rheod.catalog.figures import Figures
 from rheod.catalog.inventory import Inventory
 from rheod.catalog.items import Catalog, Forecast
+from rheod.catalog.publishing import Schedule
 from rheod.catalog.shipping import Shipping
 from rheod.catalog.unit import Books
+from rheod.domain.budget import Allowance
 from rheod.store import accounts
 from rheod.store.database import Database
 from rheod.store.keys import KeyRing
 from rheod.web import reference_page
+from rheod.workers.advert import AdDefaults
+from rheod.workers.calls import Rules
+from rheod.workers.publisher import PublishOptions
+from rheod.workers.rehearser import Rehearser
 
 NOW_MS = 1_779_789_600_000
 """2026-05-26T10:00:00Z."""
@@ -160,6 +166,40 @@ async def opened_store(folder: Path) -> AsyncIterator[Database]:
         await database.close()
 
 
+def _rehearser(books: Books, catalog: Catalog) -> Rehearser:
+    """Plays publishings through with ordinary settings."""
+    allowance = Allowance(limit=100, reserve_share=0.2, reconcile_share=0.4)
+    options = PublishOptions(
+        defaults=AdDefaults(
+            category_id={"books": 521},
+            duration_days=7,
+            restarts=0,
+            accepted_bidder_id=1,
+            condition="used",
+            listing_type="auction",
+            shipping_provider_id=6,
+            shipping_cost_kr=66,
+            pickup_option_id=8,
+            payment_option_ids=(),
+            vat=None,
+        ),
+        images_dir=Path("images"),
+        max_images=8,
+        image_format=0,
+        has_mega=False,
+        in_doubt="resend",
+        schedule=Schedule(first_ask_ms=10_000),
+    )
+    return Rehearser(
+        books=books,
+        catalog=catalog,
+        forecast=lambda _account: Forecast(calls=[], ceiling=80),
+        options=options,
+        rules=Rules(allowance=allowance, per_operation={}),
+        base_url="https://api.tradera.example/v4",
+    )
+
+
 async def made_parts(database: Database, folder: Path, clock: Clock) -> tuple[ApiParts, str]:
     """The parts over a store, and the id of a member account with the reference `member-1`."""
     ids = await database.write(lambda db: accounts.ensure(db, ["", "member-1", "member-2"], now=NOW_MS))
@@ -177,6 +217,7 @@ async def made_parts(database: Database, folder: Path, clock: Clock) -> tuple[Ap
         shipping=Shipping(books=books),
         figures=Figures(books=books, fee_percent=0),
         feed=EventFeed(books=books, endpoints=endpoints),
+        rehearse=_rehearser(books, catalog).rehearse,
         keys=await KeyRing.load(database, now=lambda: NOW_MS),
         default_account=ids[""],
         account_of_reference={name: ids[name] for name in ("member-1", "member-2")}.get,

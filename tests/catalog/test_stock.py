@@ -27,7 +27,7 @@ async def test_a_timeline_tells_milestones_and_calls_in_order(shop: Shop) -> Non
         for entry in told.entries
     ]
     assert names[:2] == ["item.updated", "end"]
-    assert set(names[2:]) == {"item.created", "item.images_ready", "listing.created"}
+    assert set(names[2:]) == {"item.created", "listing.created"}
     assert told.whole
     with pytest.raises(Refused, match="No item"):
         await Stock(books=shop.books).timeline(shop.account_id, "y")

@@ -15,6 +15,7 @@ import aiohttp
 from rheod.api.server import build_app, start
 from rheod.catalog.items import Forecast
 from rheod.catalog.outlook import Outlooks
+from rheod.catalog.stock import Stock
 from rheod.catalog.unit import Books
 from rheod.domain.findings import Finding
 from rheod.store.audit import Audit
@@ -75,6 +76,7 @@ async def pages(folder: Path, **changes: Any) -> AsyncIterator[tuple[Pages, str]
             audit=Audit(database=database, now=api.now),
             findings=_findings,
             outlooks=Outlooks(books=books, forecast=lambda _account: Forecast(calls=[], ceiling=80)),
+            stock=Stock(books=books),
             status=_status,
             accounts={"": api.default_account},
             callers=Callers(proxies=api.trusted_proxies, public_url=api.public_url),

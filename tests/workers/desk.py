@@ -152,6 +152,7 @@ class Desk:
                 self.ledger, account_id, now=self.clock(), ceiling=ceiling, sellers=wishes.sellers
             )
 
+        self.forecast = forecast
         self.catalog = Catalog(books=self.books, forecast=forecast)
         self.endpoints = Endpoints(books=self.books, new_secret=new_secret)
         self.calls = TraderaCalls(
@@ -194,7 +195,7 @@ class Desk:
         )
 
     def _tradera_desk(self, wishes: Wishes) -> TraderaDesk:
-        options = PublishOptions(
+        self.options = options = PublishOptions(
             defaults=DEFAULTS,
             images_dir=self.folder,
             max_images=wishes.max_images,
