@@ -10,7 +10,8 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import Field, StringConstraints, ValidationError
+from pydantic import AfterValidator, Field, StringConstraints, ValidationError
+from pydantic_core import PydanticCustomError
 
 from rheod.api.field_errors import from_pydantic, raise_if_any
 from rheod.api.strict_json import dotted, is_clean, text_errors
@@ -103,10 +104,19 @@ class KeyBody(Wire):
     name: Name255 = DEFAULT_KEY_NAME
 
 
-class SettleBody(Wire):
-    """What the owner found of an ad in doubt: its number at Tradera, or false where there is none."""
+def _no_ad(live: bool) -> Literal[False]:  # noqa: FBT001 - a validator's only value
+    if live:
+        raise PydanticCustomError("rheod_no_ad", "Must be the ad's number, or false")
+    return False
 
-    live: Annotated[int, Field(ge=1, lt=2**63)] | Literal[False]
+
+class SettleBody(Wire):
+    """What the owner found of an ad in doubt: its number at Tradera, or false where there is none.
+
+    A literal False would take 0 as well, and a slip of the keyboard would then free the item for a second ad.
+    """
+
+    live: Annotated[int, Field(ge=1, lt=2**63)] | Annotated[bool, AfterValidator(_no_ad)]
 
 
 class PasswordBody(Wire):
