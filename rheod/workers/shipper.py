@@ -37,6 +37,7 @@ class Shipper:
         order = await self._books.read(lambda db: orders.find(db, int(job.subject)))
         if order is None or order.shipped_at is not None:
             return Done()
+        self._calls.require(CallClass.SHIP, left=await self._calls.share_of_others(CallClass.SHIP))
         if order.ship_sent_at is not None and await self._is_shipped(order):
             return _shipped(order)
         try:

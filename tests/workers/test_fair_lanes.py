@@ -15,15 +15,16 @@ from rheod.catalog.unit import Books
 from rheod.clients.tradera import TraderaClient, open_session
 from rheod.clients.tradera_wire import Seller
 from rheod.domain.budget import Allowance
-from rheod.domain.model import CallClass, ListingState
+from rheod.domain.model import CallClass, JobKind, JobOrder, LaneName, ListingState
 from rheod.sandbox.tradera import TraderaSimulator
 from rheod.sandbox.tradera_gate import Keys
-from rheod.store import accounts
+from rheod.store import accounts, jobs
 from rheod.store.database import Database
 from rheod.store.ledger import Ledger, Pause
 from rheod.workers.calls import CALLS_AT_ONCE, NotNow, Request, Rules, TraderaCalls
 from tests.bookkeeping import Clock, rows
 from tests.workers.desk import ASKS_AFTER_S, HOUR_MS, SELLER_ID, Desk
+from tests.workers.test_shipper import parcel, sold
 from tests.workers.waiting import until
 
 TOKEN = "test-user-token"
@@ -126,6 +127,21 @@ async def test_nothing_is_begun_that_five_accounts_cannot_finish(open_desks: Ope
     assert sum(called.values()) <= 20
     assert called["create"] == called["commit"] >= 3
     assert called["image"] == 2 * called["create"]
+
+
+async def test_a_parcel_leaves_the_last_call_to_who_has_had_fewer(open_desks: OpenDesks) -> None:
+    """One call is left and another account's parcel waits: this account's order is marked once that has gone."""
+    first, second = await open_desks(2)
+    order_id = await sold(first)
+    await second.stop()
+    await second.order(JobOrder(lane=LaneName.TRADERA, kind=JobKind.SHIP, subject="1"))
+    await first.restart(daily_calls=len(await first.spent()) + 1, reserve_share=0.0)
+    await parcel(first, order_id)
+    await first.idle()
+    assert "ship" not in first.called()
+    await first.books.write(lambda unit: jobs.drop(unit.db, JobKind.SHIP, ["1"]))
+    first.forward(120)
+    await until(lambda: first.called().get("ship") == 1)
 
 
 async def test_a_dead_token_pauses_its_account_alone(open_desks: OpenDesks) -> None:
