@@ -202,6 +202,13 @@ def went_live(unit: UnitOfWork, listing_id: str, ad_url: str) -> Change:
     return unit.apply(item, listing, WentLive(at=unit.now, ad_url=ad_url, wanted_kr=wanted))
 
 
+def runs_until(unit: UnitOfWork, listing_id: str, ends_at: int) -> None:
+    """Tradera shows the ad with this end (ms): our own reckoning of it was a guess."""
+    listing = items.listing(unit.db, listing_id)
+    if listing.state is ListingState.LIVE and listing.ends_at != ends_at:
+        _save(unit, replace(listing, ends_at=ends_at))
+
+
 def failed(unit: UnitOfWork, listing_id: str, error: str) -> Change:
     """The listing will never be visible."""
     item, listing = _both(unit, listing_id)

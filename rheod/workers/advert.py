@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from rheod.clients.tradera_ad import AUCTION, FIXED_PRICE, Ad, Shipping
+from rheod.clients.tradera_ad import AUCTION, FIXED_PRICE, FIXED_PRICE_DAYS, Ad, Shipping
 from rheod.domain.ad_text import ad_description, ad_title, whole_kronor
 from rheod.domain.errors import Permanent
 from rheod.domain.model import Item, ItemSpec, Listing, TraderaWish
@@ -51,7 +51,7 @@ def make_ad(item: Item, listing: Listing, defaults: AdDefaults) -> Ad:
         start_price_kr=price_kr,
         buy_now_kr=buy_now_kr,
         reserve_kr=reserve_kr,
-        duration_days=wish.duration_days or defaults.duration_days,
+        duration_days=FIXED_PRICE_DAYS if fixed else wish.duration_days or defaults.duration_days,
         restarts=defaults.restarts if wish.restarts is None else wish.restarts,
         accepted_bidder_id=defaults.accepted_bidder_id,
         condition_id=_CONDITIONS[wish.condition or defaults.condition],

@@ -259,7 +259,7 @@ class OrderReader:
                 operation="read_item",
                 listing_id=listing.id,
                 send=lambda: self._calls.client.read_item(self._calls.seller, ad),
-                after=lambda _, found: found,
+                after=lambda unit, found: _note_end(unit, listing, found),
             )
         )
 
@@ -297,6 +297,13 @@ class OrderReader:
         early = listing.ends_at is not None and now < listing.ends_at
         reason = CloseReason.CLOSED_BY_SELLER if early else CloseReason.NO_BIDS
         sales.close_ad(unit, self._account_id, number, reason, self._sellers)
+
+
+def _note_end(unit: UnitOfWork, listing: Listing, found: ListedItem | None) -> ListedItem | None:
+    """An ad that runs on is not overdue before its own end: else every pass would spend a call on it."""
+    if found is not None and found.ends_at is not None and found.ends_at > unit.now:
+        publishing.runs_until(unit, listing.id, found.ends_at)
+    return found
 
 
 def _number(listing: Listing) -> int:

@@ -53,10 +53,12 @@ def test_the_item_s_own_wishes_win() -> None:
     assert (made.start_price_kr, made.reserve_kr, made.buy_now_kr) == (100, 200, 500)
 
 
-def test_a_fixed_price_is_the_item_s_price_alone() -> None:
-    """Of a fixed price ad reserve and Buy Now of the wish mean nothing."""
-    made = ad(TraderaWish(listing_type="fixed_price", reserve_ore=1, buy_it_now_ore=1))
+def test_a_fixed_price_is_the_item_s_price_alone_for_thirty_days() -> None:
+    """Of a fixed price ad reserve, Buy Now and days of the wish mean nothing."""
+    wish = TraderaWish(listing_type="fixed_price", reserve_ore=1, buy_it_now_ore=1, duration_days=5)
+    made = ad(wish)
     assert (made.item_type, made.buy_now_kr, made.reserve_kr) == (FIXED_PRICE, 100, None)
+    assert made.duration_days == 30
 
 
 @pytest.mark.parametrize(("ore", "kronor"), [(100, 1), (149, 1), (150, 2), (99_950, 1000), (9_949, 99)])
