@@ -17,7 +17,7 @@ class SmallQueue:
     """One queue. What was received and not deleted is hidden until `reappear`.
 
     `away` answers every call with 503, `refused` with AWS's word for wrong keys, `keeps` names message ids that a
-    batch may not delete. `polled_at` are the loop's times of the receives.
+    batch may not delete.
     """
 
     def __init__(self) -> None:
@@ -26,7 +26,6 @@ class SmallQueue:
         self.keeps: set[str] = set()
         self.calls: Counter[str] = Counter()
         self.deleted: list[str] = []
-        self.polled_at: list[float] = []
         self._waiting: dict[str, str] = {}
         self._hidden: dict[str, str] = {}
         self._numbers = itertools.count(1)
@@ -79,7 +78,6 @@ class SmallQueue:
         return web.json_response(answer, content_type="application/x-amz-json-1.0")
 
     async def _receive(self, wait_s: float) -> dict[str, Any]:
-        self.polled_at.append(asyncio.get_running_loop().time())
         self._arrival.clear()
         if not self._waiting:
             try:

@@ -14,11 +14,12 @@ from structlog.testing import capture_logs
 
 from rheod.catalog.sales import SellersAndSite
 from rheod.catalog.unit import Books
-from rheod.clients.sqs import PushQueue
+from rheod.clients.sqs import PushQueue, QueueMessage
 from rheod.domain.model import LaneName
 from rheod.store.database import Database
 from rheod.workers.push_poller import PushPoller
 from tests.bookkeeping import rows
+from tests.simulation.loop import VirtualLoop, run_virtually
 from tests.workers.small_queue import URL, SmallQueue
 from tests.workers.waiting import until
 
@@ -229,14 +230,35 @@ async def test_what_the_store_cannot_keep_is_not_deleted(
     assert len(await kept(database)) >= 10
 
 
-async def test_without_a_long_poll_an_empty_queue_is_asked_once_a_second(
-    books: Books, queue: SmallQueue, account_id: str
-) -> None:
-    """With `push.wait_s` 0 an empty answer comes at once: the poller rests all the same (F62)."""
-    async with polling(books, queue, account_id, wait_s=0):
-        await until(lambda: len(queue.polled_at) == 3)
-    first, second, third = queue.polled_at[:3]
-    assert min(second - first, third - second) > 0.9
+class SilentQueue(PushQueue):
+    """A queue without messages, whose answer takes so long; `asked` are the loop's times of the receives."""
+
+    def __init__(self, *, answers_after_s: float) -> None:
+        self.asked: list[float] = []
+        self._answers_after_s = answers_after_s
+
+    async def receive(self) -> list[QueueMessage]:
+        """See PushQueue."""
+        self.asked.append(asyncio.get_running_loop().time())
+        await asyncio.sleep(self._answers_after_s)
+        return []
+
+
+@pytest.mark.parametrize(
+    ("answers_after_s", "asked"), [(0.3, [0.0, 1.0, 2.0]), (1.0, [0.0, 1.0, 2.0]), (2.0, [0.0, 2.0])]
+)
+def test_an_empty_answer_costs_a_second(books: Books, answers_after_s: float, asked: list[float]) -> None:
+    """With `push.wait_s` 0 it comes at once: the poller rests all the same, but not after a long poll (F62)."""
+    queue = SilentQueue(answers_after_s=answers_after_s)
+    sellers = SellersAndSite(accounts={}, site_url="https://www.tradera.com", closed_grace_ms=0)
+
+    async def poll() -> None:
+        poller = PushPoller(books=books, queue=queue, sellers=sellers, rng=Random(1))
+        asyncio.get_running_loop().call_later(2.5, poller.stop)
+        await poller.run()
+
+    run_virtually(poll(), VirtualLoop())
+    assert queue.asked == pytest.approx(asked)
 
 
 async def test_a_stop_takes_no_more(books: Books, queue: SmallQueue, account_id: str) -> None:
