@@ -160,6 +160,18 @@ def _add_keys(commands: _Commands) -> None:
 
 
 def _add_installing(commands: _Commands) -> None:
+    setup = commands.add(
+        "setup", "write settings file, folders and units; safe to run twice", "rheod.commands.setup:setup"
+    )
+    setup.add_argument("--systemd", action="store_true", help="bring it up as a service of systemd")
+    setup.add_argument("--program", metavar="PATH", help=argparse.SUPPRESS)
+    uninstall = commands.add("uninstall", "remove what setup made", "rheod.commands.uninstall:uninstall")
+    uninstall.add_argument("--keep-data", action="store_true", help="leave the database and the pictures")
+    uninstall.add_argument("--yes", action="store_true", help="do not ask back")
+    for command in (setup, uninstall):
+        command.add_argument("--dry-run", action="store_true", help="only say what would be done")
+        command.add_argument("--root", metavar="DIR", default="/", help=argparse.SUPPRESS)
+        command.add_argument("--systemctl", metavar="PROGRAM", help=argparse.SUPPRESS)
     password = commands.add(
         "password", "make and print a new dashboard password", "rheod.commands.password:new", data=True
     )

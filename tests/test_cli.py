@@ -66,6 +66,8 @@ def place(tmp_path: Path) -> dict[str, str]:
         "keys revoke ID",
         "admin-token --json",
         "password --stdin --json",
+        "setup --systemd --dry-run --root DIR --systemctl PROGRAM",
+        "uninstall --keep-data --dry-run --yes",
         "items list --status sold --limit 5",
         "items show ID",
         "items publish ID",
