@@ -48,14 +48,17 @@ class Yard:
         one.headers = self.headers
         return one
 
-    async def one_life(self, life_s: float) -> None:
-        """Start, stream PUTs, and be killed after `life_s`."""
+    async def one_life(self, life_s: float, ending: signal.Signals = signal.SIGKILL) -> str:
+        """Start, stream PUTs, and get a signal after `life_s`; returns what is said of the end."""
         daemon = self.daemon()
-        with contextlib.suppress(DemoFailed):  # it ends by itself: it is killed
+        try:
             async with daemon.running():
-                await self._stream_until_killed(daemon, life_s)
+                await self._stream_until(daemon, life_s, ending)
+        except DemoFailed as error:  # it ends by itself: it was told to
+            return str(error)
+        return "it went on"
 
-    async def _stream_until_killed(self, daemon: DemoDaemon, life_s: float) -> None:
+    async def _stream_until(self, daemon: DemoDaemon, life_s: float, ending: signal.Signals) -> None:
         address = await daemon.address()
         session = aiohttp.ClientSession(headers=self.headers, timeout=_TIMEOUT)
         async with session, asyncio.TaskGroup() as group:
@@ -63,7 +66,8 @@ class Yard:
                 group.create_task(self._stream(session, address))
             await asyncio.sleep(life_s)  # the moment of the kill, not a wait for something
             assert daemon.pid is not None
-            os.kill(daemon.pid, signal.SIGKILL)
+            os.kill(daemon.pid, ending)
+        await ended()
 
     async def _stream(self, session: aiohttp.ClientSession, address: str) -> None:
         """PUT one new item after another until the daemon is gone."""
@@ -74,6 +78,8 @@ class Yard:
                 async with session.put(f"{address}{ITEM}/{external_id}", json=body) as response:
                     answer = await response.json()
             except (aiohttp.ClientError, TimeoutError):
+                return
+            if response.status == 503:  # it is stopping, and has kept nothing of this
                 return
             assert response.status == 202, answer
             self.acknowledged[external_id] = answer["itemId"]
@@ -91,6 +97,12 @@ class Yard:
             kept = dict(db.execute("SELECT external_id, id FROM items").fetchall())
         found = [] if verdict == ["ok"] and not broken else [f"integrity: {verdict}, foreign keys: {broken}"]
         return found + [each for each, item_id in self.acknowledged.items() if kept.get(each) != item_id]
+
+
+async def ended() -> None:
+    """Wait for the daemon's end, which cancels this; TimeoutError when it lives on for longer than a stop may take."""
+    async with asyncio.timeout(30):
+        await asyncio.Event().wait()
 
 
 @pytest.mark.timeout(0)
