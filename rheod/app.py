@@ -32,6 +32,7 @@ from rheod.domain import crash
 from rheod.domain.errors import RheodError
 from rheod.examination import Examiner
 from rheod.facts import gather_findings
+from rheod.inspection import inspection_routes
 from rheod.machinery import Machinery, build_machinery, hook_url_check, publish_options
 from rheod.notify import Notifier
 from rheod.sellers import count_states
@@ -115,7 +116,7 @@ async def _live(
                 status=lambda: gather_status(core, machinery),
                 examine=lambda online: Examiner(core=core, machinery=machinery).report(online=online),
             ),
-            more=sign_in.admin_routes(),
+            more=[*sign_in.admin_routes(), *inspection_routes(core)],
         )
         admin_path = settings.server.admin_socket or settings.storage.path / "admin.sock"
         admin_runner = await start_admin(admin, admin_path)

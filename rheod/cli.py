@@ -160,6 +160,12 @@ def _add_keys(commands: _Commands) -> None:
 
 
 def _add_installing(commands: _Commands) -> None:
+    bundle = commands.add(
+        "support-bundle",
+        "how this rheod is, in a file for somebody else: no secret, no buyer, no item's text",
+        "rheod.commands.support_bundle:bundle",
+    )
+    bundle.add_argument("file", metavar="FILE", help="the .tar.gz to write")
     setup = commands.add(
         "setup", "write settings file, folders and units; safe to run twice", "rheod.commands.setup:setup"
     )

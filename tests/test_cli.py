@@ -68,6 +68,7 @@ def place(tmp_path: Path) -> dict[str, str]:
         "password --stdin --json",
         "setup --systemd --dry-run --root DIR --systemctl PROGRAM",
         "uninstall --keep-data --dry-run --yes",
+        "support-bundle FILE",
         "items list --status sold --limit 5",
         "items show ID",
         "items publish ID",

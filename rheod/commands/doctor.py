@@ -42,21 +42,39 @@ class _Report:
 
 def examine(arguments: Namespace) -> int:
     """`rheod doctor`: exit status 0 when nothing is wrong, 3 when something is."""
+    report = _looked(arguments, online=arguments.online)
+    if arguments.json:
+        say_json(_as_json(report))
+    else:
+        _say_to_people(report)
+    return NEEDS_ATTENTION if report.findings else OK
+
+
+def look(arguments: Namespace, *, online: bool) -> dict[str, Any]:
+    """The same without a word printed, as plain JSON."""
+    return _as_json(_looked(arguments, online=online))
+
+
+def _as_json(report: _Report) -> dict[str, Any]:
+    return {"findings": report.findings, "checked": report.checked, "calls": report.calls}
+
+
+def _looked(arguments: Namespace, *, online: bool) -> _Report:
     report = _Report([], ["the settings"])
     try:
         settings = load(arguments)
     except CommandFailed as error:
         for line in str(error).splitlines():
             report.add("settings.wrong", line, "Mend it in the settings file, then `rheod config check`")
-        return _say(report, arguments)
+        return report
     running = _is_running(arguments)
     _files(settings, report, running=running)
     old = not running and _schema_differs(settings, report)
     if not running:
         _port(settings, report)
     if not old:
-        _ask(arguments, report)
-    return _say(report, arguments)
+        _ask(arguments, report, online=online)
+    return report
 
 
 def healthcheck(arguments: Namespace) -> int:
@@ -77,9 +95,9 @@ def _is_running(arguments: Namespace) -> bool:
     return True
 
 
-def _ask(arguments: Namespace, report: _Report) -> None:
+def _ask(arguments: Namespace, report: _Report, *, online: bool) -> None:
     try:
-        answer = ask(arguments, "POST", "/doctor?online=1" if arguments.online else "/doctor")
+        answer = ask(arguments, "POST", "/doctor?online=1" if online else "/doctor")
     except CommandFailed as error:
         report.add("store.closed", str(error), "Mend that first, then run `rheod doctor` again")
         return
@@ -163,14 +181,6 @@ def _port(settings: Settings, report: _Report) -> None:
                 f"rheod could not listen on {host}:{port}: {error.strerror or error}",
                 "Stop what uses it (`ss -ltnp` shows it), or set server.port",
             )
-
-
-def _say(report: _Report, arguments: Namespace) -> int:
-    if arguments.json:
-        say_json({"findings": report.findings, "checked": report.checked, "calls": report.calls})
-    else:
-        _say_to_people(report)
-    return NEEDS_ATTENTION if report.findings else OK
 
 
 def _say_to_people(report: _Report) -> None:

@@ -24,6 +24,7 @@ from rheod.commands import CommandFailed
 from rheod.commands.printing import note
 from rheod.domain.errors import Refused, RheodError
 from rheod.examination import Examiner
+from rheod.inspection import inspection_routes
 from rheod.settings import Settings
 from rheod.store.database import Database
 
@@ -80,7 +81,7 @@ async def _serve_one(core: Core, question: Question) -> Any:
             status=_no_status,
             examine=lambda online: Examiner(core=core, machinery=None).report(online=online),
         ),
-        more=sign_in.admin_routes(),
+        more=[*sign_in.admin_routes(), *inspection_routes(core)],
     )
     with tempfile.TemporaryDirectory(prefix="rheod-") as private:
         path = Path(private, "admin.sock")
