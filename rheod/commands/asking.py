@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from rheod.commands import WRONG_USAGE, CommandFailed
 from rheod.commands.admin_socket import NotRunning, ask_socket
-from rheod.commands.socket_place import InDoubtError, find_admin_socket
+from rheod.commands.socket_place import DEFAULT_FILE, InDoubtError, find_admin_socket
 
 if TYPE_CHECKING:
     from rheod.settings import Settings
@@ -45,9 +45,20 @@ def load(arguments: Namespace) -> Settings:
     from rheod.settings import SettingsError, load_settings  # noqa: PLC0415 - light commands do without pydantic
 
     try:
-        return load_settings(config_file=_config_file(arguments), environ=os.environ, credentials_dir=None)
+        return load_settings(
+            config_file=_config_file(arguments), environ=os.environ, credentials_dir=_secrets(arguments)
+        )
     except SettingsError as error:
         raise CommandFailed(str(error), status=WRONG_USAGE) from error
+
+
+def _secrets(arguments: Namespace) -> Path | None:
+    """The folder beside the settings file whose secrets setup hands to the service: whoever may read it has them too."""
+    if os.environ.get("CREDENTIALS_DIRECTORY"):
+        return None
+    file = _config_file(arguments) or Path(os.environ.get("RHEOD_CONFIG") or DEFAULT_FILE)
+    folder = file.parent / "secrets"
+    return folder if os.access(folder, os.R_OK | os.X_OK) else None
 
 
 def _account(arguments: Namespace) -> str | None:
