@@ -133,6 +133,6 @@ async def test_a_picture_the_machine_cannot_open_is_not_called_missing(api: Api,
 async def test_what_anybody_may_call_leaves_no_line_in_the_log(api: Api, picture: str) -> None:
     """A flood of open calls cannot fill the log."""
     with capture_logs() as lines:
-        for path in ("/healthz", "/readyz", f"/images/{picture}", "/images/none"):
+        for path in ("/healthz", "/readyz", f"/images/{picture}", "/images/no/none.jpg"):
             await api.call("GET", path, headers={"x-api-key": None})
     assert lines == []

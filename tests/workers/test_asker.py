@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from rheod.domain.errors import Refused
 from rheod.domain.model import Listing, ListingState, TraderaStatus
 from tests.workers.desk import ASKS_AFTER_S, DELAYS_S, Desk
 from tests.workers.waiting import until
@@ -186,8 +187,8 @@ async def test_doubt_without_end_is_handed_to_the_owner_once(desk: Desk) -> None
     assert "look for it in My Tradera" in failed["error"]
     before = desk.called()
     assert (before["create"], before["commit"]) == (1, 1)
-    said = await desk.catalog.order_publish(desk.account_id, "A")
-    assert said == "Nothing to do: the listing is committed"
+    with pytest.raises(Refused, match="in doubt"):
+        await desk.catalog.order_publish(desk.account_id, "A")
     desk.forward(DAY_S)
     await desk.idle()
     assert {**desk.called(), "updated_items": 0, "orders": 0} == {**before, "updated_items": 0, "orders": 0}
