@@ -34,6 +34,7 @@ from rheod.examination import Examiner
 from rheod.facts import gather_findings
 from rheod.inspection import inspection_routes
 from rheod.machinery import Machinery, build_machinery, hook_url_check, publish_options
+from rheod.metrics import gather_metrics
 from rheod.notify import Notifier
 from rheod.sellers import count_states
 from rheod.settings import Settings
@@ -171,7 +172,8 @@ async def _whole_app(core: Core, machinery: Machinery, parts: ApiParts, sign_in:
             callers=Callers(proxies=parts.trusted_proxies, public_url=parts.public_url),
         )
     )
-    return server.build_app(replace(parts, signed_in=pages.site.vouches), pages=pages.routes())
+    served = replace(parts, signed_in=pages.site.vouches, metrics=lambda: gather_metrics(core, machinery))
+    return server.build_app(served, pages=pages.routes())
 
 
 async def _listen(settings: Settings, app: web.Application) -> tuple[web.AppRunner, int]:
@@ -347,6 +349,7 @@ def api_parts(core: Core, life: Life, hooks: SignedHooks | None = None) -> ApiPa
         reference_page=reference_page.render,
         rates=_rates(settings),
         trusted_proxies=[str(network) for network in settings.server.trusted_proxies],
+        metrics_allow=[str(network) for network in settings.metrics.allow],
         body_deadline_s=settings.server.body_timeout_s,
     )
 

@@ -85,7 +85,7 @@ class _Stored:
             for one in overview.endpoints(db)
         )
         self.publishings = sum(jobs.publishings(db).values())
-        self.quarantined = inbox.counts(db).get("quarantined", 0)
+        self.quarantined = inbox.count_quarantined(db)
         self.unmatched = orders.unmatched_count(db)
         self.in_doubt = tuple(overview.in_doubt(db, limit=100))
         backup = marks.get(db, BACKUP_MARK)

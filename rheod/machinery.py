@@ -39,6 +39,7 @@ from rheod.workers.closer import Closer
 from rheod.workers.deliverer import ByEndpoint, Deliverer
 from rheod.workers.image_fetcher import ImageFetcher
 from rheod.workers.lane import ByDueTime, ByUrgency, Lane
+from rheod.workers.meters import Meters
 from rheod.workers.order_reader import OrderReader, ReconcileOptions
 from rheod.workers.publisher import Publisher, PublishOptions
 from rheod.workers.push_poller import PushPoller
@@ -58,6 +59,7 @@ class Machinery:
     hooks: SignedHooks | None = None
     poller: PushPoller | None = None
     watch: LoopWatch = field(default_factory=LoopWatch)
+    meters: Meters = field(default_factory=Meters)
     alarms: list[Alarm] = field(default_factory=list)
     clients: AsyncExitStack = field(default_factory=AsyncExitStack)
 
@@ -104,7 +106,13 @@ def _add_images(core: Core, machinery: Machinery) -> None:
     machinery.clients.push_async_callback(client.close)
     machinery.clients.push_async_callback(renderer.close)
     (core.images_dir / "tmp").mkdir(parents=True, exist_ok=True, mode=0o700)
-    fetcher = ImageFetcher(books=core.books, client=client, renderer=renderer, images_dir=core.images_dir)
+    fetcher = ImageFetcher(
+        books=core.books,
+        client=client,
+        renderer=renderer,
+        images_dir=core.images_dir,
+        meters=machinery.meters,
+    )
     fetcher.sweep()
     machinery.lanes.append(
         Lane(
@@ -142,7 +150,12 @@ def _add_hooks(core: Core, machinery: Machinery) -> None:
         user_agent=f"rheod/{rheod.__version__}",
         now=core.now,
     )
-    deliverer = Deliverer(books=core.books, hooks=machinery.hooks, retry_delays_s=hooks.retry_delays_s)
+    deliverer = Deliverer(
+        books=core.books,
+        hooks=machinery.hooks,
+        retry_delays_s=hooks.retry_delays_s,
+        meters=machinery.meters,
+    )
     machinery.lanes.append(
         Lane(
             name="hooks",
@@ -170,7 +183,7 @@ async def _add_tradera(core: Core, machinery: Machinery) -> None:
     )
     for account in core.roll:
         if account.seller is not None:
-            machinery.lanes.append(_tradera_lane(core, client, account.id, account.seller))
+            machinery.lanes.append(_tradera_lane(core, machinery.meters, client, account.id, account.seller))
             first = JobOrder(lane=LaneName.TRADERA, kind=JobKind.RECONCILE, subject=account.id)
             await core.books.write(partial(_order, first, Owner(account_id=account.id)))
 
@@ -179,7 +192,7 @@ def _order(wanted: JobOrder, owner: Owner, unit: UnitOfWork) -> None:
     unit.order_for(wanted, owner)
 
 
-def _tradera_lane(core: Core, client: TraderaClient, account_id: str, seller: Seller) -> Lane:
+def _tradera_lane(core: Core, meters: Meters, client: TraderaClient, account_id: str, seller: Seller) -> Lane:
     tradera = core.settings.tradera
     calls = TraderaCalls(
         books=core.books,
@@ -204,13 +217,14 @@ def _tradera_lane(core: Core, client: TraderaClient, account_id: str, seller: Se
     desk = TraderaDesk(
         calls=calls,
         publisher=publisher,
-        asker=Asker(books=core.books, calls=calls, publisher=publisher, options=asking),
+        asker=Asker(books=core.books, calls=calls, publisher=publisher, options=asking, meters=meters),
         keeper=AdKeeper(books=core.books, calls=calls, defaults=options.defaults),
         reader=OrderReader(
             books=core.books,
             calls=calls,
             sellers=core.sellers,
             options=ReconcileOptions(interval_ms=interval_ms),
+            meters=meters,
         ),
         shipper=Shipper(books=core.books, calls=calls),
     )

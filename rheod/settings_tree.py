@@ -232,6 +232,12 @@ class Analytics(Section):
     fee_percent: float = Field(default=0, ge=0, le=100)
 
 
+class Metrics(Section):
+    """Who else than this machine may read `/metrics`."""
+
+    allow: tuple[IPvAnyNetwork, ...] = ()
+
+
 class Alerts(Section):
     """How the owner is told of troubles outside the pages: by a program, a notification service, a mail, or several."""
 
@@ -306,6 +312,7 @@ class Settings(BaseSettings):
     limits: Limits = Limits()
     log: Log = Log()
     analytics: Analytics = Analytics()
+    metrics: Metrics = Metrics()
     alerts: Alerts = Alerts()
     backup: Backup = Backup()
     retention: Retention = Retention()

@@ -181,10 +181,18 @@ def bearer(values: Sequence[str]) -> str | None:
 
 
 def caller_address(peer: str, forwarded: Sequence[str], proxies: Sequence[Network]) -> str:
-    """The address that is limited: the peer's, or what trusted proxies say of who is behind them.
+    """The address that is limited: the caller's; of an IPv6 address only the /64 counts, since one has all of it."""
+    current = full_address(peer, forwarded, proxies)
+    parsed = _parsed(current)
+    if isinstance(parsed, ipaddress.IPv6Address):
+        return str(ipaddress.ip_network((parsed, 64), strict=False))
+    return str(parsed or current)
 
-    X-Forwarded-For is read from its end, each entry believed only as long as the one who added it is trusted. Of an
-    IPv6 address only the /64 counts, since one caller has all of it.
+
+def full_address(peer: str, forwarded: Sequence[str], proxies: Sequence[Network]) -> str:
+    """The caller's address: the peer's, or what trusted proxies say of who is behind them.
+
+    X-Forwarded-For is read from its end, each entry believed only as long as the one who added it is trusted.
     """
     current = peer
     hops = [hop.strip() for line in forwarded for hop in line.split(",")]
@@ -192,10 +200,7 @@ def caller_address(peer: str, forwarded: Sequence[str], proxies: Sequence[Networ
         if not is_within(current, proxies) or _parsed(hop) is None:
             break
         current = hop
-    parsed = _parsed(current)
-    if isinstance(parsed, ipaddress.IPv6Address):
-        return str(ipaddress.ip_network((parsed, 64), strict=False))
-    return str(parsed or current)
+    return current
 
 
 def is_within(address: str, networks: Sequence[Network]) -> bool:

@@ -51,6 +51,11 @@ Rehearse = Callable[[str, str], Awaitable["Rehearsal"]]
 """Plays the publishing of an item (account id, external id) through, and calls nobody."""
 
 
+async def unmeasured() -> bytes:
+    """Nothing is measured."""
+    return b""
+
+
 def nobody(_request: web.Request) -> bool:
     """Without a dashboard nobody is signed in."""
     return False
@@ -69,6 +74,7 @@ class ApiParts:
     `removed_accounts` are those that are not in the settings any more. `account_states` counts the accounts by state.
     `signed_in` says whether a request has a dashboard session, and raises Refused when another site has sent it.
     `reference_page` shows the OpenAPI document to people.
+    `metrics` gives Prometheus's text, to this machine and to the networks `metrics_allow`.
     `pinger` sends test events; without lanes there is none.
     """
 
@@ -99,6 +105,8 @@ class ApiParts:
     removed_accounts: Collection[str] = frozenset()
     account_states: Callable[[], Mapping[str, int]] = dict
     trusted_proxies: Sequence[str] = ()
+    metrics: Callable[[], Awaitable[bytes]] = unmeasured
+    metrics_allow: Sequence[str] = ()
     body_deadline_s: float = 10
     signed_in: Callable[[web.Request], bool] = nobody
 

@@ -18,6 +18,7 @@ from rheod.api import (
     events,
     items,
     management,
+    metrics,
     operators,
     orders,
     reference,
@@ -69,7 +70,7 @@ def build_app(parts: ApiParts, *, pages: Sequence[Route] = ()) -> web.Applicatio
 
 def operations(parts: ApiParts) -> list[Operation]:
     """Every operation of the API, in the order of the document."""
-    groups = (items, batches, browsing, categories, orders, management, webhooks, events, operators)
+    groups = (items, batches, browsing, categories, orders, management, webhooks, events, operators, metrics)
     served = [operation for group in groups for operation in group.operations(parts)]
     return [*served, *reference.operations(parts, served)]
 

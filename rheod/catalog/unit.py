@@ -42,6 +42,8 @@ class UnitOfWork:
         self.db = db
         self.now = now
         self.rung: set[LaneName] = set()
+        self.afterwards: list[Callable[[], None]] = []
+        """Called once what this unit did is durable, and not at all if it is undone."""
         self._rng = rng
 
     def new_id(self) -> str:
@@ -124,11 +126,13 @@ class Books:
             unit[:] = [UnitOfWork(db, now=self._now(), rng=self._rng)]
             return use_case(unit[0])
 
-        def ring() -> None:
+        def then() -> None:
             for lane in unit[0].rung:
                 self._ring(lane)
+            for each in unit[0].afterwards:
+                each()
 
-        return await self._database.write(work, then=ring)
+        return await self._database.write(work, then=then)
 
     async def read(self, query: Callable[[sqlite3.Connection], T]) -> T:
         """Run a query on what is committed."""

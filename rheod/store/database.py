@@ -185,6 +185,11 @@ class Database:
         """The size of the write-ahead log: it only grows while somebody reads for long (a backup)."""
         return self._files.log_bytes
 
+    @property
+    def file_bytes(self) -> int:
+        """The size of the database without its log."""
+        return self._files.file_bytes
+
     def stop(self) -> None:
         """Take no more transactions; `run` returns when those that wait are done."""
         self._closing = True

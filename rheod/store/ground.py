@@ -96,10 +96,19 @@ class Files:
     @property
     def log_bytes(self) -> int:
         """The size of the write-ahead log."""
-        try:
-            return self.opened[-1][0].stat().st_size
-        except OSError:
-            return 0
+        return _size(self.opened[-1][0])
+
+    @property
+    def file_bytes(self) -> int:
+        """The size of the database without its log."""
+        return _size(self.opened[0][0])
+
+
+def _size(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except OSError:
+        return 0
 
 
 def _identity(file: Path) -> tuple[int, int]:

@@ -112,6 +112,12 @@ def counts(db: sqlite3.Connection) -> dict[str, int]:
     }
 
 
+def count_quarantined(db: sqlite3.Connection) -> int:
+    """How many messages are put aside; read without passing by all that were ever settled."""
+    count: int = db.execute("SELECT count(*) FROM inbox WHERE state = 'quarantined'").fetchone()[0]
+    return count
+
+
 def last_received_at(db: sqlite3.Connection) -> int | None:
     """When the newest message came (ms)."""
     at: int | None = db.execute("SELECT received_at FROM inbox ORDER BY id DESC LIMIT 1").fetchone()

@@ -218,5 +218,7 @@ def depths(db: sqlite3.Connection) -> dict[str, int]:
 
 def publishings(db: sqlite3.Connection) -> dict[str, int]:
     """How many publishings each account has waiting, by account id."""
-    rows = db.execute("SELECT account_id, count(*) FROM jobs WHERE kind = 'publish' GROUP BY account_id")
+    rows = db.execute(  # by the index that has the accounts in order: SQLite would take the rows one by one
+        "SELECT account_id, count(*) FROM jobs INDEXED BY jobs_publish WHERE kind = 'publish' GROUP BY account_id"
+    )
     return {row[0]: row[1] for row in rows.fetchall()}

@@ -99,6 +99,10 @@ class Ledger:
             and (account_id is None or spent.account_id == account_id)
         ]
 
+    def spent(self, *, now: int) -> Counter[str]:
+        """How many calls each account has made in the window."""
+        return Counter(spent.account_id for spent in self._window if spent.at > now - WINDOW_MS)
+
     def used(self, classes: Collection[CallClass], *, now: int) -> Counter[str]:
         """How many calls of these classes each account has had of the window, with those it is about to make."""
         counted = Counter(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 
 import structlog
 
@@ -18,10 +19,11 @@ from rheod.clients.tradera_wire import Rejected
 from rheod.clients.tradera_words import ListedItem, Outcome, Result
 from rheod.domain.model import CallClass, Job, Listing, ListingState
 from rheod.domain.retry import TRADERA_DELAYS_S, delay_ms
-from rheod.store import items
+from rheod.store import gauges, items
 from rheod.workers import lane
 from rheod.workers.calls import NotNow, Request, TraderaCalls
 from rheod.workers.lane import Done, PutOff
+from rheod.workers.meters import Meters
 from rheod.workers.publisher import Publisher
 
 _log = structlog.get_logger(__name__)
@@ -56,12 +58,19 @@ class Asker:
     """Works `results` jobs; their subject is the account."""
 
     def __init__(
-        self, *, books: Books, calls: TraderaCalls, publisher: Publisher, options: AskOptions
+        self,
+        *,
+        books: Books,
+        calls: TraderaCalls,
+        publisher: Publisher,
+        options: AskOptions,
+        meters: Meters | None = None,
     ) -> None:
         self._books = books
         self._calls = calls
         self._publisher = publisher
         self._options = options
+        self._meters = meters or Meters()
         self._cost = 1
 
     async def ask(self, job: Job) -> lane.Outcome:
@@ -116,7 +125,7 @@ class Asker:
         result = results.get(listing.request_id or 0)
         outcome = result.outcome if result else Outcome.WAITING
         if outcome is Outcome.DONE:
-            publishing.went_live(unit, listing.id, self.ad_url(listing))
+            self._went_live(unit, listing)
             return None
         if outcome is Outcome.WAITING and result is not None and result.code:
             publishing.in_queue(unit, listing.id)
@@ -131,6 +140,12 @@ class Asker:
         return self._follow_up(
             items.listing(unit.db, listing.id), outcome, result, look=due and asked in _LOOKS
         )
+
+    def _went_live(self, unit: UnitOfWork, listing: Listing) -> None:
+        change = publishing.went_live(unit, listing.id, self.ad_url(listing))
+        if change.notices:
+            took_ms = unit.now - gauges.ordered_at(unit.db, listing.id)
+            unit.afterwards.append(partial(self._meters.published, took_ms))
 
     def _follow_up(
         self, listing: Listing, outcome: Outcome, result: Result | None, *, look: bool
@@ -165,7 +180,7 @@ class Asker:
             return
         found = await self._look(listing)
         if found is not None:
-            await self._books.write(lambda unit: publishing.went_live(unit, listing.id, self.ad_url(listing)))
+            await self._books.write(lambda unit: self._went_live(unit, listing))
         elif follow_up.failure is not None:
             failure = follow_up.failure
             await self._books.write(lambda unit: publishing.failed(unit, listing.id, failure))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from urllib.parse import urlsplit
 
 import structlog
@@ -20,11 +21,12 @@ from rheod.clients.signed_hooks import SignedHooks
 from rheod.domain.crash import crashpoint
 from rheod.domain.model import Job
 from rheod.domain.retry import delay_ms, stretched_ms
-from rheod.store import deliveries, endpoints, outbox
+from rheod.store import deliveries, endpoints, gauges, outbox
 from rheod.store.deliveries import Attempt
 from rheod.store.endpoints import Endpoint
 from rheod.store.outbox import Told
 from rheod.workers.lane import Done, Held, Lane, Outcome, PutOff
+from rheod.workers.meters import Meters
 
 _log = structlog.get_logger(__name__)
 
@@ -57,9 +59,17 @@ class Deliverer:
     is disabled. An event that fails alone, others having been taken between its failures, is held after as many.
     """
 
-    def __init__(self, *, books: Books, hooks: SignedHooks, retry_delays_s: Sequence[float]) -> None:
+    def __init__(
+        self,
+        *,
+        books: Books,
+        hooks: SignedHooks,
+        retry_delays_s: Sequence[float],
+        meters: Meters | None = None,
+    ) -> None:
         self._books = books
         self._hooks = hooks
+        self._meters = meters or Meters()
         self._delays_s = retry_delays_s
         self._tries = len(retry_delays_s) + 1
         self._tries_alone = max(1, self._tries - outbox.FIRST_TRIES + 1)
@@ -85,6 +95,9 @@ class Deliverer:
         return self._failed(job, before, attempt, delivery)
 
     def _succeeded(self, unit: UnitOfWork, endpoint_id: str, attempt: Attempt) -> None:
+        received_at = gauges.undelivered_sale_received(unit.db, attempt.notice_seq)
+        if received_at is not None:
+            unit.afterwards.append(partial(self._meters.sale_delivered, unit.now - received_at))
         deliveries.log_attempt(unit.db, attempt, now=unit.now)
         endpoint = endpoints.endpoint(unit.db, endpoint_id)
         if endpoint is not None and endpoint.fail_count:

@@ -8,7 +8,7 @@ from pathlib import Path
 import structlog
 
 from rheod.catalog import pictures
-from rheod.catalog.unit import Books
+from rheod.catalog.unit import Books, UnitOfWork
 from rheod.clients.images import ImageClient
 from rheod.clients.renderer import Renderer
 from rheod.domain.crash import crashpoint
@@ -17,6 +17,7 @@ from rheod.domain.model import Job, PictureState
 from rheod.domain.retry import PICTURE_DELAYS_S, delay_ms
 from rheod.store import items
 from rheod.workers.lane import Done, Outcome, PutOff
+from rheod.workers.meters import Meters
 
 _log = structlog.get_logger(__name__)
 
@@ -24,11 +25,20 @@ _log = structlog.get_logger(__name__)
 class ImageFetcher:
     """Works `fetch_picture` jobs; their subject is a picture id."""
 
-    def __init__(self, *, books: Books, client: ImageClient, renderer: Renderer, images_dir: Path) -> None:
+    def __init__(
+        self,
+        *,
+        books: Books,
+        client: ImageClient,
+        renderer: Renderer,
+        images_dir: Path,
+        meters: Meters | None = None,
+    ) -> None:
         self._books = books
         self._client = client
         self._renderer = renderer
         self._images_dir = images_dir
+        self._meters = meters or Meters()
 
     def sweep(self) -> None:
         """Remove what an earlier run left half done (F3, F4)."""
@@ -67,4 +77,9 @@ class ImageFetcher:
 
     def _fail(self, job: Job, reason: str) -> Outcome:
         _log.warning("picture failed", picture=job.subject, reason=reason)
-        return Done(lambda unit: pictures.failed(unit, job, error=reason))
+
+        def write(unit: UnitOfWork) -> None:
+            pictures.failed(unit, job, error=reason)
+            unit.afterwards.append(self._meters.picture_failed)
+
+        return Done(write)

@@ -28,10 +28,11 @@ from rheod.domain.model import (
     Order,
 )
 from rheod.domain.retry import LOOP_DELAYS_S, TRADERA_DELAYS_S, delay_ms
-from rheod.store import inbox, items, jobs, marks, orders
+from rheod.store import gauges, inbox, items, jobs, marks, orders
 from rheod.store.jobs import Owner
 from rheod.workers.calls import NotNow, Request, TraderaCalls
 from rheod.workers.lane import Done, Outcome, PutOff
+from rheod.workers.meters import Meters
 
 _log = structlog.get_logger(__name__)
 _HOUR_MS = 3600 * 1000
@@ -66,12 +67,19 @@ class OrderReader:
     """Works `orders` and `reconcile` jobs; their subject is the account."""
 
     def __init__(
-        self, *, books: Books, calls: TraderaCalls, sellers: SellersAndSite, options: ReconcileOptions
+        self,
+        *,
+        books: Books,
+        calls: TraderaCalls,
+        sellers: SellersAndSite,
+        options: ReconcileOptions,
+        meters: Meters | None = None,
     ) -> None:
         self._books = books
         self._calls = calls
         self._sellers = sellers
         self._options = options
+        self._meters = meters or Meters()
         self._account_id = calls.account_id
         self._one_by_one = False
         self._begun = False
@@ -110,7 +118,10 @@ class OrderReader:
         return Done()
 
     def _record(self, unit: UnitOfWork, found: Sequence[Order], asked: Sequence[int]) -> set[int]:
+        before = gauges.newest_notice(unit.db)
         sales.record_orders(unit, self._account_id, found, self._sellers, asked)
+        for received_at in gauges.sales_received(unit.db, after=before):
+            unit.afterwards.append(partial(self._meters.sale_written, unit.now - received_at))
         return {order.order_id for order in found}
 
     def _unknown(self, job: Job, ids: Sequence[int], reason: str) -> Outcome:

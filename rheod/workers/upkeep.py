@@ -51,16 +51,33 @@ class LoopWatch:
     `longest_ms` is the worst since the start; a stall counts from the moment at which this should have had its turn.
     """
 
+    LATELY = 600
+    """Looks that `lately_ms` goes back, at least: a minute of them."""
+
     def __init__(self, *, every_s: float = 0.1) -> None:
         self._every_s = every_s
         self.longest_ms = 0
+        self._looks = 0
+        self._worst = self._worst_before = 0
+
+    @property
+    def lately_ms(self) -> int:
+        """The worst of the last one to two minutes."""
+        return max(self._worst, self._worst_before)
 
     async def run(self) -> None:
         """Measure until cancelled."""
         while True:
             due = time.monotonic() + self._every_s
             await asyncio.sleep(self._every_s)
-            self.longest_ms = max(self.longest_ms, round((time.monotonic() - due) * 1000))
+            self._note(round((time.monotonic() - due) * 1000))
+
+    def _note(self, late_ms: int) -> None:
+        self._looks += 1
+        if self._looks % self.LATELY == 0:
+            self._worst_before, self._worst = self._worst, 0
+        self._worst = max(self._worst, late_ms)
+        self.longest_ms = max(self.longest_ms, late_ms)
 
 
 class Upkeep:

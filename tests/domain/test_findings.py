@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -46,24 +47,32 @@ def test_all_is_well() -> None:
     assert findings(WELL) == []
 
 
-@pytest.mark.parametrize(
-    ("change", "code"),
-    [
-        ({"missing": ("tradera.app_id",)}, "publishing.waits"),
-        ({"accounts": (AccountFacts(reference="", refused_since=NOW_MS),)}, "token.dead"),
-        ({"endpoints": (replace(ENDPOINT, active=False, disabled_by_failures=True),)}, "endpoint.off"),
-        ({"endpoints": (replace(ENDPOINT, fail_count=3),)}, "endpoint.fails"),
-        ({"push_heard_at": NOW_MS - 3_600_001}, "push.silent"),
-        ({"quarantined": 1}, "sale.quarantined"),
-        ({"unmatched": 2}, "sale.unmatched"),
-        ({"in_doubt": ("A-1",)}, "listing.doubt"),
-        ({"calls_left": 0, "publishings_waiting": 1}, "budget.spent"),
-        ({"unmapped": ("other",)}, "category.missing"),
-        ({"backup_due_at": NOW_MS}, "backup.missed"),
-        ({"free_bytes": 2**20}, "disk.low"),
-        ({"log_bytes": 2**30}, "log.long"),
-    ],
-)
+TROUBLES: list[tuple[dict[str, Any], str]] = [
+    ({"missing": ("tradera.app_id",)}, "publishing.waits"),
+    ({"accounts": (AccountFacts(reference="", refused_since=NOW_MS),)}, "token.dead"),
+    ({"endpoints": (replace(ENDPOINT, active=False, disabled_by_failures=True),)}, "endpoint.off"),
+    ({"endpoints": (replace(ENDPOINT, fail_count=3),)}, "endpoint.fails"),
+    ({"push_heard_at": NOW_MS - 3_600_001}, "push.silent"),
+    ({"quarantined": 1}, "sale.quarantined"),
+    ({"unmatched": 2}, "sale.unmatched"),
+    ({"in_doubt": ("A-1",)}, "listing.doubt"),
+    ({"calls_left": 0, "publishings_waiting": 1}, "budget.spent"),
+    ({"unmapped": ("other",)}, "category.missing"),
+    ({"backup_due_at": NOW_MS}, "backup.missed"),
+    ({"free_bytes": 2**20}, "disk.low"),
+    ({"log_bytes": 2**30}, "log.long"),
+]
+"""A fact out of order, and the code of what is found."""
+
+
+def troubles() -> list[Finding]:
+    """One finding of each kind."""
+    ending = {"accounts": (AccountFacts(reference="", token_ends_at=NOW_MS + DAY_MS),)}
+    changes = [ending, *(change for change, _ in TROUBLES)]
+    return [found for change in changes for found in findings(replace(WELL, **change))]
+
+
+@pytest.mark.parametrize(("change", "code"), TROUBLES)
 def test_each_trouble_is_found_and_says_what_to_do(change: dict[str, object], code: str) -> None:
     """One fact out of order gives one finding, with all places of its sentences filled."""
     [found] = findings(replace(WELL, **change))  # type: ignore[arg-type]

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from random import Random
 
+import aiohttp
 import pytest
 
+from rheod.sandbox.shop import Shop
 from rheod.sandbox.tradera import TraderaSimulator
 from rheod.store.database import Database
 from tests.bookkeeping import Clock
 from tests.workers.desk import Desk
+from tests.workers.post import Post
 
 
 @pytest.fixture
@@ -34,3 +38,25 @@ async def desk(
     await one.start()
     yield one
     await one.stop()
+
+
+@pytest.fixture
+async def shop(clock: Clock) -> AsyncIterator[Shop]:
+    """The sandbox's shop, on the test's clock."""
+    one = Shop(now=clock)
+    await one.start()
+    yield one
+    await one.stop()
+
+
+@pytest.fixture
+async def post(database: Database, clock: Clock, account_id: str, shop: Shop) -> AsyncIterator[Post]:
+    """The hooks lane with an endpoint at the shop, running."""
+    one = Post(database=database, clock=clock, account_id=account_id, shop=shop)
+    async with aiohttp.ClientSession() as session:
+        lane = one.lane(session)
+        running = asyncio.create_task(lane.run())
+        await one.open()
+        yield one
+        lane.stop()
+        await running

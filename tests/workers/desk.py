@@ -46,6 +46,7 @@ from rheod.workers.asker import Asker, AskOptions
 from rheod.workers.calls import Rules, TraderaCalls
 from rheod.workers.closer import Closer
 from rheod.workers.lane import Bells, ByDueTime, ByUrgency, Lane
+from rheod.workers.meters import Meters
 from rheod.workers.order_reader import OrderReader, ReconcileOptions
 from rheod.workers.publisher import Publisher, PublishOptions
 from rheod.workers.shipper import Shipper
@@ -126,6 +127,7 @@ class Desk:
         self.sellers = SellersAndSite(
             accounts={self.seller_id: account_id}, site_url="https://www.tradera.com", closed_grace_ms=30_000
         )
+        self.meters = Meters()
         self._clients = AsyncExitStack()
         self._running: asyncio.Task[None] | None = None
 
@@ -211,13 +213,16 @@ class Desk:
         return TraderaDesk(
             calls=self.calls,
             publisher=publisher,
-            asker=Asker(books=self.books, calls=self.calls, publisher=publisher, options=asking),
+            asker=Asker(
+                books=self.books, calls=self.calls, publisher=publisher, options=asking, meters=self.meters
+            ),
             keeper=AdKeeper(books=self.books, calls=self.calls, defaults=DEFAULTS),
             reader=OrderReader(
                 books=self.books,
                 calls=self.calls,
                 sellers=self.sellers,
                 options=ReconcileOptions(interval_ms=round(wishes.interval_s * 1000)),
+                meters=self.meters,
             ),
             shipper=Shipper(books=self.books, calls=self.calls),
         )

@@ -25,6 +25,7 @@ from rheod.store.database import Database
 from rheod.store.endpoints import Endpoint
 from rheod.workers.deliverer import ByEndpoint, Deliverer
 from rheod.workers.lane import Bells, Lane
+from rheod.workers.meters import Meters
 from tests.bookkeeping import Clock
 from tests.workers.watching import CountingPick, idle
 
@@ -44,6 +45,7 @@ class Post:
         self.account_id = account_id
         self.shop = shop
         self.bells = Bells()
+        self.meters = Meters()
         self.books = Books(database=database, now=clock, rng=Random(7), ring=self.bells.ring)
         self.catalog = Catalog(books=self.books, forecast=lambda _account: Forecast(calls=[], ceiling=1))
         self.endpoints = Endpoints(books=self.books, new_secret=new_secret)
@@ -57,7 +59,9 @@ class Post:
             user_agent="rheod/test",
             now=self.clock,
         )
-        self.deliverer = Deliverer(books=self.books, hooks=self.hooks, retry_delays_s=DELAYS_S)
+        self.deliverer = Deliverer(
+            books=self.books, hooks=self.hooks, retry_delays_s=DELAYS_S, meters=self.meters
+        )
         self._lane = Lane(
             name="hooks",
             books=self.books,

@@ -2,45 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
 
-import aiohttp
 import pytest
 from structlog.testing import capture_logs
 
 from rheod.catalog.endpoints import EndpointChange
 from rheod.catalog.unit import UnitOfWork
-from rheod.sandbox.shop import CUT, HANG, Received, Shop
+from rheod.sandbox.shop import CUT, HANG, Received
 from rheod.store import endpoints
-from rheod.store.database import Database
 from rheod.store.jobs import job_of
 from rheod.workers.lane import PutOff
-from tests.bookkeeping import Clock, rows
+from tests.bookkeeping import rows
 from tests.workers.post import DELAYS_S, HOUR, MINUTE, Partner, Post, listening
 from tests.workers.waiting import until
 from tests.workers.watching import looks_at_rest
-
-
-@pytest.fixture
-async def shop(clock: Clock) -> AsyncIterator[Shop]:
-    one = Shop(now=clock)
-    await one.start()
-    yield one
-    await one.stop()
-
-
-@pytest.fixture
-async def post(database: Database, clock: Clock, account_id: str, shop: Shop) -> AsyncIterator[Post]:
-    one = Post(database=database, clock=clock, account_id=account_id, shop=shop)
-    async with aiohttp.ClientSession() as session:
-        lane = one.lane(session)
-        running = asyncio.create_task(lane.run())
-        await one.open()
-        yield one
-        lane.stop()
-        await running
 
 
 def number_of(one: Received) -> str:

@@ -19,6 +19,7 @@ from rheod.sandbox.shop import Shop
 from rheod.store.database import Database
 from rheod.workers.image_fetcher import ImageFetcher
 from rheod.workers.lane import Bells, ByDueTime, Lane
+from rheod.workers.meters import Meters
 from tests.bookkeeping import Clock, rows
 from tests.clients.rendering import rendering
 from tests.workers.waiting import until
@@ -37,6 +38,7 @@ class Studio:
         self.account_id = account_id
         self.shop = shop
         self.bells = Bells()
+        self.meters = Meters()
         self.books = Books(database=database, now=clock, rng=Random(7), ring=self.bells.ring)
         self.catalog = Catalog(books=self.books, forecast=lambda _account: Forecast(calls=[], ceiling=1))
 
@@ -69,14 +71,6 @@ class Studio:
 
 
 @pytest.fixture
-async def shop(clock: Clock) -> AsyncIterator[Shop]:
-    one = Shop(now=clock)
-    await one.start()
-    yield one
-    await one.stop()
-
-
-@pytest.fixture
 async def studio(
     database: Database, clock: Clock, account_id: str, shop: Shop, tmp_path: Path
 ) -> AsyncIterator[Studio]:
@@ -85,7 +79,11 @@ async def studio(
     client = ImageClient(limits=LIMITS)
     async with rendering() as renderer:
         fetcher = ImageFetcher(
-            books=one.books, client=client, renderer=renderer, images_dir=tmp_path / "images"
+            books=one.books,
+            client=client,
+            renderer=renderer,
+            images_dir=tmp_path / "images",
+            meters=one.meters,
         )
         lane = Lane(
             name="images",
@@ -125,6 +123,7 @@ async def test_a_picture_that_is_none_fails_at_once_and_the_others_go_on(studio:
     assert "404" in (view.pictures[1].error or "")
     assert sorted(await studio.told()) == ["image.failed", "item.created", "item.images_ready"]
     assert view.item.rheo_status is RheoStatus.ACTIVE
+    assert studio.meters.registry.get_sample_value("rheod_picture_failures_total") == 1
 
 
 async def test_an_item_none_of_whose_pictures_can_be_had_is_not_published(studio: Studio) -> None:

@@ -1,0 +1,49 @@
+"""What a daemon tells Prometheus, over a real store, without its remotes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from prometheus_client.parser import text_string_to_metric_families
+from pydantic import SecretStr
+
+from rheod.assembly import Core, build_core
+from rheod.machinery import Machinery
+from rheod.metrics import gather_metrics
+from rheod.settings_tree import Account, Settings, Storage
+from tests.bookkeeping import opened
+
+
+@dataclass(frozen=True)
+class Daemon:
+    """The core and the machinery of a daemon whose loops do not run."""
+
+    core: Core
+    machinery: Machinery
+
+    async def text(self) -> str:
+        """As it is sent."""
+        return (await gather_metrics(self.core, self.machinery)).decode()
+
+    async def values(self) -> dict[str, float]:
+        """Every sample by its name and labels, such as `rheod_items{status=draft}`."""
+        found = {}
+        for family in text_string_to_metric_families(await self.text()):
+            for sample in family.samples:
+                labels = ",".join(f"{name}={value}" for name, value in sample.labels.items())
+                found[f"{sample.name}{{{labels}}}" if labels else sample.name] = sample.value
+        return found
+
+
+@asynccontextmanager
+async def measured(folder: Path) -> AsyncIterator[Daemon]:
+    """A daemon that has a member account, and 100 calls for 24 hours."""
+    settings = Settings(
+        storage=Storage(path=folder, least_free_bytes=0),
+        accounts=(Account(reference="member-1", user_id=2, user_token=SecretStr("test-token")),),
+    )
+    async with opened(folder) as database:
+        yield Daemon(await build_core(settings, database), Machinery())
