@@ -26,6 +26,7 @@ from rheod.catalog.figures import Figures
 from rheod.catalog.ping import Pinger
 from rheod.catalog.shipping import Shipping
 from rheod.catalog.stock import Stock
+from rheod.catalog.strange import StrangeMessages
 from rheod.clients.addresses import check_url
 from rheod.clients.signed_hooks import SignedHooks
 from rheod.domain import crash
@@ -167,6 +168,8 @@ async def _whole_app(core: Core, machinery: Machinery, parts: ApiParts, sign_in:
             findings=lambda: gather_findings(core, machinery),
             outlooks=core.outlooks,
             stock=Stock(books=core.books),
+            strange=StrangeMessages(books=core.books),
+            ad_url=core.sellers.ad_url,
             status=lambda: gather_status(core, machinery),
             accounts=core.accounts,
             callers=Callers(proxies=parts.trusted_proxies, public_url=parts.public_url),

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from rheod.api.guard import unlogged
 from rheod.web import styles
+from rheod.web.items_page import ItemsPage
+from rheod.web.sales_page import SalesPage
 from rheod.web.signing_in import SigningIn
 from rheod.web.site import Site
 from rheod.web.today import TodayPage
@@ -30,4 +32,6 @@ class Dashboard:
             ("GET", styles.ICON_ADDRESS, unlogged(styles.icon)),
             *SigningIn(parts=parts, site=site).routes(),
             *TodayPage(parts=parts, site=site).routes(),
+            *ItemsPage(parts=parts, site=site).routes(),
+            *SalesPage(parts=parts, site=site).routes(),
         ]

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from rheod.api.parts import ApiParts
     from rheod.catalog.outlook import Outlooks
     from rheod.catalog.stock import Stock
+    from rheod.catalog.strange import StrangeMessages
     from rheod.domain.findings import Finding
     from rheod.store.audit import Audit
     from rheod.store.sessions import Sessions
@@ -30,6 +31,8 @@ class WebParts:
     findings: Callable[[], Awaitable[Sequence[Finding]]]
     outlooks: Outlooks
     stock: Stock
+    strange: StrangeMessages
+    ad_url: Callable[[int], str]
     status: Callable[[], Awaitable[Mapping[str, Any]]]
     accounts: Mapping[str, str]
     callers: Callers

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from rheod.web.words_items import ITEMS
+from rheod.web.words_sales import SALES
+
 MONTHS_SV = ("jan", "feb", "mars", "apr", "maj", "juni", "juli", "aug", "sep", "okt", "nov", "dec")
 
 FRAME = {
@@ -141,4 +144,4 @@ FINDINGS = {
     ),
 }
 
-SWEDISH: dict[str, str] = {**FRAME, **SIGN_IN, **TODAY, **FINDINGS}
+SWEDISH: dict[str, str] = {**FRAME, **SIGN_IN, **TODAY, **FINDINGS, **ITEMS, **SALES}

@@ -200,11 +200,11 @@ def _of_ad(scene: _Scene) -> Iterator[Check]:
     failed = sum(picture.state is PictureState.FAILED for picture in pictures)
     pending = sum(picture.state is PictureState.PENDING for picture in pictures)
     if pending:
-        yield _waits("{n} pictures are still being fetched", n=pending)
+        yield _waits("Pictures still being fetched: {n}", n=pending)
     if failed:
-        yield _fine("{n} pictures could not be fetched: the ad goes out without them", n=failed)
+        yield _fine("Pictures that could not be fetched: {n}. The ad goes out without them", n=failed)
     if not pending:
-        yield _fine("{n} pictures go along", n=len(scene.pictures))
+        yield _fine("Pictures that go along: {n}", n=len(scene.pictures))
 
 
 def _ad_of(listing: Listing) -> str:

@@ -16,9 +16,11 @@ from rheod.api.server import build_app, start
 from rheod.catalog.items import Forecast
 from rheod.catalog.outlook import Outlooks
 from rheod.catalog.stock import Stock
+from rheod.catalog.strange import StrangeMessages
 from rheod.catalog.unit import Books
 from rheod.domain.findings import Finding
 from rheod.store.audit import Audit
+from rheod.store.database import Database
 from rheod.store.sessions import Sessions
 from rheod.web.callers import Callers
 from rheod.web.dashboard import Dashboard
@@ -31,21 +33,30 @@ PASSWORD = "test-password-123"
 class Pages:
     """A running dashboard and one browser's cookies."""
 
-    def __init__(self, *, parts: WebParts, port: int, session: aiohttp.ClientSession, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        parts: WebParts,
+        database: Database,
+        port: int,
+        session: aiohttp.ClientSession,
+        clock: Clock,
+    ) -> None:
         self.parts = parts
+        self.database = database
         self.clock = clock
-        self._base = f"http://127.0.0.1:{port}"
+        self.base = f"http://127.0.0.1:{port}"
         self._session = session
 
     async def get(self, path: str, **headers: str) -> tuple[int, str, Any]:
         """Status, text and headers of a page; redirects are not followed."""
-        async with self._session.get(self._base + path, headers=headers, allow_redirects=False) as answer:
+        async with self._session.get(self.base + path, headers=headers, allow_redirects=False) as answer:
             return answer.status, await answer.text(), answer.headers
 
     async def post(self, path: str, fields: dict[str, str], **headers: str) -> tuple[int, str, Any]:
         """Send a form as it is."""
         async with self._session.post(
-            self._base + path, data=fields, headers=headers, allow_redirects=False
+            self.base + path, data=fields, headers=headers, allow_redirects=False
         ) as answer:
             return answer.status, await answer.text(), answer.headers
 
@@ -77,6 +88,8 @@ async def pages(folder: Path, **changes: Any) -> AsyncIterator[tuple[Pages, str]
             findings=_findings,
             outlooks=Outlooks(books=books, forecast=lambda _account: Forecast(calls=[], ceiling=80)),
             stock=Stock(books=books),
+            strange=StrangeMessages(books=books),
+            ad_url=lambda ad: f"https://tradera.example/item/{ad}",
             status=_status,
             accounts={"": api.default_account},
             callers=Callers(proxies=api.trusted_proxies, public_url=api.public_url),
@@ -87,7 +100,7 @@ async def pages(folder: Path, **changes: Any) -> AsyncIterator[tuple[Pages, str]
         try:
             jar = aiohttp.CookieJar(unsafe=True)
             async with aiohttp.ClientSession(cookie_jar=jar) as session:
-                one = Pages(parts=parts, port=port, session=session, clock=clock)
+                one = Pages(parts=parts, database=database, port=port, session=session, clock=clock)
                 yield one, await api.keys.new_admin_token()
         finally:
             await runner.cleanup()

@@ -1,0 +1,171 @@
+"""The page about sales: what was sold and must be sent, what rheod cannot match, how the months went.
+
+A buyer's name and address are shown for orders that are not shipped yet, and for no other purpose.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import urlencode
+
+from rheod.api import cursors, wire
+from rheod.api.queries import Query, read_query
+from rheod.domain.errors import Refused
+from rheod.domain.model import Json
+from rheod.web.items_page import item_address
+from rheod.web.site import HOME
+from rheod.web.visit import Page, Told
+from rheod.web.words_sv import MONTHS_SV
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rheod.api.server import Route
+    from rheod.catalog.figures import Revenue
+    from rheod.store.orders import KeptOrder
+    from rheod.web.parts import WebParts
+    from rheod.web.site import Site
+    from rheod.web.visit import Visit
+
+SALES = f"{HOME}/sales"
+PAGE = 20
+UNMATCHED = 10
+_NEWEST = (2**63 - 1, 2**63 - 1)
+_MONTHS_EN = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+ADDRESS = (
+    ("firstName", "lastName", "name"),
+    ("careOf", "co"),
+    ("addressLine1", "address"),
+    ("addressLine2",),
+    ("zipCode", "city"),
+    ("countryName", "country"),
+    ("phone", "phoneNumber", "mobilePhoneNumber"),
+    ("email",),
+)
+"""Tradera's fields of a buyer that a parcel needs, by the lines of a label."""
+
+
+class SalesQuery(Query):
+    """Which orders: all, or those with a sale of something rheod does not know."""
+
+    unmatched: Literal["", "1"] = ""
+    after: str | None = None
+
+
+class SalesPage:
+    """Orders, what cannot be matched, and the months."""
+
+    def __init__(self, *, parts: WebParts, site: Site) -> None:
+        self._parts = parts
+        self._site = site
+
+    def routes(self) -> list[Route]:
+        """The page and its actions."""
+        action = self._site.action
+        return [
+            ("GET", SALES, self._site.page(self.show)),
+            ("POST", f"{SALES}/{{orderId}}/tracking", action(self.track, name="tell parcel")),
+            (
+                "POST",
+                f"{SALES}/messages/{{messageId}}/put-away",
+                action(self.put_away, name="put message away"),
+            ),
+        ]
+
+    async def show(self, visit: Visit) -> Page:
+        """The first page begins with what needs the owner; further ones are orders alone."""
+        query = read_query(visit.request, SalesQuery)
+        first = query.after is None and not query.unmatched
+        before = _NEWEST if query.after is None else cursors.read(query.after, int, int)
+        found = await self._orders(visit, unmatched=bool(query.unmatched), limit=PAGE + 1, before=before)
+        orders = found[:PAGE]
+        more = cursors.write(orders[-1].created_at, orders[-1].order_id) if len(found) > PAGE else None
+        values: dict[str, Any] = {
+            "query": query,
+            "first": first,
+            "orders": orders,
+            "more": more and _address(visit, unmatched=query.unmatched, after=more),
+            "label": label_of,
+            "address": lambda external_id: item_address(visit, external_id),
+            "action": lambda path: _address(visit, path),
+            "ad_url": self._parts.ad_url,
+        }
+        return Page("sales.html", values | (await self._overview(visit) if first else {}))
+
+    async def _overview(self, visit: Visit) -> dict[str, Any]:
+        figures = await self._parts.api.figures.of_account(visit.account_id)
+        unmatched = await self._orders(visit, unmatched=True, limit=UNMATCHED + 1, before=_NEWEST)
+        return {
+            "months": [(_month(month.month, visit), month) for month in figures.months],
+            "chart": _chart(figures.months, visit),
+            "unmatched": unmatched[:UNMATCHED],
+            "all_unmatched": _address(visit, unmatched="1") if len(unmatched) > UNMATCHED else None,
+            "strange": await self._parts.strange.newest() if not visit.account else [],
+        }
+
+    async def _orders(
+        self, visit: Visit, *, unmatched: bool, limit: int, before: tuple[Any, ...]
+    ) -> list[KeptOrder]:
+        at, last = before
+        return await self._parts.api.shipping.orders(
+            visit.account_id, unmatched=unmatched, limit=limit, before=(at, last)
+        )
+
+    async def track(self, visit: Visit) -> Told:
+        """Tell the parcel of an order, as a partner does by the API: it is marked as shipped at Tradera."""
+        if visit.account_id in self._parts.api.removed_accounts:
+            raise Refused(
+                "CONFLICT", "This account is not in the settings any more: its orders can only be read"
+            )
+        order_id = _number(visit, "orderId")
+        given = {"carrier": visit.form.get("carrier", ""), "trackingNumber": visit.form.get("number", "")}
+        parcel = wire.read_model(wire.TrackingBody, given)
+        await self._parts.api.shipping.track(
+            visit.account_id, order_id, carrier=parcel.carrier, tracking_number=parcel.tracking_number
+        )
+        told = visit.t("The parcel of order {n} is noted; Tradera is told.", n=order_id)
+        return Told(told, to=_address(visit), subject=str(order_id))
+
+    async def put_away(self, visit: Visit) -> Told:
+        """The owner has looked at a message that could not be read."""
+        message_id = _number(visit, "messageId")
+        await self._parts.strange.put_away(message_id)
+        return Told(visit.t("The message is put away."), to=_address(visit), subject=str(message_id))
+
+
+def label_of(buyer: Json) -> list[str]:
+    """The lines of a parcel's label, from the address to ship to when it differs from the buyer's."""
+    given = buyer.get("shipTo")
+    person = {**buyer, **given} if isinstance(given, dict) else buyer
+    lines = [" ".join(str(person[name]) for name in names if person.get(name)) for names in ADDRESS]
+    return [line for line in lines if line]
+
+
+def _address(visit: Visit, path: str = "", **query: str) -> str:
+    kept = {name: value for name, value in {**query, "account": visit.account}.items() if value}
+    return f"{SALES}{path}" + (f"?{urlencode(kept)}" if kept else "")
+
+
+def _number(visit: Visit, name: str) -> int:
+    text = visit.request.match_info[name]
+    if not (text.isascii() and text.isdecimal() and len(text) < 19):
+        raise Refused("NOT_FOUND", "There is none with this number")
+    return int(text)
+
+
+def _month(month: str, visit: Visit) -> str:
+    year, number = month.split("-")
+    names = MONTHS_SV if visit.words.language == "sv" else _MONTHS_EN
+    return f"{names[int(number) - 1]} {year}"
+
+
+def _chart(months: Sequence[Revenue], visit: Visit) -> list[tuple[str, float, str]]:
+    return [
+        (
+            _month(one.month, visit).split(" ")[0],
+            one.gross / 100,
+            visit.words.number(one.gross / 100) if one.gross else "",
+        )
+        for one in months
+    ]

@@ -1,0 +1,189 @@
+"""The pages about items: what they show and refuse, and that their actions do what the API's do."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from rheod.domain.model import EventType, ListingState, RheoStatus, TraderaStatus
+from rheod.web import item_story, words_sv
+from rheod.workers import rehearser
+from tests.web.running import text_of
+from tests.web.stocked import Stocked, stocked
+
+
+async def shown(one: Stocked, path: str, status: int = 200) -> str:
+    """What a reader sees of a page, in English."""
+    await one.pages.sign_in(one.token)
+    found, html, _ = await one.pages.get(path, **{"Accept-Language": "en"})
+    assert found == status, html
+    return text_of(html)
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("", {"VIN-1", "D-1", "W/1", "L-1", "F-1", "X-1", "S-1"}),
+        ("?q=W%2F", {"W/1"}),
+        ("?q=rorstrand", {"L-1"}),
+        ("?status=sold", {"S-1"}),
+        ("?tradera=sync_error", {"F-1", "X-1"}),
+        ("?q=volvo&tradera=never", {"VIN-1", "D-1"}),
+        ("?q=nothing", set()),
+    ],
+)
+async def test_items_are_found(tmp_path: Path, query: str, expected: set[str]) -> None:
+    """By id, by words, by states."""
+    async with stocked(tmp_path) as one:
+        text = await shown(one, f"/dashboard/items{query}")
+        found = set(
+            re.findall(
+                r"(\S+) (?:No Tradera.*?item |Tradera gave no answer )?(?:draft|ready|waits|live|failed|sold)",
+                text,
+            )
+        )
+        assert {each for each in found if "-1" in each or "/1" in each} == expected
+
+
+async def test_a_walk_through_many_sees_each_once(tmp_path: Path) -> None:
+    """The link to further items leads on until there are none."""
+    async with stocked(tmp_path) as one:
+        for number in range(70):
+            await one.shop.put(f"N-{number:02}", title="Nalle")
+        await one.pages.sign_in(one.token)
+        seen: list[str] = []
+        path: str | None = "/dashboard/items?q=nalle"
+        while path is not None:
+            _, html, _ = await one.pages.get(path)
+            seen += re.findall(r'href="/dashboard/items/(N-\d\d)"', html)
+            more = re.search(r'class="more" href="([^"]+)"', html)
+            path = more and more.group(1).replace("&amp;", "&")
+        assert sorted(seen) == [f"N-{number:02}" for number in range(70)]
+
+
+@pytest.mark.parametrize(
+    "query", ["after=x", "status=lost", "tradera=1", "q=a&q=b", "q=" + "x" * 256, "q=%00"]
+)
+async def test_a_made_up_search_is_told_so(tmp_path: Path, query: str) -> None:
+    """400 with a sentence, never a 500."""
+    async with stocked(tmp_path) as one:
+        assert "Not possible" in await shown(one, f"/dashboard/items?{query}", 400)
+
+
+async def test_an_item_tells_its_whole_story(tmp_path: Path) -> None:
+    """Milestones and calls, an unknown outcome told as such; an owner's text stays text."""
+    async with stocked(tmp_path) as one:
+        text = await shown(one, "/dashboard/items/L-1")
+        for said in (
+            "The ad is live",
+            "Tradera: make the ad, unseen yet",
+            "no answer Tradera: make the ad visible",
+        ):
+            assert said in text
+        assert "Tradera answered 500 to image" in text
+        _, html, _ = await one.pages.get("/dashboard/items/D-1")
+        assert "&lt;b&gt;utan&lt;/b&gt;" in html
+        assert "No item found" in await shown(one, "/dashboard/items/nobody", 404)
+
+
+async def test_an_item_says_why_it_waits(tmp_path: Path) -> None:
+    """Place and time in the queue, a doubt with what to do."""
+    async with stocked(tmp_path) as one:
+        assert "Place 1 in the queue" in await shown(one, "/dashboard/items/W%2F1")
+        assert "Nobody knows whether its ad" in await shown(one, "/dashboard/items/X-1")
+
+
+async def test_a_dry_run_changes_nothing(tmp_path: Path) -> None:
+    """The exact request on the page, and no job, no notice, no audit entry more than before."""
+    async with stocked(tmp_path) as one:
+        before = await one.shop.jobs()
+        text = await shown(one, "/dashboard/items/D-1/dry-run")
+        assert "It would be published." in text
+        assert '"categoryId": 302571' in text
+        assert await one.shop.jobs() == before
+        text = await shown(one, "/dashboard/items/F-1/dry-run")
+        assert "It would not be published." in text
+        assert "No Tradera category for domain other" in text
+
+
+async def test_every_action_does_its_work_and_is_in_the_audit_log(tmp_path: Path) -> None:
+    """Publish, try again, take down, mark as sold, settle either way."""
+    async with stocked(tmp_path) as one:
+        await one.pages.sign_in(one.token)
+        for external_id, action, fields in (
+            ("D-1", "publish", {}),
+            ("F-1", "publish", {}),
+            ("W%2F1", "end", {}),
+            ("L-1", "sold", {}),
+            ("X-1", "settle", {"found": "none"}),
+        ):
+            page = f"/dashboard/items/{external_id}"
+            status, _, headers = await one.pages.send(page, f"{page}/{action}", **fields)
+            assert (status, headers["Location"]) == (303, page)
+        assert (await one.shop.listing("D-1")).state is ListingState.QUEUED
+        assert (await one.shop.item("F-1")).tradera_status is TraderaStatus.PENDING_SYNC
+        assert (await one.shop.item("W/1")).rheo_status is RheoStatus.NOT_LISTED
+        assert (await one.shop.item("L-1")).rheo_status is RheoStatus.SOLD
+        assert (await one.shop.listing("X-1")).state is ListingState.REJECTED
+        deeds = await one.pages.parts.audit.latest(limit=5)
+        assert [(deed.action, deed.subject) for deed in deeds] == [
+            ("settle doubt", "X-1"),
+            ("mark item as sold", "L-1"),
+            ("take item down", "W/1"),
+            ("publish item", "F-1"),
+            ("publish item", "D-1"),
+        ]
+
+
+async def test_an_ad_that_is_up_is_settled_by_its_number(tmp_path: Path) -> None:
+    """Nonsense and another number are refused with a sentence; nothing happens then."""
+    async with stocked(tmp_path) as one:
+        await one.pages.sign_in(one.token)
+        page = "/dashboard/items/X-1"
+        ad = (await one.shop.listing("X-1")).tradera_item_id
+        for wrong in ("", "x", "999", "9" * 30):
+            await one.pages.send(page, f"{page}/settle", ad=wrong)
+            assert (await one.shop.listing("X-1")).state is ListingState.COMMITTING
+        await one.pages.send(page, f"{page}/settle", ad=str(ad))
+        assert (await one.shop.listing("X-1")).state is ListingState.LIVE
+
+
+async def test_what_cannot_be_done_is_told(tmp_path: Path) -> None:
+    """A refusal of the catalogue becomes a sentence on the page the form was on."""
+    async with stocked(tmp_path) as one:
+        await one.pages.sign_in(one.token)
+        page = "/dashboard/items/S-1"
+        await one.pages.send(page, f"{page}/publish")
+        assert "cannot be published again" in (await one.pages.get(page))[1]
+
+
+async def test_items_of_a_removed_account_are_only_read(tmp_path: Path) -> None:
+    """As over the API."""
+    removed: set[str] = set()
+    async with stocked(tmp_path, removed_accounts=removed) as one:
+        await one.pages.sign_in(one.token)
+        removed.add(one.shop.account_id)
+        for page, action, fields in (
+            ("/dashboard/items/D-1", "/dashboard/items/D-1/end", {}),
+            ("/dashboard/sales", "/dashboard/sales/7001/tracking", {"carrier": "PostNord", "number": "1"}),
+        ):
+            await one.pages.send(page, action, **fields)
+            assert "can only be read" in (await one.pages.get(page))[1]
+        assert (await one.shop.item("D-1")).rheo_status is not RheoStatus.NOT_LISTED
+
+
+def test_every_word_about_items_has_its_swedish() -> None:
+    """States, events, calls and the checks of a dry run, which templates translate when they show them."""
+    said = {
+        *(text for text, _ in item_story.AT_TRADERA.values()),
+        *(text for text, _ in item_story.HERE.values()),
+        *(text for text, _ in (item_story.BEING_REMOVED, item_story.BEING_ENDED, item_story.CONTAINER)),
+        *item_story.EVENTS.values(),
+        *item_story.CALLS.values(),
+        *re.findall(r'_(?:fine|waits|stops)\(\s*"([^"]+)"', Path(rehearser.__file__).read_text()),
+    }
+    assert len(said) > 40
+    assert sorted(text for text in said if text not in words_sv.SWEDISH) == []
+    assert set(item_story.EVENTS) == set(EventType)
