@@ -247,7 +247,7 @@ class _Performance:
                     self.closed = await Play(sandbox=sandbox, daemon=self.daemon, story=story).run()
                 _tell_end(story, self.closed)
                 if not once:
-                    _tell_addresses(story, sandbox, await self.daemon.address(), folder)
+                    await _tell_addresses(story, sandbox, self.daemon, folder)
                     await asyncio.Event().wait()
 
 
@@ -292,11 +292,14 @@ def _tell_end(story: Story, closed: Closed) -> None:
     story.heading(f"item.sold  {event}")
 
 
-def _tell_addresses(story: Story, sandbox: Sandbox, address: str, folder: Path) -> None:
-    site = sandbox.tradera.site_url
+async def _tell_addresses(story: Story, sandbox: Sandbox, daemon: DemoDaemon, folder: Path) -> None:
+    site, address = sandbox.tradera.site_url, await daemon.address()
+    token = daemon.headers["Authorization"].removeprefix("Bearer ")
     story.heading("")
     story.step = "up"
     story.tell("up", "until Ctrl-C", rheod=address, tradera=site, shop=sandbox.shop.url, folder=str(folder))
-    story.heading(f"\nrheod      {address}")
+    story.heading(f"\ndashboard  {address}/dashboard")
+    story.heading(f"           sign in with {token}")
+    story.heading(f"the API    {address}/docs")
     story.heading(f"Tradera    {site}/sandbox/state")
     story.heading(f"data, log  {folder}")
