@@ -18,10 +18,12 @@ from aiohttp import web
 from rheod import settings as owner
 from rheod.api import server
 from rheod.api.admin import build_admin, start_admin
+from rheod.api.admin_connections import ConnectionCalls
 from rheod.api.admin_password import PasswordCalls
 from rheod.api.front import Limits
 from rheod.api.parts import AdminParts, ApiParts, Rates
 from rheod.assembly import Core, build_core
+from rheod.catalog.connecting import Connector
 from rheod.catalog.figures import Figures
 from rheod.catalog.ping import Pinger
 from rheod.catalog.shipping import Shipping
@@ -34,7 +36,7 @@ from rheod.domain.errors import RheodError
 from rheod.examination import Examiner
 from rheod.facts import gather_findings
 from rheod.inspection import inspection_routes
-from rheod.machinery import Machinery, build_machinery, hook_url_check, publish_options
+from rheod.machinery import Machinery, build_machinery, hook_url_check, seller_login
 from rheod.metrics import gather_metrics
 from rheod.notify import Notifier
 from rheod.sellers import count_states
@@ -43,6 +45,7 @@ from rheod.status import gather_status
 from rheod.store.audit import Audit
 from rheod.store.database import Database
 from rheod.store.sessions import Sessions
+from rheod.tradera_lanes import publish_options
 from rheod.web import reference_page
 from rheod.web.callers import Callers
 from rheod.web.dashboard import Dashboard
@@ -112,18 +115,22 @@ async def _live(
     try:
         parts = api_parts(core, life, machinery.hooks)
         sign_in = await load_sign_in(core)
+        connector = seller_login(core, machinery.tradera)
+        connections = ConnectionCalls(connector=connector, api=parts)
         admin = build_admin(
             AdminParts(
                 api=parts,
                 status=lambda: gather_status(core, machinery),
                 examine=lambda online: Examiner(core=core, machinery=machinery).report(online=online),
             ),
-            more=[*sign_in.admin_routes(), *inspection_routes(core)],
+            more=[*sign_in.admin_routes(), *inspection_routes(core), *connections.routes()],
         )
         admin_path = settings.server.admin_socket or settings.storage.path / "admin.sock"
         admin_runner = await start_admin(admin, admin_path)
         try:
-            runner, port = await _listen(settings, await _whole_app(core, machinery, parts, sign_in))
+            runner, port = await _listen(
+                settings, await _whole_app(core, machinery, parts, sign_in, connector)
+            )
             try:
                 await _run_loops(core, machinery, _Running(life, notifier, runner, started, port))
             finally:
@@ -158,7 +165,9 @@ async def load_sign_in(core: Core) -> SignIn:
     )
 
 
-async def _whole_app(core: Core, machinery: Machinery, parts: ApiParts, sign_in: SignIn) -> web.Application:
+async def _whole_app(
+    core: Core, machinery: Machinery, parts: ApiParts, sign_in: SignIn, connector: Connector
+) -> web.Application:
     """The API and the dashboard; who is signed in there may make the owner's calls."""
     pages = Dashboard(
         parts=WebParts(
@@ -173,6 +182,8 @@ async def _whole_app(core: Core, machinery: Machinery, parts: ApiParts, sign_in:
             status=lambda: gather_status(core, machinery),
             accounts=core.accounts,
             callers=Callers(proxies=parts.trusted_proxies, public_url=parts.public_url),
+            connector=connector,
+            setups=core.setups,
         )
     )
     served = replace(parts, signed_in=pages.site.vouches, metrics=lambda: gather_metrics(core, machinery))
@@ -213,6 +224,7 @@ async def _run_loops(core: Core, machinery: Machinery, running: _Running) -> Non
             return group.create_task(_guarded(name, loop, life), name=name)
 
         work = [start(lane.name, lane.run()) for lane in machinery.lanes]
+        machinery.start_lane = lambda lane: work.append(start(lane.name, lane.run()))
         if machinery.poller is not None:
             work.append(start("push", machinery.poller.run()))
         beat = Heartbeat(beat=running.notifier.watchdog, alive=_store_answers(core.database), every_s=_BEAT_S)
@@ -252,7 +264,7 @@ def _say_ready(core: Core, running: _Running) -> None:
     running.life.ready = True
     running.notifier.ready()
     address = f"http://{core.settings.server.host}:{running.port}"
-    missing = owner.missing_at_start(core.settings)
+    missing = core.roll.missing()
     _log.info("ready", address=address, publishing=not missing, push=core.settings.push.queue_url is not None)
     if missing:
         _log.warning("publishing waits for Tradera credentials; the API works", set=", ".join(missing))

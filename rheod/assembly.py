@@ -5,7 +5,7 @@ Part of the composition root; nothing here talks to a remote. The lanes are buil
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -20,14 +20,15 @@ from rheod.catalog.inventory import Inventory
 from rheod.catalog.items import Catalog, Forecast
 from rheod.catalog.outlook import Outlooks
 from rheod.catalog.sales import SellersAndSite
+from rheod.catalog.setup import Setups
 from rheod.catalog.unit import Books
 from rheod.clock import SteadyClock
 from rheod.domain.budget import Allowance
 from rheod.domain.model import CallClass
 from rheod.domain.notices import new_secret
-from rheod.sellers import Account, members, roll
+from rheod.sellers import Roll, members
 from rheod.settings import Settings
-from rheod.store import accounts, timing
+from rheod.store import accounts, timing, tokens
 from rheod.store.database import Database
 from rheod.store.keys import KeyRing
 from rheod.store.ledger import Ledger
@@ -49,7 +50,7 @@ class Core:
     ledger: Ledger
     rules: Rules
     accounts: dict[str, str]
-    roll: tuple[Account, ...]
+    roll: Roll
     catalog: Catalog
     inventory: Inventory
     batches: BatchPut
@@ -57,6 +58,7 @@ class Core:
     feed: EventFeed
     forecast: Callable[[str], Forecast]
     outlooks: Outlooks
+    setups: Setups
     sellers: SellersAndSite
     now: SteadyClock
     rng: Random
@@ -85,15 +87,14 @@ async def build_core(settings: Settings, database: Database) -> Core:
     if clamped := await database.write(partial(timing.clamp, now=now())):
         _log.warning("times that a wrong clock had written were set right", count=clamped)
     known = await database.write(partial(ensure, now=now()))
-    everyone = roll(settings, known)
     ledger = await database.read(partial(Ledger.load, now=now()))
+    everyone = await _roll(settings, database, known, ledger)
     rules = _rules(settings, everyone)
-    waits_for = {account.id: account.waits_for for account in everyone}
 
     def forecast(account_id: str) -> Forecast:
         ceiling = rules.allowance.ceiling(CallClass.PUBLISH)
         told = Forecast.of(ledger, account_id, now=now(), ceiling=ceiling, sellers=rules.sellers)
-        waits = waits_for[account_id] or told.waits_for
+        waits = everyone.of(account_id).waits_for or told.waits_for
         return replace(told, waits_for=waits, site_url=settings.tradera.site_url)
 
     endpoints = Endpoints(books=books, new_secret=new_secret)
@@ -112,10 +113,11 @@ async def build_core(settings: Settings, database: Database) -> Core:
         catalog=Catalog(books=books, forecast=forecast),
         forecast=forecast,
         outlooks=Outlooks(books=books, forecast=forecast),
+        setups=_setups(settings, books, ledger, rules),
         endpoints=endpoints,
         feed=EventFeed(books=books, endpoints=endpoints),
         sellers=SellersAndSite(
-            accounts=await database.read(accounts.of_members),
+            accounts=everyone.users,
             site_url=settings.tradera.site_url,
             closed_grace_ms=round(settings.push.closed_grace_s * 1000),
         ),
@@ -125,7 +127,28 @@ async def build_core(settings: Settings, database: Database) -> Core:
     )
 
 
-def _rules(settings: Settings, everyone: Sequence[Account]) -> Rules:
+async def _roll(settings: Settings, database: Database, known: dict[str, str], ledger: Ledger) -> Roll:
+    return Roll(
+        settings=settings,
+        known=known,
+        tokens=await database.read(tokens.tokens),
+        users=await database.read(accounts.of_members),
+        ledger=ledger,
+    )
+
+
+def _setups(settings: Settings, books: Books, ledger: Ledger, rules: Rules) -> Setups:
+    given = settings.tradera.defaults
+    return Setups(
+        books=books,
+        ledger=ledger,
+        allowance=rules.allowance,
+        categories=given.category_id,
+        defaults=given.model_dump(exclude={"category_id"}),
+    )
+
+
+def _rules(settings: Settings, everyone: Roll) -> Rules:
     tradera = settings.tradera
     allowance = Allowance(
         limit=tradera.daily_calls,
@@ -135,5 +158,5 @@ def _rules(settings: Settings, everyone: Sequence[Account]) -> Rules:
     return Rules(
         allowance=allowance,
         per_operation=tradera.daily_calls_per_method or {},
-        sellers={account.id: account.seller.fingerprint for account in everyone if account.seller},
+        sellers=everyone.fingerprints,
     )

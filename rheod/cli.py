@@ -106,6 +106,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_items(commands.group("items", "see and publish items"))
     _add_orders(commands.group("orders", "see what was sold"))
     _add_webhooks(commands.group("webhooks", "where events go, and how that went"))
+    _add_tradera(commands.group("tradera", "connect sellers by a login at Tradera"))
     commands.add("status", "what runs, what waits and until when", "rheod.commands.status:show", data=True)
     doctor = commands.add(
         "doctor", "look for what is wrong, each with its fix", "rheod.commands.doctor:examine", data=True
@@ -255,6 +256,21 @@ def _add_webhooks(webhooks: _Commands) -> None:
     again.add_argument("event", metavar="EVENT", nargs="?", help="the event's id")
     again.add_argument("--since", metavar="T", help="everything since this time, e.g. 2026-05-26T10:00:00Z")
     again.add_argument("--endpoint", metavar="ID", help="to this endpoint only")
+
+
+def _add_tradera(tradera: _Commands) -> None:
+    connect = tradera.add(
+        "connect",
+        "print the address of a login at Tradera, and take the token when it is done",
+        "rheod.commands.tradera:connect",
+        data=True,
+        account=True,
+    )
+    connect.add_argument(
+        "--user", metavar="U", help="the seller's number or alias at Tradera, if not in the settings"
+    )
+    connect.add_argument("--finish", action="store_true", help="the login is done: take the token now")
+    tradera.add("status", "who sells as whom, and for how long", "rheod.commands.tradera:status", data=True)
 
 
 def _port(text: str) -> int:

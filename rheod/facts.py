@@ -17,7 +17,6 @@ from rheod.domain.findings import AccountFacts, EndpointFacts, Facts, Finding, f
 from rheod.domain.model import CallClass
 from rheod.machinery import Machinery
 from rheod.sellers import state_of
-from rheod.settings import missing_at_start
 from rheod.store import inbox, jobs, marks, orders, overview
 
 BACKUP_MARK = "last_good_backup_at"
@@ -50,7 +49,7 @@ async def gather_facts(core: Core, machinery: Machinery | None) -> Facts:
     tired_ms = round(core.settings.backup.alarm_after_s * 1000)
     return Facts(
         now=now,
-        missing=tuple(missing_at_start(core.settings)),
+        missing=tuple(core.roll.missing()),
         accounts=_accounts(core, now),
         endpoints=stored.endpoints,
         calls_left=0 if left < CHEAPEST_PUBLISH else left,
@@ -101,7 +100,9 @@ def _accounts(core: Core, now: int) -> tuple[AccountFacts, ...]:
         state = state_of(account, core.ledger, now=now)
         pause = core.ledger.pause(account.id, None)
         refused = pause.since if state.state == "paused" and pause is not None else None
-        found.append(AccountFacts(reference=account.reference, refused_since=refused))
+        found.append(
+            AccountFacts(reference=account.reference, token_ends_at=account.ends_at, refused_since=refused)
+        )
     return tuple(found)
 
 

@@ -10,12 +10,12 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from functools import partial
+from urllib.parse import urlsplit
 
 import aiohttp
 
 import rheod
 from rheod.assembly import Core
-from rheod.catalog.publishing import Schedule
 from rheod.catalog.unit import UnitOfWork
 from rheod.clients.addresses import check_url
 from rheod.clients.alarms import Alarm, CommandAlarm, MailAlarm, MailServer, UrlAlarm
@@ -26,25 +26,17 @@ from rheod.clients.renderer import Renderer
 from rheod.clients.signed_hooks import SignedHooks
 from rheod.clients.sqs import PushQueue
 from rheod.clients.tradera import TraderaClient, open_session
-from rheod.clients.tradera_wire import Seller
-from rheod.domain.budget import reconcile_gap_ms
 from rheod.domain.model import JobKind, JobOrder, LaneName
 from rheod.settings import Settings
 from rheod.store.jobs import Owner
-from rheod.workers.ad_keeper import AdKeeper
-from rheod.workers.advert import AdDefaults
-from rheod.workers.asker import Asker, AskOptions
-from rheod.workers.calls import TraderaCalls
+from rheod.tradera_lanes import TraderaLanes
 from rheod.workers.closer import Closer
 from rheod.workers.deliverer import ByEndpoint, Deliverer
 from rheod.workers.image_fetcher import ImageFetcher
-from rheod.workers.lane import ByDueTime, ByUrgency, Lane
+from rheod.workers.lane import ByDueTime, Lane
 from rheod.workers.meters import Meters
-from rheod.workers.order_reader import OrderReader, ReconcileOptions
-from rheod.workers.publisher import Publisher, PublishOptions
 from rheod.workers.push_poller import PushPoller
-from rheod.workers.shipper import Shipper
-from rheod.workers.tradera_desk import TraderaDesk
+from rheod.workers.seller_login import Application, SellerLogin
 from rheod.workers.upkeep import LoopWatch
 
 _IMAGE_JOBS_PER_DOWNLOAD = 4
@@ -53,15 +45,25 @@ _IMAGE_JOBS_PER_DOWNLOAD = 4
 
 @dataclass(slots=True, kw_only=True)
 class Machinery:
-    """The lanes, the poller and the sender of webhooks, what watches the loop they share, and what to close after them."""
+    """The lanes, the poller and the sender of webhooks, what watches the loop they share, and what to close after them.
+
+    `start_lane` runs a lane that is added while everything runs; `tradera` is None without its credentials.
+    """
 
     lanes: list[Lane] = field(default_factory=list)
+    start_lane: Callable[[Lane], None] = lambda _lane: None
+    tradera: TraderaClient | None = None
     hooks: SignedHooks | None = None
     poller: PushPoller | None = None
     watch: LoopWatch = field(default_factory=LoopWatch)
     meters: Meters = field(default_factory=Meters)
     alarms: list[Alarm] = field(default_factory=list)
     clients: AsyncExitStack = field(default_factory=AsyncExitStack)
+
+    def add_lane(self, lane: Lane) -> None:
+        """One more lane; once everything runs, it is started at once."""
+        self.lanes.append(lane)
+        self.start_lane(lane)
 
 
 async def build_machinery(core: Core) -> Machinery:
@@ -174,94 +176,41 @@ async def _add_tradera(core: Core, machinery: Machinery) -> None:
         return
     session = open_session()
     machinery.clients.push_async_callback(session.close)
-    client = TraderaClient(
+    machinery.tradera = TraderaClient(
         session=session,
         base_url=tradera.base_url,
         app_id=tradera.app_id,
         app_key=tradera.app_key.get_secret_value(),
         timeout_s=tradera.request_timeout_s,
     )
+    lanes = TraderaLanes(core=core, client=machinery.tradera, meters=machinery.meters, add=machinery.add_lane)
     for account in core.roll:
         if account.seller is not None:
-            machinery.lanes.append(_tradera_lane(core, machinery.meters, client, account.id, account.seller))
+            lanes.supply(account)
             first = JobOrder(lane=LaneName.TRADERA, kind=JobKind.RECONCILE, subject=account.id)
             await core.books.write(partial(_order, first, Owner(account_id=account.id)))
+    core.roll.tell = lanes.supply
 
 
 def _order(wanted: JobOrder, owner: Owner, unit: UnitOfWork) -> None:
     unit.order_for(wanted, owner)
 
 
-def _tradera_lane(core: Core, meters: Meters, client: TraderaClient, account_id: str, seller: Seller) -> Lane:
+def seller_login(core: Core, client: TraderaClient | None) -> SellerLogin:
+    """What connects sellers; without a client it says what to set."""
     tradera = core.settings.tradera
-    calls = TraderaCalls(
+    application = None
+    if client is not None and tradera.app_id is not None:
+        page = urlsplit(tradera.base_url)._replace(path="/token-login", query="", fragment="")
+        application = Application(
+            client=client, login_url=page.geturl(), app_id=tradera.app_id, public_key=tradera.public_key
+        )
+    return SellerLogin(
         books=core.books,
         ledger=core.ledger,
         rules=core.rules,
-        client=client,
-        seller=seller,
-        account_id=account_id,
-    )
-    options = publish_options(core)
-    publisher = Publisher(books=core.books, calls=calls, options=options)
-    asking = AskOptions(
-        delays_s=tradera.result_delays_s,
-        doubt_ms=round(tradera.doubt_limit_s * 1000),
-        site_url=tradera.site_url,
-    )
-    interval_ms = reconcile_gap_ms(
-        round(core.settings.reconcile_interval_s * 1000),
-        accounts=len(core.rules.sellers),
-        allowance=core.rules.allowance,
-    )
-    desk = TraderaDesk(
-        calls=calls,
-        publisher=publisher,
-        asker=Asker(books=core.books, calls=calls, publisher=publisher, options=asking, meters=meters),
-        keeper=AdKeeper(books=core.books, calls=calls, defaults=options.defaults),
-        reader=OrderReader(
-            books=core.books,
-            calls=calls,
-            sellers=core.sellers,
-            options=ReconcileOptions(interval_ms=interval_ms),
-            meters=meters,
-        ),
-        shipper=Shipper(books=core.books, calls=calls),
-    )
-    return Lane(
-        name=f"tradera:{seller.user_id}",
-        books=core.books,
-        pick=ByUrgency(account_id),
-        bell=core.bells.new(LaneName.TRADERA),
-        work=desk.work,
-        concurrency=1,
-    )
-
-
-def publish_options(core: Core) -> PublishOptions:
-    """The owner's settings for publishing."""
-    tradera = core.settings.tradera
-    given = tradera.defaults
-    return PublishOptions(
-        defaults=AdDefaults(
-            category_id=given.category_id,
-            duration_days=given.duration_days,
-            restarts=given.restarts,
-            accepted_bidder_id=given.accepted_bidder_id,
-            condition=given.condition,
-            listing_type=given.listing_type,
-            shipping_provider_id=given.shipping_provider_id,
-            shipping_cost_kr=given.shipping_cost,
-            pickup_option_id=given.pickup_option_id,
-            payment_option_ids=given.payment_option_ids,
-            vat=given.vat,
-        ),
-        images_dir=core.images_dir,
-        max_images=given.max_images,
-        image_format=given.image_format_jpeg,
-        has_mega=given.has_mega,
-        in_doubt=tradera.image_in_doubt,
-        schedule=Schedule(first_ask_ms=round(tradera.result_delays_s[0] * 1000)),
+        roll=core.roll,
+        application=application,
     )
 
 

@@ -285,7 +285,7 @@ class Account(Section):
 
     reference: str = Field(min_length=1, max_length=255)
     user_id: Id
-    user_token: Secret
+    user_token: Secret | None = None
 
     @field_validator("reference")
     @classmethod

@@ -16,7 +16,6 @@ from rheod.domain.notices import rfc3339
 from rheod.facts import as_json, gather_findings
 from rheod.machinery import Machinery
 from rheod.sellers import state_of
-from rheod.settings import missing_at_start
 from rheod.store import inbox, items, jobs, orders
 
 
@@ -44,7 +43,7 @@ async def gather_status(core: Core, machinery: Machinery) -> Mapping[str, object
             if pause.until > now
         ],
         "accounts": await _accounts(core),
-        "publishingWaitsFor": missing_at_start(core.settings),
+        "publishingWaitsFor": core.roll.missing(),
         "push": _push(core, machinery),
         "longestStallMs": machinery.watch.longest_ms,
         "findings": [as_json(one) for one in await gather_findings(core, machinery)],
@@ -65,6 +64,8 @@ async def _accounts(core: Core) -> list[dict[str, object]]:
                 "id": account.id,
                 "reference": account.reference or None,
                 "userId": None if account.seller is None else account.seller.user_id,
+                "tokenFrom": account.source,
+                "tokenEndsAt": None if account.ends_at is None else rfc3339(account.ends_at),
                 "state": state.state,
                 "reason": state.reason,
                 "until": None if state.until is None else rfc3339(state.until),

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, SecretStr, ValidationError
 
 from rheod.settings import (
     Settings,
@@ -71,7 +71,7 @@ def test_every_shape_can_come_from_the_environment(owner: Owner) -> None:
     assert settings.images.allow_http is True
     assert settings.tradera.defaults.vat == 25
     assert settings.tradera.daily_calls_per_method == {"orders": 7}
-    assert settings.accounts[0].user_token.get_secret_value() == "test-secret"
+    assert settings.accounts[0].user_token == SecretStr("test-secret")
 
 
 @pytest.mark.parametrize("key", [".".join(key) for key in LEAVES])

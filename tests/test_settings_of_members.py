@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from pydantic import SecretStr
 
 from rheod.settings import missing_at_start
 from tests.owning import Owner
@@ -43,12 +44,9 @@ def test_a_members_token_may_come_apart_from_its_block(owner: Owner) -> None:
     (owner.credentials / "accounts__m-1__user_token").write_text("test-credential\n")
     (owner.credentials / "accounts__å__user_token").write_text("test-of-8")
     first, second = owner.load().accounts
-    assert (first.user_token.get_secret_value(), second.user_token.get_secret_value()) == (
-        "test-credential",
-        "test-of-8",
-    )
+    assert (first.user_token, second.user_token) == (SecretStr("test-credential"), SecretStr("test-of-8"))
     first, _ = owner.load({"RHEOD_ACCOUNTS__M_1__USER_TOKEN": "test-variable"}).accounts
-    assert first.user_token.get_secret_value() == "test-variable"
+    assert first.user_token == SecretStr("test-variable")
 
 
 @pytest.mark.parametrize("references", [(), ("other",), ("m-1", "m_1")])

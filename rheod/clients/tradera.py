@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import aiohttp
 
@@ -198,6 +198,19 @@ class TraderaClient:
         """Whose token it is: the cheapest proof that it works."""
         call = Call(what="users/me", method="GET", path="/users/me", seller=seller)
         return self._read(call, words.read_member, await self._ask(call))
+
+    async def member(self, alias: str) -> Member | None:
+        """Who has this alias; None when nobody has."""
+        path = f"/users/by-alias/{quote(alias, safe='')}"
+        call = Call(what="users/by-alias", method="GET", path=path)
+        answer = await self._found(call)
+        return None if answer is None else self._read(call, words.read_member, answer)
+
+    async def token(self, user_id: int, secret: str) -> tuple[str, int | None]:
+        """The token of a seller who has logged in with this secret of ours, and when it ends (ms UTC)."""
+        body = {"userId": user_id, "secretKey": secret}
+        call = Call(what="auth/token", method="POST", path="/auth/token", body=body)
+        return self._read(call, words.read_token, await self._done(call))
 
     async def clock(self) -> int | None:
         """Tradera's time (ms UTC); None when the answer is no time."""

@@ -64,11 +64,22 @@ class TokenRefused(Permanent):
 
 @dataclass(frozen=True, slots=True)
 class Seller:
-    """Whose listings a call is about: the member's number and login token; `setting` is where the owner has it."""
+    """Whose listings a call is about: the member's number and login token; `setting` is where the owner has it.
+
+    None: from a login at Tradera.
+    """
 
     user_id: int
     token: str = field(repr=False)
-    setting: str = "tradera.user_token"
+    setting: str | None = "tradera.user_token"
+
+    @property
+    def remedy(self) -> str:
+        """What the owner does when Tradera refuses the token."""
+        check = "(and check tradera.app_id and tradera.app_key)"
+        if self.setting is None:
+            return f"log in again: `rheod tradera connect`, or the page Tradera {check}"
+        return f"log in again, set {self.setting} {check}, then restart rheod"
 
     @property
     def fingerprint(self) -> str:

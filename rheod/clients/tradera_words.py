@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from rheod.clients.tradera_json import (
+    WrongShapeError,
     entries_of,
     fields_of,
     flag,
@@ -191,6 +192,15 @@ def read_member(answer: Any) -> Member:
     return Member(
         user_id=whole(fields.get("id")) or identity(fields, "userId"), alias=text(fields.get("alias"))
     )
+
+
+def read_token(answer: Any) -> tuple[str, int | None]:
+    """A seller's token and when it ends (ms UTC; None when Tradera does not say)."""
+    fields = fields_of(answer, "auth/token")
+    token = text(fields.get("authToken"))
+    if not token:
+        raise WrongShapeError("it has no authToken")
+    return token, time_ms(fields.get("hardExpirationTime"))
 
 
 def read_clock(answer: Any) -> int | None:

@@ -17,6 +17,7 @@ from typing import Any
 
 from rheod import logs
 from rheod.api.admin import build_admin, start_admin
+from rheod.api.admin_connections import ConnectionCalls
 from rheod.api.parts import AdminParts
 from rheod.app import Life, api_parts, load_sign_in
 from rheod.assembly import Core, build_core
@@ -25,6 +26,7 @@ from rheod.commands.printing import note
 from rheod.domain.errors import Refused, RheodError
 from rheod.examination import Examiner
 from rheod.inspection import inspection_routes
+from rheod.machinery import seller_login
 from rheod.settings import Settings
 from rheod.store.database import Database
 
@@ -75,13 +77,15 @@ async def _answer(settings: Settings, question: Question) -> Any:
 
 async def _serve_one(core: Core, question: Question) -> Any:
     sign_in = await load_sign_in(core)
+    parts = api_parts(core, Life(ready=True))
+    connections = ConnectionCalls(connector=seller_login(core, client=None), api=parts)
     admin = build_admin(
         AdminParts(
-            api=api_parts(core, Life(ready=True)),
+            api=parts,
             status=_no_status,
             examine=lambda online: Examiner(core=core, machinery=None).report(online=online),
         ),
-        more=[*sign_in.admin_routes(), *inspection_routes(core)],
+        more=[*sign_in.admin_routes(), *inspection_routes(core), *connections.routes()],
     )
     with tempfile.TemporaryDirectory(prefix="rheod-") as private:
         path = Path(private, "admin.sock")

@@ -108,6 +108,7 @@ class Sandbox:
             "RHEOD_TRADERA__SITE_URL": self.tradera.site_url,
             "RHEOD_TRADERA__APP_ID": str(keys.app_id),
             "RHEOD_TRADERA__APP_KEY": keys.app_key,
+            "RHEOD_TRADERA__PUBLIC_KEY": keys.public_key,
             "RHEOD_TRADERA__USER_ID": str(user_id),
             "RHEOD_TRADERA__USER_TOKEN": token,
             "RHEOD_PUSH__QUEUE_URL": self.queue.url,

@@ -17,6 +17,7 @@ from rheod.sandbox.tradera_control import Control
 from rheod.sandbox.tradera_faults import Fault, error
 from rheod.sandbox.tradera_gate import Call, Conduct, Gate, Keys, Route
 from rheod.sandbox.tradera_listings import ListingDesk
+from rheod.sandbox.tradera_login import LoginPages
 from rheod.sandbox.tradera_market import Listing, Market
 from rheod.sandbox.tradera_orders import Order, OrderBook
 from rheod.sandbox.tradera_page import ItemPages
@@ -61,7 +62,8 @@ class TraderaSimulator:
         self.queue: PushQueue | None = None
         self.market = Market(now=now, rng=rng, processing_delay_ms=round(processing_delay_s * 1000))
         self.order_book = OrderBook(now=now, rng=rng)
-        self.reference = ReferenceDesk(now=now, keys=self.keys)
+        self.login = LoginPages(now=now, keys=self.keys, conduct=self.conduct)
+        self.reference = ReferenceDesk(now=now, keys=self.keys, logins=self.login.logins)
         self._now = now
         self._outgoing: deque[dict[str, Any]] = deque()
         desk = ListingDesk(
@@ -87,6 +89,7 @@ class TraderaSimulator:
         for route in routes:
             app.router.add_route(route.method, route.template, self._gate.guarded(route))
         ItemPages(now=self._now, market=self.market, shelf=desk.shelf).add_to(app)
+        self.login.add_to(app)
         Control(self).add_to(app)
         app.router.add_route("*", "/{tail:.*}", self._unknown)
         return app

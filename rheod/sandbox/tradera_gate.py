@@ -31,6 +31,7 @@ class Keys:
 
     app_id: int = 4321
     app_key: str = "test-app-key"
+    public_key: str = "test-public-key"
     sellers: Mapping[int, str] = field(default_factory=lambda: {300124: "test-user-token"})
 
 
@@ -39,12 +40,15 @@ class Conduct:
     """What may be changed while the simulator runs.
 
     `daily_calls` is the rolling 24 h limit (None = none); `restricted` holds sellers that may only make
-    plain auctions; `push_own_endings` pushes ItemClosedBySeller when the API ends an item.
+    plain auctions; `push_own_endings` pushes ItemClosedBySeller when the API ends an item. `accept_url` is where a
+    login returns to ("": it only says that it is done), `display_token` puts the token into that address.
     """
 
     daily_calls: int | None = None
     restricted: set[int] = field(default_factory=set)
     push_own_endings: bool = True
+    accept_url: str = ""
+    display_token: bool = False
 
 
 @dataclass(slots=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rheod.sandbox.tradera_categories import Spelling, category_tree
 from rheod.sandbox.tradera_gate import Route
+from rheod.sandbox.tradera_login import TOKEN_LIFE_MS
 from rheod.sandbox.tradera_rules import DeclinedError, bad_request
 from rheod.sandbox.tradera_views import from_iso, iso, order_json, transaction_json
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from rheod.sandbox.tradera_gate import Asked, Keys
     from rheod.sandbox.tradera_orders import OrderBook
 
-_TOKEN_LIFE_MS = 540 * 86_400_000  # about 18 months, the one figure seen (tradera-v4.md section 4)
 _FOREVER_MS = 253_402_300_799_000  # year 9999
 
 
@@ -97,10 +97,10 @@ def _window(asked: Asked, first: str, last: str) -> tuple[int, int]:
 class ReferenceDesk:
     """The handlers of the time, categories, users and the token; `spelling` picks the categories' field names."""
 
-    def __init__(self, *, now: Callable[[], int], keys: Keys) -> None:
+    def __init__(self, *, now: Callable[[], int], keys: Keys, logins: dict[str, int]) -> None:
         self._now = now
         self._keys = keys
-        self._fetched: set[str] = set()
+        self._logins = logins
         self.spelling: Spelling = "id"
 
     def routes(self) -> list[Route]:
@@ -137,14 +137,14 @@ class ReferenceDesk:
         raise DeclinedError(404, "NotFound", "The user was not found")
 
     def _token(self, asked: Asked) -> Any:
-        """Hand out the seller's token; a login's secret key is good for one fetch."""
+        """Hand out the token of a seller who has signed in; a login's secret key is good for one fetch."""
         secret, user_id = asked.body.get("secretKey") or "", asked.body.get("userId", 0)
         if not 32 <= len(secret) <= 255:
             raise bad_request("secretKey must be 32 to 255 characters")
-        if user_id not in self._keys.sellers or secret in self._fetched:
+        if self._logins.get(secret) != user_id:
             raise bad_request("There is no token for this user and secret key")
-        self._fetched.add(secret)
+        del self._logins[secret]
         return {
             "authToken": self._keys.sellers[user_id],
-            "hardExpirationTime": iso(self._now() + _TOKEN_LIFE_MS),
+            "hardExpirationTime": iso(self._now() + TOKEN_LIFE_MS),
         }

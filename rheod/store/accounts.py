@@ -30,11 +30,16 @@ def ensure(
     known = {
         row["reference"]: row["id"] for row in db.execute("SELECT reference, id FROM accounts").fetchall()
     }
-    db.executemany(
-        "INSERT OR REPLACE INTO members (member_id, account_id) VALUES (?, ?)",
-        [(member_id, known[reference]) for reference, member_id in members.items()],
-    )
+    for reference, member_id in members.items():
+        add_member(db, known[reference], member_id)
     return known
+
+
+def add_member(db: sqlite3.Connection, account_id: str, member_id: int) -> None:
+    """Whoever sells as this member at Tradera sells for this account."""
+    db.execute(
+        "INSERT OR REPLACE INTO members (member_id, account_id) VALUES (?, ?)", (member_id, account_id)
+    )
 
 
 def _add(db: sqlite3.Connection, reference: str, now: int) -> None:

@@ -6,6 +6,7 @@ Reads only, each by an index.
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -39,6 +40,25 @@ def in_doubt(db: sqlite3.Connection, *, limit: int) -> list[str]:
         (limit,),
     )
     return [row[0] for row in rows.fetchall()]
+
+
+def without_category(db: sqlite3.Connection, account_id: str, domains: Sequence[str]) -> dict[str, int]:
+    """How many items of these domains are to be listed and name no Tradera category, by domain."""
+    slots = ", ".join("?" * len(domains))
+    there = db.execute(
+        f"SELECT 1 FROM item_counts WHERE account_id = ? AND rheo_status = 'active' AND type = 'item' AND count > 0"
+        f" AND domain IN ({slots}) LIMIT 1",
+        (account_id, *domains),
+    ).fetchone()
+    if there is None:  # so that the usual case reads no item at all
+        return {}
+    rows = db.execute(
+        "SELECT domain, count(*) AS items FROM items WHERE account_id = ? AND rheo_status = 'active'"
+        f" AND removed_at IS NULL AND domain IN ({slots}) AND tradera_status IN ('pending_sync', 'sync_error')"
+        " AND json_extract(spec, '$.tradera.category_id') IS NULL GROUP BY domain",
+        (account_id, *domains),
+    )
+    return {row["domain"]: row["items"] for row in rows.fetchall()}
 
 
 def installed_at(db: sqlite3.Connection) -> int:

@@ -1,4 +1,4 @@
-"""Seals what must be readable again but worthless in a stolen database: the secrets that sign webhooks.
+"""Seals what must be readable again but worthless in a stolen database: secrets that sign webhooks, sellers' tokens.
 
 AES-256-GCM under a key from the settings (`storage.key`, best as a systemd credential) or from a file of mode 0600 beside
 the database, made at the first start. SQL sees it as the functions `seal` and `unseal`.
@@ -60,9 +60,10 @@ def check(db: sqlite3.Connection, *, folder: Path) -> None:
     """Raise RheodError with the fix when the stored secrets cannot be opened with this key."""
     try:
         db.execute("SELECT unseal(secret) FROM endpoints LIMIT 1").fetchall()
+        db.execute("SELECT unseal(token) FROM tokens LIMIT 1").fetchall()
     except sqlite3.OperationalError as error:
         raise RheodError(
-            f"The webhook secrets in {folder} were sealed with another key: put the old storage.key back, or the"
+            f"The secrets in {folder} were sealed with another key: put the old storage.key back, or the"
             f" {KEY_FILE} that belongs to this database"
         ) from error
 

@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING
 
 from rheod.api.guard import unlogged
 from rheod.web import styles
+from rheod.web.deliveries import DeliveriesPage
+from rheod.web.integration import IntegrationPage
 from rheod.web.items_page import ItemsPage
 from rheod.web.sales_page import SalesPage
 from rheod.web.signing_in import SigningIn
 from rheod.web.site import Site
 from rheod.web.today import TodayPage
+from rheod.web.tradera import TraderaPage
 
 if TYPE_CHECKING:
     from rheod.api.server import Route
@@ -34,4 +37,7 @@ class Dashboard:
             *TodayPage(parts=parts, site=site).routes(),
             *ItemsPage(parts=parts, site=site).routes(),
             *SalesPage(parts=parts, site=site).routes(),
+            *IntegrationPage(parts=parts, site=site).routes(),
+            *DeliveriesPage(parts=parts, site=site).routes(),
+            *TraderaPage(parts=parts, site=site).routes(),
         ]

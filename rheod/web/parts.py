@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rheod.api.parts import ApiParts
+    from rheod.catalog.connecting import Connector
     from rheod.catalog.outlook import Outlooks
+    from rheod.catalog.setup import Setups
     from rheod.catalog.stock import Stock
     from rheod.catalog.strange import StrangeMessages
     from rheod.domain.findings import Finding
@@ -22,7 +24,7 @@ class WebParts:
     """Everything the pages use.
 
     `findings` are what needs the owner; `status` gathers what `rheod status` shows; `accounts` maps references to ids ('' is the default account's);
-    `callers` says who stands behind a request.
+    `callers` says who stands behind a request; `connector` connects sellers; `setups` tell how an account sells.
     """
 
     api: ApiParts
@@ -36,3 +38,5 @@ class WebParts:
     status: Callable[[], Awaitable[Mapping[str, Any]]]
     accounts: Mapping[str, str]
     callers: Callers
+    connector: Connector
+    setups: Setups

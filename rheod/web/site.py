@@ -104,7 +104,7 @@ class Site:
         try:
             told = await handler(visit)
         except (Refused, Transient) as error:
-            return Told(_sentence(error), to=_back(visit.request))
+            return Told(_sentence(error), to=_back(visit.request), bad=True)
         origin = self._parts.callers.address(visit.request)
         await self._parts.audit.record(origin=origin, action=name, subject=told.subject, told=told.sentence)
         _log.info("owner's action", action=name, subject=told.subject)

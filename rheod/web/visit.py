@@ -45,13 +45,15 @@ class Told:
     """What came of an action: a sentence, shown on the page the visitor is sent to.
 
     `subject` names what it was done to, for the audit log. `shown_once` is a secret that the next page shows and then
-    forgets; it is never logged.
+    forgets; it is never logged. `detail` is what somebody answered, shown as it is and not logged; `bad`: it was not done.
     """
 
     sentence: str
     to: str
     subject: str = ""
     shown_once: str | None = None
+    detail: str = ""
+    bad: bool = False
 
 
 def form_token(cookie: str) -> str:

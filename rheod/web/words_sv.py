@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from rheod.web.words_integration import DELIVERIES, INTEGRATION
 from rheod.web.words_items import ITEMS
 from rheod.web.words_sales import SALES
+from rheod.web.words_tradera import TRADERA
 
 MONTHS_SV = ("jan", "feb", "mars", "apr", "maj", "juni", "juli", "aug", "sep", "okt", "nov", "dec")
 
@@ -144,4 +146,14 @@ FINDINGS = {
     ),
 }
 
-SWEDISH: dict[str, str] = {**FRAME, **SIGN_IN, **TODAY, **FINDINGS, **ITEMS, **SALES}
+SWEDISH: dict[str, str] = {
+    **FRAME,
+    **SIGN_IN,
+    **TODAY,
+    **FINDINGS,
+    **ITEMS,
+    **SALES,
+    **INTEGRATION,
+    **DELIVERIES,
+    **TRADERA,
+}

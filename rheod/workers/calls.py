@@ -315,10 +315,7 @@ class TraderaCalls:
             self.require(CallClass.ORDERS)
             await self._check(call)
         except TokenRefused:
-            reason = (
-                f"Tradera refuses the token of user {self.seller.user_id}: log in again, set {self.seller.setting}"
-                " (and check tradera.app_id and tradera.app_key), then restart rheod"
-            )
+            reason = f"Tradera refuses the token of user {self.seller.user_id}: {self.seller.remedy}"
             now = self._books.now()
             known = self._ledger.pause(self.account_id, None)
             same = known is not None and known.fingerprint == self.seller.fingerprint

@@ -148,6 +148,12 @@ class Lane:
         self._blocked = {each: until for each, until in self._blocked.items() if until > now}
         return list(self._blocked)
 
+    def wake(self) -> None:
+        """Something has changed that it waited for, such as a token: look again at all of its work now."""
+        self._blocked.clear()
+        self._quiet_until = 0
+        self._bell.set()
+
     def stop(self) -> None:
         """Claim nothing more; `run` returns when what runs has ended."""
         self._stopping = True

@@ -294,8 +294,10 @@ async def test_daily_calls_are_a_rolling_limit(clock: Clock) -> None:
 
 
 async def test_token_is_fetched_once_per_login(seller: Seller) -> None:
-    """The token of a known user is handed out once per secret key; me and by-alias name the same user."""
+    """The token of a user who signed in is handed out once per secret key; me and by-alias name the same user."""
     ask = {"userId": 300124, "secretKey": "5d0e3c1e-9a50-4c0d-9f67-1b7f7a2e8c11"}
+    assert (await seller.call("POST", "/auth/token", ask))[0] == 400
+    seller.simulator.login.logins[str(ask["secretKey"])] = 300124
     status, token = await seller.call("POST", "/auth/token", ask)
     assert (status, token["authToken"]) == (200, "test-user-token")
     assert (await seller.call("POST", "/auth/token", ask))[0] == 400

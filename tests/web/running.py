@@ -13,21 +13,52 @@ from typing import Any
 import aiohttp
 
 from rheod.api.server import build_app, start
+from rheod.catalog.connecting import Connection, Shown
 from rheod.catalog.items import Forecast
 from rheod.catalog.outlook import Outlooks
+from rheod.catalog.setup import Setups
 from rheod.catalog.stock import Stock
 from rheod.catalog.strange import StrangeMessages
 from rheod.catalog.unit import Books
+from rheod.domain.budget import Allowance
+from rheod.domain.errors import Refused
 from rheod.domain.findings import Finding
 from rheod.store.audit import Audit
 from rheod.store.database import Database
+from rheod.store.ledger import Ledger
 from rheod.store.sessions import Sessions
+from rheod.store.tokens import Token
 from rheod.web.callers import Callers
 from rheod.web.dashboard import Dashboard
 from rheod.web.parts import WebParts
 from tests.api.running import Clock, made_parts, opened_store
 
 PASSWORD = "test-password-123"
+
+
+class NoConnector:
+    """A rheod without credentials: nobody can be connected."""
+
+    async def connections(self) -> list[Connection]:
+        """Nobody."""
+        return []
+
+    async def begin(self, account_id: str) -> str:
+        """Refused."""
+        raise Refused("CONFLICT", f"no credentials for {account_id}")
+
+    async def address(self, account_id: str) -> str | None:
+        """None."""
+        await self.begin(account_id)
+        return None
+
+    async def finish(self, account_id: str, user: str = "") -> Token:
+        """Refused."""
+        raise Refused("CONFLICT", f"no credentials for {account_id} {user}")
+
+    async def accept(self, account_id: str, shown: Shown) -> Token:
+        """Refused."""
+        raise Refused("CONFLICT", f"no credentials for {account_id} {shown.user}")
 
 
 class Pages:
@@ -92,6 +123,14 @@ async def pages(folder: Path, **changes: Any) -> AsyncIterator[tuple[Pages, str]
             ad_url=lambda ad: f"https://tradera.example/item/{ad}",
             status=_status,
             accounts={"": api.default_account},
+            connector=NoConnector(),
+            setups=Setups(
+                books=books,
+                ledger=Ledger([], []),
+                allowance=Allowance(limit=100, reserve_share=0.2, reconcile_share=0.2),
+                categories={"books": 521},
+                defaults={"duration_days": 7},
+            ),
             callers=Callers(proxies=api.trusted_proxies, public_url=api.public_url),
         )
         dashboard = Dashboard(parts=parts)

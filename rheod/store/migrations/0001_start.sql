@@ -325,6 +325,23 @@ CREATE TABLE pauses (
   PRIMARY KEY (account_id, class)
 ) STRICT, WITHOUT ROWID;
 
+-- what a seller's login at Tradera has given us; a token in the settings comes before it
+CREATE TABLE tokens (
+  account_id TEXT PRIMARY KEY REFERENCES accounts (id),
+  user_id INTEGER NOT NULL,
+  token TEXT NOT NULL,                     -- sealed, as is the secret of a login
+  ends_at INTEGER,                         -- NULL: Tradera did not say
+  obtained_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- logins that were begun in a browser and have given no token yet
+CREATE TABLE logins (
+  account_id TEXT PRIMARY KEY REFERENCES accounts (id),
+  secret TEXT NOT NULL,
+  begun_at INTEGER NOT NULL,
+  tries INTEGER NOT NULL DEFAULT 0
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE api_keys (
   id TEXT PRIMARY KEY,
   account_id TEXT NOT NULL REFERENCES accounts (id),

@@ -1,0 +1,192 @@
+"""The page Tradera: connecting sellers, categories, defaults with a preview of an ad's text, the call budget, pauses."""
+
+from __future__ import annotations
+
+import html
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from rheod.catalog.connecting import Shown
+from rheod.clients.tradera_json import time_ms
+from rheod.domain.ad_text import MAX_DESCRIPTION, MAX_TITLE, ad_description, ad_title, whole_kronor
+from rheod.domain.errors import Refused
+from rheod.web.integration import of_account
+from rheod.web.site import HOME
+from rheod.web.visit import Page, Told
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+    from rheod.api.guard import Handler
+    from rheod.api.server import Route
+    from rheod.catalog.connecting import Connection
+    from rheod.catalog.setup import Setup
+    from rheod.store.tokens import Token
+    from rheod.web.parts import WebParts
+    from rheod.web.site import Site
+    from rheod.web.visit import Visit
+
+PAGE = f"{HOME}/tradera"
+RETURN = f"{PAGE}/return"
+BOUNCED = "here"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """An item's ad as Tradera will take it; `lines` is its description as read, `source` as sent."""
+
+    external_id: str
+    title: str
+    lines: list[str]
+    source: str
+    price_kr: int
+    category: int | None
+
+
+class TraderaPage:
+    """How the accounts sell at Tradera."""
+
+    def __init__(self, *, parts: WebParts, site: Site) -> None:
+        self._parts = parts
+        self._site = site
+        self._connector = parts.connector
+
+    def routes(self) -> list[Route]:
+        """The page, where Tradera's login returns to, and the actions."""
+        action = self._site.action
+        return [
+            ("GET", PAGE, self._site.page(self.show)),
+            ("GET", RETURN, self._bounced(self._site.page(self.show_return))),
+            ("POST", f"{PAGE}/connect", action(self.begin, name="begin login at Tradera")),
+            ("POST", f"{PAGE}/finish", action(self.finish, name="connect to Tradera")),
+            ("POST", f"{PAGE}/accept", action(self.accept, name="connect to Tradera")),
+        ]
+
+    async def show(self, visit: Visit) -> Page:
+        """Everything on one page."""
+        connections = await self._connector.connections()
+        names = {one.account_id: one.reference or visit.t("own") for one in connections}
+        item = visit.request.query.get("item", "").strip()
+        preview, missed = None, None
+        if item:
+            try:
+                preview = await self._preview(visit, item)
+            except Refused as error:
+                missed = str(error)
+        setup = await self._parts.setups.of_account(visit.account_id)
+        values: dict[str, Any] = {
+            "connections": [(one, await self._login_address(one)) for one in connections],
+            "setup": setup,
+            "names": names,
+            "kinds": _kinds(visit),
+            "pauses": _pauses(setup, names, visit),
+            "item": item,
+            "preview": preview,
+            "missed": missed,
+            "limits": (MAX_TITLE, MAX_DESCRIPTION),
+        }
+        return Page("tradera.html", values)
+
+    async def show_return(self, visit: Visit) -> Page:
+        """What Tradera said at the end of a login, to be taken with one press.
+
+        Not taken by itself: any site could send the owner here with a token of its own.
+        """
+        begun = [one for one in await self._connector.connections() if one.begun_at is not None]
+        begun.sort(key=lambda one: one.begun_at or 0, reverse=True)
+        query = visit.request.query
+        given = {name: query.get(name, "") for name in ("userId", "token", "exp")}
+        return Page("tradera_return.html", {"given": given, "begun": begun})
+
+    async def begin(self, visit: Visit) -> Told:
+        """Begin a login; the page then shows its address."""
+        account = self._account(visit)
+        await self._connector.begin(self._parts.accounts[account])
+        sentence = visit.t("Open Tradera's page below, sign in there, and come back.")
+        return Told(sentence, to=of_account(visit, PAGE), subject=account or "own")
+
+    async def finish(self, visit: Visit) -> Told:
+        """Fetch the token of a login that is done."""
+        account = self._account(visit)
+        token = await self._connector.finish(self._parts.accounts[account], visit.form.get("user", ""))
+        return self._connected(visit, account, token)
+
+    async def accept(self, visit: Visit) -> Told:
+        """Take what Tradera's return brought."""
+        account = self._account(visit)
+        shown = Shown(
+            user=visit.form.get("userId", ""),
+            token=visit.form.get("token", ""),
+            ends_at=time_ms(visit.form.get("exp", "")),
+        )
+        token = await self._connector.accept(self._parts.accounts[account], shown)
+        return self._connected(visit, account, token)
+
+    @staticmethod
+    def _connected(visit: Visit, account: str, token: Token) -> Told:
+        sentence = visit.t("Connected as Tradera user {user}.", user=token.user_id)
+        return Told(sentence, to=of_account(visit, PAGE), subject=account or "own")
+
+    def _account(self, visit: Visit) -> str:
+        """The account that a form is about."""
+        account = visit.form.get("account", "")
+        if account not in self._parts.accounts:
+            raise Refused("NOT_FOUND", "There is no such account")
+        return account
+
+    async def _login_address(self, one: Connection) -> str | None:
+        return await self._connector.address(one.account_id) if one.begun_at is not None else None
+
+    async def _preview(self, visit: Visit, external_id: str) -> Preview:
+        view = await self._parts.api.catalog.read_item(visit.account_id, external_id)
+        spec = view.item.spec
+        source = ad_description(spec)
+        wish = spec.tradera and spec.tradera.category_id
+        return Preview(
+            external_id=external_id,
+            title=ad_title(spec.title),
+            lines=[html.unescape(line) for line in source.split("<br>")],
+            source=source,
+            price_kr=whole_kronor(spec.price_ore or 100),
+            category=wish or self._parts.setups.category(spec.domain or "other"),
+        )
+
+    def _bounced(self, page: Handler) -> Handler:
+        """A browser sent here by Tradera's site brings no cookie (SameSite=Strict): it is sent on once by ourselves."""
+
+        async def handler(request: web.Request) -> web.StreamResponse:
+            if self._site.vouches(request) or BOUNCED in request.query:
+                return await page(request)
+            onward = request.rel_url.update_query({BOUNCED: "1"})
+            words = self._site.words(request)
+            return self._site.render(Page("onward.html", {"to": str(onward)}), words, {"path": request.path})
+
+        return handler
+
+
+def _kinds(visit: Visit) -> dict[str, str]:
+    """What calls are for, in words."""
+    return {
+        "end": visit.t("Ending ads"),
+        "orders": visit.t("Orders and logins"),
+        "ship": visit.t("Marking as shipped"),
+        "results": visit.t("Asking whether ads are up"),
+        "price": visit.t("Changing prices"),
+        "publish": visit.t("Publishing"),
+        "reconcile": visit.t("Looking for what was missed"),
+    }
+
+
+def _pauses(setup: Setup, names: dict[str, str], visit: Visit) -> list[tuple[str, int, str]]:
+    """What is paused, until when, and why."""
+    kinds = _kinds(visit)
+    return [
+        (
+            kinds[pause.call_class]
+            if pause.call_class
+            else f"{visit.t('Account')} {names[pause.account_id]}",
+            pause.until,
+            pause.reason,
+        )
+        for pause in setup.pauses
+    ]
