@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import product
 
 from rheod.domain.model import LaneName
+from rheod.store import jobs
 
 _RECEIVED = (
     "SELECT inbox.received_at FROM notices JOIN inbox"
@@ -30,15 +31,14 @@ class Queue:
 
 def queues(db: sqlite3.Connection) -> dict[LaneName, Queue]:
     """Every lane's queue."""
-    return {lane: _queue(db, lane) for lane in LaneName}
+    depths = jobs.depths(db)
+    return {lane: Queue(depths.get(lane, 0), _due_since(db, lane)) for lane in LaneName}
 
 
-def _queue(db: sqlite3.Connection, lane: LaneName) -> Queue:
-    count = db.execute("SELECT count(*) FROM jobs WHERE lane = ?", (lane,)).fetchone()[0]
-    due_since = db.execute(
-        "SELECT min(due_at) FROM jobs WHERE lane = ? AND state = 'due'", (lane,)
-    ).fetchone()[0]
-    return Queue(count, due_since)
+def _due_since(db: sqlite3.Connection, lane: LaneName) -> int | None:
+    row = db.execute("SELECT min(due_at) FROM jobs WHERE lane = ? AND state = 'due'", (lane,)).fetchone()
+    at: int | None = row[0]
+    return at
 
 
 def oldest_delivery_at(db: sqlite3.Connection) -> int | None:

@@ -213,12 +213,13 @@ def waiting_longer(db: sqlite3.Connection, job: Job) -> list[str]:
 
 def depths(db: sqlite3.Connection) -> dict[str, int]:
     """How many jobs each lane has."""
-    return {row[0]: row[1] for row in db.execute("SELECT lane, count(*) FROM jobs GROUP BY lane").fetchall()}
+    rows = db.execute("SELECT lane, sum(count) FROM job_counts GROUP BY lane HAVING sum(count) > 0")
+    return {row[0]: row[1] for row in rows.fetchall()}
 
 
 def publishings(db: sqlite3.Connection) -> dict[str, int]:
     """How many publishings each account has waiting, by account id."""
-    rows = db.execute(  # by the index that has the accounts in order: SQLite would take the rows one by one
-        "SELECT account_id, count(*) FROM jobs INDEXED BY jobs_publish WHERE kind = 'publish' GROUP BY account_id"
+    rows = db.execute(
+        "SELECT account_id, count FROM job_counts WHERE lane = 'tradera' AND kind = 'publish' AND count > 0"
     )
     return {row[0]: row[1] for row in rows.fetchall()}

@@ -95,6 +95,25 @@ async def test_who_holds_up_the_loop_is_seen() -> None:
         while time.monotonic() < end:
             pass
         await until(lambda: watch.longest_ms >= 249)
+    assert watch.lately_ms == watch.longest_ms
+
+
+class ForgetfulWatch(LoopWatch):
+    """Goes back two looks."""
+
+    LATELY = 2
+
+
+async def test_a_stall_of_long_ago_is_not_lately() -> None:
+    """The worst since the start stays; what is told to Prometheus passes."""
+    watch = ForgetfulWatch(every_s=0.01)
+    async with running(watch.run()):
+        await asyncio.sleep(0)  # it has begun
+        end = time.monotonic() + 0.3
+        while time.monotonic() < end:
+            pass
+        await until(lambda: watch.longest_ms >= 249)
+        await until(lambda: watch.lately_ms < watch.longest_ms)
 
 
 async def attempts(desk: Desk, *days_old: int) -> None:
