@@ -1,4 +1,4 @@
-"""The sums behind the owner's figures: read from kept counts and from indexes alone, never from whole tables."""
+"""The sums behind the owner's figures: kept as things change (triggers of the schema), never added up from all there is."""
 
 from __future__ import annotations
 
@@ -6,14 +6,9 @@ import sqlite3
 from dataclasses import dataclass
 
 INVENTORY = "SELECT domain, rheo_status, count FROM item_counts WHERE account_id = ? AND type = 'item'"
-MONTHS = (
-    "SELECT month, count(*) AS orders, sum(known_ore) AS ore,"
-    " sum(CASE WHEN paid_at IS NULL THEN known_ore ELSE 0 END) AS pending_ore FROM orders"
-    " WHERE account_id = ? AND month >= ? AND known_ore IS NOT NULL GROUP BY month"
-)
+MONTHS = "SELECT month, orders, ore, pending_ore FROM month_sums WHERE account_id = ? AND month >= ? AND orders > 0"
 DOMAINS = (
-    "SELECT domain, sum(quantity * unit_price_ore) AS ore FROM order_lines"
-    " WHERE account_id = ? AND month >= ? AND domain IS NOT NULL GROUP BY domain"
+    "SELECT domain, sum(ore) AS ore FROM domain_sums WHERE account_id = ? AND month >= ? GROUP BY domain"
 )
 
 

@@ -286,7 +286,6 @@ CREATE TABLE orders (
   received_at INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX orders_by_time ON orders (account_id, created_at, order_id);
-CREATE INDEX orders_by_month ON orders (account_id, month, paid_at, known_ore) WHERE known_ore IS NOT NULL;
 CREATE INDEX orders_to_ship ON orders (account_id, received_at) WHERE shipped_at IS NULL AND known_ore IS NOT NULL;
 CREATE INDEX orders_to_erase ON orders (received_at) WHERE erased_at IS NULL;
 
@@ -315,8 +314,56 @@ CREATE TABLE order_lines (
 CREATE INDEX order_lines_by_item ON order_lines (item_id) WHERE item_id IS NOT NULL;
 CREATE INDEX order_lines_by_ad ON order_lines (tradera_item_id);
 CREATE INDEX order_lines_unmatched ON order_lines (account_id, order_id) WHERE item_id IS NULL;
-CREATE INDEX order_lines_by_domain ON order_lines (account_id, domain, month, quantity, unit_price_ore)
-  WHERE domain IS NOT NULL;
+
+-- what the owner's figures are read from, kept by the triggers below: all orders of known items by Swedish month
+CREATE TABLE month_sums (
+  account_id TEXT NOT NULL,
+  month TEXT NOT NULL,
+  orders INTEGER NOT NULL CHECK (orders >= 0),
+  ore INTEGER NOT NULL,
+  pending_ore INTEGER NOT NULL,            -- of those not paid yet
+  PRIMARY KEY (account_id, month)
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER orders_summed_in AFTER INSERT ON orders WHEN NEW.known_ore IS NOT NULL
+BEGIN
+  INSERT INTO month_sums
+    VALUES (NEW.account_id, NEW.month, 1, NEW.known_ore, iif(NEW.paid_at IS NULL, NEW.known_ore, 0))
+    ON CONFLICT (account_id, month) DO UPDATE SET orders = orders + 1, ore = ore + excluded.ore,
+      pending_ore = pending_ore + excluded.pending_ore;
+END;
+CREATE TRIGGER orders_summed_anew AFTER UPDATE OF known_ore, paid_at ON orders
+BEGIN
+  UPDATE month_sums SET orders = orders - 1, ore = ore - OLD.known_ore,
+      pending_ore = pending_ore - iif(OLD.paid_at IS NULL, OLD.known_ore, 0)
+    WHERE OLD.known_ore IS NOT NULL AND account_id = OLD.account_id AND month = OLD.month;
+  INSERT INTO month_sums
+    SELECT NEW.account_id, NEW.month, 1, NEW.known_ore, iif(NEW.paid_at IS NULL, NEW.known_ore, 0)
+    WHERE NEW.known_ore IS NOT NULL
+    ON CONFLICT (account_id, month) DO UPDATE SET orders = orders + 1, ore = ore + excluded.ore,
+      pending_ore = pending_ore + excluded.pending_ore;
+END;
+
+-- the same by month and domain, line by line
+CREATE TABLE domain_sums (
+  account_id TEXT NOT NULL,
+  month TEXT NOT NULL,
+  domain TEXT NOT NULL,
+  ore INTEGER NOT NULL,
+  PRIMARY KEY (account_id, month, domain)
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER order_lines_summed_in AFTER INSERT ON order_lines WHEN NEW.domain IS NOT NULL
+BEGIN
+  INSERT INTO domain_sums VALUES (NEW.account_id, NEW.month, NEW.domain, NEW.quantity * NEW.unit_price_ore)
+    ON CONFLICT (account_id, month, domain) DO UPDATE SET ore = ore + excluded.ore;
+END;
+CREATE TRIGGER order_lines_summed_anew AFTER UPDATE OF domain, quantity, unit_price_ore ON order_lines
+BEGIN
+  UPDATE domain_sums SET ore = ore - OLD.quantity * OLD.unit_price_ore
+    WHERE OLD.domain IS NOT NULL AND account_id = OLD.account_id AND month = OLD.month AND domain = OLD.domain;
+  INSERT INTO domain_sums
+    SELECT NEW.account_id, NEW.month, NEW.domain, NEW.quantity * NEW.unit_price_ore WHERE NEW.domain IS NOT NULL
+    ON CONFLICT (account_id, month, domain) DO UPDATE SET ore = ore + excluded.ore;
+END;
 
 -- the ledger: one row for every Tradera call, written before the call is made
 CREATE TABLE calls (
