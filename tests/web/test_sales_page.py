@@ -57,7 +57,7 @@ async def test_a_wrong_parcel_is_refused(tmp_path: Path, order_id: str, fields: 
             "/dashboard/sales", f"/dashboard/sales/{order_id}/tracking", **fields
         )
         assert status == 303
-        assert 'class="told"' in (await one.pages.get("/dashboard/sales"))[1]
+        assert 'class="told bad"' in (await one.pages.get("/dashboard/sales"))[1]
         assert await rows(one.shop.database, "SELECT id FROM shipments") == []
 
 
