@@ -22,7 +22,7 @@ from rheod.api.admin_connections import ConnectionCalls
 from rheod.api.admin_password import PasswordCalls
 from rheod.api.front import Limits
 from rheod.api.parts import AdminParts, ApiParts, Rates
-from rheod.assembly import Core, build_core
+from rheod.assembly import Core, build_backups, build_core, open_gates
 from rheod.catalog.connecting import Connector
 from rheod.catalog.figures import Figures
 from rheod.catalog.ping import Pinger
@@ -122,6 +122,8 @@ async def _live(
                 api=parts,
                 status=lambda: gather_status(core, machinery),
                 examine=lambda online: Examiner(core=core, machinery=machinery).report(online=online),
+                backups=build_backups(core, stopping=parts.stopping),
+                compared=lambda: open_gates(core),
             ),
             more=[*sign_in.admin_routes(), *inspection_routes(core), *connections.routes()],
         )

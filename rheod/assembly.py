@@ -5,6 +5,7 @@ Part of the composition root; nothing here talks to a remote. The lanes are buil
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -13,6 +14,7 @@ from random import Random, SystemRandom
 
 import structlog
 
+from rheod.catalog.backups import Backups
 from rheod.catalog.batch import BatchPut
 from rheod.catalog.endpoints import Endpoints
 from rheod.catalog.feed import EventFeed
@@ -24,15 +26,16 @@ from rheod.catalog.setup import Setups
 from rheod.catalog.unit import Books
 from rheod.clock import SteadyClock
 from rheod.domain.budget import Allowance
-from rheod.domain.model import CallClass
+from rheod.domain.model import CallClass, JobKind, JobOrder, LaneName
 from rheod.domain.notices import new_secret
 from rheod.sellers import Roll, members
 from rheod.settings import Settings
-from rheod.store import accounts, timing, tokens
+from rheod.store import accounts, jobs, takeovers, timing, tokens
 from rheod.store.database import Database
 from rheod.store.keys import KeyRing
 from rheod.store.ledger import Ledger
 from rheod.workers.calls import Rules
+from rheod.workers.gate import Gate
 from rheod.workers.lane import Bells
 
 _log = structlog.get_logger(__name__)
@@ -50,6 +53,7 @@ class Core:
     ledger: Ledger
     rules: Rules
     accounts: dict[str, str]
+    gates: dict[str, Gate]
     roll: Roll
     catalog: Catalog
     inventory: Inventory
@@ -79,22 +83,20 @@ async def build_core(settings: Settings, database: Database) -> Core:
     """Everything that needs no remote; the writer must be running."""
     now, rng, bells = SteadyClock(), SystemRandom(), Bells()
     books = Books(database=database, now=now, rng=rng, ring=bells.ring)
-    ensure = partial(
-        accounts.ensure,
-        references=["", *(account.reference for account in settings.accounts)],
-        members=members(settings),
-    )
+    references = ["", *(account.reference for account in settings.accounts)]
+    ensure = partial(accounts.ensure, references=references, members=members(settings))
     if clamped := await database.write(partial(timing.clamp, now=now())):
         _log.warning("times that a wrong clock had written were set right", count=clamped)
     known = await database.write(partial(ensure, now=now()))
     ledger = await database.read(partial(Ledger.load, now=now()))
     everyone = await _roll(settings, database, known, ledger)
     rules = _rules(settings, everyone)
+    gates = await _gates(database, everyone, now(), round(settings.tradera.takeover_wait_s * 1000))
 
     def forecast(account_id: str) -> Forecast:
         ceiling = rules.allowance.ceiling(CallClass.PUBLISH)
         told = Forecast.of(ledger, account_id, now=now(), ceiling=ceiling, sellers=rules.sellers)
-        waits = everyone.of(account_id).waits_for or told.waits_for
+        waits = everyone.of(account_id).waits_for or gates[account_id].reason or told.waits_for
         return replace(told, waits_for=waits, site_url=settings.tradera.site_url)
 
     endpoints = Endpoints(books=books, new_secret=new_secret)
@@ -107,6 +109,7 @@ async def build_core(settings: Settings, database: Database) -> Core:
         ledger=ledger,
         rules=rules,
         accounts=known,
+        gates=gates,
         roll=everyone,
         inventory=Inventory(books=books, site_url=settings.tradera.site_url),
         batches=BatchPut(books=books),
@@ -124,6 +127,45 @@ async def build_core(settings: Settings, database: Database) -> Core:
         now=now,
         rng=rng,
         started_at=now(),
+    )
+
+
+async def _gates(database: Database, everyone: Roll, now: int, wait_ms: int) -> dict[str, Gate]:
+    """What every account has to wait for when this rheod begins from a copy of another's database; orders its look."""
+
+    def begin(db: sqlite3.Connection) -> dict[str, Gate]:
+        gates = {each.id: Gate(takeovers.begin(db, each.id, until=now + wait_ms)) for each in everyone}
+        for account_id, gate in gates.items():
+            if gate.takeover is not None:
+                look = JobOrder(lane=LaneName.TRADERA, kind=JobKind.TAKEOVER, subject=account_id)
+                jobs.order(db, look, jobs.Owner(account_id=account_id), now=now)
+        return gates
+
+    return await database.write(begin)
+
+
+async def open_gates(core: Core) -> int:
+    """The owner has compared the ads of those accounts of which Tradera told nothing: returns how many go on now."""
+    blind = [
+        account_id
+        for account_id, gate in core.gates.items()
+        if gate.takeover is not None and gate.takeover.blind
+    ]
+    for account_id in blind:
+        await core.database.write(partial(takeovers.finish, account_id=account_id))
+        core.gates[account_id].set(None)
+    core.bells.ring(LaneName.TRADERA)
+    return len(blind)
+
+
+def build_backups(core: Core, *, stopping: Callable[[], bool]) -> Backups:
+    """What copies the database while it is in use."""
+    return Backups(
+        database=core.database,
+        folder=core.settings.storage.path,
+        key_in_file=core.settings.storage.key is None,
+        now=core.now,
+        stopping=stopping,
     )
 
 

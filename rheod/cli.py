@@ -107,6 +107,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_orders(commands.group("orders", "see what was sold"))
     _add_webhooks(commands.group("webhooks", "where events go, and how that went"))
     _add_tradera(commands.group("tradera", "connect sellers by a login at Tradera"))
+    _add_backups(commands)
     commands.add("status", "what runs, what waits and until when", "rheod.commands.status:show", data=True)
     doctor = commands.add(
         "doctor", "look for what is wrong, each with its fix", "rheod.commands.doctor:examine", data=True
@@ -271,6 +272,36 @@ def _add_tradera(tradera: _Commands) -> None:
     )
     connect.add_argument("--finish", action="store_true", help="the login is done: take the token now")
     tradera.add("status", "who sells as whom, and for how long", "rheod.commands.tradera:status", data=True)
+
+
+def _add_backups(commands: _Commands) -> None:
+    backup = commands.add(
+        "backup", "put a verified copy away, while rheod runs", "rheod.commands.backup:backup", data=True
+    )
+    backup.add_argument(
+        "dest", metavar="DEST", help="the folder that holds the backups, each in one of its own"
+    )
+    backup.add_argument("--pictures", action="store_true", help="the pictures too, without taking room twice")
+    backup.add_argument(
+        "--keep", metavar="N", type=_several, default=14, help="how many backups stay (default 14)"
+    )
+    restore = commands.add(
+        "restore", "begin anew from a backup, with rheod stopped", "rheod.commands.restore:restore", data=True
+    )
+    what = restore.add_mutually_exclusive_group(required=True)
+    what.add_argument("source", metavar="SRC", nargs="?", help="one backup: a folder `rheod-<time>`")
+    what.add_argument(
+        "--compared",
+        action="store_true",
+        help="after one: the ads at Tradera are as rheod shows them, where Tradera did not tell",
+    )
+
+
+def _several(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError(text)
+    return number
 
 
 def _port(text: str) -> int:

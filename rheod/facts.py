@@ -13,13 +13,13 @@ from urllib.parse import urlsplit
 
 from rheod.assembly import Core
 from rheod.domain.budget import WINDOW_MS
-from rheod.domain.findings import AccountFacts, EndpointFacts, Facts, Finding, findings
+from rheod.domain.findings import AccountFacts, EndpointFacts, Facts, Finding, TakeoverFacts, findings
 from rheod.domain.model import CallClass
 from rheod.machinery import Machinery
 from rheod.sellers import state_of
-from rheod.store import inbox, jobs, marks, orders, overview
+from rheod.store import copies, inbox, jobs, marks, orders, overview, takeovers
 
-BACKUP_MARK = "last_good_backup_at"
+BACKUP_MARK = copies.GOOD_MARK
 CHEAPEST_PUBLISH = 4
 """Calls of an ad with one picture: create, image, commit and the question for its result."""
 
@@ -60,6 +60,7 @@ async def gather_facts(core: Core, machinery: Machinery | None) -> Facts:
         quarantined=stored.quarantined,
         unmatched=stored.unmatched,
         in_doubt=stored.in_doubt,
+        takeovers=await core.database.read(lambda db: _takeovers(core, db, now)),
         backup_due_at=(stored.backup_at or stored.installed_at) + tired_ms,
         free_bytes=await asyncio.to_thread(_free_bytes, core.settings.storage.path),
         least_free_bytes=core.settings.storage.least_free_bytes,
@@ -103,6 +104,24 @@ def _accounts(core: Core, now: int) -> tuple[AccountFacts, ...]:
         found.append(
             AccountFacts(reference=account.reference, token_ends_at=account.ends_at, refused_since=refused)
         )
+    return tuple(found)
+
+
+def _takeovers(core: Core, db: sqlite3.Connection, now: int) -> tuple[TakeoverFacts, ...]:
+    """The accounts that have something to tell of a restore."""
+    found = []
+    for account in core.roll:
+        state, strangers = takeovers.find(db, account.id), takeovers.strangers(db, account.id)
+        ads = strangers.ads if strangers.until > now else ()
+        if account.seller is not None and (state is not None or ads):
+            found.append(
+                TakeoverFacts(
+                    reference=account.reference,
+                    under_way=state is not None,
+                    blind=state is not None and state.blind,
+                    strangers=ads,
+                )
+            )
     return tuple(found)
 
 

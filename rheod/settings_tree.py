@@ -160,6 +160,7 @@ class Tradera(Section):
     request_timeout_s: float = Field(default=60, ge=1, le=300)
     result_delays_s: tuple[Delay, ...] = Field(default=(10, 10, 20, 40, 80, 160, 600), min_length=1)
     image_in_doubt: Literal["resend", "recreate"] = "resend"
+    takeover_wait_s: float = Field(default=3_600, ge=0, le=7 * _DAY_S)
     doubt_limit_s: float = Field(default=_DAY_S, ge=600, le=30 * _DAY_S)
     defaults: TraderaDefaults = TraderaDefaults()
 

@@ -69,6 +69,7 @@ async def _accounts(core: Core) -> list[dict[str, object]]:
                 "state": state.state,
                 "reason": state.reason,
                 "until": None if state.until is None else rfc3339(state.until),
+                "takeoverUnderWay": core.gates[account.id].takeover is not None,
                 "publishingsWaiting": publishings.get(account.id, 0),
                 "salesWaiting": sales.get(account.id, 0),
                 "callsUsed": len(core.ledger.times(now=now, account_id=account.id)),

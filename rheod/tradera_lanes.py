@@ -22,6 +22,7 @@ from rheod.workers.meters import Meters
 from rheod.workers.order_reader import OrderReader, ReconcileOptions
 from rheod.workers.publisher import Publisher, PublishOptions
 from rheod.workers.shipper import Shipper
+from rheod.workers.takeover import TakeoverReader
 from rheod.workers.tradera_desk import TraderaDesk
 
 
@@ -53,6 +54,7 @@ class TraderaLanes:
             seller=account.seller,
             account_id=account.id,
         )
+        calls.gate = self._core.gates[account.id]
         lane = _lane(self._core, self._meters, calls, f"tradera:{account.seller.user_id}")
         self._lanes[account.id] = lane, calls
         self._add(lane)
@@ -73,7 +75,6 @@ def _lane(core: Core, meters: Meters, calls: TraderaCalls, name: str) -> Lane:
         allowance=core.rules.allowance,
     )
     desk = TraderaDesk(
-        calls=calls,
         publisher=publisher,
         asker=Asker(books=core.books, calls=calls, publisher=publisher, options=asking, meters=meters),
         keeper=AdKeeper(books=core.books, calls=calls, defaults=options.defaults),
@@ -85,11 +86,12 @@ def _lane(core: Core, meters: Meters, calls: TraderaCalls, name: str) -> Lane:
             meters=meters,
         ),
         shipper=Shipper(books=core.books, calls=calls),
+        takeover=TakeoverReader(books=core.books, calls=calls, sellers=core.sellers),
     )
     return Lane(
         name=name,
         books=core.books,
-        pick=ByUrgency(calls.account_id),
+        pick=ByUrgency(calls.account_id, calls.gate),
         bell=core.bells.new(LaneName.TRADERA),
         work=desk.work,
         concurrency=1,

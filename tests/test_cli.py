@@ -85,6 +85,8 @@ def place(tmp_path: Path) -> dict[str, str]:
         "webhooks deliveries --endpoint ID --event item.sold --status failed --before 5 --limit 9",
         "webhooks replay EVENT --endpoint ID",
         "webhooks replay --since 2026-05-26T10:00:00Z",
+        "backup DEST --pictures --keep 3",
+        "restore --compared",
         "status --json",
         "version",
     ],

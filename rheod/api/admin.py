@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 import rheod
-from rheod.api import events, webhooks, wire
+from rheod.api import admin_backups, events, webhooks, wire
 from rheod.api.answers import answer
 from rheod.api.bodies import BODY_BYTES, read_optional_json
 from rheod.api.external_id import read_external_id
@@ -183,6 +183,7 @@ def build_admin(parts: AdminParts, *, more: Sequence[Route] = ()) -> web.Applica
             ("GET", "/version", calls.version),
             *calls.shared_routes(),
             *more,
+            *admin_backups.routes(parts),
         ],
     )
     app.on_response_prepare.append(name_server)

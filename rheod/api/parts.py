@@ -15,6 +15,7 @@ from aiohttp import web
 
 if TYPE_CHECKING:
     from rheod.api.wire import UrlCheck
+    from rheod.catalog.backups import Backups
     from rheod.catalog.batch import BatchPut
     from rheod.catalog.endpoints import Endpoints
     from rheod.catalog.feed import EventFeed
@@ -116,11 +117,15 @@ class AdminParts:
     """What the admin socket adds.
 
     `status` gathers what `rheod status` shows, `examine` what `rheod doctor` asks; with True it may call Tradera.
+    `backups` copies the database; `compared` notes that the owner has compared the ads at Tradera after a restore and
+    tells for how many accounts that counts.
     """
 
     api: ApiParts
     status: Callable[[], Awaitable[Mapping[str, object]]]
     examine: Callable[[bool], Awaitable[Mapping[str, object]]] = unexamined
+    backups: Backups | None = None
+    compared: Callable[[], Awaitable[int]] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,6 +25,7 @@ from rheod.domain.model import (
     Order,
     OrderLine,
     RheoStatus,
+    read_reference,
 )
 from rheod.store import inbox, items, orders
 from rheod.store.jobs import Owner
@@ -206,9 +207,9 @@ def _listing_of(unit: UnitOfWork, account_id: str, line: OrderLine) -> Listing |
     if found is not None:
         return found
     for reference in line.own_references:
-        parts = reference.split(":")
-        if len(parts) == 3 and parts[0] == "rheod" and parts[2].isdecimal() and len(parts[2]) < 10:
-            return items.listing_of_reference(unit.db, account_id, parts[1], int(parts[2]))
+        named = read_reference(reference)
+        if named is not None:
+            return items.listing_of_reference(unit.db, account_id, *named)
     return None
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from rheod.commands import WRONG_USAGE, CommandFailed
 
-_TIMEOUT_S = 30.0
+TIMEOUT_S = 30.0
 
 
 class NotRunning(CommandFailed):
@@ -30,25 +30,31 @@ class NotRunning(CommandFailed):
 class _UnixConnection(http.client.HTTPConnection):
     """An HTTP connection to a path instead of a host."""
 
-    def __init__(self, path: Path) -> None:
-        super().__init__("rheod", timeout=_TIMEOUT_S)
+    def __init__(self, path: Path, timeout_s: float) -> None:
+        super().__init__("rheod", timeout=timeout_s)
         self._path = path
 
     def connect(self) -> None:
         """Open the socket; http.client calls this."""
         self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(_TIMEOUT_S)
+        self.sock.settimeout(self.timeout)
         self.sock.connect(str(self._path))
 
 
 def ask_socket(
-    path: Path, method: str, target: str, body: dict[str, Any] | None = None, *, account: str | None = None
+    path: Path,
+    method: str,
+    target: str,
+    body: dict[str, Any] | None = None,
+    *,
+    account: str | None = None,
+    timeout_s: float = TIMEOUT_S,
 ) -> Any:
     """The answer's JSON, None when it has none; `account` is the reference of a member it is about.
 
     Raises NotRunning, or CommandFailed with the daemon's sentence.
     """
-    connection = _UnixConnection(path)
+    connection = _UnixConnection(path, timeout_s)
     headers = {"Content-Type": b"application/json"}
     if account is not None:
         headers["x-partner-account"] = _header_value(account)
@@ -63,7 +69,7 @@ def ask_socket(
             f"You may not open {path}: run this as root (sudo) or as rheod's own user"
         ) from error
     except TimeoutError as error:
-        raise CommandFailed(f"rheod did not answer within {_TIMEOUT_S:g} s: see its log") from error
+        raise CommandFailed(f"rheod did not answer within {timeout_s:g} s: see its log") from error
     except (OSError, http.client.HTTPException) as error:
         raise CommandFailed(
             f"rheod broke off at {path}: {str(error) or type(error).__name__}; see its log"

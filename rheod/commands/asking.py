@@ -11,33 +11,49 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rheod.commands import WRONG_USAGE, CommandFailed
-from rheod.commands.admin_socket import NotRunning, ask_socket
+from rheod.commands.admin_socket import TIMEOUT_S, NotRunning, ask_socket
 from rheod.commands.socket_place import DEFAULT_FILE, InDoubtError, find_admin_socket
 
 if TYPE_CHECKING:
     from rheod.settings import Settings
 
 
-def ask(arguments: Namespace, method: str, target: str, body: dict[str, Any] | None = None) -> Any:
+def ask(
+    arguments: Namespace,
+    method: str,
+    target: str,
+    body: dict[str, Any] | None = None,
+    *,
+    timeout_s: float = TIMEOUT_S,
+) -> Any:
     """The answer's JSON, from the daemon or from the file. Raises CommandFailed."""
     try:
-        return ask_daemon(arguments, method, target, body)
+        return ask_daemon(arguments, method, target, body, timeout_s=timeout_s)
     except NotRunning as absent:
         from rheod.commands.without_daemon import ask_file  # noqa: PLC0415 - the whole daemon's imports
 
         account = _account(arguments)
         return ask_file(
-            load(arguments), lambda path: ask_socket(path, method, target, body, account=account), absent.path
+            load(arguments),
+            lambda path: ask_socket(path, method, target, body, account=account, timeout_s=timeout_s),
+            absent.path,
         )
 
 
-def ask_daemon(arguments: Namespace, method: str, target: str, body: dict[str, Any] | None = None) -> Any:
+def ask_daemon(
+    arguments: Namespace,
+    method: str,
+    target: str,
+    body: dict[str, Any] | None = None,
+    *,
+    timeout_s: float = TIMEOUT_S,
+) -> Any:
     """The running daemon's answer. Raises NotRunning or CommandFailed."""
     try:
         path = find_admin_socket(config_file=_config_file(arguments), environ=os.environ)
     except InDoubtError:
         path = load(arguments).admin_socket
-    return ask_socket(path, method, target, body, account=_account(arguments))
+    return ask_socket(path, method, target, body, account=_account(arguments), timeout_s=timeout_s)
 
 
 def load(arguments: Namespace) -> Settings:

@@ -20,7 +20,7 @@ from rheod.api.admin import build_admin, start_admin
 from rheod.api.admin_connections import ConnectionCalls
 from rheod.api.parts import AdminParts
 from rheod.app import Life, api_parts, load_sign_in
-from rheod.assembly import Core, build_core
+from rheod.assembly import Core, build_backups, build_core, open_gates
 from rheod.commands import CommandFailed
 from rheod.commands.printing import note
 from rheod.domain.errors import Refused, RheodError
@@ -84,6 +84,8 @@ async def _serve_one(core: Core, question: Question) -> Any:
             api=parts,
             status=_no_status,
             examine=lambda online: Examiner(core=core, machinery=None).report(online=online),
+            backups=build_backups(core, stopping=lambda: False),
+            compared=lambda: open_gates(core),
         ),
         more=[*sign_in.admin_routes(), *inspection_routes(core), *connections.routes()],
     )

@@ -15,8 +15,11 @@ WINDOW_MS = 24 * 3600 * 1000
 PROBE_MS = 3600 * 1000
 """After a 429 a class is tried again at most once an hour."""
 
-RESERVED_FOR = frozenset({CallClass.END, CallClass.ORDERS, CallClass.SHIP})
-"""Only these may use the reserved share: a publishing burst must never block a withdrawal, a sale or its parcel."""
+RESERVED_FOR = frozenset({CallClass.TAKEOVER, CallClass.END, CallClass.ORDERS, CallClass.SHIP})
+"""Only these may use the reserved share: a publishing burst must never block a withdrawal, a sale or its parcel.
+
+A takeover finds sales too, and all else waits for it.
+"""
 
 
 SHARED = (RESERVED_FOR, frozenset({CallClass.RESULTS, CallClass.PRICE, CallClass.PUBLISH}))

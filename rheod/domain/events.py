@@ -37,6 +37,24 @@ class WentLive:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TakenOver:
+    """After a restore an ad of the item was found at Tradera that this rheod had not made, or not yet: it is this listing.
+
+    `listing` is how it stands now: live.
+    """
+
+    listing: Listing
+    ad_url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Superseded:
+    """After a restore a newer ad of the item was found at Tradera: this listing had been closed before it."""
+
+    at: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PublishFailed:
     """The listing will not become visible: refused by Tradera or impossible here."""
 
@@ -120,6 +138,8 @@ Event = (
     PicturesSettled
     | PublishOrdered
     | WentLive
+    | TakenOver
+    | Superseded
     | PublishFailed
     | PublishInDoubt
     | TokenRefused

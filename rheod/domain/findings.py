@@ -78,6 +78,16 @@ class EndpointFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TakeoverFacts:
+    """An account after a restore: `under_way` until its last look at Tradera; the ads of items it does not know."""
+
+    reference: str
+    under_way: bool = True
+    blind: bool = False
+    strangers: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """What is looked at, at one moment `now`. Times in ms UTC; None is unknown or never.
 
@@ -98,6 +108,7 @@ class Facts:
     unmatched: int = 0
     in_doubt: tuple[str, ...] = ()
     unmapped: tuple[str, ...] = ()
+    takeovers: tuple[TakeoverFacts, ...] = ()
     backup_due_at: int | None = None
     free_bytes: int | None = None
     least_free_bytes: int = 0
@@ -111,6 +122,7 @@ def findings(facts: Facts) -> list[Finding]:
         *_of_endpoints(facts),
         *_of_sales(facts),
         *_of_publishing(facts),
+        *_of_takeovers(facts),
         *_of_store(facts),
     ]
     return sorted(found, key=lambda one: one.mood is not Mood.BAD)
@@ -233,6 +245,41 @@ def _of_publishing(facts: Facts) -> Iterator[Finding]:
             values={"domains": ", ".join(facts.unmapped)},
             alerts=False,
         )
+
+
+def _of_takeovers(facts: Facts) -> Iterator[Finding]:
+    for one in facts.takeovers:
+        values: dict[str, str | int] = {"account": one.reference or "own"}
+        if one.blind:
+            yield Finding(
+                code="restore.blind",
+                subject=one.reference,
+                mood=Mood.BAD,
+                text="After the restore Tradera does not tell which ads of account {account} are rheod's: nothing of it"
+                " is published",
+                fix="Compare your ads at Tradera with `rheod items list`, then `rheod restore --compared`",
+                values=values,
+            )
+        elif one.under_way:
+            yield Finding(
+                code="restore.looks",
+                subject=one.reference,
+                mood=Mood.BUSY,
+                text="After the restore rheod first looks at what account {account} has at Tradera: nothing of it is"
+                " published until then",
+                fix="Wait: it goes on by itself, after tradera.takeover_wait_s (an hour) at the latest if calls are left",
+                values=values,
+                alerts=False,
+            )
+        if one.strangers:
+            yield Finding(
+                code="restore.strangers",
+                subject=one.reference,
+                mood=Mood.BUSY,
+                text="{n} ads at Tradera are of items that the restored backup does not know: {ads}",
+                fix="End them in My Tradera before the same things are sent again, or they are up twice",
+                values={"n": len(one.strangers), "ads": ", ".join(map(str, one.strangers[:5]))},
+            )
 
 
 def _of_store(facts: Facts) -> Iterator[Finding]:

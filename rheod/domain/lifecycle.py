@@ -25,7 +25,9 @@ from rheod.domain.events import (
     Removal,
     Repriced,
     Sold,
+    Superseded,
     SyncRefused,
+    TakenOver,
     TokenRefused,
     WentLive,
 )
@@ -186,6 +188,21 @@ def _went_live(item: Item, listing: Listing | None, event: WentLive) -> Change:
         jobs=jobs,
         notices=(notice,),
     )
+
+
+def _taken_over(item: Item, _: Listing | None, event: TakenOver) -> Change:
+    """Up, or it was: its end or sale is found as for any other; its price stays, for the one known here may be older."""
+    data = {"traderaAdId": str(event.listing.tradera_item_id), "traderaAdUrl": event.ad_url}
+    notice = Notice(type=EventType.LISTING_CREATED, data=data, once=f"listing.created:{event.listing.id}")
+    up = replace(moved(moved(item, Move.PUBLISH_ORDERED), Move.WENT_LIVE), last_error=None)
+    return Change(item=up, listing=event.listing, notices=(notice,))
+
+
+def _superseded(item: Item, listing: Listing | None, event: Superseded) -> Change:
+    if listing is None or not listing.state.is_open:
+        return Change(item=item, listing=listing)
+    state = ListingState.ENDED if listing.state.may_be_live else ListingState.WITHDRAWN
+    return Change(item=item, listing=replace(listing, state=state, closed_at=event.at, ask_at=None))
 
 
 def _publish_failed(item: Item, listing: Listing | None, event: PublishFailed) -> Change:
@@ -360,6 +377,8 @@ _RULES: Mapping[type, Callable[..., Change]] = {
     PicturesSettled: _pictures_settled,
     PublishOrdered: _publish_ordered,
     WentLive: _went_live,
+    TakenOver: _taken_over,
+    Superseded: _superseded,
     PublishFailed: _publish_failed,
     PublishInDoubt: _publish_in_doubt,
     TokenRefused: _token_refused,

@@ -114,6 +114,7 @@ class JobKind(StrEnum):
     RESULTS = "results"  # account id: asks for all waiting listings in one call
     ORDERS = "orders"  # account id: looks up all orders in the inbox in one call
     RECONCILE = "reconcile"  # account id
+    TAKEOVER = "takeover"  # account id: finds the ads made since the backup that rheod began from
     SHIP = "ship"  # order id: marks it as shipped
     CLOSE = "close"  # inbox id of an ItemClosed
     DELIVER = "deliver"  # "<notice seq>:<endpoint id>"
@@ -122,6 +123,7 @@ class JobKind(StrEnum):
 class CallClass(StrEnum):
     """What a Tradera call is for; declared from the most to the least urgent."""
 
+    TAKEOVER = "takeover"
     END = "end"
     ORDERS = "orders"
     SHIP = "ship"
@@ -251,6 +253,14 @@ class Listing:
     def own_reference(self) -> str:
         """What names this publishing at Tradera: our item id and the generation (at most 60 characters)."""
         return f"rheod:{self.item_id}:{self.generation}"
+
+
+def read_reference(text: str) -> tuple[str, int] | None:
+    """The item id and generation that an own reference names, None when it is not one of rheod's."""
+    parts = text.split(":")
+    if len(parts) == 3 and parts[0] == "rheod" and parts[2].isdecimal() and len(parts[2]) < 10:
+        return parts[1], int(parts[2])
+    return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

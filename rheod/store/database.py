@@ -21,7 +21,7 @@ import structlog
 
 from rheod.domain.crash import crashpoint
 from rheod.domain.errors import RheodError, StoreUnavailable
-from rheod.store import vault
+from rheod.store import placing, vault
 from rheod.store.ground import Files, refuse_network, take_lock
 from rheod.store.migrations import migrate
 from rheod.store.pragmas import prepare
@@ -83,6 +83,7 @@ class Database:
         opened: list[_Connection] = []
         try:
             refuse_network(folder)
+            placing.finish(folder)
             attach = Vault.of(folder, key).attach
             writer = await _connect(file, read_only=False, opened=opened)
             await writer.run(_check)
@@ -189,6 +190,13 @@ class Database:
     def file_bytes(self) -> int:
         """The size of the database without its log."""
         return self._files.file_bytes
+
+    async def shorten_log(self) -> None:
+        """Empty the write-ahead log, between two transactions; it stays as it is while somebody reads for long."""
+        try:
+            await self._writer.run(lambda db: db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone())
+        except (sqlite3.Error, ValueError) as error:
+            _log.warning("the write-ahead log could not be shortened", reason=str(error))
 
     def stop(self) -> None:
         """Take no more transactions; `run` returns when those that wait are done."""

@@ -108,6 +108,12 @@ def by_id(db: sqlite3.Connection, item_id: str) -> Item:
     return item_of(db.execute("SELECT * FROM items WHERE id = ?", (item_id,)).fetchone())
 
 
+def find_by_id(db: sqlite3.Connection, account_id: str, item_id: str) -> Item | None:
+    """The account's item of this id, removed or not."""
+    row = db.execute("SELECT * FROM items WHERE id = ? AND account_id = ?", (item_id, account_id)).fetchone()
+    return row and item_of(row)
+
+
 def is_removed(db: sqlite3.Connection, item_id: str) -> bool:
     """Whether the owner has deleted the item."""
     row = db.execute("SELECT removed_at FROM items WHERE id = ?", (item_id,)).fetchone()
@@ -223,6 +229,12 @@ def listing_of_ad(db: sqlite3.Connection, account_id: str, tradera_item_id: int)
     row = db.execute(
         "SELECT * FROM listings WHERE tradera_item_id = ? AND account_id = ?", (tradera_item_id, account_id)
     ).fetchone()
+    return row and _listing_of(row)
+
+
+def listing_of_number(db: sqlite3.Connection, tradera_item_id: int) -> Listing | None:
+    """The listing that has this ad, whosever it is."""
+    row = db.execute("SELECT * FROM listings WHERE tradera_item_id = ?", (tradera_item_id,)).fetchone()
     return row and _listing_of(row)
 
 

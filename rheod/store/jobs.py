@@ -15,6 +15,7 @@ CLASSES = tuple(CallClass)
 """The classes of Tradera calls by rank: the place of a class is the rank of its jobs."""
 
 CLASS_OF: Mapping[JobKind, CallClass] = {
+    JobKind.TAKEOVER: CallClass.TAKEOVER,
     JobKind.END: CallClass.END,
     JobKind.ORDERS: CallClass.ORDERS,
     JobKind.SHIP: CallClass.SHIP,

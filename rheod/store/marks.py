@@ -14,3 +14,8 @@ def get(db: sqlite3.Connection, name: str) -> str | None:
 def put(db: sqlite3.Connection, name: str, value: str) -> None:
     """Set the mark."""
     db.execute("INSERT OR REPLACE INTO marks (name, value) VALUES (?, ?)", (name, value))
+
+
+def drop(db: sqlite3.Connection, name: str) -> None:
+    """Forget the mark."""
+    db.execute("DELETE FROM marks WHERE name = ?", (name,))

@@ -132,6 +132,27 @@ FINDINGS = {
     "Set it under [tradera.defaults.category_id], or send tradera.categoryId with the item": (
         "Sätt den under [tradera.defaults.category_id], eller skicka tradera.categoryId med artikeln"
     ),
+    "After the restore Tradera does not tell which ads of account {account} are rheod's: nothing of it is published": (
+        "Efter återställningen säger Tradera inte vilka annonser på kontot {account} som är rheods: inget publiceras där"
+    ),
+    "Compare your ads at Tradera with `rheod items list`, then `rheod restore --compared`": (
+        "Jämför dina annonser hos Tradera med `rheod items list`, kör sedan `rheod restore --compared`"
+    ),
+    (
+        "After the restore rheod first looks at what account {account} has at Tradera: nothing of it is published"
+        " until then"
+    ): (
+        "Efter återställningen ser rheod först efter vad kontot {account} har hos Tradera: inget publiceras där innan dess"
+    ),
+    "Wait: it goes on by itself, after tradera.takeover_wait_s (an hour) at the latest if calls are left": (
+        "Vänta: det går vidare av sig självt, senast efter tradera.takeover_wait_s (en timme) om det finns anrop kvar"
+    ),
+    "{n} ads at Tradera are of items that the restored backup does not know: {ads}": (
+        "{n} annonser hos Tradera gäller artiklar som den återställda kopian inte känner till: {ads}"
+    ),
+    "End them in My Tradera before the same things are sent again, or they are up twice": (
+        "Avsluta dem i Mitt Tradera innan samma saker skickas igen, annars ligger de uppe två gånger"
+    ),
     "There is no fresh backup": "Det finns ingen färsk säkerhetskopia",
     "Run `rheod backup DEST`, and let the timer do it daily: `systemctl enable --now rheod-backup.timer`": (
         "Kör `rheod backup DEST`, och låt timern göra det dagligen: `systemctl enable --now rheod-backup.timer`"

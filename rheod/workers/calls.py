@@ -24,6 +24,7 @@ from rheod.domain.errors import Permanent, RheodError, Transient, Unanswered
 from rheod.domain.model import CallClass
 from rheod.store import ledger
 from rheod.store.ledger import Call, Ledger, Pause, Spent
+from rheod.workers.gate import Gate
 from rheod.workers.turns import Turns
 
 T = TypeVar("T")
@@ -123,6 +124,8 @@ class TraderaCalls:
         self.client = client
         self.seller = seller
         self.account_id = account_id
+        self.gate = Gate()
+        """What waits after a restore: set once more before the first call where a takeover stands."""
         self.answers_heard = 0
         """How many calls Tradera has answered, refusals included: what ends an outage."""
         self._books = books
@@ -185,6 +188,8 @@ class TraderaCalls:
         require_possible(self._rules, call_class, cost=cost, operations=operations)
 
     def _require_no_pause(self, call_class: CallClass, now: int) -> None:
+        if call_class in self.gate.closed:
+            raise NotNow(self.gate.reason or "", call_class=call_class, until=now + _TURN_MS)
         for key in ((self.account_id, None), ("", call_class)):
             pause = self._ledger.pause(*key)
             if pause is not None and pause.holds_for(self.seller.fingerprint, now=now):

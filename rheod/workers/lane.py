@@ -21,6 +21,7 @@ from rheod.domain.errors import StoreUnavailable
 from rheod.domain.model import CallClass, Job, LaneName
 from rheod.domain.retry import LOOP_DELAYS_S, TRADERA_DELAYS_S, delay_ms
 from rheod.store import jobs
+from rheod.workers.gate import Gate
 
 _log = structlog.get_logger(__name__)
 _STORE_REST_S = 1.0
@@ -305,15 +306,20 @@ class ByDueTime:
 
 
 class ByUrgency:
-    """The pick of one seller account's tradera lane: by class and age, less the classes that wait for the budget."""
+    """The pick of one seller account's tradera lane: by class and age, less the classes that wait for the budget.
 
-    def __init__(self, account_id: str) -> None:
+    Nor those behind the account's gate; who opens it does so in a job of this lane, which then looks again.
+    """
+
+    def __init__(self, account_id: str, gate: Gate | None = None) -> None:
         self._account_id = account_id
+        self._gate = gate or Gate()
 
     def jobs(self, db: sqlite3.Connection, now: int, limit: int, lane: Lane) -> list[Job]:
         """See `Pick`."""
+        blocked = {*lane.blocked(now), *self._gate.closed}
         return jobs.due(
-            db, LaneName.TRADERA, now=now, limit=limit, account_id=self._account_id, blocked=lane.blocked(now)
+            db, LaneName.TRADERA, now=now, limit=limit, account_id=self._account_id, blocked=blocked
         )
 
     def next_at(self, db: sqlite3.Connection, now: int) -> int | None:

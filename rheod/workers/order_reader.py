@@ -336,6 +336,13 @@ def _last_pass(db: sqlite3.Connection, account_id: str, now: int) -> int | None:
     return None if value is None or int(value) > now else int(value)
 
 
+def go_back(db: sqlite3.Connection, account_id: str, to: int) -> None:
+    """Let the next pass look at everything since this time (ms), though an earlier one has been good."""
+    known = marks.get(db, _mark(account_id))
+    marks.put(db, _mark(account_id), str(to if known is None else min(int(known), to)))
+    marks.put(db, _cursor(account_id), "0")
+
+
 def _lacks_order(db: sqlite3.Connection, ended: _Ended, now: int) -> bool:
     """Whether an ad was sold, or is shown no more, of which neither an order nor a message about one is known."""
     return any(

@@ -11,11 +11,12 @@ from rheod.domain.model import Job, JobKind
 from rheod.store.jobs import CLASS_OF
 from rheod.workers.ad_keeper import AdKeeper
 from rheod.workers.asker import Asker
-from rheod.workers.calls import NotNow, TraderaCalls
+from rheod.workers.calls import NotNow
 from rheod.workers.lane import ClassWaits, Done, Held, LaneWaits, Outcome, PutOff
 from rheod.workers.order_reader import OrderReader
 from rheod.workers.publisher import Publisher
 from rheod.workers.shipper import Shipper
+from rheod.workers.takeover import TakeoverReader
 
 
 class TraderaDesk:
@@ -24,14 +25,14 @@ class TraderaDesk:
     def __init__(
         self,
         *,
-        calls: TraderaCalls,
         publisher: Publisher,
         asker: Asker,
         keeper: AdKeeper,
         reader: OrderReader,
         shipper: Shipper,
+        takeover: TakeoverReader,
     ) -> None:
-        self._calls = calls
+        self._calls = takeover.calls
         self._reader = reader
         self._shipper = shipper
         self._workers: Mapping[JobKind, Callable[[Job], Awaitable[Outcome]]] = {
@@ -42,6 +43,7 @@ class TraderaDesk:
             JobKind.ORDERS: reader.look_up,
             JobKind.RECONCILE: self._reconcile,
             JobKind.SHIP: shipper.ship,
+            JobKind.TAKEOVER: takeover.take_over,
         }
 
     async def work(self, job: Job) -> Outcome:

@@ -23,6 +23,7 @@ def test_only_ending_orders_and_parcels_may_use_the_reserved_share() -> None:
     """A publishing burst leaves a fifth of the calls for withdrawals and sales."""
     ceilings = {each: DEFAULT.ceiling(each) for each in CallClass}
     assert ceilings == dict.fromkeys(CallClass, 80) | {
+        CallClass.TAKEOVER: 100,
         CallClass.END: 100,
         CallClass.ORDERS: 100,
         CallClass.SHIP: 100,

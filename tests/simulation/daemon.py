@@ -36,6 +36,7 @@ from rheod.workers.order_reader import OrderReader, ReconcileOptions
 from rheod.workers.publisher import Publisher, PublishOptions
 from rheod.workers.push_poller import PushPoller
 from rheod.workers.shipper import Shipper
+from rheod.workers.takeover import TakeoverReader
 from rheod.workers.timekeeper import Timekeeper
 from rheod.workers.tradera_desk import TraderaDesk
 from tests.simulation.doze import Dozing
@@ -292,7 +293,6 @@ class Daemon:
             allowance=around.settings.allowance,
         )
         desk = TraderaDesk(
-            calls=calls,
             publisher=publisher,
             asker=Asker(books=self.books, calls=calls, publisher=publisher, options=asking),
             keeper=AdKeeper(books=self.books, calls=calls, defaults=DEFAULTS),
@@ -303,6 +303,7 @@ class Daemon:
                 options=ReconcileOptions(interval_ms=interval_ms),
             ),
             shipper=Shipper(books=self.books, calls=calls),
+            takeover=TakeoverReader(books=self.books, calls=calls, sellers=self.sellers),
         )
         return _PatientLane(
             name=f"tradera:{member}",

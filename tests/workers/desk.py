@@ -36,7 +36,7 @@ from rheod.domain.model import (
 )
 from rheod.domain.notices import new_secret
 from rheod.sandbox.tradera import TraderaSimulator
-from rheod.store import accounts, items, jobs
+from rheod.store import accounts, items, jobs, takeovers
 from rheod.store.database import Database
 from rheod.store.jobs import Owner
 from rheod.store.ledger import Ledger
@@ -45,11 +45,13 @@ from rheod.workers.advert import AdDefaults
 from rheod.workers.asker import Asker, AskOptions
 from rheod.workers.calls import Rules, TraderaCalls
 from rheod.workers.closer import Closer
+from rheod.workers.gate import Gate
 from rheod.workers.lane import Bells, ByDueTime, ByUrgency, Lane
 from rheod.workers.meters import Meters
 from rheod.workers.order_reader import OrderReader, ReconcileOptions
 from rheod.workers.publisher import Publisher, PublishOptions
 from rheod.workers.shipper import Shipper
+from rheod.workers.takeover import TakeoverReader
 from rheod.workers.tradera_desk import TraderaDesk
 from tests.bookkeeping import Clock, rows
 from tests.workers.waiting import until
@@ -165,7 +167,8 @@ class Desk:
             seller=Seller(self.seller_id, wishes.token),
             account_id=self.account_id,
         )
-        self.pick = CountingPick(ByUrgency(self.account_id))
+        self.calls.gate = Gate(await self.database.read(lambda db: takeovers.find(db, self.account_id)))
+        self.pick = CountingPick(ByUrgency(self.account_id, self.calls.gate))
         self.lane = Lane(
             name="tradera",
             books=self.books,
@@ -211,7 +214,6 @@ class Desk:
             delays_s=DELAYS_S, doubt_ms=round(wishes.doubt_s * 1000), site_url=self.sellers.site_url
         )
         return TraderaDesk(
-            calls=self.calls,
             publisher=publisher,
             asker=Asker(
                 books=self.books, calls=self.calls, publisher=publisher, options=asking, meters=self.meters
@@ -225,6 +227,7 @@ class Desk:
                 meters=self.meters,
             ),
             shipper=Shipper(books=self.books, calls=self.calls),
+            takeover=TakeoverReader(books=self.books, calls=self.calls, sellers=self.sellers),
         )
 
     async def _run(self) -> None:

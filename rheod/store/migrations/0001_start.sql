@@ -124,7 +124,9 @@ CREATE TABLE listings (
   error TEXT,
   created_at INTEGER NOT NULL,
   UNIQUE (item_id, generation),
-  CHECK (state NOT IN ('added', 'committing', 'committed', 'live') OR request_id IS NOT NULL),
+  -- the ad that a takeover has found is live without anybody here knowing its request
+  CHECK (state NOT IN ('added', 'committing', 'committed') OR request_id IS NOT NULL),
+  CHECK (state <> 'live' OR request_id IS NOT NULL OR tradera_item_id IS NOT NULL),
   CHECK (state NOT IN ('committing', 'committed', 'live') OR commit_sent_at IS NOT NULL)
 ) STRICT;
 -- never two ads of one item: at most one listing may be, or become, visible
