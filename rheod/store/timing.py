@@ -1,6 +1,6 @@
-"""Due times across all tables when the machine's clock was wrong: moved with a jump, and never absurdly far away.
+"""Times across all tables when the machine's clock was wrong.
 
-It touches nothing but times of what is still to come.
+Due times move with a jump and are never absurdly far away; what has been looked through never reaches too far.
 """
 
 from __future__ import annotations
@@ -12,11 +12,18 @@ FARTHEST_MS = 3 * 24 * 3600 * 1000
 
 _DUE = (("jobs", "due_at"), ("listings", "ask_at"), ("endpoints", "probe_at"), ("pauses", "until"))
 
+_LOOKED_THROUGH = "(name GLOB 'reconciled_until:*' OR name GLOB 'parcels_looked_at:*')"
+"""Marks that say until when Tradera's orders have been looked through."""
+
 
 def move(db: sqlite3.Connection, *, now: int, by: int) -> None:
     """The clock jumps `by` ms at `now` (the time before it): what was to come later moves with it (F24)."""
     for table, column in _DUE:
         db.execute(f"UPDATE {table} SET {column} = {column} + ? WHERE {column} > ?", (by, now))
+    if (
+        by < 0
+    ):  # looked through by a clock that was ahead; only ever moved back, so that no order is passed over
+        db.execute(f"UPDATE marks SET value = CAST(value AS INTEGER) + ? WHERE {_LOOKED_THROUGH}", (by,))
 
 
 def clamp(db: sqlite3.Connection, *, now: int) -> int:
@@ -24,7 +31,8 @@ def clamp(db: sqlite3.Connection, *, now: int) -> int:
 
     An item that starts at a time of its own is merely looked at once and waits on.
     """
-    changed = 0
+    ahead = f"DELETE FROM marks WHERE {_LOOKED_THROUGH} AND CAST(value AS INTEGER) > ?"
+    changed = db.execute(ahead, (now,)).rowcount
     for table, column in _DUE:
         changed += db.execute(
             f"UPDATE {table} SET {column} = :now WHERE {column} > :latest",

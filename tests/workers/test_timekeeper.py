@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from rheod.catalog.unit import Books, UnitOfWork
 from rheod.clock import SteadyClock
 from rheod.domain.model import JobKind, JobOrder, LaneName
-from rheod.store import timing
+from rheod.store import marks, timing
 from rheod.store.database import Database
 from rheod.store.jobs import Owner
 from rheod.workers.timekeeper import Timekeeper
@@ -88,3 +88,29 @@ async def test_what_a_wrong_clock_has_written_is_set_right_at_start(
     calls = await rows(database, "SELECT at FROM calls ORDER BY id")
     assert [row["at"] - NOW_MS for row in calls] == [-5, 0]
     assert await database.write(partial(timing.clamp, now=NOW_MS)) == 0
+
+
+PASS = "reconciled_until:a"
+
+
+async def passed(database: Database) -> int | None:
+    """Until when orders count as looked through, from now."""
+    kept = await database.read(lambda db: marks.get(db, PASS))
+    return None if kept is None else int(kept) - NOW_MS
+
+
+async def test_what_a_clock_ahead_has_looked_through_is_looked_through_again(database: Database) -> None:
+    """When the clock goes back, so does the mark; when it goes ahead, the mark stays: no order is passed over."""
+    await database.write(partial(marks.put, name=PASS, value=str(NOW_MS)))
+    await database.write(partial(timing.move, now=NOW_MS, by=24 * HOUR_MS))
+    assert await passed(database) == 0
+    await database.write(partial(marks.put, name=PASS, value=str(NOW_MS + 24 * HOUR_MS)))
+    await database.write(partial(timing.move, now=NOW_MS + 24 * HOUR_MS, by=-24 * HOUR_MS))
+    assert await passed(database) == 0
+
+
+async def test_a_mark_of_the_future_is_forgotten_at_start(database: Database) -> None:
+    """Nobody knows what it has really looked through: the next pass begins two weeks back."""
+    await database.write(partial(marks.put, name=PASS, value=str(NOW_MS + 1)))
+    assert await database.write(partial(timing.clamp, now=NOW_MS)) == 1
+    assert await passed(database) is None
