@@ -12,18 +12,19 @@ FARTHEST_MS = 3 * 24 * 3600 * 1000
 
 _DUE = (("jobs", "due_at"), ("listings", "ask_at"), ("endpoints", "probe_at"), ("pauses", "until"))
 
-_LOOKED_THROUGH = "(name GLOB 'reconciled_until:*' OR name GLOB 'parcels_looked_at:*')"
-"""Marks that say until when Tradera's orders have been looked through."""
+_PASSES = "(name GLOB 'reconciled_until:*' OR name GLOB 'parcels_looked_at:*')"
+"""Marks that say until when Tradera has been looked through, by this machine's clock."""
+
+_CURSORS = "name GLOB 'row_version:*'"
+"""Marks of the last change that such a pass was told of: it may have looked for it in the wrong days."""
 
 
 def move(db: sqlite3.Connection, *, now: int, by: int) -> None:
     """The clock jumps `by` ms at `now` (the time before it): what was to come later moves with it (F24)."""
     for table, column in _DUE:
         db.execute(f"UPDATE {table} SET {column} = {column} + ? WHERE {column} > ?", (by, now))
-    if (
-        by < 0
-    ):  # looked through by a clock that was ahead; only ever moved back, so that no order is passed over
-        db.execute(f"UPDATE marks SET value = CAST(value AS INTEGER) + ? WHERE {_LOOKED_THROUGH}", (by,))
+    if by < 0:  # the clock was ahead, nobody knows since when: the next pass looks two weeks back
+        db.execute(f"DELETE FROM marks WHERE {_PASSES} OR {_CURSORS}")
 
 
 def clamp(db: sqlite3.Connection, *, now: int) -> int:
@@ -31,8 +32,11 @@ def clamp(db: sqlite3.Connection, *, now: int) -> int:
 
     An item that starts at a time of its own is merely looked at once and waits on.
     """
-    ahead = f"DELETE FROM marks WHERE {_LOOKED_THROUGH} AND CAST(value AS INTEGER) > ?"
-    changed = db.execute(ahead, (now,)).rowcount
+    changed = db.execute(
+        f"DELETE FROM marks WHERE ({_PASSES} OR {_CURSORS}) AND EXISTS"
+        f" (SELECT 1 FROM marks WHERE {_PASSES} AND CAST(value AS INTEGER) > ?)",
+        (now,),
+    ).rowcount
     for table, column in _DUE:
         changed += db.execute(
             f"UPDATE {table} SET {column} = :now WHERE {column} > :latest",
