@@ -23,8 +23,9 @@ def move(db: sqlite3.Connection, *, now: int, by: int) -> None:
     """The clock jumps `by` ms at `now` (the time before it): what was to come later moves with it (F24)."""
     for table, column in _DUE:
         db.execute(f"UPDATE {table} SET {column} = {column} + ? WHERE {column} > ?", (by, now))
+    db.execute(f"DELETE FROM marks WHERE {_CURSORS}")
     if by < 0:  # the clock was ahead, nobody knows since when: the next pass looks two weeks back
-        db.execute(f"DELETE FROM marks WHERE {_PASSES} OR {_CURSORS}")
+        db.execute(f"DELETE FROM marks WHERE {_PASSES}")
 
 
 def clamp(db: sqlite3.Connection, *, now: int) -> int:

@@ -49,8 +49,8 @@ def going_live(around: Surroundings, listed: Listed) -> list[str]:
 
 
 def _pictures(listed: Listed) -> list[str]:
-    """F93: the pictures of an ad are of one PUT and in its order; the same one may be there twice (F7)."""
-    urls = [picture.decode().removesuffix("?changed") for picture in listed.pictures]
+    """F93: the pictures of an ad are of one PUT and in its order; one may be there again, also late (F7, F50)."""
+    urls = list(dict.fromkeys(picture.decode().removesuffix("?changed") for picture in listed.pictures))
     mixed = len({url.rpartition("/")[0] for url in urls}) > 1
     return [f"ad {listed.item_id} went live with {urls}"] if mixed or urls != sorted(urls) else []
 
