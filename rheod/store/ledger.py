@@ -201,6 +201,16 @@ def close_call(
     )
 
 
+def may_have_arrived(db: sqlite3.Connection, listing_id: str, operation: str) -> int:
+    """How many calls of this operation were made for the listing, less those that certainly never reached Tradera."""
+    row = db.execute(
+        "SELECT count(*) FROM calls WHERE listing_id = ? AND operation = ? AND counted = 1",
+        (listing_id, operation),
+    ).fetchone()
+    count: int = row[0]
+    return count
+
+
 def save_pause(db: sqlite3.Connection, pause: Pause) -> None:
     """Write a pause."""
     db.execute(

@@ -7,7 +7,7 @@ nothing is created anew on silence.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from functools import partial
 
@@ -19,7 +19,7 @@ from rheod.clients.tradera_wire import Rejected
 from rheod.clients.tradera_words import ListedItem, Outcome, Result
 from rheod.domain.model import CallClass, Job, Listing, ListingState
 from rheod.domain.retry import TRADERA_DELAYS_S, delay_ms
-from rheod.store import gauges, items
+from rheod.store import gauges, items, ledger
 from rheod.workers import lane
 from rheod.workers.calls import NotNow, Request, TraderaCalls
 from rheod.workers.lane import Done, PutOff
@@ -136,10 +136,8 @@ class Asker:
         publishing.ask_later(
             unit, listing.id, delay_ms(self._options.delays_s, listing.asked + 2), counted=due
         )
-        asked = listing.asked + due
-        return self._follow_up(
-            items.listing(unit.db, listing.id), outcome, result, look=due and asked in _LOOKS
-        )
+        look = due and listing.asked + due in _LOOKS
+        return self._follow_up(_with_its_refusal(unit, listing.id), outcome, result, look=look)
 
     def _went_live(self, unit: UnitOfWork, listing: Listing) -> None:
         change = publishing.went_live(unit, listing.id, self.ad_url(listing))
@@ -218,6 +216,16 @@ class Asker:
     def ad_url(self, listing: Listing) -> str:
         """The public address of the listing's ad."""
         return f"{self._options.site_url}/item/{listing.tradera_item_id}"
+
+
+def _with_its_refusal(unit: UnitOfWork, listing_id: str) -> Listing:
+    """The listing; the refusal of its commit only where that was the only one that may have arrived.
+
+    Tradera may refuse a second commit because it has taken the first: then absence proves nothing.
+    """
+    listing = items.listing(unit.db, listing_id)
+    alone = ledger.may_have_arrived(unit.db, listing_id, "commit") <= 1
+    return listing if alone else replace(listing, error=None)
 
 
 def _ask_at(listing: Listing) -> int:

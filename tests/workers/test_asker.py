@@ -126,6 +126,26 @@ async def test_a_doubtful_commit_that_left_no_trace_is_repeated(desk: Desk) -> N
     assert desk.simulator.second_commits == 0
 
 
+async def test_a_refused_second_commit_says_nothing_of_the_first(desk: Desk) -> None:
+    """The first one was taken without an answer and waits in silence: a refusal of the second must not free the item."""
+    desk.simulator.processing_delay_s = 4 * 3600
+    desk.simulator.fault("results", "no_result", times=None)
+    await lost_commit(desk)
+    desk.simulator.fault("commit", "400")
+    for gap_s in DELAYS_S[1:5]:
+        await ask(desk, gap_s)
+    await until(lambda: desk.called()["commit"] == 2)
+    for _ in range(10):
+        await ask(desk, 600)
+    assert desk.called()["read_item"] >= 2
+    assert (await desk.listing()).state in {ListingState.COMMITTING, ListingState.COMMITTED}
+    assert await desk.told("listing.failed") == []
+    for _ in range(35):
+        await ask(desk, 600)
+    assert (await desk.listing()).state is ListingState.LIVE
+    assert len(desk.simulator.live_items()) == 1
+
+
 async def test_a_failed_look_is_made_up_for_later(desk: Desk) -> None:
     """When the one look fails, another follows with more questions; the doubt does not last for a day."""
     desk.simulator.fault("results", "no_result", times=None)
