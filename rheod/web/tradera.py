@@ -10,6 +10,7 @@ from rheod.catalog.connecting import Shown
 from rheod.clients.tradera_json import time_ms
 from rheod.domain.ad_text import MAX_DESCRIPTION, MAX_TITLE, ad_description, ad_title, whole_kronor
 from rheod.domain.errors import Refused
+from rheod.domain.model import CallClass
 from rheod.web.integration import of_account
 from rheod.web.site import HOME
 from rheod.web.visit import Page, Told
@@ -78,7 +79,7 @@ class TraderaPage:
             "connections": [(one, await self._login_address(one)) for one in connections],
             "setup": setup,
             "names": names,
-            "kinds": _kinds(visit),
+            "kinds": kinds_of_calls(visit),
             "pauses": _pauses(setup, names, visit),
             "item": item,
             "preview": preview,
@@ -164,22 +165,23 @@ class TraderaPage:
         return handler
 
 
-def _kinds(visit: Visit) -> dict[str, str]:
+def kinds_of_calls(visit: Visit) -> dict[CallClass, str]:
     """What calls are for, in words."""
     return {
-        "end": visit.t("Ending ads"),
-        "orders": visit.t("Orders and logins"),
-        "ship": visit.t("Marking as shipped"),
-        "results": visit.t("Asking whether ads are up"),
-        "price": visit.t("Changing prices"),
-        "publish": visit.t("Publishing"),
-        "reconcile": visit.t("Looking for what was missed"),
+        CallClass.TAKEOVER: visit.t("Looking after a restored backup"),
+        CallClass.END: visit.t("Ending ads"),
+        CallClass.ORDERS: visit.t("Orders and logins"),
+        CallClass.SHIP: visit.t("Marking as shipped"),
+        CallClass.RESULTS: visit.t("Asking whether ads are up"),
+        CallClass.PRICE: visit.t("Changing prices"),
+        CallClass.PUBLISH: visit.t("Publishing"),
+        CallClass.RECONCILE: visit.t("Looking for what was missed"),
     }
 
 
 def _pauses(setup: Setup, names: dict[str, str], visit: Visit) -> list[tuple[str, int, str]]:
     """What is paused, until when, and why."""
-    kinds = _kinds(visit)
+    kinds = kinds_of_calls(visit)
     return [
         (
             kinds[pause.call_class]

@@ -39,6 +39,7 @@ TRADERA = {
     "Work of a kind waits when all calls together reach its number; looking for what was missed counts by itself.": (
         "Ett slags arbete väntar när alla anrop tillsammans når dess tal; sökandet efter det som missats räknas för sig."
     ),
+    "Looking after a restored backup": "Titta efter en återställd säkerhetskopia",
     "Ending ads": "Avsluta annonser",
     "Orders and logins": "Ordrar och inloggningar",
     "Marking as shipped": "Markera som skickat",
