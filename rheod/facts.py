@@ -15,6 +15,7 @@ from rheod.assembly import Core
 from rheod.domain.budget import WINDOW_MS
 from rheod.domain.findings import AccountFacts, EndpointFacts, Facts, Finding, TakeoverFacts, findings
 from rheod.domain.model import CallClass
+from rheod.domain.taxonomy import DOMAINS
 from rheod.machinery import Machinery
 from rheod.sellers import state_of
 from rheod.store import copies, inbox, jobs, marks, orders, overview, takeovers
@@ -61,6 +62,7 @@ async def gather_facts(core: Core, machinery: Machinery | None) -> Facts:
         unmatched=stored.unmatched,
         in_doubt=stored.in_doubt,
         takeovers=await core.database.read(lambda db: _takeovers(core, db, now)),
+        unmapped=await core.database.read(lambda db: _unmapped(core, db)),
         backup_due_at=(stored.backup_at or stored.installed_at) + tired_ms,
         free_bytes=await asyncio.to_thread(_free_bytes, core.settings.storage.path),
         least_free_bytes=core.settings.storage.least_free_bytes,
@@ -123,6 +125,17 @@ def _takeovers(core: Core, db: sqlite3.Connection, now: int) -> tuple[TakeoverFa
                 )
             )
     return tuple(found)
+
+
+def _unmapped(core: Core, db: sqlite3.Connection) -> tuple[str, ...]:
+    """Domains without a Tradera category of which items are to be listed that name none themselves."""
+    without = [slug for slug in DOMAINS if slug not in core.settings.tradera.defaults.category_id]
+    found = {
+        domain
+        for account in core.roll
+        for domain in (overview.without_category(db, account.id, without) if without else ())
+    }
+    return tuple(sorted(found))
 
 
 def _push_heard_at(core: Core, machinery: Machinery | None) -> int | None:

@@ -197,3 +197,16 @@ async def test_a_picture_that_cannot_be_had_does_not_hold_up_the_others(
         states = [image["state"] for image in (await one.get("A-7"))["images"]]
         assert states == ["failed", "ready"]
         assert one.sandbox.tradera.calls_by_operation()["image"] == 1
+
+
+async def test_a_domain_without_a_category_is_found(tmp_path: Path, queue_server: QueueServer) -> None:
+    """An item that cannot be listed for want of a category is told with what to do; the others need nothing."""
+    async with town(tmp_path, queue_server) as one:
+        await one.put("A-8")
+        await one.until_event("A-8", "listing.created")
+        assert (await one.daemon.ask_admin("GET", "/status"))["findings"] == []
+        await one.put("A-9", tradera={})
+        await one.until_event("A-9", "listing.failed")
+        (found,) = (await one.daemon.ask_admin("GET", "/status"))["findings"]
+        assert found["code"] == "category.missing"
+        assert "other" in found["text"]
