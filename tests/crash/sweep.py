@@ -6,6 +6,7 @@ Several runs go on side by side, each with remotes, a queue and a data folder of
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import shutil
 import time
@@ -52,6 +53,7 @@ class Sweep:
 
     folder: Path
     runs: list[Run] = field(default_factory=list)
+    _numbers: Iterator[int] = field(default_factory=itertools.count)
     _turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_SIDE_BY_SIDE))
 
     async def all(self, points: Iterable[str], *, most: int) -> None:
@@ -68,11 +70,12 @@ class Sweep:
     async def one(self, point: str, k: int) -> Run:
         """One run."""
         async with self._turns:
-            run = await play(self.folder / f"{point}-{k}", story_of(point), f"{point}:{k}")
+            folder = self.folder / str(next(self._numbers))  # short: a socket's path has 107 bytes
+            run = await play(folder, story_of(point), f"{point}:{k}")
             self.runs.append(run)
             with (self.folder / "runs.txt").open("a", encoding="utf-8") as written:
                 end = "lived" if not run.died else f"died, resumed after {run.resumed_ms} ms"
-                written.write(f"{run} {end}, held up {run.stall_ms} ms, {run.seconds:.1f} s\n")
+                written.write(f"{folder.name}: {run} {end}, held up {run.stall_ms} ms, {run.seconds:.1f} s\n")
         return run
 
     def summary(self) -> str:
