@@ -283,7 +283,12 @@ async def test_without_credentials_the_api_works_and_says_what_waits(running: Ru
     """An item is taken; `status` ends with 3 and `items show` names the settings that publishing waits for."""
     daemon = running.daemon
     daemon.headers = {"x-api-key": (await running.json("keys", "create", "--name", "ERP"))["apiKey"]}
-    part = {"title": "Bromsok\u202e höger", "price": 950, "autoPublishTradera": True}
+    part = {
+        "title": "Bromsok\u202e höger",
+        "price": 950,
+        "autoPublishTradera": True,
+        "tradera": {"categoryId": 302571},
+    }
     assert (await daemon.call("PUT", "/integration/v1/items/A%2F1", part))["success"] is True
 
     async def waits() -> Any:

@@ -261,7 +261,11 @@ class Erp:
         await self.daemon.address()
         assert self.daemon.pid is not None
         self.at_end = held(self.daemon.pid)
-        return self.at_start is not None and self.at_end is not None and self.at_end.near(self.at_start)
+        return (
+            self.at_start is not None
+            and self.at_end is not None
+            and not self.at_end.has_leaked(self.at_start)
+        )
 
 
 @asynccontextmanager

@@ -21,9 +21,9 @@ class Held:
     files: int
     threads: int
 
-    def near(self, other: Held) -> bool:
-        """I11: the same, but for two (a connection that happens to be open, a thread that has just ended)."""
-        return abs(self.files - other.files) <= 2 and abs(self.threads - other.threads) <= 2
+    def has_leaked(self, since: Held) -> bool:
+        """I11: more than then, but for two (a connection that happens to be open, a thread that is about to end)."""
+        return self.files > since.files + 2 or self.threads > since.threads + 2
 
 
 def held(pid: int) -> Held | None:

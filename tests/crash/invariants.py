@@ -159,7 +159,7 @@ def _process(erp: Erp) -> Iterator[str]:
     """I9, I11: the loop was never held up for long, and no file or thread is left."""
     if erp.stall_ms > _STALL_MS:
         yield f"I9: the loop was held up for {erp.stall_ms} ms"
-    if erp.at_start is None or erp.at_end is None or not erp.at_end.near(erp.at_start):
+    if erp.at_start is None or erp.at_end is None or erp.at_end.has_leaked(erp.at_start):
         yield f"I11: {erp.at_start} at the start, {erp.at_end} at the end"
 
 
