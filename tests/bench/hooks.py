@@ -58,9 +58,9 @@ def _add_event(db: sqlite3.Connection, seq: int, account: str, endpoint: str) ->
         (seq, f"evt_{seq}", account, f"i{seq}", _BODY % (seq, seq)),
     )
     db.execute(
-        "INSERT INTO jobs (lane, kind, subject, account_id, item_id, endpoint_id, due_at, created_at)"
-        " VALUES ('hooks', 'deliver', ?, ?, ?, ?, 1, 1)",
-        (f"{seq}:{endpoint}", account, f"i{seq}", endpoint),
+        "INSERT INTO jobs (lane, kind, subject, account_id, item_id, endpoint_id, notice_seq, due_at,"
+        " created_at) VALUES ('hooks', 'deliver', ?, ?, ?, ?, ?, 1, 1)",
+        (f"{seq}:{endpoint}", account, f"i{seq}", endpoint, seq),
     )
 
 
