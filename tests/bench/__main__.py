@@ -7,22 +7,14 @@ met. The other modules of this folder print figures of their own kind when run a
 from __future__ import annotations
 
 import argparse
-import asyncio
 import sys
 from concurrent.futures import ProcessPoolExecutor
-from importlib import import_module
 from multiprocessing import get_context
 
-from tests.bench.table import ROUNDS, Row, lines
+from tests.bench.table import ROUNDS, Row, lines, rows_of
 
-BENCHES: tuple[str, ...] = ()
+BENCHES = ("calls",)
 """The modules with a `rows(rounds)`, in the order of the table."""
-
-
-def rows_of(name: str, rounds: int) -> list[Row]:
-    """Run one bench to its end."""
-    rows: list[Row] = asyncio.run(import_module(f"tests.bench.{name}").rows(rounds))
-    return rows
 
 
 def main() -> int:

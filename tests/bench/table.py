@@ -6,8 +6,10 @@ the rounds' ratios is what counts.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from statistics import median
 
 ROUNDS = 5
@@ -64,6 +66,12 @@ class Row:
 def figure(name: str, unit: str, values: Sequence[float], *, most: float | None = None) -> Row:
     """A row whose figure stands for itself, such as memory in MB."""
     return Row(name=name, unit=unit, ours=values, floor=[1.0] * len(values), most=most)
+
+
+def rows_of(name: str, rounds: int) -> list[Row]:
+    """Run the bench of this name to its end, in this process."""
+    rows: list[Row] = asyncio.run(import_module(f"tests.bench.{name}").rows(rounds))
+    return rows
 
 
 def lines(rows: Iterable[Row]) -> list[str]:
