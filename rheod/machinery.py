@@ -240,7 +240,7 @@ async def _add_push(core: Core, machinery: Machinery) -> None:
 def _add_alarms(settings: Settings, machinery: Machinery) -> None:
     alerts = settings.alerts
     if alerts.command:
-        machinery.alarms.append(CommandAlarm(command=alerts.command))
+        machinery.alarms.append(CommandAlarm(command=alerts.command, environ=os.environ))
     if alerts.url is not None:
         session = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)
         machinery.clients.push_async_callback(session.close)

@@ -8,10 +8,12 @@ from __future__ import annotations
 import asyncio
 import smtplib
 import ssl
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from email.header import Header
 from email.message import EmailMessage
+from email.policy import SMTP
 from typing import Literal, Protocol
 
 import aiohttp
@@ -20,6 +22,9 @@ from rheod.domain.errors import Transient
 
 TIMEOUT_S = 30.0
 UrlStyle = Literal["ntfy", "gotify", "healthchecks"]
+_FOR_PROGRAMS = frozenset({"PATH", "HOME", "LANG", "TZ", "USER"})
+_UNFOLDED = SMTP.clone(max_line_length=998)
+"""As long as RFC 5322 lets a line be: Python loses spaces where it folds a subject that is not ASCII."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,26 +45,34 @@ class Alarm(Protocol):
 
 
 class CommandAlarm:
-    """Runs the owner's program with the text on its standard input and the title as last argument."""
+    """Runs the owner's program with the text on its standard input and the title as last argument.
 
-    def __init__(self, *, command: Sequence[str]) -> None:
+    Of the daemon's environment `environ` it sees only what a program needs anywhere: the rest holds secrets.
+    """
+
+    def __init__(self, *, command: Sequence[str], environ: Mapping[str, str]) -> None:
         self._command = list(command)
+        self._environ = {
+            name: value for name, value in environ.items() if name in _FOR_PROGRAMS or name.startswith("LC_")
+        }
 
     async def tell(self, message: Message) -> None:
         """See `Alarm`. The program has 30 s and must end with 0."""
         try:
             process = await asyncio.create_subprocess_exec(
                 *self._command,
-                message.title,
+                _one_line(message.title),
+                env=self._environ,
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.DEVNULL,
                 stderr=asyncio.subprocess.DEVNULL,
             )
-        except OSError as error:
-            raise Transient(f"alerts.command cannot be run: {error.strerror}") from error
+        except (OSError, ValueError) as error:  # ValueError: what no argument can hold
+            why = error.strerror if isinstance(error, OSError) else type(error).__name__
+            raise Transient(f"alerts.command cannot be run: {why}") from error
         try:
             async with asyncio.timeout(TIMEOUT_S):
-                await process.communicate(message.text.encode())
+                await process.communicate(message.text.encode(errors="replace"))
         except TimeoutError as error:
             raise Transient(f"alerts.command did not end within {TIMEOUT_S:g} seconds") from error
         finally:
@@ -80,13 +93,14 @@ class UrlAlarm:
 
     async def tell(self, message: Message) -> None:
         """See `Alarm`."""
-        url, headers, body = self._url, {}, message.text.encode()
+        url, headers, body = self._url, {}, message.text.encode(errors="replace")
+        title = _one_line(message.title)
         priority = "urgent" if message.urgent else "default"
         json = None
         if self._style == "ntfy":
-            headers = {"Title": _header(message.title), "Priority": priority, "Tags": _tag(message)}
+            headers = {"Title": _header(title), "Priority": priority, "Tags": _tag(message)}
         elif self._style == "gotify":
-            json = {"title": message.title, "message": message.text, "priority": 8 if message.urgent else 4}
+            json = {"title": title, "message": message.text, "priority": 8 if message.urgent else 4}
         elif not message.over:
             url = f"{url}/fail"
         timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
@@ -100,7 +114,7 @@ class UrlAlarm:
                 allow_redirects=False,
             ) as answer:
                 status = answer.status
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             raise Transient(f"alerts.url cannot be reached: {type(error).__name__}") from error
         if not 200 <= status < 300:
             raise Transient(f"alerts.url answered {status}")
@@ -127,13 +141,17 @@ class MailAlarm:
 
     async def tell(self, message: Message) -> None:
         """See `Alarm`."""
-        mail = EmailMessage()
-        mail["From"], mail["To"], mail["Subject"] = self._sender, self._to, f"rheod: {message.title}"
-        mail.set_content(message.text)
         try:
-            await asyncio.to_thread(self._hand_in, mail)
-        except (smtplib.SMTPException, OSError) as error:
+            await asyncio.to_thread(self._hand_in, self._mail(message))
+        except (smtplib.SMTPException, OSError, ValueError) as error:
             raise Transient(f"The mail server did not take the alert: {type(error).__name__}") from error
+
+    def _mail(self, message: Message) -> EmailMessage:
+        mail = EmailMessage(policy=_UNFOLDED)
+        mail["From"], mail["To"] = self._sender, self._to
+        mail["Subject"] = f"rheod: {_one_line(message.title)}"
+        mail.set_content(message.text)
+        return mail
 
     def _hand_in(self, mail: EmailMessage) -> None:
         server = self._server
@@ -153,8 +171,14 @@ class MailAlarm:
 
 
 def _header(text: str) -> str:
-    """A title as a header may hold it (RFC 2047 is what ntfy reads)."""
-    return text if text.isascii() else Header(text, "utf-8").encode()
+    """A title as a header may hold it (RFC 2047 is what ntfy reads); kept on one line, as HTTP wants it."""
+    return text if text.isascii() else Header(text, "utf-8").encode(linesep="")
+
+
+def _one_line(title: str) -> str:
+    """A title without what would break a header or an argument: control characters, line ends, halves of characters."""
+    broken = {"Cc", "Cs", "Zl", "Zp"}
+    return "".join(" " if unicodedata.category(char) in broken else char for char in title)
 
 
 def _tag(message: Message) -> str:

@@ -13,7 +13,7 @@ from functools import partial
 import structlog
 
 from rheod.clients.alarms import Alarm, Message
-from rheod.domain.errors import StoreUnavailable, Transient
+from rheod.domain.errors import RheodError, StoreUnavailable
 from rheod.domain.findings import Finding, Mood
 from rheod.store import alerts
 from rheod.store.alerts import Alert
@@ -92,13 +92,13 @@ class Watchman:
                 await self._database.write(partial(alerts.drop, key=alert.key))
 
     async def _tell(self, message: Message) -> bool:
-        """Try every way; one that works is enough."""
+        """Try every way; one that works is enough, and one that fails in whatever way it has a sentence for stops none."""
         told = not self._alarms
         for alarm in self._alarms:
             try:
                 await alarm.tell(message)
                 told = True
-            except Transient as error:
+            except RheodError as error:
                 _log.warning("the owner could not be told", reason=str(error))
         return told
 

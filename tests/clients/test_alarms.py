@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import email
+import json
+import os
 import sys
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from email.header import decode_header, make_header
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +22,11 @@ from rheod.domain.errors import Transient
 from tests.fakes.mail import mailbox
 
 BAD = Message("Tradera refuses the token på konto eget", "What to do.", urgent=True)
+LONG = Message(
+    "Kontot på Öland: inget av det publiceras eller efterfrågas förrän någon loggat in på nytt. " * 5,
+    "Åtgärd.",
+)
+BROKEN = Message("One\r\nTags: two\x00\x1f\u2028three\udc80", "What \udc80 to do.")
 OVER = Message("Over: it", "This is over.", over=True)
 
 
@@ -67,6 +76,35 @@ async def test_ntfy_gets_title_and_priority(service: Service) -> None:
     )
 
 
+def read(header: str) -> str:
+    """An encoded header as its reader shows it."""
+    return str(make_header(decode_header(header)))
+
+
+async def test_a_long_title_arrives_whole(service: Service) -> None:
+    """Longer than a line of mail, and not ASCII: ntfy's header stays one line."""
+    assert len(LONG.title) > 400
+    _, headers, _ = await told(service, "ntfy", LONG)
+    assert read(headers["Title"]) == LONG.title
+    await told(service, "gotify", LONG)
+    assert json.loads(service.got[-1][2])["title"] == LONG.title
+
+
+async def test_a_title_cannot_add_a_header(service: Service) -> None:
+    """Line ends and other control characters become spaces, in the title only."""
+    _, headers, body = await told(service, "ntfy", BROKEN)
+    assert (headers["Title"], headers["Tags"]) == ("One  Tags: two   three", "warning")
+    assert body == b"What ? to do."
+
+
+async def test_a_url_that_cannot_be_asked_is_said() -> None:
+    """Not an error of rheod's own: the watchman goes on."""
+    async with aiohttp.ClientSession() as session:
+        for url in ("http://[::1", "http://127.0.0.1:99999/", "http://a.example/\n", "nothing"):
+            with pytest.raises(Transient, match=r"alerts\.url"):
+                await UrlAlarm(session=session, url=url, style="ntfy").tell(BAD)
+
+
 async def test_gotify_gets_json(service: Service) -> None:
     """Title, message and priority."""
     _, headers, body = await told(service, "gotify", BAD)
@@ -93,15 +131,47 @@ async def test_a_program_gets_the_title_and_the_text(tmp_path: Path) -> None:
     """The text on its standard input, the title as its last argument."""
     out = tmp_path / "told"
     code = "import sys, pathlib; pathlib.Path(sys.argv[1]).write_text(sys.argv[2] + '|' + sys.stdin.read())"
-    await CommandAlarm(command=[sys.executable, "-c", code, str(out)]).tell(BAD)
+    alarm = CommandAlarm(command=[sys.executable, "-c", code, str(out)], environ=os.environ)
+    await alarm.tell(BAD)
     assert out.read_text() == f"{BAD.title}|{BAD.text}"
+    await alarm.tell(BROKEN)
+    assert out.read_text() == "One  Tags: two   three |What ? to do."
+
+
+async def test_a_program_sees_nothing_of_the_daemons_secrets(tmp_path: Path) -> None:
+    """Its environment holds what every program needs, and no key, no credential folder and no socket."""
+    out = tmp_path / "told"
+    code = "import os, pathlib, sys; pathlib.Path(sys.argv[1]).write_text('\\n'.join(os.environ))"
+    secret = dict.fromkeys(
+        (
+            "RHEOD_TRADERA__APP_KEY",
+            "CREDENTIALS_DIRECTORY",
+            "NOTIFY_SOCKET",
+            "AWS_SECRET_ACCESS_KEY",
+            "PATHS",
+        ),
+        "test-secret",
+    )
+    needed = {
+        "PATH": "/usr/bin:/bin",
+        "HOME": "/",
+        "LANG": "C.UTF-8",
+        "LC_TIME": "C",
+        "TZ": "UTC",
+        "USER": "a",
+    }
+    alarm = CommandAlarm(command=[sys.executable, "-c", code, str(out)], environ=secret | needed)
+    await alarm.tell(BAD)
+    seen = set(out.read_text().split())
+    assert set(needed) <= seen
+    assert not set(secret) & seen
 
 
 @pytest.mark.parametrize("command", [["/no/such/program"], [sys.executable, "-c", "raise SystemExit(3)"]])
 async def test_a_program_that_fails_is_said(command: list[str]) -> None:
     """One that is not there, or that ends with another status than 0."""
     with pytest.raises(Transient, match=r"alerts\.command"):
-        await CommandAlarm(command=command).tell(BAD)
+        await CommandAlarm(command=command, environ={}).tell(BAD)
 
 
 async def test_a_mail_is_handed_in() -> None:
@@ -111,9 +181,23 @@ async def test_a_mail_is_handed_in() -> None:
         alarm = MailAlarm(server=server, sender="rheod@example.com", to="owner@example.com")
         await alarm.tell(OVER)
         assert "Subject: rheod: Over: it" in box.mails[0]
+        await alarm.tell(LONG)
+        mail = email.message_from_string(box.mails[1])
+        assert read(mail["Subject"]) == f"rheod: {LONG.title}"
+        await alarm.tell(replace(BROKEN, text="Do it."))
+        assert "Subject: rheod: One  Tags: two   three" in box.mails[2]
         box.refuses = True
         with pytest.raises(Transient, match="mail server"):
             await alarm.tell(OVER)
+
+
+@pytest.mark.parametrize("sender", ["a@example.com\r\nTo: c", "å@exämple.com"])
+async def test_a_mail_that_cannot_be_written_is_said(sender: str) -> None:
+    """An address no header can hold, or one that this server does not understand."""
+    async with mailbox() as box:
+        server = MailServer(host="127.0.0.1", port=box.port, security="none")
+        with pytest.raises(Transient, match="mail server"):
+            await MailAlarm(server=server, sender=sender, to="b@example.com").tell(BAD)
 
 
 async def test_a_mail_server_that_is_not_there_is_said(unused_tcp_port: Any) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
 from rheod.clients.alarms import Message
-from rheod.domain.errors import Transient
+from rheod.domain.errors import Permanent, Refused, RheodError, StoreUnavailable, Transient, Unanswered
 from rheod.domain.findings import Finding, Mood
 from rheod.store.database import Database
 from rheod.workers.watchman import Rounds, Watchman
@@ -23,12 +23,13 @@ class Phone:
     """The owner's telephone, which is sometimes out of reach."""
 
     away: bool = False
+    noise: RheodError = field(default_factory=lambda: Transient("out of reach"))
     heard: list[Message] = field(default_factory=list)
 
     async def tell(self, message: Message) -> None:
         """Ring."""
         if self.away:
-            raise Transient("out of reach")
+            raise self.noise
         self.heard.append(message)
 
 
@@ -104,6 +105,20 @@ async def test_what_could_not_be_told_is_told_later(scene: Scene) -> None:
     await scene.round(minutes=10)
     scene.phone.away = False
     assert await scene.round() == ["Over: It is off"]
+
+
+@pytest.mark.parametrize(
+    "noise",
+    [Transient("a"), Unanswered("b"), StoreUnavailable("c"), Permanent("d"), Refused("CONFLICT", "e")],
+    ids=lambda noise: type(noise).__name__,
+)
+async def test_whatever_an_alarm_has_a_sentence_for_stops_nothing(scene: Scene, noise: RheodError) -> None:
+    """The round goes on to what else there is, and the owner is told of both later."""
+    other = replace(OFF, subject="e2", text="Another is off")
+    scene.found, scene.phone.away, scene.phone.noise = [OFF, other], True, noise
+    assert await scene.round() == []
+    scene.phone.away = False
+    assert await scene.round() == ["It is off", "Another is off"]
 
 
 async def test_what_ended_before_it_could_be_told_is_not_told(scene: Scene) -> None:
