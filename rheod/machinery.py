@@ -42,6 +42,13 @@ from rheod.workers.upkeep import LoopWatch
 _IMAGE_JOBS_PER_DOWNLOAD = 4
 """More jobs than downloads run at once, so that one slow host does not keep the others' pictures waiting."""
 
+_HOOK_OPENERS = {
+    "webhooks.allow_http allows it": (True, False),
+    "webhooks.allow_private_networks allows it": (False, True),
+    "webhooks.allow_http and webhooks.allow_private_networks allow it": (True, True),
+}
+"""What to set for a refused webhook address, the least first, and whether that admits HTTP and inner networks."""
+
 
 @dataclass(slots=True, kw_only=True)
 class Machinery:
@@ -129,9 +136,19 @@ def _add_images(core: Core, machinery: Machinery) -> None:
 
 
 def hook_url_check(settings: Settings) -> Callable[[str], str | None]:
-    """The check a webhook address passes when it is set and at every send."""
+    """The check a webhook address passes when it is set and at every send; it names the setting that would let it pass."""
     hooks = settings.webhooks
-    return partial(check_url, allow_http=hooks.allow_http, allow_private=hooks.allow_private_networks)
+
+    def problem(url: str) -> str | None:
+        found = check_url(url, allow_http=hooks.allow_http, allow_private=hooks.allow_private_networks)
+        opened_by = _HOOK_OPENERS if found else {}
+        for words, (http, private) in opened_by.items():
+            allow_private = hooks.allow_private_networks or private
+            if check_url(url, allow_http=hooks.allow_http or http, allow_private=allow_private) is None:
+                return f"{found} ({words})"
+        return found
+
+    return problem
 
 
 def _add_hooks(core: Core, machinery: Machinery) -> None:
