@@ -13,8 +13,7 @@ _LATEST_MS = 253_370_764_800_000
 
 def month_of(at_ms: int) -> str:
     """The month a moment (ms UTC) lies in by Swedish clocks, such as `2026-04`."""
-    moment = _EPOCH + timedelta(milliseconds=min(max(at_ms, 0), _LATEST_MS))
-    return moment.astimezone(SWEDEN).strftime("%Y-%m")
+    return in_sweden(at_ms).strftime("%Y-%m")
 
 
 def months_until(at_ms: int, count: int) -> list[str]:
@@ -26,7 +25,7 @@ def months_until(at_ms: int, count: int) -> list[str]:
 
 def day_of(at_ms: int) -> date:
     """The day a moment (ms UTC) lies in by Swedish clocks."""
-    return datetime.fromtimestamp(at_ms / 1000, SWEDEN).date()
+    return in_sweden(at_ms).date()
 
 
 def days_until(at_ms: int, count: int) -> list[date]:
@@ -38,3 +37,9 @@ def days_until(at_ms: int, count: int) -> list[date]:
 def start_of(day: date) -> int:
     """When the day begins by Swedish clocks (ms UTC)."""
     return round(datetime(day.year, day.month, day.day, tzinfo=SWEDEN).timestamp() * 1000)
+
+
+def in_sweden(at_ms: int) -> datetime:
+    """The moment by Swedish clocks; one that cannot be is the nearest that can."""
+    moment = _EPOCH + timedelta(milliseconds=min(max(at_ms, 0), _LATEST_MS))
+    return moment.astimezone(SWEDEN)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
-from rheod.domain.months import SWEDEN
+from rheod.domain.months import in_sweden
 from rheod.web.words_sv import MONTHS_SV, SWEDISH
 
 LANGUAGES = ("sv", "en")
@@ -65,7 +65,7 @@ class Words:
         """A moment in Swedish time: the clock alone for today, else with the date."""
         if at_ms is None:
             return _NOTHING
-        at, now = _local(at_ms), _local(self._now())
+        at, now = in_sweden(at_ms), in_sweden(self._now())
         clock = at.strftime("%H:%M")
         if at.date() == now.date():
             return clock
@@ -79,7 +79,7 @@ class Words:
 
     def hour(self, at_ms: int) -> str:
         """The hour in Swedish time."""
-        return _local(at_ms).strftime("%H")
+        return in_sweden(at_ms).strftime("%H")
 
     def ago(self, at_ms: int | None) -> str:
         """How long ago, or in how long, in one unit."""
@@ -101,8 +101,4 @@ class Words:
 
 def iso(at_ms: int) -> str:
     """A moment for the `datetime` attribute of a `time` element."""
-    return _local(at_ms).isoformat(timespec="seconds")
-
-
-def _local(at_ms: int) -> datetime:
-    return datetime.fromtimestamp(at_ms / 1000, SWEDEN)
+    return in_sweden(at_ms).isoformat(timespec="seconds")

@@ -47,3 +47,14 @@ async def test_a_day_is_a_swedish_day(
     outlook = await Outlooks(books=books, forecast=lambda _account: forecast).of_account(account_id)
     assert [(sold.orders, sold.ore) for sold in outlook.sales[-2:]] == [(1, 10_000), (2, 20_000)]
     assert len(outlook.sales) == 14
+
+
+async def test_an_order_of_a_day_that_cannot_be_breaks_no_outlook(
+    books: Books, account_id: str, forecast: Forecast
+) -> None:
+    """The last hour a date can have in UTC has none in Sweden; the sale is of no day that is shown."""
+    last = 253_402_300_799_000
+    order = Order(order_id=1, created_at=last, updated_at=last, lines=(), subtotal_ore=10_000)
+    await books.write(partial(_keep, account_id=account_id, order=order))
+    outlook = await Outlooks(books=books, forecast=lambda _account: forecast).of_account(account_id)
+    assert sum(sold.orders for sold in outlook.sales) == 0

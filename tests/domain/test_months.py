@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from rheod.domain.months import month_of, months_until
+from rheod.domain.months import day_of, month_of, months_until
 
 
 def ms(text: str) -> int:
@@ -27,12 +27,14 @@ def ms(text: str) -> int:
 def test_a_month_begins_at_midnight_in_sweden(utc: str, month: str) -> None:
     """In summer time as in winter time."""
     assert month_of(ms(utc)) == month
+    assert day_of(ms(utc)).isoformat()[:7] == month
 
 
 @pytest.mark.parametrize("at", [-(10**15), 10**18])
 def test_a_time_that_cannot_be_is_some_month_all_the_same(at: int) -> None:
     """A wrong date of Tradera's breaks no order."""
     assert month_of(at) in {"1970-01", "9999-01"}
+    assert day_of(at).isoformat() in {"1970-01-01", "9999-01-01"}
 
 
 def test_twelve_months_end_with_this_one_and_cross_the_year() -> None:

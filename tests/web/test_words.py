@@ -10,7 +10,7 @@ import pytest
 
 from rheod.domain import findings
 from rheod.web import words_sv
-from rheod.web.words import Words, chosen
+from rheod.web.words import Words, chosen, iso
 from tests.bookkeeping import NOW_MS
 
 WEB = Path(words_sv.__file__).parent
@@ -76,3 +76,5 @@ def test_numbers_and_times_read_naturally() -> None:
     assert english.ago(NOW_MS - 3 * 3_600_000) == "3\N{NO-BREAK SPACE}h ago"
     assert swedish.ago(NOW_MS + 3 * 86_400_000) == "om 3 dagar"
     assert swedish.ago(None) == "aldrig"
+    assert swedish.when(253_402_300_799_000) == "1 jan 9999 01:00"
+    assert iso(253_402_300_799_000).startswith("9999-01-01T01:00")
