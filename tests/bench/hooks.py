@@ -25,6 +25,8 @@ OPEN = {
     "RHEOD_WEBHOOKS__ALLOW_PRIVATE_NETWORKS": "true",
     "RHEOD_STORAGE__KEY": "test-secret",
 }
+_FIRST_TRIES = 4
+"""How often the receiver refuses: it is down for about ten seconds."""
 _BODY = b'{"eventId":"evt_%d","eventType":"item.created","data":{"externalId":"%d"}}'
 
 
@@ -80,12 +82,12 @@ async def dead(events: int) -> None:
         await shop.start()
         await _new_store(folder)
         fill(folder / "rheod.db", [shop.webhook_url()], [events])
-        shop.answer_with([500, 500, 500, 500])
+        shop.answer_with([500] * _FIRST_TRIES)
         daemon = DemoDaemon(folder=folder, settings=OPEN)
         async with daemon.running():
             await daemon.address()
             assert daemon.pid is not None
-            await asyncio.sleep(10)
+            await shop.wait_until(lambda: len(shop.received) >= min(events, _FIRST_TRIES), 60)
             print(f"{events} events, receiver down: memory {resident_mb(daemon.pid):.0f} MB")
             began = time.monotonic()
             await shop.wait_until(lambda: _taken(shop) >= events, 300)

@@ -88,7 +88,7 @@ async def main():
     server = QueueServer()
     await server.start()
     print(server.pid, flush=True)
-    await asyncio.sleep(60)
+    await asyncio.Event().wait()
 asyncio.run(main())
 """
 
