@@ -29,10 +29,10 @@ from rheod.store import accounts
 from rheod.store.database import Database
 from rheod.store.keys import KeyRing
 from rheod.web import reference_page
-from rheod.workers.advert import AdDefaults
 from rheod.workers.calls import Rules
 from rheod.workers.publisher import PublishOptions
 from rheod.workers.rehearser import Rehearser
+from tests.workers.advertising import DEFAULTS
 
 NOW_MS = 1_779_789_600_000
 """2026-05-26T10:00:00Z."""
@@ -170,19 +170,7 @@ def _rehearser(books: Books, catalog: Catalog) -> Rehearser:
     """Plays publishings through with ordinary settings."""
     allowance = Allowance(limit=100, reserve_share=0.2, reconcile_share=0.4)
     options = PublishOptions(
-        defaults=AdDefaults(
-            category_id={"books": 521},
-            duration_days=7,
-            restarts=0,
-            accepted_bidder_id=1,
-            condition="used",
-            listing_type="auction",
-            shipping_provider_id=6,
-            shipping_cost_kr=66,
-            pickup_option_id=8,
-            payment_option_ids=(),
-            vat=None,
-        ),
+        defaults=DEFAULTS,
         images_dir=Path("images"),
         max_images=8,
         image_format=0,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -25,7 +25,6 @@ from rheod.store import accounts, timing
 from rheod.store.jobs import Owner
 from rheod.store.ledger import Ledger
 from rheod.workers.ad_keeper import AdKeeper
-from rheod.workers.advert import AdDefaults
 from rheod.workers.asker import Asker, AskOptions
 from rheod.workers.calls import Rules, TraderaCalls
 from rheod.workers.closer import Closer
@@ -53,6 +52,7 @@ from tests.simulation.peers_web import (
     SimulatedShop,
 )
 from tests.simulation.store import SimulatedStore
+from tests.workers.advertising import DEFAULTS as ADVERTISING
 
 START_MS = 1_767_225_600_000
 """2026-01-01T00:00:00Z."""
@@ -61,19 +61,7 @@ SITE = "https://www.tradera.com"
 ASK_DELAYS_S = (10, 10, 20, 40, 80, 160, 600)
 RETRY_DELAYS_S = (1, 2, 4, 8, 16, 60, 300, 1800, 7200, 18_000, 36_000, 50_400, 64_800, 86_400)
 
-DEFAULTS = AdDefaults(
-    category_id={"books": 521, "other": 344_480},
-    duration_days=7,
-    restarts=0,
-    accepted_bidder_id=1,
-    condition="used",
-    listing_type="auction",
-    shipping_provider_id=6,
-    shipping_cost_kr=66,
-    pickup_option_id=8,
-    payment_option_ids=(),
-    vat=None,
-)
+DEFAULTS = replace(ADVERTISING, category_id={"books": 521, "other": 344_480})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -41,7 +41,6 @@ from rheod.store.database import Database
 from rheod.store.jobs import Owner
 from rheod.store.ledger import Ledger
 from rheod.workers.ad_keeper import AdKeeper
-from rheod.workers.advert import AdDefaults
 from rheod.workers.asker import Asker, AskOptions
 from rheod.workers.calls import Rules, TraderaCalls
 from rheod.workers.closer import Closer
@@ -54,6 +53,7 @@ from rheod.workers.shipper import Shipper
 from rheod.workers.takeover import TakeoverReader
 from rheod.workers.tradera_desk import TraderaDesk
 from tests.bookkeeping import Clock, rows
+from tests.workers.advertising import DEFAULTS
 from tests.workers.waiting import until
 from tests.workers.watching import CountingPick, idle
 
@@ -62,20 +62,6 @@ CATEGORY = 302571
 ASKS_AFTER_S = 10.0
 DELAYS_S = (ASKS_AFTER_S, 10.0, 20.0, 40.0, 80.0, 160.0, 600.0)
 HOUR_MS = 3600 * 1000
-
-DEFAULTS = AdDefaults(
-    category_id={"books": 521},
-    duration_days=7,
-    restarts=0,
-    accepted_bidder_id=1,
-    condition="used",
-    listing_type="auction",
-    shipping_provider_id=6,
-    shipping_cost_kr=66,
-    pickup_option_id=8,
-    payment_option_ids=(),
-    vat=None,
-)
 
 
 @dataclass(frozen=True, kw_only=True)

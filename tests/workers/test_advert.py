@@ -11,7 +11,7 @@ from rheod.clients.tradera_ad import AUCTION, FIXED_PRICE, Ad, Shipping
 from rheod.domain.errors import Permanent
 from rheod.domain.model import Item, ItemSpec, Listing, TraderaWish
 from rheod.workers.advert import make_ad, prices_to_set
-from tests.workers.desk import DEFAULTS
+from tests.workers.advertising import DEFAULTS
 
 LISTING = Listing(id="l1", item_id="i1", account_id="a1", generation=3)
 

@@ -20,14 +20,6 @@ from tests.workers.waiting import until
 
 
 @pytest.fixture
-async def shop(clock: Clock) -> AsyncIterator[Shop]:
-    one = Shop(now=clock)
-    await one.start()
-    yield one
-    await one.stop()
-
-
-@pytest.fixture
 async def post(database: Database, clock: Clock, account_id: str, shop: Shop) -> AsyncIterator[Post]:
     """The lane at work, no endpoint yet."""
     one = Post(database=database, clock=clock, account_id=account_id, shop=shop)
