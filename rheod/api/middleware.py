@@ -27,6 +27,9 @@ MAX_RETRY_S = 3600
 _SANE_ID = re.compile("[!-~]{1,128}")
 _CODE_OF = {400: "BAD_REQUEST", 404: "NOT_FOUND", 413: "PAYLOAD_TOO_LARGE", 415: "UNSUPPORTED_MEDIA_TYPE"}
 
+FaultPage = Callable[[web.Request], web.Response | None]
+"""What tells a reader of pages that something went wrong inside; None where no reader comes."""
+
 _log = structlog.get_logger("rheod.api")
 
 
@@ -56,8 +59,11 @@ def request_line(*, new_id: Callable[[], str]) -> Middleware:
     return around
 
 
-def error_answers(*, gate: Gate | None = None) -> Middleware:
-    """Turns what a handler raises into the error shape; what nobody foresaw is 500 and a traceback in the log."""
+def error_answers(*, gate: Gate | None = None, fault_page: FaultPage | None = None) -> Middleware:
+    """Turns what a handler raises into the error shape; what nobody foresaw is 500 and a traceback in the log.
+
+    Of the latter `fault_page` tells those who read pages, for the paths it answers for.
+    """
 
     @web.middleware
     async def around(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -73,7 +79,8 @@ def error_answers(*, gate: Gate | None = None) -> Middleware:
             return gate.unrouted(request, response) if gate is not None else response
         except Exception:  # noqa: BLE001 - the one place where what nobody foresaw becomes a 500
             _log.exception("request failed", method=request.method, route=_template(request))
-            return refusal("INTERNAL", "Something went wrong inside rheod; it has been logged")
+            page = fault_page(request) if fault_page is not None else None
+            return page or refusal("INTERNAL", "Something went wrong inside rheod; it has been logged")
 
     return around
 

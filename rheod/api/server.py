@@ -35,7 +35,7 @@ from rheod.api.front import (
     Limits,
 )
 from rheod.api.guard import Gate, Handler
-from rheod.api.middleware import error_answers, request_line
+from rheod.api.middleware import FaultPage, error_answers, request_line
 from rheod.domain.notices import new_ulid
 
 if TYPE_CHECKING:
@@ -48,7 +48,9 @@ _SEGMENT = re.compile(r"\{(\w+)\}")
 """A named segment without a pattern of its own; aiohttp would refuse braces in it, and ids may hold any character."""
 
 
-def build_app(parts: ApiParts, *, pages: Sequence[Route] = ()) -> web.Application:
+def build_app(
+    parts: ApiParts, *, pages: Sequence[Route] = (), fault_page: FaultPage | None = None
+) -> web.Application:
     """The whole API, and what else is served beside it, as an aiohttp application; `start` listens with it."""
     gate = Gate(parts=parts)
 
@@ -59,7 +61,7 @@ def build_app(parts: ApiParts, *, pages: Sequence[Route] = ()) -> web.Applicatio
         middlewares=[
             request_line(new_id=new_id),
             plain_framing,
-            error_answers(gate=gate),
+            error_answers(gate=gate, fault_page=fault_page),
         ]
     )
     app[NEW_ID] = new_id

@@ -17,6 +17,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from rheod.api.answers import STATUS_OF
 from rheod.api.guard import Handler
 from rheod.api.origin import SAFE_METHODS, check_origin
+from rheod.api.parts import REQUEST_ID
 from rheod.domain.errors import Refused, Transient
 from rheod.store.sessions import Session
 from rheod.web import charts, styles
@@ -116,6 +117,15 @@ class Site:
         text = template.render(t=words.t, words=words, **frame, **page.values)
         return web.Response(
             text=text, status=page.status, content_type="text/html", charset="utf-8", headers=HEADERS
+        )
+
+    def fault_page(self, request: web.Request) -> web.Response | None:
+        """What is shown of an error nobody foresaw; None outside the pages. Needs nothing that may be what failed."""
+        if request.path != HOME and not request.path.startswith(f"{HOME}/"):
+            return None
+        values = {"request_id": request[REQUEST_ID], "sent": request.method not in SAFE_METHODS}
+        return self.render(
+            Page("fault.html", values, status=500), self.words(request), {"path": request.path}
         )
 
     def vouches(self, request: web.Request) -> bool:

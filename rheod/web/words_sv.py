@@ -23,6 +23,12 @@ FRAME = {
     "Copy it now: it is not shown again.": "Kopiera den nu: den visas inte igen.",
     "Not possible": "Går inte",
     "To the first page": "Till första sidan",
+    "Something went wrong": "Något gick fel",
+    "rheod has made a mistake that nobody foresaw.": "rheod har gjort ett fel som ingen hade räknat med.",
+    "What you sent may be done or not: look before you send it again.": (
+        "Det du skickade kan vara gjort eller inte: se efter innan du skickar det igen."
+    ),
+    "The log tells more; look there for this request:": "Loggen säger mer; sök där efter den här begäran:",
     "never": "aldrig",
     "just now": "nyss",
     "in {span}": "om {span}",

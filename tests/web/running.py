@@ -134,7 +134,8 @@ async def pages(folder: Path, **changes: Any) -> AsyncIterator[tuple[Pages, str]
             callers=Callers(proxies=api.trusted_proxies, public_url=api.public_url),
         )
         dashboard = Dashboard(parts=parts)
-        app = build_app(replace(api, signed_in=dashboard.site.vouches), pages=dashboard.routes())
+        served = replace(api, signed_in=dashboard.site.vouches)
+        app = build_app(served, pages=dashboard.routes(), fault_page=dashboard.site.fault_page)
         runner, port = await start(app, host="127.0.0.1", port=0)
         try:
             jar = aiohttp.CookieJar(unsafe=True)

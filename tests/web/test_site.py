@@ -1,0 +1,68 @@
+"""What the pages do when something goes wrong inside: a page to read, never the answer a program gets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from tests.web.running import text_of
+from tests.web.stocked import Stocked, stocked
+
+
+async def _break(one: Stocked) -> None:
+    """Spoil what is stored, as a bad disk may."""
+    await one.shop.database.write(lambda db: db.execute("UPDATE orders SET buyer = '{'"))
+
+
+@pytest.mark.parametrize(
+    ("language", "title"), [("en", "Something went wrong"), ("sv", "Något gick fel")], ids=["en", "sv"]
+)
+async def test_an_error_nobody_foresaw_is_a_page(tmp_path: Path, language: str, title: str) -> None:
+    """In the reader's language, with strict headers, and with the id under which the log tells the rest."""
+    async with stocked(tmp_path) as one:
+        await one.pages.sign_in(one.token)
+        await _break(one)
+        with capture_logs() as lines:
+            status, html, headers = await one.pages.get("/dashboard/sales", **{"Accept-Language": language})
+        assert (status, headers["Content-Type"]) == (500, "text/html; charset=utf-8")
+        assert "default-src 'none'" in headers["Content-Security-Policy"]
+        assert f"<h1>{title}</h1>" in html
+        assert headers["X-Request-Id"] in text_of(html)
+        assert 'rel="stylesheet"' in html
+        assert "form" not in html
+        assert "no such table" not in html
+        assert [line["event"] for line in lines].count("request failed") == 1
+
+
+async def test_the_id_of_the_request_is_no_markup(tmp_path: Path) -> None:
+    """Whoever sends one of his own gets it back as text."""
+    async with stocked(tmp_path) as one:
+        await one.pages.sign_in(one.token)
+        await _break(one)
+        _, html, _ = await one.pages.get("/dashboard/sales", **{"X-Request-Id": "<b>1</b>"})
+        assert "&lt;b&gt;1&lt;/b&gt;" in html
+
+
+async def test_who_has_sent_a_form_is_told_to_look(tmp_path: Path) -> None:
+    """Nobody can say how far it came."""
+    async with stocked(tmp_path) as one:
+        await one.pages.sign_in(one.token)
+        _, html, _ = await one.pages.get("/dashboard/sales")
+        token = html.split('name="form_token" value="')[1].split('"')[0]
+        await _break(one)
+        path = "/dashboard/sales/7001/tracking"
+        fields = {"form_token": token, "carrier": "PostNord", "number": "1"}
+        status, html, _ = await one.pages.post(path, fields, **{"Accept-Language": "en"})
+        assert (status, "look before you send it again" in html) == (500, True)
+
+
+async def test_the_api_keeps_its_answer(tmp_path: Path) -> None:
+    """A program reads JSON, also when the owner's session vouches for it."""
+    async with stocked(tmp_path) as one:
+        await one.pages.sign_in(one.token)
+        await _break(one)
+        status, text, headers = await one.pages.get("/rheod/orders")
+        assert (status, headers["Content-Type"]) == (500, "application/json; charset=utf-8")
+        assert '"code":"INTERNAL"' in text
