@@ -13,9 +13,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from typing import IO, Any, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import aiohttp
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 REGION = "eu-central-1"
 ACCESS_KEY_ID = "test-access-key"
@@ -52,12 +55,14 @@ class Queue:
 
     async def send(self, body: str | dict[str, Any], n: int = 1) -> None:
         """Send a message n times, a dict as JSON; raises QueueError or aiohttp.ClientError."""
-        text = body if isinstance(body, str) else json.dumps(body, separators=(",", ":"))
+        await self.send_each([body] * n)
+
+    async def send_each(self, bodies: Sequence[str | dict[str, Any]]) -> None:
+        """Send these messages, dicts as JSON; raises as `send`."""
         async with aiohttp.ClientSession(timeout=_CALL_TIMEOUT) as session:
-            for first in range(0, n, _BATCH):
-                entries = [
-                    {"Id": str(index), "MessageBody": text} for index in range(first, min(n, first + _BATCH))
-                ]
+            for first in range(0, len(bodies), _BATCH):
+                batch = bodies[first : first + _BATCH]
+                entries = [{"Id": str(place), "MessageBody": _text(each)} for place, each in enumerate(batch)]
                 answer = await _call(
                     session, self._endpoint_url, "SendMessageBatch", QueueUrl=self.url, Entries=entries
                 )
@@ -177,6 +182,10 @@ class QueueServer:
             await asyncio.to_thread(process.communicate)
         if self._errors is not None:
             self._errors.close()
+
+
+def _text(body: str | dict[str, Any]) -> str:
+    return body if isinstance(body, str) else json.dumps(body, separators=(",", ":"))
 
 
 async def _call(session: aiohttp.ClientSession, endpoint: str, action: str, **fields: Any) -> dict[str, Any]:

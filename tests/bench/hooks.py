@@ -27,7 +27,11 @@ OPEN = {
 }
 _FIRST_TRIES = 4
 """How often the receiver refuses: it is down for about ten seconds."""
-_BODY = b'{"eventId":"evt_%d","eventType":"item.created","data":{"externalId":"%d"}}'
+
+
+def body_of(seq: int) -> bytes:
+    """The bytes of the event with this number."""
+    return b'{"eventId":"evt_%d","eventType":"item.created","data":{"externalId":"%d"}}' % (seq, seq)
 
 
 def fill(file: Path, urls: Sequence[str], counts: Sequence[int]) -> None:
@@ -57,7 +61,7 @@ def _add_event(db: sqlite3.Connection, seq: int, account: str, endpoint: str) ->
     db.execute(
         "INSERT INTO notices (seq, event_id, account_id, item_id, type, data, body, created_at)"
         " VALUES (?, ?, ?, ?, 'item.created', '{}', ?, 1)",
-        (seq, f"evt_{seq}", account, f"i{seq}", _BODY % (seq, seq)),
+        (seq, f"evt_{seq}", account, f"i{seq}", body_of(seq)),
     )
     db.execute(
         "INSERT INTO jobs (lane, kind, subject, account_id, item_id, endpoint_id, notice_seq, due_at,"
@@ -66,7 +70,7 @@ def _add_event(db: sqlite3.Connection, seq: int, account: str, endpoint: str) ->
     )
 
 
-async def _new_store(folder: Path) -> None:
+async def new_store(folder: Path) -> None:
     """A store with its schema and account, and no log of an earlier life."""
     daemon = DemoDaemon(folder=folder, settings=OPEN)
     async with daemon.running():
@@ -80,7 +84,7 @@ async def dead(events: int) -> None:
         folder = Path(name)
         shop = Shop(now=wall_clock)
         await shop.start()
-        await _new_store(folder)
+        await new_store(folder)
         fill(folder / "rheod.db", [shop.webhook_url()], [events])
         shop.answer_with([500] * _FIRST_TRIES)
         daemon = DemoDaemon(folder=folder, settings=OPEN)
@@ -108,7 +112,7 @@ async def tarpit(*, with_tarpit: bool) -> list[float]:
         folder = Path(name)
         shop = Shop(now=wall_clock)
         await shop.start()
-        await _new_store(folder)
+        await new_store(folder)
         shop.answer_with([HANG] * 1000, "tarpit")
         names = [f"healthy{number}" for number in range(9)] + ["tarpit"] * with_tarpit
         counts = [40] * 9 + [1000] * with_tarpit

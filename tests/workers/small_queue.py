@@ -31,9 +31,13 @@ class SmallQueue:
         self._numbers = itertools.count(1)
         self._arrival = asyncio.Event()
         app = web.Application()
-        app.router.add_post("/{tail:.*}", self._answer)
+        self.add_to(app)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         self.endpoint_url = ""
+
+    def add_to(self, app: web.Application) -> None:
+        """Answer under an application that somebody else serves."""
+        app.router.add_post("/{tail:.*}", self._answer)
 
     async def start(self) -> None:
         await self._runner.setup()
@@ -71,11 +75,20 @@ class SmallQueue:
             error = {"__type": "com.amazon.coral.service#InvalidClientTokenId", "message": "no such key"}
             return web.json_response(error, status=403)
         asked = await request.json()
-        if action == "ReceiveMessage":
-            answer = await self._receive(min(1.0, asked["WaitTimeSeconds"]))
-        else:
-            answer = self._delete(asked)
+        answer = await self._obey(action, asked)
         return web.json_response(answer, content_type="application/x-amz-json-1.0")
+
+    async def _obey(self, action: str, asked: dict[str, Any]) -> dict[str, Any]:
+        if action == "ReceiveMessage":
+            return await self._receive(min(1.0, asked["WaitTimeSeconds"]))
+        if action == "SendMessageBatch":
+            return {
+                "Successful": [{"MessageId": self.send(each["MessageBody"])} for each in asked["Entries"]]
+            }
+        if action == "GetQueueAttributes":
+            numbers = dict(zip(asked["AttributeNames"], (len(self._waiting), len(self._hidden)), strict=True))
+            return {"Attributes": {name: str(number) for name, number in numbers.items()}}
+        return self._delete(asked)
 
     async def _receive(self, wait_s: float) -> dict[str, Any]:
         self._arrival.clear()
