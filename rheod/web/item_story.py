@@ -110,10 +110,10 @@ def _in_queue(view: ItemView, words: Words) -> str:
     if pending:
         return words.t("It waits for its pictures; still being fetched: {n}.", n=pending)
     if view.queue is None:
-        return view.waits_for or words.t("It goes out now.")
+        return words.said(view.waits_for) if view.waits_for else words.t("It goes out now.")
     place = words.t(
         "Place {n} in the queue; expected to go out {when}.",
         n=view.queue.position,
         when=words.when(view.queue.expected_at),
     )
-    return f"{place} {view.waits_for}" if view.waits_for else place
+    return f"{place} {words.said(view.waits_for)}" if view.waits_for else place

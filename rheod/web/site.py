@@ -14,13 +14,12 @@ import structlog
 from aiohttp import hdrs, web
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from rheod.api.answers import STATUS_OF
 from rheod.api.guard import Handler
 from rheod.api.origin import SAFE_METHODS, check_origin
 from rheod.api.parts import REQUEST_ID
 from rheod.domain.errors import Refused, Transient
 from rheod.store.sessions import Session
-from rheod.web import charts, styles
+from rheod.web import charts, refusals, styles
 from rheod.web.forms import read_form
 from rheod.web.visit import Page, Told, Visit, form_token
 from rheod.web.words import Words, chosen, iso
@@ -77,7 +76,7 @@ class Site:
             try:
                 page = await handler(visit)
             except (Refused, Transient) as error:
-                page = _error_page(error)
+                page = refusals.page(error, visit.words)
             return self.render(page, visit.words, self._frame(visit))
 
         return guarded
@@ -89,23 +88,32 @@ class Site:
             cookie, session = self._session(request)
             if session is None:
                 return see_other(SIGN_IN)
-            form = await read_form(request, deadline_s=self._parts.api.body_deadline_s)
-            check_origin(request, public_url=self._parts.api.public_url)
-            if not hmac.compare_digest(form.get("form_token", "").encode(), form_token(cookie).encode()):
-                raise Refused(
-                    "BAD_REQUEST", "This form is too old: go back, load the page again and send it anew"
-                )
+            try:
+                form = await self._form(request, cookie)
+            except Refused as error:
+                visit = self._visit(request, cookie, session)
+                return self.render(refusals.page(error, visit.words), visit.words, self._frame(visit))
             told = await self._done(self._visit(request, cookie, session, form), handler, name)
             self._flashes[session.digest] = told
             return see_other(told.to)
 
         return guarded
 
+    async def _form(self, request: web.Request, cookie: str) -> Mapping[str, str]:
+        """The sent form. Raises Refused unless it is one of ours."""
+        form = await read_form(request, deadline_s=self._parts.api.body_deadline_s)
+        check_origin(request, public_url=self._parts.api.public_url)
+        if not hmac.compare_digest(form.get("form_token", "").encode(), form_token(cookie).encode()):
+            raise Refused(
+                "BAD_REQUEST", "This form is too old: go back, load the page again and send it anew"
+            )
+        return form
+
     async def _done(self, visit: Visit, handler: ActionHandler, name: str) -> Told:
         try:
             told = await handler(visit)
         except (Refused, Transient) as error:
-            return Told(_sentence(error), to=_back(visit.request), bad=True)
+            return Told(refusals.sentence(error, visit.words), to=_back(visit.request), bad=True)
         origin = self._parts.callers.address(visit.request)
         await self._parts.audit.record(origin=origin, action=name, subject=told.subject, told=told.sentence)
         _log.info("owner's action", action=name, subject=told.subject)
@@ -189,13 +197,3 @@ def _back(request: web.Request) -> str:
     """The page the form was on, as far as the browser says so."""
     referrer = urlsplit(request.headers.get(hdrs.REFERER, ""))
     return local_path(referrer.path + (f"?{referrer.query}" if referrer.query else ""))
-
-
-def _sentence(error: Refused | Transient) -> str:
-    details = error.details if isinstance(error, Refused) else ()
-    return "; ".join(f"{one.field}: {one.message}" for one in details) or str(error)
-
-
-def _error_page(error: Refused | Transient) -> Page:
-    status = STATUS_OF.get(error.code, 500) if isinstance(error, Refused) else 503
-    return Page("problem.html", {"sentence": _sentence(error)}, status=status)

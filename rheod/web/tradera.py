@@ -73,7 +73,7 @@ class TraderaPage:
             try:
                 preview = await self._preview(visit, item)
             except Refused as error:
-                missed = str(error)
+                missed = visit.words.said(str(error))
         setup = await self._parts.setups.of_account(visit.account_id)
         values: dict[str, Any] = {
             "connections": [(one, await self._login_address(one)) for one in connections],
@@ -188,7 +188,7 @@ def _pauses(setup: Setup, names: dict[str, str], visit: Visit) -> list[tuple[str
             if pause.call_class
             else f"{visit.t('Account')} {names[pause.account_id]}",
             pause.until,
-            pause.reason,
+            visit.words.said(pause.reason),
         )
         for pause in setup.pauses
     ]

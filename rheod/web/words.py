@@ -5,10 +5,12 @@ Also how numbers, money and times are written for people: Swedish time, spaces b
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import datetime
 
 from rheod.domain.months import in_sweden
+from rheod.web.words_refusals import REFUSALS
 from rheod.web.words_sv import MONTHS_SV, SWEDISH
 
 LANGUAGES = ("sv", "en")
@@ -16,6 +18,16 @@ _MONTHS_EN = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oc
 _MINUTE_MS, _HOUR_MS, _DAY_MS = 60_000, 3_600_000, 86_400_000
 _NOTHING = "\N{EN DASH}"
 _SPACE = "\N{NO-BREAK SPACE}"
+
+
+def _pattern(text: str) -> re.Pattern[str]:
+    """What a text with `{name}`s looks like once they are filled in."""
+    parts = re.split(r"\{(\w+)\}", text)
+    written = [f"(?P<{part}>.+?)" if place % 2 else re.escape(part) for place, part in enumerate(parts)]
+    return re.compile("".join(written), re.DOTALL)
+
+
+_REFUSALS = [(_pattern(text), swedish) for text, swedish in REFUSALS.items() if "{" in text]
 
 
 def chosen(accept_language: str) -> str:
@@ -50,6 +62,17 @@ class Words:
         """The text in this language, with `{name}`s filled in; what has no translation stays English."""
         found = SWEDISH.get(text, text) if self.language == "sv" else text
         return found.format(**values) if values else found
+
+    def said(self, sentence: str) -> str:
+        """A whole sentence from behind the pages in this language, what it cites too; an unknown one stays English."""
+        if self.language != "sv":
+            return sentence
+        if sentence in SWEDISH:
+            return SWEDISH[sentence]
+        for pattern, swedish in _REFUSALS:
+            if found := pattern.fullmatch(sentence):
+                return swedish.format(**{name: self.said(part) for name, part in found.groupdict().items()})
+        return sentence
 
     def number(self, value: float) -> str:
         """A number with spaces between thousands; a Swedish decimal comma."""

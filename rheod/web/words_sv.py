@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rheod.web.words_integration import DELIVERIES, INTEGRATION
 from rheod.web.words_items import ITEMS
+from rheod.web.words_refusals import REFUSALS
 from rheod.web.words_sales import SALES
 from rheod.web.words_tradera import TRADERA
 
@@ -183,4 +184,5 @@ SWEDISH: dict[str, str] = {
     **INTEGRATION,
     **DELIVERIES,
     **TRADERA,
+    **REFUSALS,
 }

@@ -156,7 +156,7 @@ async def test_what_cannot_be_done_is_told(tmp_path: Path) -> None:
         await one.pages.sign_in(one.token)
         page = "/dashboard/items/S-1"
         await one.pages.send(page, f"{page}/publish")
-        assert "cannot be published again" in (await one.pages.get(page))[1]
+        assert "kan inte publiceras igen" in (await one.pages.get(page))[1]
 
 
 async def test_items_of_a_removed_account_are_only_read(tmp_path: Path) -> None:
@@ -170,7 +170,7 @@ async def test_items_of_a_removed_account_are_only_read(tmp_path: Path) -> None:
             ("/dashboard/sales", "/dashboard/sales/7001/tracking", {"carrier": "PostNord", "number": "1"}),
         ):
             await one.pages.send(page, action, **fields)
-            assert "can only be read" in (await one.pages.get(page))[1]
+            assert "kan bara läsas" in (await one.pages.get(page))[1]
         assert (await one.shop.item("D-1")).rheo_status is not RheoStatus.NOT_LISTED
 
 

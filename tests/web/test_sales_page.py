@@ -75,7 +75,7 @@ async def test_a_strange_message_is_shown_as_text_and_put_away(tmp_path: Path) -
         found = await rows(one.shop.database, "SELECT state, body FROM inbox WHERE id = ?", message["id"])
         assert (found[0]["state"], "<script>" in found[0]["body"]) == ("ignored", True)
         await one.pages.send("/dashboard/sales", path)
-        assert "No such message waits" in (await one.pages.get("/dashboard/sales"))[1]
+        assert "Det väntar inget sådant meddelande" in (await one.pages.get("/dashboard/sales"))[1]
 
 
 async def test_what_is_not_matched_is_told_first_and_by_itself(tmp_path: Path) -> None:

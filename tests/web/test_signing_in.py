@@ -55,7 +55,7 @@ async def test_a_password_opens_too_and_setting_it_ends_every_session(tmp_path: 
         await one.sign_in(admin)
         await one.send("/dashboard", "/dashboard/password", password="short")
         _, text, _ = await one.get("/dashboard")
-        assert "at least 12 characters" in text_of(text)
+        assert "minst 12 tecken" in text_of(text)
         await one.send("/dashboard", "/dashboard/password", password=PASSWORD)
         assert (await one.get("/dashboard"))[0] == 303
         assert await one.sign_in(PASSWORD + "x") == 403

@@ -66,3 +66,35 @@ async def test_the_api_keeps_its_answer(tmp_path: Path) -> None:
         status, text, headers = await one.pages.get("/rheod/orders")
         assert (status, headers["Content-Type"]) == (500, "application/json; charset=utf-8")
         assert '"code":"INTERNAL"' in text
+
+
+async def test_a_refused_button_is_told_in_swedish(tmp_path: Path) -> None:
+    """The use case's own sentence, on the page the visitor comes back to."""
+    async with stocked(tmp_path) as one:
+        await one.pages.sign_in(one.token)
+        await one.pages.send("/dashboard/sales", "/dashboard/sales/messages/999/put-away")
+        _, html, _ = await one.pages.get("/dashboard/sales")
+        assert "Det väntar inget sådant meddelande" in html
+
+
+async def test_a_form_that_is_too_old_is_a_page(tmp_path: Path) -> None:
+    """Loaded before another sign-in, say: a sentence to read, in the site's frame."""
+    async with stocked(tmp_path) as one:
+        await one.pages.sign_in(one.token)
+        path = "/dashboard/sales/7001/tracking"
+        status, html, headers = await one.pages.post(path, {"form_token": "0"})
+        assert (status, headers["Content-Type"]) == (400, "text/html; charset=utf-8")
+        assert "Formuläret är för gammalt" in html
+
+
+async def test_what_failed_last_is_told_in_swedish(tmp_path: Path) -> None:
+    """On the item's page and in the list."""
+    async with stocked(tmp_path) as one:
+        await one.shop.database.write(
+            lambda db: db.execute(
+                "UPDATE items SET last_error = 'The reserve price must be above the starting price'"
+            )
+        )
+        await one.pages.sign_in(one.token)
+        for path in ("/dashboard/items", "/dashboard/items/F-1"):
+            assert "Reservationspriset måste vara högre" in (await one.pages.get(path))[1], path

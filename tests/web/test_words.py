@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from rheod.domain import findings
+from rheod.domain import findings, lifecycle
 from rheod.web import words_sv
 from rheod.web.words import Words, chosen, iso
 from tests.bookkeeping import NOW_MS
@@ -16,6 +16,56 @@ from tests.bookkeeping import NOW_MS
 WEB = Path(words_sv.__file__).parent
 CALLED = re.compile(r"""\bt\(\s*(?:"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)')""")
 SOURCES = [*sorted(WEB.glob("templates/**/*.html")), *sorted(WEB.glob("*.py"))]
+
+
+PLACE = re.compile(r"\{\w+\}")
+RAISED = {"Refused", "Permanent", "Transient", "StoreUnavailable", "FieldError", "kind"}
+BEHIND = [
+    WEB.parent / name
+    for name in (
+        *(f"catalog/{use}.py" for use in ("connecting", "containers", "endpoints", "feed", "items", "ping")),
+        *(f"catalog/{use}.py" for use in ("settling", "shipping", "strange")),
+        *(f"clients/{client}.py" for client in ("images", "renderer")),
+        *(f"workers/{agent}.py" for agent in ("advert", "calls", "seller_login")),
+        *(
+            f"web/{page}.py"
+            for page in ("deliveries", "forms", "integration", "items_page", "sales_page", "site")
+        ),
+        "api/origin.py",
+        "domain/lifecycle.py",
+        "store/database.py",
+        "store/sessions.py",
+        "web/tradera.py",
+    )
+]
+"""Whose sentences reach a page by a button pressed there or as what failed last."""
+
+
+def refusals(module: ast.Module) -> list[str]:
+    """The sentences a module raises, written in the call or in a name, each filled-in place as `{}`."""
+    named = {
+        target.id: node.value
+        for node in ast.walk(module)
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    said = [
+        named.get(argument.id, argument) if isinstance(argument, ast.Name) else argument
+        for call in ast.walk(module)
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in RAISED
+        for argument in call.args
+    ]
+    return [text for text in map(written, said) if " " in text]
+
+
+def written(value: ast.expr) -> str:
+    """A text of the source as it stands, or with its filled-in places as `{}`; empty when it is something else."""
+    if isinstance(value, ast.JoinedStr):
+        return "".join(map(written, value.values))
+    if isinstance(value, ast.Constant):
+        return str(value.value)
+    return "{}" if isinstance(value, ast.FormattedValue) else ""
 
 
 def texts(path: Path) -> list[str]:
@@ -41,6 +91,46 @@ def test_every_finding_has_its_swedish() -> None:
     ]
     assert len(said) > 20
     assert [text for text in said if text not in words_sv.SWEDISH] == []
+
+
+@pytest.mark.parametrize("path", BEHIND, ids=lambda path: path.name)
+def test_every_refusal_a_page_may_show_has_its_swedish(path: Path) -> None:
+    """What the use cases and workers behind the pages raise, with the places that are filled in."""
+    known = {PLACE.sub("{}", text) for text in words_sv.SWEDISH}
+    found = refusals(ast.parse(path.read_text()))
+    assert found
+    assert [text for text in found if text not in known] == []
+
+
+def test_no_refusal_of_the_lifecycle_is_english() -> None:
+    """Its reasons stand in a table."""
+    assert [text for text in lifecycle.REFUSALS.values() if text not in words_sv.SWEDISH] == []
+
+
+@pytest.mark.parametrize(
+    ("english", "swedish"),
+    [
+        ("Nothing is in doubt about this item's ad", "Inget är osäkert med artikelns annons"),
+        (
+            "The item is sold; its price can no longer be changed",
+            "Artikeln är såld; priset kan inte ändras längre",
+        ),
+        (
+            "No picture could be used: shop.se answered 404 for the picture",
+            "Ingen bild kunde användas: shop.se svarade 404 på bilden",
+        ),
+        (
+            "Must be an HTTPS URL (webhooks.allow_http allows it)",
+            "Måste vara en HTTPS-URL (webhooks.allow_http tillåter det)",
+        ),
+        ("the picture cannot be read: {0} {why}\n", "bilden går inte att läsa: {0} {why}\n"),
+        ("Tradera answered 400 to create: Bad", "Tradera answered 400 to create: Bad"),
+    ],
+)
+def test_a_sentence_from_behind_the_pages_is_said_in_swedish(english: str, swedish: str) -> None:
+    """Also what it cites; what nobody foresaw, and everything for an English reader, stays as it is."""
+    assert Words("sv", now=lambda: NOW_MS).said(english) == swedish
+    assert Words("en", now=lambda: NOW_MS).said(english) == english
 
 
 def test_translations_fill_the_same_places() -> None:
