@@ -24,6 +24,7 @@ _VISIBILITY_S = 120
 _CONNECT_TIMEOUT_S = 5
 _TIME_OUTS_TO_RECREATE = 3
 _SOONEST_EMPTY_S = 1.0
+_OVER_THE_LIBRARY = ("rheod.clients.sqs_limit", "rheod.clients.sqs_data")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +81,7 @@ class PushQueue:
 
     async def open(self) -> None:
         """Load the library and make the client; connects to nobody. Do it before the daemon says it is ready."""
-        for module in ("aiobotocore.session", "aiobotocore.config", "rheod.clients.sqs_limit"):
+        for module in ("aiobotocore.session", "aiobotocore.config", *_OVER_THE_LIBRARY):
             await asyncio.to_thread(importlib.import_module, module)
         await self._make_client()
 
@@ -147,15 +148,17 @@ class PushQueue:
             await self.close()
 
     async def _make_client(self) -> None:
+        limit, data = map(importlib.import_module, _OVER_THE_LIBRARY)
         config_module = importlib.import_module("aiobotocore.config")
         session = importlib.import_module("aiobotocore.session").get_session()
         # the probe of 169.254.169.254 only delays the start of a machine that is not Amazon's (G19)
         session.get_component("credential_provider").remove("iam-role")
+        session.register_component("data_loader", data.SmallLoader())
         config = config_module.AioConfig(
             connect_timeout=_CONNECT_TIMEOUT_S,
             read_timeout=self._wait_s + 5,
             retries={"mode": "standard", "total_max_attempts": 1},
-            http_session_cls=importlib.import_module("rheod.clients.sqs_limit").CappedSession,
+            http_session_cls=limit.CappedSession,
             tcp_keepalive=True,
             proxies={},  # none from the environment: a proxy would see the keys' signatures and everything told (G35)
         )

@@ -17,6 +17,7 @@ from aiobotocore.session import get_session
 from aiohttp import web
 
 from rheod.clients.sqs import PushQueue, QueueMessage
+from rheod.clients.sqs_data import SmallLoader
 from rheod.clients.sqs_words import failure
 from rheod.domain.errors import Permanent, RheodError, Transient
 from rheod.sandbox.queue import QueueServer
@@ -327,3 +328,16 @@ def test_the_library_is_only_loaded_when_a_queue_is_opened() -> None:
 def test_a_bad_argument_is_a_matter_of_settings() -> None:
     """What the library refuses to send at all is for the owner."""
     assert isinstance(failure(ValueError("Invalid endpoint: nonsense")), Permanent)
+
+
+@pytest.mark.parametrize("region", ["eu-central-1", "cn-north-1", "us-gov-west-1"])
+async def test_sqs_is_found_without_the_list_of_every_service(region: str) -> None:
+    """The small data we give the library leads to the same address as its own, in every partition."""
+    found = []
+    for loader in (None, SmallLoader()):
+        session = get_session()
+        if loader is not None:
+            session.register_component("data_loader", loader)
+        async with session.create_client("sqs", region_name=region) as client:
+            found.append((client.meta.endpoint_url, client.meta.partition))
+    assert found[0] == found[1]
