@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from importlib import resources
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from rheod.web.reference_view import view
+from rheod.web.sheets import sheets
 
 _MARKS = (
     (re.compile(r"\*\*(.+?)\*\*"), r"<strong>\1</strong>"),
@@ -23,13 +23,7 @@ _MARKS = (
 def render(document: dict[str, Any]) -> tuple[str, Mapping[str, str]]:
     """The page, and the headers that let it load nothing but its own style."""
     style = resources.files("rheod.web").joinpath("templates/reference.css").read_text(encoding="utf-8")
-    environment = Environment(
-        loader=PackageLoader("rheod.web"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = sheets()
     environment.filters["marked"] = marked
     html = environment.get_template("reference.html").render(
         document=document, style=style, view=view(document)

@@ -12,17 +12,17 @@ from urllib.parse import quote, urlsplit
 
 import structlog
 from aiohttp import hdrs, web
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from rheod.api.guard import Handler
 from rheod.api.origin import SAFE_METHODS, check_origin
 from rheod.api.parts import REQUEST_ID
 from rheod.domain.errors import Refused, Transient
 from rheod.store.sessions import Session
-from rheod.web import charts, refusals, styles
+from rheod.web import refusals
 from rheod.web.forms import read_form
+from rheod.web.sheets import sheets
 from rheod.web.visit import Page, Told, Visit, form_token
-from rheod.web.words import Words, chosen, iso
+from rheod.web.words import Words, chosen
 
 if TYPE_CHECKING:
     from rheod.web.parts import WebParts
@@ -55,15 +55,6 @@ class Site:
     def __init__(self, *, parts: WebParts) -> None:
         self._parts = parts
         self._flashes: dict[bytes, Told] = {}
-        self._environment = Environment(
-            loader=PackageLoader("rheod.web"),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            auto_reload=False,
-        )
-        self._environment.globals |= {"style": styles.ADDRESS, "bars": charts.bars, "iso": iso}
 
     def page(self, handler: PageHandler) -> Handler:
         """A page for who is signed in; others are sent to the sign-in and come back."""
@@ -121,7 +112,7 @@ class Site:
 
     def render(self, page: Page, words: Words, frame: Mapping[str, Any]) -> web.Response:
         """The page as HTML."""
-        template = self._environment.get_template(page.template)
+        template = sheets().get_template(page.template)
         text = template.render(t=words.t, words=words, **frame, **page.values)
         return web.Response(
             text=text, status=page.status, content_type="text/html", charset="utf-8", headers=HEADERS
