@@ -51,8 +51,9 @@ from rheod.web.callers import Callers
 from rheod.web.dashboard import Dashboard
 from rheod.web.parts import WebParts
 from rheod.workers.rehearser import Rehearser
+from rheod.workers.surveyor import Surveyor
 from rheod.workers.timekeeper import Timekeeper
-from rheod.workers.upkeep import Heartbeat, Upkeep
+from rheod.workers.upkeep import LOG_ALARM_BYTES, Heartbeat, Upkeep
 from rheod.workers.watchman import Watchman
 
 _log = structlog.get_logger(__name__)
@@ -253,6 +254,8 @@ async def _run_loops(core: Core, machinery: Machinery, running: _Running) -> Non
             start("loop watch", machinery.watch.run()),
         ]
         _say_ready(core, running)
+        surveyor = Surveyor(database=core.database, log_bytes=LOG_ALARM_BYTES)
+        chores.append(group.create_task(surveyor.run(), name="surveyor"))
         await stop.wait()
         life.stopping = True
         running.notifier.stopping()

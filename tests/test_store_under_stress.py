@@ -20,6 +20,8 @@ import pytest
 
 from rheod.sandbox.demo_daemon import DemoDaemon
 from rheod.sandbox.demo_story import DemoFailed
+from rheod.store.soundness import AT_ONCE_BYTES
+from tests.store.damaging import damage
 from tests.test_whole_daemon import DEADLINE_S, ITEM
 
 
@@ -168,17 +170,28 @@ async def test_a_damaged_database_is_refused_at_start_with_the_way_out(tmp_path:
     async with lonely(tmp_path) as one:
         for number in range(30):
             await one.put(f"D-{number}", size=3000)
-    content = bytearray(one.file.read_bytes())
-    with closing(sqlite3.connect(one.file)) as db:
-        page, size = (
-            db.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'items'").fetchone()[0],
-            db.execute("PRAGMA page_size").fetchone()[0],
-        )
-    content[(page - 1) * size : (page - 1) * size + 100] = b"\xff" * 100
-    one.file.write_bytes(content)
+    damage(one.file, "items")
     with pytest.raises(DemoFailed, match=r"status 1.*Restore the newest backup"):
         async with DemoDaemon(folder=tmp_path, settings={}).running():
             await asyncio.sleep(DEADLINE_S)
+
+
+async def test_damage_in_a_large_database_ends_the_daemon_and_keeps_it_from_starting(tmp_path: Path) -> None:
+    """Too large to be looked through before the start: it is while the daemon runs, and no second start follows (F30)."""
+    async with lonely(tmp_path) as one:
+        await one.put("early")
+    with closing(sqlite3.connect(one.file)) as db, db:
+        db.execute("PRAGMA synchronous = OFF")
+        rows = [(f"m{number}", "x" * 2**20) for number in range(AT_ONCE_BYTES // 2**20)]
+        db.executemany("INSERT INTO marks VALUES (?, ?)", rows)
+    damage(one.file, "shipments")
+    for starts in (1, 0):
+        daemon = DemoDaemon(folder=tmp_path, settings={})
+        daemon.log_file.unlink()
+        with pytest.raises(DemoFailed, match=r"status 1.*Restore the newest backup"):
+            async with daemon.running():
+                await asyncio.sleep(DEADLINE_S)
+        assert daemon.log_file.read_text(encoding="utf-8").count('"event": "ready"') == starts
 
 
 async def test_a_read_only_database_is_refused_at_start(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ import structlog
 
 from rheod.domain.crash import crashpoint
 from rheod.domain.errors import RheodError, StoreUnavailable
-from rheod.store import placing, vault
+from rheod.store import placing, soundness, vault
 from rheod.store.ground import Files, refuse_network, take_lock
 from rheod.store.migrations import migrate
 from rheod.store.pragmas import prepare
@@ -57,25 +57,36 @@ class _Waiting:
 
 
 class Database:
-    """The store's two connections. `run` must be running for `write` to be answered."""
+    """The store's two connections. `run` must be running for `write` to be answered.
 
-    def __init__(self, *, writer: _Connection, reader: _Connection, files: Files, lock: int) -> None:
+    `unchecked` says that nobody has looked through the whole file yet.
+    """
+
+    def __init__(
+        self, *, writer: _Connection, reader: _Connection, files: Files, lock: int, unchecked: bool
+    ) -> None:
         self._writer = writer
         self._reader = reader
         self._files = files
         self._lock = lock
+        self.unchecked = unchecked
         self._waiting: asyncio.Queue[_Waiting | None] = asyncio.Queue()
         self._closing = False
         self._unwritable = False
 
     @classmethod
     async def open(
-        cls, folder: Path, *, key: str | None = None, steps: Sequence[tuple[int, str]] | None = None
+        cls,
+        folder: Path,
+        *,
+        key: str | None = None,
+        steps: Sequence[tuple[int, str]] | None = None,
+        at_once_bytes: int = soundness.AT_ONCE_BYTES,
     ) -> Database:
-        """Take the lock of `folder` (absolute), open `rheod.db` in it, migrate it and check it.
+        """Take the lock of `folder` (absolute), open `rheod.db` in it, check it and migrate it.
 
         `key` seals the secrets in it; without one the folder's key file does. `steps` are the migrations, this
-        release's unless told. Raises RheodError with what to do when another daemon holds the lock, the folder lies on
+        release's unless told. A file of more than `at_once_bytes` is left `unchecked`. Raises RheodError with what to do when another daemon holds the lock, the folder lies on
         another machine, or the file is newer than the program, damaged, or sealed with another key.
         """
         lock = take_lock(folder)
@@ -85,8 +96,10 @@ class Database:
             refuse_network(folder)
             placing.finish(folder)
             attach = Vault.of(folder, key).attach
+            unchecked = soundness.may_wait(file, at_once_bytes=at_once_bytes)
             writer = await _connect(file, read_only=False, opened=opened)
-            await writer.run(_check)
+            if not unchecked:
+                await writer.run(partial(soundness.check, file=file))
             await writer.run(partial(migrate, file=file, steps=steps))
             await writer.run(attach)
             await writer.run(partial(vault.check, folder=folder))
@@ -98,10 +111,10 @@ class Database:
                 await connection.close()
             os.close(lock)
             if isinstance(error, sqlite3.Error):
-                raise RheodError(f"The database {file} cannot be opened: {error}. {_HINT}") from error
+                raise RheodError(f"The database {file} cannot be opened: {error}. {HINT}") from error
             raise
         _log.info("store opened", sqlite_version=sqlite3.sqlite_version, file=str(file))
-        return cls(writer=writer, reader=reader, files=files, lock=lock)
+        return cls(writer=writer, reader=reader, files=files, lock=lock, unchecked=unchecked)
 
     async def run(self) -> None:
         """Serve the waiting transactions until `close`; the writer task of the design.
@@ -150,8 +163,9 @@ class Database:
         if isinstance(error, RheodError):
             raise error
         if is_fatal(error):
+            soundness.note_damage(self.file, str(error))
             raise RheodError(
-                f"The store is not to be trusted any more ({error}), so rheod stops. If it does not start again: {_HINT}"
+                f"The store is not to be trusted any more ({error}), so rheod stops. If it does not start again: {HINT}"
             ) from error
         if not self._unwritable:
             _log.error("store cannot write", error=str(error), transactions=len(group))
@@ -180,6 +194,11 @@ class Database:
             if self._closing or isinstance(error, sqlite3.OperationalError):
                 raise StoreUnavailable(f"The store cannot be read now: {error}") from error
             raise
+
+    @property
+    def file(self) -> Path:
+        """The database's file."""
+        return self._files.opened[0][0]
 
     @property
     def log_bytes(self) -> int:
@@ -220,7 +239,8 @@ class Database:
             os.close(self._lock)
 
 
-_HINT = "Restore the newest backup, or the copy `rheod.db.before-*` beside it"
+HINT = "Restore the newest backup, or the copy `rheod.db.before-*` beside it"
+"""What the owner of a damaged database can do."""
 
 
 _ITS_OWN = frozenset(
@@ -336,10 +356,3 @@ async def _connect(file: Path, *, read_only: bool, opened: list[_Connection]) ->
     opened.append(connection)
     await connection.run(partial(prepare, read_only=read_only))
     return connection
-
-
-def _check(db: sqlite3.Connection) -> None:
-    """Refuse a damaged file before anything is built upon it (F30)."""
-    found = db.execute("PRAGMA quick_check(1)").fetchone()[0]
-    if found != "ok":
-        raise sqlite3.DatabaseError(str(found).splitlines()[-1])

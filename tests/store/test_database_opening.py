@@ -13,6 +13,7 @@ import pytest
 from rheod.domain.errors import RheodError
 from rheod.store.migrations import scripts
 from tests.bookkeeping import opened, rows
+from tests.store.damaging import damage
 
 _WRITES_AND_DIES = """
 import asyncio, sys
@@ -124,14 +125,7 @@ async def test_a_damaged_page_is_found_at_start(tmp_path: Path) -> None:
             )
         )
     file = tmp_path / "rheod.db"
-    content = bytearray(file.read_bytes())
-    with sqlite3.connect(file) as db:
-        page = db.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'marks'").fetchone()[0]
-        size = db.execute("PRAGMA page_size").fetchone()[0]
-    db.close()
-    begin = (page - 1) * size
-    content[begin : begin + 200] = bytes(byte ^ 0xFF for byte in content[begin : begin + 200])
-    file.write_bytes(content)
+    damage(file, "marks")
     with pytest.raises(RheodError, match="Restore the newest backup"):
         await _open(tmp_path)
 
