@@ -146,7 +146,8 @@ def start_commit(unit: UnitOfWork, listing_id: str, request_id: int, schedule: S
         return True
     if not _still_shows(unit, listing):
         return False
-    committing = replace(listing, state=ListingState.COMMITTING, commit_sent_at=unit.now, asked=0)
+    now = unit.now
+    committing = replace(listing, state=ListingState.COMMITTING, commit_sent_at=now, waits_since=now, asked=0)
     _ask_again(unit, committing, schedule.first_ask_ms)
     return True
 

@@ -225,7 +225,10 @@ class Item:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
-    """One publishing of an item at Tradera; `generation` counts them, so that at most one commit each takes effect."""
+    """One publishing of an item at Tradera; `generation` counts them, so that at most one commit each takes effect.
+
+    `commit_sent_at` never changes again; `waits_since` is the same moment by the clock as it is now.
+    """
 
     id: str
     item_id: str
@@ -243,6 +246,7 @@ class Listing:
     asked: int = 0
     ask_at: int | None = None
     commit_sent_at: int | None = None
+    waits_since: int | None = None
     live_at: int | None = None
     ends_at: int | None = None
     closed_at: int | None = None

@@ -20,9 +20,15 @@ _CURSORS = "name GLOB 'row_version:*'"
 
 
 def move(db: sqlite3.Connection, *, now: int, by: int) -> None:
-    """The clock jumps `by` ms at `now` (the time before it): what was to come later moves with it (F24)."""
+    """The clock jumps `by` ms at `now` (the time before it): what was to come later moves with it (F24).
+
+    So does since when Tradera's answer is waited for: that decides when a human must look (F48).
+    """
     for table, column in _DUE:
         db.execute(f"UPDATE {table} SET {column} = {column} + ? WHERE {column} > ?", (by, now))
+    db.execute(
+        "UPDATE listings SET waits_since = waits_since + ? WHERE state IN ('committing', 'committed')", (by,)
+    )
     db.execute(f"DELETE FROM marks WHERE {_CURSORS}")
     if by < 0:  # the clock was ahead, nobody knows since when: the next pass looks two weeks back
         db.execute(f"DELETE FROM marks WHERE {_PASSES}")

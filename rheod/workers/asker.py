@@ -211,7 +211,7 @@ class Asker:
         await self._books.write(lambda unit: publishing.in_doubt(unit, listing.id, error))
 
     def _is_late(self, listing: Listing) -> bool:
-        return self._books.now() - (listing.commit_sent_at or 0) >= self._options.doubt_ms
+        return self._books.now() - (listing.waits_since or 0) >= self._options.doubt_ms
 
     def ad_url(self, listing: Listing) -> str:
         """The public address of the listing's ad."""

@@ -24,6 +24,7 @@ FOUND = {
     1351: "the same, and the pass that heard of it had no call left to look and did not hear of it again",
     3416: "a pass by a clock a day ahead was believed when that day had come, and a sale before it never looked for",
     4711: "a second commit was refused because the first had been taken in silence, and the item was set free",
+    5879: "a clock a day ahead made a commit of seconds ago a day old, and its ad went up in doubt and down untold",
     239: "a call that never arrived was given back in memory, while the disk was too full to say so in its row",
 }
 """Seeds that broke a promise when they were first lived through, and what they found.

@@ -161,6 +161,7 @@ def test_a_listing_comes_back_as_it_was_stored(db: sqlite3.Connection) -> None:
         asked=2,
         ask_at=3,
         commit_sent_at=4,
+        waits_since=4,
         live_at=5,
         ends_at=6,
         end_wish=EndWish.UNLISTED,

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 from rheod.domain.errors import Refused
 from rheod.domain.model import Listing, ListingState, TraderaStatus
+from rheod.store import timing
 from tests.workers.desk import ASKS_AFTER_S, DELAYS_S, Desk
 from tests.workers.waiting import until
 
@@ -212,6 +215,21 @@ async def test_doubt_without_end_is_handed_to_the_owner_once(desk: Desk) -> None
     await desk.idle()
     assert {**desk.called(), "updated_items": 0, "orders": 0} == {**before, "updated_items": 0, "orders": 0}
     assert await desk.waiting_jobs("results") == []
+
+
+@pytest.mark.parametrize("jump_s", [DAY_S, -DAY_S], ids=["ahead", "back"])
+async def test_a_jump_of_the_clock_makes_no_commit_older_or_younger(desk: Desk, jump_s: int) -> None:
+    """The limit of doubt is real time: a clock put right, or wrong, by a day neither hastens nor delays it."""
+    await desk.restart(doubt_s=7200)
+    desk.simulator.fault("commit", "no_result", times=None)
+    await committed(desk)
+    await ask(desk)
+    await desk.database.write(partial(timing.move, now=desk.clock(), by=jump_s * 1000))
+    desk.forward(jump_s)
+    await ask(desk, 3600)
+    assert await desk.told("listing.failed") == []
+    await ask(desk, 3600)
+    assert len(await desk.told("listing.failed")) == 1
 
 
 async def test_a_request_that_stays_uncommitted_is_not_committed_for_ever(desk: Desk) -> None:

@@ -117,6 +117,7 @@ CREATE TABLE listings (
   asked INTEGER NOT NULL DEFAULT 0,
   ask_at INTEGER,
   commit_sent_at INTEGER,
+  waits_since INTEGER,                     -- commit_sent_at by a clock that has jumped since: the age of a doubt
   live_at INTEGER,
   ends_at INTEGER,
   closed_at INTEGER,
