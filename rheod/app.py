@@ -190,7 +190,7 @@ async def _whole_app(
         )
     )
     served = replace(parts, signed_in=pages.site.vouches, metrics=lambda: gather_metrics(core, machinery))
-    return server.build_app(served, pages=pages.routes(), fault_page=pages.site.fault_page)
+    return server.build_app(served, pages=pages)
 
 
 async def _listen(settings: Settings, app: web.Application) -> tuple[web.AppRunner, int]:

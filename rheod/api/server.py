@@ -6,8 +6,7 @@ Handlers live in their own modules; this one only says which path is whose and w
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from aiohttp import hdrs, web
 
@@ -35,7 +34,7 @@ from rheod.api.front import (
     Limits,
 )
 from rheod.api.guard import Gate, Handler
-from rheod.api.middleware import FaultPage, error_answers, request_line
+from rheod.api.middleware import error_answers, request_line
 from rheod.domain.notices import new_ulid
 
 if TYPE_CHECKING:
@@ -48,9 +47,19 @@ _SEGMENT = re.compile(r"\{(\w+)\}")
 """A named segment without a pattern of its own; aiohttp would refuse braces in it, and ids may hold any character."""
 
 
-def build_app(
-    parts: ApiParts, *, pages: Sequence[Route] = (), fault_page: FaultPage | None = None
-) -> web.Application:
+class Pages(Protocol):
+    """What is served beside the API, for people."""
+
+    def routes(self) -> list[Route]:
+        """Every page and action."""
+        ...
+
+    def fault_page(self, request: web.Request) -> web.Response | None:
+        """What is shown of an error nobody foresaw; None for a path that is none of the pages'."""
+        ...
+
+
+def build_app(parts: ApiParts, *, pages: Pages | None = None) -> web.Application:
     """The whole API, and what else is served beside it, as an aiohttp application; `start` listens with it."""
     gate = Gate(parts=parts)
 
@@ -61,11 +70,14 @@ def build_app(
         middlewares=[
             request_line(new_id=new_id),
             plain_framing,
-            error_answers(gate=gate, fault_page=fault_page),
+            error_answers(gate=gate, fault_page=pages.fault_page if pages else None),
         ]
     )
     app[NEW_ID] = new_id
-    add_routes(app, [*(route_of(operation, gate) for operation in operations(parts)), *pages])
+    add_routes(
+        app,
+        [*(route_of(operation, gate) for operation in operations(parts)), *(pages.routes() if pages else ())],
+    )
     app.on_response_prepare.append(name_server)
     return app
 

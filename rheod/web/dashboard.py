@@ -16,6 +16,8 @@ from rheod.web.today import TodayPage
 from rheod.web.tradera import TraderaPage
 
 if TYPE_CHECKING:
+    from aiohttp import web
+
     from rheod.api.server import Route
     from rheod.web.parts import WebParts
 
@@ -26,6 +28,10 @@ class Dashboard:
     def __init__(self, *, parts: WebParts) -> None:
         self._parts = parts
         self.site = Site(parts=parts)
+
+    def fault_page(self, request: web.Request) -> web.Response | None:
+        """What is shown of an error nobody foresaw; None outside the pages."""
+        return self.site.fault_page(request)
 
     def routes(self) -> list[Route]:
         """Every page and action."""

@@ -135,7 +135,7 @@ async def pages(folder: Path, **changes: Any) -> AsyncIterator[tuple[Pages, str]
         )
         dashboard = Dashboard(parts=parts)
         served = replace(api, signed_in=dashboard.site.vouches)
-        app = build_app(served, pages=dashboard.routes(), fault_page=dashboard.site.fault_page)
+        app = build_app(served, pages=dashboard)
         runner, port = await start(app, host="127.0.0.1", port=0)
         try:
             jar = aiohttp.CookieJar(unsafe=True)
