@@ -7,16 +7,26 @@ from __future__ import annotations
 
 import asyncio
 import io
+import random
 import sys
 import time
 from asyncio.subprocess import DEVNULL, PIPE
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from aiohttp import web
 from PIL import Image
 
+from rheod.sandbox.http_server import HttpServer
+from rheod.sandbox.town import wall_clock
+from rheod.sandbox.tradera import TraderaSimulator
 from tests.workers.small_queue import SmallQueue
+
+CALL_S = 0.03
+"""How long the simulated Tradera thinks about each call."""
+
+QUEUE_S = 0.5
+"""How long it has a committed listing in its queue."""
 
 PICTURES = 40
 """Pictures that differ; a round asks for each of them several times under other addresses."""
@@ -97,22 +107,32 @@ def photograph(number: int) -> bytes:
     return out.getvalue()
 
 
-KINDS: dict[str, Callable[[web.Application], object]] = {
-    "hooks": lambda app: Hooks().add_to(app),
-    "pictures": lambda app: Pictures().add_to(app),
-    "queue": lambda app: SmallQueue().add_to(app),
+async def _tradera() -> str:
+    simulator = TraderaSimulator(now=wall_clock, rng=random.Random(1), processing_delay_s=QUEUE_S)
+    simulator.fault("*", "slow", times=None, seconds=CALL_S)
+    await simulator.start()
+    return simulator.site_url
+
+
+async def _serving(add_to: Callable[[web.Application], None]) -> str:
+    app = web.Application()
+    add_to(app)
+    server = HttpServer(app)
+    await server.start()
+    return server.url
+
+
+KINDS: dict[str, Callable[[], Awaitable[str]]] = {
+    "hooks": lambda: _serving(Hooks().add_to),
+    "pictures": lambda: _serving(Pictures().add_to),
+    "queue": lambda: _serving(SmallQueue().add_to),
+    "tradera": _tradera,
 }
 
 
 async def serve(kind: str) -> None:
     """Answer until told to stop."""
-    app = web.Application()
-    KINDS[kind](app)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0, backlog=512).start()
-    host, port = runner.addresses[0][:2]
-    print(f"http://{host}:{port}", flush=True)
+    print(await KINDS[kind](), flush=True)
     await asyncio.Event().wait()
 
 
