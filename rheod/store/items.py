@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, fields
 from typing import Any
 
@@ -134,12 +134,13 @@ def count_children(db: sqlite3.Connection, account_id: str, parent_external_id: 
 def save(db: sqlite3.Connection, item: Item, *, removed_at: int | None = None) -> None:
     """Insert the item, or replace what may change of it."""
     row = db.execute(
-        "INSERT INTO items (id, account_id, external_id, type, title, price_ore, domain, parent_external_id, rheo_status,"
+        "INSERT INTO items (id, account_id, external_id, type, title, price_ore, domain, category_id,"
+        " parent_external_id, rheo_status,"
         " tradera_status, version, spec, last_error, delete_requested, removed_at, created_at, updated_at)"
-        " VALUES (:id, :account_id, :external_id, :type, :title, :price_ore, :domain, :parent, :rheo_status,"
+        " VALUES (:id, :account_id, :external_id, :type, :title, :price_ore, :domain, :category_id, :parent, :rheo_status,"
         " :tradera_status, :version, :spec, :last_error, :delete_requested, :removed_at, :created_at, :updated_at)"
         " ON CONFLICT (id) DO UPDATE SET type = excluded.type, title = excluded.title,"
-        " price_ore = excluded.price_ore, domain = excluded.domain, parent_external_id = excluded.parent_external_id,"
+        " price_ore = excluded.price_ore, domain = excluded.domain, category_id = excluded.category_id, parent_external_id = excluded.parent_external_id,"
         " rheo_status = excluded.rheo_status, tradera_status = excluded.tradera_status, version = excluded.version,"
         " spec = excluded.spec, last_error = excluded.last_error, delete_requested = excluded.delete_requested,"
         " removed_at = coalesce(removed_at, excluded.removed_at), updated_at = excluded.updated_at"
@@ -152,6 +153,7 @@ def save(db: sqlite3.Connection, item: Item, *, removed_at: int | None = None) -
             "title": item.spec.title,
             "price_ore": item.spec.price_ore,
             "domain": item.spec.domain or OTHER,
+            "category_id": item.spec.tradera and item.spec.tradera.category_id,
             "parent": item.spec.parent_external_id,
             "rheo_status": item.rheo_status,
             "tradera_status": item.tradera_status,
@@ -258,21 +260,45 @@ def listing_of_reference(
     return row and _listing_of(row)
 
 
-def waiting_listings(db: sqlite3.Connection, account_id: str) -> list[Listing]:
-    """Listings whose commit Tradera has not answered for yet, the longest waiting first."""
+def waiting_listings(db: sqlite3.Connection, account_id: str, *, limit: int) -> list[Listing]:
+    """Listings whose commit Tradera has not answered for yet, the longest waiting first, at most so many."""
     rows = db.execute(
         "SELECT * FROM listings WHERE account_id = ? AND state IN ('committing', 'committed')"
-        " AND ask_at IS NOT NULL ORDER BY ask_at",
-        (account_id,),
+        " AND ask_at IS NOT NULL ORDER BY ask_at LIMIT ?",
+        (account_id, limit),
     )
     return [_listing_of(row) for row in rows.fetchall()]
 
 
-def live_listings(db: sqlite3.Connection, account_id: str) -> list[Listing]:
-    """Listings that are or may be visible at Tradera."""
+_MAY_BE_UP = "state IN ('committing', 'committed', 'live')"
+
+
+def may_any_be_up(db: sqlite3.Connection, account_id: str) -> bool:
+    """Whether an ad of the account is or may be visible at Tradera."""
+    row = db.execute(
+        f"SELECT 1 FROM listings WHERE account_id = ? AND {_MAY_BE_UP} LIMIT 1", (account_id,)
+    ).fetchone()
+    return row is not None
+
+
+def listings_of_ads(db: sqlite3.Connection, account_id: str, ads: Collection[int]) -> list[Listing]:
+    """Those of our listings behind these ads of the account that are or may be visible at Tradera."""
     rows = db.execute(
-        "SELECT * FROM listings WHERE account_id = ? AND state IN ('committing', 'committed', 'live')",
-        (account_id,),
+        "SELECT listings.* FROM json_each(?) CROSS JOIN listings ON tradera_item_id = json_each.value"
+        f" WHERE account_id = ? AND {_MAY_BE_UP}",
+        (json.dumps(list(ads)), account_id),
+    )
+    return [_listing_of(row) for row in rows.fetchall()]
+
+
+def overdue_listings(
+    db: sqlite3.Connection, account_id: str, *, before: int, but: Collection[int], limit: int
+) -> list[Listing]:
+    """Live listings that should have ended before this time (ms), but for these ads, the longest overdue first."""
+    rows = db.execute(
+        "SELECT * FROM listings WHERE account_id = ? AND state = 'live' AND ends_at < ?"
+        " AND tradera_item_id NOT IN (SELECT value FROM json_each(?)) ORDER BY ends_at LIMIT ?",
+        (account_id, before, json.dumps(list(but)), limit),
     )
     return [_listing_of(row) for row in rows.fetchall()]
 
@@ -302,11 +328,9 @@ def save_listing(db: sqlite3.Connection, listing: Listing, *, now: int) -> None:
 def any_committed_since(db: sqlite3.Connection, account_id: str, since: int) -> bool:
     """Whether a commit was sent for this account after `since` (ms), or an ad of it may be up."""
     row = db.execute(
-        "SELECT 1 FROM listings WHERE account_id = ? AND (commit_sent_at > ? OR"
-        " state IN ('committing', 'committed', 'live')) LIMIT 1",
-        (account_id, since),
+        "SELECT 1 FROM listings WHERE account_id = ? AND commit_sent_at > ? LIMIT 1", (account_id, since)
     ).fetchone()
-    return row is not None
+    return row is not None or may_any_be_up(db, account_id)
 
 
 def counts(db: sqlite3.Connection) -> dict[str, int]:

@@ -79,9 +79,10 @@ def due(
         lane is LaneName.TRADERA
     )  # read in the order of its index: the + keeps SQLite off the one by time
     by, at = ("rank, id", "+due_at") if urgent else ("due_at, id", "due_at")
-    ranks = ",".join(str(CLASSES.index(each)) for each in blocked) or "-1"
+    ranks = ",".join(str(rank) for rank, each in enumerate(CLASSES) if each not in blocked)
+    wanted = f" AND rank IN ({ranks})" if blocked else ""
     rows = db.execute(
-        f"SELECT * FROM jobs WHERE {_of(lane, account_id)} AND {at} <= :now AND rank NOT IN ({ranks})"
+        f"SELECT * FROM jobs WHERE {_of(lane, account_id)} AND {at} <= :now{wanted}"
         f" ORDER BY {by} LIMIT :limit",
         {"now": now, "account": account_id, "limit": limit},
     )
@@ -180,25 +181,34 @@ class Place:
     others: Mapping[str, int]
 
 
+STRETCH = 4096
+"""So many job numbers share one of the sums of `publish_sums`."""
+
+
 def place_of_publish(db: sqlite3.Connection, listing_id: str) -> Place | None:
     """The place of a listing's publish job among those of its account, or None when it does not wait."""
-    row = db.execute(
-        "SELECT mine.account_id, mine.due_at, mine.reason, count(*) AS position, sum(before.cost) AS cost"
-        " FROM jobs mine JOIN jobs before ON before.kind = 'publish' AND before.account_id = mine.account_id"
-        " AND before.id <= mine.id WHERE mine.kind = 'publish' AND mine.subject = ? GROUP BY mine.id",
+    mine = db.execute(
+        "SELECT id, account_id, due_at, reason FROM jobs WHERE kind = 'publish' AND subject = ?",
         (listing_id,),
     ).fetchone()
-    if row is None:
+    if mine is None:
         return None
+    before = db.execute(
+        "SELECT sum(count) AS position, sum(cost) AS cost FROM ("
+        "SELECT count, cost FROM publish_sums WHERE account_id = :account AND stretch < :id / :stretch"
+        " UNION ALL SELECT count(*), sum(cost) FROM jobs WHERE kind = 'publish' AND account_id = :account"
+        " AND id BETWEEN :id / :stretch * :stretch AND :id)",
+        {"account": mine["account_id"], "id": mine["id"], "stretch": STRETCH},
+    ).fetchone()
     others = db.execute(
-        "SELECT account_id, sum(cost) FROM jobs WHERE kind = 'publish' AND account_id <> ? GROUP BY account_id",
-        (row["account_id"],),
+        "SELECT account_id, sum(cost) FROM publish_sums WHERE account_id <> ? GROUP BY account_id",
+        (mine["account_id"],),
     ).fetchall()
     return Place(
-        position=row["position"],
-        cost_up_to=row["cost"],
-        due_at=row["due_at"],
-        reason=row["reason"],
+        position=before["position"],
+        cost_up_to=before["cost"],
+        due_at=mine["due_at"],
+        reason=mine["reason"],
         others={each[0]: each[1] for each in others},
     )
 

@@ -130,8 +130,8 @@ def history_length(db: sqlite3.Connection, item_id: str) -> int:
 def deliverable(db: sqlite3.Connection, *, now: int, limit: int, running: Sequence[int]) -> list[Job]:
     """The deliveries that may go now.
 
-    Each endpoint for itself: a healthy one gets its due events, of one item only the oldest at a time, those told the
-    first time before replays; a failing one gets a single event when its probe is due, the least tried first, so that
+    Each endpoint for itself: a healthy one gets its due events, of one item only the oldest at a time (`behind` in the
+    schema), those told the first time before replays; a failing one gets a single event when its probe is due, the least tried first, so that
     one bad event never holds the rest.
     They take turns, and none has more than an equal share of the `limit`, so that neither a long queue nor a slow receiver
     takes the room of the others (P9).
@@ -144,33 +144,43 @@ def deliverable(db: sqlite3.Connection, *, now: int, limit: int, running: Sequen
     queues: list[list[Job]] = []
     for each in rows:
         if each["fail_count"] == 0:
-            due = _heads(db, each["id"], by="rank, id", due_before=now, limit=share + busy[each["id"]])
+            due = _first_due(db, each["id"], now=now, limit=share + busy[each["id"]])
             fresh = [job for job in due if job.id not in running]
             queues.append(fresh[: max(0, share - busy[each["id"]])])
         elif each["id"] not in busy and (each["probe_at"] or 0) <= now:
-            queues.append(_heads(db, each["id"], by="attempts, id", due_before=None, limit=1))
+            queues.append(_least_tried(db, each["id"]))
     picked = [job for turn in zip_longest(*queues) for job in turn if job is not None]
     return [job for job in picked if job.id not in running][:limit]
 
 
 def _endpoints_of(db: sqlite3.Connection, job_ids: Sequence[int]) -> Counter[str]:
     """How many of these deliveries each endpoint has."""
+    if not job_ids:
+        return Counter()
     marks = ",".join("?" * len(job_ids))
     rows = db.execute(f"SELECT endpoint_id FROM jobs WHERE id IN ({marks})", tuple(job_ids))
     return Counter(row[0] for row in rows.fetchall())
 
 
-def _heads(
-    db: sqlite3.Connection, endpoint_id: str, *, by: str, due_before: int | None, limit: int
-) -> list[Job]:
-    """The delivery of every item's oldest event, past those that have stepped aside."""
+_HEADS = "lane = 'hooks' AND state = 'due' AND behind = 0"
+"""Deliveries that wait for no older event of their item; spelt as in the schema, so that SQLite finds their index."""
+
+
+def _first_due(db: sqlite3.Connection, endpoint_id: str, *, now: int, limit: int) -> list[Job]:
+    """What goes to a healthy endpoint next: the longest due, told in the order in which they were ordered."""
     rows = db.execute(
-        "SELECT * FROM jobs mine WHERE lane = 'hooks' AND endpoint_id = :endpoint AND state = 'due'"
-        " AND (:due IS NULL OR due_at <= :due) AND NOT EXISTS (SELECT 1 FROM jobs older WHERE older.lane = 'hooks'"
-        " AND older.endpoint_id = mine.endpoint_id AND older.item_id = mine.item_id"
-        " AND older.notice_seq < mine.notice_seq"
-        f" AND older.state = 'due' AND older.aside = 0) ORDER BY {by} LIMIT :limit",
-        {"endpoint": endpoint_id, "due": due_before, "limit": limit},
+        f"SELECT * FROM (SELECT * FROM jobs INDEXED BY jobs_heads WHERE {_HEADS} AND endpoint_id = ? AND rank IN (0, 1) AND due_at <= ?"
+        " ORDER BY rank, due_at, id LIMIT ?) ORDER BY rank, id",
+        (endpoint_id, now, limit),
+    )
+    return [job_of(row) for row in rows.fetchall()]
+
+
+def _least_tried(db: sqlite3.Connection, endpoint_id: str) -> list[Job]:
+    """What a failing endpoint is tried with, whenever it is due itself."""
+    rows = db.execute(
+        f"SELECT * FROM jobs INDEXED BY jobs_probes WHERE {_HEADS} AND endpoint_id = ? ORDER BY attempts, id LIMIT 1",
+        (endpoint_id,),
     )
     return [job_of(row) for row in rows.fetchall()]
 
@@ -213,10 +223,12 @@ def release(db: sqlite3.Connection, endpoint_id: str, *, now: int) -> None:
 def next_delivery_at(db: sqlite3.Connection, *, after: int) -> int | None:
     """When the next delivery that may not go now may: a due time of a healthy endpoint or a probe of a failing one."""
     row = db.execute(
-        "SELECT min(at) FROM (SELECT min(due_at) AS at FROM jobs JOIN endpoints e ON e.id = endpoint_id"
-        " WHERE lane = 'hooks' AND state = 'due' AND due_at > :after AND e.active = 1 AND e.fail_count = 0"
+        "SELECT min(at) FROM (SELECT min((SELECT coalesce(min(due_at), :never) FROM jobs WHERE"
+        f" {_HEADS} AND endpoint_id = e.id AND rank = 0 AND due_at > :after), (SELECT coalesce(min(due_at), :never)"
+        f" FROM jobs WHERE {_HEADS} AND endpoint_id = e.id AND rank = 1 AND due_at > :after)) AS at"
+        " FROM endpoints e WHERE e.active = 1 AND e.fail_count = 0"
         " UNION ALL SELECT min(probe_at) FROM endpoints WHERE active = 1 AND fail_count > 0 AND probe_at > :after)",
-        {"after": after},
+        {"after": after, "never": _NEWEST},
     ).fetchone()
     at: int | None = row[0]
-    return at
+    return None if at == _NEWEST else at

@@ -9,6 +9,9 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rheod.store import jobs
+from rheod.store.jobs import STRETCH
+
 
 @dataclass(frozen=True, slots=True)
 class EndpointState:
@@ -24,8 +27,8 @@ class EndpointState:
 def endpoints(db: sqlite3.Connection) -> list[EndpointState]:
     """Every endpoint of every account that has an address."""
     rows = db.execute(
-        "SELECT id, url, active, fail_count,"
-        " (SELECT count(*) FROM jobs WHERE lane = 'hooks' AND endpoint_id = endpoints.id) AS waiting"
+        "SELECT id, url, active, fail_count, coalesce((SELECT sum(count) FROM job_counts"
+        " WHERE lane = 'hooks' AND kind = 'deliver' AND endpoint_id = endpoints.id), 0) AS waiting"
         " FROM endpoints WHERE url IS NOT NULL AND removed_at IS NULL ORDER BY created_at, id"
     ).fetchall()
     return [EndpointState(**{**dict(row), "active": bool(row["active"])}) for row in rows]
@@ -45,17 +48,10 @@ def in_doubt(db: sqlite3.Connection, *, limit: int) -> list[str]:
 def without_category(db: sqlite3.Connection, account_id: str, domains: Sequence[str]) -> dict[str, int]:
     """How many items of these domains are to be listed and name no Tradera category, by domain."""
     slots = ", ".join("?" * len(domains))
-    there = db.execute(
-        f"SELECT 1 FROM item_counts WHERE account_id = ? AND rheo_status = 'active' AND type = 'item' AND count > 0"
-        f" AND domain IN ({slots}) LIMIT 1",
-        (account_id, *domains),
-    ).fetchone()
-    if there is None:  # so that the usual case reads no item at all
-        return {}
     rows = db.execute(
-        "SELECT domain, count(*) AS items FROM items WHERE account_id = ? AND rheo_status = 'active'"
-        f" AND removed_at IS NULL AND domain IN ({slots}) AND tradera_status IN ('pending_sync', 'sync_error')"
-        " AND json_extract(spec, '$.tradera.category_id') IS NULL GROUP BY domain",
+        "SELECT domain, count(*) AS items FROM items INDEXED BY items_without_category WHERE account_id = ?"
+        " AND rheo_status = 'active' AND removed_at IS NULL AND tradera_status IN ('pending_sync', 'sync_error')"
+        f" AND category_id IS NULL AND domain IN ({slots}) GROUP BY domain",
         (account_id, *domains),
     )
     return {row["domain"]: row["items"] for row in rows.fetchall()}
@@ -81,18 +77,20 @@ class Waiting:
 def next_publishings(db: sqlite3.Connection, account_id: str, *, limit: int) -> list[Waiting]:
     """The account's publishings that go out next, in the order of the queue that all accounts share."""
     rows = db.execute(
-        "SELECT items.external_id, items.title, jobs.due_at, jobs.reason, (SELECT sum(before.cost) FROM jobs before"
-        " WHERE before.kind = 'publish' AND before.id <= jobs.id) AS cost_up_to FROM jobs JOIN items ON"
-        " items.id = jobs.item_id WHERE jobs.kind = 'publish' AND jobs.account_id = ? ORDER BY jobs.id LIMIT ?",
-        (account_id, limit),
+        "SELECT items.external_id, items.title, jobs.due_at, jobs.reason,"
+        " (SELECT coalesce(sum(cost), 0) FROM publish_sums WHERE stretch < jobs.id / :stretch)"
+        " + (SELECT sum(cost) FROM jobs before WHERE +before.kind = 'publish'"
+        " AND before.id BETWEEN jobs.id / :stretch * :stretch AND jobs.id) AS cost_up_to FROM jobs JOIN items ON"
+        " items.id = jobs.item_id WHERE jobs.kind = 'publish' AND jobs.account_id = :account ORDER BY jobs.id"
+        " LIMIT :limit",
+        {"account": account_id, "limit": limit, "stretch": STRETCH},
     )
     return [Waiting(**dict(row)) for row in rows.fetchall()]
 
 
 def publishings_waiting(db: sqlite3.Connection, account_id: str) -> int:
     """How many publishings of the account wait."""
-    row = db.execute("SELECT count(*) FROM jobs WHERE kind = 'publish' AND account_id = ?", (account_id,))
-    return int(row.fetchone()[0])
+    return jobs.publishings(db).get(account_id, 0)
 
 
 def sales_since(db: sqlite3.Connection, account_id: str, since: int) -> list[tuple[int, int]]:
@@ -106,5 +104,5 @@ def sales_since(db: sqlite3.Connection, account_id: str, since: int) -> list[tup
 
 def publishing_calls_waiting(db: sqlite3.Connection) -> int:
     """What all publishings that wait will cost in calls."""
-    row = db.execute("SELECT coalesce(sum(cost), 0) FROM jobs WHERE kind = 'publish'")
+    row = db.execute("SELECT coalesce(sum(cost), 0) FROM publish_sums")
     return int(row.fetchone()[0])

@@ -78,7 +78,7 @@ class Asker:
         waiting = await self._waiting()
         if waiting and _ask_at(waiting[0]) <= self._books.now():
             try:
-                await self._ask_and_follow(waiting[:_A_CALL])
+                await self._ask_and_follow(waiting)
             except Rejected as error:
                 _log.error("Tradera refuses to tell results", reason=str(error))
                 wait_ms = delay_ms(TRADERA_DELAYS_S, job.attempts + 1)
@@ -115,7 +115,8 @@ class Asker:
         )
 
     async def _waiting(self) -> list[Listing]:
-        return await self._books.read(lambda db: items.waiting_listings(db, self._calls.account_id))
+        account_id = self._calls.account_id
+        return await self._books.read(lambda db: items.waiting_listings(db, account_id, limit=_A_CALL))
 
     def _settle(self, unit: UnitOfWork, listing_id: str, results: Mapping[int, Result]) -> _FollowUp | None:
         """Store what the answer says of one listing; returns what is left to do about it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -170,13 +170,12 @@ class OrderReader:
 
     async def _ended_ads(self, begin: int, now: int) -> _Ended:
         """Our listings that are down at Tradera though we think them up, as Tradera shows them."""
-        live = await self._books.read(lambda db: items.live_listings(db, self._account_id))
-        ours = {listing.tradera_item_id: listing for listing in live}
-        if not ours:
+        if not await self._books.read(lambda db: items.may_any_be_up(db, self._account_id)):
             return _Ended([], None)
         changed, cursor = await self._changed_ads()
+        ours = await self._up(changed)
         seen: list[ListedItem] = []
-        if changed & ours.keys():
+        if ours:
             seen = (
                 await self._calls.make(
                     Request(
@@ -189,20 +188,24 @@ class OrderReader:
                 or []
             )
         known = {ad.tradera_item_id for ad in seen}
+        ours |= await self._up(known - changed)
         found: list[tuple[Listing, ListedItem | None]] = [
             (ours[ad.tradera_item_id], ad) for ad in seen if ad.tradera_item_id in ours
         ]
-        told = changed - known
-        doubtful, all_seen = await self._doubtful_ads(
-            [each for each in live if each.tradera_item_id in told], now
-        )
+        told = (changed & ours.keys()) - known
+        doubtful, all_seen = await self._doubtful_ads([ours[ad] for ad in sorted(told)], now)
         found += doubtful
-        found += await self._overdue_ads([each for each in live if each.tradera_item_id not in known], now)
+        found += await self._overdue_ads(known, now)
         down = {AdState.ENDED, AdState.SOLD}
         return _Ended(
             [each for each in found if each[1] is None or each[1].state_at(now) in down],
             cursor if all_seen else None,
         )
+
+    async def _up(self, ads: Collection[int]) -> dict[int, Listing]:
+        """Our listings behind these ads that are or may be up: there may be 100,000 others."""
+        found = await self._books.read(lambda db: items.listings_of_ads(db, self._account_id, ads))
+        return {_number(listing): listing for listing in found}
 
     async def _doubtful_ads(
         self, changed: Sequence[Listing], now: int
@@ -225,17 +228,14 @@ class OrderReader:
                 _log.info("an ad in doubt is up after all", ad=listing.tradera_item_id)
         return found, True
 
-    async def _overdue_ads(
-        self, live: Sequence[Listing], now: int
-    ) -> list[tuple[Listing, ListedItem | None]]:
+    async def _overdue_ads(self, known: Collection[int], now: int) -> list[tuple[Listing, ListedItem | None]]:
         """The first few ads that should have ended by now, as Tradera shows them; None where it knows them no more."""
-        overdue = [
-            each
-            for each in live
-            if each.state is ListingState.LIVE and (each.ends_at or now) + _HOUR_MS < now
-        ]
+        account_id, before = self._account_id, now - _HOUR_MS
+        overdue = await self._books.read(
+            lambda db: items.overdue_listings(db, account_id, before=before, but=known, limit=_OVERDUE_A_PASS)
+        )
         found: list[tuple[Listing, ListedItem | None]] = []
-        for listing in overdue[:_OVERDUE_A_PASS]:
+        for listing in overdue:
             if not self._may_spend(2):  # the call for the orders comes first: without it the pass was in vain
                 break
             found.append((listing, await self._read_ad(listing)))

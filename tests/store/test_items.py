@@ -195,9 +195,46 @@ def test_listings_wait_and_live_by_state(db: sqlite3.Connection) -> None:
     ):
         add_listing(db, add_item(db, f"i{number}"), state=state, ask_at=ask_at, request_id=number, **sent)
     add_listing(db, add_item(db, "queued"))
-    assert [listing.id for listing in items.waiting_listings(db, "a")] == ["l-i1", "l-i0"]
-    assert {listing.id for listing in items.live_listings(db, "a")} == {"l-i0", "l-i1", "l-i2", "l-i3"}
-    assert items.waiting_listings(db, "b") == []
+    assert [listing.id for listing in items.waiting_listings(db, "a", limit=9)] == ["l-i1", "l-i0"]
+    assert [listing.id for listing in items.waiting_listings(db, "a", limit=1)] == ["l-i1"]
+    assert items.waiting_listings(db, "b", limit=9) == []
+    assert items.may_any_be_up(db, "a")
+    assert not items.may_any_be_up(db, "b")
+
+
+def test_listings_that_may_be_up_are_found_by_their_ads(db: sqlite3.Connection) -> None:
+    """Those asked for and no others: of the account, and neither closed nor unknown."""
+    sent = {"commit_sent_at": 1}
+    up, ended, other = (
+        add_listing(
+            db, add_item(db, name), state=state, request_id=number, tradera_item_id=100 + number, **sent
+        )
+        for number, (name, state) in enumerate(
+            [("up", ListingState.LIVE), ("ended", ListingState.ENDED), ("other", ListingState.COMMITTED)]
+        )
+    )
+    assert [each.id for each in items.listings_of_ads(db, "a", {100, 101, 999})] == [up.id]
+    assert {each.id for each in items.listings_of_ads(db, "a", [100, 102])} == {up.id, other.id}
+    assert items.listings_of_ads(db, "b", [100]) == []
+    assert ended.state is ListingState.ENDED
+
+
+def test_the_longest_overdue_listings_are_found(db: sqlite3.Connection) -> None:
+    """Live ones past their end but for those already seen, at most so many; one without an end is never overdue."""
+    for number, ends_at in enumerate([30, 10, 20, None, 90]):
+        add_listing(
+            db,
+            add_item(db, f"i{number}"),
+            state=ListingState.LIVE,
+            request_id=number,
+            tradera_item_id=100 + number,
+            commit_sent_at=1,
+            ends_at=ends_at,
+        )
+    found = items.overdue_listings(db, "a", before=50, but=[], limit=2)
+    assert [each.id for each in found] == ["l-i1", "l-i2"]
+    found = items.overdue_listings(db, "a", before=50, but={101}, limit=9)
+    assert [each.id for each in found] == ["l-i2", "l-i0"]
 
 
 def test_reconciliation_is_worth_a_call_only_after_a_commit(db: sqlite3.Connection) -> None:

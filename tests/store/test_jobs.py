@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from random import Random
 
 from rheod.domain.model import CallClass, JobKind, LaneName
 from rheod.store import jobs
@@ -127,6 +128,31 @@ def test_the_place_in_the_queue_counts_what_goes_before(db: sqlite3.Connection) 
         position=2, cost_up_to=10, due_at=70, reason=None, others={"b": 100}
     )
     assert jobs.place_of_publish(db, "nothing") is None
+
+
+def test_the_place_in_a_long_queue_is_summed_up_by_stretches(db: sqlite3.Connection) -> None:
+    """Jobs that come, change their cost and go leave the sums as the rows are."""
+    rng = Random(1)
+    db.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('jobs', ?)", (jobs.STRETCH - 150,))
+    for _number in range(300):
+        name = f"l{rng.randrange(100)}"
+        if rng.random() < 0.3:
+            jobs.drop(db, JobKind.PUBLISH, [name])
+        else:
+            account_id = "ab"[int(name[1:]) % 2]
+            add_job(db, JobKind.PUBLISH, name, cost=rng.randrange(9), account_id=account_id)
+    waiting = db.execute("SELECT subject, account_id, cost FROM jobs ORDER BY id").fetchall()
+    assert db.execute("SELECT count(DISTINCT stretch) FROM publish_sums").fetchone()[0] > 1
+    for name, account_id, _ in waiting:
+        place = jobs.place_of_publish(db, name)
+        assert place is not None
+        mine = [row for row in waiting if row["account_id"] == account_id]
+        before = mine[: place.position]
+        assert before[-1]["subject"] == name
+        assert place.cost_up_to == sum(row["cost"] for row in before)
+        assert sum(place.others.values()) == sum(row["cost"] for row in waiting if row not in mine)
+    db.execute("DELETE FROM jobs")
+    assert db.execute("SELECT * FROM publish_sums").fetchall() == []
 
 
 def test_the_costs_that_wait_are_those_of_due_work(db: sqlite3.Connection) -> None:

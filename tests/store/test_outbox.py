@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from dataclasses import replace
+from random import Random
 
 from rheod.domain.model import Job
 from rheod.store import endpoints, feed, jobs, outbox
@@ -274,3 +275,63 @@ def test_the_lane_knows_when_to_look_again(db: sqlite3.Connection) -> None:
     judge(db, "ill", fail_count=1, probe_at=NOW + 20)
     assert outbox.next_delivery_at(db, after=NOW) == NOW + 20
     assert outbox.next_delivery_at(db, after=NOW + 20) == NOW + 50
+
+
+def test_what_goes_first_is_right_after_anything_that_happens(db: sqlite3.Connection) -> None:
+    """However deliveries come, fail, step aside, are held, freed and replayed: heads are those without an older one due."""
+    rng = Random(1)
+    add_endpoint(db, "e1")
+    add_endpoint(db, "e2")
+    stock = [add_item(db, f"i{number}") for number in range(3)]
+    for step in range(400):
+        waiting = db.execute("SELECT * FROM jobs ORDER BY id").fetchall()
+        if not waiting:
+            add_event(db, rng.choice(stock))
+            continue
+        row = rng.choice(waiting)
+        job = jobs.job_of(row)
+        match rng.randrange(8):
+            case 0 | 1:
+                add_event(db, rng.choice(stock))
+            case 2 | 3:
+                jobs.finish(db, job)
+            case 4:
+                jobs.hold(db, job, reason="poison")
+            case 5:
+                outbox.step_aside(db, job, failed_alone=rng.randrange(3))
+            case 6:
+                outbox.release(db, row["endpoint_id"], now=step)
+            case 7:
+                last = db.execute("SELECT max(seq) FROM notices").fetchone()[0]
+                first = rng.randint(max(1, last - 5), last)
+                feed.order_again(db, "a", row["endpoint_id"], numbers=(first, last), now=step)
+        assert _behind(db) == _behind_by_rule(db)
+    assert _behind(db)
+
+
+def _behind(db: sqlite3.Connection) -> set[str]:
+    return {row[0] for row in db.execute("SELECT subject FROM jobs WHERE behind = 1").fetchall()}
+
+
+def _behind_by_rule(db: sqlite3.Connection) -> set[str]:
+    rows = db.execute(
+        "SELECT subject FROM jobs mine WHERE EXISTS (SELECT 1 FROM jobs older WHERE older.state = 'due'"
+        " AND older.aside = 0 AND older.endpoint_id = mine.endpoint_id AND older.item_id = mine.item_id"
+        " AND older.notice_seq < mine.notice_seq)"
+    )
+    return {row[0] for row in rows.fetchall()}
+
+
+def test_a_long_queue_is_never_read_for_the_next_delivery(db: sqlite3.Connection) -> None:
+    """Each step of a pick and of a look at the time ahead is a search that needs no sorting but of what it found."""
+    add_endpoint(db, "well")
+    add_endpoint(db, "ill", fail_count=1, probe_at=NOW)
+    asked: list[str] = []
+    db.set_trace_callback(asked.append)
+    may_go(db)
+    outbox.next_delivery_at(db, after=NOW)
+    db.set_trace_callback(None)
+    steps = [row["detail"] for query in asked for row in db.execute(f"EXPLAIN QUERY PLAN {query}").fetchall()]
+    of_jobs = [step for step in steps if "jobs" in step]
+    assert len(of_jobs) == 4
+    assert all("INDEX jobs_heads" in step or "INDEX jobs_probes" in step for step in of_jobs)

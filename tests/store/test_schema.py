@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from rheod.domain.model import CallClass, JobKind, LaneName, ListingState
-from rheod.store import deliveries, feed, inbox, items, jobs, orders, outbox
+from rheod.store import deliveries, feed, inbox, items, jobs, orders, outbox, overview
 from rheod.store.deliveries import Filters
 from tests.store.making import add_endpoint, add_event, add_item, add_job, add_listing
 
@@ -141,8 +141,11 @@ HOT: dict[str, Callable[[sqlite3.Connection], object]] = {
     "pictures": lambda db: items.pictures(db, "i"),
     "latest listing": lambda db: items.latest_listing(db, "i"),
     "listing of an ad": lambda db: items.listing_of_ad(db, "a", 22),
-    "waiting listings": lambda db: items.waiting_listings(db, "a"),
-    "live listings": lambda db: items.live_listings(db, "a"),
+    "waiting listings": lambda db: items.waiting_listings(db, "a", limit=9),
+    "any ad": lambda db: items.any_committed_since(db, "a", 9),
+    "listings of ads": lambda db: items.listings_of_ads(db, "a", [1, 2]),
+    "overdue listings": lambda db: items.overdue_listings(db, "a", before=9, but=[1], limit=9),
+    "items without a category": lambda db: overview.without_category(db, "a", ["other"]),
     "orders to look up": lambda db: inbox.orders_to_look_up(db, "a", limit=9),
     "orders awaited": lambda db: inbox.order_waits_for(db, 22),
     "settled orders": lambda db: inbox.settle_orders(db, "a", [1], now=9),
@@ -193,10 +196,10 @@ def test_hot_queries_use_an_index(
     ]
     assert plans or query is HOT["order of a job"]
     scans = {plan for plan in plans if plan.startswith("SCAN") and not plan.startswith("SCAN (")}
-    assert scans <= SHORT
+    assert {scan for scan in scans if "json_each" not in scan} <= SHORT
 
 
-@pytest.mark.parametrize("name", ["due of a seller", "due pictures"])
+@pytest.mark.parametrize("name", ["due of a seller", "due but for the blocked", "due pictures"])
 def test_picking_a_job_sorts_nothing(db: sqlite3.Connection, name: str) -> None:
     """With ten thousand jobs waiting a pick still reads the first few alone."""
     seen: list[str] = []

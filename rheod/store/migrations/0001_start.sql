@@ -20,7 +20,8 @@ CREATE TABLE items (
   type TEXT NOT NULL CHECK (type IN ('item', 'container')),
   title TEXT NOT NULL,
   price_ore INTEGER CHECK (price_ore > 0),
-  domain TEXT NOT NULL DEFAULT 'other',    -- as in spec, for the counts: a trigger may not read JSON
+  domain TEXT NOT NULL DEFAULT 'other',    -- as in spec, for the counts: a trigger may not read JSON, nor may an index
+  category_id INTEGER,                     -- likewise: the Tradera category that the item names itself
   parent_external_id TEXT,
   rheo_status TEXT NOT NULL CHECK (rheo_status IN ('draft', 'active', 'sold', 'not_listed', 'archived')),
   tradera_status TEXT CHECK (tradera_status IN ('pending_sync', 'active', 'sold', 'ended', 'sync_error')),
@@ -41,6 +42,8 @@ CREATE INDEX items_by_update ON items (account_id, updated_at, id, removed_at) W
 CREATE INDEX items_by_status ON items (account_id, rheo_status, updated_at, id, removed_at) WHERE removed_at IS NULL;
 -- what the owner filters by: one run of it for each pair of states
 CREATE INDEX items_by_tradera ON items (account_id, tradera_status, rheo_status, updated_at, id) WHERE removed_at IS NULL;
+CREATE INDEX items_without_category ON items (account_id, domain) WHERE rheo_status = 'active' AND removed_at IS NULL
+  AND tradera_status IN ('pending_sync', 'sync_error') AND category_id IS NULL;
 CREATE INDEX items_by_parent
   ON items (account_id, parent_external_id, updated_at, id, rheo_status, type, price_ore, removed_at)
   WHERE parent_external_id IS NOT NULL AND removed_at IS NULL;
@@ -135,6 +138,8 @@ CREATE UNIQUE INDEX listings_open ON listings (item_id)
   WHERE state IN ('queued', 'adding', 'added', 'committing', 'committed', 'live');
 CREATE INDEX listings_waiting ON listings (account_id, ask_at) WHERE state IN ('committing', 'committed');
 CREATE INDEX listings_live ON listings (account_id, state) WHERE state IN ('committing', 'committed', 'live');
+CREATE INDEX listings_ending ON listings (account_id, ends_at) WHERE state = 'live';
+CREATE INDEX listings_committed ON listings (account_id, commit_sent_at) WHERE commit_sent_at IS NOT NULL;
 -- once a commit may have been sent, its request id is the only one this listing may ever have
 CREATE TRIGGER listings_one_commit BEFORE UPDATE OF request_id, tradera_item_id, commit_sent_at ON listings
 WHEN OLD.commit_sent_at IS NOT NULL AND (NEW.request_id IS NOT OLD.request_id
@@ -160,6 +165,7 @@ CREATE TABLE jobs (
   reason TEXT,                             -- why it waits
   aside INTEGER NOT NULL DEFAULT 0,        -- how often a delivery has failed alone; above 0 it holds nobody up
   notice_seq INTEGER REFERENCES notices (seq), -- what a delivery delivers: its place among those of its item
+  behind INTEGER NOT NULL DEFAULT 0,       -- 1: an older event of its item goes to its endpoint first (triggers)
   created_at INTEGER NOT NULL,
   UNIQUE (kind, subject),
   CHECK ((lane = 'hooks') = (endpoint_id IS NOT NULL)),
@@ -169,26 +175,90 @@ CREATE INDEX jobs_due ON jobs (lane, state, due_at);
 CREATE INDEX jobs_urgent ON jobs (account_id, state, rank, id) WHERE lane = 'tradera';
 CREATE INDEX jobs_publish ON jobs (account_id, id, cost) WHERE kind = 'publish';
 CREATE INDEX jobs_hooks ON jobs (endpoint_id, state, rank, id) WHERE lane = 'hooks';
-CREATE INDEX jobs_hooks_order ON jobs (endpoint_id, item_id, notice_seq) WHERE lane = 'hooks';
+CREATE INDEX jobs_hooks_order ON jobs (endpoint_id, item_id, behind, notice_seq) WHERE lane = 'hooks';
+-- the deliveries that may go, by turn and for the probe of a failing endpoint: each pick reads only what it takes
+CREATE INDEX jobs_heads ON jobs (endpoint_id, rank, due_at, id) WHERE lane = 'hooks' AND state = 'due' AND behind = 0;
+CREATE INDEX jobs_probes ON jobs (endpoint_id, attempts, id) WHERE lane = 'hooks' AND state = 'due' AND behind = 0;
 CREATE INDEX jobs_item ON jobs (item_id);
+
+-- of one item an endpoint gets one event at a time, the oldest first, past those held and those that stepped aside: the
+-- first that is due and not aside has all later ones behind it. Kept here, since a queue may hold 100,000 of an item
+CREATE TRIGGER jobs_get_behind AFTER INSERT ON jobs WHEN NEW.lane = 'hooks'
+BEGIN
+  UPDATE jobs SET behind = 1 WHERE id = NEW.id AND EXISTS (SELECT 1 FROM jobs WHERE lane = 'hooks'
+    AND endpoint_id = NEW.endpoint_id AND item_id = NEW.item_id AND behind = 0 AND notice_seq < NEW.notice_seq
+    AND state = 'due' AND aside = 0);
+  UPDATE jobs SET behind = 1 WHERE lane = 'hooks' AND endpoint_id = NEW.endpoint_id AND item_id = NEW.item_id
+    AND behind = 0 AND notice_seq > NEW.notice_seq AND EXISTS (SELECT 1 FROM jobs WHERE id = NEW.id AND behind = 0);
+END;
+CREATE TRIGGER jobs_close_ranks AFTER DELETE ON jobs
+WHEN OLD.lane = 'hooks' AND OLD.behind = 0 AND OLD.state = 'due' AND OLD.aside = 0
+BEGIN
+  UPDATE jobs SET behind = 0 WHERE lane = 'hooks' AND endpoint_id = OLD.endpoint_id AND item_id = OLD.item_id
+    AND behind = 1 AND notice_seq <= coalesce((SELECT notice_seq FROM jobs WHERE lane = 'hooks'
+    AND endpoint_id = OLD.endpoint_id AND item_id = OLD.item_id AND behind = 1 AND state = 'due' AND aside = 0
+    ORDER BY notice_seq LIMIT 1), 9e18);
+END;
+CREATE TRIGGER jobs_step_aside AFTER UPDATE OF state, aside ON jobs
+WHEN NEW.lane = 'hooks' AND NEW.behind = 0 AND OLD.state = 'due' AND OLD.aside = 0
+  AND (NEW.state <> 'due' OR NEW.aside > 0)
+BEGIN
+  UPDATE jobs SET behind = 0 WHERE lane = 'hooks' AND endpoint_id = OLD.endpoint_id AND item_id = OLD.item_id
+    AND behind = 1 AND notice_seq <= coalesce((SELECT notice_seq FROM jobs WHERE lane = 'hooks'
+    AND endpoint_id = OLD.endpoint_id AND item_id = OLD.item_id AND behind = 1 AND state = 'due' AND aside = 0
+    ORDER BY notice_seq LIMIT 1), 9e18);
+END;
+CREATE TRIGGER jobs_step_back AFTER UPDATE OF state, aside ON jobs
+WHEN NEW.lane = 'hooks' AND NEW.behind = 0 AND NEW.state = 'due' AND NEW.aside = 0
+  AND (OLD.state <> 'due' OR OLD.aside > 0)
+BEGIN
+  UPDATE jobs SET behind = 1 WHERE lane = 'hooks' AND endpoint_id = NEW.endpoint_id AND item_id = NEW.item_id
+    AND behind = 0 AND notice_seq > NEW.notice_seq;
+END;
 
 -- how many jobs there are, kept by the triggers: a queue of a million waits for calls for years, and is asked for often
 CREATE TABLE job_counts (
   lane TEXT NOT NULL,
   kind TEXT NOT NULL,
+  endpoint_id TEXT NOT NULL,               -- '' but for deliveries
   account_id TEXT NOT NULL,
   count INTEGER NOT NULL CHECK (count >= 0),
-  PRIMARY KEY (lane, kind, account_id)
+  PRIMARY KEY (lane, kind, endpoint_id, account_id)
 ) STRICT, WITHOUT ROWID;
 CREATE TRIGGER jobs_counted_in AFTER INSERT ON jobs
 BEGIN
-  INSERT INTO job_counts VALUES (NEW.lane, NEW.kind, NEW.account_id, 1)
-    ON CONFLICT (lane, kind, account_id) DO UPDATE SET count = count + 1;
+  INSERT INTO job_counts VALUES (NEW.lane, NEW.kind, coalesce(NEW.endpoint_id, ''), NEW.account_id, 1)
+    ON CONFLICT (lane, kind, endpoint_id, account_id) DO UPDATE SET count = count + 1;
 END;
 CREATE TRIGGER jobs_counted_out AFTER DELETE ON jobs
 BEGIN
-  UPDATE job_counts SET count = count - 1
-    WHERE lane = OLD.lane AND kind = OLD.kind AND account_id = OLD.account_id;
+  UPDATE job_counts SET count = count - 1 WHERE lane = OLD.lane AND kind = OLD.kind
+    AND endpoint_id = coalesce(OLD.endpoint_id, '') AND account_id = OLD.account_id;
+END;
+
+-- what the publishings of each stretch of 4096 job numbers come to: a place in a long queue is the sum of a few of these
+CREATE TABLE publish_sums (
+  account_id TEXT NOT NULL,
+  stretch INTEGER NOT NULL,                -- job id / 4096
+  count INTEGER NOT NULL CHECK (count >= 0),
+  cost INTEGER NOT NULL,
+  PRIMARY KEY (account_id, stretch)
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER jobs_summed_in AFTER INSERT ON jobs WHEN NEW.kind = 'publish'
+BEGIN
+  INSERT INTO publish_sums VALUES (NEW.account_id, NEW.id / 4096, 1, NEW.cost)
+    ON CONFLICT (account_id, stretch) DO UPDATE SET count = count + 1, cost = cost + excluded.cost;
+END;
+CREATE TRIGGER jobs_summed_anew AFTER UPDATE OF cost ON jobs WHEN NEW.kind = 'publish' AND NEW.cost <> OLD.cost
+BEGIN
+  UPDATE publish_sums SET cost = cost + NEW.cost - OLD.cost
+    WHERE account_id = NEW.account_id AND stretch = NEW.id / 4096;
+END;
+CREATE TRIGGER jobs_summed_out AFTER DELETE ON jobs WHEN OLD.kind = 'publish'
+BEGIN
+  UPDATE publish_sums SET count = count - 1, cost = cost - OLD.cost
+    WHERE account_id = OLD.account_id AND stretch = OLD.id / 4096;
+  DELETE FROM publish_sums WHERE account_id = OLD.account_id AND stretch = OLD.id / 4096 AND count = 0;
 END;
 
 CREATE TABLE notices (
