@@ -13,7 +13,7 @@ from multiprocessing import get_context
 
 from tests.bench.table import ROUNDS, Row, lines, rows_of
 
-BENCHES = ("calls", "webhooks", "sqs_drain", "picture_pool", "publishing", "queries")
+BENCHES = ("calls", "webhooks", "sqs_drain", "picture_pool", "publishing", "queries", "scale", "idle")
 """The modules with a `rows(rounds)`, in the order of the table."""
 
 

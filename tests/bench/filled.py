@@ -118,7 +118,8 @@ def stock(folder: Path, count: int, *, now: int) -> None:
 class Backlog:
     """What waits: so many jobs in all over the lanes, so many deliveries to each of two endpoints, one of them dead.
 
-    `over` is how many items the deliveries are about; the endpoints are called `healthy-<over>` and `dead-<over>`. What is `resting` becomes due tomorrow.
+    `over` is how many items the deliveries are about; the endpoints are called `healthy-<over>` and `dead-<over>`. With
+    `resting` the jobs become due tomorrow, the deliveries now all the same.
     """
 
     jobs: int = 100_000
@@ -129,14 +130,14 @@ class Backlog:
 
 def queue(folder: Path, backlog: Backlog, *, now: int) -> None:
     """Have a backlog wait in a store that `stock` has filled."""
-    due = now + DAY_MS if backlog.resting else now - DAY_MS
+    due = now - DAY_MS
     with _opened(folder, backlog.jobs // len(_JOBS)) as db:
-        values = _values(db, now) | {"due": due}
+        values = _values(db, now) | {"due": now + DAY_MS if backlog.resting else due}
         for statement in _JOBS:
             db.execute(statement, values)
     with _opened(folder, backlog.deliveries) as db:
         first = db.execute("SELECT max(seq) + 1 FROM notices").fetchone()[0]
-        values |= {"over": backlog.over, "first": first}
+        values |= {"over": backlog.over, "first": first, "due": due}
         db.execute(_EVENTS, values)
         for kind, failures in (("healthy", 0), ("dead", 5)):
             endpoint = f"{kind}-{backlog.over}"
