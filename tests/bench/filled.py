@@ -20,7 +20,7 @@ DAY_MS = 24 * 3600 * 1000
 _STOCK = (
     (
         "INSERT INTO items (id, account_id, external_id, type, title, price_ore, domain, category_id, rheo_status, tradera_status,"
-        " version, spec, created_at, updated_at) SELECT printf('%08d-item', n), :account, 'P-' || n, 'item',"
+        " version, spec, created_at, updated_at) SELECT ns.id, :account, 'P-' || n, 'item',"
         " 'Dörr vänster fram ' || n, 95000, 'auto_parts', 302571, CASE n % 10 WHEN 2 THEN 'sold' WHEN 3 THEN 'draft'"
         " WHEN 4 THEN 'not_listed' WHEN 5 THEN 'archived' ELSE 'active' END, CASE n % 10 WHEN 0 THEN 'active'"
         " WHEN 1 THEN 'ended' WHEN 2 THEN 'sold' WHEN 6 THEN 'pending_sync' END, 1, spec_of(n), :then + n, :then + n"
@@ -30,29 +30,29 @@ _STOCK = (
     "INSERT INTO item_codes SELECT account_id, 'Fenix', '7-' || number, id FROM items",
     (
         "INSERT INTO pictures (id, item_id, position, url, state, file, size_bytes) SELECT n || '-' || position,"
-        " printf('%08d-item', n), position, 'https://cdn.example.com/' || n || '-' || position || '.jpg', 'ready',"
+        " ns.id, position, 'https://cdn.example.com/' || n || '-' || position || '.jpg', 'ready',"
         " printf('%064x.jpg', n * 2 + position), 90000 FROM ns, (SELECT 0 AS position UNION ALL SELECT 1)"
     ),
     (
         "INSERT INTO listings (id, item_id, account_id, generation, state, item_version, price_kr, days, created_at)"
-        " SELECT 'l-' || n, printf('%08d-item', n), :account, 1, 'queued', 1, 950, 7, :then + n FROM ns"
+        " SELECT 'l-' || n, ns.id, :account, 1, 'queued', 1, 950, 7, :then + n FROM ns"
         " WHERE n % 10 = 6"
     ),
     (
         "INSERT INTO listings (id, item_id, account_id, generation, state, item_version, price_kr, days, request_id,"
         " tradera_item_id, commit_sent_at, live_at, ends_at, ask_at, closed_at, created_at)"
-        " SELECT 'l-' || n, printf('%08d-item', n), :account, 1, CASE n % 10 WHEN 0 THEN iif(n % 1000, 'live',"
+        " SELECT 'l-' || n, ns.id, :account, 1, CASE n % 10 WHEN 0 THEN iif(n % 1000, 'live',"
         " 'committed') WHEN 1 THEN 'ended' ELSE 'sold' END, 1, 950, 7, n + 1, n + 1, :then + n, :then + n,"
         " :now + 3 * 86400000, iif(n % 1000, NULL, :now + 43200000), iif(n % 10, :then + n, NULL), :then + n FROM ns"
         " WHERE n % 10 IN (0, 1, 2)"
     ),
     (
         "INSERT INTO notices (event_id, account_id, item_id, type, data, body, created_at) SELECT 'c-' || n, :account,"
-        " printf('%08d-item', n), 'item.created', '{}', body_of('item.created', n), :then + n FROM ns"
+        " ns.id, 'item.created', '{}', body_of('item.created', n), :then + n FROM ns"
     ),
     (
         "INSERT INTO notices (event_id, account_id, item_id, type, data, body, created_at) SELECT 's-' || n, :account,"
-        " printf('%08d-item', n), 'item.sold', json_object('orderId', n), body_of('item.sold', n), :then + n FROM ns"
+        " ns.id, 'item.sold', json_object('orderId', n), body_of('item.sold', n), :then + n FROM ns"
         " WHERE n % 10 = 2"
     ),
     (
@@ -61,7 +61,7 @@ _STOCK = (
         " :then + n, :then + n, :then + n, :then + n, :then + n FROM ns WHERE n % 10 = 2"
     ),
     (
-        "INSERT INTO order_lines SELECT n, n + 1, printf('%08d-item', n), :account, '2026-04', 'auto_parts', 1, 95000,"
+        "INSERT INTO order_lines SELECT n, n + 1, ns.id, :account, '2026-04', 'auto_parts', 1, 95000,"
         " 'Dörr vänster fram ' || n FROM ns WHERE n % 10 = 2"
     ),
     (
@@ -87,7 +87,7 @@ _JOBS = (
     ),
     (
         "INSERT INTO jobs (lane, kind, subject, account_id, item_id, due_at, created_at) SELECT 'images',"
-        " 'fetch_picture', n || '-0', :account, printf('%08d-item', n), :due + n, :now FROM ns"
+        " 'fetch_picture', n || '-0', :account, ns.id, :due + n, :now FROM ns"
     ),
     (
         "INSERT INTO jobs (lane, kind, subject, account_id, due_at, created_at) SELECT 'sales', 'close', 1000000000 + n,"
@@ -97,7 +97,7 @@ _JOBS = (
 
 _EVENTS = (
     "INSERT INTO notices (event_id, account_id, item_id, type, data, body, created_at) SELECT :over || '-w-' || n, :account,"
-    " printf('%08d-item', n % :over), 'listing.ended', '{}', body_of('listing.ended', n), :now + n FROM ns"
+    " (SELECT id FROM items WHERE number = n % :over + 1), 'listing.ended', '{}', body_of('listing.ended', n), :now + n FROM ns"
 )
 _DELIVERIES = (
     "INSERT INTO jobs (lane, kind, subject, account_id, item_id, endpoint_id, notice_seq, due_at, created_at)"
@@ -151,21 +151,26 @@ def queue(folder: Path, backlog: Backlog, *, now: int) -> None:
 
 @contextmanager
 def _opened(folder: Path, count: int) -> Iterator[sqlite3.Connection]:
-    """The store with the numbers below `count` in `ns`, and no care for a crash."""
+    """The store with the numbers below `count` and ids made of them in `ns`, and no care for a crash."""
     with closing(sqlite3.connect(folder / "rheod.db")) as db, db:
         Vault.of(folder, None).attach(db)
         db.create_function("spec_of", 1, _spec_of, deterministic=True)
         db.create_function("body_of", 2, _body_of, deterministic=True)
         for setting in ("synchronous = OFF", "cache_size = -200000", "temp_store = MEMORY"):
             db.execute(f"PRAGMA {setting}")
-        db.execute("CREATE TEMP TABLE ns (n INTEGER PRIMARY KEY)")
-        db.executemany("INSERT INTO ns VALUES (?)", ((n,) for n in range(count)))
+        db.execute("CREATE TEMP TABLE ns (n INTEGER PRIMARY KEY, id TEXT)")
+        db.executemany("INSERT INTO ns VALUES (?, ?)", ((n, _id_of(n)) for n in range(count)))
         yield db
 
 
 def _values(db: sqlite3.Connection, now: int) -> dict[str, object]:
     account = db.execute("SELECT id FROM accounts WHERE reference = ''").fetchone()[0]
     return {"account": account, "now": now, "then": now - 400 * DAY_MS}
+
+
+def _id_of(number: int) -> str:
+    """An item's id: scattered over the index, as ids by chance are."""
+    return f"{number * 2_654_435_761 % 2**32:08x}-0000-4000-8000-{number:012x}"
 
 
 def _spec_of(number: int) -> str:
