@@ -22,7 +22,7 @@ from rheod.api.admin_connections import ConnectionCalls
 from rheod.api.admin_password import PasswordCalls
 from rheod.api.front import Limits
 from rheod.api.parts import AdminParts, ApiParts, Rates
-from rheod.assembly import Core, build_backups, build_core, open_gates
+from rheod.assembly import Core, build_backups, build_core, open_database, open_gates
 from rheod.catalog.connecting import Connector
 from rheod.catalog.figures import Figures
 from rheod.catalog.ping import Pinger
@@ -53,7 +53,7 @@ from rheod.web.parts import WebParts
 from rheod.workers.rehearser import Rehearser
 from rheod.workers.surveyor import Surveyor
 from rheod.workers.timekeeper import Timekeeper
-from rheod.workers.upkeep import LOG_ALARM_BYTES, Heartbeat, Upkeep
+from rheod.workers.upkeep import Heartbeat, Upkeep
 from rheod.workers.watchman import Watchman
 
 _log = structlog.get_logger(__name__)
@@ -82,8 +82,7 @@ async def serve(
     crash.arm(settings.debug.crash_at)
     for sentence in owner.warnings(settings):
         _log.warning(sentence)
-    key = settings.storage.key
-    database = await Database.open(settings.storage.path, key=None if key is None else key.get_secret_value())
+    database = await open_database(settings)
     try:
         async with asyncio.TaskGroup() as group:
             writer = group.create_task(database.run(), name="writer")
@@ -252,9 +251,10 @@ async def _run_loops(core: Core, machinery: Machinery, running: _Running) -> Non
             start("timekeeper", timekeeper.run()),
             start("watchman", watchman.run()),
             start("loop watch", machinery.watch.run()),
+            *(start(name, chore()) for name, chore in machinery.chores.items()),
         ]
         _say_ready(core, running)
-        surveyor = Surveyor(database=core.database, log_bytes=LOG_ALARM_BYTES)
+        surveyor = Surveyor(database=core.database)
         chores.append(group.create_task(surveyor.run(), name="surveyor"))
         await stop.wait()
         life.stopping = True

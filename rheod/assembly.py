@@ -79,6 +79,13 @@ class Core:
         return self.settings.storage.path / "images"
 
 
+async def open_database(settings: Settings) -> Database:
+    """The store as the settings say. Raises RheodError with what to do when it cannot be opened."""
+    storage = settings.storage
+    key = None if storage.key is None else storage.key.get_secret_value()
+    return await Database.open(storage.path, key=key, log_bytes=storage.log_max_bytes)
+
+
 async def build_core(settings: Settings, database: Database) -> Core:
     """Everything that needs no remote; the writer must be running."""
     now, rng, bells = SteadyClock(), SystemRandom(), Bells()

@@ -18,7 +18,7 @@ from rheod.domain.model import CallClass
 from rheod.domain.taxonomy import DOMAINS
 from rheod.machinery import Machinery
 from rheod.sellers import state_of
-from rheod.store import copies, inbox, jobs, marks, orders, overview, takeovers
+from rheod.store import copies, gallery, inbox, jobs, marks, orders, overview, takeovers
 
 BACKUP_MARK = copies.GOOD_MARK
 CHEAPEST_PUBLISH = 4
@@ -67,6 +67,9 @@ async def gather_facts(core: Core, machinery: Machinery | None) -> Facts:
         free_bytes=await asyncio.to_thread(_free_bytes, core.settings.storage.path),
         least_free_bytes=core.settings.storage.least_free_bytes,
         log_bytes=core.database.log_bytes,
+        most_log_bytes=core.database.most_log_bytes,
+        image_bytes=stored.image_bytes,
+        most_image_bytes=core.settings.storage.images_max_bytes,
     )
 
 
@@ -92,6 +95,7 @@ class _Stored:
         self.in_doubt = tuple(overview.in_doubt(db, limit=100))
         backup = marks.get(db, BACKUP_MARK)
         self.backup_at = None if backup is None else int(backup)
+        self.image_bytes = gallery.bytes_in_use(db)
         self.installed_at = overview.installed_at(db)
 
 

@@ -6,10 +6,11 @@ Part of the composition root (`app.py` runs what is built here). Nothing below t
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -33,6 +34,7 @@ from rheod.tradera_lanes import TraderaLanes
 from rheod.workers.closer import Closer
 from rheod.workers.deliverer import ByEndpoint, Deliverer
 from rheod.workers.image_fetcher import ImageFetcher
+from rheod.workers.image_keeper import ImageKeeper
 from rheod.workers.lane import ByDueTime, Lane
 from rheod.workers.meters import Meters
 from rheod.workers.push_poller import PushPoller
@@ -54,7 +56,7 @@ _HOOK_OPENERS = {
 class Machinery:
     """The lanes, the poller and the sender of webhooks, what watches the loop they share, and what to close after them.
 
-    `start_lane` runs a lane that is added while everything runs; `tradera` is None without its credentials.
+    `chores` are loops by name that run beside the lanes. `start_lane` runs a lane that is added while everything runs; `tradera` is None without its credentials.
     """
 
     lanes: list[Lane] = field(default_factory=list)
@@ -65,6 +67,7 @@ class Machinery:
     watch: LoopWatch = field(default_factory=LoopWatch)
     meters: Meters = field(default_factory=Meters)
     alarms: list[Alarm] = field(default_factory=list)
+    chores: dict[str, Callable[[], Coroutine[Any, Any, None]]] = field(default_factory=dict)
     clients: AsyncExitStack = field(default_factory=AsyncExitStack)
 
     def add_lane(self, lane: Lane) -> None:
@@ -121,8 +124,13 @@ def _add_images(core: Core, machinery: Machinery) -> None:
         renderer=renderer,
         images_dir=core.images_dir,
         meters=machinery.meters,
+        most_bytes=core.settings.storage.images_max_bytes,
     )
     fetcher.sweep()
+    keeper = ImageKeeper(
+        books=core.books, images_dir=core.images_dir, most_bytes=core.settings.storage.images_max_bytes
+    )
+    machinery.chores["image keeper"] = keeper.run
     machinery.lanes.append(
         Lane(
             name="images",

@@ -102,10 +102,15 @@ class Server(Section):
 
 
 class Storage(Section):
-    """The data folder; `$STATE_DIRECTORY` replaces the default. `key` seals secrets; none means a file in the folder."""
+    """The data folder; `$STATE_DIRECTORY` replaces the default. `key` seals secrets; none means a file in the folder.
+
+    `images_max_bytes` 0 means no bound.
+    """
 
     path: AbsolutePath = Path("/var/lib/rheod")
     least_free_bytes: int = Field(default=512 * 2**20, ge=0, le=2**50)
+    images_max_bytes: int = Field(default=20 * 2**30, ge=0, le=2**50)
+    log_max_bytes: int = Field(default=64 * 2**20, ge=2**20, le=2**40)
     key: Secret | None = None
 
 

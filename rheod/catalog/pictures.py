@@ -1,4 +1,4 @@
-"""What the image lane reports: a picture is ready, or has failed for good."""
+"""What the image lane reports: a picture is ready, or has failed for good; and which go when there is no room."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from dataclasses import replace
 from rheod.catalog.unit import UnitOfWork
 from rheod.domain.events import PicturesSettled
 from rheod.domain.model import EventType, Job, Notice, Picture, PictureState
-from rheod.store import items
+from rheod.store import gallery, items
+from rheod.store.gallery import Closing
 
 
 def ready(unit: UnitOfWork, job: Job, *, file: str, size_bytes: int) -> None:
@@ -23,6 +24,21 @@ def ready(unit: UnitOfWork, job: Job, *, file: str, size_bytes: int) -> None:
 def failed(unit: UnitOfWork, job: Job, *, error: str) -> None:
     """The picture cannot be had; history names it and the item goes on with the others."""
     _settle(unit, job, lambda picture: replace(picture, state=PictureState.FAILED, error=error))
+
+
+NO_ROOM = "removed to make room for others; it is fetched again when the item is published again"
+
+
+def make_room(unit: UnitOfWork, after: Closing, *, limit: int) -> Closing | None:
+    """Give up the pictures of items that are over and have no ad, the next `limit` after one; the last, None at the end.
+
+    They count as failed, so that a new order fetches them again; nobody is told, since nothing has gone wrong.
+    """
+    some = gallery.over(unit.db, after=after, limit=limit)
+    for picture in gallery.of_closed(unit.db, [item_id for _, item_id in some]):
+        gone = replace(picture, state=PictureState.FAILED, file=None, size_bytes=None, error=NO_ROOM)
+        items.save_picture(unit.db, gone)
+    return some[-1] if some else None
 
 
 def _settle(unit: UnitOfWork, job: Job, change: Callable[[Picture], Picture]) -> None:

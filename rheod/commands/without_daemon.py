@@ -20,7 +20,7 @@ from rheod.api.admin import build_admin, start_admin
 from rheod.api.admin_connections import ConnectionCalls
 from rheod.api.parts import AdminParts
 from rheod.app import Life, api_parts, load_sign_in
-from rheod.assembly import Core, build_backups, build_core, open_gates
+from rheod.assembly import Core, build_backups, build_core, open_database, open_gates
 from rheod.commands import CommandFailed
 from rheod.commands.printing import note
 from rheod.domain.errors import Refused, RheodError
@@ -28,7 +28,6 @@ from rheod.examination import Examiner
 from rheod.inspection import inspection_routes
 from rheod.machinery import seller_login
 from rheod.settings import Settings
-from rheod.store.database import Database
 
 Question = Callable[[Path], Any]
 """Asks one question at the admin socket of this path."""
@@ -60,8 +59,7 @@ def ask_file(settings: Settings, question: Question, silent: Path) -> Any:
 
 
 async def _answer(settings: Settings, question: Question) -> Any:
-    key = settings.storage.key
-    database = await Database.open(settings.storage.path, key=None if key is None else key.get_secret_value())
+    database = await open_database(settings)
     try:
         async with asyncio.TaskGroup() as group:
             group.create_task(database.run(), name="writer")

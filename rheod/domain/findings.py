@@ -13,7 +13,6 @@ DAY_MS = 24 * 3600 * 1000
 TOKEN_STEPS = (30, 14, 7, 1)
 """Days before a token's end at which the owner is told, each once."""
 
-LONG_LOG_BYTES = 64 * 1024 * 1024
 FEW_FAILURES = 3
 
 
@@ -113,6 +112,9 @@ class Facts:
     free_bytes: int | None = None
     least_free_bytes: int = 0
     log_bytes: int = 0
+    most_log_bytes: int = 64 * 2**20
+    image_bytes: int = 0
+    most_image_bytes: int = 0
 
 
 def findings(facts: Facts) -> list[Finding]:
@@ -298,7 +300,15 @@ def _of_store(facts: Facts) -> Iterator[Finding]:
             fix="Make room: with a full disk rheod answers 503 and takes nothing in",
             values={"mib": facts.free_bytes // 2**20},
         )
-    if facts.log_bytes > LONG_LOG_BYTES:
+    if facts.most_image_bytes and facts.image_bytes >= facts.most_image_bytes:
+        yield Finding(
+            code="images.full",
+            mood=Mood.BAD,
+            text="The pictures of items that are for sale come to {mib} MiB: new pictures are not fetched",
+            fix="Raise storage.images_max_bytes and restart rheod, or delete items that are not for sale any more",
+            values={"mib": facts.image_bytes // 2**20},
+        )
+    if facts.log_bytes > facts.most_log_bytes:
         yield Finding(
             code="log.long",
             mood=Mood.BUSY,

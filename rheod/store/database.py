@@ -24,7 +24,7 @@ from rheod.domain.errors import RheodError, StoreUnavailable
 from rheod.store import placing, soundness, vault
 from rheod.store.ground import Files, refuse_network, take_lock
 from rheod.store.migrations import migrate
-from rheod.store.pragmas import prepare
+from rheod.store.pragmas import LOG_BYTES, prepare
 from rheod.store.vault import Vault
 
 T = TypeVar("T")
@@ -59,17 +59,17 @@ class _Waiting:
 class Database:
     """The store's two connections. `run` must be running for `write` to be answered.
 
-    `unchecked` says that nobody has looked through the whole file yet.
+    `unchecked` says that nobody has looked through the whole file yet; over `most_log_bytes` the log is long.
     """
 
-    def __init__(
-        self, *, writer: _Connection, reader: _Connection, files: Files, lock: int, unchecked: bool
-    ) -> None:
+    unchecked: bool = False
+    most_log_bytes: int = LOG_BYTES
+
+    def __init__(self, *, writer: _Connection, reader: _Connection, files: Files, lock: int) -> None:
         self._writer = writer
         self._reader = reader
         self._files = files
         self._lock = lock
-        self.unchecked = unchecked
         self._waiting: asyncio.Queue[_Waiting | None] = asyncio.Queue()
         self._closing = False
         self._unwritable = False
@@ -82,11 +82,13 @@ class Database:
         key: str | None = None,
         steps: Sequence[tuple[int, str]] | None = None,
         at_once_bytes: int = soundness.AT_ONCE_BYTES,
+        log_bytes: int = LOG_BYTES,
     ) -> Database:
         """Take the lock of `folder` (absolute), open `rheod.db` in it, check it and migrate it.
 
         `key` seals the secrets in it; without one the folder's key file does. `steps` are the migrations, this
-        release's unless told. A file of more than `at_once_bytes` is left `unchecked`. Raises RheodError with what to do when another daemon holds the lock, the folder lies on
+        release's unless told. A file of more than `at_once_bytes` is left `unchecked`;
+        its log is cut to `log_bytes` after a checkpoint. Raises RheodError with what to do when another daemon holds the lock, the folder lies on
         another machine, or the file is newer than the program, damaged, or sealed with another key.
         """
         lock = take_lock(folder)
@@ -97,13 +99,13 @@ class Database:
             placing.finish(folder)
             attach = Vault.of(folder, key).attach
             unchecked = soundness.may_wait(file, at_once_bytes=at_once_bytes)
-            writer = await _connect(file, read_only=False, opened=opened)
+            writer = await _connect(file, partial(prepare, read_only=False, log_bytes=log_bytes), opened)
             if not unchecked:
                 await writer.run(partial(soundness.check, file=file))
             await writer.run(partial(migrate, file=file, steps=steps))
             await writer.run(attach)
             await writer.run(partial(vault.check, folder=folder))
-            reader = await _connect(file, read_only=True, opened=opened)
+            reader = await _connect(file, partial(prepare, read_only=True), opened, mode="ro")
             await reader.run(attach)
             files = Files.of(file)
         except BaseException as error:
@@ -114,7 +116,9 @@ class Database:
                 raise RheodError(f"The database {file} cannot be opened: {error}. {HINT}") from error
             raise
         _log.info("store opened", sqlite_version=sqlite3.sqlite_version, file=str(file))
-        return cls(writer=writer, reader=reader, files=files, lock=lock, unchecked=unchecked)
+        database = cls(writer=writer, reader=reader, files=files, lock=lock)
+        database.unchecked, database.most_log_bytes = unchecked, log_bytes
+        return database
 
     async def run(self) -> None:
         """Serve the waiting transactions until `close`; the writer task of the design.
@@ -206,6 +210,11 @@ class Database:
         return self._files.log_bytes
 
     @property
+    def log_is_long(self) -> bool:
+        """Whether the log is longer than it should be."""
+        return self.log_bytes > self.most_log_bytes
+
+    @property
     def file_bytes(self) -> int:
         """The size of the database without its log."""
         return self._files.file_bytes
@@ -213,7 +222,7 @@ class Database:
     async def shorten_log(self) -> None:
         """Empty the write-ahead log, between two transactions; it stays as it is while somebody reads for long."""
         try:
-            await self._writer.run(lambda db: db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone())
+            await self._writer.run(_shorten_log)
         except (sqlite3.Error, ValueError) as error:
             _log.warning("the write-ahead log could not be shortened", reason=str(error))
 
@@ -237,6 +246,16 @@ class Database:
             await self._writer.close()
         finally:
             os.close(self._lock)
+
+
+def _shorten_log(db: sqlite3.Connection) -> None:
+    """Without waiting for a reader: nobody else could write as long."""
+    waits = db.execute("PRAGMA busy_timeout").fetchone()[0]
+    db.execute("PRAGMA busy_timeout=0")
+    try:
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    finally:
+        db.execute(f"PRAGMA busy_timeout={waits}")
 
 
 HINT = "Restore the newest backup, or the copy `rheod.db.before-*` beside it"
@@ -344,8 +363,10 @@ def _is_of_the_store(error: Exception) -> bool:
     return isinstance(error, sqlite3.Error) and code is not None and code not in _ITS_OWN
 
 
-async def _connect(file: Path, *, read_only: bool, opened: list[_Connection]) -> _Connection:
-    uri = f"{file.as_uri()}?mode={'ro' if read_only else 'rwc'}"
+async def _connect(
+    file: Path, ready: Transaction[None], opened: list[_Connection], *, mode: str = "rwc"
+) -> _Connection:
+    uri = f"{file.as_uri()}?mode={mode}"
     connector = partial(sqlite3.connect, uri, uri=True, isolation_level=None, timeout=5.0)
     connection = _Connection(connector, iter_chunk_size=64)
     try:
@@ -354,5 +375,5 @@ async def _connect(file: Path, *, read_only: bool, opened: list[_Connection]) ->
         await asyncio.to_thread(connection.join)
         raise
     opened.append(connection)
-    await connection.run(partial(prepare, read_only=read_only))
+    await connection.run(ready)
     return connection

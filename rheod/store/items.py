@@ -174,16 +174,17 @@ def save(db: sqlite3.Connection, item: Item, *, removed_at: int | None = None) -
 def pictures(db: sqlite3.Connection, item_id: str) -> list[Picture]:
     """The item's pictures in the order shown."""
     rows = db.execute("SELECT * FROM pictures WHERE item_id = ? ORDER BY position", (item_id,))
-    return [_picture_of(row) for row in rows.fetchall()]
+    return [picture_of(row) for row in rows.fetchall()]
 
 
 def picture(db: sqlite3.Connection, picture_id: str) -> Picture | None:
     """The picture of this id, unless a later PUT has replaced it."""
     row = db.execute("SELECT * FROM pictures WHERE id = ?", (picture_id,)).fetchone()
-    return row and _picture_of(row)
+    return row and picture_of(row)
 
 
-def _picture_of(row: sqlite3.Row) -> Picture:
+def picture_of(row: sqlite3.Row) -> Picture:
+    """A picture from its row."""
     return Picture(**{**dict(row), "state": PictureState(row["state"])})
 
 

@@ -18,13 +18,15 @@ _EVERY = (
     "synchronous=FULL",
 )
 _READER = ("query_only=ON",)
-_WRITER = ("journal_mode=WAL", "wal_autocheckpoint=1000", "journal_size_limit=67108864", "secure_delete=ON")
+_WRITER = ("journal_mode=WAL", "wal_autocheckpoint=1000", "secure_delete=ON")
+LOG_BYTES = 64 * 2**20
+"""After a checkpoint the log is cut to this size, unless told otherwise."""
 
 
-def prepare(db: sqlite3.Connection, *, read_only: bool) -> None:
-    """Set a connection up. Raises RheodError when an acknowledged write would not be safe on it (P1)."""
+def prepare(db: sqlite3.Connection, *, read_only: bool, log_bytes: int = LOG_BYTES) -> None:
+    """Set a connection up; the writer cuts its log to `log_bytes`. Raises RheodError when an acknowledged write would not be safe on it (P1)."""
     db.row_factory = sqlite3.Row
-    for pragma in (*_EVERY, *(_READER if read_only else _WRITER)):
+    for pragma in (*_EVERY, *(_READER if read_only else (*_WRITER, f"journal_size_limit={log_bytes}"))):
         db.execute(f"PRAGMA {pragma}")
     journal, synchronous = _value(db, "journal_mode"), _value(db, "synchronous")
     if journal != "wal" or synchronous != _FULL:

@@ -79,6 +79,12 @@ TODAY = {
 }
 
 FINDINGS = {
+    "The pictures of items that are for sale come to {mib} MiB: new pictures are not fetched": (
+        "Bilderna av det som är till salu tar {mib} MiB: inga nya bilder hämtas"
+    ),
+    "Raise storage.images_max_bytes and restart rheod, or delete items that are not for sale any more": (
+        "Höj storage.images_max_bytes och starta om rheod, eller ta bort artiklar som inte längre är till salu"
+    ),
     "Tradera refuses the token of account {account}: nothing of it is published or asked for": (
         "Tradera nekar kontot {account}: inget av det publiceras eller efterfrågas"
     ),

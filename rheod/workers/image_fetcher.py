@@ -15,15 +15,18 @@ from rheod.domain.crash import crashpoint
 from rheod.domain.errors import Permanent, Transient
 from rheod.domain.model import Job, PictureState
 from rheod.domain.retry import PICTURE_DELAYS_S, delay_ms
-from rheod.store import items
-from rheod.workers.lane import Done, Outcome, PutOff
+from rheod.store import gallery, items
+from rheod.workers.lane import Done, LaneWaits, Outcome, PutOff
 from rheod.workers.meters import Meters
 
 _log = structlog.get_logger(__name__)
 
 
 class ImageFetcher:
-    """Works `fetch_picture` jobs; their subject is a picture id."""
+    """Works `fetch_picture` jobs; their subject is a picture id.
+
+    When all pictures together have come to `most_bytes` (0: no bound) the lane waits.
+    """
 
     def __init__(
         self,
@@ -33,12 +36,14 @@ class ImageFetcher:
         renderer: Renderer,
         images_dir: Path,
         meters: Meters | None = None,
+        most_bytes: int = 0,
     ) -> None:
         self._books = books
         self._client = client
         self._renderer = renderer
         self._images_dir = images_dir
         self._meters = meters or Meters()
+        self._most_bytes = most_bytes
 
     def sweep(self) -> None:
         """Remove what an earlier run left half done (F3, F4)."""
@@ -47,9 +52,13 @@ class ImageFetcher:
 
     async def fetch(self, job: Job) -> Outcome:
         """Fetch the picture once; failures that time may heal are tried again on the schedule of pictures."""
-        picture = await self._books.read(lambda db: items.picture(db, job.subject))
+        picture, kept_bytes = await self._books.read(
+            lambda db: (items.picture(db, job.subject), gallery.bytes_in_use(db))
+        )
         if picture is None or picture.state is not PictureState.PENDING:
             return Done()
+        if self._most_bytes and kept_bytes >= self._most_bytes:
+            return LaneWaits("the folder of pictures is full: raise storage.images_max_bytes")
         part = self._images_dir / "tmp" / f"{picture.id}.part"
         try:
             await self._client.fetch(picture.url, part)

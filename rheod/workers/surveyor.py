@@ -17,13 +17,10 @@ _log = structlog.get_logger(__name__)
 
 
 class Surveyor:
-    """Gives a look up when the log exceeds `log_bytes`, and tries again `rest_s` later."""
+    """Gives a look up when the log becomes long, and tries again `rest_s` later."""
 
-    def __init__(
-        self, *, database: Database, log_bytes: int, every_s: float = 1.0, rest_s: float = 600.0
-    ) -> None:
+    def __init__(self, *, database: Database, every_s: float = 1.0, rest_s: float = 600.0) -> None:
         self._database = database
-        self._log_bytes = log_bytes
         self._every_s = every_s
         self._rest_s = rest_s
 
@@ -54,5 +51,5 @@ class Surveyor:
     async def _stand_by(self, look: Look, looking: asyncio.Task[str | None]) -> None:
         while not looking.done():
             await asyncio.wait([looking], timeout=self._every_s)
-            if self._database.log_bytes > self._log_bytes:
+            if self._database.log_is_long:
                 look.give_up()

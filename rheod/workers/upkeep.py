@@ -18,8 +18,6 @@ _log = structlog.get_logger(__name__)
 _DAY_MS = 24 * 3600 * 1000
 _A_ROUND = 1000
 """Rows dropped or erased at once, so that a large backlog holds nobody up."""
-LOG_ALARM_BYTES = 64 * 1024 * 1024
-"""A write-ahead log of this size means that somebody has been reading for long: a backup that hangs (G8)."""
 
 
 class Heartbeat:
@@ -83,7 +81,8 @@ class LoopWatch:
 class Upkeep:
     """Chores every `every_s`; each is short and may fail without harm.
 
-    `keep_days` are those of the delivery log, `orders_days` those after which personal data is erased.
+    `keep_days` are those of the delivery log, `orders_days` those after which personal data is erased. A write-ahead log
+    that is long is shortened; that it cannot be means that somebody has been reading for long: a backup that hangs (G8).
     """
 
     def __init__(
@@ -108,7 +107,7 @@ class Upkeep:
         """Do the chores until cancelled."""
         while True:
             await asyncio.sleep(self._every_s)
-            self._watch_log()
+            await self._watch_log()
             try:
                 await self._save_uses()
                 before = self._now() - self._keep_days * _DAY_MS
@@ -127,10 +126,12 @@ class Upkeep:
         if erased:
             _log.info("personal data erased", rows=erased)
 
-    def _watch_log(self) -> None:
-        """Say once when the write-ahead log has become long, and once when it is short again."""
+    async def _watch_log(self) -> None:
+        """Shorten the write-ahead log; say once when it stays long, and once when it is short again."""
+        if self._database.log_is_long:
+            await self._database.shorten_log()
         size = self._database.log_bytes
-        if (size > LOG_ALARM_BYTES) == self._log_is_long:
+        if self._database.log_is_long == self._log_is_long:
             return
         self._log_is_long = not self._log_is_long
         if self._log_is_long:

@@ -60,6 +60,7 @@ TROUBLES: list[tuple[dict[str, Any], str]] = [
     ({"unmapped": ("other",)}, "category.missing"),
     ({"backup_due_at": NOW_MS}, "backup.missed"),
     ({"free_bytes": 2**20}, "disk.low"),
+    ({"image_bytes": 2**30, "most_image_bytes": 2**30}, "images.full"),
     ({"log_bytes": 2**30}, "log.long"),
 ]
 """A fact out of order, and the code of what is found."""

@@ -29,6 +29,9 @@ LIMITS = ImageLimits(
 )
 
 
+MOST_BYTES = 10_000_000
+
+
 class Studio:
     """The image lane over a shop on loopback."""
 
@@ -84,6 +87,7 @@ async def studio(
             renderer=renderer,
             images_dir=tmp_path / "images",
             meters=one.meters,
+            most_bytes=MOST_BYTES,
         )
         lane = Lane(
             name="images",
@@ -188,3 +192,23 @@ async def test_leftovers_of_an_earlier_run_are_swept(books: Books, tmp_path: Pat
     await client.close()
     assert list((tmp_path / "tmp").iterdir()) == []
     assert (tmp_path / "ab.jpg").exists()
+
+
+async def test_a_full_folder_makes_the_lane_wait_and_no_picture_fail(studio: Studio) -> None:
+    """Nothing is fetched and no try is counted; with room again it goes on by itself."""
+    full = "UPDATE picture_sums SET bytes = ?"
+    await studio.database.write(lambda db: db.execute(full, (MOST_BYTES,)).rowcount)
+    await studio.put(studio.shop.picture_url("front"))
+
+    async def put_off() -> bool:
+        return (await rows(studio.database, "SELECT reason FROM jobs"))[0]["reason"] is not None
+
+    await until(put_off)
+    (job,) = await rows(studio.database, "SELECT attempts, reason FROM jobs")
+    assert job["attempts"] == 0
+    assert "storage.images_max_bytes" in job["reason"]
+    assert await studio.states() == [PictureState.PENDING]
+    assert not studio.shop.fetches
+    await studio.database.write(lambda db: db.execute(full, (MOST_BYTES - 1,)).rowcount)
+    studio.forward(3600)
+    assert (await studio.settled()).pictures[0].state is PictureState.READY

@@ -33,12 +33,12 @@ async def test_damage_ends_it_with_the_way_out(tmp_path: Path) -> None:
     """The error takes the process down and says what to do (F30)."""
     async with _large(tmp_path, damaged="shipments") as database:
         with pytest.raises(RheodError, match=r"is damaged: .*Restore the newest backup"):
-            await Surveyor(database=database, log_bytes=2**30).run()
+            await Surveyor(database=database).run()
 
 
 async def test_a_sound_database_is_looked_through_once(tmp_path: Path) -> None:
     """Afterwards nothing is left to do."""
     async with _large(tmp_path) as database:
         assert database.unchecked
-        await Surveyor(database=database, log_bytes=2**30).run()
+        await Surveyor(database=database).run()
         assert not database.unchecked

@@ -44,6 +44,8 @@ CREATE INDEX items_by_status ON items (account_id, rheo_status, updated_at, id, 
 CREATE INDEX items_by_tradera ON items (account_id, tradera_status, rheo_status, updated_at, id) WHERE removed_at IS NULL;
 CREATE INDEX items_without_category ON items (account_id, domain) WHERE rheo_status = 'active' AND removed_at IS NULL
   AND tradera_status IN ('pending_sync', 'sync_error') AND category_id IS NULL;
+-- what is over, the longest first: whose pictures may go when the folder of pictures is full
+CREATE INDEX items_over ON items (updated_at, id) WHERE removed_at IS NOT NULL OR rheo_status IN ('sold', 'archived');
 CREATE INDEX items_by_parent
   ON items (account_id, parent_external_id, updated_at, id, rheo_status, type, price_ore, removed_at)
   WHERE parent_external_id IS NOT NULL AND removed_at IS NULL;
@@ -101,6 +103,41 @@ CREATE TABLE pictures (
   UNIQUE (item_id, position),
   CHECK (state <> 'ready' OR file IS NOT NULL)
 ) STRICT;
+
+-- which files the pictures are: one content is one file, however many pictures show it
+CREATE TABLE picture_files (
+  file TEXT PRIMARY KEY,
+  size_bytes INTEGER NOT NULL,
+  uses INTEGER NOT NULL CHECK (uses >= 0)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX picture_files_unused ON picture_files (file) WHERE uses = 0;
+CREATE TABLE picture_sums (                -- one row: what the files in use come to
+  bytes INTEGER NOT NULL
+) STRICT;
+INSERT INTO picture_sums VALUES (0);
+CREATE TRIGGER pictures_use_in AFTER INSERT ON pictures WHEN NEW.file IS NOT NULL
+BEGIN
+  INSERT INTO picture_files VALUES (NEW.file, coalesce(NEW.size_bytes, 0), 1)
+    ON CONFLICT (file) DO UPDATE SET uses = uses + 1;
+END;
+CREATE TRIGGER pictures_use_anew AFTER UPDATE OF file ON pictures WHEN NEW.file IS NOT OLD.file
+BEGIN
+  UPDATE picture_files SET uses = uses - 1 WHERE file = OLD.file;
+  INSERT INTO picture_files SELECT NEW.file, coalesce(NEW.size_bytes, 0), 1 WHERE NEW.file IS NOT NULL
+    ON CONFLICT (file) DO UPDATE SET uses = uses + 1;
+END;
+CREATE TRIGGER pictures_use_out AFTER DELETE ON pictures WHEN OLD.file IS NOT NULL
+BEGIN
+  UPDATE picture_files SET uses = uses - 1 WHERE file = OLD.file;
+END;
+CREATE TRIGGER picture_files_summed_in AFTER INSERT ON picture_files
+BEGIN
+  UPDATE picture_sums SET bytes = bytes + NEW.size_bytes;
+END;
+CREATE TRIGGER picture_files_summed_anew AFTER UPDATE OF uses ON picture_files WHEN (NEW.uses = 0) <> (OLD.uses = 0)
+BEGIN
+  UPDATE picture_sums SET bytes = bytes + iif(NEW.uses = 0, -NEW.size_bytes, NEW.size_bytes);
+END;
 
 CREATE TABLE listings (
   id TEXT PRIMARY KEY,

@@ -1,0 +1,73 @@
+"""Rows of the pictures' files: how many pictures use each (kept by the schema's triggers) and how large all in use are.
+
+A file is named by its content, so that several pictures may be one file. Nothing here touches the folder.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Collection
+
+from rheod.domain.model import Picture
+from rheod.store.items import picture_of
+
+Closing = tuple[int, str]
+"""Where an item stands among those that are over: when it last changed (ms), and its id."""
+
+FIRST: Closing = (0, "")
+
+
+def bytes_in_use(db: sqlite3.Connection) -> int:
+    """What all files come to that some picture uses."""
+    count: int = db.execute("SELECT bytes FROM picture_sums").fetchone()[0]
+    return count
+
+
+def unused(db: sqlite3.Connection, *, after: str, limit: int) -> list[str]:
+    """Files that no picture uses any more, those after one by name."""
+    rows = db.execute(
+        "SELECT file FROM picture_files INDEXED BY picture_files_unused WHERE uses = 0 AND file > ?"
+        " ORDER BY file LIMIT ?",
+        (after, limit),
+    )
+    return [row["file"] for row in rows.fetchall()]
+
+
+def forget(db: sqlite3.Connection, files: Collection[str]) -> None:
+    """These files are gone; one that has got a new use meanwhile is left."""
+    db.executemany("DELETE FROM picture_files WHERE file = ? AND uses = 0", [(file,) for file in files])
+
+
+def known(db: sqlite3.Connection, files: Collection[str]) -> set[str]:
+    """Those of these files that the store knows of."""
+    rows = db.execute(
+        "SELECT file FROM picture_files WHERE file IN (SELECT value FROM json_each(?))",
+        (json.dumps(list(files)),),
+    )
+    return {row["file"] for row in rows.fetchall()}
+
+
+_OVER = "removed_at IS NOT NULL OR rheo_status IN ('sold', 'archived')"
+"""Spelt as in the schema, so that SQLite finds the index."""
+
+
+def over(db: sqlite3.Connection, *, after: Closing, limit: int) -> list[Closing]:
+    """Items sold, archived or removed, those that have been so for longest first."""
+    rows = db.execute(
+        f"SELECT updated_at, id FROM items INDEXED BY items_over WHERE ({_OVER}) AND (updated_at, id) > (?, ?)"
+        " ORDER BY updated_at, id LIMIT ?",
+        (*after, limit),
+    )
+    return [(row["updated_at"], row["id"]) for row in rows.fetchall()]
+
+
+def of_closed(db: sqlite3.Connection, item_ids: Collection[str]) -> list[Picture]:
+    """The ready pictures of those of these items that have no ad which is, or may become, visible."""
+    rows = db.execute(
+        "SELECT pictures.* FROM pictures WHERE state = 'ready' AND item_id IN (SELECT value FROM json_each(?))"
+        " AND NOT EXISTS (SELECT 1 FROM listings WHERE listings.item_id = pictures.item_id AND"
+        " listings.state IN ('queued', 'adding', 'added', 'committing', 'committed', 'live'))",
+        (json.dumps(list(item_ids)),),
+    )
+    return [picture_of(row) for row in rows.fetchall()]
