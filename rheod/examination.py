@@ -73,9 +73,7 @@ class Examiner:
 
     async def _receivers(self, endpoints: Sequence[EndpointFacts]) -> None:
         hooks = self._core.settings.webhooks
-        connector = guarded_connector(
-            allow_private=hooks.allow_private_networks, limit=4, limit_per_host=0, force_close=True
-        )
+        connector = guarded_connector(allow_private=hooks.allow_private_networks, limit=4, limit_per_host=0)
         async with aiohttp.ClientSession(
             connector=connector, trust_env=False, auto_decompress=False
         ) as session:

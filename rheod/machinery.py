@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,7 +21,7 @@ from rheod.catalog.unit import UnitOfWork
 from rheod.clients.addresses import check_url
 from rheod.clients.alarms import Alarm, CommandAlarm, MailAlarm, MailServer, UrlAlarm
 from rheod.clients.guard import guarded_connector
-from rheod.clients.hooks import HookClient
+from rheod.clients.hooks import HookClient, open_hook_session
 from rheod.clients.images import ImageClient, ImageLimits
 from rheod.clients.renderer import Renderer
 from rheod.clients.signed_hooks import SignedHooks
@@ -50,6 +50,12 @@ _HOOK_OPENERS = {
     "webhooks.allow_http and webhooks.allow_private_networks allow it": (True, True),
 }
 """What to set for a refused webhook address, the least first, and whether that admits HTTP and inner networks."""
+
+_HOOK_KEEPALIVE_S = 1.0
+"""Long enough for a queue of events on one connection, and shorter than any receiver closes an idle one."""
+
+_SETTLING_HOOKS = 4
+"""So many times the deliveries at once may be taken and still wait for the commit of that: it is shared."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -156,7 +162,7 @@ def hook_url_check(settings: Settings) -> Callable[[str], str | None]:
                 return f"{found} ({words})"
         return found
 
-    return problem
+    return lru_cache(maxsize=256)(problem)  # it says the same of an address every time
 
 
 def _add_hooks(core: Core, machinery: Machinery) -> None:
@@ -165,11 +171,9 @@ def _add_hooks(core: Core, machinery: Machinery) -> None:
         allow_private=hooks.allow_private_networks,
         limit=hooks.concurrency,
         limit_per_host=0,
-        force_close=True,
+        keepalive_s=_HOOK_KEEPALIVE_S,
     )
-    session = aiohttp.ClientSession(
-        connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False, auto_decompress=False
-    )
+    session = open_hook_session(connector)
     machinery.clients.push_async_callback(session.close)
     machinery.hooks = SignedHooks(
         client=HookClient(session=session, timeout_s=hooks.timeout_s),
@@ -183,16 +187,16 @@ def _add_hooks(core: Core, machinery: Machinery) -> None:
         retry_delays_s=hooks.retry_delays_s,
         meters=machinery.meters,
     )
-    machinery.lanes.append(
-        Lane(
-            name="hooks",
-            books=core.books,
-            pick=ByEndpoint(),
-            bell=core.bells.new(LaneName.HOOKS),
-            work=deliverer.deliver,
-            concurrency=hooks.concurrency,
-        )
+    lane = Lane(
+        name="hooks",
+        books=core.books,
+        pick=ByEndpoint(),
+        bell=core.bells.new(LaneName.HOOKS),
+        work=deliverer.deliver,
+        concurrency=hooks.concurrency,
     )
+    lane.most_settling = hooks.concurrency * _SETTLING_HOOKS
+    machinery.lanes.append(lane)
 
 
 async def _add_tradera(core: Core, machinery: Machinery) -> None:

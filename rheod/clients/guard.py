@@ -169,11 +169,17 @@ def guarded_socket_factory(
 
 
 def guarded_connector(
-    *, allow_private: bool, limit: int, limit_per_host: int, force_close: bool, lookup: Lookup = system_lookup
+    *,
+    allow_private: bool,
+    limit: int,
+    limit_per_host: int,
+    keepalive_s: float = 0,
+    lookup: Lookup = system_lookup,
 ) -> aiohttp.TCPConnector:
     """Build the only connector partners' addresses may be dialled with; needs a running loop.
 
-    Nothing is cached between lookups, so a name is judged by the answers its connection is made with.
+    Nothing is cached between lookups, so a name is judged by the answers its connection is made with. A connection that
+    is idle for `keepalive_s` is closed; 0 gives every request a new one.
     """
     allowed = anywhere if allow_private else allowed_for_partners
     return aiohttp.TCPConnector(
@@ -182,5 +188,6 @@ def guarded_connector(
         use_dns_cache=False,
         limit=limit,
         limit_per_host=limit_per_host,
-        force_close=force_close,
+        force_close=not keepalive_s,
+        keepalive_timeout=keepalive_s or None,
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -38,6 +39,31 @@ class Delivery:
     duration_ms: int
     retry_after_s: float | None = None
     snippet: str = ""
+
+
+class _Sent:
+    """What the session tells of one request: whether it went over a connection that had served another before."""
+
+    on_kept = False
+
+
+def open_hook_session(connector: aiohttp.BaseConnector) -> aiohttp.ClientSession:
+    """The session to give a HookClient; needs a running loop, and the caller closes it."""
+    trace = aiohttp.TraceConfig()
+    trace.on_connection_reuseconn.append(_note_kept)
+    return aiohttp.ClientSession(
+        connector=connector,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        trust_env=False,
+        auto_decompress=False,
+        trace_configs=[trace],
+    )
+
+
+async def _note_kept(
+    _session: aiohttp.ClientSession, context: SimpleNamespace, _told: aiohttp.TraceConnectionReuseconnParams
+) -> None:
+    context.trace_request_ctx.on_kept = True
 
 
 class HookClient:
@@ -77,6 +103,18 @@ class HookClient:
         )
 
     async def _post(self, url: str, body: bytes, headers: Mapping[str, str]) -> aiohttp.ClientResponse:
+        """Send, again where a kept connection proves to be dead: the receiver may have closed it at any moment."""
+        while True:
+            sent = _Sent()
+            try:
+                return await self._post_once(url, body, headers, sent)
+            except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
+                if not sent.on_kept:
+                    raise
+
+    async def _post_once(
+        self, url: str, body: bytes, headers: Mapping[str, str], sent: _Sent
+    ) -> aiohttp.ClientResponse:
         return await self._session.post(
             url,
             data=body,
@@ -84,6 +122,7 @@ class HookClient:
             allow_redirects=False,
             auto_decompress=False,
             timeout=self._timeout,
+            trace_request_ctx=sent,
             max_line_size=_MAX_HEADER_BYTES,
             max_field_size=_MAX_HEADER_BYTES,
         )
@@ -117,6 +156,8 @@ async def _snippet(response: aiohttp.ClientResponse, *, until: float) -> str:
     if response.headers.get("Content-Encoding", "identity").lower() != "identity":
         return ""
     raw = bytearray()
+    if response.content.at_eof():
+        return ""
     with contextlib.suppress(aiohttp.ClientError, OSError):
         async with asyncio.timeout_at(until):
             await read_capped(response, _MAX_SNIPPET_BYTES, into=raw)

@@ -76,7 +76,6 @@ class ImageClient:
                 allow_private=limits.allow_private,
                 limit=limits.concurrency,
                 limit_per_host=limits.per_host,
-                force_close=True,
             ),
             # The one deadline over all redirects is fetch's own; a drip feed never trips these two.
             timeout=aiohttp.ClientTimeout(

@@ -127,26 +127,29 @@ def history_length(db: sqlite3.Connection, item_id: str) -> int:
     return int(row[0])
 
 
-def deliverable(db: sqlite3.Connection, *, now: int, limit: int, running: Sequence[int]) -> list[Job]:
+def deliverable(
+    db: sqlite3.Connection, *, now: int, limit: int, running: Sequence[int], settling: Sequence[int] = ()
+) -> list[Job]:
     """The deliveries that may go now.
 
     Each endpoint for itself: a healthy one gets its due events, of one item only the oldest at a time (`behind` in the
     schema), those told the first time before replays; a failing one gets a single event when its probe is due, the least tried first, so that
     one bad event never holds the rest.
     They take turns, and none has more than an equal share of the `limit`, so that neither a long queue nor a slow receiver
-    takes the room of the others (P9).
+    takes the room of the others (P9). Those of the running ones that are only `settling` count towards no share.
     """
     rows = db.execute(
         "SELECT id, fail_count, probe_at FROM endpoints WHERE active = 1 AND url IS NOT NULL"
     ).fetchall()
     busy = _endpoints_of(db, running)
-    share = max(1, limit // max(1, len(rows)))
+    settled = _endpoints_of(db, settling)
+    share = max(1, (limit - len(settling)) // max(1, len(rows)))
     queues: list[list[Job]] = []
     for each in rows:
         if each["fail_count"] == 0:
             due = _first_due(db, each["id"], now=now, limit=share + busy[each["id"]])
             fresh = [job for job in due if job.id not in running]
-            queues.append(fresh[: max(0, share - busy[each["id"]])])
+            queues.append(fresh[: max(0, share - busy[each["id"]] + settled[each["id"]])])
         elif each["id"] not in busy and (each["probe_at"] or 0) <= now:
             queues.append(_least_tried(db, each["id"]))
     picked = [job for turn in zip_longest(*queues) for job in turn if job is not None]

@@ -36,7 +36,9 @@ class ByEndpoint:
 
     def jobs(self, db: sqlite3.Connection, now: int, limit: int, lane: Lane) -> list[Job]:
         """See `lane.Pick`."""
-        return outbox.deliverable(db, now=now, limit=limit, running=list(lane.running))
+        return outbox.deliverable(
+            db, now=now, limit=limit, running=list(lane.running), settling=list(lane.settling)
+        )
 
     def next_at(self, db: sqlite3.Connection, now: int) -> int | None:
         """See `lane.Pick`."""
@@ -99,8 +101,10 @@ class Deliverer:
         if received_at is not None:
             unit.afterwards.append(partial(self._meters.sale_delivered, unit.now - received_at))
         deliveries.log_attempt(unit.db, attempt, now=unit.now)
+        if not endpoints.has_failed(unit.db, endpoint_id):
+            return
         endpoint = endpoints.endpoint(unit.db, endpoint_id)
-        if endpoint is not None and endpoint.fail_count:
+        if endpoint is not None:
             _log.info("webhook endpoint is back", endpoint=endpoint_id, failures=endpoint.fail_count)
             endpoints.save_endpoint(unit.db, replace(endpoint, fail_count=0, probe_at=None))
             outbox.let_go(unit.db, endpoint_id, now=unit.now)

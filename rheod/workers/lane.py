@@ -117,6 +117,10 @@ class Lane:
     longest_rest_s: float = 60.0
     """It looks at the store this often even if nothing is known to become due: the clock may have been set."""
 
+    most_settling: int = 0
+    """So many jobs that are done may wait for their commit beside those that are worked on: the next need not wait for
+    the disk. A job that is not done keeps its place until that is stored."""
+
     def __init__(
         self,
         *,
@@ -134,6 +138,7 @@ class Lane:
         self._work = work
         self._concurrency = concurrency
         self._running: dict[int, Job] = {}
+        self._settling: set[int] = set()
         self._blocked: dict[CallClass, int] = {}
         self._quiet_until = 0
         self._failures = 0
@@ -143,6 +148,11 @@ class Lane:
     def running(self) -> Collection[int]:
         """Ids of the jobs that run now."""
         return self._running.keys()
+
+    @property
+    def settling(self) -> Collection[int]:
+        """Ids of those that are done and whose end is being stored: they take nobody's place any more."""
+        return self._settling
 
     def blocked(self, now: int) -> list[CallClass]:
         """Classes that wait for the call budget."""
@@ -183,7 +193,7 @@ class Lane:
         return picked
 
     async def _pick_some(self, now: int) -> list[Job]:
-        room = self._concurrency - len(self._running)
+        room = self._room()
         self._quiet_until = min(
             self._quiet_until, now + _LONGEST_QUIET_MS
         )  # the clock may have been set back
@@ -196,11 +206,20 @@ class Lane:
         found = await self._books.read(lambda db: self._pick.jobs(db, now, wanted, self))
         return [job for job in found if job.id not in busy][:room]
 
+    def _room(self) -> int:
+        """How many jobs may start now."""
+        if len(self._settling) >= self.most_settling > 0:
+            return 0
+        return self._concurrency - len(self._running) + len(self._settling)
+
     async def _rest(self, looked_at: int) -> None:
-        """Until the bell rings or something becomes due that was not when the lane looked.
+        """Until the bell rings or something becomes due that was not when the lane looked; a full lane needs the bell.
 
         The moment of the look counts, not the present one: what became due in between would be slept over.
         """
+        if self._room() <= 0:
+            await self._bell.wait()
+            return
         next_at = await self._books.read(lambda db: self._pick.next_at(db, looked_at))
         moments = [
             at
@@ -217,11 +236,15 @@ class Lane:
         structlog.contextvars.bind_contextvars(job=job.kind.value, subject=job.subject)
         try:
             outcome = await self._outcome_of(job)
+            if isinstance(outcome, Done) and self.most_settling:
+                self._settling.add(job.id)
+                self._bell.set()
             while not await self._settle(job, outcome):  # noqa: ASYNC110 - nothing rings when the disk has room
                 await asyncio.sleep(_STORE_REST_S)
             crashpoint(f"{job.kind}.settled")
         finally:
             self._running.pop(job.id, None)
+            self._settling.discard(job.id)
             self._bell.set()
 
     async def _outcome_of(self, job: Job) -> Outcome:

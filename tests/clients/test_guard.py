@@ -75,9 +75,7 @@ async def session(connector: aiohttp.TCPConnector) -> AsyncIterator[aiohttp.Clie
 
 def guarded(*addresses: str, allow_private: bool = False) -> aiohttp.TCPConnector:
     """The connector as the daemon builds it, over a name server of ours."""
-    return guarded_connector(
-        allow_private=allow_private, limit=2, limit_per_host=2, force_close=True, lookup=names(*addresses)
-    )
+    return guarded_connector(allow_private=allow_private, limit=2, limit_per_host=2, lookup=names(*addresses))
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from rheod.clients.guard import guarded_connector
-from rheod.clients.hooks import Delivery, HookClient
+from rheod.clients.hooks import Delivery, HookClient, open_hook_session
 from rheod.clients.http_words import retry_after_s
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ async def silent(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) ->
 
 async def deliver(url: str, *, timeout_s: float = 5.0, allow_private: bool = True) -> Delivery:
     """One delivery through the guard, as the daemon makes it."""
-    connector = guarded_connector(allow_private=allow_private, limit=4, limit_per_host=2, force_close=True)
+    connector = guarded_connector(allow_private=allow_private, limit=4, limit_per_host=2)
     async with aiohttp.ClientSession(connector=connector) as session:
         client = HookClient(session=session, timeout_s=timeout_s)
         return await client.send(url, BODY, HEADERS)
@@ -83,6 +83,57 @@ async def delivered_to(talk: Talk, *, timeout_s: float = 5.0) -> Delivery:
     """One delivery to this receiver."""
     async with receiver(talk) as port:
         return await deliver(f"http://127.0.0.1:{port}/hook", timeout_s=timeout_s)
+
+
+@asynccontextmanager
+async def keeping() -> AsyncIterator[HookClient]:
+    """A client that keeps its connections for a while, as the daemon's does."""
+    connector = guarded_connector(allow_private=True, limit=4, limit_per_host=0, keepalive_s=30)
+    async with open_hook_session(connector) as session:
+        yield HookClient(session=session, timeout_s=5.0)
+
+
+def answering(times: int, opened: list[int]) -> Talk:
+    """Takes so many requests on each connection and closes it at the next; counts those of each."""
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        opened.append(0)
+        place = len(opened) - 1
+        while await reader.readuntil(b"\r\n\r\n"):
+            await reader.readexactly(len(BODY))
+            if opened[place] == times:
+                return
+            opened[place] += 1
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+    return talk
+
+
+async def test_events_in_a_row_share_a_connection() -> None:
+    """Three events, one connection."""
+    opened: list[int] = []
+    async with receiver(answering(3, opened)) as port, keeping() as client:
+        for _ in range(3):
+            assert (await client.send(f"http://127.0.0.1:{port}/hook", BODY, HEADERS)).ok
+    assert opened == [3]
+
+
+async def test_an_event_whose_kept_connection_is_dead_goes_out_on_a_new_one() -> None:
+    """The receiver had enough of the connection: that is no failure of the event."""
+    opened: list[int] = []
+    async with receiver(answering(1, opened)) as port, keeping() as client:
+        for _ in range(3):
+            assert (await client.send(f"http://127.0.0.1:{port}/hook", BODY, HEADERS)).ok
+    assert opened == [1, 1, 1]
+
+
+async def test_an_event_that_a_new_connection_loses_is_not_repeated() -> None:
+    """That is the receiver's failure, and its schedule says when to try again."""
+    opened: list[int] = []
+    async with receiver(answering(0, opened)) as port, keeping() as client:
+        delivery = await client.send(f"http://127.0.0.1:{port}/hook", BODY, HEADERS)
+    assert (delivery.ok, delivery.status) == (False, None)
+    assert opened == [0]
 
 
 async def test_the_stored_bytes_go_out_with_the_callers_headers() -> None:

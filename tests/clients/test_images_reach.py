@@ -124,9 +124,7 @@ async def test_production_settings_refuse_before_asking_anyone(tmp_path: Path, u
         raise AssertionError("looked up")
 
     limits = ImageLimits(max_bytes=10_000, timeout_s=1, concurrency=1, per_host=1)
-    connector = guarded_connector(
-        allow_private=False, limit=1, limit_per_host=1, force_close=True, lookup=nobody
-    )
+    connector = guarded_connector(allow_private=False, limit=1, limit_per_host=1, lookup=nobody)
     async with client(limits, connector) as images:
         with pytest.raises(Permanent, match="the picture's address is refused: Must ") as caught:
             await images.fetch(url, tmp_path / "a.part")

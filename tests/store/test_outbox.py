@@ -15,10 +15,21 @@ NOW = 1000
 
 
 def may_go(
-    db: sqlite3.Connection, *, now: int = NOW, limit: int = 100, running: tuple[Job, ...] = ()
+    db: sqlite3.Connection,
+    *,
+    now: int = NOW,
+    limit: int = 100,
+    running: tuple[Job, ...] = (),
+    settling: tuple[Job, ...] = (),
 ) -> list[Job]:
     """The deliveries that may go now."""
-    return outbox.deliverable(db, now=now, limit=limit, running=[job.id for job in running])
+    return outbox.deliverable(
+        db,
+        now=now,
+        limit=limit,
+        running=[job.id for job in (*running, *settling)],
+        settling=[job.id for job in settling],
+    )
 
 
 def events(db: sqlite3.Connection, **options: int | tuple[Job, ...]) -> list[int]:
@@ -262,6 +273,19 @@ def test_a_slow_endpoint_keeps_no_more_than_its_share_of_the_room(db: sqlite3.Co
     assert [job.subject for job in may_go(db, limit=8, running=stuck)] == ["21:calm"]
     assert len(may_go(db, limit=8, running=stuck[:1])) == 4
     assert len(may_go(db, limit=1)) == 1
+
+
+def test_what_is_only_being_stored_takes_nobodys_share(db: sqlite3.Connection) -> None:
+    """An endpoint that takes events faster than the disk goes on; a tarpit gets no larger share by that (P9)."""
+    for name in ("quick", "tarpit"):
+        add_endpoint(db, name)
+    for number in range(20):
+        add_event(db, add_item(db, f"i{number}"))
+    first = may_go(db, limit=8)
+    taken = tuple(job for job in first if job.subject.endswith("quick"))
+    stuck = tuple(job for job in first if job.subject.endswith("tarpit"))
+    more = may_go(db, limit=12, running=stuck, settling=taken)
+    assert [job.subject for job in more] == ["5:quick", "6:quick", "7:quick", "8:quick"]
 
 
 def test_the_lane_knows_when_to_look_again(db: sqlite3.Connection) -> None:

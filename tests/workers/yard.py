@@ -71,11 +71,15 @@ class Yard:
         return self.lane
 
     @asynccontextmanager
-    async def lane_of(self, *of: LaneName | Pick, concurrency: int = 3) -> AsyncIterator[asyncio.Task[None]]:
+    async def lane_of(
+        self, *of: LaneName | Pick, concurrency: int = 3, settling: int = 0
+    ) -> AsyncIterator[asyncio.Task[None]]:
         """The lane at work, of a name and a pick if they matter."""
         name = next((each for each in of if isinstance(each, LaneName)), LaneName.SALES)
         pick = next((each for each in of if not isinstance(each, LaneName)), None)
-        running = asyncio.create_task(self.build(name, pick, concurrency).run())
+        lane = self.build(name, pick, concurrency)
+        lane.most_settling = settling
+        running = asyncio.create_task(lane.run())
         try:
             yield running
         finally:
