@@ -13,7 +13,17 @@ from multiprocessing import get_context
 
 from tests.bench.table import ROUNDS, Row, lines, rows_of
 
-BENCHES = ("calls", "webhooks", "sqs_drain", "picture_pool", "publishing", "queries", "scale", "idle")
+BENCHES = (
+    "calls",
+    "webhooks",
+    "sqs_drain",
+    "picture_pool",
+    "publishing",
+    "queries",
+    "scale",
+    "idle",
+    "small",
+)
 """The modules with a `rows(rounds)`, in the order of the table."""
 
 

@@ -64,9 +64,9 @@ async def rows(rounds: int) -> list[Row]:
         async with aiohttp.ClientSession() as session, session.put(f"{shop}/open"):
             pass
         for _ in range(rounds):
-            published = await _published(site, shop)
-            ours.append(published.spent_s)
-            floor.append(await _bare(site, published))
+            did = await published(site, shop)
+            ours.append(did.spent_s)
+            floor.append(await _bare(site, did))
     return [Row(name=f"publishing {ITEMS} items", unit="s", ours=ours, floor=floor, most=MOST)]
 
 
@@ -79,7 +79,7 @@ class Published:
     pictures: Sequence[bytes]
 
 
-async def _published(site: str, shop: str) -> Published:
+async def published(site: str, shop: str) -> Published:
     """What a daemon took that finds all items ready when it gets its keys of Tradera."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
