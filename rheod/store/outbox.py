@@ -216,11 +216,12 @@ def let_go(db: sqlite3.Connection, endpoint_id: str, *, now: int) -> None:
 
 def release(db: sqlite3.Connection, endpoint_id: str, *, now: int) -> None:
     """The owner has set the endpoint right: all that waits for it may go now, in order, with its tries forgotten."""
-    db.execute(
-        "UPDATE jobs SET state = 'due', due_at = min(due_at, ?), attempts = 0, aside = 0, reason = NULL"
-        " WHERE lane = 'hooks' AND endpoint_id = ?",
-        (now, endpoint_id),
-    )
+    put_right = "SET state = 'due', due_at = min(due_at, ?1), attempts = 0, aside = 0, reason = NULL"
+    for chosen in (
+        "INDEXED BY jobs_tried {} WHERE lane = 'hooks' AND endpoint_id = ?2 AND (attempts > 0 OR aside > 0)",
+        "INDEXED BY jobs_due {} WHERE lane = 'hooks' AND state = 'due' AND endpoint_id = ?2 AND due_at > ?1",
+    ):  # those that were tried, and others that wait for a time: not all of a queue that may be long
+        db.execute(f"UPDATE jobs {chosen.format(put_right)}", (now, endpoint_id))
 
 
 def next_delivery_at(db: sqlite3.Connection, *, after: int) -> int | None:

@@ -129,6 +129,7 @@ def of_upkeep(now: int) -> dict[str, Query]:
         "upkeep: erasure": partial(erasure.erase, before=now, limit=1000, now=now),
         "start: times of a wrong clock": partial(timing.clamp, now=now),
         "hooks: an endpoint is back": partial(outbox.let_go, endpoint_id="dead-1000", now=now),
+        "hooks: an endpoint was set right": partial(outbox.release, endpoint_id="dead-1000", now=now),
     }
 
 

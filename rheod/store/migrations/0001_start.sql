@@ -216,6 +216,7 @@ CREATE INDEX jobs_hooks_order ON jobs (endpoint_id, item_id, behind, notice_seq)
 -- the deliveries that may go, by turn and for the probe of a failing endpoint: each pick reads only what it takes
 CREATE INDEX jobs_heads ON jobs (endpoint_id, rank, due_at, id) WHERE lane = 'hooks' AND state = 'due' AND behind = 0;
 CREATE INDEX jobs_probes ON jobs (endpoint_id, attempts, id) WHERE lane = 'hooks' AND state = 'due' AND behind = 0;
+CREATE INDEX jobs_tried ON jobs (endpoint_id) WHERE lane = 'hooks' AND (attempts > 0 OR aside > 0);
 CREATE INDEX jobs_item ON jobs (item_id);
 
 -- of one item an endpoint gets one event at a time, the oldest first, past those held and those that stepped aside: the
