@@ -101,16 +101,20 @@ async def _start(yard: Yard, sandbox: Sandbox) -> None:
 
 
 async def _memory(yard: Yard, sandbox: Sandbox) -> float:
-    """MB of a daemon at rest, which has looked through its database if that was to be done after the start."""
-    looks = (yard.folder / "rheod.db").stat().st_size > AT_ONCE_BYTES
+    """MB of a daemon at rest."""
     async with _running(yard, {**sandbox.settings(), "RHEOD_PUSH__WAIT_S": "20"}) as daemon:
-        await daemon.address()
-        async with asyncio.timeout(LOOK_S):
-            while looks and not any("is sound" in line for line in daemon.last_lines(100)):
-                await asyncio.sleep(1)
+        await _looked_through(yard, daemon)
         await asyncio.sleep(SETTLED_S)
         assert daemon.pid is not None
         return resident_mb(daemon.pid)
+
+
+async def _looked_through(yard: Yard, daemon: DemoDaemon) -> None:
+    looks = (yard.folder / "rheod.db").stat().st_size > AT_ONCE_BYTES
+    await daemon.address()
+    async with asyncio.timeout(LOOK_S):
+        while looks and not any("is sound" in line for line in daemon.last_lines(100)):
+            await asyncio.sleep(1)
 
 
 async def _slowest(small: Yard, large: Yard, rounds: int) -> list[Row]:
@@ -118,6 +122,7 @@ async def _slowest(small: Yard, large: Yard, rounds: int) -> list[Row]:
     ours: dict[str, list[float]] = {"PUT": [], "GET": []}
     floor: dict[str, list[float]] = {"PUT": [], "GET": []}
     async with _running(small, SETTINGS) as few, _running(large, SETTINGS) as many:
+        await _looked_through(large, many)
         for number in range(rounds + 1):  # the first warms both up and does not count
             for method in ours:
                 for yard, daemon, told in ((large, many, ours), (small, few, floor)):
