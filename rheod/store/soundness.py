@@ -28,6 +28,7 @@ def check(db: sqlite3.Connection, *, file: Path) -> None:
     found = db.execute("PRAGMA quick_check(1)").fetchone()[0]
     if found != SOUND:
         raise sqlite3.DatabaseError(str(found).splitlines()[-1])
+    db.execute("PRAGMA shrink_memory")  # the pages it read are not those that will be asked for
     _note_beside(file).unlink(missing_ok=True)
 
 

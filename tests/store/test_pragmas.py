@@ -49,3 +49,12 @@ def test_a_reader_of_a_file_without_a_write_ahead_log_is_refused(tmp_path: Path)
         db.execute("CREATE TABLE t (x)")
     with _raw(f"{file.as_uri()}?mode=ro") as db, pytest.raises(RheodError, match="journal_mode delete"):
         prepare(db, read_only=True)
+
+
+@pytest.mark.parametrize(("log_bytes", "pages"), [(64 * 2**20, 4000), (2**20, 128)])
+def test_the_log_is_bounded_by_what_is_told(tmp_path: Path, log_bytes: int, pages: int) -> None:
+    """It is cut to that size, and written back well before it is as long."""
+    with _raw((tmp_path / "x.db").as_uri()) as db:
+        prepare(db, read_only=False, log_bytes=log_bytes)
+        assert db.execute("PRAGMA journal_size_limit").fetchone()[0] == log_bytes
+        assert db.execute("PRAGMA wal_autocheckpoint").fetchone()[0] == pages
