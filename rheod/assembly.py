@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from random import Random, SystemRandom
+from random import Random
 
 import structlog
 
@@ -88,7 +88,7 @@ async def open_database(settings: Settings) -> Database:
 
 async def build_core(settings: Settings, database: Database) -> Core:
     """Everything that needs no remote; the writer must be running."""
-    now, rng, bells = SteadyClock(), SystemRandom(), Bells()
+    now, rng, bells = SteadyClock(), Random(), Bells()  # noqa: S311 - ids must be unique, not secret
     books = Books(database=database, now=now, rng=rng, ring=bells.ring)
     references = ["", *(account.reference for account in settings.accounts)]
     ensure = partial(accounts.ensure, references=references, members=members(settings))

@@ -9,35 +9,22 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import re
-import select
-import threading
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from functools import lru_cache
-from itertools import islice
-from queue import SimpleQueue
 from typing import Any, Literal, TextIO
 
 import structlog
 from structlog.processors import ExceptionRenderer, format_exc_info
-from structlog.stdlib import LoggerFactory, ProcessorFormatter
 from structlog.tracebacks import ExceptionDictTransformer
-from structlog.typing import EventDict, WrappedLogger
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+from rheod.log_output import LogOutput
+from rheod.redaction import redact_fields
 
 MAX_LINE_BYTES = 8_000
-MAX_WAITING_LINES = 1_000
-MIN_LITERAL_CHARS = 6
-"""Shorter values are not redacted by their text: they would tear holes into innocent lines."""
 
-_MASK = "***"
-# These bound the work of the patterns. A longer text is joined from its ends before redaction; the seam, where half a
-# secret could stand, never reaches a line, since a text over MAX_LINE_BYTES is cut to far shorter ends.
-_MAX_TEXT_CHARS = 16_000
-_MAX_ITEMS = 100
-_MAX_DEPTH = 8
 _PRIORITY = {"critical": 2, "error": 3, "warning": 4, "info": 6, "debug": 7}
 _COLOUR = {"critical": 31, "error": 31, "warning": 33, "info": 32, "debug": 2}
 _CORE = ("timestamp", "level", "logger", "event")
@@ -49,106 +36,17 @@ _CONTROLS = {
     for code in range(*span)
 } | {0x09: "\\t", 0x0A: "\\n", 0x0D: "\\r"}
 
-_HEADERS = ("authorization", "x-api-key", "x-app-key", "x-user-token", "cookie")
-# Each pattern with the lower-case words one of which a text must hold for it to be worth trying: most lines hold none.
-_PATTERNS = tuple(
-    (hints, re.compile(pattern, re.IGNORECASE), replacement)
-    for hints, pattern, replacement in (
-        # userinfo, query and fragment of any address; its path stays, it is what one looks for in a log
-        (("://",), r"\b([a-z][a-z0-9+.-]{0,15}://)[^\s/?#\"'<>]*@", rf"\1{_MASK}@"),
-        (("://",), r"\b([a-z][a-z0-9+.-]{0,15}://[^\s?#\"'<>]*[?#])[^\s\"'<>]+", rf"\1{_MASK}"),
-        # a header with its value, as text, as a pair or in a mapping's repr
-        (
-            _HEADERS,
-            rf"({'|'.join(_HEADERS)})(['\"]?\s*[:=]\s*(?:b?['\"])?|['\"]\s*,\s*b?['\"])[^'\"\r\n]+",
-            rf"\1\2{_MASK}",
-        ),
-        (("bearer", "basic"), r"\b(bearer|basic)\s+[\w.~+/=-]{12,}", rf"\1 {_MASK}"),
-        (("x-amz-",), r"\b(x-amz-[a-z-]+)(['\"]?\s*[:=]\s*['\"]?)[^&\s'\"]+", rf"\1\2{_MASK}"),
-        (("rheo_live_",), r"(rheo_live_)[a-z0-9]+", rf"\1{_MASK}"),
-        (("whsec_",), r"(whsec_)[^\s'\",;&)}\]]+", rf"\1{_MASK}"),
-        (("akia", "asia"), r"\b(AKIA|ASIA)[A-Z0-9]{12,}", rf"\1{_MASK}"),
-        # pydantic's errors repeat what was sent
-        (("input_value=",), r"(input_value=).*?(?=, input_type=)", rf"\1{_MASK}"),
-    )
-)
-_SECRET_KEY = re.compile(r"(?:.*_)?(?:authorization|cookie|password|secret|token|(?:access|api|app)_key)")
+_NEEDS_ESCAPES = re.compile("[" + re.escape("".join(map(chr, _CONTROLS))) + "]")
+_encode = json.JSONEncoder(ensure_ascii=False).encode
 
 
-class _Literals:
-    """The secret values this process knows, as one pattern; longest first, so that none is left in part."""
-
-    def __init__(self) -> None:
-        self._values: frozenset[str] = frozenset()
-        self._pattern: re.Pattern[str] | None = None
-
-    def add(self, values: Iterable[str]) -> None:
-        """Values already known stay; the pattern is swapped in one step, so no lock is needed to read it."""
-        self._values |= {value for value in values if len(value) >= MIN_LITERAL_CHARS}
-        if self._values:
-            longest_first = sorted(self._values, key=len, reverse=True)
-            self._pattern = re.compile("|".join(map(re.escape, longest_first)))
-
-    def mask(self, text: str) -> str:
-        """The text without them."""
-        return self._pattern.sub(_MASK, text) if self._pattern else text
-
-
-_literals = _Literals()
-
-
-def redact_values(values: Iterable[str]) -> None:
-    """From now on these secret values appear in no line, whatever writes them."""
-    _literals.add(values)
-
-
-def redact(text: str) -> str:
-    """The text without known secrets, credentials of known shapes, and the user part and query of addresses."""
-    if len(text) > _MAX_TEXT_CHARS:
-        text = f"{text[: _MAX_TEXT_CHARS // 2]}…{text[-_MAX_TEXT_CHARS // 2 :]}"
-    text = _literals.mask(text)
-    lowered = text.lower()
-    for hints, pattern, replacement in _PATTERNS:
-        if any(hint in lowered for hint in hints):
-            text = pattern.sub(replacement, text)
-    return text
-
-
-def _redact_any(value: Any, depth: int = 0) -> Any:
-    """The same for any value; what JSON does not know becomes text first, so that nothing is rendered unseen."""
-    if value is None or isinstance(value, bool | int | float):
-        return value
-    if depth < _MAX_DEPTH and isinstance(value, Mapping):
-        pairs = islice(value.items(), _MAX_ITEMS)
-        return {redact(str(key)): _redact_pair(key, item, depth) for key, item in pairs}
-    if depth < _MAX_DEPTH and isinstance(value, list | tuple | set | frozenset):
-        return [_redact_any(item, depth + 1) for item in islice(value, _MAX_ITEMS)]
-    return redact(str(value))
-
-
-def _redact_pair(key: object, value: Any, depth: int) -> Any:
-    return _MASK if value is not None and _is_secret_name(str(key)) else _redact_any(value, depth + 1)
-
-
-@lru_cache(maxsize=1_000)
-def _is_secret_name(key: str) -> bool:
-    return _SECRET_KEY.fullmatch(key.lower().replace("-", "_")) is not None
-
-
-def _redact_event(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """The last processor before rendering: what it has not seen is not written."""
-    return {key: _redact_pair(key, value, 0) for key, value in event.items()}
-
-
-def _describe(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """The core fields from the record, for our own lines and the libraries' alike, then context, then the rest."""
-    record = event.pop("_record")
-    del event["_from_structlog"]
-    moment = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+def _described(event: EventDict, *, at_s: float, level: str, name: str) -> EventDict:
+    """The core fields first, then the context, then the rest."""
+    moment = datetime.fromtimestamp(at_s, UTC).isoformat(timespec="milliseconds")
     core = {
         "timestamp": moment.removesuffix("+00:00") + "Z",
-        "level": record.levelname.lower(),
-        "logger": record.name,
+        "level": level,
+        "logger": name,
         "event": event.pop("event", ""),
     }
     rest = {**structlog.contextvars.get_contextvars(), **event}
@@ -174,7 +72,7 @@ class _Renderer:
         self._colour = colour
         self._journald = journald
 
-    def __call__(self, _logger: WrappedLogger, _method: str, event: EventDict) -> str:
+    def __call__(self, event: Mapping[str, Any]) -> str:
         line = self._prefixed(event)
         for limit in (2_000, 400, 80):
             if len(line.encode(errors="backslashreplace")) <= MAX_LINE_BYTES:
@@ -193,7 +91,8 @@ class _Renderer:
         return prefix + line.replace("\n", "\n" + prefix)
 
     def _json(self, event: Mapping[str, Any]) -> str:
-        return json.dumps(event, ensure_ascii=False).translate(_CONTROLS)
+        line = _encode(event)
+        return line.translate(_CONTROLS) if _NEEDS_ESCAPES.search(line) else line
 
     def _text(self, event: Mapping[str, Any]) -> str:
         level = f"{event['level']:<8}"
@@ -212,95 +111,70 @@ class _Renderer:
 
 def _word(value: Any) -> str:
     plain = isinstance(value, str) and value and not set(value) & set(" \"'=")
-    return str(value) if plain else json.dumps(value, ensure_ascii=False)
+    return str(value) if plain else _encode(value)
 
 
-class LogOutput:
-    """The writing side: a bounded queue and one thread; `stream` must be a real file, pipe or terminal."""
+class _Lines:
+    """Makes the line of an event; one that cannot be made must not hurt the code that logs."""
 
-    def __init__(self, *, stream: TextIO, notice: Callable[[int], str]) -> None:
-        self._descriptor = os.dup(stream.fileno())
-        self._notice = notice
-        # SimpleQueue, since a finalizer may log while the same thread is inside put()
-        self._lines: SimpleQueue[str | None] = SimpleQueue()
-        self._closed = False
-        self._dropped = 0  # written by callers under the handler's lock
-        self._told = 0  # written by the thread
-        self._thread = threading.Thread(target=self._run, name="log-writer", daemon=True)
-        self._thread.start()
+    def __init__(self, *, exceptions: Processor, render: _Renderer) -> None:
+        self._exceptions = exceptions
+        self._render = render
 
-    @property
-    def dropped(self) -> int:
-        """How many lines were dropped since the start."""
-        return self._dropped
+    def of_ours(self, logger: WrappedLogger, method: str, event: EventDict) -> str:
+        """A line of our own, as structlog's one processor."""
+        level = "error" if method == "exception" else method
+        return self.line(event, at_s=time.time(), level=level, name=logger.name)
 
-    def put(self, line: str) -> None:
-        """Queue a line, or count it as dropped when the reader stalls; never waits."""
-        if self._closed:
-            return
-        if self._lines.qsize() >= MAX_WAITING_LINES:
-            self._dropped += 1
-        else:
-            self._lines.put(line)
-
-    def close(self, *, deadline_s: float = 2.0) -> bool:
-        """Write what waits, for at most so many seconds; whether all of it went out. Later lines are ignored."""
-        if not self._closed:
-            self._closed = True
-            self._lines.put(None)
-        self._thread.join(deadline_s)
-        return not self._thread.is_alive()
-
-    def _run(self) -> None:
-        while (line := self._lines.get()) is not None:
-            self._write(line)
-            if self._lines.qsize() < MAX_WAITING_LINES // 2:
-                self._tell_dropped()
-        os.close(self._descriptor)
-
-    def _tell_dropped(self) -> None:
-        if count := self._dropped - self._told:
-            self._told += count
-            self._write(self._notice(count))
-
-    def _write(self, line: str) -> None:
-        data = memoryview((line + "\n").encode(errors="backslashreplace"))
-        with suppress(OSError):  # the reader is gone: there is nobody left to tell
-            while data:
-                data = data[self._write_some(data) :]
-
-    def _write_some(self, data: memoryview) -> int:
+    def of_record(self, record: logging.LogRecord) -> str:
+        """A line of a library."""
+        level = record.levelname.lower()
         try:
-            return os.write(self._descriptor, data)
-        except BlockingIOError:  # somebody made the shared pipe non-blocking
-            waiting = select.poll()
-            waiting.register(self._descriptor, select.POLLOUT)
-            waiting.poll()
-            return 0
+            event: EventDict = {"event": record.getMessage()}
+        except Exception as error:  # noqa: BLE001 - its arguments may be anything
+            return self._spoilt(error, at_s=record.created, name=record.name)
+        if record.exc_info:
+            event["exc_info"] = record.exc_info
+        return self.line(event, at_s=record.created, level=level, name=record.name)
+
+    def dropped(self, count: int) -> str:
+        """The line that tells of lines that were never written."""
+        event = {"event": "log lines dropped, the reader stalled", "count": count}
+        return self.line(event, at_s=time.time(), level="warning", name=__name__)
+
+    def line(self, event: EventDict, *, at_s: float, level: str, name: str) -> str:
+        """The event described, redacted and rendered."""
+        try:
+            described: Any = self._exceptions(
+                None, level, _described(event, at_s=at_s, level=level, name=name)
+            )
+            return self._render(redact_fields(described))
+        except Exception as error:  # noqa: BLE001 - any object's __str__ may raise anything
+            return self._spoilt(error, at_s=at_s, name=name)
+
+    def _spoilt(self, error: Exception, *, at_s: float, name: str) -> str:
+        event = {"event": "log line could not be made", "source": name, "error": type(error).__name__}
+        return self._render(_described(event, at_s=at_s, level="warning", name=__name__))
+
+
+class _Voice:
+    """What our loggers speak through: the lines are made already, and go to the output."""
+
+    def __init__(self, *, name: str, output: LogOutput) -> None:
+        self.name = name
+        self.debug = self.info = self.warning = self.error = self.critical = self.exception = output.put
 
 
 class _Handler(logging.Handler):
-    """The one handler of the root logger; a line that cannot be made must not hurt the code that logs."""
+    """The one handler of the root logger: what libraries say goes the way of our own lines."""
 
-    def __init__(self, *, stream: TextIO, formatter: logging.Formatter) -> None:
+    def __init__(self, *, lines: _Lines, output: LogOutput) -> None:
         super().__init__()
-        self.setFormatter(formatter)
-        self.output = LogOutput(stream=stream, notice=self._dropped_notice)
+        self._lines = lines
+        self._output = output
 
     def emit(self, record: logging.LogRecord) -> None:
-        try:
-            line = self.format(record)
-        except Exception as error:  # noqa: BLE001 - any object's __str__ may raise anything
-            line = self._own("log line could not be made", source=record.name, error=type(error).__name__)
-        self.output.put(line)
-
-    def _dropped_notice(self, count: int) -> str:
-        return self._own("log lines dropped, the reader stalled", count=count)
-
-    def _own(self, event: str, **fields: Any) -> str:
-        own = {"name": __name__, "levelno": logging.WARNING, "levelname": "WARNING"}
-        as_structlog = {"msg": {"event": event, **fields}, "_logger": None, "_name": "warning"}
-        return self.format(logging.makeLogRecord(own | as_structlog))
+        self._output.put(self._lines.of_record(record))
 
 
 def configure(
@@ -321,23 +195,23 @@ def configure(
     plain_dicts = ExceptionRenderer(
         ExceptionDictTransformer(show_locals=False, use_rich=False, max_frames=20)
     )
-    renderer = _Renderer(text=text, colour=terminal, journald=journald)
-    formatter = ProcessorFormatter(
-        processors=[_describe, format_exc_info if text else plain_dicts, _redact_event, renderer]
+    lines = _Lines(
+        exceptions=format_exc_info if text else plain_dicts,
+        render=_Renderer(text=text, colour=terminal, journald=journald),
     )
+    output = LogOutput(stream=stream, notice=lines.dropped)
     root = logging.getLogger()
     for old in [handler for handler in root.handlers if isinstance(handler, _Handler)]:
         root.removeHandler(old)
-    handler = _Handler(stream=stream, formatter=formatter)
-    root.addHandler(handler)
+    root.addHandler(_Handler(lines=lines, output=output))
     root.setLevel(number)
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(max(number, logging.WARNING))
     logging.captureWarnings(True)
     structlog.configure(
-        processors=[ProcessorFormatter.wrap_for_formatter],
-        logger_factory=LoggerFactory(),
+        processors=[lines.of_ours],
+        logger_factory=lambda name="": _Voice(name=name, output=output),
         wrapper_class=structlog.make_filtering_bound_logger(number),
         cache_logger_on_first_use=False,
     )
-    return handler.output
+    return output

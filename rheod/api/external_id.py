@@ -38,6 +38,8 @@ def fault(external_id: str) -> str | None:
         return "Must not be empty"
     if len(external_id) > MAX_CHARACTERS:
         return f"Must be at most {MAX_CHARACTERS} characters"
+    if external_id.isascii() and external_id.isprintable():
+        return None
     if any(map(_is_refused, external_id)):
         return "Must not contain control characters or broken Unicode"
     return None

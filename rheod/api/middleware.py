@@ -16,6 +16,7 @@ from aiohttp.typedefs import Middleware
 
 from rheod.api.answers import refusal
 from rheod.api.guard import Gate, Handler
+from rheod.api.partner_account import READS
 from rheod.api.parts import REQUEST_ID, STRANGER
 from rheod.domain.errors import Refused, StoreUnavailable, Transient
 
@@ -39,24 +40,31 @@ def request_line(*, new_id: Callable[[], str]) -> Middleware:
     @web.middleware
     async def around(request: web.Request, handler: Handler) -> web.StreamResponse:
         given = request.headers.get("X-Request-Id", "")
-        request[REQUEST_ID] = given if _SANE_ID.fullmatch(given) else new_id()
-        structlog.contextvars.clear_contextvars()  # a connection's earlier request must not show in this one
-        with structlog.contextvars.bound_contextvars(request_id=request[REQUEST_ID]):
+        request[REQUEST_ID] = request_id = given if _SANE_ID.fullmatch(given) else new_id()
+        bound = structlog.contextvars.bind_contextvars(request_id=request_id)
+        try:
             began = time.perf_counter()
             response = await handler(request)
-            response.headers["X-Request-Id"] = request[REQUEST_ID]
+            response.headers["X-Request-Id"] = request_id
             if STRANGER not in request:
-                spent_ms = round((time.perf_counter() - began) * 1000, 1)
-                _log.info(
-                    "request",
-                    method=request.method,
-                    route=_template(request),
-                    status=response.status,
-                    ms=spent_ms,
-                )
+                _tell(request, response, spent_s=time.perf_counter() - began)
             return response
+        finally:  # a connection's next request must not show this one's
+            structlog.contextvars.reset_contextvars(**bound)
 
     return around
+
+
+def _tell(request: web.Request, response: web.StreamResponse, *, spent_s: float) -> None:
+    """The access line: at debug for what only read and went well, which would bury the rest while an ERP polls."""
+    tell = _log.debug if request.method in READS and response.status < 400 else _log.info
+    tell(
+        "request",
+        method=request.method,
+        route=_template(request),
+        status=response.status,
+        ms=round(spent_s * 1000, 1),
+    )
 
 
 def error_answers(*, gate: Gate | None = None, fault_page: FaultPage | None = None) -> Middleware:

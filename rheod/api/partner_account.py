@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from rheod.api.parts import ApiParts
 
 HEADER = "x-partner-account"
-_READS = frozenset({hdrs.METH_GET, hdrs.METH_HEAD})
+READS = frozenset({hdrs.METH_GET, hdrs.METH_HEAD})
+"""The methods that change nothing."""
 
 
 def named_account(request: web.Request, parts: ApiParts) -> str | None:
@@ -39,7 +40,7 @@ def require_writable(request: web.Request, account_id: str, parts: ApiParts) -> 
 
     They stay as they are, and readable, until the account comes back.
     """
-    if account_id in parts.removed_accounts and request.method not in _READS:
+    if account_id in parts.removed_accounts and request.method not in READS:
         raise Refused(
             "CONFLICT", "This partner account is not in rheod's settings any more: its items can only be read"
         )

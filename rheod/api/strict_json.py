@@ -69,6 +69,8 @@ def text_errors(value: Any) -> list[FieldError]:
     Refused(BAD_REQUEST) when the value is nested too deep. Goes through ignored fields as well: the rule is
     about the body, not about what is read from it.
     """
+    if _is_harmless(value):
+        return []
     found: list[FieldError] = []
     waiting: list[tuple[Any, tuple[str, ...]]] = [(value, ())]
     while waiting and len(found) < MAX_DETAILS:
@@ -82,6 +84,31 @@ def text_errors(value: Any) -> list[FieldError]:
         elif isinstance(current, (dict, list)):
             waiting.extend(reversed(_children(current, path, found)))
     return found
+
+
+def _is_harmless(value: Any) -> bool:
+    """Whether nothing in the value needs a closer look: the common case, told by one search through all its texts."""
+    texts: list[str] = []
+    level: list[Any] = [value]
+    for depth in range(MAX_NESTING + 1):
+        deeper: list[Any] = []
+        for each in level:
+            kind = type(each)
+            if kind is str:
+                texts.append(each)
+            elif depth == MAX_NESTING and kind in {dict, list}:
+                return False
+            elif kind is dict:
+                texts.extend(each)
+                deeper.extend(each.values())
+            elif kind is list:
+                deeper.extend(each)
+            elif kind is float and not math.isfinite(each):
+                return False
+        if not deeper:
+            return is_clean("".join(texts))
+        level = deeper
+    return False
 
 
 def dotted(path: tuple[str | int, ...]) -> str:

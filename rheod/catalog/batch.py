@@ -13,7 +13,7 @@ from rheod.catalog.putting import PutResult, put
 from rheod.catalog.unit import Books, UnitOfWork
 from rheod.domain.errors import Refused
 from rheod.domain.model import ItemSpec
-from rheod.store.database import attempt
+from rheod.store.groups import attempt
 
 _log = structlog.get_logger(__name__)
 

@@ -121,8 +121,10 @@ class Catalog:
     async def read_item(self, account_id: str, external_id: str) -> ItemView:
         """The item as it is now. Raises Refused (NOT_FOUND)."""
         found, place = await self._books.read(lambda db: _view(db, account_id, external_id))
+        if found.listing is None:
+            return found
         forecast = self._forecast(account_id)
-        if found.listing is not None and found.listing.live_at is not None:
+        if found.listing.live_at is not None:
             found = replace(found, ad_url=f"{forecast.site_url}/item/{found.listing.tradera_item_id}")
         if place is None:
             return found

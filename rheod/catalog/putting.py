@@ -76,7 +76,8 @@ def _create(unit: UnitOfWork, account_id: str, external_id: str, spec: ItemSpec)
         item = replace(item, rheo_status=RheoStatus.ACTIVE)
     notice = Notice(type=EventType.ITEM_CREATED, data={"type": spec.type.value})
     unit.record(None, None, Change(item=item, notices=(notice,)))
-    _fetch_pictures(unit, item, kept=[])
+    if spec.image_urls:
+        _fetch_pictures(unit, item, kept=[])
     message = "Item is being processed in the background."
     if spec.auto_publish and not container:
         queue_listing(unit, item, None)

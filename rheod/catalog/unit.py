@@ -34,6 +34,8 @@ from rheod.store.database import Database
 
 T = TypeVar("T")
 
+_encode = json.JSONEncoder(ensure_ascii=False).encode
+
 
 class UnitOfWork:
     """What a use case sees of the store while its transaction runs; lives in the writer's thread."""
@@ -65,7 +67,10 @@ class UnitOfWork:
         listing_changed = change.listing is not None and change.listing != listing_before
         if change.item != before or listing_changed or change.removed:
             item = replace(change.item, updated_at=self.now)
-            items.save(self.db, item, removed_at=self.now if change.removed else None)
+            if before is None:
+                items.add(self.db, item)
+            else:
+                items.save(self.db, item, removed_at=self.now if change.removed else None)
         if change.listing is not None and listing_changed:
             items.save_listing(self.db, change.listing, now=self.now)
         for wanted in change.jobs:
@@ -91,7 +96,7 @@ class UnitOfWork:
         new = outbox.NewNotice(
             event_id=event_id,
             type=notice.type,
-            data=json.dumps(_of_history(notice), ensure_ascii=False),
+            data=_encode(_of_history(notice)),
             body=body() if goes_out else None,
             members_body=body(member=member) if goes_out and member else None,
             once=notice.once,

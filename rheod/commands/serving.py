@@ -16,6 +16,7 @@ from rheod.commands import FAILED, OK
 from rheod.commands.asking import load
 from rheod.domain.errors import RheodError
 from rheod.notify import Notifier
+from rheod.redaction import redact_values
 from rheod.settings import secret_values
 
 _log = structlog.get_logger(__name__)
@@ -28,7 +29,7 @@ def serve(arguments: Namespace) -> int:
     output = logs.configure(
         format=settings.log.format, level=settings.log.level, stream=sys.stdout, journald=journald
     )
-    logs.redact_values(secret_values(settings))
+    redact_values(secret_values(settings))
     # taken out, so that no child can speak for the daemon
     notifier = Notifier(os.environ.pop("NOTIFY_SOCKET", None))
     _warn_of_proxies(os.environ)

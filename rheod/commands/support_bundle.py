@@ -18,13 +18,13 @@ from pathlib import Path
 from typing import Any
 
 import rheod
-from rheod import logs
 from rheod import settings as owner
 from rheod.commands import OK, WRONG_USAGE, CommandFailed
 from rheod.commands.asking import ask, ask_daemon, load
 from rheod.commands.doctor import look
 from rheod.commands.printing import say
 from rheod.commands.sieve import sieve, sieve_line
+from rheod.redaction import redact, redact_values
 
 _JOURNAL_LINES = 2_000
 _JOURNAL_S = 30
@@ -55,7 +55,7 @@ def bundle(arguments: Namespace) -> int:
 def gather(arguments: Namespace) -> dict[str, str]:
     """The bundle's files by name; what cannot be had says why in its place."""
     secrets = _known_secrets(arguments)
-    logs.redact_values(secrets)
+    redact_values(secrets)
     examined = look(arguments, online=False)
     codes = {one["code"].partition(".")[0] for one in examined["findings"]}
     parts = {
@@ -84,7 +84,7 @@ def _told(make: Callable[[], Any]) -> str:
 
 def clean(text: str) -> str:
     """A last look, line by line, for what should not be there: known secrets, credentials' shapes, mail addresses."""
-    return "\n".join(_MAIL.sub("***@***", logs.redact(line)) for line in text.splitlines())
+    return "\n".join(_MAIL.sub("***@***", redact(line)) for line in text.splitlines())
 
 
 def _known_secrets(arguments: Namespace) -> list[str]:

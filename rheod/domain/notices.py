@@ -20,14 +20,16 @@ if TYPE_CHECKING:
     from rheod.domain.model import Item, Notice
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_PAIRS = tuple(first + second for first in _CROCKFORD for second in _CROCKFORD)
 _SECRET_PREFIX = "whsec_"  # noqa: S105 - the public prefix every secret begins with
 _CURRENCY = "SEK"
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=dict).encode
 
 
 def new_ulid(now: int, rng: Random) -> str:
     """A ULID: 48 bits of `now` (ms UTC) and 80 bits of chance as 26 characters of Crockford's base 32."""
     number = (now & (1 << 48) - 1) << 80 | rng.getrandbits(80)
-    return "".join(_CROCKFORD[number >> shift & 31] for shift in range(125, -5, -5))
+    return "".join([_PAIRS[number >> shift & 1023] for shift in range(120, -10, -10)])
 
 
 def new_event_id(now: int, rng: Random) -> str:
@@ -127,5 +129,4 @@ def _key(secret: str) -> bytes:
 
 def _compact(value: Any) -> bytes:
     """JSON without spaces; any mapping is an object; a lone surrogate, which UTF-8 cannot hold, becomes its escape."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=dict)
-    return text.encode("utf-8", errors="backslashreplace")
+    return _encode(value).encode("utf-8", errors="backslashreplace")

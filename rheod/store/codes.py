@@ -21,9 +21,18 @@ def write(db: sqlite3.Connection, item: Item, *, gone: bool) -> None:
         "DELETE FROM item_codes WHERE account_id = ? AND system = ? AND code = ? AND item_id = ?",
         [(item.account_id, system, code, item.id) for system, code in kept - wanted],
     )
+    _insert(db, item, wanted - kept)
+
+
+def add(db: sqlite3.Connection, item: Item) -> None:
+    """Write the rows of a new item."""
+    _insert(db, item, codes_of(item))
+
+
+def _insert(db: sqlite3.Connection, item: Item, pairs: set[tuple[str, str]]) -> None:
     db.executemany(
         "INSERT INTO item_codes (account_id, system, code, item_id) VALUES (?, ?, ?, ?)",
-        [(item.account_id, system, code, item.id) for system, code in wanted - kept],
+        [(item.account_id, system, code, item.id) for system, code in pairs],
     )
 
 

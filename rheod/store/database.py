@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -19,19 +20,19 @@ from typing import Any, TypeVar
 import aiosqlite
 import structlog
 
-from rheod.domain.crash import crashpoint
 from rheod.domain.errors import RheodError, StoreUnavailable
 from rheod.store import placing, soundness, vault
 from rheod.store.ground import Files, refuse_network, take_lock
+from rheod.store.groups import Transaction, code_of, is_fatal, run_group, run_queries
 from rheod.store.migrations import migrate
 from rheod.store.pragmas import LOG_BYTES, prepare
 from rheod.store.vault import Vault
 
 T = TypeVar("T")
-Transaction = Callable[[sqlite3.Connection], T]
 
 GROUP = 256
-"""At most this many waiting transactions share one commit."""
+"""At most this many waiting transactions share one commit, and this many waiting queries one moment."""
+
 
 _log = structlog.get_logger(__name__)
 
@@ -41,8 +42,16 @@ class _Connection(aiosqlite.Connection):
 
     async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run `work` with the raw connection in the connection's thread."""
-        result: T = await self._execute(work, self._conn)  # type: ignore[no-untyped-call]
-        return result
+        return await self.submit(work)
+
+    def submit(self, work: Callable[[sqlite3.Connection], T]) -> asyncio.Future[T]:
+        """The same without waiting. ValueError when the connection is closed."""
+        if not self._running:
+            raise ValueError("Connection closed")  # its thread would never come to it
+        db = self._conn
+        answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._tx.put_nowait((answer, partial(work, db)))
+        return answer
 
     def join(self) -> None:
         """Wait for the thread of a connection that could not be made: it still speaks to the loop as it ends."""
@@ -53,6 +62,12 @@ class _Connection(aiosqlite.Connection):
 class _Waiting:
     work: Transaction[Any]
     then: Callable[[], None] | None
+    answer: asyncio.Future[Any]
+
+
+@dataclass(slots=True)
+class _Asked:
+    query: Callable[[sqlite3.Connection], Any]
     answer: asyncio.Future[Any]
 
 
@@ -71,6 +86,8 @@ class Database:
         self._files = files
         self._lock = lock
         self._waiting: asyncio.Queue[_Waiting | None] = asyncio.Queue()
+        self._asked: deque[_Asked] = deque()
+        self._reading = False
         self._closing = False
         self._unwritable = False
 
@@ -128,7 +145,11 @@ class Database:
         """
         try:
             while (first := await self._waiting.get()) is not None:
-                await asyncio.shield(self._commit([first, *self._more(GROUP - 1)]))
+                group = [first, *self._more(GROUP - 1)]
+                await asyncio.shield(self._commit(group))
+                if len(group) > 1:  # under load: let those come aboard whose requests arrived meanwhile
+                    await asyncio.sleep(0)
+                    await asyncio.sleep(0)
         except RheodError:
             self._closing = True
             for waiting in self._more(self._waiting.qsize()):
@@ -147,7 +168,7 @@ class Database:
     async def _commit(self, group: list[_Waiting]) -> None:
         works = [waiting.work for waiting in group]
         try:
-            outcomes = await self._writer.run(partial(_run_group, works, self._files))
+            outcomes = await self._writer.run(partial(run_group, works, self._files))
         except (sqlite3.Error, RheodError) as error:
             self._refuse(group, error)
             return
@@ -159,7 +180,7 @@ class Database:
 
     def _refuse(self, group: list[_Waiting], error: sqlite3.Error | RheodError) -> None:
         """Tell a whole group that nothing was written; raises RheodError when that is not going to pass."""
-        if _code(error) == sqlite3.SQLITE_BUSY:
+        if code_of(error) == sqlite3.SQLITE_BUSY:
             # they have waited too: nobody waits longer than for one lock
             group += self._more(self._waiting.qsize())
         for waiting in group:
@@ -190,14 +211,42 @@ class Database:
 
     async def read(self, query: Callable[[sqlite3.Connection], T]) -> T:
         """Run a query on the read-only connection: it sees what is committed at one moment. Keep it short."""
+        asked = _Asked(query, asyncio.get_running_loop().create_future())
+        self._asked.append(asked)
         try:
-            return await self._reader.run(partial(_run_query, query))
+            self._read_on()
+            answer: T = await asked.answer
         except (sqlite3.Error, ValueError) as error:
             if is_fatal(error) and not self._closing:
                 self._waiting.put_nowait(_Waiting(partial(_raise, error), None, _ignored()))
             if self._closing or isinstance(error, sqlite3.OperationalError):
                 raise StoreUnavailable(f"The store cannot be read now: {error}") from error
             raise
+        return answer
+
+    def _read_on(self) -> None:
+        """Hand the waiting queries to the reader's thread, all at once: going there costs more than most of them."""
+        if self._reading or not self._asked:
+            return
+        group = [self._asked.popleft() for _ in range(min(GROUP, len(self._asked)))]
+        try:
+            running = self._reader.submit(partial(run_queries, [asked.query for asked in group]))
+        except ValueError as error:  # closed: nobody is read to any more
+            for asked in (*group, *self._asked):
+                _settle(asked.answer, error)
+            self._asked.clear()
+            return
+        self._reading = True
+        running.add_done_callback(partial(self._read, group))
+
+    def _read(self, group: list[_Asked], done: asyncio.Future[list[Any]]) -> None:
+        self._reading = False
+        error = done.exception()
+        outcomes = [error] * len(group) if error is not None else done.result()
+        self._asked.extendleft(reversed(group[len(outcomes) :]))
+        for asked, outcome in zip(group, outcomes, strict=False):
+            _settle(asked.answer, outcome)
+        self._read_on()
 
     @property
     def file(self) -> Path:
@@ -262,36 +311,6 @@ HINT = "Restore the newest backup, or the copy `rheod.db.before-*` beside it"
 """What the owner of a damaged database can do."""
 
 
-_ITS_OWN = frozenset(
-    {
-        sqlite3.SQLITE_ERROR,
-        sqlite3.SQLITE_CONSTRAINT,
-        sqlite3.SQLITE_MISMATCH,
-        sqlite3.SQLITE_RANGE,
-        sqlite3.SQLITE_TOOBIG,
-    }
-)
-"""Primary result codes that say that a statement is wrong, not that the store cannot write."""
-
-
-_FATAL = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_IOERR})
-"""Primary result codes after which the connection, or what is in the file, is not to be trusted (F28)."""
-
-
-def _code(error: Exception, mask: int = 0xFF) -> int | None:
-    code: int | None = getattr(error, "sqlite_errorcode", None)  # absent when the driver itself objected
-    return None if code is None else code & mask
-
-
-def is_fatal(error: Exception) -> bool:
-    """Whether a failure of SQLite is a reason to end the process instead of trying again.
-
-    A write that the disk has no room for is none, whichever way it says so (ENOSPC, a quota or a limit of size): it
-    was rolled back. A sync that failed is one: nobody knows what the disk holds then.
-    """
-    return _code(error) in _FATAL and _code(error, 0xFFFF) != sqlite3.SQLITE_IOERR_WRITE
-
-
 def _raise(error: Exception, _db: sqlite3.Connection) -> None:
     raise error
 
@@ -306,61 +325,16 @@ def _answer(waiting: _Waiting, outcome: Any) -> None:
     failed = isinstance(outcome, BaseException)
     if waiting.then is not None and not failed:
         waiting.then()
-    if waiting.answer.done():
+    _settle(waiting.answer, outcome)
+
+
+def _settle(answer: asyncio.Future[Any], outcome: Any) -> None:
+    if answer.done():
         return  # the caller was cancelled
-    if failed:
-        waiting.answer.set_exception(outcome)
+    if isinstance(outcome, BaseException):
+        answer.set_exception(outcome)
     else:
-        waiting.answer.set_result(outcome)
-
-
-def _run_query(query: Callable[[sqlite3.Connection], T], db: sqlite3.Connection) -> T:
-    """All statements of one query see the same moment."""
-    db.execute("BEGIN")
-    try:
-        return query(db)
-    finally:
-        if db.in_transaction:
-            db.execute("ROLLBACK")
-
-
-def _run_group(works: list[Transaction[Any]], files: Files, db: sqlite3.Connection) -> list[Any]:
-    """Run all in one transaction, each in its own savepoint; an exception is that one's outcome."""
-    outcomes: list[Any] = []
-    try:
-        db.execute("BEGIN IMMEDIATE")
-        outcomes.extend(attempt(work, db) for work in works)
-        files.check()
-        crashpoint("store.before_commit")
-        db.execute("COMMIT")
-        crashpoint("store.committed")
-    except BaseException:
-        if db.in_transaction:
-            db.execute("ROLLBACK")
-        raise
-    return outcomes
-
-
-def attempt(work: Transaction[Any], db: sqlite3.Connection) -> Any:
-    """Run `work` in a savepoint, also within another: its value, or the exception that undid it and nothing else.
-
-    What says that the store cannot write is raised: the whole transaction is then lost.
-    """
-    db.execute("SAVEPOINT one")
-    try:
-        outcome = work(db)
-    except Exception as error:
-        if not db.in_transaction or _is_of_the_store(error):
-            raise  # the disk is full or broken: nobody's work in this group may be acknowledged
-        db.execute("ROLLBACK TO one")
-        outcome = error
-    db.execute("RELEASE one")
-    return outcome
-
-
-def _is_of_the_store(error: Exception) -> bool:
-    code = _code(error)
-    return isinstance(error, sqlite3.Error) and code is not None and code not in _ITS_OWN
+        answer.set_result(outcome)
 
 
 async def _connect(

@@ -6,6 +6,7 @@ import json
 import sqlite3
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, fields
+from functools import partial
 from typing import Any
 
 from rheod.domain.model import (
@@ -26,6 +27,7 @@ from rheod.store import codes, words
 
 _COLUMNS_OF_SPEC = ("type", "title", "price_ore", "parent_external_id")
 _REST_OF_SPEC = tuple(field.name for field in fields(ItemSpec) if field.name not in _COLUMNS_OF_SPEC)
+_FIELDS_OF_WISH = tuple(field.name for field in fields(TraderaWish))
 _LISTING_FIELDS = tuple(field.name for field in fields(Listing))
 _STANDING = "removed_at IS NULL AND rheo_status <> 'archived'"
 
@@ -36,7 +38,15 @@ def spec_text(spec: ItemSpec, *, canonical: bool = False) -> str:
     `canonical` sorts them: equal canonical texts mean an unchanged item.
     """
     rest = {name: value for name in _REST_OF_SPEC if (value := getattr(spec, name)) is not None}
-    return json.dumps(rest, ensure_ascii=False, separators=(",", ":"), sort_keys=canonical, default=asdict)
+    return (_encode_sorted if canonical else _encode)(rest)
+
+
+def _members(wish: TraderaWish) -> dict[str, Any]:
+    return {name: getattr(wish, name) for name in _FIELDS_OF_WISH}
+
+
+_COMPACT = partial(json.JSONEncoder, ensure_ascii=False, separators=(",", ":"), default=_members)
+_encode, _encode_sorted = _COMPACT().encode, _COMPACT(sort_keys=True).encode
 
 
 def item_of(row: sqlite3.Row) -> Item:
@@ -131,44 +141,60 @@ def count_children(db: sqlite3.Connection, account_id: str, parent_external_id: 
     return count
 
 
+_ADD = (
+    "INSERT INTO items (id, account_id, external_id, type, title, price_ore, domain, category_id,"
+    " parent_external_id, rheo_status, tradera_status, version, spec, last_error, delete_requested, removed_at, created_at, updated_at)"
+    " VALUES (:id, :account_id, :external_id, :type, :title, :price_ore, :domain, :category_id, :parent, :rheo_status,"
+    " :tradera_status, :version, :spec, :last_error, :delete_requested, :removed_at, :created_at, :updated_at)"
+)
+
+
+def add(db: sqlite3.Connection, item: Item) -> None:
+    """Insert an item that is new."""
+    number = db.execute(_ADD, _row_of(item, removed_at=None)).lastrowid
+    assert number is not None  # of an INSERT
+    codes.add(db, item)
+    words.add(db, number, item.spec.title)
+
+
 def save(db: sqlite3.Connection, item: Item, *, removed_at: int | None = None) -> None:
-    """Insert the item, or replace what may change of it."""
+    """Replace what may change of an item; one that is not there is added."""
     row = db.execute(
-        "INSERT INTO items (id, account_id, external_id, type, title, price_ore, domain, category_id,"
-        " parent_external_id, rheo_status,"
-        " tradera_status, version, spec, last_error, delete_requested, removed_at, created_at, updated_at)"
-        " VALUES (:id, :account_id, :external_id, :type, :title, :price_ore, :domain, :category_id, :parent, :rheo_status,"
-        " :tradera_status, :version, :spec, :last_error, :delete_requested, :removed_at, :created_at, :updated_at)"
-        " ON CONFLICT (id) DO UPDATE SET type = excluded.type, title = excluded.title,"
-        " price_ore = excluded.price_ore, domain = excluded.domain, category_id = excluded.category_id, parent_external_id = excluded.parent_external_id,"
+        f"{_ADD} ON CONFLICT (id) DO UPDATE SET type = excluded.type, title = excluded.title,"
+        " price_ore = excluded.price_ore, domain = excluded.domain, category_id = excluded.category_id,"
+        " parent_external_id = excluded.parent_external_id,"
         " rheo_status = excluded.rheo_status, tradera_status = excluded.tradera_status, version = excluded.version,"
         " spec = excluded.spec, last_error = excluded.last_error, delete_requested = excluded.delete_requested,"
         " removed_at = coalesce(removed_at, excluded.removed_at), updated_at = excluded.updated_at"
         " RETURNING number, removed_at",
-        {
-            "id": item.id,
-            "account_id": item.account_id,
-            "external_id": item.external_id,
-            "type": item.spec.type,
-            "title": item.spec.title,
-            "price_ore": item.spec.price_ore,
-            "domain": item.spec.domain or OTHER,
-            "category_id": item.spec.tradera and item.spec.tradera.category_id,
-            "parent": item.spec.parent_external_id,
-            "rheo_status": item.rheo_status,
-            "tradera_status": item.tradera_status,
-            "version": item.version,
-            "spec": spec_text(item.spec),
-            "last_error": item.last_error,
-            "delete_requested": item.delete_requested,
-            "removed_at": removed_at,
-            "created_at": item.created_at,
-            "updated_at": item.updated_at,
-        },
+        _row_of(item, removed_at=removed_at),
     ).fetchone()
     gone = row["removed_at"] is not None
     codes.write(db, item, gone=gone)
     words.write(db, row["number"], None if gone else item.spec.title)
+
+
+def _row_of(item: Item, *, removed_at: int | None) -> dict[str, Any]:
+    return {
+        "id": item.id,
+        "account_id": item.account_id,
+        "external_id": item.external_id,
+        "type": item.spec.type,
+        "title": item.spec.title,
+        "price_ore": item.spec.price_ore,
+        "domain": item.spec.domain or OTHER,
+        "category_id": item.spec.tradera and item.spec.tradera.category_id,
+        "parent": item.spec.parent_external_id,
+        "rheo_status": item.rheo_status,
+        "tradera_status": item.tradera_status,
+        "version": item.version,
+        "spec": spec_text(item.spec),
+        "last_error": item.last_error,
+        "delete_requested": item.delete_requested,
+        "removed_at": removed_at,
+        "created_at": item.created_at,
+        "updated_at": item.updated_at,
+    }
 
 
 def pictures(db: sqlite3.Connection, item_id: str) -> list[Picture]:

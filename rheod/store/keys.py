@@ -42,7 +42,7 @@ class KeyRing:
         self._now = now
         self._keys = keys
         self._admin = admin
-        self._used: set[bytes] = set()
+        self._used_at: dict[bytes, int] = {}
 
     @classmethod
     async def load(cls, database: Database, *, now: Callable[[], int]) -> KeyRing:
@@ -58,8 +58,7 @@ class KeyRing:
         found = self._keys.get(digest)
         if found is None or found.revoked_at is not None:
             return None
-        self._keys[digest] = replace(found, last_used_at=self._now())
-        self._used.add(digest)
+        self._used_at[digest] = self._now()
         return found
 
     async def create(self, account_id: str, name: str) -> tuple[ApiKey, str]:
@@ -93,14 +92,20 @@ class KeyRing:
 
     async def listing(self, account_id: str) -> list[ApiKey]:
         """The account's keys, revoked ones too, oldest first."""
-        keys = [key for key in self._keys.values() if key.account_id == account_id]
+        keys = [
+            replace(key, last_used_at=self._used_at.get(digest, key.last_used_at))
+            for digest, key in self._keys.items()
+            if key.account_id == account_id
+        ]
         return sorted(keys, key=lambda key: (key.created_at, key.id))
 
     async def save_uses(self) -> None:
         """Write down when keys were last used; called now and then, so that a request costs no write."""
-        used = [(self._keys[digest].last_used_at, digest) for digest in self._used]
-        if used:
-            self._used.clear()
+        used_at, self._used_at = self._used_at, {}
+        for digest, at in used_at.items():
+            self._keys[digest] = replace(self._keys[digest], last_used_at=at)
+        if used_at:
+            used = [(at, digest) for digest, at in used_at.items()]
             await self._database.write(
                 lambda db: (
                     db.executemany("UPDATE api_keys SET last_used_at = ? WHERE digest = ?", used).rowcount

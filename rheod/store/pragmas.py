@@ -18,7 +18,7 @@ _EVERY = (
     "synchronous=FULL",
 )
 _READER = ("query_only=ON",)
-_WRITER = ("journal_mode=WAL", "secure_delete=ON")
+_WRITER = ("journal_mode=WAL", "secure_delete=ON", "temp_store=MEMORY")
 _PAGE_BYTES = 4096
 _CHECKPOINT_PAGES = 4000
 """So many pages in the log (16 MiB) are written back at once. In a large database each change lies in pages of its own, and

@@ -17,7 +17,12 @@ def write(db: sqlite3.Connection, number: int, title: str | None) -> None:
     if kept is not None:
         db.execute("DELETE FROM item_words WHERE rowid = ?", (number,))
     if title is not None:
-        db.execute("INSERT INTO item_words (rowid, title) VALUES (?, ?)", (number, title))
+        add(db, number, title)
+
+
+def add(db: sqlite3.Connection, number: int, title: str) -> None:
+    """Write the row of a new item."""
+    db.execute("INSERT INTO item_words (rowid, title) VALUES (?, ?)", (number, title))
 
 
 def asked(text: str) -> str | None:

@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 
 from rheod.domain.errors import StoreUnavailable
 from rheod.store import database as real
-from rheod.store.database import Database, Transaction
+from rheod.store.database import Database
+from rheod.store.groups import Transaction, attempt
 from rheod.store.migrations import migrate
 from rheod.store.vault import Vault
 from tests.simulation.faults import Faults
@@ -66,7 +67,7 @@ class SimulatedStore(Database):
     def _outcomes(self, group: list[real._Waiting]) -> list[Any]:
         full = self._faults.is_weather("disk_full") or self._faults.chance(self._faults.climate.store)
         self._db.execute("BEGIN IMMEDIATE")
-        outcomes = [real.attempt(waiting.work, self._db) for waiting in group]
+        outcomes = [attempt(waiting.work, self._db) for waiting in group]
         if full:
             self._db.execute("ROLLBACK")
             return [StoreUnavailable("The store cannot write now: database or disk is full") for _ in group]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ import pytest
 
 from rheod.domain.errors import Refused, StoreUnavailable
 from rheod.store import marks
-from rheod.store.database import Database, Transaction
+from rheod.store.database import Database
+from rheod.store.groups import READ_S, Transaction
 from tests.bookkeeping import opened, rows
 
 
@@ -123,6 +125,54 @@ async def test_one_read_sees_one_moment(database: Database) -> None:
 
     assert await database.read(query) == (None, None)
     assert await database.read(lambda db: marks.get(db, "m")) == "new"
+
+
+async def test_queries_asked_together_are_answered_each_for_itself(database: Database) -> None:
+    """One that fails fails alone; slow ones hold the others only until they are done, and none is forgotten."""
+    ran: list[float] = []
+
+    def slow(db: sqlite3.Connection) -> int:
+        ran.append(time.monotonic())
+        while time.monotonic() < ran[-1] + 2 * READ_S:
+            db.execute("SELECT count(*) FROM marks").fetchone()
+        return 7
+
+    def wrong(db: sqlite3.Connection) -> int:
+        return int(db.execute("SELECT nothing FROM marks").fetchone()[0])
+
+    def cancelled(_db: sqlite3.Connection) -> int:
+        return 8
+
+    asked = [asyncio.create_task(database.read(query)) for query in (slow, wrong, cancelled, slow, slow)]
+    await asyncio.sleep(0)  # all of them wait now
+    asked[2].cancel()
+    answers = await asyncio.gather(*asked, return_exceptions=True)
+    assert answers[0::3] == [7, 7]
+    assert answers[4] == 7
+    assert isinstance(answers[1], StoreUnavailable)
+    assert isinstance(answers[2], asyncio.CancelledError)
+    assert len(ran) == 3
+
+
+async def test_queries_asked_together_share_one_journey(database: Database) -> None:
+    """A hundred reads at once cost one look at the committed state, not a hundred."""
+    seen: list[str] = []
+    await database.read(lambda db: db.set_trace_callback(seen.append))
+    await asyncio.gather(*(database.read(lambda db: db.execute("SELECT 1").fetchone()) for _ in range(100)))
+    await database.read(lambda db: db.set_trace_callback(None))
+    assert seen.count("SELECT 1") == 100
+    assert seen.count("BEGIN") <= 4
+
+
+async def test_a_closed_reader_refuses_those_who_still_wait(tmp_path: Path) -> None:
+    """Queries asked while the store closes hear that it does, and none waits for ever."""
+    async with opened(tmp_path) as database:
+        asked = [asyncio.create_task(database.read(lambda _db: 1)) for _ in range(600)]
+        await asyncio.sleep(0)
+    answers = await asyncio.gather(*asked, return_exceptions=True)
+    assert all(each == 1 or isinstance(each, StoreUnavailable) for each in answers)
+    with pytest.raises(StoreUnavailable):
+        await database.read(lambda _db: 1)
 
 
 async def test_the_reader_cannot_write(database: Database) -> None:

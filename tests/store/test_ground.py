@@ -10,8 +10,9 @@ import pytest
 
 from rheod.domain.errors import RheodError, StoreUnavailable
 from rheod.store import marks
-from rheod.store.database import Database, is_fatal
+from rheod.store.database import Database
 from rheod.store.ground import Files, kind_of, refuse_network
+from rheod.store.groups import is_fatal
 
 MOUNTS = """\
 22 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda1 rw
