@@ -65,22 +65,28 @@ class SellersAndSite:
 
 def take_in(unit: UnitOfWork, messages: Sequence[Message], sellers: SellersAndSite) -> int:
     """Keep every message and order the work it causes; returns how many were new. Nothing in a message raises."""
-    return sum(_take_in_one(unit, message, sellers) for message in messages)
+    new = 0
+    wanted: dict[JobOrder, str] = {}  # one order, however many of the messages want it
+    for message in messages:
+        entry = read_message(message, sellers.accounts)
+        inbox_id = inbox.add(unit.db, entry, now=unit.now)
+        if inbox_id is None:
+            continue
+        new += 1
+        if entry.state == "new" and entry.account_id is not None:
+            wanted[_work(entry, inbox_id, entry.account_id, sellers)] = entry.account_id
+    for order, account_id in wanted.items():
+        unit.order_for(order, Owner(account_id=account_id))
+    return new
 
 
-def _take_in_one(unit: UnitOfWork, message: Message, sellers: SellersAndSite) -> bool:
-    entry = read_message(message, sellers.accounts)
-    inbox_id = inbox.add(unit.db, entry, now=unit.now)
-    if inbox_id is None or entry.state != "new" or entry.account_id is None:
-        return inbox_id is not None
+def _work(entry: inbox.Entry, inbox_id: int, account_id: str, sellers: SellersAndSite) -> JobOrder:
+    """All orders an account was told of are one job; each closing is its own."""
     if entry.type == "OrderCreated":
-        wanted = JobOrder(lane=LaneName.TRADERA, kind=JobKind.ORDERS, subject=entry.account_id)
-    else:
-        wanted = JobOrder(
-            lane=LaneName.SALES, kind=JobKind.CLOSE, subject=str(inbox_id), delay_ms=_grace(entry, sellers)
-        )
-    unit.order_for(wanted, Owner(account_id=entry.account_id))
-    return True
+        return JobOrder(lane=LaneName.TRADERA, kind=JobKind.ORDERS, subject=account_id)
+    return JobOrder(
+        lane=LaneName.SALES, kind=JobKind.CLOSE, subject=str(inbox_id), delay_ms=_grace(entry, sellers)
+    )
 
 
 def _grace(entry: inbox.Entry, sellers: SellersAndSite) -> int:

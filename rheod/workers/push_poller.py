@@ -43,23 +43,31 @@ class PushPoller:
         self._stopping.set()
 
     async def run(self) -> None:
-        """Poll until `stop`; a queue that is away is said once when it goes and once when it is back."""
-        clock = asyncio.get_running_loop().time
-        while not self._stopping.is_set():
-            began = clock()
-            try:
-                messages = await self._queue.receive()
-            except (Transient, Permanent) as error:
-                await self._rest(error, "push queue is away")
-                continue
-            self.last_answer_at = self._books.now()
-            if not messages or await self._take(messages):
-                self._went_well()
-            if not messages:
-                await self._pause(_LEAST_EMPTY_S - (clock() - began))
+        """Poll until `stop`; a queue that is away is said once when it goes and once when it is back.
 
-    async def _take(self, messages: list[QueueMessage]) -> bool:
-        """Keep the messages, then delete them; False when they could not be kept."""
+        While ten messages are kept and deleted the next ten may already be on their way, and no more.
+        """
+        clock = asyncio.get_running_loop().time
+        async with asyncio.TaskGroup() as group:
+            taking: asyncio.Task[None] | None = None
+            while not self._stopping.is_set():
+                began = clock()
+                try:
+                    messages = await self._queue.receive()
+                except (Transient, Permanent) as error:
+                    await self._rest(error, "push queue is away")
+                    continue
+                self.last_answer_at = self._books.now()
+                if taking is not None:
+                    await taking
+                if messages:
+                    taking = group.create_task(self._take(messages), name="push:take")
+                else:
+                    self._went_well()
+                    await self._pause(_LEAST_EMPTY_S - (clock() - began))
+
+    async def _take(self, messages: list[QueueMessage]) -> None:
+        """Keep the messages, then delete them; rest when they cannot be kept."""
         crashpoint("push.received")
         kept = [Message(message.message_id, message.body) for message in messages]
         try:
@@ -67,18 +75,18 @@ class PushPoller:
         except Transient as error:
             # not kept, so not deleted: SQS hands them out again
             await self._rest(error, "push messages wait for the store")
-            return False
+            return
         crashpoint("push.kept")
         _log.info("push messages", received=len(messages), new=new)
         try:
             failed = await self._queue.delete(messages)
         except (Transient, Permanent) as error:
             _log.warning("push messages not deleted; they come back and are recognised", reason=str(error))
-            return True
-        crashpoint("push.deleted")
-        if failed:
-            _log.warning("some push messages not deleted", count=len(failed))
-        return True
+        else:
+            crashpoint("push.deleted")
+            if failed:
+                _log.warning("some push messages not deleted", count=len(failed))
+        self._went_well()
 
     def _went_well(self) -> None:
         if self._failures:

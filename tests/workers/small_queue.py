@@ -16,11 +16,12 @@ URL = "http://127.0.0.1/1234567890/tradera_api_push_test"
 class SmallQueue:
     """One queue. What was received and not deleted is hidden until `reappear`.
 
-    `away` answers every call with 503, `refused` with AWS's word for wrong keys, `keeps` names message ids that a
+    Every answer to a receiver takes `call_s`. `away` answers every call with 503, `refused` with AWS's word for wrong keys, `keeps` names message ids that a
     batch may not delete.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, call_s: float = 0) -> None:
+        self._call_s = call_s
         self.away = False
         self.refused = False
         self.keeps: set[str] = set()
@@ -80,6 +81,7 @@ class SmallQueue:
 
     async def _obey(self, action: str, asked: dict[str, Any]) -> dict[str, Any]:
         if action == "ReceiveMessage":
+            await asyncio.sleep(self._call_s)
             return await self._receive(min(1.0, asked["WaitTimeSeconds"]))
         if action == "SendMessageBatch":
             return {
@@ -88,6 +90,7 @@ class SmallQueue:
         if action == "GetQueueAttributes":
             numbers = dict(zip(asked["AttributeNames"], (len(self._waiting), len(self._hidden)), strict=True))
             return {"Attributes": {name: str(number) for name, number in numbers.items()}}
+        await asyncio.sleep(self._call_s)
         return self._delete(asked)
 
     async def _receive(self, wait_s: float) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from random import Random
@@ -97,6 +98,25 @@ async def test_a_hundred_messages_are_taken_in_tens(
         assert queue.calls["DeleteMessageBatch"] == 10
         assert len(await kept(database)) == 100
         assert len(await rows(database, "SELECT * FROM jobs")) == 1
+
+
+async def test_ten_more_may_come_while_ten_are_being_kept(
+    books: Books, database: Database, queue: SmallQueue, account_id: str
+) -> None:
+    """The store is slow: the next ten are fetched meanwhile and no more, and none is deleted before its commit."""
+    for number in range(1, 41):
+        queue.send(order_created(number))
+    free = threading.Event()
+    holding = asyncio.create_task(database.write(lambda _db: free.wait(10)))
+    async with polling(books, queue, account_id):
+        await until(lambda: queue.calls["ReceiveMessage"] == 2)
+        for _ in range(20):
+            assert await kept(database) == []
+        assert (queue.calls["ReceiveMessage"], queue.deleted) == (2, [])
+        free.set()
+        await until(lambda: len(queue.deleted) == 40)
+        assert len(await kept(database)) == 40
+    await holding
 
 
 async def test_what_is_not_deleted_comes_back_and_is_recognised(
