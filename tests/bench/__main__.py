@@ -15,6 +15,7 @@ from tests.bench.table import ROUNDS, Row, lines, rows_of
 
 BENCHES = (
     "calls",
+    "commits",
     "webhooks",
     "sqs_drain",
     "picture_pool",

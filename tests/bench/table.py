@@ -7,10 +7,13 @@ the rounds' ratios is what counts.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from statistics import median
+
+import structlog
 
 ROUNDS = 5
 
@@ -70,6 +73,7 @@ def figure(name: str, unit: str, values: Sequence[float], *, most: float | None 
 
 def rows_of(name: str, rounds: int) -> list[Row]:
     """Run the bench of this name to its end, in this process."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     rows: list[Row] = asyncio.run(import_module(f"tests.bench.{name}").rows(rounds))
     return rows
 
