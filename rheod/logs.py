@@ -40,19 +40,6 @@ _NEEDS_ESCAPES = re.compile("[" + re.escape("".join(map(chr, _CONTROLS))) + "]")
 _encode = json.JSONEncoder(ensure_ascii=False).encode
 
 
-def _described(event: EventDict, *, at_s: float, level: str, name: str) -> EventDict:
-    """The core fields first, then the context, then the rest."""
-    moment = datetime.fromtimestamp(at_s, UTC).isoformat(timespec="milliseconds")
-    core = {
-        "timestamp": moment.removesuffix("+00:00") + "Z",
-        "level": level,
-        "logger": name,
-        "event": event.pop("event", ""),
-    }
-    rest = {**structlog.contextvars.get_contextvars(), **event}
-    return core | {key: value for key, value in rest.items() if key not in core}
-
-
 def _cut(value: Any, limit: int) -> Any:
     """The value with long texts cut in the middle and long lists to their ends: both ends of a traceback matter."""
     if isinstance(value, str) and len(value) > limit:
@@ -145,16 +132,26 @@ class _Lines:
     def line(self, event: EventDict, *, at_s: float, level: str, name: str) -> str:
         """The event described, redacted and rendered."""
         try:
-            described: Any = self._exceptions(
-                None, level, _described(event, at_s=at_s, level=level, name=name)
-            )
-            return self._render(redact_fields(described))
+            event = {**structlog.contextvars.get_contextvars(), **event}
+            told: Any = self._exceptions(None, level, event)
+            return self._rendered(redact_fields(told), at_s=at_s, level=level, name=name)
         except Exception as error:  # noqa: BLE001 - any object's __str__ may raise anything
             return self._spoilt(error, at_s=at_s, name=name)
 
+    def _rendered(self, event: Mapping[str, Any], *, at_s: float, level: str, name: str) -> str:
+        """The core fields first, whatever else has their names."""
+        moment = datetime.fromtimestamp(at_s, UTC).isoformat(timespec="milliseconds")
+        core = {
+            "timestamp": moment.removesuffix("+00:00") + "Z",
+            "level": level,
+            "logger": name,
+            "event": event.get("event", ""),
+        }
+        return self._render({**core, **event, **core})
+
     def _spoilt(self, error: Exception, *, at_s: float, name: str) -> str:
         event = {"event": "log line could not be made", "source": name, "error": type(error).__name__}
-        return self._render(_described(event, at_s=at_s, level="warning", name=__name__))
+        return self._rendered(event, at_s=at_s, level="warning", name=__name__)
 
 
 class _Voice:

@@ -57,6 +57,8 @@ def check_headers(request: web.Request, *, limit_bytes: int) -> None:
 
 
 async def _read(request: web.Request, *, limit_bytes: int, deadline_s: float) -> bytes:
+    if request.content.is_eof():  # all of it came with the headers: there is nothing to wait for
+        return _whole(request, limit_bytes)
     body = bytearray()
     try:
         async with asyncio.timeout(deadline_s):
@@ -69,6 +71,16 @@ async def _read(request: web.Request, *, limit_bytes: int, deadline_s: float) ->
     except _BROKEN_BODY as error:
         raise Refused("BAD_REQUEST", "The body could not be read") from error
     return bytes(body)
+
+
+def _whole(request: web.Request, limit_bytes: int) -> bytes:
+    try:
+        body = request.content.read_nowait()
+    except _BROKEN_BODY as error:
+        raise Refused("BAD_REQUEST", "The body could not be read") from error
+    if len(body) > limit_bytes:
+        raise _too_large(limit_bytes)
+    return body
 
 
 async def collect(request: web.Request, body: bytearray, limit_bytes: int) -> None:
