@@ -145,7 +145,8 @@ async def _p99_ms(yard: Yard, daemon: DemoDaemon, method: str, number: int) -> f
     requests = []
     for _ in range(REQUESTS):
         item = rng.randrange(yard.count // 10) * 10 + 7  # one that is not for Tradera
-        body = body_of(item, price=1000 + rng.randrange(500)) if method == "PUT" else b""
+        title, price = f"Dörr vänster fram {item}", 1000 + rng.randrange(500)
+        body = body_of(item, title=title, price=price) if method == "PUT" else b""
         path = f"/integration/v1/items/P-{item}"
         requests.append(load.request(method, path, headers=daemon.headers, body=body))
     outcome = await load.run(await daemon.address(), requests, connections=CONNECTIONS)
