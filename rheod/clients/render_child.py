@@ -185,6 +185,10 @@ def _flattened(image: Image.Image, max_side: int) -> Image.Image:
     """Copy to RGB at less than twice `max_side`, strip by strip: no second full-size copy is ever held."""
     width, height = image.size
     factor = max(1, max(image.size) // max_side)
+    if factor == 1 and image.mode == "RGB" and not image.has_transparency_data:
+        small = image.copy()  # most photographs: nothing to flatten
+        small.info.clear()
+        return small
     rows = max(1, _STRIP_PIXELS // (width * factor)) * factor
     small = Image.new("RGB", (math.ceil(width / factor), math.ceil(height / factor)))
     for top in range(0, height, rows):
