@@ -40,6 +40,9 @@ _OVERLAP_MS = _HOUR_MS
 _FIRST_LOOK_BACK_MS = 14 * 24 * _HOUR_MS
 _LOOK_UPS = 6
 """After this many look-ups an order Tradera does not know is quarantined, so that it spends no more calls."""
+_A_READ = 200
+"""Ads looked up at once, so that nobody waits for a long read."""
+
 _OVERDUE_A_PASS = 5
 
 
@@ -204,8 +207,14 @@ class OrderReader:
 
     async def _up(self, ads: Collection[int]) -> dict[int, Listing]:
         """Our listings behind these ads that are or may be up: there may be 100,000 others."""
-        found = await self._books.read(lambda db: items.listings_of_ads(db, self._account_id, ads))
-        return {_number(listing): listing for listing in found}
+        wanted = list(ads)
+        found: dict[int, Listing] = {}
+        for start in range(0, len(wanted), _A_READ):
+            query = partial(
+                items.listings_of_ads, account_id=self._account_id, ads=wanted[start : start + _A_READ]
+            )
+            found |= {_number(listing): listing for listing in await self._books.read(query)}
+        return found
 
     async def _doubtful_ads(
         self, changed: Sequence[Listing], now: int

@@ -79,7 +79,7 @@ def of_work(account: str, now: int, job: Job) -> dict[str, Query]:
         "results: who waits": partial(items.waiting_listings, account_id=account, limit=100),
         "reconcile: anything to look for": partial(items.any_committed_since, account_id=account, since=now),
         "reconcile: ads told to have changed": partial(
-            items.listings_of_ads, account_id=account, ads=range(1, 1_000_000, 1000)
+            items.listings_of_ads, account_id=account, ads=range(1, 1_000_000, 5000)
         ),
         "reconcile: overdue": partial(
             items.overdue_listings, account_id=account, before=now, but=range(1000), limit=20
