@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from uuid import RFC_4122, UUID
 
 import pytest
 
@@ -89,3 +90,18 @@ async def test_what_may_be_told_once_is_ordered_once(shop: Shop) -> None:
         await shop.books.write(lambda unit: unit.tell(item, notice))
     assert (await shop.events(item.id)).count("listing.created") == 1
     assert len(await rows(shop.database, "SELECT * FROM jobs")) == 2
+
+
+async def test_ids_are_of_their_moment_and_never_the_same(shop: Shop) -> None:
+    """A thousand ids of one moment differ, all are UUIDs of version 7, and those of a later moment sort after them."""
+
+    def make(unit: UnitOfWork) -> list[str]:
+        return [unit.new_id() for _ in range(1000)]
+
+    first = await shop.books.write(make)
+    shop.clock.forward(1)
+    later = await shop.books.write(make)
+    assert len({*first, *later}) == 2000
+    assert {UUID(each).version for each in first} == {7}
+    assert {UUID(each).variant for each in first} == {RFC_4122}
+    assert max(first) < min(later)
