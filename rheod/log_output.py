@@ -62,7 +62,8 @@ class LogOutput:
             lines = [self._lines.get()]
             lines += [self._lines.get() for _ in range(min(self._lines.qsize(), LINES_AT_ONCE))]
             going_on = None not in lines
-            self._write("\n".join(line for line in lines if line is not None))
+            if told := [line for line in lines if line is not None]:
+                self._write("\n".join(told))
             if self._lines.qsize() < MAX_WAITING_LINES // 2:
                 self._tell_dropped()
         os.close(self._descriptor)
