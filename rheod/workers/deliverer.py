@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from urllib.parse import urlsplit
 
@@ -29,20 +29,7 @@ from rheod.workers.lane import Done, Held, Lane, Outcome, PutOff
 from rheod.workers.meters import Meters
 
 _log = structlog.get_logger(__name__)
-
-
-class ByEndpoint:
-    """The pick of the hooks lane: each endpoint for itself (`store/outbox.py`)."""
-
-    def jobs(self, db: sqlite3.Connection, now: int, limit: int, lane: Lane) -> list[Job]:
-        """See `lane.Pick`."""
-        return outbox.deliverable(
-            db, now=now, limit=limit, running=list(lane.running), settling=list(lane.settling)
-        )
-
-    def next_at(self, db: sqlite3.Connection, now: int) -> int | None:
-        """See `lane.Pick`."""
-        return outbox.next_delivery_at(db, after=now)
+_OF_JOB = tuple(field.name for field in fields(Job))
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +39,31 @@ class _Before:
     told: Told
     endpoint: Endpoint
     alone: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Picked(Job):
+    """A delivery with what the pick has read of it in the same look: it starts at once, so nothing is read again."""
+
+    before: _Before | None
+
+
+class ByEndpoint:
+    """The pick of the hooks lane: each endpoint for itself (`store/outbox.py`)."""
+
+    def jobs(self, db: sqlite3.Connection, now: int, limit: int, lane: Lane) -> list[Job]:
+        """See `lane.Pick`."""
+        found = outbox.deliverable(
+            db, now=now, limit=limit, running=list(lane.running), settling=list(lane.settling)
+        )
+        return [
+            _Picked(**{name: getattr(job, name) for name in _OF_JOB}, before=_before(db, job))
+            for job in found
+        ]
+
+    def next_at(self, db: sqlite3.Connection, now: int) -> int | None:
+        """See `lane.Pick`."""
+        return outbox.next_delivery_at(db, after=now)
 
 
 class Deliverer:
@@ -78,8 +90,9 @@ class Deliverer:
 
     async def deliver(self, job: Job) -> Outcome:
         """Send once and say what follows from the answer."""
-        seq, _, endpoint_id = job.subject.partition(":")
-        before = await self._books.read(lambda db: _before(db, job, int(seq), endpoint_id))
+        before = (
+            job.before if isinstance(job, _Picked) else await self._books.read(lambda db: _before(db, job))
+        )
         if before is None:
             return Done()  # the owner has removed it
         told, endpoint = before.told, before.endpoint
@@ -160,11 +173,12 @@ class Deliverer:
             )
 
 
-def _before(db: sqlite3.Connection, job: Job, seq: int, endpoint_id: str) -> _Before | None:
+def _before(db: sqlite3.Connection, job: Job) -> _Before | None:
+    seq, _, endpoint_id = job.subject.partition(":")
     endpoint = endpoints.endpoint(db, endpoint_id)
     if endpoint is None:
         return None
-    told = outbox.told(db, seq, endpoint.account_id)
+    told = outbox.told(db, int(seq), endpoint.account_id)
     return _Before(told, endpoint, outbox.times_alone(db, job, endpoint_id))
 
 
