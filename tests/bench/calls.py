@@ -73,13 +73,9 @@ def _new(start: int) -> list[tuple[str, str, bytes]]:
     ]
 
 
-def _again(_start: int) -> list[tuple[str, str, bytes]]:
-    return _new(0)
-
-
 def _changed(start: int) -> list[tuple[str, str, bytes]]:
     return [
-        ("PUT", f"/integration/v1/items/ERP-{number}", body_of(number, price=1000 + start // REQUESTS))
+        ("PUT", f"/integration/v1/items/ERP-{start + number}", body_of(start + number, price=1000))
         for number in range(REQUESTS)
     ]
 
@@ -105,8 +101,8 @@ async def rows(rounds: int) -> list[Row]:
     """PUT, GET, list and batch."""
     calls = [
         Call(name="PUT, new item", make=_new, least=0.45),
-        Call(name="PUT, changed item", make=_changed, least=0.45),
-        Call(name="PUT, unchanged item", make=_again, least=0.45),
+        Call(name="PUT, the same again", make=_new, least=0.45),
+        Call(name="PUT, changed price", make=_changed, least=0.45),
         Call(name="GET, one item", make=_gets, least=0.6),
         Call(name="GET, list of 50", make=_lists, least=None, connections=16),
         Call(name=f"POST, batch of {BATCH}", make=_batches, least=None, connections=4),
