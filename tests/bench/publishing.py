@@ -1,7 +1,7 @@
 """Two hundred waiting items published, against the same calls made back to back by a bare client.
 
 Time counts from the first call to the last ad known to be live. Both sides make as many calls of each kind with equal
-bodies, one after the other as Tradera wants them, to the same simulator in a process of its own, which thinks 30 ms
+bodies, one after the other as Tradera wants them and each over a connection of its own (G69), to the same simulator in a process of its own, which thinks 30 ms
 about each; and both ask for the last results once the wait for Tradera's queue has passed.
 """
 
@@ -148,7 +148,11 @@ async def _bare(site: str, published: Published) -> float:
         "X-User-Token": TOKEN,
     }
     every = ITEMS // published.questions
-    async with asyncio.timeout(DEADLINE_S), aiohttp.ClientSession(headers=headers) as session:
+    connector = aiohttp.TCPConnector(force_close=True)
+    async with (
+        asyncio.timeout(DEADLINE_S),
+        aiohttp.ClientSession(headers=headers, connector=connector) as session,
+    ):
         seller = _BareSeller(session=session, url=f"{site}/v4")
         began = time.monotonic()
         for number, picture in enumerate(published.pictures):
