@@ -63,6 +63,7 @@ async def test_an_outage_of_both_remotes_is_told_once_each_way_and_made_good(
             await one.sandbox.tradera.sell(one.ad_of("M-1"), 1100)
             await one.until_event("M-1", "item.sold")
             assert len(one.sandbox.tradera.live_items()) == 1
+            await one.until(lambda: told(one, "push queue is back") > 0)  # once its messages are deleted too
             for line in ("remote is away", "remote is back", "push queue is away", "push queue is back"):
                 assert told(one, line) == 1, line
             assert one.daemon.lives == 1
