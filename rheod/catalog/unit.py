@@ -71,7 +71,7 @@ class UnitOfWork:
             if before is None:
                 items.add(self.db, item)
             else:
-                items.save(self.db, item, removed_at=self.now if change.removed else None)
+                items.save(self.db, before, item, removed_at=self.now if change.removed else None)
         if change.listing is not None and listing_changed:
             items.save_listing(self.db, change.listing, now=self.now)
         for wanted in change.jobs:

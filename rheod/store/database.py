@@ -12,6 +12,7 @@ import os
 import sqlite3
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -33,6 +34,8 @@ T = TypeVar("T")
 GROUP = 256
 """At most this many waiting transactions share one commit, and this many waiting queries one moment."""
 
+PAUSE_S = 1.0
+"""After so long without a transaction the log is written back into the database: nobody has to wait for that then."""
 
 _log = structlog.get_logger(__name__)
 
@@ -90,6 +93,7 @@ class Database:
         self._reading = False
         self._closing = False
         self._unwritable = False
+        self._log_is_new = False
 
     @classmethod
     async def open(
@@ -144,7 +148,7 @@ class Database:
         the process (F28, F29).
         """
         try:
-            while (first := await self._waiting.get()) is not None:
+            while (first := await self._next()) is not None:
                 group = [first, *self._more(GROUP - 1)]
                 await asyncio.shield(self._commit(group))
                 if len(group) > 1:  # under load: let those come aboard whose requests arrived meanwhile
@@ -155,6 +159,18 @@ class Database:
             for waiting in self._more(self._waiting.qsize()):
                 _answer(waiting, StoreUnavailable("rheod is stopping"))
             raise
+
+    async def _next(self) -> _Waiting | None:
+        """The next transaction; when it keeps them waiting, what was committed is written back meanwhile."""
+        if self._log_is_new and self._waiting.empty():
+            try:
+                async with asyncio.timeout(PAUSE_S):
+                    return await self._waiting.get()
+            except TimeoutError:
+                self._log_is_new = False
+                with suppress(sqlite3.Error):  # a commit tells what the disk lacks, and tries again
+                    await self._writer.run(_write_back)
+        return await self._waiting.get()
 
     def _more(self, most: int) -> Iterator[_Waiting]:
         """Those that wait now."""
@@ -172,6 +188,7 @@ class Database:
         except (sqlite3.Error, RheodError) as error:
             self._refuse(group, error)
             return
+        self._log_is_new = True
         if self._unwritable:
             _log.info("store can write again")
             self._unwritable = False
@@ -295,6 +312,11 @@ class Database:
             await self._writer.close()
         finally:
             os.close(self._lock)
+
+
+def _write_back(db: sqlite3.Connection) -> None:
+    """As much as no reader still needs; waits for nobody."""
+    db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
 
 
 def _shorten_log(db: sqlite3.Connection) -> None:

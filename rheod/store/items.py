@@ -141,58 +141,66 @@ def count_children(db: sqlite3.Connection, account_id: str, parent_external_id: 
     return count
 
 
-_ADD = (
-    "INSERT INTO items (id, account_id, external_id, type, title, price_ore, domain, category_id,"
-    " parent_external_id, rheo_status, tradera_status, version, spec, last_error, delete_requested, removed_at, created_at, updated_at)"
-    " VALUES (:id, :account_id, :external_id, :type, :title, :price_ore, :domain, :category_id, :parent, :rheo_status,"
-    " :tradera_status, :version, :spec, :last_error, :delete_requested, :removed_at, :created_at, :updated_at)"
-)
-
-
 def add(db: sqlite3.Connection, item: Item) -> None:
     """Insert an item that is new."""
-    number = db.execute(_ADD, _row_of(item, removed_at=None)).lastrowid
+    number = db.execute(
+        "INSERT INTO items (id, account_id, external_id, type, title, price_ore, domain, category_id,"
+        " parent_external_id, rheo_status, tradera_status, version, spec, last_error, delete_requested, created_at, updated_at)"
+        " VALUES (:id, :account_id, :external_id, :type, :title, :price_ore, :domain, :category_id, :parent_external_id,"
+        " :rheo_status, :tradera_status, :version, :spec, :last_error, :delete_requested, :created_at, :updated_at)",
+        {
+            "id": item.id,
+            "account_id": item.account_id,
+            "external_id": item.external_id,
+            "created_at": item.created_at,
+            **_changing(item),
+        },
+    ).lastrowid
     assert number is not None  # of an INSERT
     codes.add(db, item)
     words.add(db, number, item.spec.title)
 
 
-def save(db: sqlite3.Connection, item: Item, *, removed_at: int | None = None) -> None:
-    """Replace what may change of an item; one that is not there is added."""
-    row = db.execute(
-        f"{_ADD} ON CONFLICT (id) DO UPDATE SET type = excluded.type, title = excluded.title,"
-        " price_ore = excluded.price_ore, domain = excluded.domain, category_id = excluded.category_id,"
-        " parent_external_id = excluded.parent_external_id,"
-        " rheo_status = excluded.rheo_status, tradera_status = excluded.tradera_status, version = excluded.version,"
-        " spec = excluded.spec, last_error = excluded.last_error, delete_requested = excluded.delete_requested,"
-        " removed_at = coalesce(removed_at, excluded.removed_at), updated_at = excluded.updated_at"
-        " RETURNING number, removed_at",
-        _row_of(item, removed_at=removed_at),
-    ).fetchone()
+def save(db: sqlite3.Connection, before: Item, item: Item, *, removed_at: int | None = None) -> None:
+    """Write what has changed of an item since `before`, which is what is kept of it; once removed it stays removed.
+
+    Only the columns that have changed are named, since SQLite rewrites every index of a named one: with a million
+    items each of those lies in a page of its own.
+    """
+    old, new = _changing(before), _changing(item)
+    slots = [f"{name} = :{name}" for name, value in new.items() if value != old[name]]
+    if removed_at is not None:
+        slots.append("removed_at = coalesce(removed_at, :removed_at)")
+    if slots:
+        values = {**new, "removed_at": removed_at, "id": item.id}
+        db.execute(f"UPDATE items SET {', '.join(slots)} WHERE id = :id", values)
+    names_other = (before.spec.title, codes.codes_of(before)) != (item.spec.title, codes.codes_of(item))
+    if names_other or removed_at is not None:
+        _find_by_other_names(db, item)
+
+
+def _find_by_other_names(db: sqlite3.Connection, item: Item) -> None:
+    row = db.execute("SELECT number, removed_at FROM items WHERE id = ?", (item.id,)).fetchone()
     gone = row["removed_at"] is not None
     codes.write(db, item, gone=gone)
     words.write(db, row["number"], None if gone else item.spec.title)
 
 
-def _row_of(item: Item, *, removed_at: int | None) -> dict[str, Any]:
+def _changing(item: Item) -> dict[str, Any]:
+    """The columns of an item that may change, but for its removal."""
     return {
-        "id": item.id,
-        "account_id": item.account_id,
-        "external_id": item.external_id,
         "type": item.spec.type,
         "title": item.spec.title,
         "price_ore": item.spec.price_ore,
         "domain": item.spec.domain or OTHER,
         "category_id": item.spec.tradera and item.spec.tradera.category_id,
-        "parent": item.spec.parent_external_id,
+        "parent_external_id": item.spec.parent_external_id,
         "rheo_status": item.rheo_status,
         "tradera_status": item.tradera_status,
         "version": item.version,
         "spec": spec_text(item.spec),
         "last_error": item.last_error,
         "delete_requested": item.delete_requested,
-        "removed_at": removed_at,
-        "created_at": item.created_at,
         "updated_at": item.updated_at,
     }
 

@@ -62,9 +62,9 @@ class Milestone:
 
 def add_notice(db: sqlite3.Connection, notice: NewNotice, owner: Owner, *, now: int) -> int | None:
     """Write a notice down; None when what may be told once has been told."""
-    row = db.execute(
+    told = db.execute(
         "INSERT INTO notices (event_id, account_id, item_id, type, data, body, members_body, once, created_at)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (once) DO NOTHING RETURNING seq",
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (once) WHERE once IS NOT NULL DO NOTHING",
         (
             notice.event_id,
             owner.account_id,
@@ -76,8 +76,8 @@ def add_notice(db: sqlite3.Connection, notice: NewNotice, owner: Owner, *, now: 
             notice.once,
             now,
         ),
-    ).fetchone()
-    return None if row is None else int(row["seq"])
+    )
+    return told.lastrowid if told.rowcount else None
 
 
 TO_TELL = (

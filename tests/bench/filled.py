@@ -106,6 +106,22 @@ _DELIVERIES = (
 )
 
 
+def put_body(number: int, *, price: int) -> bytes:
+    """The item of this number as its ERP sends it again, at another price (SEK)."""
+    spec = json.loads(_spec_of(number))
+    told = {
+        "title": f"Dörr vänster fram {number}",
+        "description": spec["description"],
+        "price": price,
+        "imageUrls": spec["image_urls"],
+        "domain": {"domain": spec["domain"], **spec["attributes"]},
+        "metadata": spec["metadata"],
+        "autoPublishTradera": False,
+        "tradera": {"categoryId": spec["tradera"]["category_id"]},
+    }
+    return json.dumps(told, ensure_ascii=False).encode()
+
+
 def stock(folder: Path, count: int, *, now: int) -> None:
     """Put so many items into the store of the stopped daemon of this folder; `now` in ms."""
     with _opened(folder, count) as db:

@@ -20,8 +20,8 @@ from rheod.sandbox.demo_daemon import DemoDaemon
 from rheod.sandbox.town import Sandbox, wall_clock
 from rheod.store.soundness import AT_ONCE_BYTES
 from tests.bench import load
-from tests.bench.calls import SETTINGS, body_of
-from tests.bench.filled import Backlog, queue, stock
+from tests.bench.calls import SETTINGS
+from tests.bench.filled import Backlog, put_body, queue, stock
 from tests.bench.loop import percentile, resident_mb
 from tests.bench.table import Row, figure
 from tests.bench.yards import new_store
@@ -145,8 +145,7 @@ async def _p99_ms(yard: Yard, daemon: DemoDaemon, method: str, number: int) -> f
     requests = []
     for _ in range(REQUESTS):
         item = rng.randrange(yard.count // 10) * 10 + 7  # one that is not for Tradera
-        title, price = f"Dörr vänster fram {item}", 1000 + rng.randrange(500)
-        body = body_of(item, title=title, price=price) if method == "PUT" else b""
+        body = put_body(item, price=1000 + rng.randrange(500)) if method == "PUT" else b""
         path = f"/integration/v1/items/P-{item}"
         requests.append(load.request(method, path, headers=daemon.headers, body=body))
     outcome = await load.run(await daemon.address(), requests, connections=CONNECTIONS)

@@ -14,7 +14,7 @@ def add_item(db: sqlite3.Connection, name: str = "i", *, account_id: str = "a", 
     """An item whose id is `name` and whose external id is `x-<name>` unless told otherwise."""
     given = {"external_id": f"x-{name}", "spec": ItemSpec(title="Kopp", price_ore=10000), **values}
     item = Item(id=name, account_id=account_id, **given)
-    items.save(db, item)
+    items.add(db, item)
     return item
 
 

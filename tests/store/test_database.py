@@ -15,6 +15,7 @@ from rheod.store import marks
 from rheod.store.database import Database
 from rheod.store.groups import READ_S, Transaction
 from tests.bookkeeping import opened, rows
+from tests.workers.waiting import until
 
 
 def put(name: str, value: str = "1") -> Transaction[None]:
@@ -112,6 +113,16 @@ async def test_nothing_is_answered_before_it_can_be_read(database: Database) -> 
 
 def _file(db: sqlite3.Connection) -> Path:
     return Path(db.execute("PRAGMA database_list").fetchone()["file"])
+
+
+async def test_a_pause_writes_the_log_back(database: Database) -> None:
+    """Nobody who writes has to wait for it; the log is then used again from its beginning."""
+    await database.write(put("marker", "written back"))
+    assert b"written back" not in database.file.read_bytes()
+    await until(lambda: b"written back" in database.file.read_bytes())
+    long = database.log_bytes
+    await database.write(put("second"))
+    assert database.log_bytes == long
 
 
 async def test_one_read_sees_one_moment(database: Database) -> None:

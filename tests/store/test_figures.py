@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from rheod.domain.model import ItemSpec, Order, OrderLine
-from rheod.store import erasure, figures, orders
+from rheod.store import erasure, figures, items, orders
 from rheod.store.figures import Month
 from tests.store.making import add_item
 
@@ -17,8 +17,10 @@ MAY_2026 = 1_779_789_600_000
 
 
 def sell(db: sqlite3.Connection, order_id: int, *, paid_at: int | None = None) -> None:
-    """An order for 250 kr of an item of its own."""
-    item = add_item(db, f"i{order_id}", spec=ItemSpec(title="Kopp", price_ore=100, domain="books"))
+    """An order for 250 kr of an item of its own, as it is told the first time or again."""
+    item = items.find(db, "a", f"x-i{order_id}")
+    if item is None:
+        item = add_item(db, f"i{order_id}", spec=ItemSpec(title="Kopp", price_ore=100, domain="books"))
     line = OrderLine(tradera_item_id=order_id, quantity=1, unit_price_ore=25_000)
     sale = Order(order_id=order_id, created_at=MAY_2026, updated_at=MAY_2026, lines=(line,), paid_at=paid_at)
     orders.save(db, "a", sale, now=MAY_2026)

@@ -45,7 +45,8 @@ def test_pages_walk_every_item_once_in_order_of_change(db: sqlite3.Connection) -
     for number in range(7):
         add_item(db, f"i{number}", updated_at=100 + number // 3)
     add_item(db, "other", account_id="b", updated_at=100)
-    items.save(db, add_item(db, "gone", updated_at=100), removed_at=7)
+    gone = add_item(db, "gone", updated_at=100)
+    items.save(db, gone, gone, removed_at=7)
     assert walked(db, Wanted()) == [f"i{number}" for number in range(7)]
 
 
@@ -76,7 +77,8 @@ def test_every_filter_finds_its_items_and_counts_them(db: sqlite3.Connection, na
     part(db, "p4", parent="OTHER", rheo_status=SOLD, updated_at=40, codes={"Lux": "7"})
     part(db, "p5", parent="VIN", rheo_status=ARCHIVED, updated_at=50)
     part(db, "theirs", parent="VIN", account_id="b", rheo_status=SOLD, updated_at=60, codes={"Fenix": "7"})
-    items.save(db, part(db, "gone", parent="VIN", updated_at=70, codes={"Fenix": "7"}), removed_at=7)
+    gone = part(db, "gone", parent="VIN", updated_at=70, codes={"Fenix": "7"})
+    items.save(db, gone, gone, removed_at=7)
     wanted, expected = FILTERS[name]
     assert walked(db, wanted) == expected
     assert inventory.count(db, "a", wanted) == len(expected)
@@ -84,15 +86,15 @@ def test_every_filter_finds_its_items_and_counts_them(db: sqlite3.Connection, na
 
 def test_kept_counts_follow_every_change(db: sqlite3.Connection) -> None:
     """Made, changed, changed without a new status, removed, and changed after that."""
-    item = part(db, "p1", rheo_status=RheoStatus.DRAFT)
+    draft = part(db, "p1", rheo_status=RheoStatus.DRAFT)
     part(db, "p2", rheo_status=ACTIVE)
-    item = replace(item, rheo_status=ACTIVE)
-    items.save(db, item)
-    items.save(db, replace(item, version=2))
+    item = replace(draft, rheo_status=ACTIVE)
+    items.save(db, draft, item)
+    items.save(db, item, replace(item, version=2))
     assert items.counts(db) == {"active": 2}
-    items.save(db, item, removed_at=5)
+    items.save(db, item, item, removed_at=5)
     assert items.counts(db) == {"active": 1}
-    items.save(db, replace(item, rheo_status=SOLD))
+    items.save(db, item, replace(item, rheo_status=SOLD))
     assert items.counts(db) == {"active": 1}
     assert inventory.count(db, "a", Wanted()) == 1
 
@@ -115,10 +117,10 @@ def test_codes_follow_the_item(db: sqlite3.Connection) -> None:
     changed = replace(
         item, spec=replace(item.spec, attributes={"part": {"catalogCodes": {"Lux": "2", "X": 3}}})
     )
-    items.save(db, changed)
+    items.save(db, item, changed)
     assert [tuple(row) for row in db.execute("SELECT system, code FROM item_codes")] == [("Lux", "2")]
-    items.save(db, changed, removed_at=5)
-    items.save(db, changed)
+    items.save(db, changed, changed, removed_at=5)
+    items.save(db, changed, item)
     assert db.execute("SELECT count(*) FROM item_codes").fetchone()[0] == 0
 
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import sqlite3
 from dataclasses import replace
+from typing import Any
+
+import pytest
 
 from rheod.domain.model import (
     EndWish,
@@ -58,7 +61,7 @@ def test_an_item_comes_back_as_it_was_stored(db: sqlite3.Connection) -> None:
         created_at=1,
         updated_at=2,
     )
-    items.save(db, item)
+    items.add(db, item)
     assert items.by_id(db, "i") == item
 
 
@@ -86,15 +89,50 @@ def test_metadata_is_kept_in_the_order_it_was_given(db: sqlite3.Connection) -> N
 def test_saving_again_replaces_what_may_change(db: sqlite3.Connection) -> None:
     """Creation and identity stay."""
     item = add_item(db, created_at=5)
-    items.save(db, replace(item, spec=FULL, version=2, updated_at=9, created_at=77))
+    items.save(db, item, replace(item, spec=FULL, version=2, updated_at=9, created_at=77))
     assert items.by_id(db, "i") == replace(item, spec=FULL, version=2, updated_at=9)
+
+
+CHANGES: dict[str, dict[str, Any]] = {
+    "price": {"spec": replace(FULL, price_ore=1)},
+    "title": {"spec": replace(FULL, title="Fat")},
+    "parent": {"spec": replace(FULL, parent_external_id="VIN")},
+    "what is in the JSON": {"spec": replace(FULL, description="other")},
+    "status": {"rheo_status": RheoStatus.SOLD},
+    "status at Tradera": {"tradera_status": TraderaStatus.ENDED},
+    "version": {"version": 2},
+    "error": {"last_error": "no"},
+    "wish to delete": {"delete_requested": True},
+    "moment": {"updated_at": 9},
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_each_change_is_kept(db: sqlite3.Connection, name: str) -> None:
+    """Alone, and when it is taken back."""
+    item = add_item(db, spec=FULL)
+    changed = replace(item, **CHANGES[name])
+    assert changed != item
+    for before, after in ((item, changed), (changed, item)):
+        items.save(db, before, after)
+        assert items.by_id(db, "i") == after
+
+
+def test_what_has_not_changed_is_not_written(db: sqlite3.Connection) -> None:
+    """So that no index is rewritten for nothing."""
+    item = add_item(db, spec=FULL)
+    seen: list[str] = []
+    db.set_trace_callback(seen.append)
+    items.save(db, item, item)
+    items.save(db, item, replace(item, spec=replace(FULL, price_ore=1)))
+    assert seen == ["UPDATE items SET price_ore = 1 WHERE id = 'i'"]
 
 
 def test_a_removed_item_is_found_by_id_alone(db: sqlite3.Connection) -> None:
     """A late sale needs it; nobody else sees it, and a later save does not bring it back."""
     item = add_item(db)
-    items.save(db, item, removed_at=7)
-    items.save(db, replace(item, rheo_status=RheoStatus.SOLD))
+    items.save(db, item, item, removed_at=7)
+    items.save(db, item, replace(item, rheo_status=RheoStatus.SOLD))
     assert items.find(db, "a", "x-i") is None
     assert items.standing(db, "a", "x-i") is None
     assert items.is_removed(db, "i")

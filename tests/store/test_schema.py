@@ -73,11 +73,12 @@ def test_one_request_or_ad_never_belongs_to_two_listings(db: sqlite3.Connection,
 @pytest.mark.parametrize("state", [ListingState.ADDED, ListingState.COMMITTING, ListingState.LIVE])
 def test_a_listing_beyond_create_has_its_request(db: sqlite3.Connection, state: ListingState) -> None:
     """And one beyond the commit knows when it was sent."""
+    item = add_item(db)
     with pytest.raises(sqlite3.IntegrityError, match="CHECK"):
-        add_listing(db, add_item(db), state=state, commit_sent_at=1)
+        add_listing(db, item, state=state, commit_sent_at=1)
     if state.may_be_live:
         with pytest.raises(sqlite3.IntegrityError, match="CHECK"):
-            add_listing(db, add_item(db), state=state, request_id=1)
+            add_listing(db, item, state=state, request_id=1)
 
 
 def test_one_item_stands_for_an_external_id(db: sqlite3.Connection) -> None:
@@ -85,7 +86,7 @@ def test_one_item_stands_for_an_external_id(db: sqlite3.Connection) -> None:
     item = add_item(db, "i1", external_id="x")
     with pytest.raises(sqlite3.IntegrityError, match="external_id"):
         add_item(db, "i2", external_id="x")
-    items.save(db, item, removed_at=1)
+    items.save(db, item, item, removed_at=1)
     add_item(db, "i2", external_id="x")
 
 

@@ -49,7 +49,8 @@ def stocked(db: sqlite3.Connection) -> None:
             updated_at=100 + at // 2,
         )
     add_item(db, "other", account_id="b", external_id="AB-1", spec=ItemSpec(title="Dörr"), updated_at=100)
-    items.save(db, add_item(db, "gone", external_id="AB-3", spec=ItemSpec(title="Dörr")), removed_at=5)
+    gone = add_item(db, "gone", external_id="AB-3", spec=ItemSpec(title="Dörr"))
+    items.save(db, gone, gone, removed_at=5)
 
 
 FOUND = {
@@ -83,13 +84,13 @@ def test_every_search_finds_its_items(db: sqlite3.Connection, name: str, limit: 
 
 def test_words_follow_the_title(db: sqlite3.Connection) -> None:
     """Another title brings other words; what is archived stays to be found, what is removed does not."""
-    item = add_item(db, "i", spec=ItemSpec(title="Kopp"))
-    item = replace(item, spec=ItemSpec(title="Fat"))
-    items.save(db, item)
+    cup = add_item(db, "i", spec=ItemSpec(title="Kopp"))
+    item = replace(cup, spec=ItemSpec(title="Fat"))
+    items.save(db, cup, item)
     assert walked(db, Sought(text="kopp")) == []
-    items.save(db, replace(item, rheo_status=RheoStatus.ARCHIVED))
+    items.save(db, item, replace(item, rheo_status=RheoStatus.ARCHIVED))
     assert walked(db, Sought(text="fat")) == ["i"]
-    items.save(db, item, removed_at=3)
+    items.save(db, item, item, removed_at=3)
     assert db.execute("SELECT count(*) FROM item_words").fetchone()[0] == 0
 
 

@@ -308,9 +308,10 @@ CREATE TABLE notices (
   data TEXT NOT NULL,
   body BLOB,                               -- the webhook's bytes, built once; NULL for history alone
   members_body BLOB,                       -- the same with memberExternalId, for the reseller of a member account
-  once TEXT UNIQUE,                        -- what may be told only once
+  once TEXT,                               -- what may be told only once
   created_at INTEGER NOT NULL
 ) STRICT;
+CREATE UNIQUE INDEX notices_once ON notices (once) WHERE once IS NOT NULL;
 CREATE INDEX notices_by_item ON notices (item_id, seq);
 CREATE INDEX notices_by_time ON notices (created_at);
 CREATE INDEX notices_feed ON notices (account_id, seq) WHERE body IS NOT NULL;
