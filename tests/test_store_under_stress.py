@@ -28,9 +28,9 @@ from tests.test_whole_daemon import DEADLINE_S, ITEM
 class Lonely:
     """A daemon without remotes, asked over HTTP with every answer as it is."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **settings: str) -> None:
         self.folder = folder
-        self.daemon = DemoDaemon(folder=folder, settings={"RHEOD_LIMITS__PUT_PER_S": "1000"})
+        self.daemon = DemoDaemon(folder=folder, settings={"RHEOD_LIMITS__PUT_PER_S": "1000", **settings})
 
     @property
     def file(self) -> Path:
@@ -72,9 +72,9 @@ class Lonely:
 
 
 @asynccontextmanager
-async def lonely(folder: Path) -> AsyncIterator[Lonely]:
+async def lonely(folder: Path, **settings: str) -> AsyncIterator[Lonely]:
     """A daemon that lives to the end of the block."""
-    one = Lonely(folder)
+    one = Lonely(folder, **settings)
     one.daemon.log_file.unlink(missing_ok=True)  # that of an earlier life names another port
     async with one.daemon.running():
         await one.connect()
@@ -245,7 +245,7 @@ async def test_a_lost_log_loses_what_was_in_it_and_nothing_else(tmp_path: Path) 
 
 async def test_a_reader_that_stays_holds_up_no_write_and_the_log_shrinks_after(tmp_path: Path) -> None:
     """A backup that reads for long: every PUT is taken, and the log is used anew once it has gone (G8)."""
-    async with lonely(tmp_path) as one:
+    async with lonely(tmp_path, RHEOD_STORAGE__LOG_MAX_BYTES=str(8 * 2**20)) as one:
         await one.put("first")
         log = tmp_path / "rheod.db-wal"
         with closing(

@@ -7,9 +7,9 @@ endpoint that fails is probed with one event at a time, and nothing is dropped.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
-from functools import partial
+from functools import cache, partial
 from urllib.parse import urlsplit
 
 import structlog
@@ -56,8 +56,9 @@ class ByEndpoint:
         found = outbox.deliverable(
             db, now=now, limit=limit, running=list(lane.running), settling=list(lane.settling)
         )
+        known = cache(partial(endpoints.endpoint, db))  # many events, few endpoints, whose secrets are sealed
         return [
-            _Picked(**{name: getattr(job, name) for name in _OF_JOB}, before=_before(db, job))
+            _Picked(**{name: getattr(job, name) for name in _OF_JOB}, before=_before(db, job, known))
             for job in found
         ]
 
@@ -91,7 +92,9 @@ class Deliverer:
     async def deliver(self, job: Job) -> Outcome:
         """Send once and say what follows from the answer."""
         before = (
-            job.before if isinstance(job, _Picked) else await self._books.read(lambda db: _before(db, job))
+            job.before
+            if isinstance(job, _Picked)
+            else await self._books.read(lambda db: _before(db, job, partial(endpoints.endpoint, db)))
         )
         if before is None:
             return Done()  # the owner has removed it
@@ -173,9 +176,11 @@ class Deliverer:
             )
 
 
-def _before(db: sqlite3.Connection, job: Job) -> _Before | None:
+def _before(
+    db: sqlite3.Connection, job: Job, endpoint_of: Callable[[str], Endpoint | None]
+) -> _Before | None:
     seq, _, endpoint_id = job.subject.partition(":")
-    endpoint = endpoints.endpoint(db, endpoint_id)
+    endpoint = endpoint_of(endpoint_id)
     if endpoint is None:
         return None
     told = outbox.told(db, int(seq), endpoint.account_id)

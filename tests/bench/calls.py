@@ -84,6 +84,11 @@ def _gets(_start: int) -> list[tuple[str, str, bytes]]:
     return [("GET", f"/integration/v1/items/ERP-{number}", b"") for number in range(REQUESTS)]
 
 
+def _ready(_start: int) -> list[tuple[str, str, bytes]]:
+    """What a call costs before anything is done for it: the connection, the request's id, the checks of its framing."""
+    return [("GET", "/readyz", b"")] * REQUESTS
+
+
 def _lists(_start: int) -> list[tuple[str, str, bytes]]:
     return [("GET", "/integration/v1/items?limit=50", b"")] * (REQUESTS // 5)
 
@@ -104,6 +109,7 @@ async def rows(rounds: int) -> list[Row]:
         Call(name="PUT, the same again", make=_new, least=0.45),
         Call(name="PUT, changed price", make=_changed, least=0.45),
         Call(name="GET, one item", make=_gets, least=0.6),
+        Call(name="GET, nothing read (/readyz)", make=_ready, least=None),
         Call(name="GET, list of 50", make=_lists, least=None, connections=16),
         Call(name=f"POST, batch of {BATCH}", make=_batches, least=None, connections=4),
     ]
