@@ -13,6 +13,7 @@ from collections.abc import Callable
 import structlog
 from aiohttp import web
 from aiohttp.typedefs import Middleware
+from structlog.typing import FilteringBoundLogger
 
 from rheod.api.answers import refusal
 from rheod.api.guard import Gate, Handler
@@ -36,6 +37,7 @@ _log = structlog.get_logger("rheod.api")
 
 def request_line(*, new_id: Callable[[], str]) -> Middleware:
     """Gives each request its id, on its answer and on every log line of its own, and writes its access line."""
+    log = _log.bind()  # put together once: a lazy one is at every call, also for a line that is not written
 
     @web.middleware
     async def around(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -47,7 +49,7 @@ def request_line(*, new_id: Callable[[], str]) -> Middleware:
             response = await handler(request)
             response.headers["X-Request-Id"] = request_id
             if STRANGER not in request:
-                _tell(request, response, spent_s=time.perf_counter() - began)
+                _tell(log, request, response, spent_s=time.perf_counter() - began)
             return response
         finally:  # a connection's next request must not show this one's
             structlog.contextvars.reset_contextvars(**bound)
@@ -55,9 +57,11 @@ def request_line(*, new_id: Callable[[], str]) -> Middleware:
     return around
 
 
-def _tell(request: web.Request, response: web.StreamResponse, *, spent_s: float) -> None:
+def _tell(
+    log: FilteringBoundLogger, request: web.Request, response: web.StreamResponse, *, spent_s: float
+) -> None:
     """The access line: at debug for what only read and went well, which would bury the rest while an ERP polls."""
-    tell = _log.debug if request.method in READS and response.status < 400 else _log.info
+    tell = log.debug if request.method in READS and response.status < 400 else log.info
     tell(
         "request",
         method=request.method,
