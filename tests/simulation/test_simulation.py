@@ -12,7 +12,7 @@ import pytest
 from tests.simulation.run import run_many
 from tests.simulation.world import run_seed
 
-SEEDS = int(os.environ.get("RHEOD_SEEDS", "200"))
+SEEDS = int(os.environ.get("RHEOD_SEEDS", "100"))
 REPLAYED = [int(os.environ["RHEOD_SEED"])] if "RHEOD_SEED" in os.environ else []
 
 FOUND = {
