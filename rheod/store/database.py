@@ -34,8 +34,11 @@ T = TypeVar("T")
 GROUP = 256
 """At most this many waiting transactions share one commit, and this many waiting queries one moment."""
 
-PAUSE_S = 1.0
+PAUSE_S = 0.2
 """After so long without a transaction the log is written back into the database: nobody has to wait for that then."""
+
+PAUSE_ROWS = 500
+"""With fewer changes in the log a pause leaves it as it is: writing back costs syncs too."""
 
 _log = structlog.get_logger(__name__)
 
@@ -94,6 +97,7 @@ class Database:
         self._closing = False
         self._unwritable = False
         self._log_is_new = False
+        self._written_back = 0
 
     @classmethod
     async def open(
@@ -169,7 +173,7 @@ class Database:
             except TimeoutError:
                 self._log_is_new = False
                 with suppress(sqlite3.Error):  # a commit tells what the disk lacks, and tries again
-                    await self._writer.run(_write_back)
+                    self._written_back = await self._writer.run(partial(write_back, self._written_back))
         return await self._waiting.get()
 
     def _more(self, most: int) -> Iterator[_Waiting]:
@@ -314,9 +318,12 @@ class Database:
             os.close(self._lock)
 
 
-def _write_back(db: sqlite3.Connection) -> None:
-    """As much as no reader still needs; waits for nobody."""
+def write_back(changes: int, db: sqlite3.Connection) -> int:
+    """Write back what no reader still needs, if it is worth it; how many changes had been made then (`changes`: last time)."""
+    if db.total_changes - changes < PAUSE_ROWS:
+        return changes
     db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+    return db.total_changes
 
 
 def _shorten_log(db: sqlite3.Connection) -> None:

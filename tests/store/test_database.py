@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 
 from rheod.domain.errors import Refused, StoreUnavailable
 from rheod.store import marks
-from rheod.store.database import Database
+from rheod.store.database import PAUSE_ROWS, Database, write_back
 from rheod.store.groups import READ_S, Transaction
 from tests.bookkeeping import opened, rows
 from tests.workers.waiting import until
@@ -117,12 +118,27 @@ def _file(db: sqlite3.Connection) -> Path:
 
 async def test_a_pause_writes_the_log_back(database: Database) -> None:
     """Nobody who writes has to wait for it; the log is then used again from its beginning."""
-    await database.write(put("marker", "written back"))
-    assert b"written back" not in database.file.read_bytes()
+    await asyncio.gather(*(database.write(put(f"m{number}", "written back")) for number in range(PAUSE_ROWS)))
     await until(lambda: b"written back" in database.file.read_bytes())
     long = database.log_bytes
     await database.write(put("second"))
     assert database.log_bytes == long
+
+
+def test_a_few_rows_are_not_worth_writing_back(tmp_path: Path) -> None:
+    """Counted from the last time: it costs syncs."""
+    file = tmp_path / "x.db"
+    with closing(sqlite3.connect(file, isolation_level=None)) as db:
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute("CREATE TABLE t (x)")
+        db.execute("INSERT INTO t VALUES ('first')")
+        assert write_back(0, db) == 0
+        assert b"first" not in file.read_bytes()
+        db.executemany("INSERT INTO t VALUES (?)", [(number,) for number in range(PAUSE_ROWS - 1)])
+        told = write_back(0, db)
+        assert told == PAUSE_ROWS
+        assert b"first" in file.read_bytes()
+        assert write_back(told, db) == told
 
 
 async def test_one_read_sees_one_moment(database: Database) -> None:
