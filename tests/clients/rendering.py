@@ -33,12 +33,19 @@ async def rendering(
 
 
 def children() -> set[int]:
-    """The processes this one has started and not reaped, zombies included."""
+    """The picture processes this one has started and not reaped, zombies included; other tests leave helpers of theirs."""
     found: set[int] = set()
     for task in Path("/proc/self/task").iterdir():
         with suppress(OSError):  # a thread may end between the listing and the look
             found |= {int(pid) for pid in (task / "children").read_text().split()}
-    return found
+    return {pid for pid in found if _renders(pid)}
+
+
+def _renders(pid: int) -> bool:
+    with suppress(OSError):
+        command = Path(f"/proc/{pid}/cmdline").read_bytes()
+        return not command or b"render_child" in command  # a zombie has none
+    return False
 
 
 async def until(condition: Callable[[], bool]) -> None:
