@@ -20,6 +20,7 @@ import pytest
 
 from rheod.sandbox.demo_daemon import DemoDaemon
 from rheod.sandbox.demo_story import DemoFailed
+from rheod.sandbox.environment import clean_environment
 from rheod.store.soundness import AT_ONCE_BYTES
 from tests.store.damaging import damage
 from tests.test_whole_daemon import DEADLINE_S, ITEM
@@ -207,7 +208,8 @@ async def test_a_read_only_database_is_refused_at_start(tmp_path: Path) -> None:
 async def test_a_second_daemon_is_refused_and_the_first_goes_on(tmp_path: Path) -> None:
     """One daemon per folder: the second ends with a clear sentence, the first takes the next PUT (F20)."""
     async with lonely(tmp_path) as one:
-        environ = {**os.environ, "RHEOD_STORAGE__PATH": str(tmp_path), "RHEOD_SERVER__PORT": "0"}
+        environ = clean_environment(os.environ)
+        environ |= {"RHEOD_STORAGE__PATH": str(tmp_path), "RHEOD_SERVER__PORT": "0"}
         second = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "rheod", "serve"),
             env=environ,
