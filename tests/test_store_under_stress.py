@@ -133,7 +133,8 @@ async def test_a_lock_held_by_another_makes_a_put_wait_five_seconds_and_no_longe
             other.execute("BEGIN IMMEDIATE")
             began = time.monotonic()
             first = asyncio.create_task(one.put("first"))
-            await asyncio.sleep(2)  # the second comes in the midst of the first one's wait
+            done, _ = await asyncio.wait({first}, timeout=2)
+            assert not done  # the second comes in the midst of the first one's wait
             second = asyncio.create_task(one.put("second"))
             assert (await first)[0] == 503
             waited = time.monotonic() - began

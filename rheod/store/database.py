@@ -12,7 +12,6 @@ import os
 import sqlite3
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -172,8 +171,12 @@ class Database:
                     return await self._waiting.get()
             except TimeoutError:
                 self._log_is_new = False
-                with suppress(sqlite3.Error):  # a commit tells what the disk lacks, and tries again
+                try:
                     self._written_back = await self._writer.run(partial(write_back, self._written_back))
+                except (
+                    sqlite3.Error
+                ) as error:  # for want of room it is tried again, and the next commit tells of it
+                    self._end_if_fatal(error)
         return await self._waiting.get()
 
     def _more(self, most: int) -> Iterator[_Waiting]:
@@ -238,12 +241,16 @@ class Database:
             self._read_on()
             answer: T = await asked.answer
         except (sqlite3.Error, ValueError) as error:
-            if is_fatal(error) and not self._closing:
-                self._waiting.put_nowait(_Waiting(partial(_raise, error), None, _ignored()))
+            self._end_if_fatal(error)
             if self._closing or isinstance(error, sqlite3.OperationalError):
                 raise StoreUnavailable(f"The store cannot be read now: {error}") from error
             raise
         return answer
+
+    def _end_if_fatal(self, error: Exception) -> None:
+        """Hand the writer what was met outside a transaction: it ends the process over it as over its own (F28)."""
+        if is_fatal(error) and not self._closing:
+            self._waiting.put_nowait(_Waiting(partial(_raise, error), None, _ignored()))
 
     def _read_on(self) -> None:
         """Hand the waiting queries to the reader's thread, all at once: going there costs more than most of them."""
@@ -294,6 +301,7 @@ class Database:
         try:
             await self._writer.run(_shorten_log)
         except (sqlite3.Error, ValueError) as error:
+            self._end_if_fatal(error)
             _log.warning("the write-ahead log could not be shortened", reason=str(error))
 
     def stop(self) -> None:

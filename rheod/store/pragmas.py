@@ -22,8 +22,8 @@ _WRITER = ("journal_mode=WAL", "secure_delete=ON", "temp_store=MEMORY")
 _PAGE_BYTES = 4096
 _CHECKPOINT_PAGES = 8192
 """So many pages in the log (32 MiB) are written back by the transaction that fills it, which holds the next ones up; before
-that a pause does it (`Database.run`). At SQLite's own 1000 a million items, where each change lies in pages of its own, had
-every tenth PUT of a burst wait for it."""
+that a pause does it (`Database.run`). At SQLite's own 1000, which reliability.md names too, every tenth PUT of a burst waited
+for it with a million items, where each change lies in pages of its own: the slowest in a hundred took twice as long."""
 
 LOG_BYTES = 64 * 2**20
 """After a checkpoint the log is cut to this size, unless told otherwise."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 from rheod.domain.errors import RheodError, StoreUnavailable
 from rheod.store import marks
-from rheod.store.database import Database
+from rheod.store.database import PAUSE_ROWS, Database
 from rheod.store.ground import Files, kind_of, refuse_network
 from rheod.store.groups import is_fatal
 
@@ -96,6 +97,25 @@ async def test_damage_found_while_running_ends_the_writer(tmp_path: Path, throug
     with pytest.raises((StoreUnavailable, sqlite3.DatabaseError)):
         await (database.read(damaged) if through == "read" else database.write(damaged))
     with pytest.raises(RheodError, match=r"not to be trusted.*Restore the newest backup"):
+        await asyncio.wait_for(writer, 10)
+    await database.close()
+
+
+@pytest.mark.parametrize("when", ["in a pause", "to shorten it"])
+async def test_a_log_that_cannot_be_written_back_ends_the_writer(tmp_path: Path, when: str) -> None:
+    """A sync of the database that fails is found at once, whoever asked for it: nobody knows what the disk holds (F28)."""
+    database = await Database.open(tmp_path)
+    writer = asyncio.create_task(database.run())
+    links = [link for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
+    files = [int(link.name) for link in links if link.readlink() == database.file]
+    with Path(os.devnull).open("r+b") as nowhere:  # takes every write and refuses to sync
+        for each in files:
+            os.dup2(nowhere.fileno(), each)
+    count = PAUSE_ROWS if when == "in a pause" else 1
+    await asyncio.gather(*(database.write(lambda db: marks.put(db, "m", "1")) for _ in range(count)))
+    if when == "to shorten it":
+        await database.shorten_log()
+    with pytest.raises(RheodError, match="not to be trusted"):
         await asyncio.wait_for(writer, 10)
     await database.close()
 
