@@ -2,6 +2,6 @@
 
 import sys
 
-from rheod.cli import main
+from rheod.cli.main import main
 
 sys.exit(main())

@@ -16,13 +16,13 @@ from random import Random
 import pytest
 import pytest_asyncio
 
-from rheod.catalog.unit import Books
-from rheod.domain.model import LaneName
+from rheod.domain.model import QueueName
 from rheod.sandbox.queue import QueueServer
 from rheod.store import accounts
-from rheod.store.database import Database
-from tests.bookkeeping import Clock, opened
+from rheod.store.engine.database import Database
+from rheod.usecases.transaction import Store
 from tests.owning import Owner
+from tests.stores import Clock, opened
 
 NO_BROWSER = shutil.which("chromium") is None and not os.environ.get("CI")
 collect_ignore_glob = ["web/test_pages*.py"] if NO_BROWSER else []
@@ -85,15 +85,15 @@ async def account_id(database: Database, clock: Clock) -> str:
 
 
 @pytest.fixture
-def rung() -> list[LaneName]:
+def woken() -> list[QueueName]:
     """The lanes that were rung, in order."""
     return []
 
 
 @pytest.fixture
-def books(database: Database, clock: Clock, rung: list[LaneName]) -> Books:
+def store(database: Database, clock: Clock, woken: list[QueueName]) -> Store:
     """The door to the store, with seeded chance."""
-    return Books(database=database, now=clock, rng=Random(7), ring=rung.append)
+    return Store(database=database, now=clock, rng=Random(7), ring=woken.append)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -10,11 +10,11 @@ from pathlib import Path
 from prometheus_client.parser import text_string_to_metric_families
 from pydantic import SecretStr
 
-from rheod.assembly import Core, build_core
-from rheod.machinery import Machinery
-from rheod.metrics import gather_metrics
-from rheod.settings_tree import Account, Settings, Storage
-from tests.bookkeeping import opened
+from rheod.compose.core import Core, build_core
+from rheod.compose.loops import Machinery
+from rheod.config.settings import AccountSettings, Settings, Storage
+from rheod.health.metrics import gather_metrics
+from tests.stores import opened
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ async def measured(folder: Path) -> AsyncIterator[Daemon]:
     """A daemon that has a member account, and 100 calls for 24 hours."""
     settings = Settings(
         storage=Storage(path=folder, least_free_bytes=0),
-        accounts=(Account(reference="member-1", user_id=2, user_token=SecretStr("test-token")),),
+        accounts=(AccountSettings(reference="member-1", user_id=2, user_token=SecretStr("test-token")),),
     )
     async with opened(folder) as database:
         yield Daemon(await build_core(settings, database), Machinery())

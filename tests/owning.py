@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from rheod.settings import Settings, SettingsError, load_settings
+from rheod.config.loading import SettingsError, load_settings
+from rheod.config.settings import Settings
 
 
 class Owner:

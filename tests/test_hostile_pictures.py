@@ -6,8 +6,8 @@ import asyncio
 from pathlib import Path
 
 from rheod.sandbox.demo_daemon import DemoDaemon
+from rheod.sandbox.sandbox import wall_clock
 from rheod.sandbox.shop import Shop
-from rheod.sandbox.town import wall_clock
 from tests.bench.pictures import SETTINGS, bomb, memory_mb, put
 from tests.fakes import ill
 from tests.fakes.front import front

@@ -20,8 +20,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from rheod.sandbox.demo_daemon import DemoDaemon
-from rheod.sandbox.demo_story import DemoFailed
+from rheod.sandbox.demo_daemon import DemoDaemon, DemoFailed
 
 ITEM = "/integration/v1/items"
 SEED = 20

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from rheod.cli import build_parser
+from rheod.cli.main import build_parser
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

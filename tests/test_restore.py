@@ -16,10 +16,9 @@ from typing import Any
 
 import pytest
 
-from rheod.sandbox.demo_daemon import DemoDaemon
-from rheod.sandbox.environment import clean_environment
+from rheod.sandbox.demo_daemon import DemoDaemon, clean_environment
 from rheod.sandbox.queue import QueueServer
-from rheod.sandbox.town import Sandbox, wall_clock
+from rheod.sandbox.sandbox import Sandbox, wall_clock
 from tests.test_whole_daemon import Town
 
 NOTHING: Mapping[str, str] = MappingProxyType({})

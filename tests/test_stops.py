@@ -17,8 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from rheod.sandbox.demo_daemon import DemoDaemon
-from rheod.sandbox.demo_story import DemoFailed
+from rheod.sandbox.demo_daemon import DemoDaemon, DemoFailed
 from tests.test_kills import ITEM, LIFE_S, SEED, Yard, ended
 
 GRACE_S = 25.0

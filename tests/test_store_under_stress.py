@@ -18,10 +18,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from rheod.sandbox.demo_daemon import DemoDaemon
-from rheod.sandbox.demo_story import DemoFailed
-from rheod.sandbox.environment import clean_environment
-from rheod.store.soundness import AT_ONCE_BYTES
+from rheod.sandbox.demo_daemon import DemoDaemon, DemoFailed, clean_environment
+from rheod.store.engine.integrity import AT_ONCE_BYTES
 from tests.store.damaging import damage
 from tests.test_whole_daemon import DEADLINE_S, ITEM
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from rheod.sandbox.demo_daemon import DemoDaemon
 from rheod.sandbox.queue import QueueServer
-from rheod.sandbox.town import Sandbox, wall_clock
+from rheod.sandbox.sandbox import Sandbox, wall_clock
 
 DEADLINE_S = 30.0
 ITEM = "/integration/v1/items"

@@ -13,8 +13,8 @@ from typing import Any
 
 from rheod.sandbox.demo_daemon import DemoDaemon
 from rheod.sandbox.queue import QueueServer
-from rheod.sandbox.town import Sandbox, wall_clock
-from rheod.sandbox.tradera_gate import Keys
+from rheod.sandbox.sandbox import Sandbox, wall_clock
+from rheod.sandbox.tradera_access import Keys
 
 DEADLINE_S = 40.0
 MEMBERS = {"m-1": 300125, "m-2": 300126}

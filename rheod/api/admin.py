@@ -1,11 +1,20 @@
 """The admin socket: what `rheod` commands ask a running daemon, as JSON over HTTP on a unix socket.
 
 Reaching the socket is the permission (mode 0600), so nothing here checks a key. Never served over TCP.
+
+The admin socket's calls about backups: a copy is made on request, and its keeper says when it is safe.
+
+Only for the admin socket: the answers name paths of this machine.
+
+The dashboard's password by the admin socket: whether there is one, and a new one.
+
+A password is in the answer that made it and never again; it is neither logged nor audited.
 """
 
 from __future__ import annotations
 
 import os
+import secrets
 import socket
 import stat
 from collections.abc import Awaitable, Callable, Sequence
@@ -16,30 +25,92 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 import rheod
-from rheod.api import admin_backups, events, webhooks, wire
-from rheod.api.answers import answer
-from rheod.api.bodies import BODY_BYTES, read_optional_json
-from rheod.api.external_id import read_external_id
-from rheod.api.field_errors import raise_if_any
-from rheod.api.front import SHUTDOWN_S
+from rheod.api import events, item_body, webhooks
+from rheod.api.authenticator import named_account, require_writable
+from rheod.api.connections import SHUTDOWN_S
+from rheod.api.context import CALLER, Caller
+from rheod.api.field_types import raise_if_any, read_external_id
+from rheod.api.item_body import read_password
+from rheod.api.items import ItemLines, OwnItemReply, item_line, item_reply, rehearsal_reply
+from rheod.api.json_body import BODY_BYTES, read_optional_json
+from rheod.api.management import KeysReply, NewNumberedKey, key_reply
 from rheod.api.middleware import error_answers, request_line
 from rheod.api.operators import OperatorCalls
 from rheod.api.orders import OrderCalls
-from rheod.api.partner_account import named_account, require_writable
-from rheod.api.parts import CALLER, Caller
-from rheod.api.replies import Done, reply
-from rheod.api.replies_items import ItemLines, OwnItemReply, item_line, item_reply
-from rheod.api.replies_owner import KeysReply, NewNumberedKey, key_reply
-from rheod.api.replies_rehearsal import rehearsal_reply
-from rheod.api.server import Route, add_routes, name_server, path_of
+from rheod.api.responses import DoneReply, Reply, answer, reply
+from rheod.api.routing import Route, path_of
+from rheod.api.server import add_routes, name_server
 from rheod.domain.errors import Permanent, Refused
+from rheod.domain.event_payloads import new_ulid
 from rheod.domain.model import RheoStatus
-from rheod.domain.notices import new_ulid
-from rheod.store.inventory import Wanted
+from rheod.store.search import Wanted
 
 if TYPE_CHECKING:
-    from rheod.api.guard import Handler
-    from rheod.api.parts import AdminParts
+    from collections.abc import Awaitable, Callable
+
+    from rheod.api.context import AdminContext
+    from rheod.api.routing import Handler
+    from rheod.store.audit import Audit
+    from rheod.store.keys import Sessions
+    from rheod.usecases.backups import Backups
+
+
+class BackupCalls:
+    """Handlers of `/backup` and of what follows a restore."""
+
+    def __init__(self, *, backups: Backups, compared: Callable[[], Awaitable[int]]) -> None:
+        self._backups = backups
+        self._compared = compared
+
+    async def progress(self, _request: web.Request) -> web.Response:
+        """GET /backup: the data folder and how far the copy is that is being made."""
+        progress = self._backups.progress
+        return answer(
+            200,
+            {
+                "folder": str(self._backups.folder),
+                "phase": progress.phase,
+                "doneBytes": progress.done_bytes,
+                "allBytes": progress.all_bytes,
+            },
+        )
+
+    async def make(self, _request: web.Request) -> web.Response:
+        """POST /backup: answers when the copy is there and checked; it is the caller's to move away."""
+        copied = await self._backups.make()
+        return answer(
+            201,
+            {
+                "file": str(copied.file),
+                "madeAt": copied.made_at,
+                "keyFile": None if copied.key_file is None else str(copied.key_file),
+                "rheod": copied.rheod,
+                **copied.contents.as_json(),
+            },
+        )
+
+    async def kept(self, request: web.Request) -> web.Response:
+        """POST /backup/{madeAt}/kept: it was moved and is good where it is now."""
+        await self._backups.kept(int(request.match_info["madeAt"]))
+        return web.Response(status=204)
+
+    async def compared(self, _request: web.Request) -> web.Response:
+        """POST /restore/compared: the owner has compared the ads at Tradera, which did not tell whose they are."""
+        return answer(200, {"accounts": await self._compared()})
+
+
+def routes(parts: AdminContext) -> list[Route]:
+    """What may be asked; nothing where there is nothing to copy."""
+    if parts.backups is None or parts.compared is None:
+        return []
+    calls = BackupCalls(backups=parts.backups, compared=parts.compared)
+    return [
+        ("POST", "/restore/compared", calls.compared),
+        ("GET", "/backup", calls.progress),
+        ("POST", "/backup", calls.make),
+        ("POST", r"/backup/{madeAt:\d{1,16}}/kept", calls.kept),
+    ]
+
 
 MAX_PATH_BYTES = 107
 """What the kernel allows for the path of a unix socket."""
@@ -52,7 +123,7 @@ ITEM = "/items/{externalId:[^/]+}"
 class AdminCalls:
     """Handlers of the admin socket; they act for the account named in `x-partner-account`, else for the default one."""
 
-    def __init__(self, *, parts: AdminParts) -> None:
+    def __init__(self, *, parts: AdminContext) -> None:
         self._parts = parts
         self._api = parts.api
 
@@ -68,7 +139,7 @@ class AdminCalls:
         """POST /keys `{"name"?}`: the key's text is in this answer and never again."""
         deadline_s = self._api.body_deadline_s
         body = await read_optional_json(request, limit_bytes=BODY_BYTES, deadline_s=deadline_s)
-        key, text = await self._api.keys.create(self._account(request), wire.read_key_name(body))
+        key, text = await self._api.keys.create(self._account(request), item_body.read_key_name(body))
         return reply(201, NewNumberedKey(api_key=text, id=key.id, name=key.name))
 
     async def revoke_key(self, request: web.Request) -> web.Response:
@@ -104,7 +175,7 @@ class AdminCalls:
         account_id = self._account(request)
         require_writable(request, account_id, self._api)
         message = await self._api.catalog.order_publish(account_id, _id_of(request))
-        return reply(202, Done(message=message))
+        return reply(202, DoneReply(message=message))
 
     async def rehearse_item(self, request: web.Request) -> web.Response:
         """GET /items/{externalId}/dry-run: what a publishing would send, and what would stop it; nothing is called."""
@@ -117,9 +188,9 @@ class AdminCalls:
         require_writable(request, account_id, self._api)
         deadline_s = self._api.body_deadline_s
         body = await read_optional_json(request, limit_bytes=BODY_BYTES, deadline_s=deadline_s)
-        ad_id = wire.read_settlement(body)
+        ad_id = item_body.read_settlement(body)
         message = await self._api.catalog.settle_listing(account_id, _id_of(request), ad_id)
-        return reply(202, Done(message=message))
+        return reply(202, DoneReply(message=message))
 
     async def list_orders(self, request: web.Request) -> web.Response:
         """GET /orders?unmatched=&limit=&cursor=: newest first, as the owner's list in the API."""
@@ -156,7 +227,7 @@ class AdminCalls:
         return answer(200, {"version": rheod.__version__})
 
 
-def build_admin(parts: AdminParts, *, more: Sequence[Route] = ()) -> web.Application:
+def build_admin(parts: AdminContext, *, more: Sequence[Route] = ()) -> web.Application:
     """The admin socket's application, with `more` routes; `start_admin` serves it."""
     calls = AdminCalls(parts=parts)
 
@@ -183,7 +254,7 @@ def build_admin(parts: AdminParts, *, more: Sequence[Route] = ()) -> web.Applica
             ("GET", "/version", calls.version),
             *calls.shared_routes(),
             *more,
-            *admin_backups.routes(parts),
+            *routes(parts),
         ],
     )
     app.on_response_prepare.append(name_server)
@@ -262,3 +333,52 @@ def _id_of(request: web.Request) -> str:
     external_id, found = read_external_id(request.raw_path, segment=1)
     raise_if_any(found)
     return external_id
+
+
+_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
+"""Without those that look alike: a password is typed on a phone once."""
+
+_GROUPS = 5
+
+
+class PasswordState(Reply):
+    """Whether the owner has set a password."""
+
+    is_set: bool
+
+
+class NewPassword(Reply):
+    """The password that holds from now on."""
+
+    password: str
+
+
+class PasswordCalls:
+    """Handlers of the admin socket; reaching it is the permission."""
+
+    def __init__(self, *, sessions: Sessions, audit: Audit, body_deadline_s: float) -> None:
+        self._sessions = sessions
+        self._audit = audit
+        self._body_deadline_s = body_deadline_s
+
+    def routes(self) -> list[Route]:
+        """What `build_admin` adds."""
+        return [("GET", "/password", self.show), ("POST", "/password", self.set)]
+
+    async def show(self, _request: web.Request) -> web.Response:
+        """GET /password: whether there is one."""
+        return reply(200, PasswordState(is_set=self._sessions.has_password))
+
+    async def set(self, request: web.Request) -> web.Response:
+        """POST /password `{"password"?}`: without one it is made; every session ends."""
+        deadline_s = self._body_deadline_s
+        body = await read_optional_json(request, limit_bytes=BODY_BYTES, deadline_s=deadline_s)
+        password = read_password(body) or new_password()
+        await self._sessions.set_password(password)
+        await self._audit.record(origin="admin socket", action="set password", subject="", told="")
+        return reply(201, NewPassword(password=password))
+
+
+def new_password() -> str:
+    """Twenty letters in groups: some 99 bits."""
+    return "-".join("".join(secrets.choice(_LETTERS) for _ in range(4)) for _ in range(_GROUPS))

@@ -1,23 +1,233 @@
-"""The partner's batch: many items in one request, read in small steps so that nobody else waits for it."""
+"""The partner's batch: many items in one request, read in small steps so that nobody else waits for it.
+
+Reads the list in a large JSON body one element at a time, so that neither time nor memory goes to the whole at once.
+
+As strict as `strict_json.py`, of which it is the other way in; knows nothing of items.
+
+The body of a batch and how it is read: every item by itself, so that a bad one never spoils the others.
+
+What one item may say is `wire.py`'s.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
 
 from aiohttp import web
+from pydantic import Field
 
-from rheod.api.batch_json import elements
-from rheod.api.bodies import read_body
-from rheod.api.operation import Operation
-from rheod.api.parts import CALLER
-from rheod.api.replies import reply
-from rheod.api.replies_browsing import BatchError, BatchReply
-from rheod.api.strict_json import decoded
-from rheod.api.wire_batch import BATCH_BYTES, BatchBody, BatchReader
+from rheod.api.browsing import BatchError, BatchReply
+from rheod.api.context import CALLER
+from rheod.api.field_types import MAX_CHARACTERS, Wire, fault, raise_if_any
+from rheod.api.item_body import ItemBody, UrlCheck, read_item
+from rheod.api.json_body import BODY_BYTES, DUPLICATE, NOT_JSON, decoded, is_clean, parse_at, read_body
+from rheod.api.responses import reply
+from rheod.api.routing import Operation
+from rheod.domain.errors import FieldError, Refused
+from rheod.domain.model import ItemSpec
+from rheod.usecases.put_item import BatchEntry
 
 if TYPE_CHECKING:
-    from rheod.api.parts import ApiParts
+    from rheod.api.context import ApiContext
+
+
+_SPACE = re.compile(r"[ \t\n\r]*")
+
+
+def elements(text: str, name: str) -> Iterator[tuple[Any, int]]:
+    """Each element of the list that the object in `text` has under `name`, with its length in characters.
+
+    None at all when there is no such list. Refused (BAD_REQUEST) when the text is not JSON, found out only as far as
+    it has been read, (VALIDATION_FAILED) when it is not an object.
+    """
+    walk = _Walk(text)
+    if not walk.take("{"):
+        walk.value()
+        walk.end()
+        raise_if_any([FieldError("body", "Must be an object")])
+    names: set[str] = set()
+    more = not walk.take("}")
+    while more:
+        found = walk.name()
+        if found in names:
+            raise Refused("BAD_REQUEST", DUPLICATE)
+        names.add(found)
+        if found == name and walk.take("["):
+            yield from walk.list()
+        else:
+            walk.value()
+        more = walk.more("}")
+    walk.end()
+
+
+class _Walk:
+    """A place in a JSON text that moves on."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._at = 0
+
+    def take(self, mark: str) -> bool:
+        """Step over the mark if it comes next."""
+        self._skip()
+        if not self._text.startswith(mark, self._at):
+            return False
+        self._at += len(mark)
+        return True
+
+    def more(self, close: str) -> bool:
+        """After a member: True when a comma says that another one follows, False at the closing mark."""
+        if self.take(close):
+            return False
+        self._need(",")
+        return True
+
+    def name(self) -> str:
+        """A member's name and its colon."""
+        name = self.value()
+        if not isinstance(name, str):
+            raise Refused("BAD_REQUEST", NOT_JSON)
+        self._need(":")
+        return name
+
+    def value(self) -> Any:
+        """Any value."""
+        self._skip()
+        value, self._at = parse_at(self._text, self._at)
+        return value
+
+    def list(self) -> Iterator[tuple[Any, int]]:
+        """The elements after an opening bracket, each with its length."""
+        more = not self.take("]")
+        while more:
+            self._skip()
+            began = self._at
+            yield self.value(), self._at - began
+            more = self.more("]")
+
+    def end(self) -> None:
+        """Nothing but space may follow."""
+        self._skip()
+        if self._at < len(self._text):
+            raise Refused("BAD_REQUEST", NOT_JSON)
+
+    def _need(self, mark: str) -> None:
+        if not self.take(mark):
+            raise Refused("BAD_REQUEST", NOT_JSON)
+
+    def _skip(self) -> None:
+        found = _SPACE.match(self._text, self._at)
+        self._at = found.end() if found else self._at
+
+
+MAX_ITEMS = 500
+BATCH_BYTES = 8 * 1024 * 1024
+REASONS = 10
+"""Wrong fields told of one item."""
+
+REPEATED = "externalId: Given again later in this batch; the last one counts"
+
+
+class BatchItem(ItemBody):
+    """One item of a batch: as the body of a PUT, with its external id."""
+
+    external_id: Annotated[str, Field(min_length=1, max_length=MAX_CHARACTERS)]
+
+
+class BatchBody(Wire):
+    """Many items at once."""
+
+    items: Annotated[list[BatchItem], Field(min_length=1, max_length=MAX_ITEMS)]
+
+
+@dataclass(frozen=True, slots=True)
+class BatchFault:
+    """Why the item at this place of the batch (from 0) was not taken; its id is None when it has none to show."""
+
+    place: int
+    external_id: str | None
+    reason: str
+
+
+class BatchReader:
+    """Takes the elements of a batch one after the other and keeps what can be put and what is wrong."""
+
+    def __init__(self, *, check_url: UrlCheck) -> None:
+        self._check_url = check_url
+        self._read = 0
+        self._entries: dict[str, tuple[int, BatchEntry | None]] = {}
+        self.faults: list[BatchFault] = []
+
+    @property
+    def entries(self) -> list[BatchEntry]:
+        """What can be put, no two with the same id."""
+        return [entry for _, entry in self._entries.values() if entry is not None]
+
+    def take(self, element: Any, characters: int) -> None:
+        """Read one element. Refused (VALIDATION_FAILED) when it is one too many for a batch."""
+        if self._read == MAX_ITEMS:
+            raise _wrong_number()
+        place, self._read = self._read, self._read + 1
+        external_id, found = _id_of(element)
+        if external_id is not None:
+            self._forget(external_id)
+        try:
+            spec = self._spec(element, characters, found)
+        except Refused as error:
+            self.faults.append(BatchFault(place, external_id, reason_of(error)))
+            entry = None
+        else:
+            entry = BatchEntry(external_id or "", spec)
+        if external_id is not None:
+            self._entries[external_id] = (place, entry)
+
+    def end(self) -> None:
+        """All were read. Refused (VALIDATION_FAILED) when there were none."""
+        if self._read == 0:
+            raise _wrong_number()
+
+    def refuse(self, external_id: str, error: Refused) -> None:
+        """What was read well was refused after all."""
+        place, _ = self._entries[external_id]
+        self.faults.append(BatchFault(place, external_id, reason_of(error)))
+
+    def _spec(self, element: Any, characters: int, found: list[FieldError]) -> ItemSpec:
+        if characters > BODY_BYTES:
+            raise Refused("PAYLOAD_TOO_LARGE", f"Must be at most {BODY_BYTES // 1024} KiB")
+        return read_item(element, check_url=self._check_url, found=found)
+
+    def _forget(self, external_id: str) -> None:
+        place, earlier = self._entries.pop(external_id, (0, None))
+        if earlier is not None:
+            self.faults.append(BatchFault(place, external_id, REPEATED))
+
+
+def reason_of(error: Refused) -> str:
+    """An error as one sentence, each wrong field named."""
+    told = [f"{one.field}: {one.message}" for one in error.details[:REASONS]]
+    more = ["…"] if len(error.details) > REASONS else []
+    return "; ".join(told + more) or str(error)
+
+
+def _id_of(element: Any) -> tuple[str | None, list[FieldError]]:
+    """The id of an item, None when it cannot be told; and what is wrong with it."""
+    given = element.get("externalId") if isinstance(element, dict) else None
+    if not isinstance(given, str):
+        message = "Required" if given is None else "Must be a string"
+        return None, [FieldError("externalId", message)] if isinstance(element, dict) else []
+    sentence = fault(given)
+    shown = given if is_clean(given) else None
+    return shown, [FieldError("externalId", sentence)] if sentence else []
+
+
+def _wrong_number() -> Refused:
+    wrong = FieldError("items", f"Must be a list of 1 to {MAX_ITEMS} items")
+    return Refused("VALIDATION_FAILED", "Validation failed", (wrong,))
+
 
 STEP_S = 0.01
 """So long a batch may be read before everybody else has had a turn."""
@@ -26,7 +236,7 @@ STEP_S = 0.01
 class BatchCalls:
     """The handler of `/integration/v1/items/batch`."""
 
-    def __init__(self, *, parts: ApiParts) -> None:
+    def __init__(self, *, parts: ApiContext) -> None:
         self._parts = parts
         self._one_at_a_time = asyncio.Lock()  # each takes several times the memory of its body
 
@@ -64,7 +274,7 @@ def _answer(reader: BatchReader, *, accepted: int) -> BatchReply:
     return BatchReply(accepted=accepted, rejected=len(errors), errors=errors)
 
 
-def operations(parts: ApiParts) -> list[Operation]:
+def operations(parts: ApiContext) -> list[Operation]:
     """The batch, with the partner's API key."""
     return [
         Operation(

@@ -1,6 +1,8 @@
 """The partner's calls that look through many items: the list, a container's children and figures, a history.
 
 Reads the query, calls one use case of the inventory, answers.
+
+Answers about many items (rheo-api.md section 2): a batch, a list, a container's children and figures, a history.
 """
 
 from __future__ import annotations
@@ -12,28 +14,176 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from aiohttp import web
 from pydantic import BeforeValidator, Field
 
-from rheod.api import cursors
+from rheod.api import field_types
+from rheod.api.context import CALLER
+from rheod.api.field_types import Moment, Name255
 from rheod.api.items import ITEM, checked_id
-from rheod.api.operation import Operation
-from rheod.api.parts import CALLER
-from rheod.api.queries import Query, Whole, read_query
-from rheod.api.replies import reply
-from rheod.api.replies_browsing import (
-    ChildrenReply,
-    HistoryReply,
-    ListReply,
-    SummaryReply,
-    child,
-    history,
-    listed,
-    summary,
-)
-from rheod.api.wire_types import Moment, Name255
+from rheod.api.responses import At, Kronor, Reply, reply
+from rheod.api.routing import Operation, Query, Whole, read_query
 from rheod.domain.errors import FieldError, Refused
-from rheod.store.inventory import START, Wanted
+from rheod.domain.model import ItemType, RheoStatus
+from rheod.store.search import START, Wanted
 
 if TYPE_CHECKING:
-    from rheod.api.parts import ApiParts
+    from rheod.api.context import ApiContext
+    from rheod.store.search import ItemCounts, Line
+    from rheod.usecases.inventory import ItemStory
+
+
+_ERP_ID = Field(examples=["ERP_PART_12345"])
+Count = Annotated[int, Field(ge=0)]
+Cursor = Annotated[str | None, Field(description="For the next page; null at the end.")]
+
+
+class BatchError(Reply):
+    """An item that was not taken: its id as far as it can be shown, its place in the batch from 0, and why."""
+
+    external_id: Annotated[str | None, _ERP_ID]
+    reason: Annotated[str, Field(examples=["price: Must be at least 1"])]
+    index: Count
+
+
+class BatchReply(Reply):
+    """What became of a batch; the accepted items are durable."""
+
+    accepted: Count
+    rejected: Count
+    errors: list[BatchError]
+
+
+class ItemSummary(Reply):
+    """An item in a list."""
+
+    external_id: Annotated[str, _ERP_ID]
+    rheo_item_id: str
+    status: RheoStatus
+    price: Kronor | None
+    title: str
+    type: ItemType
+    parent_external_id: str | None
+    metadata: dict[str, Any]
+    tradera_ad_id: str | None
+    tradera_ad_url: str | None
+    updated_at: At
+
+
+class ListReply(Reply):
+    """A page of the list; `total` counts all pages, as they were when the walk began."""
+
+    items: list[ItemSummary]
+    next_cursor: Cursor
+    total: Count
+
+
+class Child(Reply):
+    """An item or container in a container."""
+
+    external_id: Annotated[str, _ERP_ID]
+    rheo_item_id: str
+    title: str
+    status: RheoStatus
+    price: Kronor | None
+    type: ItemType
+
+
+class ChildrenReply(Reply):
+    """A page of what is in a container; `count` counts all pages."""
+
+    parent_external_id: str
+    count: Count
+    children: list[Child]
+    next_cursor: Cursor
+
+
+class SummaryReply(Reply):
+    """A container's items by status, and what those are worth that are for sale and those that are sold."""
+
+    external_id: str
+    child_count: Count
+    active_count: Count
+    sold_count: Count
+    draft_count: Count
+    not_listed_count: Count
+    listed_value: Kronor
+    sold_value: Kronor
+    currency: str = "SEK"
+
+
+class HistoryEvent(Reply):
+    """A milestone of an item."""
+
+    event_type: Annotated[str, Field(examples=["listing.created"])]
+    data: Annotated[dict[str, Any], Field(examples=[{"traderaAdId": "398271634"}])]
+    created_at: At
+
+
+class HistoryReply(Reply):
+    """A page of an item's milestones, newest first; `count` counts all pages."""
+
+    external_id: Annotated[str, _ERP_ID]
+    rheo_item_id: str
+    count: Count
+    events: list[HistoryEvent]
+    next_cursor: Cursor
+
+
+def listed(line: Line, ad_url: str | None) -> ItemSummary:
+    """One line of a list."""
+    return ItemSummary(
+        external_id=line.external_id,
+        rheo_item_id=line.id,
+        status=line.rheo_status,
+        price=line.price_ore,
+        title=line.title,
+        type=line.type,
+        parent_external_id=line.parent_external_id,
+        metadata=dict(line.metadata),
+        tradera_ad_id=None if line.ad is None else str(line.ad),
+        tradera_ad_url=ad_url,
+        updated_at=line.updated_at,
+    )
+
+
+def child(line: Line) -> Child:
+    """One child of a container."""
+    return Child(
+        external_id=line.external_id,
+        rheo_item_id=line.id,
+        title=line.title,
+        status=line.rheo_status,
+        price=line.price_ore,
+        type=line.type,
+    )
+
+
+def summary(external_id: str, figures: ItemCounts) -> SummaryReply:
+    """The figures of a container."""
+    counts = figures.counts
+    return SummaryReply(
+        external_id=external_id,
+        child_count=sum(counts.values()),
+        active_count=counts.get(RheoStatus.ACTIVE, 0),
+        sold_count=counts.get(RheoStatus.SOLD, 0),
+        draft_count=counts.get(RheoStatus.DRAFT, 0),
+        not_listed_count=counts.get(RheoStatus.NOT_LISTED, 0),
+        listed_value=figures.listed_ore,
+        sold_value=figures.sold_ore,
+    )
+
+
+def history(story: ItemStory, next_cursor: str | None) -> HistoryReply:
+    """The story of an item."""
+    return HistoryReply(
+        external_id=story.item.external_id,
+        rheo_item_id=story.item.id,
+        count=story.total,
+        events=[
+            HistoryEvent(event_type=each.type, data=each.data, created_at=each.created_at)
+            for each in story.milestones
+        ],
+        next_cursor=next_cursor,
+    )
+
 
 MAX_PAGE = 1000
 
@@ -67,7 +217,7 @@ class PageQuery(Query):
 class BrowseCalls:
     """Handlers of the list and of what hangs below one item."""
 
-    def __init__(self, *, parts: ApiParts) -> None:
+    def __init__(self, *, parts: ApiContext) -> None:
         self._inventory = parts.inventory
 
     async def page(self, request: web.Request) -> web.Response:
@@ -76,12 +226,12 @@ class BrowseCalls:
         wanted = _wanted(asked)
         after, total = START, None
         if asked.cursor is not None:
-            *place, total = cursors.read(asked.cursor, int, str, int)
+            *place, total = field_types.read(asked.cursor, int, str, int)
             after = (place[0], place[1])
         page = await self._inventory.page(
             request[CALLER].account_id, wanted, limit=asked.limit, after=after, total=total
         )
-        following = page.following and cursors.write(*page.following, page.total)
+        following = page.following and field_types.write(*page.following, page.total)
         lines = [listed(line, self._inventory.ad_url(line)) for line in page.lines]
         return reply(200, ListReply(items=lines, next_cursor=following, total=page.total))
 
@@ -89,7 +239,7 @@ class BrowseCalls:
         """List what is in a container, the oldest change first."""
         external_id = checked_id(request)
         asked = read_query(request, PageQuery)
-        after = START if asked.cursor is None else cursors.read(asked.cursor, int, str)
+        after = START if asked.cursor is None else field_types.read(asked.cursor, int, str)
         page = await self._inventory.children(
             request[CALLER].account_id, external_id, limit=asked.limit, after=after
         )
@@ -97,7 +247,7 @@ class BrowseCalls:
             parent_external_id=external_id,
             count=page.total,
             children=[child(line) for line in page.lines],
-            next_cursor=page.following and cursors.write(*page.following),
+            next_cursor=page.following and field_types.write(*page.following),
         )
         return reply(200, shown)
 
@@ -111,11 +261,11 @@ class BrowseCalls:
         """Tell every milestone of an item, newest first."""
         external_id = checked_id(request)
         asked = read_query(request, PageQuery)
-        before = None if asked.cursor is None else cursors.read(asked.cursor, int)[0]
+        before = None if asked.cursor is None else field_types.read(asked.cursor, int)[0]
         story = await self._inventory.story(
             request[CALLER].account_id, external_id, limit=asked.limit, before=before
         )
-        following = None if story.following is None else cursors.write(story.following)
+        following = None if story.following is None else field_types.write(story.following)
         return reply(200, history(story, following))
 
 
@@ -135,7 +285,7 @@ def _wanted(asked: ListQuery) -> Wanted:
     )
 
 
-def operations(parts: ApiParts) -> list[Operation]:
+def operations(parts: ApiContext) -> list[Operation]:
     """What a partner's ERP calls to look through its items, with its API key."""
     calls = BrowseCalls(parts=parts)
     read = partial(Operation, "GET", gate="partner", tag="Items", rate="get")

@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 from aiohttp import web
 from pydantic import Field, RootModel
 
-from rheod.api.bodies import BODY_BYTES, read_json
-from rheod.api.operation import Operation
-from rheod.api.replies import Reply, reply
-from rheod.api.wire import read_model
-from rheod.api.wire_types import Name255, Wire
+from rheod.api.field_types import Name255, Wire
+from rheod.api.item_body import read_model
+from rheod.api.json_body import BODY_BYTES, read_json
+from rheod.api.responses import Reply, reply
+from rheod.api.routing import Operation
 from rheod.domain.errors import Refused
 from rheod.domain.taxonomy import DOMAINS, TRADERA_CATEGORIES, canonical, tradera_category
 
 if TYPE_CHECKING:
-    from rheod.api.parts import ApiParts
+    from rheod.api.context import ApiContext
+
 
 RHEO = "rheo"
 TRADERA = "tradera"
@@ -61,7 +62,7 @@ class ConvertReply(Reply):
 class CategoryCalls:
     """Handlers under `/categories`."""
 
-    def __init__(self, *, parts: ApiParts) -> None:
+    def __init__(self, *, parts: ApiContext) -> None:
         self._deadline_s = parts.body_deadline_s
 
     async def all(self, _request: web.Request) -> web.Response:
@@ -100,7 +101,7 @@ def converted(asked: ConvertBody) -> ConvertReply:
     raise Refused("NOT_FOUND", "No category matches")
 
 
-def operations(parts: ApiParts) -> list[Operation]:
+def operations(parts: ApiContext) -> list[Operation]:
     """What anybody may ask, each address within a limit of its own."""
     calls = CategoryCalls(parts=parts)
     ask = partial(Operation, gate="open", tag="Categories", rate="categories")

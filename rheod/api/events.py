@@ -1,41 +1,193 @@
-"""The owner's calls about what was told: the delivery log, the feed of all events, replays (rheo-api.md section 6)."""
+"""The owner's calls about what was told: the delivery log, the feed of all events, replays (rheo-api.md section 6).
+
+Answers about webhook endpoints, the delivery log, the feed of events and replays (rheo-api.md sections 5 and 6).
+
+The bodies and query strings of the owner's calls about webhooks and events (rheo-api.md sections 5 and 6).
+"""
 
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from aiohttp import web
+from pydantic import Field, PlainValidator, StringConstraints, WithJsonSchema
 
-from rheod.api import cursors
-from rheod.api.bodies import BODY_BYTES, read_json, read_optional_json
-from rheod.api.operation import Operation
-from rheod.api.parts import CALLER
-from rheod.api.queries import read_query
-from rheod.api.replies import reply
-from rheod.api.replies_webhooks import (
-    DeliveriesReply,
-    EventsReply,
-    ReplayReply,
-    deliveries_reply,
-    events_reply,
-    replay_reply,
-)
-from rheod.api.wire import read_model
-from rheod.api.wire_webhooks import DeliveriesQuery, EventsQuery, ReplayBody, ReplaySinceBody
-from rheod.store.deliveries import Filters
+from rheod.api import field_types
+from rheod.api.context import CALLER
+from rheod.api.field_types import Moment, Text255, Wire
+from rheod.api.item_body import read_model
+from rheod.api.json_body import BODY_BYTES, read_json, read_optional_json
+from rheod.api.responses import At, Reply, reply
+from rheod.api.routing import Operation, Query, Whole, read_query
+from rheod.api.webhooks import _EVENT_ID, EVENTS, EventName, _before, _event_or_id
+from rheod.store.outbox import Filters, Status
 
 if TYPE_CHECKING:
-    from rheod.api.parts import ApiParts
+    from collections.abc import Sequence
+
+    from rheod.api.context import ApiContext
+    from rheod.store.feed import Again, Event
+    from rheod.store.outbox import Logged
+
+
+EventOrId = Annotated[
+    str,
+    PlainValidator(_event_or_id),
+    WithJsonSchema(
+        {
+            "anyOf": [{"type": "string", "enum": list(EVENTS)}, {"type": "string", "pattern": "^evt_"}],
+            "description": "A type of event, or the id of one event",
+        }
+    ),
+]
+Before = Annotated[
+    tuple[Literal["id", "moment"], int],
+    PlainValidator(_before),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "pattern": "^[0-9]{1,19}$"},
+                {"type": "string", "format": "date-time"},
+            ],
+            "description": "Only attempts older than this one (its id), or than this time",
+        }
+    ),
+]
+
+
+class ReplayBody(Wire):
+    """Which endpoint a replay is for; absent: all of the account that take the event."""
+
+    endpoint_id: Text255 | None = None
+
+
+class ReplaySinceBody(ReplayBody):
+    """From when on everything is told once more."""
+
+    since: Moment
+
+
+class DeliveriesQuery(Query):
+    """What of the delivery log is wanted."""
+
+    endpoint: Annotated[str | None, StringConstraints(max_length=255)] = None
+    event: EventOrId | None = None
+    status: Literal["success", "failed"] | None = None
+    before: Before | None = None
+    limit: Annotated[Whole, Field(ge=1, le=100)] = 100
+
+
+class EventsQuery(Query):
+    """Where the feed goes on, and what of it is wanted."""
+
+    after: Annotated[str | None, StringConstraints(max_length=512)] = None
+    type: EventName | None = None
+    limit: Annotated[Whole, Field(ge=1, le=1000)] = 100
+
+
+class DeliveryReply(Reply):
+    """One attempt to deliver an event."""
+
+    id: str
+    external_id: str
+    event_type: EventName
+    status: Status
+    error_message: str | None
+    created_at: At
+    endpoint_id: str
+    event_id: Annotated[str, _EVENT_ID]
+    attempt: Annotated[int, Field(ge=1)]
+    http_status: int | None
+    duration_ms: int
+
+
+class DeliveriesReply(Reply):
+    """The newest attempts, newest first; the `id` of the last one is the `before` of the next page."""
+
+    deliveries: list[DeliveryReply]
+
+
+class EventReply(Reply):
+    """An event as its webhook carries it."""
+
+    event_id: Annotated[str, _EVENT_ID]
+    event_type: EventName
+    timestamp: Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+    data: dict[str, Any]
+
+
+class EventsReply(Reply):
+    """A page of the feed, the oldest event first.
+
+    `cursor` is where to go on, today or tomorrow: nothing ever appears before it. `nextCursor` is the same while there
+    is more already, else null.
+    """
+
+    events: list[EventReply]
+    cursor: str
+    next_cursor: str | None
+
+
+class ReplayReply(Reply):
+    """How many deliveries were ordered once more; those that waited already were not doubled."""
+
+    success: Literal[True] = True
+    replayed: Annotated[int, Field(ge=0)]
+    already_waiting: Annotated[int, Field(ge=0)]
+    message: str
+
+
+def deliveries_reply(logged: Sequence[Logged]) -> DeliveriesReply:
+    """A page of the delivery log."""
+    return DeliveriesReply(
+        deliveries=[
+            DeliveryReply(
+                id=str(one.id),
+                external_id=one.external_id,
+                event_type=one.event_type,
+                status=one.status,
+                error_message=one.error,
+                created_at=one.created_at,
+                endpoint_id=one.endpoint_id,
+                event_id=one.event_id,
+                attempt=one.attempt,
+                http_status=one.http_status,
+                duration_ms=one.duration_ms,
+            )
+            for one in logged
+        ]
+    )
+
+
+def events_reply(events: Sequence[Event], *, after: int, more: bool) -> EventsReply:
+    """A page of the feed that went on after this number; `more` when there is more already."""
+    cursor = field_types.write(events[-1].seq if events else after)
+    return EventsReply(
+        events=[EventReply.model_validate_json(event.body, by_alias=True) for event in events],
+        cursor=cursor,
+        next_cursor=cursor if more else None,
+    )
+
+
+def replay_reply(again: Again) -> ReplayReply:
+    """How many deliveries a replay ordered, in numbers and in words."""
+    words = f"{again.ordered} deliveries ordered once more."
+    if again.waiting:
+        words += f" {again.waiting} waited already."
+    if not (again.ordered or again.waiting):
+        words = "Nothing to deliver: no webhook endpoint takes such an event."
+    return ReplayReply(replayed=again.ordered, already_waiting=again.waiting, message=words)
+
 
 DELIVERIES = "/integration/webhook-deliveries"
-EVENTS = "/rheod/events"
+EVENT_FEED = "/rheod/events"
 
 
 class EventCalls:
     """Handlers of `/integration/webhook-deliveries` and under `/rheod/events`."""
 
-    def __init__(self, *, parts: ApiParts) -> None:
+    def __init__(self, *, parts: ApiContext) -> None:
         self._parts = parts
         self._feed = parts.feed
 
@@ -60,7 +212,7 @@ class EventCalls:
     async def events(self, request: web.Request) -> web.Response:
         """List all events after a cursor, oldest first; a cursor handed back never misses one."""
         asked = read_query(request, EventsQuery)
-        after: int = 0 if asked.after is None else cursors.read(asked.after, int)[0]
+        after: int = 0 if asked.after is None else field_types.read(asked.after, int)[0]
         found = await self._feed.events(
             request[CALLER].account_id, after=after, limit=asked.limit + 1, event_type=asked.type
         )
@@ -91,14 +243,14 @@ class EventCalls:
         return reply(202, replay_reply(again))
 
 
-def operations(parts: ApiParts) -> list[Operation]:
+def operations(parts: ApiContext) -> list[Operation]:
     """What the owner asks and orders about events, with the admin token."""
     calls = EventCalls(parts=parts)
     own = partial(Operation, gate="owner", tag="Events")
     again = partial(own, "POST", status=202, answer=ReplayReply, refusals=("NOT_FOUND",))
     return [
         own("GET", DELIVERIES, calls.deliveries, query=DeliveriesQuery, answer=DeliveriesReply),
-        own("GET", EVENTS, calls.events, query=EventsQuery, answer=EventsReply),
-        again(f"{EVENTS}/replay", calls.replay_since, body=ReplaySinceBody),
-        again(f"{EVENTS}/{{eventId}}/replay", calls.replay, body=ReplayBody, body_required=False),
+        own("GET", EVENT_FEED, calls.events, query=EventsQuery, answer=EventsReply),
+        again(f"{EVENT_FEED}/replay", calls.replay_since, body=ReplaySinceBody),
+        again(f"{EVENT_FEED}/{{eventId}}/replay", calls.replay, body=ReplayBody, body_required=False),
     ]

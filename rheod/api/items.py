@@ -1,28 +1,176 @@
 """The partner's calls for single items: read the request, call one use case of the catalogue, answer.
 
 No rule about items lives here: what is valid is said in `wire.py`, what may happen in `catalog.py`.
+
+Answers about single items (rheo-api.md section 2), and how an item becomes one.
+
+The answer to a dry run of a publishing, for the command line.
 """
 
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 from uuid import UUID
 
 from aiohttp import web
+from pydantic import Field
 
-from rheod.api import wire
-from rheod.api.bodies import BODY_BYTES, read_json
-from rheod.api.external_id import read_external_id
-from rheod.api.field_errors import raise_if_any
-from rheod.api.operation import Operation
-from rheod.api.parts import CALLER
-from rheod.api.replies import Done, reply
-from rheod.api.replies_items import ItemAccepted, ItemReply, item_reply
+from rheod.api import item_body
+from rheod.api.context import CALLER
+from rheod.api.field_types import raise_if_any, read_external_id
+from rheod.api.json_body import BODY_BYTES, read_json
+from rheod.api.responses import At, DoneReply, Kronor, Reply, reply
+from rheod.api.routing import Operation
+from rheod.domain.model import ItemType, Picture, RheoStatus, TraderaStatus
+from rheod.tradera.dry_run import Verdict
 
 if TYPE_CHECKING:
-    from rheod.api.parts import ApiParts
+    from rheod.api.context import ApiContext
     from rheod.domain.errors import FieldError
+    from rheod.domain.model import ItemSpec, Listing
+    from rheod.store.search import Line
+    from rheod.tradera.dry_run import DryRunReport
+    from rheod.usecases.items import ItemView
+
+
+_ERP_ID = Field(examples=["ERP_PART_12345"])
+
+
+class ItemAccepted(Reply):
+    """A PUT that is durable; `message` says whether the item was created, updated or unchanged."""
+
+    success: Literal[True] = True
+    item_id: UUID
+    message: Annotated[str, Field(examples=["Item is being processed in the background."])]
+
+
+class QueueReply(Reply):
+    """Where a publish waits for Tradera's call budget: its position from 1 and when it should go."""
+
+    position: Annotated[int, Field(ge=1)]
+    expected_at: At
+
+
+class ImageReply(Reply):
+    """One picture: where it came from, and our copy once it is ready."""
+
+    url: str
+    state: Literal["ready", "pending", "failed"]
+    hosted_url: str | None
+    error: str | None
+
+
+class ItemReply(Reply):
+    """Where an item stands, here and at Tradera."""
+
+    external_id: Annotated[str, _ERP_ID]
+    rheo_item_id: str
+    rheo_status: RheoStatus
+    tradera_status: TraderaStatus | None
+    tradera_ad_id: str | None
+    tradera_ad_url: str | None
+    price: Kronor | None
+    title: str
+    type: ItemType
+    created_at: At
+    updated_at: At
+    last_error: str | None
+    queue: QueueReply | None
+    images: list[ImageReply]
+    parent_external_id: str | None
+    metadata: dict[str, Any]
+    domain: Annotated[dict[str, Any] | None, Field(examples=[{"domain": "books", "isbn": "9789100123456"}])]
+
+
+class OwnItemReply(ItemReply):
+    """An item as the owner sees it: also why nothing of it is published."""
+
+    waits_for: str | None
+
+
+def item_reply(view: ItemView, *, public_url: str | None) -> ItemReply:
+    """GET of one item. `public_url` None gives hosted links as paths of this server."""
+    item = view.item
+    return ItemReply(
+        external_id=item.external_id,
+        rheo_item_id=item.id,
+        rheo_status=item.rheo_status,
+        tradera_status=item.tradera_status,
+        tradera_ad_id=ad_id(view.listing),
+        tradera_ad_url=view.ad_url,
+        price=item.spec.price_ore,
+        title=item.spec.title,
+        type=item.spec.type,
+        created_at=item.created_at,
+        updated_at=item.updated_at,
+        last_error=item.last_error,
+        queue=_queue(view),
+        images=[_image(picture, public_url) for picture in view.pictures],
+        parent_external_id=item.spec.parent_external_id,
+        metadata=dict(item.spec.metadata or {}),
+        domain=_domain(item.spec),
+    )
+
+
+def _domain(spec: ItemSpec) -> dict[str, Any] | None:
+    """The tagged union as it is kept: the canonical slug and its attributes; None when the ERP never gave one."""
+    return None if spec.domain is None else {**(spec.attributes or {}), "domain": spec.domain}
+
+
+def ad_id(listing: Listing | None) -> str | None:
+    """Tradera's number of the ad as text; None until Tradera has given one."""
+    return None if listing is None or listing.tradera_item_id is None else str(listing.tradera_item_id)
+
+
+def _queue(view: ItemView) -> QueueReply | None:
+    if view.queue is None:
+        return None
+    return QueueReply(position=view.queue.position, expected_at=view.queue.expected_at)
+
+
+def _image(picture: Picture, public_url: str | None) -> ImageReply:
+    hosted = None if picture.file is None else f"{(public_url or '').rstrip('/')}/images/{picture.file}"
+    return ImageReply(url=picture.url, state=picture.state.value, hosted_url=hosted, error=picture.error)
+
+
+class ItemLine(Reply):
+    """An item in the owner's list: what its own row knows, without its ad."""
+
+    external_id: str
+    rheo_item_id: str
+    status: RheoStatus
+    tradera_status: TraderaStatus | None
+    price: Kronor | None
+    title: str
+    type: ItemType
+    parent_external_id: str | None
+    last_error: str | None
+    updated_at: At
+
+
+class ItemLines(Reply):
+    """A page of the owner's list; `next` is the `after` of the following one."""
+
+    items: list[ItemLine]
+    next: str | None
+
+
+def item_line(line: Line) -> ItemLine:
+    """One line of the owner's list."""
+    return ItemLine(
+        external_id=line.external_id,
+        rheo_item_id=line.id,
+        status=line.rheo_status,
+        tradera_status=line.tradera_status,
+        price=line.price_ore,
+        title=line.title,
+        type=line.type,
+        parent_external_id=line.parent_external_id,
+        last_error=line.last_error,
+        updated_at=line.updated_at,
+    )
+
 
 ITEM = "/integration/v1/items/{externalId}"
 ID_SEGMENT = 3
@@ -32,7 +180,7 @@ ID_SEGMENT = 3
 class ItemCalls:
     """Handlers under `/integration/v1/items/{externalId}`."""
 
-    def __init__(self, *, parts: ApiParts) -> None:
+    def __init__(self, *, parts: ApiContext) -> None:
         self._parts = parts
         self._catalog = parts.catalog
 
@@ -40,7 +188,7 @@ class ItemCalls:
         """Create or update an item; it is durable before the answer."""
         body = await self._body(request)
         external_id, found = _id_of(request)
-        spec = wire.read_item(body, check_url=self._parts.check_image_url, found=found)
+        spec = item_body.read_item(body, check_url=self._parts.check_image_url, found=found)
         result = await self._catalog.put_item(request[CALLER].account_id, external_id, spec)
         return reply(202, ItemAccepted(item_id=UUID(result.item_id), message=result.message))
 
@@ -53,28 +201,28 @@ class ItemCalls:
         """Set the price: stored at once, carried to a live ad in the background."""
         body = await self._body(request)
         external_id, found = _id_of(request)
-        price_ore = wire.read_price(body, found)
+        price_ore = item_body.read_price(body, found)
         message = await self._catalog.change_price(request[CALLER].account_id, external_id, price_ore)
-        return reply(202, Done(message=message))
+        return reply(202, DoneReply(message=message))
 
     async def change_status(self, request: web.Request) -> web.Response:
         """Mark as sold elsewhere, or delist; a live ad is ended in the background."""
         body = await self._body(request)
         external_id = checked_id(request)
-        status = wire.read_status(body)
+        status = item_body.read_status(body)
         message = await self._catalog.change_status(request[CALLER].account_id, external_id, status)
-        return reply(202, Done(message=message))
+        return reply(202, DoneReply(message=message))
 
     async def delete(self, request: web.Request) -> web.Response:
         """End the ad, then remove the item."""
         message = await self._catalog.delete_item(request[CALLER].account_id, checked_id(request))
-        return reply(202, Done(message=message))
+        return reply(202, DoneReply(message=message))
 
     async def _body(self, request: web.Request) -> Any:
         return await read_json(request, limit_bytes=BODY_BYTES, deadline_s=self._parts.body_deadline_s)
 
 
-def operations(parts: ApiParts) -> list[Operation]:
+def operations(parts: ApiContext) -> list[Operation]:
     """What a partner's ERP calls about one item, with its API key."""
     calls = ItemCalls(parts=parts)
     item = partial(Operation, gate="partner", tag="Items")
@@ -84,7 +232,7 @@ def operations(parts: ApiParts) -> list[Operation]:
             ITEM,
             calls.put,
             rate="put",
-            body=wire.ItemBody,
+            body=item_body.ItemBody,
             status=202,
             answer=ItemAccepted,
             refusals=("CONFLICT",),
@@ -96,7 +244,7 @@ def operations(parts: ApiParts) -> list[Operation]:
             calls.delete,
             rate="delete",
             status=202,
-            answer=Done,
+            answer=DoneReply,
             refusals=("CONFLICT", "VALIDATION_FAILED"),
         ),
         item(
@@ -104,9 +252,9 @@ def operations(parts: ApiParts) -> list[Operation]:
             f"{ITEM}/price",
             calls.change_price,
             rate="price",
-            body=wire.PriceBody,
+            body=item_body.PriceBody,
             status=202,
-            answer=Done,
+            answer=DoneReply,
             refusals=("CONFLICT",),
         ),
         item(
@@ -114,9 +262,9 @@ def operations(parts: ApiParts) -> list[Operation]:
             f"{ITEM}/status",
             calls.change_status,
             rate="status",
-            body=wire.StatusBody,
+            body=item_body.StatusBody,
             status=202,
-            answer=Done,
+            answer=DoneReply,
             refusals=("CONFLICT", "INVALID_STATUS"),
         ),
     ]
@@ -131,3 +279,48 @@ def checked_id(request: web.Request) -> str:
     external_id, found = _id_of(request)
     raise_if_any(found)
     return external_id
+
+
+class CheckReply(Reply):
+    """One thing that was looked at."""
+
+    verdict: Verdict
+    text: str
+
+
+class StepReply(Reply):
+    """One call as it would be made; credentials go in headers that are not shown."""
+
+    operation: str
+    method: str
+    url: str
+    body: dict[str, Any] | None
+
+
+class DryRunReply(Reply):
+    """The whole play; `stops` when it would not be published however long one waits."""
+
+    stops: bool
+    checks: list[CheckReply]
+    steps: list[StepReply]
+    calls: int
+    goes_at: At | None
+
+
+def rehearsal_reply(played: DryRunReport) -> DryRunReply:
+    """A rehearsal as JSON."""
+    return DryRunReply(
+        stops=played.stops,
+        checks=[CheckReply(verdict=each.verdict, text=each.sentence) for each in played.checks],
+        steps=[
+            StepReply(
+                operation=step.operation,
+                method=step.method,
+                url=step.url,
+                body=None if step.body is None else dict(step.body),
+            )
+            for step in played.steps
+        ],
+        calls=played.calls,
+        goes_at=played.goes_at,
+    )

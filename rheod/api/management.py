@@ -1,30 +1,91 @@
-"""The owner's calls: API keys and the account's webhook settings (rheo-api.md section 6), with the admin token."""
+"""The owner's calls: API keys and the account's webhook settings (rheo-api.md section 6), with the admin token.
+
+Answers to the owner and about the daemon itself: API keys, webhook settings, health.
+"""
 
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from aiohttp import web
+from pydantic import Field
 
-from rheod.api import wire
-from rheod.api.bodies import BODY_BYTES, read_json, read_optional_json
-from rheod.api.operation import Operation
-from rheod.api.parts import CALLER
-from rheod.api.replies import reply
-from rheod.api.replies_owner import (
-    KeysReply,
-    NewKey,
-    Success,
-    WebhookSettings,
-    key_reply,
-    settings_reply,
-)
-from rheod.api.wire import KeyBody, WebhookUrlBody
+from rheod.api import item_body
+from rheod.api.context import CALLER
+from rheod.api.item_body import KeyBody, WebhookUrlBody
+from rheod.api.json_body import BODY_BYTES, read_json, read_optional_json
+from rheod.api.responses import At, Reply, reply
+from rheod.api.routing import Operation
 from rheod.domain.errors import Refused
 
 if TYPE_CHECKING:
-    from rheod.api.parts import ApiParts
+    from rheod.api.context import ApiContext
+    from rheod.store.endpoints import Endpoint
+    from rheod.store.keys import ApiKey
+
+
+class NewKey(Reply):
+    """A new key; its text is in this answer and never again."""
+
+    api_key: Annotated[str, Field(examples=["rheo_live_" + "x" * 32])]
+    name: str
+
+
+class NewNumberedKey(NewKey):
+    """As the command line shows it: with the id that revokes it."""
+
+    id: str
+
+
+class KeyReply(Reply):
+    """A key as the owner sees it; its text is never part of it."""
+
+    id: str
+    user_id: str
+    prefix: Annotated[str, Field(examples=["rheo_live_ab12"])]
+    name: str
+    created_at: At
+    last_used_at: At | None
+    revoked_at: At | None
+
+
+class KeysReply(Reply):
+    """All keys shown."""
+
+    keys: list[KeyReply]
+
+
+class WebhookSettings(Reply):
+    """The account's first endpoint."""
+
+    webhook_url: str | None
+    webhook_secret: Annotated[str, Field(examples=["whsec_" + "A" * 32])]
+
+
+class Success(Reply):
+    """Done, and nothing more to say."""
+
+    success: Literal[True] = True
+
+
+def key_reply(key: ApiKey) -> KeyReply:
+    """A key as it is listed."""
+    return KeyReply(
+        id=key.id,
+        user_id=key.account_id,
+        prefix=key.prefix,
+        name=key.name,
+        created_at=key.created_at,
+        last_used_at=key.last_used_at,
+        revoked_at=key.revoked_at,
+    )
+
+
+def settings_reply(endpoint: Endpoint) -> WebhookSettings:
+    """The webhook settings, with the secret."""
+    return WebhookSettings(webhook_url=endpoint.url, webhook_secret=endpoint.secret)
+
 
 KEYS = "/integration/api-keys"
 WEBHOOK = "/integration/webhook-settings"
@@ -33,7 +94,7 @@ WEBHOOK = "/integration/webhook-settings"
 class OwnerCalls:
     """Handlers under `/integration/api-keys` and `/integration/webhook-settings`."""
 
-    def __init__(self, *, parts: ApiParts) -> None:
+    def __init__(self, *, parts: ApiContext) -> None:
         self._parts = parts
         self._keys = parts.keys
         self._endpoints = parts.endpoints
@@ -42,7 +103,7 @@ class OwnerCalls:
         """Make an API key; its text is in this answer and never again."""
         deadline_s = self._parts.body_deadline_s
         body: Any = await read_optional_json(request, limit_bytes=BODY_BYTES, deadline_s=deadline_s)
-        key, text = await self._keys.create(request[CALLER].account_id, wire.read_key_name(body))
+        key, text = await self._keys.create(request[CALLER].account_id, item_body.read_key_name(body))
         return reply(200, NewKey(api_key=text, name=key.name))
 
     async def list_keys(self, request: web.Request) -> web.Response:
@@ -65,7 +126,7 @@ class OwnerCalls:
         """Set the webhook URL, or null for no webhooks."""
         deadline_s = self._parts.body_deadline_s
         body = await read_json(request, limit_bytes=BODY_BYTES, deadline_s=deadline_s)
-        url = wire.read_webhook_url(body, check_url=self._parts.check_webhook_url)
+        url = item_body.read_webhook_url(body, check_url=self._parts.check_webhook_url)
         await self._endpoints.set_url(request[CALLER].account_id, url)
         return reply(200, Success())
 
@@ -75,7 +136,7 @@ class OwnerCalls:
         return reply(200, settings_reply(endpoint))
 
 
-def operations(parts: ApiParts) -> list[Operation]:
+def operations(parts: ApiContext) -> list[Operation]:
     """What the owner calls, with the admin token."""
     calls = OwnerCalls(parts=parts)
     own = partial(Operation, gate="owner")

@@ -15,10 +15,10 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 from structlog.typing import FilteringBoundLogger
 
-from rheod.api.answers import refusal
-from rheod.api.guard import Gate, Handler
-from rheod.api.partner_account import READS
-from rheod.api.parts import REQUEST_ID, STRANGER
+from rheod.api.authenticator import READS, Authenticator
+from rheod.api.context import REQUEST_ID, STRANGER
+from rheod.api.responses import refusal
+from rheod.api.routing import Handler
 from rheod.domain.errors import Refused, StoreUnavailable, Transient
 
 UNAVAILABLE_RETRY_S = 5
@@ -71,7 +71,7 @@ def _tell(
     )
 
 
-def error_answers(*, gate: Gate | None = None, fault_page: FaultPage | None = None) -> Middleware:
+def error_answers(*, gate: Authenticator | None = None, fault_page: FaultPage | None = None) -> Middleware:
     """Turns what a handler raises into the error shape; what nobody foresaw is 500 and a traceback in the log.
 
     Of the latter `fault_page` tells those who read pages, for the paths it answers for.

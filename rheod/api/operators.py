@@ -1,23 +1,57 @@
-"""What runs without a key: health, readiness and the hosted pictures. Shows nothing of items, keys or settings."""
+"""What runs without a key: health, readiness and the hosted pictures. Shows nothing of items, keys or settings.
+
+`/metrics` for Prometheus: who may read it, and one look at the daemon for all who ask within a second.
+
+What is measured is gathered elsewhere (`rheod/metrics.py`). Everybody else gets what a path that does not exist gets.
+
+Answers to the owner and about the daemon itself: API keys, webhook settings, health.
+
+The admin socket's look at the database for a support bundle; part of the composition root.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
-from rheod.api.answers import refusal
-from rheod.api.operation import Operation
-from rheod.api.replies import reply
-from rheod.api.replies_owner import AccountCounts, HealthReply, ReadyReply
+from rheod.api.authenticator import full_address, is_within
+from rheod.api.responses import Reply, answer, refusal, reply
+from rheod.api.routing import Operation, Route
 from rheod.domain.errors import Refused, Transient
+from rheod.store.facts import inspect
 
 if TYPE_CHECKING:
-    from rheod.api.parts import ApiParts
+    from rheod.api.context import ApiContext
+
+
+class AccountCounts(Reply):
+    """How many accounts there are in each state; which they are only the owner is told, by `rheod status`."""
+
+    selling: int = 0
+    waiting: int = 0
+    paused: int = 0
+    removed: int = 0
+
+
+class HealthReply(Reply):
+    """The process answers and its database does."""
+
+    status: Literal["ok"] = "ok"
+    accounts: AccountCounts
+
+
+class ReadyReply(Reply):
+    """Migrated, and every loop lives."""
+
+    status: Literal["ready"] = "ready"
+    accounts: AccountCounts
+
 
 HEALTH_TIMEOUT_S = 5.0
 HEALTH_KEPT_S = 1.0
@@ -72,7 +106,7 @@ class Health:
 class OperatorCalls:
     """Handlers of `/healthz`, `/readyz` and `/images/`."""
 
-    def __init__(self, *, parts: ApiParts) -> None:
+    def __init__(self, *, parts: ApiContext) -> None:
         self._parts = parts
         self._health = Health(ask=parts.health, monotonic=parts.monotonic)
 
@@ -103,8 +137,8 @@ class OperatorCalls:
         return web.FileResponse(file, headers=_PICTURE_HEADERS)
 
 
-def operations(parts: ApiParts) -> list[Operation]:
-    """What anybody may call."""
+def operations(parts: ApiContext) -> list[Operation]:
+    """What anybody may call, and what Prometheus calls."""
     calls = OperatorCalls(parts=parts)
     return [
         Operation("GET", "/healthz", calls.healthz, gate="open", tag="Health", answer=HealthReply),
@@ -118,6 +152,15 @@ def operations(parts: ApiParts) -> list[Operation]:
             media_type="image/jpeg",
             refusals=("NOT_FOUND",),
             besides=_PARTS_OF_A_PICTURE,
+        ),
+        Operation(
+            "GET",
+            "/metrics",
+            MetricsCalls(parts=parts).scrape,
+            gate="open",
+            tag="Health",
+            media_type="text/plain",
+            refusals=("NOT_FOUND",),
         ),
     ]
 
@@ -143,3 +186,61 @@ def _can_be_read(file: Path) -> bool:
 
 def _unavailable(sentence: str) -> web.Response:
     return refusal("UNAVAILABLE", sentence, retry_after_s=UNHEALTHY_RETRY_S)
+
+
+KEPT_S = 1.0
+TIMEOUT_S = 5.0
+MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+"""Prometheus's text format, which every scraper reads."""
+
+_LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
+_OF_PROXIES = ("X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-IP", "Forwarded", "Via")
+"""Whoever sends one of these is a proxy: it may stand on this machine, its client does not."""
+
+
+class MetricsCalls:
+    """Handler of `/metrics`."""
+
+    def __init__(self, *, parts: ApiContext) -> None:
+        self._parts = parts
+        self._proxies = [ipaddress.ip_network(each, strict=False) for each in parts.trusted_proxies]
+        self._allowed = [ipaddress.ip_network(each, strict=False) for each in parts.metrics_allow]
+        self._gathering = asyncio.Lock()
+        self._kept: tuple[float, bytes] | None = None
+
+    async def scrape(self, request: web.Request) -> web.Response:
+        """Send the figures for Prometheus; only this machine and `metrics.allow` may read them."""
+        if not self._may_read(request):
+            raise Refused("NOT_FOUND", "There is nothing at this path")
+        headers = {hdrs.CONTENT_TYPE: MEDIA_TYPE, hdrs.CACHE_CONTROL: "no-store"}
+        return web.Response(body=await self._figures(), headers=headers)
+
+    def _may_read(self, request: web.Request) -> bool:
+        peer = request.remote or ""
+        if is_within(peer, _LOOPBACK) and not any(name in request.headers for name in _OF_PROXIES):
+            return True
+        forwarded = request.headers.getall("X-Forwarded-For", ())
+        return is_within(full_address(peer, forwarded, self._proxies), self._allowed)
+
+    async def _figures(self) -> bytes:
+        async with self._gathering:
+            now = self._parts.monotonic()
+            if self._kept is None or now - self._kept[0] >= KEPT_S:
+                self._kept = (now, await self._gathered())
+            return self._kept[1]
+
+    async def _gathered(self) -> bytes:
+        try:
+            async with asyncio.timeout(TIMEOUT_S):
+                return await self._parts.metrics()
+        except TimeoutError as error:
+            raise Transient(f"The figures were not there within {TIMEOUT_S:g} seconds") from error
+
+
+def inspection_routes(file: Path) -> list[Route]:
+    """What `build_admin` adds: GET /inspection."""
+
+    async def show(_request: web.Request) -> web.Response:
+        return answer(200, await asyncio.to_thread(inspect, file))
+
+    return [("GET", "/inspection", show)]

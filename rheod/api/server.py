@@ -5,46 +5,30 @@ Handlers live in their own modules; this one only says which path is whose and w
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Protocol
 
 from aiohttp import hdrs, web
 
-from rheod.api import (
-    batches,
-    browsing,
-    categories,
-    events,
-    items,
-    management,
-    metrics,
-    operators,
-    orders,
-    reference,
-    webhooks,
-)
-from rheod.api.bodies import expect_later
-from rheod.api.connection import SERVER_NAME
-from rheod.api.framing import plain_framing
-from rheod.api.front import (
+from rheod.api import batches, browsing, categories, events, items, management, operators, orders, webhooks
+from rheod.api.authenticator import Authenticator
+from rheod.api.connections import (
     NEW_ID,
+    SERVER_NAME,
     SHUTDOWN_S,
     STANDARD,
+    ConnectionLimits,
     FrontSite,
-    Limits,
+    plain_framing,
 )
-from rheod.api.guard import Gate, Handler
+from rheod.api.json_body import expect_later
 from rheod.api.middleware import error_answers, request_line
-from rheod.domain.notices import new_ulid
+from rheod.api.openapi import document
+from rheod.api.routing import Route, path_of
+from rheod.domain.event_payloads import new_ulid
 
 if TYPE_CHECKING:
-    from rheod.api.operation import Operation
-    from rheod.api.parts import ApiParts
-
-Route = tuple[str, str, Handler]
-
-_SEGMENT = re.compile(r"\{(\w+)\}")
-"""A named segment without a pattern of its own; aiohttp would refuse braces in it, and ids may hold any character."""
+    from rheod.api.context import ApiContext
+    from rheod.api.routing import Operation
 
 
 class Pages(Protocol):
@@ -59,9 +43,9 @@ class Pages(Protocol):
         ...
 
 
-def build_app(parts: ApiParts, *, pages: Pages | None = None) -> web.Application:
+def build_app(parts: ApiContext, *, pages: Pages | None = None) -> web.Application:
     """The whole API, and what else is served beside it, as an aiohttp application; `start` listens with it."""
-    gate = Gate(parts=parts)
+    gate = Authenticator(parts=parts)
 
     def new_id() -> str:
         return new_ulid(parts.now(), parts.rng)
@@ -82,21 +66,26 @@ def build_app(parts: ApiParts, *, pages: Pages | None = None) -> web.Application
     return app
 
 
-def operations(parts: ApiParts) -> list[Operation]:
+def operations(parts: ApiContext) -> list[Operation]:
     """Every operation of the API, in the order of the document."""
-    groups = (items, batches, browsing, categories, orders, management, webhooks, events, operators, metrics)
+    groups = (
+        items,
+        batches,
+        browsing,
+        categories,
+        orders,
+        management,
+        webhooks,
+        events,
+        operators,
+    )
     served = [operation for group in groups for operation in group.operations(parts)]
-    return [*served, *reference.operations(parts, served)]
+    return [*served, *document.operations(parts, served)]
 
 
-def route_of(operation: Operation, gate: Gate) -> Route:
+def route_of(operation: Operation, gate: Authenticator) -> Route:
     """The operation as the router takes it, behind the checks of its gate."""
     return (operation.method, path_of(operation), gate.before(operation))
-
-
-def path_of(operation: Operation) -> str:
-    """The operation's path as the router takes it."""
-    return _SEGMENT.sub(r"{\1:[^/]+}", operation.path)
 
 
 def add_routes(app: web.Application, routes: list[Route]) -> None:
@@ -113,7 +102,7 @@ async def name_server(_request: web.BaseRequest, response: web.StreamResponse) -
 
 
 async def start(
-    app: web.Application, *, host: str, port: int, limits: Limits = STANDARD
+    app: web.Application, *, host: str, port: int, limits: ConnectionLimits = STANDARD
 ) -> tuple[web.AppRunner, int]:
     """Listen on an address; gives the runner, whose `cleanup` stops it, and the port bound (for port 0).
 

@@ -1,31 +1,199 @@
-"""The owner's calls about webhook endpoints: made, changed, tested and removed (rheo-api.md section 6)."""
+"""The owner's calls about webhook endpoints: made, changed, tested and removed (rheo-api.md section 6).
+
+The admin socket's calls behind `rheod tradera`: which account sells as whom, and connecting one by a login.
+
+Answers about webhook endpoints, the delivery log, the feed of events and replays (rheo-api.md sections 5 and 6).
+
+The bodies and query strings of the owner's calls about webhooks and events (rheo-api.md sections 5 and 6).
+"""
 
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from aiohttp import web
+from pydantic import Field, PlainValidator, StringConstraints, WithJsonSchema
 
-from rheod.api import wire_webhooks
-from rheod.api.bodies import BODY_BYTES, read_json
-from rheod.api.operation import Operation
-from rheod.api.parts import CALLER
-from rheod.api.replies import reply
-from rheod.api.replies_webhooks import (
-    EndpointReply,
-    EndpointsReply,
-    EndpointWithSecret,
-    PingReply,
-    endpoint_reply,
-    endpoint_with_secret,
-    ping_reply,
-)
-from rheod.api.wire_webhooks import EndpointBody, NewEndpointBody
-from rheod.domain.errors import Refused
+from rheod.api.authenticator import named_account
+from rheod.api.context import CALLER
+from rheod.api.field_types import Text255, Wire, to_ms, wrong
+from rheod.api.item_body import UrlCheck, read_model
+from rheod.api.json_body import BODY_BYTES, read_json, read_optional_json
+from rheod.api.responses import At, Reply, answer, reply
+from rheod.api.routing import Operation
+from rheod.domain.errors import FieldError, Refused
+from rheod.domain.event_payloads import rfc3339
+from rheod.domain.model import WEBHOOK_EVENTS
+from rheod.usecases.endpoints import EndpointChange, NewEndpoint
 
 if TYPE_CHECKING:
-    from rheod.api.parts import ApiParts
+    from rheod.api.context import ApiContext
+    from rheod.api.routing import Route
+    from rheod.store.endpoints import Endpoint
+    from rheod.usecases.connect_account import AccountConnection, Connector
+    from rheod.webhooks.client import SentTestEvent
+
+
+EVENTS = tuple(sorted(event.value for event in WEBHOOK_EVENTS))
+_MAX_ID = 2**63 - 1
+_URL_CHARS = 2048
+
+
+def _event_name(value: Any) -> str:
+    if not isinstance(value, str) or value not in EVENTS:
+        raise wrong("event", f"Must be one of {', '.join(EVENTS)}")
+    return value
+
+
+def _event_or_id(value: Any) -> str:
+    if not str(value).startswith("evt_"):
+        return _event_name(value)
+    return str(value)
+
+
+def _before(value: Any) -> tuple[Literal["id", "moment"], int]:
+    """The id of an attempt, or a time."""
+    text = str(value)
+    if text.isascii() and text.isdecimal() and len(text) < 20:
+        return "id", min(int(text), _MAX_ID)
+    try:
+        return "moment", to_ms(text)
+    except (ValueError, OverflowError):
+        raise wrong("before", "Must be the id of a delivery or a time such as 2026-05-26T10:00:00Z") from None
+
+
+EventName = Annotated[
+    str, PlainValidator(_event_name), WithJsonSchema({"type": "string", "enum": list(EVENTS)})
+]
+Url = Annotated[str, StringConstraints(max_length=_URL_CHARS)]
+EventNames = Annotated[list[EventName], Field(max_length=len(EVENTS))]
+Scope = Literal["self", "members"]
+
+
+class NewEndpointBody(Wire):
+    """A webhook endpoint to be made; no event types means all of them."""
+
+    url: Url
+    event_types: Annotated[EventNames, Field(default_factory=list)]
+    scope: Scope = "self"
+    description: Text255 = ""
+
+
+class EndpointBody(Wire):
+    """What to change of a webhook endpoint; what is absent stays."""
+
+    url: Url | None = None
+    event_types: EventNames | None = None
+    scope: Scope | None = None
+    description: Text255 | None = None
+    active: bool | None = None
+
+
+def read_new_endpoint(body: Any, *, check_url: UrlCheck) -> NewEndpoint:
+    """The endpoint a POST asks for. Raises Refused (VALIDATION_FAILED)."""
+    read = read_model(NewEndpointBody, body, _url_errors(body, check_url))
+    return NewEndpoint(
+        url=read.url, event_types=read.event_types, scope=read.scope, description=read.description
+    )
+
+
+def read_endpoint_change(body: Any, *, check_url: UrlCheck) -> EndpointChange:
+    """What a PATCH changes. Raises Refused (VALIDATION_FAILED)."""
+    read = read_model(EndpointBody, body, _url_errors(body, check_url))
+    return EndpointChange(
+        url=read.url,
+        event_types=read.event_types,
+        scope=read.scope,
+        description=read.description,
+        active=read.active,
+    )
+
+
+def _url_errors(body: Any, check_url: UrlCheck) -> list[FieldError]:
+    url = body.get("url") if isinstance(body, dict) else None
+    if not isinstance(url, str) or len(url) > _URL_CHARS:
+        return []  # the model says so
+    sentence = check_url(url)
+    return [FieldError("url", sentence)] if sentence else []
+
+
+_EVENT_ID = Field(examples=["evt_01j2k3m4n5p6q7r8s9t0abcdef"])
+_HINT_CHARS = 4
+
+
+class EndpointReply(Reply):
+    """A webhook endpoint; no event types means all of them. `secretHint` is the end of its secret."""
+
+    id: str
+    url: str | None
+    event_types: list[EventName]
+    scope: Scope
+    active: bool
+    description: str
+    fail_count: int
+    secret_hint: Annotated[str, Field(examples=["whsec_…Ab1="])]
+    created_at: At
+    updated_at: At
+
+
+class EndpointWithSecret(EndpointReply):
+    """A webhook endpoint whose secret is new: it is in this answer and never again."""
+
+    secret: Annotated[str, Field(examples=["whsec_" + "A" * 32])]
+
+
+class EndpointsReply(Reply):
+    """All webhook endpoints of the account, the oldest first."""
+
+    endpoints: list[EndpointReply]
+
+
+class PingReply(Reply):
+    """What the endpoint answered to a test event; `httpStatus` is null when no answer came."""
+
+    success: bool
+    event_id: Annotated[str, _EVENT_ID]
+    http_status: int | None
+    duration_ms: int
+    error_message: str | None
+
+
+def endpoint_reply(endpoint: Endpoint) -> EndpointReply:
+    """The endpoint without its secret."""
+    return EndpointReply(**_endpoint_fields(endpoint))
+
+
+def endpoint_with_secret(endpoint: Endpoint) -> EndpointWithSecret:
+    """The endpoint with its secret, for the one time it is shown."""
+    return EndpointWithSecret(**_endpoint_fields(endpoint), secret=endpoint.secret)
+
+
+def _endpoint_fields(endpoint: Endpoint) -> dict[str, Any]:
+    return {
+        "id": endpoint.id,
+        "url": endpoint.url,
+        "event_types": list(endpoint.event_types),
+        "scope": endpoint.scope,
+        "active": endpoint.active,
+        "description": endpoint.description,
+        "fail_count": endpoint.fail_count,
+        "secret_hint": f"whsec_…{endpoint.secret[-_HINT_CHARS:]}",
+        "created_at": endpoint.created_at,
+        "updated_at": endpoint.updated_at,
+    }
+
+
+def ping_reply(ping: SentTestEvent) -> PingReply:
+    """What came of a test event."""
+    return PingReply(
+        success=ping.delivery.ok,
+        event_id=ping.event_id,
+        http_status=ping.delivery.status,
+        duration_ms=ping.delivery.duration_ms,
+        error_message=ping.delivery.error,
+    )
+
 
 ENDPOINTS = "/integration/webhooks"
 ENDPOINT = f"{ENDPOINTS}/{{endpointId}}"
@@ -34,7 +202,7 @@ ENDPOINT = f"{ENDPOINTS}/{{endpointId}}"
 class WebhookCalls:
     """Handlers under `/integration/webhooks`."""
 
-    def __init__(self, *, parts: ApiParts) -> None:
+    def __init__(self, *, parts: ApiContext) -> None:
         self._parts = parts
         self._endpoints = parts.endpoints
 
@@ -48,9 +216,7 @@ class WebhookCalls:
 
         The same URL, scope and event types again are a conflict that names the endpoint there is.
         """
-        new = wire_webhooks.read_new_endpoint(
-            await self._body(request), check_url=self._parts.check_webhook_url
-        )
+        new = read_new_endpoint(await self._body(request), check_url=self._parts.check_webhook_url)
         return reply(201, endpoint_with_secret(await self._endpoints.add(request[CALLER].account_id, new)))
 
     async def change(self, request: web.Request) -> web.Response:
@@ -58,9 +224,7 @@ class WebhookCalls:
 
         Events that wait go to a new URL at their next try. Event types count for what happens from now on.
         """
-        change = wire_webhooks.read_endpoint_change(
-            await self._body(request), check_url=self._parts.check_webhook_url
-        )
+        change = read_endpoint_change(await self._body(request), check_url=self._parts.check_webhook_url)
         changed = await self._endpoints.change(request[CALLER].account_id, _id_of(request), change)
         return reply(200, endpoint_reply(changed))
 
@@ -85,7 +249,7 @@ class WebhookCalls:
         return await read_json(request, limit_bytes=BODY_BYTES, deadline_s=self._parts.body_deadline_s)
 
 
-def operations(parts: ApiParts) -> list[Operation]:
+def operations(parts: ApiContext) -> list[Operation]:
     """What the owner does with webhook endpoints, with the admin token."""
     calls = WebhookCalls(parts=parts)
     own = partial(Operation, gate="owner", tag="Webhooks")
@@ -116,3 +280,74 @@ def operations(parts: ApiParts) -> list[Operation]:
 
 def _id_of(request: web.Request) -> str:
     return request.match_info["endpointId"]
+
+
+class ConnectionReply(Reply):
+    """An account as `rheod tradera status` shows it."""
+
+    reference: str | None
+    user_id: int | None
+    token_from: str | None
+    token_ends_at: At | None
+    state: str
+    reason: str | None
+    login_begun_at: At | None
+
+
+class ConnectionsReply(Reply):
+    """Every account."""
+
+    accounts: list[ConnectionReply]
+
+
+class ConnectionCalls:
+    """Handlers under `/tradera`; they act for the account named in `x-partner-account`, else for the default one."""
+
+    def __init__(self, *, connector: Connector, api: ApiContext) -> None:
+        self._connector = connector
+        self._api = api
+
+    def _account_of(self, request: web.Request) -> str:
+        return named_account(request, self._api) or self._api.default_account
+
+    def routes(self) -> list[Route]:
+        """What commands may ask."""
+        return [
+            ("GET", "/tradera/connections", self.listing),
+            ("POST", "/tradera/connect", self.begin),
+            ("POST", "/tradera/finish", self.finish),
+        ]
+
+    async def listing(self, _request: web.Request) -> web.Response:
+        """GET /tradera/connections: costs no Tradera call."""
+        found = await self._connector.connections()
+        return reply(200, ConnectionsReply(accounts=[_shown(each) for each in found]))
+
+    async def begin(self, request: web.Request) -> web.Response:
+        """POST /tradera/connect: the address to open in the seller's browser; costs no Tradera call."""
+        account_id = self._account_of(request)
+        address = await self._connector.begin(account_id)
+        found = {each.account_id: each for each in await self._connector.connections()}
+        return answer(200, {"address": address, "userId": found[account_id].user_id})
+
+    async def finish(self, request: web.Request) -> web.Response:
+        """POST /tradera/finish `{"user"?}`: fetch the token of a login that is done, with a few Tradera calls."""
+        body = await read_optional_json(request, limit_bytes=BODY_BYTES, deadline_s=self._api.body_deadline_s)
+        user = body.get("user") if isinstance(body, dict) else None
+        if user is not None and not isinstance(user, str):
+            raise Refused("BAD_REQUEST", "user must be a text")
+        token = await self._connector.finish(self._account_of(request), user or "")
+        ends_at = None if token.ends_at is None else rfc3339(token.ends_at)
+        return answer(200, {"userId": token.user_id, "tokenEndsAt": ends_at})
+
+
+def _shown(one: AccountConnection) -> ConnectionReply:
+    return ConnectionReply(
+        reference=one.reference or None,
+        user_id=one.user_id,
+        token_from=one.source,
+        token_ends_at=one.ends_at,
+        state=one.state,
+        reason=one.reason,
+        login_begun_at=one.begun_at,
+    )

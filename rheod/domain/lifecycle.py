@@ -1,7 +1,7 @@
 """The life of an item and its listing: two tables of allowed moves and one pure function, `apply`.
 
 Every change of state in rheod goes through here and is written by `catalog` in one transaction with the jobs and
-notices it causes. Rules: rheo-api.md section 4 and push.md. No I/O, no clock: times come in with the event.
+notices it causes. Rules: rheo-api.md section 4 and push.md. No I/O, no clock: times come in with the cause.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from enum import StrEnum
 from rheod.domain.ad_text import whole_kronor
 from rheod.domain.budget import publish_cost
 from rheod.domain.errors import Refused
-from rheod.domain.events import (
-    Closed,
+from rheod.domain.inputs import (
+    AdClosed,
     EndRefused,
-    Event,
+    Input,
     PicturesSettled,
     PriceChanged,
     PublishFailed,
@@ -24,24 +24,24 @@ from rheod.domain.events import (
     PublishOrdered,
     Removal,
     Repriced,
+    SellerTokenRefused,
     Sold,
     Superseded,
     SyncRefused,
     TakenOver,
-    TokenRefused,
     WentLive,
 )
 from rheod.domain.model import (
     CloseReason,
     EndWish,
+    Event,
     EventType,
     Item,
     JobKind,
     JobOrder,
-    LaneName,
     Listing,
     ListingState,
-    Notice,
+    QueueName,
     RheoStatus,
     TraderaStatus,
 )
@@ -106,21 +106,21 @@ REFUSALS: Mapping[tuple[Move, RheoStatus], str] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """What an event makes of an item: its new state and what that causes, to be written together."""
+    """What an cause makes of an item: its new state and what that causes, to be written together."""
 
     item: Item
     listing: Listing | None = None
     jobs: tuple[JobOrder, ...] = ()
-    notices: tuple[Notice, ...] = ()
+    events: tuple[Event, ...] = ()
     removed: bool = False
 
 
-def apply(item: Item, listing: Listing | None, event: Event) -> Change:
-    """Say what `event` makes of the item and its latest listing; raise Refused (CONFLICT) where it may not be.
+def apply(item: Item, listing: Listing | None, cause: Input) -> Change:
+    """Say what `cause` makes of the item and its latest listing; raise Refused (CONFLICT) where it may not be.
 
-    Applying an event whose effect is already there changes nothing, so that every sender may repeat itself.
+    Applying an cause whose effect is already there changes nothing, so that every sender may repeat itself.
     """
-    return _RULES[type(event)](item, listing, event)
+    return _RULES[type(cause)](item, listing, cause)
 
 
 def moved(item: Item, move: Move) -> Item:
@@ -134,173 +134,173 @@ def moved(item: Item, move: Move) -> Item:
 
 
 def _job(kind: JobKind, subject: str, *, cost: int = 0) -> JobOrder:
-    return JobOrder(lane=LaneName.TRADERA, kind=kind, subject=subject, cost=cost)
+    return JobOrder(queue=QueueName.TRADERA, kind=kind, subject=subject, cost=cost)
 
 
-def _failed(listing: Listing | None, error: str, *, once: str | None = None) -> tuple[Notice, ...]:
+def _failed(listing: Listing | None, error: str, *, once: str | None = None) -> tuple[Event, ...]:
     ad = {"traderaAdId": str(listing.tradera_item_id)} if listing and listing.tradera_item_id else {}
-    return (Notice(type=EventType.LISTING_FAILED, data={"error": error, **ad}, once=once),)
+    return (Event(type=EventType.LISTING_FAILED, data={"error": error, **ad}, once=once),)
 
 
-def _pictures_settled(item: Item, listing: Listing | None, event: PicturesSettled) -> Change:
-    settled = moved(item, Move.PICTURES_SETTLED) if event.ready or not event.failures else item
-    notices: tuple[Notice, ...] = ()
-    if event.ready:
-        notices = (Notice(type=EventType.ITEM_IMAGES_READY, data={"imagesProcessed": event.ready}),)
+def _pictures_settled(item: Item, listing: Listing | None, cause: PicturesSettled) -> Change:
+    settled = moved(item, Move.PICTURES_SETTLED) if cause.ready or not cause.failures else item
+    events: tuple[Event, ...] = ()
+    if cause.ready:
+        events = (Event(type=EventType.ITEM_IMAGES_READY, data={"imagesProcessed": cause.ready}),)
     if listing is None or not listing.state.is_open or listing.state.may_be_live:
-        return Change(item=settled, listing=listing, notices=notices)
-    if event.failures and not event.ready:
+        return Change(item=settled, listing=listing, events=events)
+    if cause.failures and not cause.ready:
         return _publish_failed(
-            item, listing, PublishFailed(error="No picture could be used: " + event.failures[0])
+            item, listing, PublishFailed(error="No picture could be used: " + cause.failures[0])
         )
-    job = _job(JobKind.PUBLISH, listing.id, cost=publish_cost(event.ready))
-    return Change(item=settled, listing=listing, jobs=(job,), notices=notices)
+    job = _job(JobKind.PUBLISH, listing.id, cost=publish_cost(cause.ready))
+    return Change(item=settled, listing=listing, jobs=(job,), events=events)
 
 
-def _publish_ordered(item: Item, listing: Listing | None, event: PublishOrdered) -> Change:
+def _publish_ordered(item: Item, listing: Listing | None, cause: PublishOrdered) -> Change:
     if listing is not None and listing.state.is_open:
         return Change(item=item, listing=listing)
-    job = _job(JobKind.PUBLISH, event.listing.id, cost=publish_cost(event.pictures))
+    job = _job(JobKind.PUBLISH, cause.listing.id, cost=publish_cost(cause.pictures))
     return Change(
         item=replace(moved(item, Move.PUBLISH_ORDERED), last_error=None),
-        listing=event.listing,
-        jobs=(job,) if event.pictures_settled else (),
+        listing=cause.listing,
+        jobs=(job,) if cause.pictures_settled else (),
     )
 
 
-def _went_live(item: Item, listing: Listing | None, event: WentLive) -> Change:
+def _went_live(item: Item, listing: Listing | None, cause: WentLive) -> Change:
     if listing is None or listing.state not in {ListingState.COMMITTING, ListingState.COMMITTED}:
         return Change(item=item, listing=listing)
-    ends_at = event.at + (listing.days or _LONGEST_DAYS) * _DAY_MS
+    ends_at = cause.at + (listing.days or _LONGEST_DAYS) * _DAY_MS
     live = replace(
-        listing, state=ListingState.LIVE, live_at=event.at, ends_at=ends_at, ask_at=None, error=None
+        listing, state=ListingState.LIVE, live_at=cause.at, ends_at=ends_at, ask_at=None, error=None
     )
-    data = {"traderaAdId": str(listing.tradera_item_id), "traderaAdUrl": event.ad_url}
-    notice = Notice(type=EventType.LISTING_CREATED, data=data, once=f"listing.created:{listing.id}")
+    data = {"traderaAdId": str(listing.tradera_item_id), "traderaAdUrl": cause.ad_url}
+    event = Event(type=EventType.LISTING_CREATED, data=data, once=f"listing.created:{listing.id}")
     jobs: tuple[JobOrder, ...] = ()
     if listing.end_wish:
         jobs = (_job(JobKind.END, listing.id),)
-    elif event.wanted_kr != listing.price_kr:
+    elif cause.wanted_kr != listing.price_kr:
         jobs = (_job(JobKind.REPRICE, listing.id),)
     return Change(
         item=replace(moved(item, Move.WENT_LIVE), last_error=None),
         listing=live,
         jobs=jobs,
-        notices=(notice,),
+        events=(event,),
     )
 
 
-def _taken_over(item: Item, _: Listing | None, event: TakenOver) -> Change:
+def _taken_over(item: Item, _: Listing | None, cause: TakenOver) -> Change:
     """Up, or it was: its end or sale is found as for any other; its price stays, for the one known here may be older."""
-    data = {"traderaAdId": str(event.listing.tradera_item_id), "traderaAdUrl": event.ad_url}
-    notice = Notice(type=EventType.LISTING_CREATED, data=data, once=f"listing.created:{event.listing.id}")
+    data = {"traderaAdId": str(cause.listing.tradera_item_id), "traderaAdUrl": cause.ad_url}
+    event = Event(type=EventType.LISTING_CREATED, data=data, once=f"listing.created:{cause.listing.id}")
     up = replace(moved(moved(item, Move.PUBLISH_ORDERED), Move.WENT_LIVE), last_error=None)
-    return Change(item=up, listing=event.listing, notices=(notice,))
+    return Change(item=up, listing=cause.listing, events=(event,))
 
 
-def _superseded(item: Item, listing: Listing | None, event: Superseded) -> Change:
+def _superseded(item: Item, listing: Listing | None, cause: Superseded) -> Change:
     if listing is None or not listing.state.is_open:
         return Change(item=item, listing=listing)
     state = ListingState.ENDED if listing.state.may_be_live else ListingState.WITHDRAWN
-    return Change(item=item, listing=replace(listing, state=state, closed_at=event.at, ask_at=None))
+    return Change(item=item, listing=replace(listing, state=state, closed_at=cause.at, ask_at=None))
 
 
-def _publish_failed(item: Item, listing: Listing | None, event: PublishFailed) -> Change:
+def _publish_failed(item: Item, listing: Listing | None, cause: PublishFailed) -> Change:
     if listing is None or not listing.state.is_open or listing.state is ListingState.LIVE:
         return Change(item=item, listing=listing)
-    rejected = replace(listing, state=ListingState.REJECTED, error=event.error, ask_at=None)
-    failed = replace(moved(item, Move.PUBLISH_FAILED), last_error=event.error)
-    notices = _failed(listing, event.error, once=f"publish.failed:{listing.id}")
+    rejected = replace(listing, state=ListingState.REJECTED, error=cause.error, ask_at=None)
+    failed = replace(moved(item, Move.PUBLISH_FAILED), last_error=cause.error)
+    events = _failed(listing, cause.error, once=f"publish.failed:{listing.id}")
     if listing.end_wish is EndWish.DELETED:
-        return _removed(failed, rejected, keep=False, notices=notices)
-    return Change(item=failed, listing=rejected, notices=notices)
+        return _removed(failed, rejected, keep=False, events=events)
+    return Change(item=failed, listing=rejected, events=events)
 
 
-def _publish_in_doubt(item: Item, listing: Listing | None, event: PublishInDoubt) -> Change:
+def _publish_in_doubt(item: Item, listing: Listing | None, cause: PublishInDoubt) -> Change:
     if listing is None or listing.state not in {ListingState.COMMITTING, ListingState.COMMITTED}:
         return Change(item=item, listing=listing)
     return Change(
-        item=replace(moved(item, Move.PUBLISH_FAILED), last_error=event.error),
-        listing=replace(listing, error=event.error, ask_at=None),
-        notices=_failed(listing, event.error, once=f"publish.doubt:{listing.id}"),
+        item=replace(moved(item, Move.PUBLISH_FAILED), last_error=cause.error),
+        listing=replace(listing, error=cause.error, ask_at=None),
+        events=_failed(listing, cause.error, once=f"publish.doubt:{listing.id}"),
     )
 
 
-def _token_refused(item: Item, listing: Listing | None, event: TokenRefused) -> Change:
+def _token_refused(item: Item, listing: Listing | None, cause: SellerTokenRefused) -> Change:
     """The listing stays open and pending; only the owner can help, so it is told (F47)."""
     if listing is None or not listing.state.is_open or listing.state is ListingState.LIVE:
         return Change(item=item, listing=listing)
-    once = f"token.refused:{listing.id}:{event.since}"
+    once = f"token.refused:{listing.id}:{cause.since}"
     return Change(
-        item=replace(item, last_error=event.error),
+        item=replace(item, last_error=cause.error),
         listing=listing,
-        notices=_failed(listing, event.error, once=once),
+        events=_failed(listing, cause.error, once=once),
     )
 
 
-def _sold(item: Item, listing: Listing | None, event: Sold) -> Change:
+def _sold(item: Item, listing: Listing | None, cause: Sold) -> Change:
     sold = listing and replace(
-        listing, state=ListingState.SOLD, closed_at=listing.closed_at or event.at, ask_at=None
+        listing, state=ListingState.SOLD, closed_at=listing.closed_at or cause.at, ask_at=None
     )
     ad = {"traderaAdId": str(listing.tradera_item_id)} if listing else {}
-    notice = Notice(
+    event = Event(
         type=EventType.ITEM_SOLD,
-        data={**ad, "orderId": str(event.order_id)},
-        sale_price_ore=event.price_ore,
-        once=f"item.sold:{event.order_id}:{item.id}",
+        data={**ad, "orderId": str(cause.order_id)},
+        sale_price_ore=cause.price_ore,
+        once=f"item.sold:{cause.order_id}:{item.id}",
     )
     after = moved(item, Move.SOLD)
     if item.delete_requested:
         after = replace(moved(after, Move.ARCHIVED), delete_requested=False)
-    return Change(item=after, listing=sold, notices=(notice,))
+    return Change(item=after, listing=sold, events=(event,))
 
 
-def _closed(item: Item, listing: Listing | None, event: Closed) -> Change:
+def _closed(item: Item, listing: Listing | None, cause: AdClosed) -> Change:
     if listing is None or listing.state is not ListingState.LIVE:
         return Change(item=item, listing=listing)
-    ended = replace(listing, state=ListingState.ENDED, closed_at=event.at, ask_at=None)
+    ended = replace(listing, state=ListingState.ENDED, closed_at=cause.at, ask_at=None)
     after = moved(item, Move.CLOSED)
-    notices: tuple[Notice, ...] = ()
-    if listing.end_wish is None or event.reason is not CloseReason.CLOSED_BY_SELLER:
-        data = {"traderaAdId": str(listing.tradera_item_id), "reason": event.reason.value}
-        notices = (Notice(type=EventType.LISTING_ENDED, data=data, once=f"listing.ended:{listing.id}"),)
+    events: tuple[Event, ...] = ()
+    if listing.end_wish is None or cause.reason is not CloseReason.CLOSED_BY_SELLER:
+        data = {"traderaAdId": str(listing.tradera_item_id), "reason": cause.reason.value}
+        events = (Event(type=EventType.LISTING_ENDED, data=data, once=f"listing.ended:{listing.id}"),)
     if listing.end_wish is EndWish.DELETED:
         keep = after.rheo_status is RheoStatus.ARCHIVED
-        return _removed(after, ended, keep=keep, notices=notices)
+        return _removed(after, ended, keep=keep, events=events)
     if listing.end_wish is EndWish.UNLISTED:
-        notices += (Notice(type=EventType.ITEM_UNLISTED),)
-    return Change(item=after, listing=ended, notices=notices)
+        events += (Event(type=EventType.ITEM_UNLISTED),)
+    return Change(item=after, listing=ended, events=events)
 
 
-def _price_changed(item: Item, listing: Listing | None, event: PriceChanged) -> Change:
+def _price_changed(item: Item, listing: Listing | None, cause: PriceChanged) -> Change:
     if item.rheo_status in {RheoStatus.SOLD, RheoStatus.ARCHIVED}:
         raise Refused("CONFLICT", f"The item is {item.rheo_status.value}; its price can no longer be changed")
-    if event.price_ore == item.spec.price_ore:
+    if cause.price_ore == item.spec.price_ore:
         return Change(item=item, listing=listing)
-    repriced = replace(item, spec=replace(item.spec, price_ore=event.price_ore))
-    live = listing is not None and listing.state is ListingState.LIVE and listing.price_kr != event.price_kr
+    repriced = replace(item, spec=replace(item.spec, price_ore=cause.price_ore))
+    live = listing is not None and listing.state is ListingState.LIVE and listing.price_kr != cause.price_kr
     return Change(
         item=repriced,
         listing=listing,
         jobs=(_job(JobKind.REPRICE, listing.id),) if listing and live else (),
-        notices=(Notice(type=EventType.PRICE_UPDATED, data={"price": event.price_ore / 100}),),
+        events=(Event(type=EventType.PRICE_UPDATED, data={"price": cause.price_ore / 100}),),
     )
 
 
-def _repriced(item: Item, listing: Listing | None, event: Repriced) -> Change:
+def _repriced(item: Item, listing: Listing | None, cause: Repriced) -> Change:
     """What was sent may be stale by now: a price changed meanwhile is carried by another job."""
     if listing is None:
         return Change(item=item)
-    stale = whole_kronor(item.spec.price_ore or 100) != event.price_kr
+    stale = whole_kronor(item.spec.price_ore or 100) != cause.price_kr
     jobs = (_job(JobKind.REPRICE, listing.id),) if stale and listing.state is ListingState.LIVE else ()
-    return Change(item=item, listing=replace(listing, price_kr=event.price_kr), jobs=jobs)
+    return Change(item=item, listing=replace(listing, price_kr=cause.price_kr), jobs=jobs)
 
 
-def _sync_refused(item: Item, listing: Listing | None, event: SyncRefused) -> Change:
+def _sync_refused(item: Item, listing: Listing | None, cause: SyncRefused) -> Change:
     return Change(
-        item=replace(item, last_error=event.error),
+        item=replace(item, last_error=cause.error),
         listing=listing,
-        notices=_failed(listing, event.error),
+        events=_failed(listing, cause.error),
     )
 
 
@@ -311,66 +311,66 @@ _WISHES = {
 """The move of each wish and the status that says it has been heard."""
 
 
-def _removal(item: Item, listing: Listing | None, event: Removal) -> Change:
-    if event.wish is EndWish.DELETED:
-        return _deletion(item, listing, event)
-    move, wanted = _WISHES[event.wish]
+def _removal(item: Item, listing: Listing | None, cause: Removal) -> Change:
+    if cause.wish is EndWish.DELETED:
+        return _deletion(item, listing, cause)
+    move, wanted = _WISHES[cause.wish]
     up = listing is not None and listing.state.is_open and listing.end_wish is None
     if item.rheo_status is wanted and not up:
         return Change(item=item, listing=listing)
-    notices: tuple[Notice, ...] = ()
-    if event.wish is EndWish.MARKED_SOLD and item.rheo_status is not RheoStatus.SOLD:
+    events: tuple[Event, ...] = ()
+    if cause.wish is EndWish.MARKED_SOLD and item.rheo_status is not RheoStatus.SOLD:
         price = item.spec.price_ore or 0
-        notices = (Notice(type=EventType.ITEM_SOLD, platform="rheo", sale_price_ore=price),)
+        events = (Event(type=EventType.ITEM_SOLD, platform="rheo", sale_price_ore=price),)
     after = moved(item, move)
     if listing is None or not listing.state.is_open:
-        unlisted = (Notice(type=EventType.ITEM_UNLISTED),) if event.wish is EndWish.UNLISTED else ()
-        return Change(item=after, listing=listing, notices=notices + unlisted)
-    taken = _take_down(after, listing, event)
-    return replace(taken, notices=notices + taken.notices)
+        unlisted = (Event(type=EventType.ITEM_UNLISTED),) if cause.wish is EndWish.UNLISTED else ()
+        return Change(item=after, listing=listing, events=events + unlisted)
+    taken = _take_down(after, listing, cause)
+    return replace(taken, events=events + taken.events)
 
 
-def _deletion(item: Item, listing: Listing | None, event: Removal) -> Change:
+def _deletion(item: Item, listing: Listing | None, cause: Removal) -> Change:
     if listing is not None and listing.state.may_be_live:
-        taken = _take_down(item, listing, event)
+        taken = _take_down(item, listing, cause)
         return replace(taken, item=replace(taken.item, delete_requested=True))
     if listing is not None and listing.state.is_open:
-        taken = _take_down(item, listing, event)
-        return _removed(taken.item, taken.listing, keep=event.keep, notices=())
-    return _removed(item, listing, keep=event.keep, notices=())
+        taken = _take_down(item, listing, cause)
+        return _removed(taken.item, taken.listing, keep=cause.keep, events=())
+    return _removed(item, listing, keep=cause.keep, events=())
 
 
-def _take_down(item: Item, listing: Listing, event: Removal) -> Change:
+def _take_down(item: Item, listing: Listing, cause: Removal) -> Change:
     """Before the commit nothing can be visible: withdraw. After it, end the ad as soon as it is known to be live.
 
     Once the item is to be deleted, no other wish takes the place of that one.
     """
     if not listing.state.may_be_live:
-        withdrawn = replace(listing, state=ListingState.WITHDRAWN, closed_at=event.at, end_wish=event.wish)
-        notice = (Notice(type=EventType.ITEM_UNLISTED),) if event.wish is EndWish.UNLISTED else ()
-        return Change(item=moved(item, Move.WITHDRAWN), listing=withdrawn, notices=notice)
-    ending = replace(listing, end_wish=EndWish.DELETED if item.delete_requested else event.wish)
+        withdrawn = replace(listing, state=ListingState.WITHDRAWN, closed_at=cause.at, end_wish=cause.wish)
+        event = (Event(type=EventType.ITEM_UNLISTED),) if cause.wish is EndWish.UNLISTED else ()
+        return Change(item=moved(item, Move.WITHDRAWN), listing=withdrawn, events=event)
+    ending = replace(listing, end_wish=EndWish.DELETED if item.delete_requested else cause.wish)
     jobs = (_job(JobKind.END, listing.id),) if listing.state is ListingState.LIVE else ()
     return Change(item=item, listing=ending, jobs=jobs)
 
 
-def _end_refused(item: Item, listing: Listing | None, event: EndRefused) -> Change:
+def _end_refused(item: Item, listing: Listing | None, cause: EndRefused) -> Change:
     if listing is None or listing.end_wish is None or listing.state is not ListingState.LIVE:
         return Change(item=item, listing=listing)
     kept = listing.end_wish is EndWish.DELETED
     return Change(
-        item=replace(moved(item, Move.END_REFUSED), last_error=event.error),
+        item=replace(moved(item, Move.END_REFUSED), last_error=cause.error),
         listing=listing if kept else replace(listing, end_wish=None),
-        notices=_failed(listing, event.error),
+        events=_failed(listing, cause.error),
     )
 
 
-def _removed(item: Item, listing: Listing | None, *, keep: bool, notices: tuple[Notice, ...]) -> Change:
-    gone = (*notices, Notice(type=EventType.ITEM_DELETED))
+def _removed(item: Item, listing: Listing | None, *, keep: bool, events: tuple[Event, ...]) -> Change:
+    gone = (*events, Event(type=EventType.ITEM_DELETED))
     if keep:
         kept = replace(moved(item, Move.ARCHIVED), delete_requested=False)
-        return Change(item=kept, listing=listing, notices=gone)
-    return Change(item=item, listing=listing, notices=gone, removed=True)
+        return Change(item=kept, listing=listing, events=gone)
+    return Change(item=item, listing=listing, events=gone, removed=True)
 
 
 _RULES: Mapping[type, Callable[..., Change]] = {
@@ -381,9 +381,9 @@ _RULES: Mapping[type, Callable[..., Change]] = {
     Superseded: _superseded,
     PublishFailed: _publish_failed,
     PublishInDoubt: _publish_in_doubt,
-    TokenRefused: _token_refused,
+    SellerTokenRefused: _token_refused,
     Sold: _sold,
-    Closed: _closed,
+    AdClosed: _closed,
     PriceChanged: _price_changed,
     Repriced: _repriced,
     SyncRefused: _sync_refused,

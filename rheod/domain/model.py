@@ -1,14 +1,18 @@
 """The nouns of rheod, frozen and typed: item, listing, picture, order, job, notice.
 
 Times are milliseconds since 1970 UTC, money is öre (a hundredth of a krona), ids are text. Nothing here does anything.
+
+Calendar months in Sweden, in which the figures are told. Pure functions; the zone's rules come with Python or `tzdata`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from typing import Any
+from zoneinfo import ZoneInfo
 
 Json = Mapping[str, Any]
 
@@ -95,7 +99,7 @@ class PictureState(StrEnum):
     FAILED = "failed"
 
 
-class LaneName(StrEnum):
+class QueueName(StrEnum):
     """The lanes over the jobs table; one loop each (tradera: one for every seller account)."""
 
     IMAGES = "images"
@@ -305,12 +309,57 @@ class Order:
     buyer: Json = field(default_factory=dict)
 
 
+class AdState(StrEnum):
+    """Where an ad stands at Tradera (section 6.2)."""
+
+    RUNNING = "running"
+    BIDS = "bids"
+    SOLD = "sold"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SellerAd:
+    """One of the seller's ads as Tradera shows it. Kronor; None where Tradera says nothing; `ends_at` in ms UTC."""
+
+    tradera_item_id: int
+    item_type: int | None = None
+    own_references: tuple[str, ...] = ()
+    total_bids: int = 0
+    max_bid_kr: int | None = None
+    opening_kr: int | None = None
+    buy_now_kr: int | None = None
+    remaining: int | None = None
+    reserve_reached: bool | None = None
+    ended: bool | None = None
+    got_winner: bool | None = None
+    ends_at: int | None = None
+    link: str | None = None
+
+    def state_at(self, now: int) -> AdState:
+        """The state at `now` (ms UTC, only needed when Tradera leaves out `status`)."""
+        ended = self.ended
+        if ended is None:
+            ended = self.ends_at is not None and self.ends_at <= now
+        if not ended:
+            return AdState.BIDS if self.total_bids > 0 else AdState.RUNNING
+        if self.got_winner is not None:
+            return AdState.SOLD if self.got_winner else AdState.ENDED
+        won = self.total_bids > 0 and self.reserve_reached is not False
+        return AdState.SOLD if won or self.remaining == 0 else AdState.ENDED
+
+    @property
+    def reached_kr(self) -> int | None:
+        """The price reached: the highest bid, else the fixed price (an order's line is the better proof)."""
+        return self.max_bid_kr if self.total_bids > 0 else self.buy_now_kr
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """A row of the jobs table as a worker gets it. `attempts` counts the tries before this one."""
 
     id: int
-    lane: LaneName
+    queue: QueueName
     kind: JobKind
     subject: str
     account_id: str
@@ -325,7 +374,7 @@ class Job:
 class JobOrder:
     """Work to be done. The same kind and subject twice is one job, run again if it is running now."""
 
-    lane: LaneName
+    queue: QueueName
     kind: JobKind
     subject: str
     delay_ms: int = 0
@@ -333,7 +382,7 @@ class JobOrder:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Notice:
+class Event:
     """A milestone to be written down and, for the webhook events, told: `data` is what the event adds."""
 
     type: EventType
@@ -341,3 +390,43 @@ class Notice:
     sale_price_ore: int = 0
     platform: str = "tradera"
     once: str | None = None
+
+
+SWEDEN = ZoneInfo("Europe/Stockholm")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LATEST_MS = 253_370_764_800_000
+"""The year 9999: a time beyond it is no time and counts as that year."""
+
+
+def month_of(at_ms: int) -> str:
+    """The month a moment (ms UTC) lies in by Swedish clocks, such as `2026-04`."""
+    return in_sweden(at_ms).strftime("%Y-%m")
+
+
+def months_until(at_ms: int, count: int) -> list[str]:
+    """The `count` months that end with the one this moment lies in, the oldest first."""
+    year, month = map(int, month_of(at_ms).split("-"))
+    last = year * 12 + month - 1
+    return [f"{number // 12:04d}-{number % 12 + 1:02d}" for number in range(last - count + 1, last + 1)]
+
+
+def day_of(at_ms: int) -> date:
+    """The day a moment (ms UTC) lies in by Swedish clocks."""
+    return in_sweden(at_ms).date()
+
+
+def days_until(at_ms: int, count: int) -> list[date]:
+    """The `count` days that end with the one this moment lies in, the oldest first."""
+    last = day_of(at_ms)
+    return [last - timedelta(days=back) for back in range(count - 1, -1, -1)]
+
+
+def start_of(day: date) -> int:
+    """When the day begins by Swedish clocks (ms UTC)."""
+    return round(datetime(day.year, day.month, day.day, tzinfo=SWEDEN).timestamp() * 1000)
+
+
+def in_sweden(at_ms: int) -> datetime:
+    """The moment by Swedish clocks; one that cannot be is the nearest that can."""
+    moment = _EPOCH + timedelta(milliseconds=min(max(at_ms, 0), _LATEST_MS))
+    return moment.astimezone(SWEDEN)

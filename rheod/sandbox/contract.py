@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+
 DOCUMENT = Path(__file__).with_name("tradera-v4.openapi.json")
 JSON_TYPE = "application/json"
 _INTEGER = re.compile(r"-?\d{1,19}", re.ASCII)
@@ -23,7 +24,7 @@ _RANGES = {"int32": 2**31, "int64": 2**63}
 
 
 @dataclass(frozen=True, slots=True)
-class Operation:
+class ContractOperation:
     """One compiled operation: its parameters' schemas and the validator of its body, None for no body."""
 
     path: Mapping[str, Any]
@@ -36,7 +37,7 @@ class Contract:
 
     def __init__(self) -> None:
         self._document: dict[str, Any] = json.loads(DOCUMENT.read_text(encoding="utf-8"))
-        self._compiled: dict[tuple[str, str], Operation] = {}
+        self._compiled: dict[tuple[str, str], ContractOperation] = {}
 
     def problems(
         self,
@@ -62,13 +63,13 @@ class Contract:
             found += _query_problems(name, values, operation.query.get(name))
         return found + _body_problems(operation.body, body)
 
-    def _operation(self, method: str, template: str) -> Operation:
+    def _operation(self, method: str, template: str) -> ContractOperation:
         key = (method, template)
         if key not in self._compiled:
             self._compiled[key] = self._compile(self._document["paths"][template][method.lower()])
         return self._compiled[key]
 
-    def _compile(self, source: dict[str, Any]) -> Operation:
+    def _compile(self, source: dict[str, Any]) -> ContractOperation:
         parameters = source.get("parameters", [])
         by_place: dict[str, dict[str, Any]] = {"path": {}, "query": {}}
         for parameter in parameters:
@@ -77,7 +78,7 @@ class Contract:
         content = source.get("requestBody", {}).get("content", {})
         schema = content.get(JSON_TYPE, {}).get("schema")
         validator = None if schema is None else _validator(self._inlined(schema))
-        return Operation(path=by_place["path"], query=by_place["query"], body=validator)
+        return ContractOperation(path=by_place["path"], query=by_place["query"], body=validator)
 
     def _inlined(self, schema: Any) -> Any:
         """Copy a schema with its local references put in place, so that checking never looks them up."""

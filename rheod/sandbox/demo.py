@@ -17,12 +17,11 @@ from typing import Any, TypeVar
 
 import aiohttp
 
-from rheod.sandbox.demo_daemon import DemoDaemon
-from rheod.sandbox.demo_story import DemoFailed, Story
+from rheod.sandbox.demo_daemon import DemoDaemon, DemoFailed, DemoStory
 from rheod.sandbox.queue import QueueError
+from rheod.sandbox.sandbox import Sandbox
 from rheod.sandbox.shop import Received
-from rheod.sandbox.town import Sandbox
-from rheod.sandbox.tradera_market import Listing
+from rheod.sandbox.tradera_market import SimulatedAd
 
 T = TypeVar("T")
 
@@ -37,7 +36,7 @@ _ASK_S = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class Closed:
+class LoopClosed:
     """What the loop came to: the auction's page, the sale's webhook as received, the calls as Tradera counted them."""
 
     ad_url: str
@@ -48,13 +47,13 @@ class Closed:
 class Play:
     """The loop, step by step; each waits until it is seen from outside."""
 
-    def __init__(self, *, sandbox: Sandbox, daemon: DemoDaemon, story: Story) -> None:
+    def __init__(self, *, sandbox: Sandbox, daemon: DemoDaemon, story: DemoStory) -> None:
         self._sandbox = sandbox
         self._market = sandbox.tradera.market
         self._daemon = daemon
         self._story = story
 
-    async def run(self) -> Closed:
+    async def run(self) -> LoopClosed:
         """Play it to the end; DemoFailed says what did not happen in the step that the story names."""
         await self._open_up()
         await self._push_part()
@@ -63,7 +62,7 @@ class Play:
         await self._sell(listing)
         sold = await self._hear_of_sale()
         await self._settle()
-        return Closed(ad_url, sold, dict(self._sandbox.tradera.calls_by_operation()))
+        return LoopClosed(ad_url, sold, dict(self._sandbox.tradera.calls_by_operation()))
 
     async def _open_up(self) -> None:
         story, daemon = self._story, self._daemon
@@ -108,7 +107,7 @@ class Play:
             },
         }
 
-    async def _publish(self) -> Listing:
+    async def _publish(self) -> SimulatedAd:
         story = self._story
         await self._seen("create", lambda listing: bool(listing.request_id))
         story.tell("create", "Tradera has an uncommitted listing request")
@@ -120,7 +119,7 @@ class Play:
         story.tell("live", f"auction {live.item_id} runs", itemId=live.item_id)
         return live
 
-    async def _seen(self, step: str, wanted: Callable[[Listing], bool]) -> Listing:
+    async def _seen(self, step: str, wanted: Callable[[SimulatedAd], bool]) -> SimulatedAd:
         requests = self._market.requests
         look = _soon(lambda: next((one for one in requests.values() if wanted(one)), None))
         return await self._story.within(step, _until(look))
@@ -134,7 +133,7 @@ class Play:
         self._story.tell("listing.created", f"the ERP knows its ad: {ad_url}", traderaAdUrl=ad_url)
         return ad_url
 
-    async def _sell(self, listing: Listing) -> None:
+    async def _sell(self, listing: SimulatedAd) -> None:
         for amount in BIDS:
             self._sandbox.tradera.bid(listing.item_id, amount)
         order_id = await self._story.within("sold", self._sandbox.tradera.sell(listing.item_id))
@@ -169,7 +168,7 @@ class Play:
 
         async def settled() -> bool:
             status = await self._daemon.ask_admin("GET", "/status")
-            waiting = sum(status["jobs"].get(lane, 0) for lane in ("images", "hooks", "sales"))
+            waiting = sum(status["jobs"].get(queue, 0) for queue in ("images", "hooks", "sales"))
             depth = await self._sandbox.queue.count()
             hidden = depth.in_flight if self._daemon.lives == 1 else 0
             return waiting + depth.visible + hidden == 0 and self._daemon.in_last_life
@@ -194,7 +193,7 @@ def _soon(look: Callable[[], T]) -> Callable[[], Awaitable[T]]:
 async def run_demo(*, once: bool, as_json: bool, keep: Path | None) -> int:
     """The command; answers the exit status. SIGINT and SIGTERM end it in order, at any moment."""
     with _interruptible(), _folder(keep) as folder:
-        return await _show(Story(as_json=as_json), folder, once=once)
+        return await _show(DemoStory(as_json=as_json), folder, once=once)
 
 
 @contextmanager
@@ -233,10 +232,10 @@ def _interruptible() -> Iterator[None]:
 class _Performance:
     """How far it came: the loop closed, or not; the daemon, once there is one."""
 
-    closed: Closed | None = None
+    closed: LoopClosed | None = None
     daemon: DemoDaemon | None = None
 
-    async def run(self, story: Story, folder: Path, *, once: bool) -> None:
+    async def run(self, story: DemoStory, folder: Path, *, once: bool) -> None:
         """Play the loop, then stay up unless `once`."""
         story.step = "simulators"
         async with Sandbox(daily_calls=DAILY_CALLS) as sandbox:
@@ -251,7 +250,7 @@ class _Performance:
                     await asyncio.Event().wait()
 
 
-async def _show(story: Story, folder: Path, *, once: bool) -> int:
+async def _show(story: DemoStory, folder: Path, *, once: bool) -> int:
     performance = _Performance()
     story.heading("One part: from an ERP to a Tradera auction to a signed sale, all on this machine.\n")
     try:
@@ -273,7 +272,7 @@ def demo_settings(sandbox: Sandbox) -> dict[str, str]:
     return {**sandbox.settings(), "RHEOD_TRADERA__SITE_URL": sandbox.tradera.site_url}
 
 
-def _tell_end(story: Story, closed: Closed) -> None:
+def _tell_end(story: DemoStory, closed: LoopClosed) -> None:
     used = sum(closed.calls.values())
     story.tell(
         "closed",
@@ -292,7 +291,7 @@ def _tell_end(story: Story, closed: Closed) -> None:
     story.heading(f"item.sold  {event}")
 
 
-async def _tell_addresses(story: Story, sandbox: Sandbox, daemon: DemoDaemon, folder: Path) -> None:
+async def _tell_addresses(story: DemoStory, sandbox: Sandbox, daemon: DemoDaemon, folder: Path) -> None:
     site, address = sandbox.tradera.site_url, await daemon.address()
     token = daemon.headers["Authorization"].removeprefix("Bearer ")
     story.heading("")

@@ -20,6 +20,7 @@ import aiohttp
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+
 REGION = "eu-central-1"
 ACCESS_KEY_ID = "test-access-key"
 SECRET_ACCESS_KEY = "test-secret"  # noqa: S105 - the local server checks none
@@ -46,7 +47,7 @@ class Depth(NamedTuple):
     in_flight: int
 
 
-class Queue:
+class SandboxQueue:
     """One queue of the local server; `url` is for `push.queue_url`."""
 
     def __init__(self, endpoint_url: str, url: str) -> None:
@@ -90,7 +91,7 @@ class QueueServer:
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
         self._errors: IO[bytes] | None = None
-        self._queue: Queue | None = None
+        self._queue: SandboxQueue | None = None
         self.endpoint_url = ""
         self.start_s = 0.0
 
@@ -123,7 +124,7 @@ class QueueServer:
                 pass_fds=(number,),
             )
 
-    async def _first_queue(self, name: str) -> Queue:
+    async def _first_queue(self, name: str) -> SandboxQueue:
         """Ask until the child answers; the listening socket holds the first call until it is ready."""
         while True:
             try:
@@ -140,17 +141,17 @@ class QueueServer:
         lines = self._errors.read().decode("utf-8", "replace").strip().splitlines()
         return lines[-1] if lines else "it said nothing"
 
-    async def open_queue(self, name: str, *, visibility_s: int = 30) -> Queue:
+    async def open_queue(self, name: str, *, visibility_s: int = 30) -> SandboxQueue:
         """Make a queue (or find the one of that name); a message not deleted comes back after `visibility_s`."""
         attributes = {"VisibilityTimeout": str(visibility_s)}
         async with aiohttp.ClientSession(timeout=_CALL_TIMEOUT) as session:
             answer = await _call(
                 session, self.endpoint_url, "CreateQueue", QueueName=name, Attributes=attributes
             )
-        return Queue(self.endpoint_url, answer["QueueUrl"])
+        return SandboxQueue(self.endpoint_url, answer["QueueUrl"])
 
     @property
-    def queue(self) -> Queue:
+    def queue(self) -> SandboxQueue:
         """The first queue; QueueError before `start`."""
         if self._queue is None:
             raise QueueError("the local SQS server is not started")

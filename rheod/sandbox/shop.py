@@ -1,6 +1,14 @@
 """The sandbox's shop: it serves the pictures of its parts and receives rheod's webhooks, checking both signatures.
 
 It stands for a partner's ERP, so it verifies signatures by the published rules and never with rheod's own code.
+
+Picture addresses that go wrong, by file name, for tests of whoever fetches them.
+
+Each is a whole answer; which good picture is served otherwise is the shop's business.
+
+The pictures the sandbox's shop serves: small, distinguishable by name, drawn once each.
+
+Pure drawing; no HTTP here.
 """
 
 from __future__ import annotations
@@ -10,19 +18,111 @@ import base64
 import binascii
 import hashlib
 import hmac
+import io
 import json
+import zlib
 from collections import Counter, deque
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
 from rheod.sandbox.http_server import MAX_BODY_BYTES, HttpServer
-from rheod.sandbox.shop_hostile import HOSTILE
-from rheod.sandbox.shop_pictures import FORMATS, draw, side
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
+
+
+_MIN_SIDE, _MAX_SIDE = 1, 6000
+FORMATS = {"jpg": "JPEG", "jpeg": "JPEG", "png": "PNG", "gif": "GIF", "webp": "WEBP"}
+
+
+def side(text: str | None, default: int) -> int:
+    """Read a width or height in pixels, held within 1 to 6000; a missing or odd one is the default."""
+    if text is None or not (text.isdecimal() and text.isascii()):
+        return default
+    return max(_MIN_SIDE, min(_MAX_SIDE, int(text[:6])))
+
+
+@lru_cache(maxsize=256)
+def draw(name: str, width: int, height: int, suffix: str = "jpg") -> bytes:
+    """Draw a picture whose colours and text come from `name`; `suffix` is a key of FORMATS."""
+    from PIL import Image, ImageDraw  # noqa: PLC0415 - heavy, and not every user of the sandbox draws
+
+    digest = zlib.crc32(name.encode())
+    ground = (64 + digest % 160, 64 + (digest >> 8) % 160, 64 + (digest >> 16) % 160)
+    picture = Image.new("RGB", (width, height), ground)
+    pen = ImageDraw.Draw(picture)
+    cell_w, cell_h = width / 6, height / 6
+    for bit in range(16):
+        if digest >> bit & 1:
+            left, top = (1 + bit % 4) * cell_w, (1 + bit // 4) * cell_h
+            pen.rectangle((left, top, left + cell_w, top + cell_h), fill=(ground[1], ground[2], ground[0]))
+    pen.text((4, 4), name, fill="black")
+    out = io.BytesIO()
+    picture.save(out, FORMATS[suffix], quality=75)
+    return out.getvalue()
+
+
+async def _broken(_request: web.Request, _stopping: asyncio.Event) -> web.StreamResponse:
+    whole = draw("broken", 320, 240)
+    return web.Response(body=whole[: len(whole) // 2], content_type="image/jpeg")
+
+
+async def _html(_request: web.Request, _stopping: asyncio.Event) -> web.StreamResponse:
+    return web.Response(text="<html>Please log in</html>", content_type="text/html")
+
+
+async def _missing(_request: web.Request, _stopping: asyncio.Event) -> web.StreamResponse:
+    return web.Response(status=404)
+
+
+async def _failing(_request: web.Request, _stopping: asyncio.Event) -> web.StreamResponse:
+    return web.Response(status=503)
+
+
+async def _slow(request: web.Request, stopping: asyncio.Event) -> web.StreamResponse:
+    """Send the head and one byte, and then nothing more."""
+    response = web.StreamResponse(headers={"Content-Type": "image/jpeg"})
+    await response.prepare(request)
+    await response.write(b"\xff")
+    await stopping.wait()
+    return response
+
+
+async def _redirect(_request: web.Request, _stopping: asyncio.Event) -> web.StreamResponse:
+    return web.Response(status=302, headers={"Location": "/pictures/good.jpg"})
+
+
+async def _loop(_request: web.Request, _stopping: asyncio.Event) -> web.StreamResponse:
+    return web.Response(status=302, headers={"Location": "/pictures/loop.jpg"})
+
+
+async def _huge(request: web.Request, stopping: asyncio.Event) -> web.StreamResponse:
+    """Pour bytes without end and without saying how many, until the client has had enough."""
+    response = web.StreamResponse(headers={"Content-Type": "image/jpeg"})
+    try:
+        await response.prepare(request)
+        await response.write(draw("huge", 64, 48))
+        while not stopping.is_set():
+            await response.write(b"\0" * 65536)
+    except ConnectionError:
+        pass  # the client hung up, as it should
+    return response
+
+
+HOSTILE: dict[str, Callable[[web.Request, asyncio.Event], Awaitable[web.StreamResponse]]] = {
+    "broken.jpg": _broken,
+    "html.jpg": _html,
+    "missing.jpg": _missing,
+    "failing.jpg": _failing,
+    "slow.jpg": _slow,
+    "redirect.jpg": _redirect,
+    "loop.jpg": _loop,
+    "huge.jpg": _huge,
+}
+
 
 HANG = 0
 """A status for `answer_with`: take the event and never answer."""

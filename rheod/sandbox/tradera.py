@@ -1,11 +1,17 @@
 """The simulated Tradera v4: a server on loopback, and the scripted market that tests and the demo play on it.
 
 It refuses what Tradera refuses, counts every call, and goes wrong on demand. It knows nothing of rheod.
+
+The simulator's own HTTP calls under /sandbox, by which another process sells, faults and looks.
+
+Not part of Tradera; never counted as calls.
 """
 
 from __future__ import annotations
 
 import asyncio
+import dataclasses
+import json
 from collections import Counter, deque
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -13,28 +19,131 @@ from aiohttp import web
 
 from rheod.sandbox.contract import Contract
 from rheod.sandbox.http_server import MAX_BODY_BYTES, HttpServer
-from rheod.sandbox.tradera_control import Control
-from rheod.sandbox.tradera_faults import Fault, error
-from rheod.sandbox.tradera_gate import Call, Conduct, Gate, Keys, Route
+from rheod.sandbox.tradera_access import AccessCheck, Conduct, CountedCall, Keys, Route
+from rheod.sandbox.tradera_faults import Fault, answer, error
 from rheod.sandbox.tradera_listings import ListingDesk
-from rheod.sandbox.tradera_login import LoginPages
-from rheod.sandbox.tradera_market import Listing, Market
-from rheod.sandbox.tradera_orders import Order, OrderBook
-from rheod.sandbox.tradera_page import ItemPages
-from rheod.sandbox.tradera_rules import AUCTION
+from rheod.sandbox.tradera_login import ItemPages, LoginPages
+from rheod.sandbox.tradera_market import Market, SimulatedAd
+from rheod.sandbox.tradera_orders import OrderBook, SimulatedOrder
+from rheod.sandbox.tradera_rules import AUCTION, DeclinedError
 from rheod.sandbox.tradera_sales import ReferenceDesk, SalesDesk
-from rheod.sandbox.tradera_views import item_closed, order_created
+from rheod.sandbox.tradera_views import item_closed, order_created, order_json
 
 if TYPE_CHECKING:
     import random
     from collections.abc import Callable, Sequence
+
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Control:
+    """The /sandbox routes of one simulator."""
+
+    def __init__(self, simulator: TraderaSimulator) -> None:
+        self._simulator = simulator
+
+    def add_to(self, app: web.Application) -> None:
+        """Register the routes."""
+        item = r"/sandbox/items/{itemId:\d{1,10}}"
+        app.router.add_post(item + "/sell", _explained(self._sell))
+        app.router.add_post(item + "/bid", _explained(self._bid))
+        app.router.add_post(item + "/close", _explained(self._close))
+        app.router.add_post("/sandbox/faults", _explained(self._add_fault))
+        app.router.add_delete("/sandbox/faults", self._clear_faults)
+        app.router.add_post("/sandbox/settings", _explained(self._settings))
+        app.router.add_get("/sandbox/state", self._state)
+
+    async def _sell(self, request: web.Request) -> web.Response:
+        price = (await _fields(request, "price")).get("price")
+        order_id = await self._simulator.sell(int(request.match_info["itemId"]), price)
+        return answer(200, {"orderId": order_id})
+
+    async def _bid(self, request: web.Request) -> web.Response:
+        amount = (await _fields(request, "amount")).get("amount")
+        self._simulator.bid(int(request.match_info["itemId"]), amount)
+        return answer(200, {})
+
+    async def _close(self, request: web.Request) -> web.Response:
+        fields = await _fields(request, "reason")
+        reason = fields.get("reason", "ItemClosedByTradera")
+        await self._simulator.close(int(request.match_info["itemId"]), reason)
+        return answer(200, {})
+
+    async def _add_fault(self, request: web.Request) -> web.Response:
+        fields = await _json(request)
+        self._simulator.fault(**fields)
+        return answer(200, {})
+
+    async def _clear_faults(self, _request: web.Request) -> web.Response:
+        self._simulator.clear_faults()
+        return answer(200, {})
+
+    async def _settings(self, request: web.Request) -> web.Response:
+        fields = await _fields(request, "processing_delay_s", "daily_calls")
+        if "processing_delay_s" in fields:
+            self._simulator.processing_delay_s = float(fields["processing_delay_s"])
+        if "daily_calls" in fields:
+            self._simulator.conduct.daily_calls = fields["daily_calls"]
+        return answer(200, {})
+
+    async def _state(self, _request: web.Request) -> web.Response:
+        simulator = self._simulator
+        live: dict[str, list[int]] = {}
+        for listing in simulator.live_items():
+            for reference in listing.own_references or [""]:
+                live.setdefault(reference, []).append(listing.item_id)
+        state = {
+            "calls": dict(simulator.calls_by_operation()),
+            "call_log": [dataclasses.asdict(call) for call in simulator.calls[-500:]],
+            "live_items": live,
+            "creates": dict(simulator.market.creates),
+            "second_commits": simulator.second_commits,
+            "orders": [order_json(order) for order in simulator.orders.values()],
+        }
+        return answer(200, state)
+
+
+async def _json(request: web.Request) -> dict[str, Any]:
+    """Read a JSON object, empty when no body was sent; ValueError otherwise."""
+    raw = await request.read()
+    value = json.loads(raw) if raw else {}
+    if not isinstance(value, dict):
+        raise ValueError("the body must be a JSON object")  # noqa: TRY004 - one kind for every bad body
+    return value
+
+
+async def _fields(request: web.Request, *known: str) -> dict[str, Any]:
+    value = await _json(request)
+    unknown = set(value) - set(known)
+    if unknown:
+        raise ValueError(f"unknown field {', '.join(sorted(unknown))}; there are {', '.join(known)}")
+    return value
+
+
+def _explained(handler: Handler) -> Handler:
+    """Answer a refusal or a bad body with a sentence."""
+
+    async def explained(request: web.Request) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except DeclinedError as declined:
+            return error(declined.status, declined.code, declined.message)
+        except (ValueError, TypeError) as wrong:
+            return error(400, "BadRequest", str(wrong))
+
+    return explained
+
 
 __all__ = ["Fault", "Keys", "TraderaSimulator"]
 
 _PUSH_TIMEOUT_S = 20.0
 
 
-class PushQueue(Protocol):
+class SimulatedPushQueue(Protocol):
     """Where push messages go; `rheod.sandbox.queue.Queue` is one."""
 
     async def send(self, body: str | dict[str, Any], n: int = 1) -> None:
@@ -59,7 +168,7 @@ class TraderaSimulator:
     ) -> None:
         self.keys = keys or Keys()
         self.conduct = Conduct(daily_calls=daily_calls)
-        self.queue: PushQueue | None = None
+        self.queue: SimulatedPushQueue | None = None
         self.market = Market(now=now, rng=rng, processing_delay_ms=round(processing_delay_s * 1000))
         self.order_book = OrderBook(now=now, rng=rng)
         self.login = LoginPages(now=now, keys=self.keys, conduct=self.conduct)
@@ -73,7 +182,7 @@ class TraderaSimulator:
             site=lambda: self._server.url,
             push=self._outgoing.append,
         )
-        self._gate = Gate(
+        self._gate = AccessCheck(
             now=now,
             keys=self.keys,
             conduct=self.conduct,
@@ -95,7 +204,7 @@ class TraderaSimulator:
         return app
 
     async def _unknown(self, request: web.Request) -> web.Response:
-        self.calls.append(Call(self._now(), "unknown", request.method, request.path, status=404))
+        self.calls.append(CountedCall(self._now(), "unknown", request.method, request.path, status=404))
         return error(404, "NotFound", f"The simulator has no {request.method} {request.path}")
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
@@ -129,7 +238,7 @@ class TraderaSimulator:
     # What happened
 
     @property
-    def calls(self) -> list[Call]:
+    def calls(self) -> list[CountedCall]:
         """Every call under /v4 in order of arrival."""
         return self._gate.calls
 
@@ -146,12 +255,12 @@ class TraderaSimulator:
         """How many commits named a request that was committed already: a violation by the client."""
         return self.market.second_commits
 
-    def live_items(self, own_reference: str | None = None) -> list[Listing]:
+    def live_items(self, own_reference: str | None = None) -> list[SimulatedAd]:
         """Every listing that is visible and running, or those with this reference."""
         return self.market.live(own_reference)
 
     @property
-    def orders(self) -> dict[int, Order]:
+    def orders(self) -> dict[int, SimulatedOrder]:
         """Every order by id."""
         return self.order_book.orders
 

@@ -11,8 +11,8 @@ import hashlib
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
-from rheod.sandbox.tradera_gate import Route
-from rheod.sandbox.tradera_market import OK, WAITING, Image, Outcome
+from rheod.sandbox.tradera_access import Route
+from rheod.sandbox.tradera_market import OK, WAITING, Image, SimulatedResult
 from rheod.sandbox.tradera_rules import (
     FIXED_PRICE,
     bad_request,
@@ -25,9 +25,10 @@ from rheod.sandbox.tradera_views import from_iso, item_closed, item_json
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from rheod.sandbox.tradera_access import Asked, Conduct
     from rheod.sandbox.tradera_faults import Fault
-    from rheod.sandbox.tradera_gate import Asked, Conduct
-    from rheod.sandbox.tradera_market import Listing, Market
+    from rheod.sandbox.tradera_market import Market, SimulatedAd
+
 
 _SHELF_BYTES = 64 * 1024 * 1024
 
@@ -129,7 +130,7 @@ class ListingDesk:
         errors = [] if problem is None else [{"itemId": listing.item_id, "errorMessage": problem}]
         return {"isSuccessful": problem is None, "validationErrors": errors}
 
-    def _reprice(self, listing: Listing, opening: int | None, buy_now: int | None) -> str | None:
+    def _reprice(self, listing: SimulatedAd, opening: int | None, buy_now: int | None) -> str | None:
         """Change the prices given and keep the others; answers the reason when refused."""
         if listing.ended(self._now()):
             return "The item has ended"
@@ -162,10 +163,10 @@ class ListingDesk:
         seller_id = asked.seller_id or None  # anybody may read by the application-only call
         return self._json(self._market.visible(int(asked.path["itemId"]), seller_id))
 
-    def _mine(self, asked: Asked) -> Listing:
+    def _mine(self, asked: Asked) -> SimulatedAd:
         return self._market.visible(int(asked.path["itemId"]), asked.seller_id)
 
-    def _json(self, listing: Listing) -> dict[str, Any]:
+    def _json(self, listing: SimulatedAd) -> dict[str, Any]:
         return item_json(listing, now_ms=self._now(), site=self._site())
 
     def _seller_items(self, asked: Asked) -> Any:
@@ -201,7 +202,7 @@ class _Filter:
         self._active = 0 if (self._min_end or self._max_end) else number("filterActive")
         self._max_start = moment("maxStartDate") or now_ms
 
-    def takes(self, listing: Listing) -> bool:
+    def takes(self, listing: SimulatedAd) -> bool:
         """Whether the listing passes."""
         if self._active and listing.ended(self._now_ms) != (self._active == 2):
             return False
@@ -213,7 +214,7 @@ class _Filter:
         return after and (self._max_end is None or listing.end_ms <= self._max_end)
 
 
-def _scripted(fault: Fault | None) -> Outcome | None:
+def _scripted(fault: Fault | None) -> SimulatedResult | None:
     """What a `result_error` or `no_result` fault makes the queue say of this request.
 
     It is published all the same when the fault's `effect` says so, or else when its code has bit 1.
@@ -221,6 +222,6 @@ def _scripted(fault: Fault | None) -> Outcome | None:
     if fault is None or fault.name not in {"result_error", "no_result"}:
         return None
     if fault.name == "no_result":
-        return Outcome(WAITING, None, published=bool(fault.effect))
+        return SimulatedResult(WAITING, None, published=bool(fault.effect))
     published = bool(fault.code & OK) if fault.effect is None else fault.effect
-    return Outcome(fault.code, fault.message, published=published)
+    return SimulatedResult(fault.code, fault.message, published=published)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Callable, Iterable, Mapping
 
+
 OK, BAD_IMAGE, ERROR, WAITING, UNCOMMITTED = 1, 2, 4, 128, 256
 _DAY_MS = 86_400_000
 
@@ -31,7 +32,7 @@ class Image:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class SimulatedResult:
     """What the queue says about a request: code, message, and whether the listing really goes live."""
 
     code: int
@@ -40,7 +41,7 @@ class Outcome:
 
 
 @dataclass(slots=True)
-class Listing:
+class SimulatedAd:
     """One create request and the listing it becomes; times in ms UTC, money in whole SEK."""
 
     request_id: int
@@ -52,8 +53,8 @@ class Listing:
     buy_now: int
     images: list[Image] = field(default_factory=list)
     committed_ms: int | None = None
-    scripted: Outcome | None = None
-    outcome: Outcome | None = None
+    scripted: SimulatedResult | None = None
+    outcome: SimulatedResult | None = None
     start_ms: int = 0
     end_ms: int = 0
     closed: bool = False
@@ -87,20 +88,20 @@ class Market:
     def __init__(self, *, now: Callable[[], int], rng: random.Random, processing_delay_ms: int) -> None:
         self._now = now
         self.processing_delay_ms = processing_delay_ms
-        self.listings: dict[int, Listing] = {}
-        self.requests: dict[int, Listing] = {}
+        self.listings: dict[int, SimulatedAd] = {}
+        self.requests: dict[int, SimulatedAd] = {}
         self.creates: Counter[str] = Counter()
         self.second_commits = 0
-        self._waiting: deque[Listing] = deque()
+        self._waiting: deque[SimulatedAd] = deque()
         self._next_request = 980_000_000 + rng.randrange(1_000_000)
         self._next_item = 710_000_000 + rng.randrange(1_000_000)
         self._row_version = 0
 
-    def create(self, seller_id: int, body: Mapping[str, Any]) -> Listing:
+    def create(self, seller_id: int, body: Mapping[str, Any]) -> SimulatedAd:
         """Make an uncommitted request; with `autoCommit` it is committed at once."""
         self._next_request += 1
         self._next_item += 1
-        listing = Listing(
+        listing = SimulatedAd(
             request_id=self._next_request,
             item_id=self._next_item,
             seller_id=seller_id,
@@ -115,7 +116,7 @@ class Market:
             self.commit(listing)
         return listing
 
-    def add_image(self, listing: Listing, image: Image) -> None:
+    def add_image(self, listing: SimulatedAd, image: Image) -> None:
         """Add a picture; DeclinedError once committed or when there are 12 already."""
         if listing.committed_ms is not None:
             raise bad_request("Images can only be added to an uncommitted request")
@@ -123,7 +124,7 @@ class Market:
             raise bad_request(f"An item may have at most {MAX_IMAGES} images")
         listing.images.append(image)
 
-    def commit(self, listing: Listing) -> None:
+    def commit(self, listing: SimulatedAd) -> None:
         """Put a request in the queue; a second commit changes nothing but is counted as a violation."""
         if listing.committed_ms is not None:
             self.second_commits += 1
@@ -137,27 +138,27 @@ class Market:
         while self._waiting and (self._waiting[0].committed_ms or 0) <= due:
             self._process(self._waiting.popleft())
 
-    def _process(self, listing: Listing) -> None:
+    def _process(self, listing: SimulatedAd) -> None:
         bad = next((image.problem for image in listing.images if image.problem is not None), None)
-        natural = Outcome(OK, None, published=True)
+        natural = SimulatedResult(OK, None, published=True)
         if bad is not None:
-            natural = Outcome(BAD_IMAGE, f"Image processing error: {bad}", published=False)
+            natural = SimulatedResult(BAD_IMAGE, f"Image processing error: {bad}", published=False)
         listing.outcome = listing.scripted or natural
         if listing.outcome.published:
             self._go_live(listing)
 
-    def publish(self, listing: Listing) -> None:
+    def publish(self, listing: SimulatedAd) -> None:
         """Make a listing visible at once, past the queue."""
         listing.committed_ms = self._now() - self.processing_delay_ms
         self._process(listing)
 
-    def _go_live(self, listing: Listing) -> None:
+    def _go_live(self, listing: SimulatedAd) -> None:
         days = 30 if listing.body["itemType"] == FIXED_PRICE else listing.body["duration"]
         listing.start_ms = (listing.committed_ms or 0) + self.processing_delay_ms
         listing.end_ms = listing.start_ms + days * _DAY_MS
         self.touch(listing)
 
-    def result(self, listing: Listing) -> tuple[int, str | None]:
+    def result(self, listing: SimulatedAd) -> tuple[int, str | None]:
         """What request-results says: (code, message)."""
         if listing.committed_ms is None:
             return UNCOMMITTED, None
@@ -165,12 +166,12 @@ class Market:
             return WAITING, None
         return listing.outcome.code, listing.outcome.message
 
-    def touch(self, listing: Listing) -> None:
+    def touch(self, listing: SimulatedAd) -> None:
         """Give a changed listing the next row version."""
         self._row_version += 1
         listing.row_version = self._row_version
 
-    def bid(self, listing: Listing, amount: int | None = None) -> None:
+    def bid(self, listing: SimulatedAd, amount: int | None = None) -> None:
         """Place a bid of `amount` SEK, by default the least allowed; DeclinedError when it is not allowed."""
         amount = listing.next_bid if amount is None else amount
         if listing.body["itemType"] != AUCTION or not listing.visible or listing.ended(self._now()):
@@ -180,7 +181,7 @@ class Market:
         listing.bids.append(amount)
         self.touch(listing)
 
-    def close(self, listing: Listing) -> None:
+    def close(self, listing: SimulatedAd) -> None:
         """End a visible listing now; DeclinedError when it is not running."""
         if not listing.visible or listing.ended(self._now()):
             raise bad_request("The item is not active")
@@ -188,23 +189,25 @@ class Market:
         listing.end_ms = self._now()
         self.touch(listing)
 
-    def visible(self, item_id: int, seller_id: int | None = None) -> Listing:
+    def visible(self, item_id: int, seller_id: int | None = None) -> SimulatedAd:
         """Find a published listing (of `seller_id` when given); DeclinedError 404 otherwise."""
         listing = self.listings.get(item_id)
         if listing is None or not listing.visible or seller_id not in {None, listing.seller_id}:
             raise DeclinedError(404, "NotFound", "The item was not found")
         return listing
 
-    def request(self, request_id: int, seller_id: int) -> Listing:
+    def request(self, request_id: int, seller_id: int) -> SimulatedAd:
         """Find a seller's request; DeclinedError 404 otherwise."""
         listing = self.requests.get(request_id)
         if listing is None or listing.seller_id != seller_id:
             raise DeclinedError(404, "NotFound", "The request was not found")
         return listing
 
-    def live(self, own_reference: str | None = None) -> list[Listing]:
+    def live(self, own_reference: str | None = None) -> list[SimulatedAd]:
         """Every running listing, or those that carry `own_reference`."""
         self.settle()
         now_ms = self._now()
-        running: Iterable[Listing] = (x for x in self.listings.values() if x.visible and not x.ended(now_ms))
+        running: Iterable[SimulatedAd] = (
+            x for x in self.listings.values() if x.visible and not x.ended(now_ms)
+        )
         return [x for x in running if own_reference is None or own_reference in x.own_references]

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Callable, Sequence
 
-    from rheod.sandbox.tradera_market import Listing
+    from rheod.sandbox.tradera_market import SimulatedAd
+
 
 _FIRST_NAMES = ("Astrid", "Björn", "Åsa", "Märta", "Örjan")
 _LAST_NAMES = ("Lindqvist", "Öberg", "Sjögren", "Ek")
@@ -26,7 +27,7 @@ _TOWNS = (("582 22", "Linköping"), ("211 20", "Malmö"), ("972 31", "Luleå"))
 class Sale:
     """One sold listing within an order, with its transaction's flags; the price in whole SEK."""
 
-    listing: Listing
+    listing: SimulatedAd
     price: int
     transaction_id: int
     paid_confirmed: bool = False
@@ -35,7 +36,7 @@ class Sale:
 
 
 @dataclass(slots=True)
-class Order:
+class SimulatedOrder:
     """A buyer's order; times in ms UTC; `payment_ms` is None until it is paid through Tradera."""
 
     order_id: int
@@ -59,7 +60,7 @@ class OrderBook:
     def __init__(self, *, now: Callable[[], int], rng: random.Random) -> None:
         self._now = now
         self._rng = rng
-        self.orders: dict[int, Order] = {}
+        self.orders: dict[int, SimulatedOrder] = {}
         self._next_order = 55_000_000 + rng.randrange(1_000_000)
         self._next_transaction = 330_000_000 + rng.randrange(1_000_000)
 
@@ -83,7 +84,7 @@ class OrderBook:
             "countryName": "Sverige",
         }
 
-    def record(self, listings: Sequence[tuple[Listing, int]], buyer: dict[str, Any]) -> Order:
+    def record(self, listings: Sequence[tuple[SimulatedAd, int]], buyer: dict[str, Any]) -> SimulatedOrder:
         """Record one order for sold listings of one seller, each with its price in SEK."""
         self._next_order += 1
         sales = []
@@ -91,7 +92,7 @@ class OrderBook:
             self._next_transaction += 1
             sales.append(Sale(listing, price, self._next_transaction))
         now_ms = self._now()
-        order = Order(
+        order = SimulatedOrder(
             order_id=self._next_order,
             purchase_id=str(uuid.UUID(int=self._rng.getrandbits(128), version=4)),
             seller_id=listings[0][0].seller_id,
@@ -103,7 +104,7 @@ class OrderBook:
         self.orders[order.order_id] = order
         return order
 
-    def find(self, order_id: int, seller_id: int) -> Order:
+    def find(self, order_id: int, seller_id: int) -> SimulatedOrder:
         """Find a seller's order; DeclinedError 404 otherwise."""
         order = self.orders.get(order_id)
         if order is None or order.seller_id != seller_id:
@@ -115,13 +116,13 @@ class OrderBook:
         order = self.orders[order_id]
         order.payment_ms = order.updated_ms = self._now()
 
-    def ship(self, order: Order) -> None:
+    def ship(self, order: SimulatedOrder) -> None:
         """Mark every sale of an order as shipped."""
         for sale in order.sales:
             sale.shipped = True
         order.updated_ms = self._now()
 
-    def transaction(self, transaction_id: int, seller_id: int) -> tuple[Order, Sale]:
+    def transaction(self, transaction_id: int, seller_id: int) -> tuple[SimulatedOrder, Sale]:
         """Find a seller's transaction; DeclinedError 404 otherwise."""
         for order in self.orders.values():
             for sale in order.sales:

@@ -7,17 +7,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rheod.sandbox.tradera_categories import Spelling, category_tree
-from rheod.sandbox.tradera_gate import Route
+from rheod.sandbox.tradera_access import Route
 from rheod.sandbox.tradera_login import TOKEN_LIFE_MS
-from rheod.sandbox.tradera_rules import DeclinedError, bad_request
+from rheod.sandbox.tradera_rules import DeclinedError, Spelling, bad_request, category_tree
 from rheod.sandbox.tradera_views import from_iso, iso, order_json, transaction_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from rheod.sandbox.tradera_gate import Asked, Keys
+    from rheod.sandbox.tradera_access import Asked, Keys
     from rheod.sandbox.tradera_orders import OrderBook
+
 
 _FOREVER_MS = 253_402_300_799_000  # year 9999
 

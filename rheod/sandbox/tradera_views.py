@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 from rheod.sandbox.tradera_rules import FIXED_PRICE
 
 if TYPE_CHECKING:
-    from rheod.sandbox.tradera_market import Listing
-    from rheod.sandbox.tradera_orders import Order, Sale
+    from rheod.sandbox.tradera_market import SimulatedAd
+    from rheod.sandbox.tradera_orders import Sale, SimulatedOrder
+
 
 _COUNTRY = "Sverige"
 
@@ -30,7 +31,7 @@ def from_iso(text: str) -> int:
     return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
-def item_json(listing: Listing, *, now_ms: int, site: str) -> dict[str, Any]:
+def item_json(listing: SimulatedAd, *, now_ms: int, site: str) -> dict[str, Any]:
     """Write the `Item`; `site` is the address its links begin with."""
     body, bids = listing.body, listing.bids
     reserve = body.get("reservePrice", 0)
@@ -76,7 +77,7 @@ def item_json(listing: Listing, *, now_ms: int, site: str) -> dict[str, Any]:
     }
 
 
-def status_json(listing: Listing, now_ms: int) -> dict[str, bool]:
+def status_json(listing: SimulatedAd, now_ms: int) -> dict[str, bool]:
     """Write `{ended, gotBidders, gotWinner}` (tradera-v4.md section 6.2)."""
     return {
         "ended": listing.ended(now_ms),
@@ -89,7 +90,7 @@ def _user(buyer: Any) -> dict[str, Any]:
     return {"id": buyer["userId"], "alias": buyer["alias"], "city": buyer["city"], "countryName": _COUNTRY}
 
 
-def order_json(order: Order) -> dict[str, Any]:
+def order_json(order: SimulatedOrder) -> dict[str, Any]:
     """Write a `SellerOrder`; payments are null until paid, `shipTo` is null as for auctions."""
     first = order.sales[0].listing.body["shippingOptions"][0]
     payments = None
@@ -128,7 +129,7 @@ def _order_item(sale: Sale) -> dict[str, Any]:
     }
 
 
-def transaction_json(order: Order, sale: Sale) -> dict[str, Any]:
+def transaction_json(order: SimulatedOrder, sale: Sale) -> dict[str, Any]:
     """Write a `Transaction` of one sale."""
     listing = sale.listing
     return {
@@ -151,7 +152,7 @@ def transaction_json(order: Order, sale: Sale) -> dict[str, Any]:
     }
 
 
-def order_created(order: Order) -> dict[str, Any]:
+def order_created(order: SimulatedOrder) -> dict[str, Any]:
     """Write the push message of a new order (push.md)."""
     return {
         "Type": "OrderCreated",
@@ -162,7 +163,7 @@ def order_created(order: Order) -> dict[str, Any]:
     }
 
 
-def item_closed(listing: Listing, reason: str) -> dict[str, Any]:
+def item_closed(listing: SimulatedAd, reason: str) -> dict[str, Any]:
     """Write the push message of a closed listing; `reason` is one of push.md's table."""
     return {
         "Type": "ItemClosed",

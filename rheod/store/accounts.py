@@ -1,14 +1,24 @@
 """Rows of accounts: the default one and, by reference, those of a reseller's members; and who they are at Tradera.
 
 An account is never removed: its items and its sales outlive its place in the settings.
+
+What an account has still to do after a restore: look at Tradera before anything of it is published again.
+
+Kept among the marks, one for each account. Every copy of the database carries it, however the copy is put in place.
+
+Rows of sellers' tokens and of the logins that lead to them; both secrets are sealed (`vault.py`).
 """
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import uuid
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from types import MappingProxyType
+
+from rheod.store import key_value
 
 NO_MEMBERS: Mapping[str, int] = MappingProxyType({})
 
@@ -76,3 +86,153 @@ def reference(db: sqlite3.Connection, account_id: str) -> str:
     """The reference of an account; '' is the default one's."""
     row = db.execute("SELECT reference FROM accounts WHERE id = ?", (account_id,)).fetchone()
     return str(row["reference"])
+
+
+_TAKEOVER = "takeover:"
+_STRANGERS = "takeover_strangers:"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Takeover:
+    """Where an account's takeover stands; times in ms UTC.
+
+    `since` is the time of the copy, `until` before when the last pass may not begin (None: no rheod has started from
+    the copy yet). The pass that `began` has read the ads that end before `reached`. `looked` is true once a whole pass
+    has been made, `blind` when Tradera did not give back our references of ads that we know.
+    """
+
+    since: int
+    until: int | None = None
+    began: int | None = None
+    reached: int | None = None
+    looked: bool = False
+    blind: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnknownAds:
+    """Ads that an earlier rheod made of items that this database does not know; the last one ends at `until` (ms)."""
+
+    ads: tuple[int, ...] = ()
+    until: int = 0
+
+
+def mark_copy(db: sqlite3.Connection, *, at: int) -> None:
+    """Note in a copy made at this time that every account has to look at Tradera first."""
+    for (account_id,) in db.execute("SELECT id FROM accounts").fetchall():
+        known = find(db, account_id)  # of a copy from which this database itself began
+        save(db, account_id, Takeover(since=at if known is None else min(at, known.since)))
+
+
+def find(db: sqlite3.Connection, account_id: str) -> Takeover | None:
+    """The account's takeover, None when there is nothing to do."""
+    text = key_value.get(db, _TAKEOVER + account_id)
+    return None if text is None else Takeover(**json.loads(text))
+
+
+def save(db: sqlite3.Connection, account_id: str, takeover: Takeover) -> None:
+    """Note where it stands."""
+    key_value.put(db, _TAKEOVER + account_id, json.dumps(asdict(takeover)))
+
+
+def finish(db: sqlite3.Connection, account_id: str) -> None:
+    """It is done."""
+    key_value.drop(db, _TAKEOVER + account_id)
+
+
+def begin(db: sqlite3.Connection, account_id: str, *, until: int) -> Takeover | None:
+    """A rheod starts: if it starts from a copy for the first time, the last pass may not begin before `until`."""
+    known = find(db, account_id)
+    if known is None or known.until is not None:
+        return known
+    begun = Takeover(since=known.since, until=until)
+    save(db, account_id, begun)
+    return begun
+
+
+def strangers(db: sqlite3.Connection, account_id: str) -> UnknownAds:
+    """The ads that the last takeover found and could not adopt."""
+    text = key_value.get(db, _STRANGERS + account_id)
+    if text is None:
+        return UnknownAds()
+    found = json.loads(text)
+    return UnknownAds(ads=tuple(found["ads"]), until=found["until"])
+
+
+def save_strangers(db: sqlite3.Connection, account_id: str, found: UnknownAds) -> None:
+    """Note them."""
+    key_value.put(db, _STRANGERS + account_id, json.dumps(asdict(found)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Token:
+    """What a login gave: whose token it is and when it ends (ms; None: Tradera did not say)."""
+
+    user_id: int
+    token: str = field(repr=False)
+    ends_at: int | None
+    obtained_at: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Login:
+    """A login that was begun: the secret we made for it, and how often its token was asked for."""
+
+    secret: str = field(repr=False)
+    begun_at: int
+    tries: int = 0
+
+
+def tokens(db: sqlite3.Connection) -> dict[str, Token]:
+    """Every account's token, by account."""
+    rows = db.execute("SELECT account_id, user_id, unseal(token) AS token, ends_at, obtained_at FROM tokens")
+    return {
+        row["account_id"]: Token(
+            user_id=row["user_id"],
+            token=row["token"],
+            ends_at=row["ends_at"],
+            obtained_at=row["obtained_at"],
+        )
+        for row in rows.fetchall()
+    }
+
+
+def save_token(db: sqlite3.Connection, account_id: str, token: Token) -> None:
+    """Keep a token in place of the account's earlier one."""
+    db.execute(
+        "INSERT OR REPLACE INTO tokens (account_id, user_id, token, ends_at, obtained_at) VALUES (?, ?, seal(?), ?, ?)",
+        (account_id, token.user_id, token.token, token.ends_at, token.obtained_at),
+    )
+
+
+def login(db: sqlite3.Connection, account_id: str) -> Login | None:
+    """The account's login that waits for its token."""
+    row = db.execute(
+        "SELECT unseal(secret) AS secret, begun_at, tries FROM logins WHERE account_id = ?", (account_id,)
+    ).fetchone()
+    return None if row is None else Login(**dict(row))
+
+
+def begun(db: sqlite3.Connection) -> dict[str, int]:
+    """When the login of each account that has one was begun (ms)."""
+    return {
+        row["account_id"]: row["begun_at"] for row in db.execute("SELECT account_id, begun_at FROM logins")
+    }
+
+
+def save_login(db: sqlite3.Connection, account_id: str, new: Login) -> None:
+    """Begin a login in place of an earlier one."""
+    db.execute(
+        "INSERT OR REPLACE INTO logins (account_id, secret, begun_at, tries) VALUES (?, seal(?), ?, ?)",
+        (account_id, new.secret, new.begun_at, new.tries),
+    )
+
+
+def count_try(db: sqlite3.Connection, account_id: str) -> None:
+    """The token is about to be asked for once more."""
+    db.execute("UPDATE logins SET tries = tries + 1 WHERE account_id = ?", (account_id,))
+
+
+def drop_login(db: sqlite3.Connection, account_id: str) -> None:
+    """The login has served."""
+    db.execute("DELETE FROM logins WHERE account_id = ?", (account_id,))

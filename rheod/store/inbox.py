@@ -1,4 +1,9 @@
-"""Rows of the inbox: every push message as it came, kept before anything is done about it (push.md)."""
+"""Rows of the inbox: every push message as it came, kept before anything is done about it (push.md).
+
+Messages of the push queue that could not be understood: shown to the owner, and put away when he has looked.
+
+Reads and marks rows of the inbox; what a message says is never acted on from here.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +13,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class InboxEntry:
     """A message to be kept. `state` is new, quarantined or ignored; `business_key` names what it is about."""
 
     message_id: str
@@ -22,7 +27,7 @@ class Entry:
     tradera_item_ids: tuple[int, ...] = ()
 
 
-def add(db: sqlite3.Connection, entry: Entry, *, now: int) -> int | None:
+def add(db: sqlite3.Connection, entry: InboxEntry, *, now: int) -> int | None:
     """Keep a message; None when it, or another telling the same, is already here."""
     row = db.execute(
         "INSERT INTO inbox (message_id, business_key, account_id, type, order_id, body, state, reason, received_at)"
@@ -133,3 +138,35 @@ def quarantine_order(
         " WHERE account_id = ? AND order_id = ? AND state = 'new'",
         (reason, now, account_id, order_id),
     )
+
+
+SHOWN_CHARS = 4000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuarantinedMessage:
+    """A message as it came, its beginning; '' once erased. `reason` is what is wrong with it."""
+
+    id: int
+    body: str
+    reason: str | None
+    received_at: int
+
+
+def strange(db: sqlite3.Connection, *, limit: int) -> list[QuarantinedMessage]:
+    """The newest messages that nobody has looked at; whose they are is often what cannot be read."""
+    rows = db.execute(
+        "SELECT id, substr(body, 1, ?) AS body, reason, received_at FROM inbox WHERE state = 'quarantined'"
+        " ORDER BY id DESC LIMIT ?",
+        (SHOWN_CHARS, limit),
+    )
+    return [QuarantinedMessage(**dict(row)) for row in rows.fetchall()]
+
+
+def put_away(db: sqlite3.Connection, message_id: int, *, now: int) -> bool:
+    """The owner has looked at it; False when it waits for nobody."""
+    changed = db.execute(
+        "UPDATE inbox SET state = 'ignored', settled_at = ? WHERE id = ? AND state = 'quarantined'",
+        (now, message_id),
+    ).rowcount
+    return changed > 0

@@ -23,7 +23,7 @@ from rheod.domain.model import (
     TraderaWish,
 )
 from rheod.domain.taxonomy import OTHER
-from rheod.store import codes, words
+from rheod.store import search
 
 _COLUMNS_OF_SPEC = ("type", "title", "price_ore", "parent_external_id")
 _REST_OF_SPEC = tuple(field.name for field in fields(ItemSpec) if field.name not in _COLUMNS_OF_SPEC)
@@ -157,8 +157,8 @@ def add(db: sqlite3.Connection, item: Item) -> None:
         },
     ).lastrowid
     assert number is not None  # of an INSERT
-    codes.add(db, item)
-    words.add(db, number, item.spec.title)
+    search.add_codes(db, item)
+    search.add_words(db, number, item.spec.title)
 
 
 def save(db: sqlite3.Connection, before: Item, item: Item, *, removed_at: int | None = None) -> None:
@@ -174,7 +174,7 @@ def save(db: sqlite3.Connection, before: Item, item: Item, *, removed_at: int | 
     if slots:
         values = {**new, "removed_at": removed_at, "id": item.id}
         db.execute(f"UPDATE items SET {', '.join(slots)} WHERE id = :id", values)
-    names_other = (before.spec.title, codes.codes_of(before)) != (item.spec.title, codes.codes_of(item))
+    names_other = (before.spec.title, search.codes_of(before)) != (item.spec.title, search.codes_of(item))
     if names_other or removed_at is not None:
         _find_by_other_names(db, item)
 
@@ -182,8 +182,8 @@ def save(db: sqlite3.Connection, before: Item, item: Item, *, removed_at: int | 
 def _find_by_other_names(db: sqlite3.Connection, item: Item) -> None:
     row = db.execute("SELECT number, removed_at FROM items WHERE id = ?", (item.id,)).fetchone()
     gone = row["removed_at"] is not None
-    codes.write(db, item, gone=gone)
-    words.write(db, row["number"], None if gone else item.spec.title)
+    search.write_codes(db, item, gone=gone)
+    search.write_words(db, row["number"], None if gone else item.spec.title)
 
 
 def _changing(item: Item) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from rheod.domain.model import CallClass, Job, JobKind, JobOrder, LaneName
+from rheod.domain.model import CallClass, Job, JobKind, JobOrder, QueueName
 
 CLASSES = tuple(CallClass)
 """The classes of Tradera calls by rank: the place of a class is the rank of its jobs."""
@@ -48,7 +48,7 @@ def order(db: sqlite3.Connection, wanted: JobOrder, owner: Owner, *, now: int) -
         " ON CONFLICT (kind, subject) DO UPDATE SET due_at = min(due_at, excluded.due_at), cost = excluded.cost,"
         " state = 'due', revision = revision + 1, reason = NULL",
         {
-            "lane": wanted.lane,
+            "lane": wanted.queue,
             "kind": wanted.kind,
             "subject": wanted.subject,
             "account": owner.account_id,
@@ -64,7 +64,7 @@ def order(db: sqlite3.Connection, wanted: JobOrder, owner: Owner, *, now: int) -
 
 def due(
     db: sqlite3.Connection,
-    lane: LaneName,
+    queue: QueueName,
     *,
     now: int,
     limit: int,
@@ -76,31 +76,31 @@ def due(
     `blocked` classes of the tradera lane are left where they are.
     """
     urgent = (
-        lane is LaneName.TRADERA
+        queue is QueueName.TRADERA
     )  # read in the order of its index: the + keeps SQLite off the one by time
     by, at = ("rank, id", "+due_at") if urgent else ("due_at, id", "due_at")
     ranks = ",".join(str(rank) for rank, each in enumerate(CLASSES) if each not in blocked)
     wanted = f" AND rank IN ({ranks})" if blocked else ""
     rows = db.execute(
-        f"SELECT * FROM jobs WHERE {_of(lane, account_id)} AND {at} <= :now{wanted}"
+        f"SELECT * FROM jobs WHERE {_of(queue, account_id)} AND {at} <= :now{wanted}"
         f" ORDER BY {by} LIMIT :limit",
         {"now": now, "account": account_id, "limit": limit},
     )
     return [job_of(row) for row in rows.fetchall()]
 
 
-def _of(lane: LaneName, account_id: str | None) -> str:
+def _of(queue: QueueName, account_id: str | None) -> str:
     """The due jobs of a lane; spelt out, so that SQLite finds the index made for it."""
     account = "" if account_id is None else " AND account_id = :account"
-    return f"lane = '{LaneName(lane).value}' AND state = 'due'{account}"
+    return f"lane = '{QueueName(queue).value}' AND state = 'due'{account}"
 
 
 def next_due(
-    db: sqlite3.Connection, lane: LaneName, *, after: int, account_id: str | None = None
+    db: sqlite3.Connection, queue: QueueName, *, after: int, account_id: str | None = None
 ) -> int | None:
     """When the first job of the lane that is not due yet becomes so."""
     row = db.execute(
-        f"SELECT min(due_at) FROM jobs WHERE {_of(lane, account_id)} AND due_at > :after",
+        f"SELECT min(due_at) FROM jobs WHERE {_of(queue, account_id)} AND due_at > :after",
         {"after": after, "account": account_id},
     ).fetchone()
     at: int | None = row[0]
@@ -113,7 +113,7 @@ def waiting_costs(
     """The costs in calls of an account's due jobs of these classes, the first first, at most so many."""
     ranks = ",".join(str(CLASSES.index(each)) for each in classes)
     rows = db.execute(
-        f"SELECT max(cost, 1) FROM jobs WHERE {_of(LaneName.TRADERA, account_id)} AND +due_at <= :now"
+        f"SELECT max(cost, 1) FROM jobs WHERE {_of(QueueName.TRADERA, account_id)} AND +due_at <= :now"
         f" AND rank IN ({ranks}) ORDER BY rank, id LIMIT :most",
         {"now": now, "account": account_id, "most": most},
     )
@@ -124,7 +124,7 @@ def job_of(row: sqlite3.Row) -> Job:
     """A job from its row."""
     return Job(
         id=row["id"],
-        lane=LaneName(row["lane"]),
+        queue=QueueName(row["lane"]),
         kind=JobKind(row["kind"]),
         subject=row["subject"],
         account_id=row["account_id"],
@@ -168,7 +168,7 @@ def drop(db: sqlite3.Connection, kind: JobKind, subjects: Iterable[str]) -> None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class QueuePosition:
     """Where a publish stands in its account's queue: its position from 1, and what the queue up to it costs in calls.
 
     `others` is what the whole queues of the other accounts cost, by account id: all share one budget.
@@ -185,7 +185,7 @@ STRETCH = 4096
 """So many job numbers share one of the sums of `publish_sums`."""
 
 
-def place_of_publish(db: sqlite3.Connection, listing_id: str) -> Place | None:
+def place_of_publish(db: sqlite3.Connection, listing_id: str) -> QueuePosition | None:
     """The place of a listing's publish job among those of its account, or None when it does not wait."""
     mine = db.execute(
         "SELECT id, account_id, due_at, reason FROM jobs WHERE kind = 'publish' AND subject = ?",
@@ -204,7 +204,7 @@ def place_of_publish(db: sqlite3.Connection, listing_id: str) -> Place | None:
         "SELECT account_id, sum(cost) FROM publish_sums WHERE account_id <> ? GROUP BY account_id",
         (mine["account_id"],),
     ).fetchall()
-    return Place(
+    return QueuePosition(
         position=before["position"],
         cost_up_to=before["cost"],
         due_at=mine["due_at"],

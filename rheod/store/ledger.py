@@ -16,7 +16,7 @@ from rheod.domain.model import CallClass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class LedgerCall:
     """A call about to be made: what for, which, for whom."""
 
     call_class: CallClass
@@ -26,7 +26,7 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pause:
+class BudgetPause:
     """Something that may not be called for before `until` (ms), and why."""
 
     account_id: str
@@ -62,7 +62,7 @@ class _Kept:
 class Ledger:
     """The window of the last 24 hours in memory, mirrored from the rows. Planned calls count from the plan on."""
 
-    def __init__(self, window: list[Spent], pauses: list[Pause]) -> None:
+    def __init__(self, window: list[Spent], pauses: list[BudgetPause]) -> None:
         self._window = deque(window)
         self._pauses = {(pause.account_id, pause.call_class): pause for pause in pauses}
         self._kept: dict[str, _Kept] = {}
@@ -114,7 +114,7 @@ class Ledger:
             counted[account_id] += kept.calls if kept.call_class in classes else 0
         return counted
 
-    def spend(self, call: Call, *, now: int) -> Spent:
+    def spend(self, call: LedgerCall, *, now: int) -> Spent:
         """Count a call from this moment on; its row is written before it is sent."""
         spent = Spent(now, call.call_class, call.operation, call.account_id)
         self._window.append(spent)
@@ -148,7 +148,7 @@ class Ledger:
             if each != account_id and (call_class is None or kept.call_class is call_class)
         )
 
-    def pause(self, account_id: str, call_class: CallClass | None) -> Pause | None:
+    def pause(self, account_id: str, call_class: CallClass | None) -> BudgetPause | None:
         """The pause in force for an account (`call_class` None) or, for all accounts (''), a class."""
         return self._pauses.get((account_id, call_class))
 
@@ -157,21 +157,21 @@ class Ledger:
         pause = self.pause(account_id, None)
         return pause is not None and pause.holds_for(fingerprint, now=now)
 
-    def pauses(self) -> list[Pause]:
+    def pauses(self) -> list[BudgetPause]:
         """Every pause on record."""
         return list(self._pauses.values())
 
-    def set_pause(self, pause: Pause) -> None:
+    def set_pause(self, pause: BudgetPause) -> None:
         """Remember a pause; `save_pause` writes it."""
         self._pauses[(pause.account_id, pause.call_class)] = pause
 
-    def lift(self, pause: Pause) -> None:
+    def lift(self, pause: BudgetPause) -> None:
         """Forget a pause; `drop_pause` removes its row."""
         self._pauses.pop((pause.account_id, pause.call_class), None)
 
 
-def _pause_of(row: sqlite3.Row) -> Pause:
-    return Pause(
+def _pause_of(row: sqlite3.Row) -> BudgetPause:
+    return BudgetPause(
         account_id=row["account_id"],
         call_class=CallClass(row["class"]) if row["class"] else None,
         until=row["until"],
@@ -181,7 +181,7 @@ def _pause_of(row: sqlite3.Row) -> Pause:
     )
 
 
-def open_call(db: sqlite3.Connection, call: Call, *, now: int) -> int:
+def open_call(db: sqlite3.Connection, call: LedgerCall, *, now: int) -> int:
     """Write the row of a call that is about to be made."""
     cursor = db.execute(
         "INSERT INTO calls (at, account_id, class, operation, listing_id) VALUES (?, ?, ?, ?, ?)",
@@ -211,7 +211,7 @@ def may_have_arrived(db: sqlite3.Connection, listing_id: str, operation: str) ->
     return count
 
 
-def save_pause(db: sqlite3.Connection, pause: Pause) -> None:
+def save_pause(db: sqlite3.Connection, pause: BudgetPause) -> None:
     """Write a pause."""
     db.execute(
         "INSERT OR REPLACE INTO pauses (account_id, class, until, reason, fingerprint, since) VALUES (?, ?, ?, ?, ?, ?)",
@@ -219,7 +219,7 @@ def save_pause(db: sqlite3.Connection, pause: Pause) -> None:
     )
 
 
-def drop_pause(db: sqlite3.Connection, pause: Pause) -> None:
+def drop_pause(db: sqlite3.Connection, pause: BudgetPause) -> None:
     """Remove a pause."""
     db.execute(
         "DELETE FROM pauses WHERE account_id = ? AND class = ?", (pause.account_id, pause.call_class or "")

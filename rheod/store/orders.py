@@ -1,17 +1,59 @@
-"""Rows of orders and their lines. The buyer is personal data: it leaves only towards the owner."""
+"""Rows of orders and their lines. The buyer is personal data: it leaves only towards the owner.
+
+Erases personal data that has been kept long enough, wherever it may lie; amounts and states stay for the figures.
+
+The writer overwrites what is erased (`secure_delete`). Nothing else of the store knows what is personal.
+
+The sums behind the owner's figures: kept as things change (triggers of the schema), never added up from all there is.
+
+Rows of shipments: the parcels a partner has told of. A tracking number leads to a person; it is erased with the buyer.
+"""
 
 from __future__ import annotations
 
 import json
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
-from rheod.domain.model import Item, Json, Order
-from rheod.domain.months import month_of
+from rheod.domain.model import Item, Json, Order, month_of
 from rheod.domain.taxonomy import OTHER
-from rheod.store import shipments
-from rheod.store.shipments import Shipment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shipment:
+    """One parcel of an order as the partner told it."""
+
+    id: str
+    order_id: int
+    carrier: str
+    tracking_number: str
+    created_at: int
+
+
+def find_shipment(
+    db: sqlite3.Connection, order_id: int, carrier: str, tracking_number: str
+) -> Shipment | None:
+    """The parcel that was told just so."""
+    row = db.execute(
+        "SELECT * FROM shipments WHERE order_id = ? AND carrier = ? AND tracking_number = ?",
+        (order_id, carrier, tracking_number),
+    ).fetchone()
+    return row and Shipment(**dict(row))
+
+
+def add(db: sqlite3.Connection, shipment: Shipment) -> None:
+    """Keep a parcel."""
+    db.execute(
+        "INSERT INTO shipments (id, order_id, carrier, tracking_number, created_at) VALUES (?, ?, ?, ?, ?)",
+        astuple(shipment),
+    )
+
+
+def of_order(db: sqlite3.Connection, order_id: int) -> tuple[Shipment, ...]:
+    """The order's parcels in the order they were told; the last one counts."""
+    rows = db.execute("SELECT * FROM shipments WHERE order_id = ? ORDER BY created_at, rowid", (order_id,))
+    return tuple(Shipment(**dict(row)) for row in rows.fetchall())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,7 +202,7 @@ def _whole(db: sqlite3.Connection, rows: Sequence[sqlite3.Row]) -> list[KeptOrde
                 **dict(row),
                 "buyer": json.loads(row["buyer"]) if row["erased_at"] is None else None,
                 "lines": _lines(db, row["order_id"]),
-                "shipments": shipments.of_order(db, row["order_id"]),
+                "shipments": of_order(db, row["order_id"]),
             }
         )
         for row in rows
@@ -212,3 +254,81 @@ def note_shipped(db: sqlite3.Connection, order_id: int, *, now: int) -> None:
 def note_ship_error(db: sqlite3.Connection, order_id: int, error: str) -> None:
     """Tradera does not mark the order as shipped."""
     db.execute("UPDATE orders SET ship_error = ? WHERE order_id = ?", (error, order_id))
+
+
+def erase(db: sqlite3.Connection, *, before: int, limit: int, now: int) -> int:
+    """Erase what was received before this time (ms), at most `limit` rows of each kind; returns how many rows."""
+    return _buyers(db, before, limit, now) + _messages(db, before, limit) + _answers(db, before, limit)
+
+
+def _buyers(db: sqlite3.Connection, before: int, limit: int, now: int) -> int:
+    """Buyers, their parcels' numbers and what Tradera said about them."""
+    rows = db.execute(
+        "SELECT order_id FROM orders WHERE erased_at IS NULL AND received_at < ? ORDER BY received_at LIMIT ?",
+        (before, limit),
+    )
+    orders = [(row["order_id"],) for row in rows.fetchall()]
+    db.executemany("DELETE FROM shipments WHERE order_id = ?", orders)
+    db.executemany(
+        "UPDATE orders SET buyer = '{}', ship_error = NULL, erased_at = ? WHERE order_id = ?",
+        [(now, *order) for order in orders],
+    )
+    return len(orders)
+
+
+def _messages(db: sqlite3.Connection, before: int, limit: int) -> int:
+    """Push messages that have been dealt with: one that could not be read may hold anything."""
+    return db.execute(
+        "UPDATE inbox SET body = '' WHERE id IN (SELECT id FROM inbox WHERE body <> '' AND state <> 'new'"
+        " AND received_at < ? ORDER BY received_at LIMIT ?)",
+        (before, limit),
+    ).rowcount
+
+
+def _answers(db: sqlite3.Connection, before: int, limit: int) -> int:
+    """What receivers of webhooks answered; their rows live for `retention.deliveries_days`, which may be longer."""
+    return db.execute(
+        "UPDATE deliveries SET snippet = NULL WHERE id IN (SELECT id FROM deliveries WHERE snippet IS NOT NULL"
+        " AND created_at < ? LIMIT ?)",
+        (before, limit),
+    ).rowcount
+
+
+INVENTORY = "SELECT domain, rheo_status, count FROM item_counts WHERE account_id = ? AND type = 'item'"
+MONTHS = "SELECT month, orders, ore, pending_ore FROM month_sums WHERE account_id = ? AND month >= ? AND orders > 0"
+DOMAINS = (
+    "SELECT domain, sum(ore) AS ore FROM domain_sums WHERE account_id = ? AND month >= ? GROUP BY domain"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Month:
+    """The orders of a month and what they come to (öre), all of them and those not paid."""
+
+    orders: int = 0
+    ore: int = 0
+    pending_ore: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sums:
+    """Items by (domain, status), sales by month and by domain (öre). Sales of unknown items are in none of them."""
+
+    inventory: dict[tuple[str, str], int]
+    months: dict[str, Month]
+    domains: dict[str, int]
+
+
+def sums(db: sqlite3.Connection, account_id: str, *, since: str) -> Sums:
+    """All sums of an account; sales from the month `since` on."""
+    rows = db.execute(INVENTORY, (account_id,)).fetchall()
+    months = db.execute(MONTHS, (account_id, since)).fetchall()
+    domains = db.execute(DOMAINS, (account_id, since)).fetchall()
+    return Sums(
+        inventory={(row["domain"], row["rheo_status"]): row["count"] for row in rows},
+        months={
+            row["month"]: Month(orders=row["orders"], ore=row["ore"], pending_ore=row["pending_ore"])
+            for row in months
+        },
+        domains={row["domain"]: row["ore"] for row in domains},
+    )

@@ -2,18 +2,53 @@
 
 Every page is read along an index from where the last one ended, and looks at no more than so many rows: a page may be
 short, or empty, and still have a following one.
+
+Rows of catalogue codes: by which code of which catalogue an item can be found (`domain.part.catalogCodes`).
+
+Written with the item and never without it; a removed item has none.
+
+Reading many items at once: pages in the order of their last change, how many there are, a container's figures.
+
+Every query names the index it walks, so that no page and no count reads the whole table (tests show the plans).
+
+Rows of words: the titles by which the owner finds items. Written with the item and never without it.
+
+Not by triggers: in a database whose schema is not trusted they may not touch a virtual table.
 """
 
 from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
-from rheod.domain.model import ItemType, RheoStatus, TraderaStatus
-from rheod.store import words
+from rheod.domain.model import Item, ItemType, Json, RheoStatus, TraderaStatus
+
+
+def write_words(db: sqlite3.Connection, number: int, title: str | None) -> None:
+    """Make the row of this item say its title, None for an item that is gone; what says so already is left alone."""
+    row = db.execute("SELECT title FROM item_words WHERE rowid = ?", (number,)).fetchone()
+    kept = None if row is None else row["title"]
+    if kept == title:
+        return
+    if kept is not None:
+        db.execute("DELETE FROM item_words WHERE rowid = ?", (number,))
+    if title is not None:
+        add_words(db, number, title)
+
+
+def add_words(db: sqlite3.Connection, number: int, title: str) -> None:
+    """Write the row of a new item."""
+    db.execute("INSERT INTO item_words (rowid, title) VALUES (?, ?)", (number, title))
+
+
+def asked(text: str) -> str | None:
+    """The text as a question to the words: each must be there, or begin one that is; None when it has no word."""
+    found = [word.replace('"', "") for word in text.split() if any(map(str.isalnum, word))]
+    return " AND ".join(f'"{word}"{"*" if len(word) > 1 else ""}' for word in found) or None
+
 
 MOST_READ = 5000
 """Rows a page looks at when it must leave some out."""
@@ -94,7 +129,7 @@ class _Search:
             "tradera": None if sought.tradera_status == NEVER else sought.tradera_status,
             "begins": sought.text,
             "ends": sought.text + "\U0010ffff",
-            "words": words.asked(sought.text),
+            "words": asked(sought.text),
         }
 
     def changes(self, after: Spot, limit: int) -> tuple[list[int], Spot | None]:
@@ -191,4 +226,196 @@ def _hit_of(row: sqlite3.Row) -> Hit:
         last_error=row["last_error"],
         updated_at=row["updated_at"],
         picture=row["picture"],
+    )
+
+
+def write_codes(db: sqlite3.Connection, item: Item, *, gone: bool) -> None:
+    """Make the rows say what the item says; nothing is written when they do already."""
+    wanted = set() if gone else codes_of(item)
+    rows = db.execute("SELECT system, code FROM item_codes WHERE item_id = ?", (item.id,))
+    kept = {(row[0], row[1]) for row in rows.fetchall()}
+    db.executemany(
+        "DELETE FROM item_codes WHERE account_id = ? AND system = ? AND code = ? AND item_id = ?",
+        [(item.account_id, system, code, item.id) for system, code in kept - wanted],
+    )
+    _insert(db, item, wanted - kept)
+
+
+def add_codes(db: sqlite3.Connection, item: Item) -> None:
+    """Write the rows of a new item."""
+    _insert(db, item, codes_of(item))
+
+
+def _insert(db: sqlite3.Connection, item: Item, pairs: set[tuple[str, str]]) -> None:
+    db.executemany(
+        "INSERT INTO item_codes (account_id, system, code, item_id) VALUES (?, ?, ?, ?)",
+        [(item.account_id, system, code, item.id) for system, code in pairs],
+    )
+
+
+def codes_of(item: Item) -> set[tuple[str, str]]:
+    """The (system, code) pairs an item names; whatever else stands there is none."""
+    part = (item.spec.attributes or {}).get("part")
+    pairs: Any = part.get("catalogCodes") if isinstance(part, Mapping) else None
+    if not isinstance(pairs, Mapping):
+        return set()
+    return {(system, code) for system, code in pairs.items() if isinstance(code, str)}
+
+
+Position = tuple[int, str]
+"""A place in the order of a list: (updated_at in ms, item id)."""
+
+START: Position = (0, "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Which items: None is any. `updated_since` is ms UTC and included; `code` is (catalogue system, code).
+
+    `standing` leaves out what is archived.
+    """
+
+    status: str | None = None
+    parent_external_id: str | None = None
+    updated_since: int | None = None
+    code: tuple[str, str] | None = None
+    standing: bool = False
+
+
+class Line(NamedTuple):
+    """An item as a list shows it, made by the thousand; `ad` is the number of its latest ad, `was_live` whether that has been visible."""
+
+    id: str
+    external_id: str
+    type: ItemType
+    title: str
+    rheo_status: RheoStatus
+    tradera_status: TraderaStatus | None
+    price_ore: int | None
+    parent_external_id: str | None
+    metadata: Json
+    last_error: str | None
+    updated_at: int
+    ad: int | None
+    was_live: bool
+
+    @property
+    def position(self) -> Position:
+        """Where the next page goes on."""
+        return self.updated_at, self.id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemCounts:
+    """What a container holds: how many items of each status, and their value in öre (sold: what was paid)."""
+
+    counts: dict[str, int]
+    listed_ore: int
+    sold_ore: int
+
+
+def inventory_page(
+    db: sqlite3.Connection, account_id: str, wanted: Wanted, *, limit: int, after: Position = START
+) -> list[Line]:
+    """The items after this position, the oldest change first."""
+    source, values = _source(account_id, wanted)
+    start = max(after, (wanted.updated_since or 0, ""))
+    rows = db.execute(
+        "SELECT items.id, external_id, type, title, rheo_status, tradera_status, price_ore, parent_external_id,"
+        " json_extract(spec, '$.metadata') AS metadata, last_error, items.updated_at, ads.tradera_item_id AS ad, ads.live_at IS NOT NULL AS was_live"
+        f" FROM ({source} AND (items.updated_at, items.id) > (:at, :id)"
+        " ORDER BY items.updated_at, items.id LIMIT :limit) AS wanted CROSS JOIN items ON items.rowid = wanted.row"
+        " LEFT JOIN listings ads ON ads.item_id = items.id"
+        " AND ads.generation = (SELECT max(generation) FROM listings WHERE item_id = items.id)"
+        " ORDER BY wanted.updated_at, wanted.id",
+        {**values, "at": start[0], "id": start[1], "limit": limit},
+    )
+    return [_line_of(row) for row in rows.fetchall()]
+
+
+def count(db: sqlite3.Connection, account_id: str, wanted: Wanted) -> int:
+    """How many items there are in all the pages."""
+    if wanted.updated_since is None and wanted.parent_external_id is None and wanted.code is None:
+        return _kept_count(db, account_id, wanted)
+    source, values = _source(account_id, wanted)
+    since = " AND items.updated_at >= :since" if wanted.updated_since else ""
+    row = db.execute(
+        f"SELECT count(*) FROM ({source}{since})", {**values, "since": wanted.updated_since}
+    ).fetchone()
+    return int(row[0])
+
+
+def figures(db: sqlite3.Connection, account_id: str, parent_external_id: str) -> ItemCounts:
+    """The figures of the items in a container; containers within it and archived items do not count."""
+    mine = (
+        " FROM items INDEXED BY items_by_parent WHERE account_id = ? AND parent_external_id = ?"
+        " AND removed_at IS NULL AND type = 'item'"
+    )
+    whose = (account_id, parent_external_id)
+    rows = db.execute(
+        f"SELECT rheo_status, count(*), sum(price_ore){mine} AND rheo_status <> 'archived' GROUP BY rheo_status",
+        whose,
+    ).fetchall()
+    paid = db.execute(
+        "SELECT sum(coalesce((SELECT sum(unit_price_ore * max(quantity, 1)) FROM order_lines"
+        f" WHERE item_id = items.id), price_ore)){mine} AND rheo_status = 'sold'",
+        whose,
+    ).fetchone()
+    worth = {row[0]: row[2] or 0 for row in rows}
+    return ItemCounts(
+        counts={row[0]: row[1] for row in rows},
+        listed_ore=worth.get(RheoStatus.ACTIVE, 0),
+        sold_ore=paid[0] or 0,
+    )
+
+
+def _kept_count(db: sqlite3.Connection, account_id: str, wanted: Wanted) -> int:
+    row = db.execute(
+        "SELECT coalesce(sum(count), 0) FROM item_counts WHERE account_id = :account"
+        " AND (:status IS NULL OR rheo_status = :status) AND NOT (:standing AND rheo_status = 'archived')",
+        {"account": account_id, "status": wanted.status, "standing": wanted.standing},
+    ).fetchone()
+    return int(row[0])
+
+
+def _source(account_id: str, wanted: Wanted) -> tuple[str, dict[str, Any]]:
+    """The rows, ids and times of the wanted items, by the index that narrows them most, and the values it takes."""
+    terms = ["items.account_id = :account", "items.removed_at IS NULL"]
+    values: dict[str, Any] = {"account": account_id}
+    table = "items INDEXED BY items_by_update"
+    if wanted.status is not None:
+        terms.append("items.rheo_status = :status")
+        values["status"] = wanted.status
+        table = "items INDEXED BY items_by_status"
+    if wanted.standing:
+        terms.append("items.rheo_status <> 'archived'")
+    if wanted.parent_external_id is not None:
+        terms.append("items.parent_external_id = :parent")
+        values["parent"] = wanted.parent_external_id
+        table = "items INDEXED BY items_by_parent"
+    if wanted.code is not None:
+        terms += ["codes.account_id = :account", "codes.system = :system", "codes.code = :code"]
+        values["system"], values["code"] = wanted.code
+        table = "item_codes codes CROSS JOIN items ON items.id = codes.item_id"
+    return (
+        f"SELECT items.rowid AS row, items.id, items.updated_at FROM {table} WHERE {' AND '.join(terms)}",
+        values,
+    )
+
+
+def _line_of(row: sqlite3.Row) -> Line:
+    return Line(
+        id=row["id"],
+        external_id=row["external_id"],
+        type=ItemType(row["type"]),
+        title=row["title"],
+        rheo_status=RheoStatus(row["rheo_status"]),
+        tradera_status=row["tradera_status"] and TraderaStatus(row["tradera_status"]),
+        price_ore=row["price_ore"],
+        parent_external_id=row["parent_external_id"],
+        metadata=json.loads(row["metadata"] or "{}"),
+        last_error=row["last_error"],
+        updated_at=row["updated_at"],
+        ad=row["ad"],
+        was_live=bool(row["was_live"]),
     )

@@ -4,28 +4,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rheod.api.guard import unlogged
-from rheod.web import styles
-from rheod.web.deliveries import DeliveriesPage
-from rheod.web.integration import IntegrationPage
+from rheod.api.authenticator import unlogged
+from rheod.web.integration import DeliveriesPage, IntegrationPage
 from rheod.web.items_page import ItemsPage
 from rheod.web.sales_page import SalesPage
 from rheod.web.signing_in import SigningIn
-from rheod.web.site import Site
+from rheod.web.site import ADDRESS, ICON_ADDRESS, Site, icon, style_sheet
 from rheod.web.today import TodayPage
 from rheod.web.tradera import TraderaPage
 
 if TYPE_CHECKING:
     from aiohttp import web
 
-    from rheod.api.server import Route
-    from rheod.web.parts import WebParts
+    from rheod.api.routing import Route
+    from rheod.web.site import WebContext
 
 
 class Dashboard:
     """The pages put together."""
 
-    def __init__(self, *, parts: WebParts) -> None:
+    def __init__(self, *, parts: WebContext) -> None:
         self._parts = parts
         self.site = Site(parts=parts)
 
@@ -37,8 +35,8 @@ class Dashboard:
         """Every page and action."""
         parts, site = self._parts, self.site
         return [
-            ("GET", styles.ADDRESS, unlogged(styles.style_sheet)),
-            ("GET", styles.ICON_ADDRESS, unlogged(styles.icon)),
+            ("GET", ADDRESS, unlogged(style_sheet)),
+            ("GET", ICON_ADDRESS, unlogged(icon)),
             *SigningIn(parts=parts, site=site).routes(),
             *TodayPage(parts=parts, site=site).routes(),
             *ItemsPage(parts=parts, site=site).routes(),

@@ -1,26 +1,30 @@
-"""The page Integration: API keys, webhook endpoints, replays, the password, and what the owner has done."""
+"""The page Integration: API keys, webhook endpoints, replays, the password, and what the owner has done.
+
+The pages of the delivery log: every attempt by filters, and one with what was sent and answered.
+"""
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
-from rheod.api import wire, wire_webhooks
-from rheod.api.wire_webhooks import EVENTS
-from rheod.catalog.endpoints import EndpointChange
+from rheod.api import item_body, webhooks
+from rheod.api.webhooks import EVENTS
 from rheod.domain.errors import Refused
-from rheod.domain.months import SWEDEN
-from rheod.web.site import HOME
-from rheod.web.visit import Page, Told
+from rheod.domain.model import SWEDEN
+from rheod.store.outbox import STATUSES, Filters
+from rheod.usecases.endpoints import EndpointChange
+from rheod.web.site import HOME, ActionDone, Page
 
 if TYPE_CHECKING:
-    from rheod.api.server import Route
+    from rheod.api.routing import Route
     from rheod.store.feed import Again
-    from rheod.web.parts import WebParts
-    from rheod.web.site import Site
-    from rheod.web.visit import Visit
+    from rheod.store.outbox import Logged
+    from rheod.web.site import PageRequest, Site, WebContext
+
 
 PAGE = f"{HOME}/integration"
 ENDPOINTS = f"{PAGE}/webhooks"
@@ -28,7 +32,7 @@ ENDPOINT = f"{ENDPOINTS}/{{endpoint_id}}"
 DEEDS_SHOWN = 30
 
 
-def of_account(visit: Visit, path: str) -> str:
+def of_account(visit: PageRequest, path: str) -> str:
     """A path of ours that keeps the account one looks at."""
     return f"{path}?account={quote(visit.account, safe='')}" if visit.account else path
 
@@ -36,7 +40,7 @@ def of_account(visit: Visit, path: str) -> str:
 class IntegrationPage:
     """Who may call rheod and whom rheod tells."""
 
-    def __init__(self, *, parts: WebParts, site: Site) -> None:
+    def __init__(self, *, parts: WebContext, site: Site) -> None:
         self._parts = parts
         self._site = site
         self._endpoints = parts.api.endpoints
@@ -68,7 +72,7 @@ class IntegrationPage:
             ("POST", f"{PAGE}/replay-since", action(self.replay_since, name="replay events")),
         ]
 
-    async def show(self, visit: Visit) -> Page:
+    async def show(self, visit: PageRequest) -> Page:
         """Everything on one page."""
         keys = await self._parts.api.keys.listing(visit.account_id)
         values: dict[str, Any] = {
@@ -82,48 +86,46 @@ class IntegrationPage:
         }
         return Page("integration.html", values)
 
-    async def show_endpoint(self, visit: Visit) -> Page:
+    async def show_endpoint(self, visit: PageRequest) -> Page:
         """One endpoint: what it is told, and everything that can be done to it."""
         endpoint = await self._endpoints.find(visit.account_id, _id_of(visit))
         return Page("endpoint.html", {"endpoint": endpoint, "events": EVENTS, "is_own": visit.account == ""})
 
-    async def make_key(self, visit: Visit) -> Told:
+    async def make_key(self, visit: PageRequest) -> ActionDone:
         """Make an API key; its text is shown once."""
-        name = wire.read_key_name({"name": visit.form.get("name", "").strip()})
+        name = item_body.read_key_name({"name": visit.form.get("name", "").strip()})
         key, text = await self._parts.api.keys.create(visit.account_id, name)
         sentence = visit.t("The API key {name} is made.", name=name)
-        return Told(sentence, to=self._home(visit), subject=key.id, shown_once=text)
+        return ActionDone(sentence, to=self._home(visit), subject=key.id, shown_once=text)
 
-    async def revoke_key(self, visit: Visit) -> Told:
+    async def revoke_key(self, visit: PageRequest) -> ActionDone:
         """Make a key worthless."""
         key_id = visit.request.match_info["key_id"]
         known = {key.id for key in await self._parts.api.keys.listing(visit.account_id)}
         if key_id not in known or not await self._parts.api.keys.revoke(key_id):
             raise Refused("NOT_FOUND", "No live API key has this id")
-        return Told(visit.t("The key opens nothing any more."), to=self._home(visit), subject=key_id)
+        return ActionDone(visit.t("The key opens nothing any more."), to=self._home(visit), subject=key_id)
 
-    async def add(self, visit: Visit) -> Told:
+    async def add(self, visit: PageRequest) -> ActionDone:
         """Tell another address; its secret is shown once."""
-        wanted = wire_webhooks.read_new_endpoint(_wanted(visit), check_url=self._parts.api.check_webhook_url)
+        wanted = webhooks.read_new_endpoint(_wanted(visit), check_url=self._parts.api.check_webhook_url)
         made = await self._endpoints.add(visit.account_id, wanted)
         sentence = visit.t("The webhook endpoint is made. Its secret, with which every event is signed:")
-        return Told(sentence, to=_of(visit, made.id), subject=made.id, shown_once=made.secret)
+        return ActionDone(sentence, to=_of(visit, made.id), subject=made.id, shown_once=made.secret)
 
-    async def change(self, visit: Visit) -> Told:
+    async def change(self, visit: PageRequest) -> ActionDone:
         """Change where an endpoint is, what it is told and how it is called."""
-        change = wire_webhooks.read_endpoint_change(
-            _wanted(visit), check_url=self._parts.api.check_webhook_url
-        )
+        change = webhooks.read_endpoint_change(_wanted(visit), check_url=self._parts.api.check_webhook_url)
         changed = await self._endpoints.change(visit.account_id, _id_of(visit), change)
-        return Told(visit.t("Saved."), to=_of(visit, changed.id), subject=changed.id)
+        return ActionDone(visit.t("Saved."), to=_of(visit, changed.id), subject=changed.id)
 
-    async def rotate(self, visit: Visit) -> Told:
+    async def rotate(self, visit: PageRequest) -> ActionDone:
         """A new secret."""
         rotated = await self._endpoints.rotate(visit.account_id, _id_of(visit))
         sentence = visit.t("The new secret; the old one signs beside it for 24 hours:")
-        return Told(sentence, to=_of(visit, rotated.id), subject=rotated.id, shown_once=rotated.secret)
+        return ActionDone(sentence, to=_of(visit, rotated.id), subject=rotated.id, shown_once=rotated.secret)
 
-    async def test(self, visit: Visit) -> Told:
+    async def test(self, visit: PageRequest) -> ActionDone:
         """Send a test event and show what came back."""
         if self._parts.api.pinger is None:
             raise Refused("UNAVAILABLE", "rheod is not running: start it to send a test event")
@@ -133,53 +135,53 @@ class IntegrationPage:
         else:
             sentence = visit.t("Not taken after {ms} ms: {error}", ms=sent.duration_ms, error=sent.error)
         to = _of(visit, _id_of(visit))
-        return Told(sentence, to=to, subject=_id_of(visit), detail=sent.snippet, bad=not sent.ok)
+        return ActionDone(sentence, to=to, subject=_id_of(visit), detail=sent.snippet, bad=not sent.ok)
 
-    async def switch(self, visit: Visit, *, active: bool) -> Told:
+    async def switch(self, visit: PageRequest, *, active: bool) -> ActionDone:
         """On: the events it kept go out in order. Off: they are kept."""
         change = EndpointChange(active=active)
         changed = await self._endpoints.change(visit.account_id, _id_of(visit), change)
         sentence = visit.t("Switched off: its events are kept until it is switched on.")
         if active:
             sentence = visit.t("Switched on: the events it kept go out now, in order.")
-        return Told(sentence, to=_of(visit, changed.id), subject=changed.id)
+        return ActionDone(sentence, to=_of(visit, changed.id), subject=changed.id)
 
-    async def remove(self, visit: Visit) -> Told:
+    async def remove(self, visit: PageRequest) -> ActionDone:
         """Take an endpoint away with what waits for it."""
         dropped = await self._endpoints.remove(visit.account_id, _id_of(visit))
         sentence = visit.t("The webhook endpoint is removed; {n} events that waited are dropped.", n=dropped)
-        return Told(sentence, to=self._home(visit), subject=_id_of(visit))
+        return ActionDone(sentence, to=self._home(visit), subject=_id_of(visit))
 
-    async def replay(self, visit: Visit) -> Told:
+    async def replay(self, visit: PageRequest) -> ActionDone:
         """Tell one event once more."""
         event_id = visit.form.get("event", "").strip()
         again = await self._parts.api.feed.replay(visit.account_id, event_id, _endpoint_of(visit))
-        return Told(_told(visit, again), to=self._home(visit), subject=event_id)
+        return ActionDone(_told(visit, again), to=self._home(visit), subject=event_id)
 
-    async def replay_since(self, visit: Visit) -> Told:
+    async def replay_since(self, visit: PageRequest) -> ActionDone:
         """Tell everything since a time once more."""
         since = _moment(visit.form.get("since", ""))
         again = await self._parts.api.feed.replay_since(visit.account_id, since, _endpoint_of(visit))
-        return Told(_told(visit, again), to=self._home(visit), subject=visit.form.get("since", ""))
+        return ActionDone(_told(visit, again), to=self._home(visit), subject=visit.form.get("since", ""))
 
     @staticmethod
-    def _home(visit: Visit) -> str:
+    def _home(visit: PageRequest) -> str:
         return of_account(visit, PAGE)
 
 
-def _id_of(visit: Visit) -> str:
+def _id_of(visit: PageRequest) -> str:
     return visit.request.match_info["endpoint_id"]
 
 
-def _of(visit: Visit, endpoint_id: str) -> str:
+def _of(visit: PageRequest, endpoint_id: str) -> str:
     return of_account(visit, f"{ENDPOINTS}/{endpoint_id}")
 
 
-def _endpoint_of(visit: Visit) -> str | None:
+def _endpoint_of(visit: PageRequest) -> str | None:
     return visit.form.get("endpoint") or None
 
 
-def _wanted(visit: Visit) -> dict[str, Any]:
+def _wanted(visit: PageRequest) -> dict[str, Any]:
     """The form as the API's body: every box ticked, or none, is every event."""
     ticked = [event for event in EVENTS if visit.form.get(f"event.{event}")]
     return {
@@ -198,7 +200,77 @@ def _moment(text: str) -> int:
         raise Refused("BAD_REQUEST", "Give a day and a time") from error
 
 
-def _told(visit: Visit, again: Again) -> str:
+def _told(visit: PageRequest, again: Again) -> str:
     if not (again.ordered or again.waiting):
         return visit.t("Nothing to deliver: no webhook endpoint takes such an event.")
     return visit.t("{n} deliveries ordered once more; {m} waited already.", n=again.ordered, m=again.waiting)
+
+
+LOG = f"{PAGE}/deliveries"
+A_PAGE = 50
+
+
+class DeliveriesPage:
+    """Reads only; replays are ordered at the page Integration."""
+
+    def __init__(self, *, parts: WebContext, site: Site) -> None:
+        self._parts = parts
+        self._site = site
+
+    def routes(self) -> list[Route]:
+        """The log and one attempt."""
+        return [
+            ("GET", LOG, self._site.page(self.show)),
+            ("GET", f"{LOG}/{{delivery_id:[0-9]{{1,18}}}}", self._site.page(self.show_one)),
+        ]
+
+    async def show(self, visit: PageRequest) -> Page:
+        """The newest attempts that pass the filters."""
+        wanted = _wanted_deliveries(visit)
+        found = await self._parts.api.feed.deliveries(wanted, limit=A_PAGE + 1)
+        endpoints = await self._parts.api.endpoints.listing(visit.account_id)
+        values: dict[str, Any] = {
+            "attempts": found[:A_PAGE],
+            "older": _older(visit, found),
+            "wanted": wanted,
+            "endpoints": endpoints,
+            "events": EVENTS,
+        }
+        return Page("deliveries.html", values)
+
+    async def show_one(self, visit: PageRequest) -> Page:
+        """What was sent and what came back."""
+        number = int(visit.request.match_info["delivery_id"])
+        exchange = await self._parts.api.feed.exchange(visit.account_id, number)
+        return Page("delivery.html", {"exchange": exchange, "sent": _pretty(exchange.sent)})
+
+
+def _wanted_deliveries(visit: PageRequest) -> Filters:
+    query = visit.request.query
+    event, status, before = query.get("event", "").strip(), query.get("status"), query.get("before", "")
+    by_id = event.startswith("evt_")
+    if before and not (before.isascii() and before.isdecimal() and len(before) < 19):
+        raise Refused("BAD_REQUEST", "before must be the number of a delivery")
+    return Filters(
+        account_id=visit.account_id,
+        endpoint_id=query.get("endpoint") or None,
+        event_id=event if by_id else None,
+        event_type=event if event in EVENTS else None,
+        status=status if status in STATUSES else None,
+        before=int(before) if before else None,
+    )
+
+
+def _older(visit: PageRequest, found: list[Logged]) -> str | None:
+    if len(found) <= A_PAGE:
+        return None
+    kept = {**visit.request.query, "before": str(found[A_PAGE - 1].id)}
+    return f"{LOG}?{urlencode(kept)}"
+
+
+def _pretty(sent: str) -> str:
+    """A body as people read it; one that was cut is shown as it is."""
+    try:
+        return json.dumps(json.loads(sent), ensure_ascii=False, indent=2)
+    except ValueError:
+        return sent

@@ -1,4 +1,9 @@
-"""The pages about items: finding one among many, its whole story, and what the owner can do about it."""
+"""The pages about items: finding one among many, its whole story, and what the owner can do about it.
+
+An item in words for its owner: its state, why it waits, what happened to it. Decides nothing.
+
+The English texts are keys of the dictionary in `words_items.py`; a test holds the two together.
+"""
 
 from __future__ import annotations
 
@@ -9,26 +14,127 @@ from urllib.parse import quote, urlencode
 
 from pydantic import Field
 
-from rheod.api import cursors
-from rheod.api.external_id import read_external_id
-from rheod.api.field_errors import raise_if_any
-from rheod.api.queries import Query, read_query
-from rheod.catalog.settling import is_in_doubt
+from rheod.api import field_types
+from rheod.api.field_types import raise_if_any, read_external_id
+from rheod.api.routing import Query, read_query
+from rheod.domain.ad_text import spec_lines
 from rheod.domain.errors import Refused
-from rheod.domain.model import ItemType, RheoStatus, TraderaStatus
-from rheod.domain.specification import spec_lines
+from rheod.domain.model import EventType, ItemType, ListingState, PictureState, RheoStatus, TraderaStatus
 from rheod.domain.taxonomy import OTHER
 from rheod.store.search import NEVER, Sought, Spot
-from rheod.web.item_story import AT_TRADERA, CALLS, EVENTS, HERE, state_of, why
-from rheod.web.site import HOME
-from rheod.web.visit import Page, Told
+from rheod.usecases.resolve_doubt import is_in_doubt
+from rheod.web.site import HOME, ActionDone, Page
 
 if TYPE_CHECKING:
-    from rheod.api.server import Route
-    from rheod.catalog.items import ItemView
-    from rheod.web.parts import WebParts
-    from rheod.web.site import Site
-    from rheod.web.visit import Visit
+    from rheod.api.routing import Route
+    from rheod.domain.model import Listing
+    from rheod.usecases.items import ItemView
+    from rheod.web.site import PageRequest, Site, WebContext
+    from rheod.web.words import Words
+
+
+State = tuple[str, str]
+"""The state as a text, and its mood: good, busy, bad or nothing special."""
+
+BEING_REMOVED: State = ("being removed", "busy")
+BEING_ENDED: State = ("ad is being ended", "busy")
+CONTAINER: State = ("container", "")
+AT_TRADERA: Mapping[TraderaStatus, State] = {
+    TraderaStatus.PENDING_SYNC: ("waits to go out", "busy"),
+    TraderaStatus.ACTIVE: ("live", "good"),
+    TraderaStatus.SOLD: ("sold", "good"),
+    TraderaStatus.ENDED: ("ended unsold", ""),
+    TraderaStatus.SYNC_ERROR: ("failed", "bad"),
+}
+HERE: Mapping[RheoStatus, State] = {
+    RheoStatus.DRAFT: ("draft", ""),
+    RheoStatus.ACTIVE: ("ready, not published", ""),
+    RheoStatus.SOLD: ("sold", "good"),
+    RheoStatus.NOT_LISTED: ("taken down", ""),
+    RheoStatus.ARCHIVED: ("archived", ""),
+}
+EVENTS: Mapping[EventType, str] = {
+    EventType.ITEM_CREATED: "Taken in",
+    EventType.ITEM_IMAGES_READY: "Pictures ready",
+    EventType.LISTING_CREATED: "The ad is live",
+    EventType.LISTING_ENDED: "The ad ended without a sale",
+    EventType.LISTING_FAILED: "Publishing failed",
+    EventType.ITEM_SOLD: "Sold",
+    EventType.ITEM_UPDATED: "Changed",
+    EventType.IMAGE_FAILED: "A picture could not be fetched",
+    EventType.PRICE_UPDATED: "New price",
+    EventType.ITEM_UNLISTED: "Taken down",
+    EventType.LISTING_SETTLED: "You settled a doubt",
+    EventType.ITEM_DELETED: "Removed",
+    EventType.ORDER_SHIPPED: "Marked as shipped",
+    EventType.ORDER_SHIP_FAILED: "Could not be marked as shipped",
+}
+CALLS: Mapping[str, str] = {
+    "create": "Tradera: make the ad, unseen yet",
+    "image": "Tradera: send a picture",
+    "commit": "Tradera: make the ad visible",
+    "results": "Tradera: ask what became of it",
+    "price": "Tradera: set the price",
+    "end": "Tradera: end the ad",
+    "read_item": "Tradera: look at the ad",
+}
+
+
+def state_of(
+    item_type: ItemType, rheo: RheoStatus, tradera: TraderaStatus | None, *, delete_requested: bool = False
+) -> State:
+    """Where an item stands, in a few words."""
+    if delete_requested:
+        return BEING_REMOVED
+    if item_type is ItemType.CONTAINER and rheo is not RheoStatus.ARCHIVED:
+        return CONTAINER
+    if rheo is RheoStatus.ARCHIVED:
+        return HERE[rheo]
+    if tradera is TraderaStatus.ACTIVE and rheo in {RheoStatus.SOLD, RheoStatus.NOT_LISTED}:
+        return BEING_ENDED
+    if tradera is None or rheo in {RheoStatus.SOLD, RheoStatus.NOT_LISTED}:
+        return HERE[rheo]
+    return AT_TRADERA[tradera]
+
+
+def why(view: ItemView, words: Words) -> str | None:
+    """What the item waits for, or what is being done about it just now; None when nothing."""
+    listing = view.listing
+    if view.item.delete_requested:
+        return words.t("It is removed as soon as Tradera has ended its ad.")
+    if listing is None or not listing.state.is_open:
+        return None
+    if is_in_doubt(listing):
+        return words.t(
+            "Nobody knows whether its ad {ad} is up: Tradera never said. Look for that number at Tradera, then say below what you saw.",
+            ad=listing.tradera_item_id,
+        )
+    return _in_queue(view, words) if listing.state is ListingState.QUEUED else _at_tradera(listing, words)
+
+
+def _at_tradera(listing: Listing, words: Words) -> str | None:
+    if listing.end_wish is not None:
+        return words.t("Its ad is being ended.")
+    if listing.state in {ListingState.ADDING, ListingState.ADDED}:
+        return words.t("It is being sent to Tradera.")
+    if listing.state is ListingState.LIVE:
+        return None
+    return words.t("Tradera is working on it; rheod asks {when}.", when=words.ago(listing.ask_at))
+
+
+def _in_queue(view: ItemView, words: Words) -> str:
+    pending = sum(picture.state is PictureState.PENDING for picture in view.pictures)
+    if pending:
+        return words.t("It waits for its pictures; still being fetched: {n}.", n=pending)
+    if view.queue is None:
+        return words.said(view.waits_for) if view.waits_for else words.t("It goes out now.")
+    place = words.t(
+        "Place {n} in the queue; expected to go out {when}.",
+        n=view.queue.position,
+        when=words.when(view.queue.expected_at),
+    )
+    return f"{place} {words.said(view.waits_for)}" if view.waits_for else place
+
 
 ITEMS = f"{HOME}/items"
 ITEM = ITEMS + "/{externalId:[^/]+}"
@@ -48,7 +154,7 @@ class ItemsQuery(Query):
 class ItemsPage:
     """The list and the page of one item, with its actions."""
 
-    def __init__(self, *, parts: WebParts, site: Site) -> None:
+    def __init__(self, *, parts: WebContext, site: Site) -> None:
         self._parts = parts
         self._site = site
 
@@ -65,7 +171,7 @@ class ItemsPage:
             ("POST", f"{ITEM}/settle", action(self.settle, name="settle doubt")),
         ]
 
-    async def list(self, visit: Visit) -> Page:
+    async def list(self, visit: PageRequest) -> Page:
         """A page of the items that fit."""
         query = read_query(visit.request, ItemsQuery)
         sought = Sought(text=query.q.strip(), status=query.status, tradera_status=query.tradera)
@@ -81,11 +187,11 @@ class ItemsPage:
                 (NEVER, "never published"),
                 *((one.value, text) for one, (text, _) in AT_TRADERA.items()),
             ],
-            "more": None if found is None else _further(visit, query, cursors.write(*found)),
+            "more": None if found is None else _further(visit, query, field_types.write(*found)),
         }
         return Page("items.html", values)
 
-    async def show(self, visit: Visit) -> Page:
+    async def show(self, visit: PageRequest) -> Page:
         """One item with its story."""
         external_id = _id_of(visit)
         view = await self._parts.api.catalog.read_item(visit.account_id, external_id)
@@ -110,7 +216,7 @@ class ItemsPage:
         }
         return Page("item.html", values)
 
-    async def rehearse(self, visit: Visit) -> Page:
+    async def rehearse(self, visit: PageRequest) -> Page:
         """The dry run of a publishing: nobody is called and nothing changes."""
         external_id = _id_of(visit)
         played = await self._parts.api.rehearse(visit.account_id, external_id)
@@ -118,33 +224,33 @@ class ItemsPage:
         values = {"played": played, "external_id": external_id, "back": back, "pretty": _pretty}
         return Page("dry_run.html", values)
 
-    async def publish(self, visit: Visit) -> Told:
+    async def publish(self, visit: PageRequest) -> ActionDone:
         """Publish, also again after a failure."""
         external_id = self._writable(visit)
         message = await self._parts.api.catalog.order_publish(visit.account_id, external_id)
         return _told(visit, external_id, message)
 
-    async def end(self, visit: Visit) -> Told:
+    async def end(self, visit: PageRequest) -> ActionDone:
         """Take the item off the market; a live ad is ended in the background."""
         return await self._change_status(visit, "not_listed")
 
-    async def mark_sold(self, visit: Visit) -> Told:
+    async def mark_sold(self, visit: PageRequest) -> ActionDone:
         """The item was sold elsewhere."""
         return await self._change_status(visit, "sold")
 
-    async def _change_status(self, visit: Visit, status: Literal["sold", "not_listed"]) -> Told:
+    async def _change_status(self, visit: PageRequest, status: Literal["sold", "not_listed"]) -> ActionDone:
         external_id = self._writable(visit)
         message = await self._parts.api.catalog.change_status(visit.account_id, external_id, status)
         return _told(visit, external_id, message)
 
-    async def settle(self, visit: Visit) -> Told:
+    async def settle(self, visit: PageRequest) -> ActionDone:
         """The owner's word on an ad in doubt: its number, or that there is none."""
         external_id = self._writable(visit)
         ad_id = _ad_of(visit.form)
         message = await self._parts.api.catalog.settle_listing(visit.account_id, external_id, ad_id)
         return _told(visit, external_id, message)
 
-    def _writable(self, visit: Visit) -> str:
+    def _writable(self, visit: PageRequest) -> str:
         if visit.account_id in self._parts.api.removed_accounts:
             raise Refused(
                 "CONFLICT", "This account is not in the settings any more: its items can only be read"
@@ -152,17 +258,17 @@ class ItemsPage:
         return _id_of(visit)
 
 
-def item_address(visit: Visit, external_id: str, action: str = "") -> str:
+def item_address(visit: PageRequest, external_id: str, action: str = "") -> str:
     """The page of an item, or where one of its actions is sent."""
     path = f"{ITEMS}/{quote(external_id, safe='')}" + (f"/{action}" if action else "")
     return f"{path}?{urlencode({'account': visit.account})}" if visit.account else path
 
 
-def _told(visit: Visit, external_id: str, message: str) -> Told:
-    return Told(visit.t(message), to=item_address(visit, external_id), subject=external_id)
+def _told(visit: PageRequest, external_id: str, message: str) -> ActionDone:
+    return ActionDone(visit.t(message), to=item_address(visit, external_id), subject=external_id)
 
 
-def _id_of(visit: Visit) -> str:
+def _id_of(visit: PageRequest) -> str:
     external_id, found = read_external_id(visit.request.raw_path, segment=ID_SEGMENT)
     raise_if_any(found)
     return external_id
@@ -171,13 +277,13 @@ def _id_of(visit: Visit) -> str:
 def _spot(after: str | None) -> Spot | None:
     if after is None:
         return None
-    walk, at, name = cursors.read(after, str, int, str)
+    walk, at, name = field_types.read(after, str, int, str)
     if walk not in {"changes", "ids", "words"}:
         raise Refused("BAD_REQUEST", "Begin the search anew")
     return Spot(cast("Literal['changes', 'ids', 'words']", walk), at, name)
 
 
-def _further(visit: Visit, query: ItemsQuery, after: str) -> str:
+def _further(visit: PageRequest, query: ItemsQuery, after: str) -> str:
     given = {"q": query.q, "status": query.status, "tradera": query.tradera, "account": visit.account}
     kept = {name: value for name, value in given.items() if value}
     return f"{ITEMS}?{urlencode({**kept, 'after': after})}"

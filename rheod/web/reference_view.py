@@ -1,13 +1,128 @@
-"""What the page at `/docs` shows of the OpenAPI document: rows, sentences and commands, ready to be written out."""
+"""What the page at `/docs` shows of the OpenAPI document: rows, sentences and commands, ready to be written out.
+
+The fields of a schema as rows of a table: type, limits and meaning in words.
+
+The page at `/docs`: the OpenAPI document to read, in one file without scripts and without anything from elsewhere.
+"""
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
+import re
 import shlex
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from importlib import resources
 from typing import Any
 
-from rheod.web.reference_fields import Row, name_in, resolved, rows
+from markupsafe import Markup, escape
+
+from rheod.web.site import templates
+
+_LIMITS = (
+    ("minLength", "at least {} characters"),
+    ("maxLength", "at most {} characters"),
+    ("minimum", "at least {}"),
+    ("exclusiveMinimum", "more than {}"),
+    ("maximum", "at most {}"),
+    ("minItems", "at least {} entries"),
+    ("maxItems", "at most {} entries"),
+    ("maxProperties", "at most {} keys"),
+    ("pattern", "matches {}"),
+)
+_NULL: Json = {"type": "null"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One field; `shapes` are the schemas it leads to, `place` where a parameter stands."""
+
+    name: str
+    kind: str
+    shapes: list[str]
+    required: bool
+    limits: str
+    meaning: str
+    place: str = ""
+
+    def placed(self, place: str) -> Row:
+        """The same as a parameter."""
+        return replace(self, place=place)
+
+
+def rows(schema: Json, schemas: Json) -> list[Row]:
+    """The fields of an object in their order, those of what it is made of first."""
+    found: dict[str, Row] = {}
+    for part in (*_parts(schema, schemas), schema):
+        required = part.get("required", ())
+        for name, each in part.get("properties", {}).items():
+            found[name] = _row(name, each, required=name in required)
+    return list(found.values())
+
+
+def resolved(given: Json, document: Json) -> Json:
+    """What a reference leads to; anything else is itself."""
+    if "$ref" not in given:
+        return given
+    found: Json = document
+    for step in given["$ref"].removeprefix("#/").split("/"):
+        found = found[step]
+    return found
+
+
+def name_in(schema: Json) -> str | None:
+    """The name of the first schema a schema refers to."""
+    return next(iter(_shapes(schema)), None)
+
+
+def _parts(schema: Json, schemas: Json) -> list[Json]:
+    references = [schema, *schema.get("allOf", ())]
+    return [schemas[each["$ref"].rpartition("/")[2]] for each in references if "$ref" in each]
+
+
+def _row(name: str, schema: Json, *, required: bool) -> Row:
+    real = [each for each in schema.get("anyOf", [schema]) if each != _NULL]
+    one = {**schema, **real[0]} if len(real) == 1 else schema
+    is_null = len(real) < len(schema.get("anyOf", real))
+    return Row(
+        name=name,
+        kind=_kind(one) + (" or null" if is_null else ""),
+        shapes=_shapes(one),
+        required=required,
+        limits=_limits(one),
+        meaning=schema.get("description", ""),
+    )
+
+
+def _kind(schema: Json) -> str:
+    if "$ref" in schema or "allOf" in schema:
+        return ""
+    kind = schema.get("type", "any")
+    if kind == "array":
+        inner = _kind(schema.get("items", {}))
+        return f"list of {inner}".rstrip() + ("s" if inner else "")
+    return str(schema.get("format") or kind)
+
+
+def _shapes(schema: Json) -> list[str]:
+    inner = [schema, *schema.get("anyOf", ()), *schema.get("allOf", ()), schema.get("items", {})]
+    return [each["$ref"].rpartition("/")[2] for each in inner if "$ref" in each]
+
+
+def _limits(schema: Json) -> str:
+    found = [f"`{schema['const']}`"] if "const" in schema else []
+    found += [", ".join(f"`{each}`" for each in schema["enum"])] if "enum" in schema else []
+    found += [
+        sentence.format(f"`{schema[key]}`" if key == "pattern" else f"{schema[key]:,}")
+        for key, sentence in _LIMITS
+        if key in schema
+    ]
+    if schema.get("default") not in (None, ""):
+        found.append(f"default `{schema['default']}`")
+    return "; ".join(found)
+
 
 Json = dict[str, Any]
 
@@ -17,7 +132,7 @@ _METHODS = ("get", "put", "post", "patch", "delete")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class ReferenceAnswer:
     """One status and what it means; `shape` names the schema of its body."""
 
     status: str
@@ -26,7 +141,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class ReferenceCall:
     """One operation, or one event that is sent."""
 
     anchor: str
@@ -40,7 +155,7 @@ class Call:
     body_note: str
     command: str
     example: str
-    answers: list[Answer]
+    answers: list[ReferenceAnswer]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +165,7 @@ class Group:
     name: str
     meaning: str
     anchor: str
-    calls: list[Call] = field(default_factory=list)
+    calls: list[ReferenceCall] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +173,7 @@ class View:
     """The page's sections."""
 
     groups: list[Group]
-    events: list[Call]
+    events: list[ReferenceCall]
     schemas: dict[str, tuple[str, list[Row]]]
 
 
@@ -98,11 +213,11 @@ def command_of(method: str, path: str, operation: Json) -> str:
     return " \\\n  ".join(lines)
 
 
-def _call(method: str, path: str, operation: Json, document: Json) -> Call:
+def _call(method: str, path: str, operation: Json, document: Json) -> ReferenceCall:
     schemas = document["components"]["schemas"]
     body = operation.get("requestBody", {})
     gates = [gate for gates in operation["security"] for gate in gates]
-    return Call(
+    return ReferenceCall(
         anchor=operation["operationId"],
         method=method.upper(),
         path=path,
@@ -118,12 +233,12 @@ def _call(method: str, path: str, operation: Json, document: Json) -> Call:
     )
 
 
-def _event(name: str, operation: Json, document: Json) -> Call:
+def _event(name: str, operation: Json, document: Json) -> ReferenceCall:
     schemas = document["components"]["schemas"]
     content = operation["requestBody"]["content"]["application/json"]
     told = content["schema"].get("allOf", [content["schema"]])[-1]
     data = told["properties"]["data"]
-    return Call(
+    return ReferenceCall(
         anchor=operation["operationId"],
         method="EVENT",
         path=name,
@@ -150,9 +265,9 @@ def _parameters(operation: Json, document: Json) -> list[Row]:
     return found
 
 
-def _answer(status: str, given: Json, document: Json) -> Answer:
+def _answer(status: str, given: Json, document: Json) -> ReferenceAnswer:
     told = resolved(given, document)
-    return Answer(status=status, meaning=told["description"], shape=name_in(_schema_of(told)))
+    return ReferenceAnswer(status=status, meaning=told["description"], shape=name_in(_schema_of(told)))
 
 
 def _schema_of(given: Json) -> Json:
@@ -175,3 +290,40 @@ def _written(value: Any, indent: int | None = None) -> str:
 
 def _anchor(name: str) -> str:
     return "tag-" + name.lower().replace(" ", "-")
+
+
+_MARKS = (
+    (re.compile(r"\*\*(.+?)\*\*"), r"<strong>\1</strong>"),
+    (re.compile(r"`(.+?)`"), r"<code>\1</code>"),
+)
+
+
+def render(document: dict[str, Any]) -> tuple[str, Mapping[str, str]]:
+    """The page, and the headers that let it load nothing but its own style."""
+    style = resources.files("rheod.web").joinpath("templates/reference.css").read_text(encoding="utf-8")
+    environment = templates()
+    environment.filters["marked"] = marked
+    html = environment.get_template("reference.html").render(
+        document=document, style=style, view=view(document)
+    )
+    return html, {
+        "Content-Security-Policy": _policy(style),
+        "Referrer-Policy": "no-referrer",
+        "X-Frame-Options": "DENY",
+    }
+
+
+def marked(text: str) -> Markup:
+    """The little of CommonMark that the document uses: bold and code."""
+    html = str(escape(text))
+    for pattern, written in _MARKS:
+        html = pattern.sub(written, html)
+    return Markup(html)  # noqa: S704 - escaped above
+
+
+def _policy(style: str) -> str:
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    return (
+        f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'; "
+        "frame-ancestors 'none'"
+    )

@@ -8,24 +8,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlencode
 
-from rheod.api import cursors, wire
-from rheod.api.queries import Query, read_query
+from rheod.api import field_types, item_body
+from rheod.api.routing import Query, read_query
 from rheod.domain.errors import Refused
 from rheod.domain.model import Json
 from rheod.web.items_page import item_address
-from rheod.web.site import HOME
-from rheod.web.visit import Page, Told
+from rheod.web.site import HOME, ActionDone, Page
 from rheod.web.words_sv import MONTHS_SV
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rheod.api.server import Route
-    from rheod.catalog.figures import Revenue
+    from rheod.api.routing import Route
     from rheod.store.orders import KeptOrder
-    from rheod.web.parts import WebParts
-    from rheod.web.site import Site
-    from rheod.web.visit import Visit
+    from rheod.usecases.figures import Revenue
+    from rheod.web.site import PageRequest, Site, WebContext
+
 
 SALES = f"{HOME}/sales"
 PAGE = 20
@@ -56,7 +54,7 @@ class SalesQuery(Query):
 class SalesPage:
     """Orders, what cannot be matched, and the months."""
 
-    def __init__(self, *, parts: WebParts, site: Site) -> None:
+    def __init__(self, *, parts: WebContext, site: Site) -> None:
         self._parts = parts
         self._site = site
 
@@ -73,14 +71,14 @@ class SalesPage:
             ),
         ]
 
-    async def show(self, visit: Visit) -> Page:
+    async def show(self, visit: PageRequest) -> Page:
         """The first page begins with what needs the owner; further ones are orders alone."""
         query = read_query(visit.request, SalesQuery)
         first = query.after is None and not query.unmatched
-        before = _NEWEST if query.after is None else cursors.read(query.after, int, int)
+        before = _NEWEST if query.after is None else field_types.read(query.after, int, int)
         found = await self._orders(visit, unmatched=bool(query.unmatched), limit=PAGE + 1, before=before)
         orders = found[:PAGE]
-        more = cursors.write(orders[-1].created_at, orders[-1].order_id) if len(found) > PAGE else None
+        more = field_types.write(orders[-1].created_at, orders[-1].order_id) if len(found) > PAGE else None
         values: dict[str, Any] = {
             "query": query,
             "first": first,
@@ -93,7 +91,7 @@ class SalesPage:
         }
         return Page("sales.html", values | (await self._overview(visit) if first else {}))
 
-    async def _overview(self, visit: Visit) -> dict[str, Any]:
+    async def _overview(self, visit: PageRequest) -> dict[str, Any]:
         figures = await self._parts.api.figures.of_account(visit.account_id)
         unmatched = await self._orders(visit, unmatched=True, limit=UNMATCHED + 1, before=_NEWEST)
         return {
@@ -105,14 +103,14 @@ class SalesPage:
         }
 
     async def _orders(
-        self, visit: Visit, *, unmatched: bool, limit: int, before: tuple[Any, ...]
+        self, visit: PageRequest, *, unmatched: bool, limit: int, before: tuple[Any, ...]
     ) -> list[KeptOrder]:
         at, last = before
         return await self._parts.api.shipping.orders(
             visit.account_id, unmatched=unmatched, limit=limit, before=(at, last)
         )
 
-    async def track(self, visit: Visit) -> Told:
+    async def track(self, visit: PageRequest) -> ActionDone:
         """Tell the parcel of an order, as a partner does by the API: it is marked as shipped at Tradera."""
         if visit.account_id in self._parts.api.removed_accounts:
             raise Refused(
@@ -120,18 +118,18 @@ class SalesPage:
             )
         order_id = _number(visit, "orderId")
         given = {"carrier": visit.form.get("carrier", ""), "trackingNumber": visit.form.get("number", "")}
-        parcel = wire.read_model(wire.TrackingBody, given)
+        parcel = item_body.read_model(item_body.TrackingBody, given)
         await self._parts.api.shipping.track(
             visit.account_id, order_id, carrier=parcel.carrier, tracking_number=parcel.tracking_number
         )
         told = visit.t("The parcel of order {n} is noted; Tradera is told.", n=order_id)
-        return Told(told, to=_address(visit), subject=str(order_id))
+        return ActionDone(told, to=_address(visit), subject=str(order_id))
 
-    async def put_away(self, visit: Visit) -> Told:
+    async def put_away(self, visit: PageRequest) -> ActionDone:
         """The owner has looked at a message that could not be read."""
         message_id = _number(visit, "messageId")
         await self._parts.strange.put_away(message_id)
-        return Told(visit.t("The message is put away."), to=_address(visit), subject=str(message_id))
+        return ActionDone(visit.t("The message is put away."), to=_address(visit), subject=str(message_id))
 
 
 def label_of(buyer: Json) -> list[str]:
@@ -142,25 +140,25 @@ def label_of(buyer: Json) -> list[str]:
     return [line for line in lines if line]
 
 
-def _address(visit: Visit, path: str = "", **query: str) -> str:
+def _address(visit: PageRequest, path: str = "", **query: str) -> str:
     kept = {name: value for name, value in {**query, "account": visit.account}.items() if value}
     return f"{SALES}{path}" + (f"?{urlencode(kept)}" if kept else "")
 
 
-def _number(visit: Visit, name: str) -> int:
+def _number(visit: PageRequest, name: str) -> int:
     text = visit.request.match_info[name]
     if not (text.isascii() and text.isdecimal() and len(text) < 19):
         raise Refused("NOT_FOUND", "There is none with this number")
     return int(text)
 
 
-def _month(month: str, visit: Visit) -> str:
+def _month(month: str, visit: PageRequest) -> str:
     year, number = month.split("-")
     names = MONTHS_SV if visit.words.language == "sv" else _MONTHS_EN
     return f"{names[int(number) - 1]} {year}"
 
 
-def _chart(months: Sequence[Revenue], visit: Visit) -> list[tuple[str, float, str]]:
+def _chart(months: Sequence[Revenue], visit: PageRequest) -> list[tuple[str, float, str]]:
     return [
         (
             _month(one.month, visit).split(" ")[0],

@@ -1,23 +1,63 @@
-"""Signing in and out, and setting the password. Guessing is slowed down by address; a failure never says why."""
+"""Signing in and out, and setting the password. Guessing is slowed down by address; a failure never says why.
+
+Slows down guessing at the sign-in: after a few failures an address waits, each time twice as long.
+"""
 
 from __future__ import annotations
 
+import math
+from collections import OrderedDict
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import structlog
 from aiohttp import web
 
-from rheod.api.origin import check_origin
-from rheod.web.forms import read_form
-from rheod.web.site import COOKIE, HOME, SIGN_IN, local_path, see_other
-from rheod.web.throttle import Throttle
-from rheod.web.visit import Page, Told
+from rheod.api.authenticator import check_origin
+from rheod.web.site import COOKIE, HOME, SIGN_IN, ActionDone, Page, local_path, read_form, see_other
 
 if TYPE_CHECKING:
-    from rheod.api.server import Route
-    from rheod.web.parts import WebParts
-    from rheod.web.site import Site
-    from rheod.web.visit import Visit
+    from rheod.api.routing import Route
+    from rheod.web.site import PageRequest, Site, WebContext
+
+
+FREE_TRIES = 5
+FIRST_WAIT_S = 2.0
+LONGEST_WAIT_S = 900.0
+FORGET_S = 3600.0
+MAX_ADDRESSES = 10_000
+
+
+class Throttle:
+    """Failures by address, in memory; an address is forgotten an hour after its last failure, or when it succeeds."""
+
+    def __init__(self, *, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self._failures: OrderedDict[str, tuple[int, float]] = OrderedDict()  # address -> (failures, last)
+
+    def wait_s(self, address: str) -> int:
+        """Whole seconds until the address may try again; 0 when it may now."""
+        failures, last = self._failures.get(address, (0, 0.0))
+        if failures < FREE_TRIES:
+            return 0
+        wait = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2.0 ** min(failures - FREE_TRIES, 20))
+        return max(0, math.ceil(last + wait - self._monotonic()))
+
+    def failed(self, address: str) -> None:
+        """Count a failure."""
+        now = self._monotonic()
+        failures, _ = self._failures.pop(address, (0, 0.0))
+        self._failures[address] = (failures + 1, now)
+        while self._failures:
+            oldest, (_, last) = next(iter(self._failures.items()))
+            if last + FORGET_S > now and len(self._failures) <= MAX_ADDRESSES:
+                return
+            del self._failures[oldest]
+
+    def succeeded(self, address: str) -> None:
+        """Forget the address's failures."""
+        self._failures.pop(address, None)
+
 
 _log = structlog.get_logger("rheod.web")
 
@@ -25,7 +65,7 @@ _log = structlog.get_logger("rheod.web")
 class SigningIn:
     """The sign-in page and what it leads to."""
 
-    def __init__(self, *, parts: WebParts, site: Site) -> None:
+    def __init__(self, *, parts: WebContext, site: Site) -> None:
         self._parts = parts
         self._site = site
         self._throttle = Throttle(monotonic=parts.api.monotonic)
@@ -72,15 +112,15 @@ class SigningIn:
         )
         return answer
 
-    async def sign_out(self, visit: Visit) -> Told:
+    async def sign_out(self, visit: PageRequest) -> ActionDone:
         """End this session."""
         await self._parts.sessions.close(visit.session)
-        return Told(visit.t("Signed out."), to=SIGN_IN)
+        return ActionDone(visit.t("Signed out."), to=SIGN_IN)
 
-    async def set_password(self, visit: Visit) -> Told:
+    async def set_password(self, visit: PageRequest) -> ActionDone:
         """Set the password; every session ends, this one too."""
         await self._parts.sessions.set_password(visit.form.get("password", "").strip())
-        return Told(visit.t("The password is set. Sign in with it."), to=SIGN_IN)
+        return ActionDone(visit.t("The password is set. Sign in with it."), to=SIGN_IN)
 
     def _form(
         self, request: web.Request, *, to: str, wrong: bool = False, wait_s: int = 0, status: int = 200

@@ -1,31 +1,185 @@
 """The machinery of the pages: sign-in checked, forms checked, templates filled, every answer with strict headers.
 
 Pages and actions themselves live in modules of their own; this one knows none of them.
+
+Who stands behind a request, past the trusted proxies: the address it comes from and whether it came by HTTPS.
+
+Reads a sent HTML form, bounded in size and time.
+
+What the pages are built from, in one frozen record; the composition root fills it.
+
+What a page says when something cannot be done: the sentence in the visitor's language, or a page of its own.
+
+Only writes what was raised; decides nothing.
+
+Jinja over our templates, for the dashboard and the reference alike: strict, and escaping everything.
+
+It is loaded with the first page that is shown, since most daemons show none for days.
+
+The style sheet and the icon, read once; the sheet's name holds its hash, so that browsers may keep it for ever.
+
+One visit to a page: who comes, in which language, about which account; and what a page or an action answers.
 """
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
 import hmac
-from collections.abc import Awaitable, Callable, Mapping
+import ipaddress
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import parse_qsl, quote, urlsplit
 
 import structlog
 from aiohttp import hdrs, web
 
-from rheod.api.guard import Handler
-from rheod.api.origin import SAFE_METHODS, check_origin
-from rheod.api.parts import REQUEST_ID
+from rheod.api.authenticator import SAFE_METHODS, caller_address, check_origin, is_within
+from rheod.api.context import REQUEST_ID
+from rheod.api.json_body import collect
+from rheod.api.responses import STATUS_OF
+from rheod.api.routing import Handler
 from rheod.domain.errors import Refused, Transient
-from rheod.store.sessions import Session
-from rheod.web import refusals
-from rheod.web.forms import read_form
-from rheod.web.sheets import sheets
-from rheod.web.visit import Page, Told, Visit, form_token
-from rheod.web.words import Words, chosen
+from rheod.store.keys import Session
+from rheod.web import charts
+from rheod.web.words import Words, chosen, iso
 
 if TYPE_CHECKING:
-    from rheod.web.parts import WebParts
+    from jinja2 import Environment
+
+    from rheod.api.context import ApiContext
+    from rheod.health.rules import Finding
+    from rheod.store.audit import Audit
+    from rheod.store.keys import Sessions
+    from rheod.usecases.connect_account import Connector
+    from rheod.usecases.forecast import AccountForecasts
+    from rheod.usecases.inventory import Stock
+    from rheod.usecases.sales import QuarantinedMessages
+    from rheod.usecases.selling_setup import Setups
+
+
+FORM_BYTES = 64 * 1024
+"""More than any form of ours; a longer one is refused."""
+
+
+async def read_form(request: web.Request, *, deadline_s: float) -> dict[str, str]:
+    """The fields of a sent form, the first value of each. Refused with 415, 413 or 400."""
+    if request.content_type != "application/x-www-form-urlencoded":
+        raise Refused("UNSUPPORTED_MEDIA_TYPE", "Send the form as application/x-www-form-urlencoded")
+    body = bytearray()
+    try:
+        async with asyncio.timeout(deadline_s):
+            await collect(request, body, FORM_BYTES)
+        pairs = parse_qsl(body.decode(), keep_blank_values=True, errors="strict", max_num_fields=200)
+    except (TimeoutError, ConnectionError, ValueError) as error:
+        raise Refused("BAD_REQUEST", "The form could not be read") from error
+    return dict(reversed(pairs))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageRequest:
+    """A request of somebody signed in; `form` is the sent form of an action, empty for a page."""
+
+    request: web.Request
+    session: Session
+    form_token: str
+    words: Words
+    account: str
+    account_id: str
+    form: Mapping[str, str] = field(default_factory=dict)
+
+    def t(self, text: str, **values: object) -> str:
+        """The text in the visitor's language."""
+        return self.words.t(text, **values)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A template and what it shows."""
+
+    template: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+    status: int = 200
+
+
+@dataclass(frozen=True, slots=True)
+class ActionDone:
+    """What came of an action: a sentence, shown on the page the visitor is sent to.
+
+    `subject` names what it was done to, for the audit log. `shown_once` is a secret that the next page shows and then
+    forgets; it is never logged. `detail` is what somebody answered, shown as it is and not logged; `bad`: it was not done.
+    """
+
+    sentence: str
+    to: str
+    subject: str = ""
+    shown_once: str | None = None
+    detail: str = ""
+    bad: bool = False
+
+
+def form_token(cookie: str) -> str:
+    """What every form of a session carries, so that no other site can send one."""
+    return hmac.new(cookie.encode("utf-8", "surrogatepass"), b"rheod form", hashlib.sha256).hexdigest()
+
+
+def sentence(error: Refused | Transient, words: Words) -> str:
+    """The error's sentence, or those of its fields."""
+    details = error.details if isinstance(error, Refused) else ()
+    said = "; ".join(f"{one.field}: {words.said(one.message)}" for one in details)
+    return said or words.said(str(error))
+
+
+def refusal_page(error: Refused | Transient, words: Words) -> Page:
+    """A page that says it, with the status that the API would answer."""
+    status = STATUS_OF.get(error.code, 500) if isinstance(error, Refused) else 503
+    return Page("problem.html", {"sentence": sentence(error, words)}, status=status)
+
+
+STYLE = files("rheod.web").joinpath("static/rheod.css").read_bytes()
+ICON = files("rheod.web").joinpath("static/icon.svg").read_bytes()
+ADDRESS = f"/dashboard/static/rheod-{hashlib.sha256(STYLE).hexdigest()[:12]}.css"
+ICON_ADDRESS = "/dashboard/static/icon.svg"
+
+
+async def style_sheet(_request: web.Request) -> web.Response:
+    """Send the style sheet."""
+    return _kept(STYLE, "text/css", "public, max-age=31536000, immutable")
+
+
+async def icon(_request: web.Request) -> web.Response:
+    """Send the icon."""
+    return _kept(ICON, "image/svg+xml", "public, max-age=86400")
+
+
+def _kept(body: bytes, kind: str, how_long: str) -> web.Response:
+    headers = {
+        "Cache-Control": how_long,
+        "X-Content-Type-Options": "nosniff",
+        "Content-Security-Policy": "default-src 'none'",
+    }
+    return web.Response(body=body, content_type=kind, charset="utf-8", headers=headers)
+
+
+@cache
+def templates() -> Environment:
+    """The templates."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415 - five megabytes
+
+    environment = Environment(
+        loader=PackageLoader("rheod.web"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    environment.globals |= {"style": ADDRESS, "bars": charts.bars, "iso": iso}
+    return environment
+
 
 COOKIE = "rheod_session"
 HOME = "/dashboard"
@@ -43,8 +197,8 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
 }
 
-PageHandler = Callable[[Visit], Awaitable[Page]]
-ActionHandler = Callable[[Visit], Awaitable[Told]]
+PageHandler = Callable[[PageRequest], Awaitable[Page]]
+ActionHandler = Callable[[PageRequest], Awaitable[ActionDone]]
 
 _log = structlog.get_logger("rheod.web")
 
@@ -52,9 +206,9 @@ _log = structlog.get_logger("rheod.web")
 class Site:
     """Wraps page handlers and actions into handlers of the server."""
 
-    def __init__(self, *, parts: WebParts) -> None:
+    def __init__(self, *, parts: WebContext) -> None:
         self._parts = parts
-        self._flashes: dict[bytes, Told] = {}
+        self._flashes: dict[bytes, ActionDone] = {}
 
     def page(self, handler: PageHandler) -> Handler:
         """A page for who is signed in; others are sent to the sign-in and come back."""
@@ -67,7 +221,7 @@ class Site:
             try:
                 page = await handler(visit)
             except (Refused, Transient) as error:
-                page = refusals.page(error, visit.words)
+                page = refusal_page(error, visit.words)
             return self.render(page, visit.words, self._frame(visit))
 
         return guarded
@@ -83,7 +237,7 @@ class Site:
                 form = await self._form(request, cookie)
             except Refused as error:
                 visit = self._visit(request, cookie, session)
-                return self.render(refusals.page(error, visit.words), visit.words, self._frame(visit))
+                return self.render(refusal_page(error, visit.words), visit.words, self._frame(visit))
             told = await self._done(self._visit(request, cookie, session, form), handler, name)
             self._flashes[session.digest] = told
             return see_other(told.to)
@@ -100,11 +254,11 @@ class Site:
             )
         return form
 
-    async def _done(self, visit: Visit, handler: ActionHandler, name: str) -> Told:
+    async def _done(self, visit: PageRequest, handler: ActionHandler, name: str) -> ActionDone:
         try:
             told = await handler(visit)
         except (Refused, Transient) as error:
-            return Told(refusals.sentence(error, visit.words), to=_back(visit.request), bad=True)
+            return ActionDone(sentence(error, visit.words), to=_back(visit.request), bad=True)
         origin = self._parts.callers.address(visit.request)
         await self._parts.audit.record(origin=origin, action=name, subject=told.subject, told=told.sentence)
         _log.info("owner's action", action=name, subject=told.subject)
@@ -112,7 +266,7 @@ class Site:
 
     def render(self, page: Page, words: Words, frame: Mapping[str, Any]) -> web.Response:
         """The page as HTML."""
-        template = sheets().get_template(page.template)
+        template = templates().get_template(page.template)
         text = template.render(t=words.t, words=words, **frame, **page.values)
         return web.Response(
             text=text, status=page.status, content_type="text/html", charset="utf-8", headers=HEADERS
@@ -145,11 +299,11 @@ class Site:
 
     def _visit(
         self, request: web.Request, cookie: str, session: Session, form: Mapping[str, str] | None = None
-    ) -> Visit:
+    ) -> PageRequest:
         account = request.query.get("account", "")
         if account not in self._parts.accounts:
             account = ""
-        return Visit(
+        return PageRequest(
             request=request,
             session=session,
             form_token=form_token(cookie),
@@ -159,7 +313,7 @@ class Site:
             form=form or {},
         )
 
-    def _frame(self, visit: Visit) -> dict[str, Any]:
+    def _frame(self, visit: PageRequest) -> dict[str, Any]:
         """What the frame around every page shows."""
         return {
             "visit": visit,
@@ -188,3 +342,45 @@ def _back(request: web.Request) -> str:
     """The page the form was on, as far as the browser says so."""
     referrer = urlsplit(request.headers.get(hdrs.REFERER, ""))
     return local_path(referrer.path + (f"?{referrer.query}" if referrer.query else ""))
+
+
+class Callers:
+    """Believes what the trusted proxies add, and nobody else. `public_url` is how the owner reaches the pages."""
+
+    def __init__(self, *, proxies: Sequence[str], public_url: str | None) -> None:
+        self._proxies = [ipaddress.ip_network(each, strict=False) for each in proxies]
+        self._public_is_secure = (public_url or "").startswith("https://")
+
+    def address(self, request: web.Request) -> str:
+        """The caller's address (an IPv6 one as its /64)."""
+        forwarded = request.headers.getall("X-Forwarded-For", ())
+        return caller_address(request.remote or "", forwarded, self._proxies)
+
+    def is_secure(self, request: web.Request) -> bool:
+        """Whether the browser speaks HTTPS, so that the cookie must never leave it in clear text."""
+        if is_within(request.remote or "", self._proxies):
+            return request.headers.get("X-Forwarded-Proto", "") == "https" or self._public_is_secure
+        return request.secure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebContext:
+    """Everything the pages use.
+
+    `findings` are what needs the owner; `status` gathers what `rheod status` shows; `accounts` maps references to ids ('' is the default account's);
+    `callers` says who stands behind a request; `connector` connects sellers; `setups` tell how an account sells.
+    """
+
+    api: ApiContext
+    sessions: Sessions
+    audit: Audit
+    findings: Callable[[], Awaitable[Sequence[Finding]]]
+    outlooks: AccountForecasts
+    stock: Stock
+    strange: QuarantinedMessages
+    ad_url: Callable[[int], str]
+    status: Callable[[], Awaitable[Mapping[str, Any]]]
+    accounts: Mapping[str, str]
+    callers: Callers
+    connector: Connector
+    setups: Setups

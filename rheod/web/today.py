@@ -4,25 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rheod.domain.findings import Mood
-from rheod.web.site import HOME
-from rheod.web.visit import Page
+from rheod.health.rules import Mood
+from rheod.web.site import HOME, Page
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rheod.api.server import Route
-    from rheod.catalog.outlook import Outlook
-    from rheod.domain.findings import Finding
-    from rheod.web.parts import WebParts
-    from rheod.web.site import Site
-    from rheod.web.visit import Visit
+    from rheod.api.routing import Route
+    from rheod.health.rules import Finding
+    from rheod.usecases.forecast import AccountForecast
+    from rheod.web.site import PageRequest, Site, WebContext
 
 
 class TodayPage:
     """Health, problems with their fixes, the call budget, what goes out when, the last days' sales."""
 
-    def __init__(self, *, parts: WebParts, site: Site) -> None:
+    def __init__(self, *, parts: WebContext, site: Site) -> None:
         self._parts = parts
         self._site = site
 
@@ -30,7 +27,7 @@ class TodayPage:
         """The page."""
         return [("GET", HOME, self._site.page(self.show))]
 
-    async def show(self, visit: Visit) -> Page:
+    async def show(self, visit: PageRequest) -> Page:
         """Everything on one page."""
         found = await self._parts.findings()
         outlook = await self._parts.outlooks.of_account(visit.account_id)
@@ -52,14 +49,14 @@ def _mood(found: Sequence[Finding]) -> str:
     return "busy" if found else "good"
 
 
-def _freeing(outlook: Outlook, visit: Visit) -> list[tuple[str, float, str]]:
+def _freeing(outlook: AccountForecast, visit: PageRequest) -> list[tuple[str, float, str]]:
     return [
         (visit.words.hour(start), float(calls), str(calls) if calls else "")
         for start, calls in outlook.freeing
     ]
 
 
-def _sales(outlook: Outlook, visit: Visit) -> list[tuple[str, float, str]]:
+def _sales(outlook: AccountForecast, visit: PageRequest) -> list[tuple[str, float, str]]:
     words = visit.words
     return [
         (f"{sold.day.day}/{sold.day.month}", sold.ore / 100, words.number(sold.ore / 100) if sold.ore else "")

@@ -6,26 +6,23 @@ import html
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from rheod.catalog.connecting import Shown
-from rheod.clients.tradera_json import time_ms
 from rheod.domain.ad_text import MAX_DESCRIPTION, MAX_TITLE, ad_description, ad_title, whole_kronor
 from rheod.domain.errors import Refused
 from rheod.domain.model import CallClass
+from rheod.tradera.responses import time_ms
+from rheod.usecases.connect_account import Shown
 from rheod.web.integration import of_account
-from rheod.web.site import HOME
-from rheod.web.visit import Page, Told
+from rheod.web.site import HOME, ActionDone, Page
 
 if TYPE_CHECKING:
     from aiohttp import web
 
-    from rheod.api.guard import Handler
-    from rheod.api.server import Route
-    from rheod.catalog.connecting import Connection
-    from rheod.catalog.setup import Setup
-    from rheod.store.tokens import Token
-    from rheod.web.parts import WebParts
-    from rheod.web.site import Site
-    from rheod.web.visit import Visit
+    from rheod.api.routing import Handler, Route
+    from rheod.store.accounts import Token
+    from rheod.usecases.connect_account import AccountConnection
+    from rheod.usecases.selling_setup import Setup
+    from rheod.web.site import PageRequest, Site, WebContext
+
 
 PAGE = f"{HOME}/tradera"
 RETURN = f"{PAGE}/return"
@@ -47,7 +44,7 @@ class Preview:
 class TraderaPage:
     """How the accounts sell at Tradera."""
 
-    def __init__(self, *, parts: WebParts, site: Site) -> None:
+    def __init__(self, *, parts: WebContext, site: Site) -> None:
         self._parts = parts
         self._site = site
         self._connector = parts.connector
@@ -63,7 +60,7 @@ class TraderaPage:
             ("POST", f"{PAGE}/accept", action(self.accept, name="connect to Tradera")),
         ]
 
-    async def show(self, visit: Visit) -> Page:
+    async def show(self, visit: PageRequest) -> Page:
         """Everything on one page."""
         connections = await self._connector.connections()
         names = {one.account_id: one.reference or visit.t("own") for one in connections}
@@ -88,7 +85,7 @@ class TraderaPage:
         }
         return Page("tradera.html", values)
 
-    async def show_return(self, visit: Visit) -> Page:
+    async def show_return(self, visit: PageRequest) -> Page:
         """What Tradera said at the end of a login, to be taken with one press.
 
         Not taken by itself: any site could send the owner here with a token of its own.
@@ -99,20 +96,20 @@ class TraderaPage:
         given = {name: query.get(name, "") for name in ("userId", "token", "exp")}
         return Page("tradera_return.html", {"given": given, "begun": begun})
 
-    async def begin(self, visit: Visit) -> Told:
+    async def begin(self, visit: PageRequest) -> ActionDone:
         """Begin a login; the page then shows its address."""
         account = self._account(visit)
         await self._connector.begin(self._parts.accounts[account])
         sentence = visit.t("Open Tradera's page below, sign in there, and come back.")
-        return Told(sentence, to=of_account(visit, PAGE), subject=account or "own")
+        return ActionDone(sentence, to=of_account(visit, PAGE), subject=account or "own")
 
-    async def finish(self, visit: Visit) -> Told:
+    async def finish(self, visit: PageRequest) -> ActionDone:
         """Fetch the token of a login that is done."""
         account = self._account(visit)
         token = await self._connector.finish(self._parts.accounts[account], visit.form.get("user", ""))
         return self._connected(visit, account, token)
 
-    async def accept(self, visit: Visit) -> Told:
+    async def accept(self, visit: PageRequest) -> ActionDone:
         """Take what Tradera's return brought."""
         account = self._account(visit)
         shown = Shown(
@@ -124,21 +121,21 @@ class TraderaPage:
         return self._connected(visit, account, token)
 
     @staticmethod
-    def _connected(visit: Visit, account: str, token: Token) -> Told:
+    def _connected(visit: PageRequest, account: str, token: Token) -> ActionDone:
         sentence = visit.t("Connected as Tradera user {user}.", user=token.user_id)
-        return Told(sentence, to=of_account(visit, PAGE), subject=account or "own")
+        return ActionDone(sentence, to=of_account(visit, PAGE), subject=account or "own")
 
-    def _account(self, visit: Visit) -> str:
+    def _account(self, visit: PageRequest) -> str:
         """The account that a form is about."""
         account = visit.form.get("account", "")
         if account not in self._parts.accounts:
             raise Refused("NOT_FOUND", "There is no such account")
         return account
 
-    async def _login_address(self, one: Connection) -> str | None:
+    async def _login_address(self, one: AccountConnection) -> str | None:
         return await self._connector.address(one.account_id) if one.begun_at is not None else None
 
-    async def _preview(self, visit: Visit, external_id: str) -> Preview:
+    async def _preview(self, visit: PageRequest, external_id: str) -> Preview:
         view = await self._parts.api.catalog.read_item(visit.account_id, external_id)
         spec = view.item.spec
         source = ad_description(spec)
@@ -165,7 +162,7 @@ class TraderaPage:
         return handler
 
 
-def kinds_of_calls(visit: Visit) -> dict[CallClass, str]:
+def kinds_of_calls(visit: PageRequest) -> dict[CallClass, str]:
     """What calls are for, in words."""
     return {
         CallClass.TAKEOVER: visit.t("Looking after a restored backup"),
@@ -179,7 +176,7 @@ def kinds_of_calls(visit: Visit) -> dict[CallClass, str]:
     }
 
 
-def _pauses(setup: Setup, names: dict[str, str], visit: Visit) -> list[tuple[str, int, str]]:
+def _pauses(setup: Setup, names: dict[str, str], visit: PageRequest) -> list[tuple[str, int, str]]:
     """What is paused, until when, and why."""
     kinds = kinds_of_calls(visit)
     return [

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from datetime import datetime
 
-from rheod.domain.months import in_sweden
+from rheod.domain.model import in_sweden
 from rheod.web.words_refusals import REFUSALS
 from rheod.web.words_sv import MONTHS_SV, SWEDISH
 

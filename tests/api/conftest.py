@@ -11,10 +11,9 @@ from typing import Any
 import aiohttp
 import pytest
 
-from rheod.api.front import STANDARD, Limits
+from rheod.api.connections import STANDARD, ConnectionLimits
 from rheod.api.server import build_app, start
-from rheod.catalog.ping import Pinger
-from rheod.clients.signed_hooks import SignedHooks
+from rheod.webhooks.client import SignedWebhooks, TestEventSender
 from tests.api.running import Api, Clock, OpenApi, made_parts, opened_store
 
 
@@ -24,13 +23,13 @@ async def open_api(tmp_path: Path) -> AsyncIterator[OpenApi]:
     async with AsyncExitStack() as stack:
 
         async def opener(
-            *, limits: Limits = STANDARD, hooks: SignedHooks | None = None, **changes: Any
+            *, limits: ConnectionLimits = STANDARD, hooks: SignedWebhooks | None = None, **changes: Any
         ) -> Api:
             clock = Clock()
             database = await stack.enter_async_context(opened_store(tmp_path))
             parts, member = await made_parts(database, tmp_path, clock)
             if hooks is not None:
-                pinger = Pinger(endpoints=parts.endpoints, hooks=hooks, now=parts.now, rng=parts.rng)
+                pinger = TestEventSender(endpoints=parts.endpoints, hooks=hooks, now=parts.now, rng=parts.rng)
                 changes["pinger"] = pinger
             parts = replace(parts, **changes)
             runner, port = await start(build_app(parts), host="127.0.0.1", port=0, limits=limits)

@@ -14,25 +14,25 @@ from typing import Any
 import aiohttp
 from yarl import URL
 
-from rheod.api.parts import ApiParts, Rates
-from rheod.catalog.batch import BatchPut
-from rheod.catalog.endpoints import Endpoints
-from rheod.catalog.feed import EventFeed
-from rheod.catalog.figures import Figures
-from rheod.catalog.inventory import Inventory
-from rheod.catalog.items import Catalog, Forecast
-from rheod.catalog.publishing import Schedule
-from rheod.catalog.shipping import Shipping
-from rheod.catalog.unit import Books
+from rheod.api.context import ApiContext, Rates
 from rheod.domain.budget import Allowance
 from rheod.store import accounts
-from rheod.store.database import Database
+from rheod.store.engine.database import Database
 from rheod.store.keys import KeyRing
-from rheod.web import reference_page
-from rheod.workers.calls import Rules
-from rheod.workers.publisher import PublishOptions
-from rheod.workers.rehearser import Rehearser
-from tests.workers.advertising import DEFAULTS
+from rheod.tradera.budgeted_client import BudgetRules
+from rheod.tradera.dry_run import DryRun
+from rheod.tradera.publisher import PublishOptions
+from rheod.usecases.endpoints import Endpoints
+from rheod.usecases.events import EventFeed
+from rheod.usecases.figures import Figures
+from rheod.usecases.inventory import Inventory
+from rheod.usecases.items import BudgetForecast, Items
+from rheod.usecases.publish import AskSchedule
+from rheod.usecases.put_item import BatchPut
+from rheod.usecases.shipping import Shipments
+from rheod.usecases.transaction import Store
+from rheod.web import reference_view
+from tests.tradera.advertising import DEFAULTS
 
 NOW_MS = 1_779_789_600_000
 """2026-05-26T10:00:00Z."""
@@ -85,7 +85,7 @@ class Reply:
 class Api:
     """A running API and a client of it that has a key and the admin token."""
 
-    parts: ApiParts
+    parts: ApiContext
     port: int
     key: str
     admin: str
@@ -166,7 +166,7 @@ async def opened_store(folder: Path) -> AsyncIterator[Database]:
         await database.close()
 
 
-def _rehearser(books: Books, catalog: Catalog) -> Rehearser:
+def _rehearser(store: Store, catalog: Items) -> DryRun:
     """Plays publishings through with ordinary settings."""
     allowance = Allowance(limit=100, reserve_share=0.2, reconcile_share=0.4)
     options = PublishOptions(
@@ -176,36 +176,36 @@ def _rehearser(books: Books, catalog: Catalog) -> Rehearser:
         image_format=0,
         has_mega=False,
         in_doubt="resend",
-        schedule=Schedule(first_ask_ms=10_000),
+        schedule=AskSchedule(first_ask_ms=10_000),
     )
-    return Rehearser(
-        books=books,
+    return DryRun(
+        store=store,
         catalog=catalog,
-        forecast=lambda _account: Forecast(calls=[], ceiling=80),
+        forecast=lambda _account: BudgetForecast(calls=[], ceiling=80),
         options=options,
-        rules=Rules(allowance=allowance, per_operation={}),
+        rules=BudgetRules(allowance=allowance, per_operation={}),
         base_url="https://api.tradera.example/v4",
     )
 
 
-async def made_parts(database: Database, folder: Path, clock: Clock) -> tuple[ApiParts, str]:
+async def made_parts(database: Database, folder: Path, clock: Clock) -> tuple[ApiContext, str]:
     """The parts over a store, and the id of a member account with the reference `member-1`."""
     ids = await database.write(lambda db: accounts.ensure(db, ["", "member-1", "member-2"], now=NOW_MS))
-    books = Books(database=database, now=lambda: NOW_MS, rng=Random(7), ring=lambda _lane: None)
-    catalog = Catalog(
-        books=books,
-        forecast=lambda _account: Forecast(calls=[], ceiling=80),
+    store = Store(database=database, now=lambda: NOW_MS, rng=Random(7), ring=lambda _queue: None)
+    catalog = Items(
+        store=store,
+        forecast=lambda _account: BudgetForecast(calls=[], ceiling=80),
     )
-    endpoints = Endpoints(books=books, new_secret=lambda: "whsec_dGVzdC1zZWNyZXQ=")
-    parts = ApiParts(
+    endpoints = Endpoints(store=store, new_secret=lambda: "whsec_dGVzdC1zZWNyZXQ=")
+    parts = ApiContext(
         catalog=catalog,
-        inventory=Inventory(books=books, site_url="https://tradera.example"),
-        batches=BatchPut(books=books),
+        inventory=Inventory(store=store, site_url="https://tradera.example"),
+        batches=BatchPut(store=store),
         endpoints=endpoints,
-        shipping=Shipping(books=books),
-        figures=Figures(books=books, fee_percent=0),
-        feed=EventFeed(books=books, endpoints=endpoints),
-        rehearse=_rehearser(books, catalog).rehearse,
+        shipping=Shipments(store=store),
+        figures=Figures(store=store, fee_percent=0),
+        feed=EventFeed(store=store, endpoints=endpoints),
+        rehearse=_rehearser(store, catalog).rehearse,
         keys=await KeyRing.load(database, now=lambda: NOW_MS),
         default_account=ids[""],
         account_of_reference={name: ids[name] for name in ("member-1", "member-2")}.get,
@@ -219,7 +219,7 @@ async def made_parts(database: Database, folder: Path, clock: Clock) -> tuple[Ap
         now=lambda: NOW_MS,
         monotonic=clock,
         rng=Random(11),
-        reference_page=reference_page.render,
+        reference_page=reference_view.render,
         rates=FAST,
     )
     return parts, ids["member-1"]

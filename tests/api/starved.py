@@ -12,7 +12,7 @@ import resource
 import sys
 from pathlib import Path
 
-from rheod.api.front import Limits
+from rheod.api.connections import ConnectionLimits
 from rheod.api.server import build_app, start
 from tests.api.running import Clock, made_parts, opened_store
 
@@ -54,7 +54,7 @@ async def main(folder: Path, limit: int) -> None:
         parts, _ = await made_parts(database, folder, Clock())
         _, key = await parts.keys.create(parts.default_account, "test")
         resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
-        limits = Limits(keepalive_s=1)
+        limits = ConnectionLimits(keepalive_s=1)
         runner, port = await start(build_app(parts), host="127.0.0.1", port=0, limits=limits)
         say(f"{port} {key}")
         await obey(commands)

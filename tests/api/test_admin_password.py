@@ -6,9 +6,8 @@ from pathlib import Path
 
 import aiohttp
 
-from rheod.api.admin import build_admin, start_admin
-from rheod.api.admin_password import PasswordCalls, new_password
-from rheod.api.parts import AdminParts
+from rheod.api.admin import PasswordCalls, build_admin, new_password, start_admin
+from rheod.api.context import AdminContext
 from tests.web.running import pages
 
 
@@ -22,7 +21,7 @@ async def test_a_made_password_and_a_wanted_one_open_the_dashboard(tmp_path: Pat
         parts = one.parts
         calls = PasswordCalls(sessions=parts.sessions, audit=parts.audit, body_deadline_s=5)
         socket = tmp_path / "admin.sock"
-        admin = build_admin(AdminParts(api=parts.api, status=_no_status), more=calls.routes())
+        admin = build_admin(AdminContext(api=parts.api, status=_no_status), more=calls.routes())
         runner = await start_admin(admin, socket)
         async with aiohttp.ClientSession(
             "http://admin", connector=aiohttp.UnixConnector(str(socket))

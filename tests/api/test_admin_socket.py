@@ -14,7 +14,7 @@ import pytest
 
 import rheod
 from rheod.api.admin import build_admin, start_admin
-from rheod.api.parts import AdminParts
+from rheod.api.context import AdminContext
 from rheod.domain.errors import Permanent
 from tests.api.running import Api
 
@@ -34,7 +34,7 @@ def path(tmp_path: Path) -> Path:
 @pytest.fixture
 async def admin(api: Api, path: Path) -> AsyncIterator[aiohttp.ClientSession]:
     """A client of the admin socket."""
-    runner = await start_admin(build_admin(AdminParts(api=api.parts, status=what_runs)), path)
+    runner = await start_admin(build_admin(AdminContext(api=api.parts, status=what_runs)), path)
     async with aiohttp.ClientSession("http://admin", connector=aiohttp.UnixConnector(str(path))) as session:
         yield session
     await runner.cleanup()
@@ -60,7 +60,7 @@ async def test_a_socket_left_by_a_dead_daemon_is_replaced_and_removed_at_the_sto
     """A stale socket does not stop the start; after the stop none is left."""
     with socket.socket(socket.AF_UNIX) as stale:
         stale.bind(str(path))
-    runner = await start_admin(build_admin(AdminParts(api=api.parts, status=what_runs)), path)
+    runner = await start_admin(build_admin(AdminContext(api=api.parts, status=what_runs)), path)
     async with aiohttp.ClientSession("http://admin", connector=aiohttp.UnixConnector(str(path))) as session:
         assert (await ask(session, "GET", "/status"))[0] == 200
     await runner.cleanup()
@@ -71,14 +71,14 @@ async def test_a_file_in_the_way_is_not_deleted(api: Api, path: Path) -> None:
     """What is no socket is not ours to remove; the sentence names it."""
     path.write_text("precious")
     with pytest.raises(Permanent, match=r"admin\.sock is in the way"):
-        await start_admin(build_admin(AdminParts(api=api.parts, status=what_runs)), path)
+        await start_admin(build_admin(AdminContext(api=api.parts, status=what_runs)), path)
     assert path.read_text() == "precious"
 
 
 async def test_a_path_too_long_for_a_socket_names_the_setting(api: Api, tmp_path: Path) -> None:
     """The kernel's limit is told as a setting to change."""
     with pytest.raises(Permanent, match=r"set server\.admin_socket"):
-        await start_admin(build_admin(AdminParts(api=api.parts, status=what_runs)), tmp_path / ("x" * 100))
+        await start_admin(build_admin(AdminContext(api=api.parts, status=what_runs)), tmp_path / ("x" * 100))
 
 
 async def test_keys_are_made_listed_and_revoked(api: Api, admin: aiohttp.ClientSession) -> None:

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from rheod.api.parts import Rates
+from rheod.api.context import Rates
 from tests.api.running import Api, OpenApi, Reply
-from tests.bookkeeping import everything
+from tests.stores import everything
 
 BASE = "/integration/v1/items"
 PART = {"title": "Bromsok", "price": 950}

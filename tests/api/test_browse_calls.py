@@ -7,11 +7,11 @@ from urllib.parse import quote
 
 import pytest
 
-from rheod.catalog.batch import BatchPut, Entry
-from rheod.catalog.unit import Books
 from rheod.domain.model import ItemSpec
+from rheod.usecases.put_item import BatchEntry, BatchPut
+from rheod.usecases.transaction import Store
 from tests.api.running import NOW_MS, Api, OpenApi
-from tests.bookkeeping import Clock
+from tests.stores import Clock
 
 BASE = "/integration/v1/items"
 VEHICLE = {"type": "container", "title": "Volvo XC90", "price": "none"}
@@ -163,10 +163,10 @@ async def test_updated_since_is_included_however_it_is_written(
     """A client that hands back the second it was told misses nothing of that second."""
     api = await open_api()
     clock = Clock(NOW_MS)
-    books = Books(database=api.database, now=clock, rng=api.parts.rng, ring=lambda _lane: None)
+    store = Store(database=api.database, now=clock, rng=api.parts.rng, ring=lambda _queue: None)
     for name in ("old", "new"):
-        entry = Entry(name, ItemSpec(title="Dörr", price_ore=100))
-        await BatchPut(books=books).put(api.parts.default_account, [entry])
+        entry = BatchEntry(name, ItemSpec(title="Dörr", price_ore=100))
+        await BatchPut(store=store).put(api.parts.default_account, [entry])
         clock.forward(1_500)
     items = (await get(api, f"?updated_since={since}"))["items"]
     assert [item["externalId"] for item in items] == found

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rheod.api.buckets import Buckets
+from rheod.api.authenticator import RateLimiter
 
 
 class Clock:
@@ -23,7 +23,7 @@ class Clock:
 
 def test_a_burst_of_two_seconds_worth_goes_through_and_no_more() -> None:
     """At 10/s twenty calls pass at once and the next must wait a second."""
-    buckets = Buckets(per_s=10, monotonic=Clock())
+    buckets = RateLimiter(per_s=10, monotonic=Clock())
     assert [buckets.take("a") for _ in range(21)] == [0] * 20 + [1]
 
 
@@ -35,7 +35,7 @@ RATES = st.sampled_from([2.0, 10.0, 20.0, 30.0]) | st.floats(1, 60)
 def test_three_times_the_limit_for_a_minute_gets_the_limit(per_s: float, seed: int) -> None:
     """P14: once the burst is spent, what passes in 60 s at three times the rate is the rate within 2 % (or one call)."""
     clock, rng = Clock(), Random(seed)
-    buckets = Buckets(per_s=per_s, monotonic=clock)
+    buckets = RateLimiter(per_s=per_s, monotonic=clock)
     while buckets.take("a") == 0:
         pass
     passed, end = 0, clock.at + 60
@@ -50,7 +50,7 @@ def test_three_times_the_limit_for_a_minute_gets_the_limit(per_s: float, seed: i
 def test_who_waits_as_told_is_not_refused_again(per_s: float, seed: int) -> None:
     """P14: a client that asks at three times the rate and waits when told to is never refused twice in a row."""
     clock, rng = Clock(), Random(seed)
-    buckets = Buckets(per_s=per_s, monotonic=clock)
+    buckets = RateLimiter(per_s=per_s, monotonic=clock)
     refusals, end = 0, clock.at + 60
     while clock.at < end:
         clock.at += rng.uniform(0, 2) / (3 * per_s)
@@ -64,7 +64,7 @@ def test_who_waits_as_told_is_not_refused_again(per_s: float, seed: int) -> None
 
 def test_owners_do_not_share_a_bucket() -> None:
     """One caller's flood leaves another's bucket full."""
-    buckets = Buckets(per_s=1, monotonic=Clock())
+    buckets = RateLimiter(per_s=1, monotonic=Clock())
     while buckets.take("loud") == 0:
         pass
     assert buckets.take("quiet") == 0
@@ -73,7 +73,7 @@ def test_owners_do_not_share_a_bucket() -> None:
 def test_buckets_left_alone_are_forgotten() -> None:
     """A bucket idle for two seconds is full again and takes no memory."""
     clock = Clock()
-    buckets = Buckets(per_s=10, monotonic=clock)
+    buckets = RateLimiter(per_s=10, monotonic=clock)
     for number in range(5000):
         buckets.take(f"owner {number}")
     assert len(buckets) == 5000
@@ -85,7 +85,7 @@ def test_buckets_left_alone_are_forgotten() -> None:
 def test_a_flood_does_not_refill_by_being_forgotten() -> None:
     """A caller that never stops is refused for as long as it goes on."""
     clock = Clock()
-    buckets = Buckets(per_s=1, monotonic=clock)
+    buckets = RateLimiter(per_s=1, monotonic=clock)
     passed = 0
     for _ in range(1000):
         passed += buckets.take("loud") == 0
@@ -96,4 +96,4 @@ def test_a_flood_does_not_refill_by_being_forgotten() -> None:
 def test_a_limit_of_nothing_is_a_mistake() -> None:
     """A rate of zero would refuse everything for ever and is not accepted."""
     with pytest.raises(ValueError, match="more than 0"):
-        Buckets(per_s=0, monotonic=Clock())
+        RateLimiter(per_s=0, monotonic=Clock())

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from rheod.api.parts import Rates
+from rheod.api.context import Rates
 from rheod.domain.taxonomy import DOMAINS
 from tests.api.running import Api, OpenApi, Reply
 
@@ -23,8 +23,8 @@ async def test_every_domain_is_listed(api: Api) -> None:
     reply = await api.call("GET", "/categories", **NO_KEY)
     assert reply.status == 200
     assert [each["slug"] for each in reply.body] == list(DOMAINS)
-    books = next(each for each in reply.body if each["slug"] == "books")
-    assert books == {
+    store = next(each for each in reply.body if each["slug"] == "books")
+    assert store == {
         "slug": "books",
         "labelEn": "Books & Media",
         "labelSv": "Böcker & Media",

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from rheod.api.front import Limits
+from rheod.api.connections import ConnectionLimits
 from tests.api.malformed import BODY, LENGTH, PICTURE, PUT
 from tests.api.running import Api, OpenApi
 
@@ -103,7 +103,7 @@ async def test_a_thousand_dripping_connections_do_not_hold_up_an_honest_one(
     open_api: OpenApi, sources: list[str]
 ) -> None:
     """F97: PUTs from elsewhere are taken during the flood, long before the header deadline ends it."""
-    api = await open_api(limits=Limits(keepalive_s=3))
+    api = await open_api(limits=ConnectionLimits(keepalive_s=3))
     async with connected(api, sources) as lines:
         for line in lines:
             line.writer.write(b"PUT /integration/v1/items/A1 HTTP/1.1\r\nX: ")
@@ -132,7 +132,7 @@ async def test_bodies_that_drip_keep_nobody_out(open_api: OpenApi) -> None:
 
 async def test_over_its_limit_an_address_is_told_to_wait(open_api: OpenApi) -> None:
     """The answer to a connection too many has the one shape, and other addresses do not notice."""
-    api = await open_api(limits=Limits(connections_per_address=5))
+    api = await open_api(limits=ConnectionLimits(connections_per_address=5))
     async with connected(api, ["127.0.0.1"] * 5):
         line = await connect(api)
         async with asyncio.timeout(5):
@@ -150,7 +150,7 @@ async def test_over_its_limit_an_address_is_told_to_wait(open_api: OpenApi) -> N
 
 async def test_a_trusted_proxy_may_have_as_many_as_the_house_holds(open_api: OpenApi) -> None:
     """The limit per address is not for proxies, behind which everybody is."""
-    api = await open_api(limits=Limits(connections_per_address=5, proxies=["127.0.0.1/32"]))
+    api = await open_api(limits=ConnectionLimits(connections_per_address=5, proxies=["127.0.0.1/32"]))
     async with connected(api, ["127.0.0.1"] * 50) as lines:
         assert await honest_put(api, "127.0.0.1") == 202
         assert not any(line.ended for line in lines)
@@ -158,7 +158,7 @@ async def test_a_trusted_proxy_may_have_as_many_as_the_house_holds(open_api: Ope
 
 async def test_a_request_at_work_survives_the_flood(open_api: OpenApi) -> None:
     """A body still coming in is not cut off for newcomers, and its answer arrives."""
-    api = await open_api(limits=Limits(connections=20))
+    api = await open_api(limits=ConnectionLimits(connections=20))
     working = await connect(api, "127.0.0.2")
     request = (PUT + LENGTH + b"\r\n" + BODY).replace(b"KEY", api.key.encode())
     working.writer.write(request[:-1])
@@ -173,7 +173,7 @@ async def test_a_request_at_work_survives_the_flood(open_api: OpenApi) -> None:
 
 async def test_refused_bodies_hold_no_place(open_api: OpenApi) -> None:
     """Connections without a key that announce bodies and never send them are closed for an honest one at once."""
-    api = await open_api(limits=Limits(connections=20), body_deadline_s=60)
+    api = await open_api(limits=ConnectionLimits(connections=20), body_deadline_s=60)
     async with connected(api, many(20)) as lines:
         for line in lines:
             line.writer.write((PUT + b"Content-Length: 1000\r\n\r\n").replace(b"KEY", b"none"))
@@ -201,7 +201,7 @@ def has_something(line: socket.socket) -> bool:
 
 async def test_who_does_not_read_a_picture_is_cut_off(open_api: OpenApi) -> None:
     """A large answer has its time to be read, and then the connection ends."""
-    api = await open_api(limits=Limits(answer_s=0.3))
+    api = await open_api(limits=ConnectionLimits(answer_s=0.3))
     file = api.parts.image_folder / PICTURE
     file.parent.mkdir(parents=True)
     file.write_bytes(b"\xff" * 30_000_000)
@@ -215,7 +215,7 @@ async def test_who_does_not_read_a_picture_is_cut_off(open_api: OpenApi) -> None
 
 async def test_who_does_not_read_makes_room(open_api: OpenApi) -> None:
     """In a full house of connections that let an answer lie, a newcomer takes the place of one of them."""
-    api = await open_api(limits=Limits(connections=1, slow_after_s=0.2))
+    api = await open_api(limits=ConnectionLimits(connections=1, slow_after_s=0.2))
     file = api.parts.image_folder / PICTURE
     file.parent.mkdir(parents=True)
     file.write_bytes(b"\xff" * 30_000_000)
@@ -230,7 +230,7 @@ async def test_who_does_not_read_makes_room(open_api: OpenApi) -> None:
 
 async def test_answers_nobody_reads_do_not_pile_up(open_api: OpenApi) -> None:
     """Requests sent on and on without reading the answers stop being served, and then the connection ends."""
-    api = await open_api(limits=Limits(answer_s=0.2))
+    api = await open_api(limits=ConnectionLimits(answer_s=0.2))
     wrong = json.dumps({"metadata": {f"k{number}": "\x00" for number in range(200)}}).encode()
     ask = PUT.replace(b"KEY", api.key.encode()) + b"Content-Length: %d\r\n\r\n" % len(wrong) + wrong
     line = deaf(api, ask)

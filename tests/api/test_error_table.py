@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from rheod.api.parts import Rates
+from rheod.api.context import Rates
 from tests.api.running import Api, OpenApi, Reply
 
 ITEM = "/integration/v1/items/A1"

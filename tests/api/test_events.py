@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from rheod.domain.errors import Refused
-from rheod.store import deliveries
-from rheod.store.deliveries import Attempt
+from rheod.store import outbox
+from rheod.store.outbox import Attempt
 from tests.api.running import NOW_MS, Api
-from tests.bookkeeping import rows
+from tests.stores import rows
 
 HOOKS = "/integration/webhooks"
 LOG = "/integration/webhook-deliveries"
@@ -47,7 +47,7 @@ async def tried(api: Api, endpoint_id: str, seq: int, *, ok: bool, at: int = NOW
         snippet="thanks" if ok else None,
         duration_ms=12,
     )
-    await api.database.write(lambda db: deliveries.log_attempt(db, attempt, now=at))
+    await api.database.write(lambda db: outbox.log_attempt(db, attempt, now=at))
 
 
 async def shown(api: Api, query: str = "", **headers: str) -> list[tuple[str, str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rheod.api.external_id import read_external_id
+from rheod.api.field_types import read_external_id
 
 BASE = "/integration/v1/items/"
 

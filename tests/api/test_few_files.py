@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from rheod.api.front import affordable
+from rheod.api.connections import affordable
 from tests.api.malformed import BODY, LENGTH, PUT
 
 LIMIT = 64

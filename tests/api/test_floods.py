@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from structlog.testing import capture_logs
 
-from rheod.api.parts import Rates
+from rheod.api.context import Rates
 from tests.api.malformed import BODY, LENGTH, PUT
 from tests.api.running import FAST, Api, OpenApi
 

@@ -8,7 +8,7 @@ import json
 import pytest
 from structlog.testing import capture_logs
 
-from rheod.api.front import Limits
+from rheod.api.connections import ConnectionLimits
 from tests.api.malformed import BODY, LENGTH, MALFORMED, PICTURE, PUT
 from tests.api.running import Api, OpenApi
 from tests.api.smuggling import INNER, KEY, SMUGGLING
@@ -18,7 +18,7 @@ async def test_malformed_requests_are_refused_and_nothing_breaks(
     open_api: OpenApi, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Each is answered soon, below 500 and in the one shape; nothing is logged as a fault; the API is as ever."""
-    api = await open_api(limits=Limits(keepalive_s=0.5, lingering_s=0.3), body_deadline_s=0.3)
+    api = await open_api(limits=ConnectionLimits(keepalive_s=0.5, lingering_s=0.3), body_deadline_s=0.3)
     file = api.parts.image_folder / PICTURE
     file.parent.mkdir(parents=True)
     file.write_bytes(b"\xff\xd8\xff\xe0 test picture")
@@ -71,7 +71,7 @@ async def test_what_is_no_http_gets_the_error_shape_and_a_closed_connection(api:
 @pytest.mark.parametrize("pieces", [1, 2])
 async def test_no_second_request_is_smuggled_in(open_api: OpenApi, pieces: int) -> None:
     """Of a request with two possible ends nothing but the first is served, in one piece or in two."""
-    api = await open_api(limits=Limits(keepalive_s=0.5, lingering_s=0.3), body_deadline_s=0.3)
+    api = await open_api(limits=ConnectionLimits(keepalive_s=0.5, lingering_s=0.3), body_deadline_s=0.3)
     victim = "/integration/v1/items/VICTIM"
     assert (await api.call("PUT", victim, {"title": "Bromsok", "price": 950})).status == 202
     limit = asyncio.Semaphore(16)
@@ -142,7 +142,7 @@ async def test_a_body_that_drips_is_given_up_too(open_api: OpenApi) -> None:
 
 async def test_headers_that_drip_are_cut_off(open_api: OpenApi) -> None:
     """The time for a request's headers is bounded, though every byte arrives in time."""
-    api = await open_api(limits=Limits(keepalive_s=0.4))
+    api = await open_api(limits=ConnectionLimits(keepalive_s=0.4))
     reader, writer = await asyncio.open_connection("127.0.0.1", api.port)
     writer.write(b"GET / HTTP/1.1\r\nHost: ")
     ended = asyncio.ensure_future(reader.read())
@@ -156,7 +156,7 @@ async def test_headers_that_drip_are_cut_off(open_api: OpenApi) -> None:
 
 async def test_an_idle_connection_is_closed(open_api: OpenApi) -> None:
     """After an answer a connection may be used again for a while, then it is closed."""
-    api = await open_api(limits=Limits(keepalive_s=0.2))
+    api = await open_api(limits=ConnectionLimits(keepalive_s=0.2))
     reader, writer = await asyncio.open_connection("127.0.0.1", api.port)
     writer.write(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
     async with asyncio.timeout(5):

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from rheod.api.parts import Rates
-from rheod.catalog import sales
-from rheod.catalog.sales import SellersAndSite
-from rheod.catalog.unit import Books
+from rheod.api.context import Rates
 from rheod.domain.model import Order
+from rheod.usecases import sales
+from rheod.usecases.sales import SellersAndSite
+from rheod.usecases.transaction import Store
 from tests.api.running import NOW_MS, Api, OpenApi
-from tests.bookkeeping import rows
-from tests.catalog.selling import order
+from tests.stores import rows
+from tests.usecases.selling import order
 
 SELLERS = SellersAndSite(accounts={}, site_url="https://www.tradera.com", closed_grace_ms=0)
 BODY = {"carrier": "postnord", "trackingNumber": "SE123"}
@@ -29,9 +29,9 @@ def tracking(order_id: object) -> str:
 
 async def sell(api: Api, *found: Order, account_id: str | None = None) -> None:
     """Orders were read at Tradera."""
-    books = Books(database=api.database, now=lambda: NOW_MS, rng=Random(1), ring=lambda _lane: None)
+    store = Store(database=api.database, now=lambda: NOW_MS, rng=Random(1), ring=lambda _queue: None)
     account = account_id or api.parts.default_account
-    await books.write(lambda unit: sales.record_orders(unit, account, found, SELLERS))
+    await store.write(lambda tx: sales.record_orders(tx, account, found, SELLERS))
 
 
 def an_order(order_id: int, **values: Any) -> Order:

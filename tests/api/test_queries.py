@@ -9,8 +9,8 @@ import pytest
 from aiohttp.test_utils import make_mocked_request
 from pydantic import Field
 
-from rheod.api import cursors
-from rheod.api.queries import Query, Whole, read_query
+from rheod.api import field_types
+from rheod.api.routing import Query, Whole, read_query
 from rheod.domain.errors import Refused
 
 
@@ -55,9 +55,9 @@ def test_a_wrong_parameter_is_named(query: str, name: str) -> None:
 
 def test_a_cursor_comes_back_as_it_was() -> None:
     """What was written is read again, with its types, however long it is."""
-    assert cursors.read(cursors.write(1779789600123, "id-å"), int, str) == (1779789600123, "id-å")
+    assert field_types.read(field_types.write(1779789600123, "id-å"), int, str) == (1779789600123, "id-å")
     for length in range(8):
-        assert cursors.read(cursors.write("x" * length), str) == ("x" * length,)
+        assert field_types.read(field_types.write("x" * length), str) == ("x" * length,)
 
 
 @pytest.mark.parametrize(
@@ -67,15 +67,15 @@ def test_a_cursor_comes_back_as_it_was() -> None:
         "%%%",
         "å",
         "e30",
-        cursors.write("1", "a"),
-        cursors.write(1),
-        cursors.write(2**70, "a"),
-        cursors.write(1, "a" * 2000),
+        field_types.write("1", "a"),
+        field_types.write(1),
+        field_types.write(2**70, "a"),
+        field_types.write(1, "a" * 2000),
         base64.urlsafe_b64encode(b"[" * 300).decode(),
     ],
 )
 def test_a_made_up_cursor_is_refused(text: str) -> None:
     """Whatever is no cursor of this list is a 400."""
     with pytest.raises(Refused) as refused:
-        cursors.read(text, int, str)
+        field_types.read(text, int, str)
     assert refused.value.code == "BAD_REQUEST"

@@ -10,12 +10,11 @@ import aiohttp
 import pytest
 from structlog.testing import capture_logs
 
-from rheod.clients.addresses import check_url
-from rheod.clients.hooks import HookClient
-from rheod.clients.signed_hooks import SignedHooks
+from rheod.net.url_policy import check_url
 from rheod.sandbox.shop import CUT, Shop
+from rheod.webhooks.client import SignedWebhooks, WebhookClient
 from tests.api.running import NOW_MS, Api, OpenApi
-from tests.bookkeeping import rows
+from tests.stores import rows
 
 HOOKS = "/integration/webhooks"
 URL = "https://erp.example/hook"
@@ -203,8 +202,8 @@ async def pinging(open_api: OpenApi) -> AsyncIterator[Api]:
     """The API with a sender of test events that may reach this machine, but nothing that is called secret."""
     allowed = partial(check_url, allow_http=True, allow_private=True)
     async with aiohttp.ClientSession() as session:
-        hooks = SignedHooks(
-            client=HookClient(session=session, timeout_s=1),
+        hooks = SignedWebhooks(
+            client=WebhookClient(session=session, timeout_s=1),
             check_url=lambda url: "Must not be secret" if url.endswith("secret") else allowed(url),
             user_agent="rheod/test",
             now=lambda: NOW_MS,

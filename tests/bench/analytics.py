@@ -15,16 +15,15 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from rheod.catalog.figures import MONTHS as SHOWN
-from rheod.catalog.figures import Figures
-from rheod.catalog.unit import Books
-from rheod.domain.model import Item, ItemSpec, Order, OrderLine
-from rheod.domain.months import months_until
+from rheod.domain.model import Item, ItemSpec, Order, OrderLine, months_until
 from rheod.domain.taxonomy import DOMAINS
-from rheod.store import accounts, figures, orders
-from rheod.store.database import Database
+from rheod.store import accounts, orders
+from rheod.store.engine.database import Database
+from rheod.usecases.figures import MONTHS as SHOWN
+from rheod.usecases.figures import Figures
+from rheod.usecases.transaction import Store
 from tests.bench.loop import percentile
-from tests.bookkeeping import NOW_MS, opened
+from tests.stores import NOW_MS, opened
 
 _YEAR_MS = 365 * 24 * 3600 * 1000
 _A_TIME = 5000
@@ -69,8 +68,8 @@ def _sell(db: sqlite3.Connection, item: Item, order_id: int, rng: random.Random)
 
 async def ask(database: Database, account_id: str) -> None:
     """The figures again and again, and the plans of their queries."""
-    books = Books(database=database, now=lambda: NOW_MS, rng=random.Random(1), ring=lambda _lane: None)
-    reader = Figures(books=books, fee_percent=6)
+    store = Store(database=database, now=lambda: NOW_MS, rng=random.Random(1), ring=lambda _queue: None)
+    reader = Figures(store=store, fee_percent=6)
     times = []
     worked = time.process_time()
     for _ in range(_ASKED):
@@ -80,7 +79,7 @@ async def ask(database: Database, account_id: str) -> None:
     print(f"figures: p50 {percentile(times, 0.5):.1f} ms, p95 {percentile(times, 0.95):.1f} ms of {_ASKED}")
     print(f"processor time of one: {(time.process_time() - worked) * 1000 / _ASKED:.1f} ms")
     since = months_until(NOW_MS, SHOWN)[0]
-    for query in (figures.INVENTORY, figures.MONTHS, figures.DOMAINS):
+    for query in (orders.INVENTORY, orders.MONTHS, orders.DOMAINS):
         values = (account_id, since)[: query.count("?")]
         print(query)
         for plan in await database.read(_plan(query, values)):

@@ -20,8 +20,8 @@ from typing import Any
 import aiohttp
 
 from rheod.sandbox.demo_daemon import DemoDaemon
-from rheod.store import inventory
-from rheod.store.inventory import Wanted
+from rheod.store import search
+from rheod.store.search import Wanted
 from tests.bench.loop import percentile, resident_mb
 
 ITEMS = "/integration/v1/items"
@@ -221,9 +221,9 @@ def print_plans(file: Path) -> None:
         for name, wanted in every.items():
             seen: list[str] = []
             db.set_trace_callback(seen.append)
-            inventory.page(db, "a", wanted, limit=100)
-            inventory.count(db, "a", wanted)
-            inventory.figures(db, "a", "VIN-7")
+            search.inventory_page(db, "a", wanted, limit=100)
+            search.count(db, "a", wanted)
+            search.figures(db, "a", "VIN-7")
             db.set_trace_callback(None)
             print(f"\n{name}, its count, and a summary")
             for query in seen:

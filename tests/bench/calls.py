@@ -129,7 +129,7 @@ async def rows(rounds: int) -> list[Row]:
                     theirs = await load.run(floor, _wire(daemon, bare_ones), connections=call.connections)
                     call.floor.append(theirs.per_s)
     return [
-        Row(name=call.name, unit="/s", ours=call.ours, floor=call.floor, least=call.least) for call in calls
+        Row(name=call.name, tx="/s", ours=call.ours, floor=call.floor, least=call.least) for call in calls
     ]
 
 

@@ -19,13 +19,13 @@ from typing import Any
 
 import aiosqlite
 
-from rheod.api import wire
-from rheod.catalog.putting import put
-from rheod.catalog.unit import UnitOfWork
-from rheod.store import accounts, marks
-from rheod.store.database import Database
-from rheod.store.groups import Transaction
-from rheod.store.pragmas import prepare
+from rheod.api import item_body
+from rheod.store import accounts, key_value
+from rheod.store.engine.database import Database
+from rheod.store.engine.group_commit import WriteFunction
+from rheod.store.engine.pragmas import prepare
+from rheod.usecases.put_item import put
+from rheod.usecases.transaction import Transaction
 from tests.bench.calls import body_of
 from tests.bench.table import Row
 
@@ -33,8 +33,8 @@ CLIENTS = 64
 WRITES = 6_400
 PUTS = 1_920
 
-Write = Callable[[Transaction[Any]], Awaitable[Any]]
-Make = Callable[[int], Transaction[Any]]
+Write = Callable[[WriteFunction[Any]], Awaitable[Any]]
+Make = Callable[[int], WriteFunction[Any]]
 
 
 async def rows(rounds: int) -> list[Row]:
@@ -51,7 +51,7 @@ async def rows(rounds: int) -> list[Row]:
 
 def _row(name: str, rates: list[list[float]], *, least: float | None) -> Row:
     ours, floor = zip(*rates, strict=True)
-    return Row(name=name, unit="/s", ours=ours, floor=floor, least=least)
+    return Row(name=name, tx="/s", ours=ours, floor=floor, least=least)
 
 
 async def _rate(door: Callable[[Path], Any], make: Make, count: int) -> float:
@@ -95,13 +95,13 @@ async def _one_by_one(folder: Path) -> AsyncIterator[Write]:
 
         await run(lambda db: prepare(db, read_only=False))
 
-        async def write(work: Transaction[Any]) -> Any:
+        async def write(work: WriteFunction[Any]) -> Any:
             return await run(lambda db: _alone(work, db))
 
         yield write
 
 
-def _alone(work: Transaction[Any], db: sqlite3.Connection) -> Any:
+def _alone(work: WriteFunction[Any], db: sqlite3.Connection) -> Any:
     db.execute("BEGIN IMMEDIATE")
     answer = work(db)
     db.execute("COMMIT")
@@ -112,17 +112,17 @@ def _account(db: sqlite3.Connection) -> None:
     accounts.ensure(db, [""], now=1)
 
 
-def _mark(number: int) -> Transaction[Any]:
-    return lambda db: marks.put(db, f"mark {number % 100}", str(number))
+def _mark(number: int) -> WriteFunction[Any]:
+    return lambda db: key_value.put(db, f"mark {number % 100}", str(number))
 
 
-_SPEC = wire.read_item(json.loads(body_of(1)), check_url=lambda _url: None)
+_SPEC = item_body.read_item(json.loads(body_of(1)), check_url=lambda _url: None)
 _CHANCE = random.Random(1)
 
 
-def _put(number: int) -> Transaction[Any]:
+def _put(number: int) -> WriteFunction[Any]:
     def work(db: sqlite3.Connection) -> None:
         account = db.execute("SELECT id FROM accounts").fetchone()[0]
-        put(UnitOfWork(db, now=1_700_000_000_000 + number, rng=_CHANCE), account, f"ERP-{number}", _SPEC)
+        put(Transaction(db, now=1_700_000_000_000 + number, rng=_CHANCE), account, f"ERP-{number}", _SPEC)
 
     return work

@@ -13,7 +13,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from rheod.store.vault import Vault
+from rheod.store.engine.encryption import SecretBox
 
 DAY_MS = 24 * 3600 * 1000
 
@@ -169,7 +169,7 @@ def queue(folder: Path, backlog: Backlog, *, now: int) -> None:
 def _opened(folder: Path, count: int) -> Iterator[sqlite3.Connection]:
     """The store with the numbers below `count` and ids made of them in `ns`, and no care for a crash."""
     with closing(sqlite3.connect(folder / "rheod.db")) as db, db:
-        Vault.of(folder, None).attach(db)
+        SecretBox.of(folder, None).attach(db)
         db.create_function("spec_of", 1, _spec_of, deterministic=True)
         db.create_function("body_of", 2, _body_of, deterministic=True)
         for setting in ("synchronous = OFF", "cache_size = -200000", "temp_store = MEMORY"):

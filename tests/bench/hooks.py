@@ -15,9 +15,9 @@ from contextlib import closing
 from pathlib import Path
 
 from rheod.sandbox.demo_daemon import DemoDaemon
+from rheod.sandbox.sandbox import wall_clock
 from rheod.sandbox.shop import HANG, Shop
-from rheod.sandbox.town import wall_clock
-from rheod.store.vault import Vault
+from rheod.store.engine.encryption import SecretBox
 from tests.bench.loop import percentile, resident_mb
 
 OPEN = {
@@ -37,7 +37,7 @@ def body_of(seq: int) -> bytes:
 def fill(file: Path, urls: Sequence[str], counts: Sequence[int]) -> None:
     """Put endpoints with these addresses into the store, each with so many queued events of as many items."""
     with closing(sqlite3.connect(file)) as db:
-        Vault("test-secret").attach(db)
+        SecretBox("test-secret").attach(db)
         account = db.execute("SELECT id FROM accounts").fetchone()[0]
         seq = 0
         for number, (url, count) in enumerate(zip(urls, counts, strict=True)):

@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 from rheod.sandbox.demo_daemon import DemoDaemon
-from rheod.sandbox.town import Sandbox, wall_clock
+from rheod.sandbox.sandbox import Sandbox, wall_clock
 from tests.bench.loop import connect
 from tests.bench.table import Row, figure
 

@@ -16,8 +16,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from rheod.sandbox.demo_daemon import DemoDaemon
+from rheod.sandbox.sandbox import Sandbox, wall_clock
 from rheod.sandbox.shop import Received
-from rheod.sandbox.town import Sandbox, wall_clock
 
 QUICK = {
     "RHEOD_TRADERA__DAILY_CALLS": "100000",

@@ -18,9 +18,9 @@ from aiohttp import web
 from PIL import Image
 
 from rheod.sandbox.http_server import HttpServer
-from rheod.sandbox.town import wall_clock
+from rheod.sandbox.sandbox import wall_clock
 from rheod.sandbox.tradera import TraderaSimulator
-from tests.workers.small_queue import SmallQueue
+from tests.push.small_queue import SmallQueue
 
 CALL_S = 0.03
 """How long the simulated Tradera thinks about each call."""

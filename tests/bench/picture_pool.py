@@ -20,8 +20,8 @@ from pathlib import Path
 import aiohttp
 from PIL import Image
 
+from rheod.config.settings import Images
 from rheod.sandbox.demo_daemon import DemoDaemon
-from rheod.settings_tree import Images
 from tests.bench import peers
 from tests.bench.table import Row
 
@@ -51,7 +51,7 @@ async def rows(rounds: int) -> list[Row]:
         for _ in range(rounds):
             ours.append(await _kept(session, address, urls))
             floor.append(await _bare(session, urls))
-    return [Row(name="picture pool", unit="/s", ours=ours, floor=floor, least=LEAST)]
+    return [Row(name="picture pool", tx="/s", ours=ours, floor=floor, least=LEAST)]
 
 
 async def _kept(session: aiohttp.ClientSession, address: str, urls: list[str]) -> float:

@@ -20,9 +20,8 @@ import aiohttp
 from PIL import Image
 
 from rheod.sandbox.demo_daemon import DemoDaemon
-from rheod.sandbox.shop import Shop
-from rheod.sandbox.shop_hostile import HOSTILE
-from rheod.sandbox.town import wall_clock
+from rheod.sandbox.sandbox import wall_clock
+from rheod.sandbox.shop import HOSTILE, Shop
 from tests.bench.loop import percentile
 from tests.fakes import ill
 from tests.fakes.front import front

@@ -23,18 +23,18 @@ from urllib.parse import urlencode
 
 import aiohttp
 
-from rheod.clients.tradera_ad import (
+from rheod.sandbox.demo_daemon import DemoDaemon
+from rheod.sandbox.tradera_access import Keys
+from rheod.tradera.requests import (
     ADS_PATH,
     RESULTS_PATH,
     Ad,
-    Shipping,
+    ShippingChoice,
     commit_path,
     create_body,
     image_body,
     image_path,
 )
-from rheod.sandbox.demo_daemon import DemoDaemon
-from rheod.sandbox.tradera_gate import Keys
 from tests.bench import peers
 from tests.bench.table import Row
 
@@ -68,7 +68,7 @@ async def rows(rounds: int) -> list[Row]:
             did = await published(site, shop)
             ours.append(did.spent_s)
             floor.append(await _bare(site, did))
-    return [Row(name=f"publishing {ITEMS} items", unit="s", ours=ours, floor=floor, most=MOST)]
+    return [Row(name=f"publishing {ITEMS} items", tx="s", ours=ours, floor=floor, most=MOST)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +183,7 @@ class _BareSeller:
             category_id=302571,
             own_reference=f"bare-{number}",
             start_price_kr=950,
-            shipping=(Shipping(cost_kr=0, provider_id=6),),
+            shipping=(ShippingChoice(cost_kr=0, provider_id=6),),
         )
         made = await self._call("POST", ADS_PATH, create_body(ad))
         request_id = made["requestId"]

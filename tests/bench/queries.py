@@ -19,25 +19,11 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from rheod.domain.model import CallClass, Job, JobKind, LaneName
-from rheod.store import (
-    alerts,
-    deliveries,
-    erasure,
-    figures,
-    gauges,
-    inbox,
-    items,
-    jobs,
-    orders,
-    outbox,
-    overview,
-    takeovers,
-    timing,
-)
+from rheod.domain.model import CallClass, Job, JobKind, QueueName
+from rheod.store import accounts, audit, facts, inbox, items, jobs, orders, outbox
+from rheod.store.engine.encryption import SecretBox
+from rheod.store.engine.pragmas import prepare
 from rheod.store.ledger import Ledger
-from rheod.store.pragmas import prepare
-from rheod.store.vault import Vault
 from tests.bench.filled import Backlog, queue, stock
 from tests.bench.table import Row, figure
 from tests.bench.yards import new_store
@@ -55,14 +41,14 @@ Query = Callable[[sqlite3.Connection], Any]
 
 def of_lanes(account: str, now: int) -> dict[str, Query]:
     """What the lanes ask between two jobs."""
-    tradera = partial(jobs.due, lane=LaneName.TRADERA, now=now, limit=8, account_id=account)
+    tradera = partial(jobs.due, queue=QueueName.TRADERA, now=now, limit=8, account_id=account)
     return {
-        "images: due": partial(jobs.due, lane=LaneName.IMAGES, now=now, limit=32),
-        "images: next": partial(jobs.next_due, lane=LaneName.IMAGES, after=now),
-        "sales: due": partial(jobs.due, lane=LaneName.SALES, now=now, limit=8),
+        "images: due": partial(jobs.due, queue=QueueName.IMAGES, now=now, limit=32),
+        "images: next": partial(jobs.next_due, queue=QueueName.IMAGES, after=now),
+        "sales: due": partial(jobs.due, queue=QueueName.SALES, now=now, limit=8),
         "tradera: due": tradera,
         "tradera: due, publishing waits": partial(tradera, blocked=[CallClass.PUBLISH]),
-        "tradera: next": partial(jobs.next_due, lane=LaneName.TRADERA, after=now, account_id=account),
+        "tradera: next": partial(jobs.next_due, queue=QueueName.TRADERA, after=now, account_id=account),
         "tradera: turns": partial(
             jobs.waiting_costs, account_id=account, classes=[CallClass.PUBLISH], now=now, most=100
         ),
@@ -94,30 +80,26 @@ def of_work(account: str, now: int, job: Job) -> dict[str, Query]:
 def of_chores(account: str, now: int) -> dict[str, Query]:
     """What the watchman, the metrics and the owner's pages ask."""
     return {
-        "findings: endpoints": overview.endpoints,
-        "findings: in doubt": partial(overview.in_doubt, limit=100),
+        "findings: endpoints": facts.endpoints,
+        "findings: in doubt": partial(facts.in_doubt, limit=100),
         "findings: publishings": jobs.publishings,
         "findings: quarantined": inbox.count_quarantined,
         "findings: unmatched": orders.unmatched_count,
-        "findings: no category": partial(
-            overview.without_category, account_id=account, domains=["auto_parts"]
-        ),
-        "findings: takeover": partial(takeovers.find, account_id=account),
-        "findings: alerts": alerts.read_all,
+        "findings: no category": partial(facts.without_category, account_id=account, domains=["auto_parts"]),
+        "findings: takeover": partial(accounts.find, account_id=account),
+        "findings: alerts": audit.read_all,
         "metrics: items": items.counts,
-        "metrics: queues": gauges.queues,
-        "metrics: oldest delivery": gauges.oldest_delivery_at,
+        "metrics: queues": facts.queues,
+        "metrics: oldest delivery": facts.oldest_delivery_at,
         "metrics: last message": inbox.last_received_at,
         "status: inbox": inbox.counts,
         "status: sales waiting": inbox.orders_waiting,
         "status: in doubt": items.count_in_doubt,
-        "outlook: next": partial(overview.next_publishings, account_id=account, limit=8),
-        "outlook: waiting": partial(overview.publishings_waiting, account_id=account),
-        "outlook: sales": partial(
-            overview.sales_since, account_id=account, since=now - 14 * 24 * 3600 * 1000
-        ),
-        "rehearsal: calls waiting": overview.publishing_calls_waiting,
-        "figures": partial(figures.sums, account_id=account, since="2025-12"),
+        "outlook: next": partial(facts.next_publishings, account_id=account, limit=8),
+        "outlook: waiting": partial(facts.publishings_waiting, account_id=account),
+        "outlook: sales": partial(facts.sales_since, account_id=account, since=now - 14 * 24 * 3600 * 1000),
+        "rehearsal: calls waiting": facts.publishing_calls_waiting,
+        "figures": partial(orders.sums, account_id=account, since="2025-12"),
         "start: ledger": partial(Ledger.load, now=now),
     }
 
@@ -125,9 +107,9 @@ def of_chores(account: str, now: int) -> dict[str, Query]:
 def of_upkeep(now: int) -> dict[str, Query]:
     """What is written on the clock, a bounded slice at a time; as if everything were old enough."""
     return {
-        "upkeep: deliveries": partial(deliveries.drop_old_deliveries, before=now, limit=1000),
-        "upkeep: erasure": partial(erasure.erase, before=now, limit=1000, now=now),
-        "start: times of a wrong clock": partial(timing.clamp, now=now),
+        "upkeep: deliveries": partial(outbox.drop_old_deliveries, before=now, limit=1000),
+        "upkeep: erasure": partial(orders.erase, before=now, limit=1000, now=now),
+        "start: times of a wrong clock": partial(facts.clamp, now=now),
         "hooks: an endpoint is back": partial(outbox.let_go, endpoint_id="dead-1000", now=now),
         "hooks: an endpoint was set right": partial(outbox.release, endpoint_id="dead-1000", now=now),
     }
@@ -137,7 +119,7 @@ def of_everything(db: sqlite3.Connection) -> dict[str, Query]:
     """Every query by its name."""
     now = round(time.time() * 1000)
     account = db.execute("SELECT id FROM accounts WHERE reference = ''").fetchone()[0]
-    job = replace(jobs.due(db, LaneName.SALES, now=now, limit=1)[0], kind=JobKind.RECONCILE)
+    job = replace(jobs.due(db, QueueName.SALES, now=now, limit=1)[0], kind=JobKind.RECONCILE)
     return of_lanes(account, now) | of_work(account, now, job) | of_chores(account, now) | of_upkeep(now)
 
 
@@ -146,7 +128,7 @@ def opened(folder: Path) -> Iterator[sqlite3.Connection]:
     """The store as the daemon's writer has it, save for its log."""
     with closing(sqlite3.connect(folder / "rheod.db", isolation_level=None)) as db:
         prepare(db, read_only=False)
-        Vault.of(folder, None).attach(db)
+        SecretBox.of(folder, None).attach(db)
         yield db
 
 

@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rheod.sandbox.demo_daemon import DemoDaemon
-from rheod.sandbox.town import Sandbox, wall_clock
-from rheod.store.soundness import AT_ONCE_BYTES
+from rheod.sandbox.sandbox import Sandbox, wall_clock
+from rheod.store.engine.integrity import AT_ONCE_BYTES
 from tests.bench import load
 from tests.bench.calls import SETTINGS
 from tests.bench.filled import Backlog, put_body, queue, stock
@@ -69,7 +69,7 @@ async def rows(rounds: int) -> list[Row]:
         *(figure(f"idle memory, {yard.count:,} items", "MB", yard.idle_mb, most=MOST_MB) for yard in yards),
         Row(
             name="memory with long queues too, by that of 1,000 items",
-            unit="MB",
+            tx="MB",
             ours=[waiting_mb],
             floor=yards[0].idle_mb,
             most=MOST_GROWTH,
@@ -131,7 +131,7 @@ async def _slowest(small: Yard, large: Yard, rounds: int) -> list[Row]:
     return [
         Row(
             name=f"{method}, slowest in a hundred, {LARGE:,} items by {SMALL:,}",
-            unit="ms",
+            tx="ms",
             ours=ours[method],
             floor=floor[method],
             most=MOST_P99,

@@ -18,11 +18,11 @@ from typing import Any
 from aiobotocore.session import get_session
 
 from rheod.sandbox.demo_daemon import DemoDaemon
-from rheod.sandbox.queue import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY, Queue
-from rheod.sandbox.tradera_gate import Keys
+from rheod.sandbox.queue import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY, SandboxQueue
+from rheod.sandbox.tradera_access import Keys
 from tests.bench import peers
 from tests.bench.table import Row
-from tests.workers.small_queue import URL
+from tests.push.small_queue import URL
 
 MESSAGES = 4_000
 A_CALL = 10
@@ -45,14 +45,14 @@ async def rows(rounds: int) -> list[Row]:
 async def _row(name: str, kind: str, rounds: int, *, least: float | None) -> Row:
     ours, floor = [], []
     async with peers.running(kind) as address:
-        queue = Queue(address, URL)
+        queue = SandboxQueue(address, URL)
         for _ in range(rounds):
             floor.append(await _bare(queue, address))
             ours.append(await _drained(queue, address))
-    return Row(name=name, unit="/s", ours=ours, floor=floor, least=least)
+    return Row(name=name, tx="/s", ours=ours, floor=floor, least=least)
 
 
-async def _fill(queue: Queue) -> None:
+async def _fill(queue: SandboxQueue) -> None:
     """Sales, as Tradera tells them."""
     await queue.send_each(
         [
@@ -67,7 +67,7 @@ async def _fill(queue: Queue) -> None:
     )
 
 
-async def _drained(queue: Queue, address: str) -> float:
+async def _drained(queue: SandboxQueue, address: str) -> float:
     """The daemon's rate, by the times at which the messages were kept."""
     await _fill(queue)
     with tempfile.TemporaryDirectory() as name:
@@ -104,7 +104,7 @@ def _rate(moments: list[float]) -> float:
     return (MESSAGES - A_CALL) / (max(moments) - min(moments))
 
 
-async def _bare(queue: Queue, address: str) -> float:
+async def _bare(queue: SandboxQueue, address: str) -> float:
     """The rate of loops that only receive and delete."""
     await _fill(queue)
     moments: list[float] = []

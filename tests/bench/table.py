@@ -27,7 +27,7 @@ class Row:
     """
 
     name: str
-    unit: str
+    tx: str
     ours: Sequence[float]
     floor: Sequence[float]
     least: float | None = None
@@ -55,8 +55,8 @@ class Row:
         verdict = "" if self.least is None and self.most is None else ("ok" if self.holds else "MISSED")
         return [
             self.name,
-            _figure(self.ours, self.unit),
-            _figure(self.floor, self.unit),
+            _figure(self.ours, self.tx),
+            _figure(self.floor, self.tx),
             spread,
             goal,
             verdict,
@@ -66,9 +66,9 @@ class Row:
         return [ours / floor for ours, floor in zip(self.ours, self.floor, strict=True)]
 
 
-def figure(name: str, unit: str, values: Sequence[float], *, most: float | None = None) -> Row:
+def figure(name: str, tx: str, values: Sequence[float], *, most: float | None = None) -> Row:
     """A row whose figure stands for itself, such as memory in MB."""
-    return Row(name=name, unit=unit, ours=values, floor=[1.0] * len(values), most=most)
+    return Row(name=name, tx=tx, ours=values, floor=[1.0] * len(values), most=most)
 
 
 def rows_of(name: str, rounds: int) -> list[Row]:
@@ -88,7 +88,7 @@ def lines(rows: Iterable[Row]) -> list[str]:
     ]
 
 
-def _figure(values: Sequence[float], unit: str) -> str:
+def _figure(values: Sequence[float], tx: str) -> str:
     middle = median(values)
     digits = 0 if middle >= 100 else 2
-    return "-" if set(values) == {1.0} else f"{middle:,.{digits}f} {unit}"
+    return "-" if set(values) == {1.0} else f"{middle:,.{digits}f} {tx}"

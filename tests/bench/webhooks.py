@@ -13,8 +13,8 @@ from pathlib import Path
 
 import aiohttp
 
+from rheod.config.settings import Webhooks
 from rheod.sandbox.demo_daemon import DemoDaemon
-from rheod.settings_tree import Webhooks
 from tests.bench import peers
 from tests.bench.hooks import OPEN, body_of, fill, new_store
 from tests.bench.table import Row
@@ -36,7 +36,7 @@ async def rows(rounds: int) -> list[Row]:
                 ours.append(await _delivered(session, address, receivers))
                 floor.append(await _posted(session, address, receivers))
             name = f"webhooks to {count} receiver{'s' * (count > 1)}"
-            found.append(Row(name=name, unit="/s", ours=ours, floor=floor, least=LEAST))
+            found.append(Row(name=name, tx="/s", ours=ours, floor=floor, least=LEAST))
     return found
 
 

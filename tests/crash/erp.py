@@ -15,13 +15,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rheod.sandbox.demo_daemon import DemoDaemon
-from rheod.sandbox.demo_story import DemoFailed
+from rheod.sandbox.demo_daemon import DemoDaemon, DemoFailed
+from rheod.sandbox.sandbox import wall_clock
 from rheod.sandbox.shop import Shop
-from rheod.sandbox.town import wall_clock
 from rheod.sandbox.tradera import TraderaSimulator
 from tests.crash.held import Held, held
-from tests.workers.small_queue import URL, SmallQueue
+from tests.push.small_queue import URL, SmallQueue
 
 ITEM = "/integration/v1/items"
 DEADLINE_S = 40.0

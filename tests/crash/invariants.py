@@ -3,7 +3,7 @@
 Each check yields sentences about what leaks; none means that nothing was lost and nothing happened twice.
 
 Of I1 to I12, I1 is asked over HTTP at the end of each story (stories.py). I6 cannot be seen here, where every remote is
-on loopback: tests/clients/test_guard.py and tests/test_outgoing_addresses.py count the forbidden connects. All others are
+on loopback: tests/net/test_ssrf_guard.py and tests/test_outgoing_addresses.py count the forbidden connects. All others are
 below; I7 is shown for every kind of output by tests/test_canary.py, and I9's 100 ms under hostile pictures by
 tests/bench/pictures.py. That no watchdog killed the daemon is part of every run: a death nobody planned fails it.
 """

@@ -29,11 +29,15 @@ def _arguments(tree: ast.AST, function: str) -> Iterator[ast.expr]:
 
 
 def _operations(trees: list[ast.Module]) -> set[str]:
-    """The `operation` of every Request made by a worker."""
+    """The `operation` of every budgeted call."""
     found: set[str] = set()
     for tree in trees:
         for node in ast.walk(tree):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Request":
+            if (
+                isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Name)
+                and node.func.id == "BudgetedCall"
+            ):
                 found.update(
                     str(ast.literal_eval(keyword.value))
                     for keyword in node.keywords

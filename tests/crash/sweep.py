@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from rheod.sandbox.demo_story import DemoFailed
+from rheod.sandbox.demo_daemon import DemoFailed
 from tests.crash.erp import Erp, StuckError, yard
 from tests.crash.invariants import leaks
 from tests.crash.stories import Story, story_of

@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
-from rheod.store.database import Database
+from rheod.store.engine.database import Database
 from rheod.store.migrations import scripts
-from tests.bookkeeping import opened
+from tests.stores import opened
 
 RESTORE = ("restore.staged", "restore.committed", "restore.put_aside", "restore.placed", "takeover.settled")
 """Passed by a restore and the start after it alone: tests/test_restore.py kills there."""

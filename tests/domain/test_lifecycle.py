@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from rheod.domain.errors import Refused
-from rheod.domain.events import (
-    Closed,
+from rheod.domain.inputs import (
+    AdClosed,
     EndRefused,
     PicturesSettled,
     PriceChanged,
@@ -17,9 +17,9 @@ from rheod.domain.events import (
     PublishOrdered,
     Removal,
     Repriced,
+    SellerTokenRefused,
     Sold,
     SyncRefused,
-    TokenRefused,
     WentLive,
 )
 from rheod.domain.lifecycle import REFUSALS, Change, Move, apply, moved
@@ -49,7 +49,7 @@ WENT_LIVE = WentLive(at=1000, ad_url="https://t/item/77", wanted_kr=950)
 
 def told(change: Change) -> list[EventType]:
     """The milestones of a change."""
-    return [notice.type for notice in change.notices]
+    return [event.type for event in change.events]
 
 
 def ordered(change: Change) -> list[JobKind]:
@@ -62,7 +62,7 @@ def test_pictures_make_a_draft_active_and_release_its_publishing() -> None:
     change = apply(ITEM, QUEUED, PicturesSettled(ready=2, failures=("gone",)))
     assert change.item.rheo_status is RheoStatus.ACTIVE
     assert told(change) == [EventType.ITEM_IMAGES_READY]
-    assert change.notices[0].data == {"imagesProcessed": 2}
+    assert change.events[0].data == {"imagesProcessed": 2}
     assert [(job.kind, job.cost) for job in change.jobs] == [(JobKind.PUBLISH, 5)]
 
 
@@ -71,7 +71,7 @@ def test_no_usable_picture_fails_the_publishing() -> None:
     item = replace(ITEM, tradera_status=TraderaStatus.PENDING_SYNC)
     change = apply(item, QUEUED, PicturesSettled(ready=0, failures=("404", "too big")))
     assert told(change) == [EventType.LISTING_FAILED]
-    assert change.notices[0].data["error"] == "No picture could be used: 404"
+    assert change.events[0].data["error"] == "No picture could be used: 404"
     assert change.item.rheo_status is RheoStatus.DRAFT
     assert change.item.tradera_status is TraderaStatus.SYNC_ERROR
     assert change.listing is not None
@@ -125,8 +125,8 @@ def test_an_ad_that_goes_live_is_told_once_with_its_address() -> None:
         LIVE, days=7, live_at=1000, ends_at=1000 + 7 * DAY_MS, ask_at=None, error=None
     )
     assert told(change) == [EventType.LISTING_CREATED]
-    assert change.notices[0].once == "listing.created:l"
-    assert change.notices[0].data == {"traderaAdId": "77", "traderaAdUrl": "https://t/item/77"}
+    assert change.events[0].once == "listing.created:l"
+    assert change.events[0].data == {"traderaAdId": "77", "traderaAdUrl": "https://t/item/77"}
     assert change.jobs == ()
 
 
@@ -147,10 +147,10 @@ def test_a_refused_publishing_keeps_its_reason() -> None:
 
 @pytest.mark.parametrize(
     "event",
-    [PublishFailed(error="late"), PublishInDoubt(error="late"), TokenRefused(error="late", since=1)],
+    [PublishFailed(error="late"), PublishInDoubt(error="late"), SellerTokenRefused(error="late", since=1)],
 )
 def test_an_ad_that_is_up_cannot_fail_to_be_published(
-    event: PublishFailed | PublishInDoubt | TokenRefused,
+    event: PublishFailed | PublishInDoubt | SellerTokenRefused,
 ) -> None:
     """A late verdict about the request changes nothing once the ad was seen."""
     assert apply(UP, LIVE, event) == Change(item=UP, listing=LIVE)
@@ -169,7 +169,7 @@ def test_a_sale_carries_its_order_and_price() -> None:
     """item.sold has the real price and the order as text; each order is told once."""
     change = apply(UP, LIVE, Sold(order_id=10187, price_ore=110000, at=5))
     assert (change.item.rheo_status, change.item.tradera_status) == (RheoStatus.SOLD, TraderaStatus.SOLD)
-    sale = change.notices[0]
+    sale = change.events[0]
     assert (sale.sale_price_ore, sale.platform, sale.once) == (110000, "tradera", "item.sold:10187:i")
     assert sale.data == {"traderaAdId": "77", "orderId": "10187"}
 
@@ -198,7 +198,7 @@ def test_an_ad_we_ended_ourselves_is_no_news(
     wish: EndWish | None, reason: CloseReason, events: list[EventType]
 ) -> None:
     """listing.ended goes out unless the closing is our own doing (push.md)."""
-    change = apply(UP, replace(LIVE, end_wish=wish), Closed(reason=reason, at=9))
+    change = apply(UP, replace(LIVE, end_wish=wish), AdClosed(reason=reason, at=9))
     assert told(change) == events
     assert change.item.tradera_status is TraderaStatus.ENDED
     assert change.removed is (wish is EndWish.DELETED)
@@ -250,7 +250,7 @@ def test_after_the_commit_a_removal_waits_for_the_ad(state: ListingState) -> Non
     change = apply(ON_ITS_WAY, replace(COMMITTED, state=state), Removal(wish=EndWish.DELETED, at=3))
     assert change.listing == replace(COMMITTED, state=state, end_wish=EndWish.DELETED)
     assert change.item.delete_requested
-    assert (change.jobs, change.notices, change.removed) == ((), (), False)
+    assert (change.jobs, change.events, change.removed) == ((), (), False)
 
 
 @pytest.mark.parametrize("wish", [EndWish.MARKED_SOLD, EndWish.UNLISTED])
@@ -260,13 +260,13 @@ def test_a_deletion_under_way_is_not_forgotten_for_another_wish(wish: EndWish) -
     patched = apply(deleting.item, deleting.listing, Removal(wish=wish, at=4))
     assert patched.listing is not None
     assert patched.listing.end_wish is EndWish.DELETED
-    assert apply(patched.item, patched.listing, Closed(reason=CloseReason.CLOSED_BY_SELLER, at=5)).removed
+    assert apply(patched.item, patched.listing, AdClosed(reason=CloseReason.CLOSED_BY_SELLER, at=5)).removed
 
 
 def test_marked_sold_is_a_sale_here() -> None:
     """item.sold on platform rheo at the item's price, and the ad is ended."""
     change = apply(UP, LIVE, Removal(wish=EndWish.MARKED_SOLD, at=3))
-    sale = change.notices[0]
+    sale = change.events[0]
     assert (sale.type, sale.platform, sale.sale_price_ore) == (EventType.ITEM_SOLD, "rheo", 95000)
     assert ordered(change) == [JobKind.END]
 

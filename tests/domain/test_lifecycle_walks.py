@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rheod.domain.errors import Refused
-from rheod.domain.events import (
-    Closed,
+from rheod.domain.inputs import (
+    AdClosed,
     EndRefused,
-    Event,
+    Input,
     PicturesSettled,
     PriceChanged,
     PublishFailed,
@@ -19,9 +19,9 @@ from rheod.domain.events import (
     PublishOrdered,
     Removal,
     Repriced,
+    SellerTokenRefused,
     Sold,
     SyncRefused,
-    TokenRefused,
     WentLive,
 )
 from rheod.domain.lifecycle import RHEO_MOVES, TRADERA_MOVES, Change, apply
@@ -52,7 +52,7 @@ AFTER_CLOSING = {
     ListingState.WITHDRAWN: None,
 }
 
-REPEATABLE = (WentLive, PublishFailed, PublishInDoubt, PublishOrdered, Sold, Closed, PriceChanged)
+REPEATABLE = (WentLive, PublishFailed, PublishInDoubt, PublishOrdered, Sold, AdClosed, PriceChanged)
 """Events that a sender may repeat without anybody hearing of it twice."""
 
 wishes = st.sampled_from(EndWish)
@@ -64,9 +64,9 @@ steps = st.one_of(
     st.builds(WentLive, at=st.just(1000), ad_url=st.just("u"), wanted_kr=st.sampled_from([1, 2])),
     st.just(PublishFailed(error="no")),
     st.just(PublishInDoubt(error="who knows")),
-    st.just(TokenRefused(error="log in again", since=1)),
+    st.just(SellerTokenRefused(error="log in again", since=1)),
     st.builds(Sold, order_id=st.integers(1, 2), price_ore=st.just(500), at=st.just(2000)),
-    st.builds(Closed, reason=st.sampled_from(CloseReason), at=st.just(3000)),
+    st.builds(AdClosed, reason=st.sampled_from(CloseReason), at=st.just(3000)),
     st.sampled_from([PriceChanged(price_ore=100, price_kr=1), PriceChanged(price_ore=200, price_kr=2)]),
     st.builds(Repriced, price_kr=st.sampled_from([1, 2])),
     st.just(SyncRefused(error="bids")),
@@ -83,7 +83,7 @@ def _new_listing(generation: int) -> Listing:
     return Listing(id=f"l{generation}", item_id="i", account_id="a", generation=generation)
 
 
-def _event(step: Event | str, listing: Listing | None) -> Event | None:
+def _event(step: Input | str, listing: Listing | None) -> Input | None:
     if step == "publish":
         new = _new_listing(listing.generation + 1 if listing else 1)
         return PublishOrdered(listing=new, pictures=1, pictures_settled=True)
@@ -96,14 +96,14 @@ def _work(listing: Listing | None) -> Listing | None:
     return replace(listing, state=NEXT_STEP[listing.state], price_kr=1, tradera_item_id=listing.generation)
 
 
-def _check(item: Item, listing: Listing | None, event: Event, change: Change) -> None:
+def _check(item: Item, listing: Listing | None, event: Input, change: Change) -> None:
     _check_listing(listing, change)
     _check_statuses(item, change)
     _check_jobs(change)
     _check_agreement(change)
     if isinstance(event, Sold):
         assert change.item.rheo_status in {RheoStatus.SOLD, RheoStatus.ARCHIVED}
-        assert [notice.sale_price_ore for notice in change.notices] == [event.price_ore]
+        assert [event.sale_price_ore for event in change.events] == [event.price_ore]
 
 
 def _check_listing(before: Listing | None, change: Change) -> None:
@@ -160,7 +160,7 @@ def _check_agreement(change: Change) -> None:
         raise AssertionError("a sold item is on its way to Tradera")
 
 
-def _check_twice(event: Event, change: Change) -> None:
+def _check_twice(event: Input, change: Change) -> None:
     """The same event again finds nothing left to do."""
     try:
         again = apply(change.item, change.listing, event)
@@ -168,12 +168,12 @@ def _check_twice(event: Event, change: Change) -> None:
         return
     assert (again.item, again.listing) == (change.item, change.listing)
     if isinstance(event, REPEATABLE):
-        assert all(notice.once for notice in again.notices)
+        assert all(event.once for event in again.events)
 
 
 @settings(max_examples=400)
 @given(st.lists(steps, max_size=25))
-def test_every_walk_keeps_the_rules(walk: list[Event | str]) -> None:
+def test_every_walk_keeps_the_rules(walk: list[Input | str]) -> None:
     """Whatever comes in whatever order: no closed listing opens, no second ad, no status off the tables."""
     item, listing = _new_item(), None
     for step in walk:
@@ -203,4 +203,4 @@ def test_a_sale_is_never_refused(
     assert change.listing.state is ListingState.SOLD
     assert change.item.tradera_status is TraderaStatus.SOLD
     assert change.item.rheo_status in {RheoStatus.SOLD, RheoStatus.ARCHIVED}
-    assert change.notices[0].once == "item.sold:9:i"
+    assert change.events[0].once == "item.sold:9:i"

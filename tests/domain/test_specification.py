@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rheod.domain.specification import MAX_VALUE_CHARS, spec_lines
+from rheod.domain.ad_text import MAX_VALUE_CHARS, spec_lines
 from rheod.domain.taxonomy import DOMAINS
 
 WORDS = st.text("aÖ \n\0\ud800\U0001f697,", max_size=400)

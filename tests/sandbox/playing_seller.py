@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from rheod.sandbox.tradera import TraderaSimulator
 
+
 START_MS = 1_795_000_000_000
 
 

@@ -15,15 +15,14 @@ from typing import TYPE_CHECKING, Any, Self
 import pytest
 
 from rheod.sandbox.demo import Play, demo_settings
-from rheod.sandbox.demo_daemon import DemoDaemon
-from rheod.sandbox.demo_story import DemoFailed, Story
-from rheod.sandbox.environment import clean_environment
-from rheod.sandbox.town import Sandbox
+from rheod.sandbox.demo_daemon import DemoDaemon, DemoFailed, DemoStory, clean_environment
+from rheod.sandbox.sandbox import Sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from rheod.sandbox.queue import QueueServer
+
 
 # The demo itself lives through a kill; that no point loses or doubles anything is tests/test_crash_points.py's to show.
 CRASHES = ["commit.answered:1", "hook.answered:3"]
@@ -37,7 +36,7 @@ async def test_the_loop_closes_though_the_daemon_is_killed(
     async with Sandbox(queue_server=queue_server, daily_calls=100) as sandbox:
         daemon = DemoDaemon(folder=tmp_path, settings=demo_settings(sandbox), crash_at=crash_at)
         async with daemon.running():
-            await Play(sandbox=sandbox, daemon=daemon, story=Story(as_json=True)).run()
+            await Play(sandbox=sandbox, daemon=daemon, story=DemoStory(as_json=True)).run()
         assert daemon.lives == 2
         assert len([one for one in sandbox.tradera.market.listings.values() if one.visible]) == 1
         assert sandbox.tradera.second_commits == 0
@@ -56,7 +55,7 @@ async def test_the_loop_closes_though_the_daemon_is_killed(
 
 async def test_a_step_that_does_not_happen_is_named() -> None:
     """A step over its deadline ends the demo, and the story knows which it was."""
-    story = Story(as_json=True, step_s=0.02)
+    story = DemoStory(as_json=True, step_s=0.02)
     with pytest.raises(DemoFailed, match=r"within 0\.02 s"):
         await story.within("pictures", asyncio.Event().wait())
     assert story.step == "pictures"
@@ -206,9 +205,7 @@ def test_people_read_steps_with_times_and_may_keep_the_data(tmp_path: Path) -> N
 @pytest.mark.parametrize("command", ["demo", "sandbox"])
 def test_a_missing_extra_is_said_with_the_command_that_mends_it(command: str) -> None:
     """Without moto there is one line with the fix, not a traceback."""
-    script = (
-        "import sys; sys.modules['moto'] = None; from rheod.cli import main; sys.exit(main(sys.argv[1:]))"
-    )
+    script = "import sys; sys.modules['moto'] = None; from rheod.cli.main import main; sys.exit(main(sys.argv[1:]))"
     ended = run("-c", script, command)
     assert ended.returncode == 1
     assert ended.stderr.count("\n") == 1

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from tests.sandbox.playing_seller import Clock
 
+
 SECRET = "whsec_" + base64.b64encode(b"test-secret-of-24-bytes!").decode()
 
 

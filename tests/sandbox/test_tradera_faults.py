@@ -15,6 +15,7 @@ from tests.sandbox.playing_seller import Clock, Seller, new_body
 if TYPE_CHECKING:
     from rheod.sandbox.tradera import TraderaSimulator
 
+
 PATH = "/listings/items"
 
 

@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 
-from rheod.sandbox.shop_pictures import draw
-from rheod.sandbox.tradera_categories import LEAVES, category_tree
-from rheod.sandbox.tradera_rules import DeclinedError, check_new_listing, image_problem
+from rheod.sandbox.shop import draw
+from rheod.sandbox.tradera_rules import LEAVES, DeclinedError, category_tree, check_new_listing, image_problem
 from tests.sandbox.playing_seller import new_body
 
 

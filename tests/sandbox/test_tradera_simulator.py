@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rheod.sandbox.contract import Contract
-from rheod.sandbox.shop_pictures import draw
-from rheod.sandbox.tradera import Keys, TraderaSimulator
+from rheod.sandbox.shop import draw
+from rheod.sandbox.tradera import TraderaSimulator
+from rheod.sandbox.tradera_access import Keys
 from rheod.sandbox.tradera_rules import DeclinedError
 from tests.sandbox.playing_seller import Clock, Seller, new_body, running
 
 if TYPE_CHECKING:
     from rheod.sandbox.queue import QueueServer
+
 
 TWO_SELLERS = Keys(sellers={300124: "test-token-a", 300125: "test-token-b"})
 

@@ -10,34 +10,32 @@ from pathlib import Path
 from random import Random
 from typing import Literal
 
-from rheod.catalog.endpoints import Endpoints
-from rheod.catalog.items import Catalog, Forecast
-from rheod.catalog.publishing import Schedule
-from rheod.catalog.sales import SellersAndSite
-from rheod.catalog.unit import Books, UnitOfWork
-from rheod.clients.signed_hooks import SignedHooks
-from rheod.clients.tradera_wire import Seller
-from rheod.clock import SteadyClock
+from rheod.compose.loops import TraderaDesk
 from rheod.domain.budget import Allowance, reconcile_gap_ms
 from rheod.domain.errors import StoreUnavailable
-from rheod.domain.model import CallClass, JobKind, JobOrder, LaneName
-from rheod.store import accounts, timing
+from rheod.domain.model import CallClass, JobKind, JobOrder, QueueName
+from rheod.jobs.clock import ClockJumpMonitor, SteadyClock
+from rheod.jobs.queue import ByDueTime, ByUrgency, JobQueue, Wakeups
+from rheod.pictures.fetcher import PictureFetcher
+from rheod.push.poller import ClosedAdHandler, PushPoller
+from rheod.store import accounts, facts
 from rheod.store.jobs import Owner
 from rheod.store.ledger import Ledger
-from rheod.workers.ad_keeper import AdKeeper
-from rheod.workers.asker import Asker, AskOptions
-from rheod.workers.calls import Rules, TraderaCalls
-from rheod.workers.closer import Closer
-from rheod.workers.deliverer import ByEndpoint, Deliverer
-from rheod.workers.image_fetcher import ImageFetcher
-from rheod.workers.lane import Bells, ByDueTime, ByUrgency, Lane
-from rheod.workers.order_reader import OrderReader, ReconcileOptions
-from rheod.workers.publisher import Publisher, PublishOptions
-from rheod.workers.push_poller import PushPoller
-from rheod.workers.shipper import Shipper
-from rheod.workers.takeover import TakeoverReader
-from rheod.workers.timekeeper import Timekeeper
-from rheod.workers.tradera_desk import TraderaDesk
+from rheod.tradera.ad_updater import AdUpdater
+from rheod.tradera.budgeted_client import BudgetedClient, BudgetRules
+from rheod.tradera.order_sync import OrderSync, ReconcileOptions
+from rheod.tradera.publisher import Publisher, PublishOptions
+from rheod.tradera.result_poller import ResultPoller, ResultPollOptions
+from rheod.tradera.shipping import ShippingUpdater
+from rheod.tradera.take_over import TakeOver
+from rheod.tradera.transport import Seller
+from rheod.usecases.endpoints import Endpoints
+from rheod.usecases.items import BudgetForecast, Items
+from rheod.usecases.publish import AskSchedule
+from rheod.usecases.sales import SellersAndSite
+from rheod.usecases.transaction import Store, Transaction
+from rheod.webhooks.client import SignedWebhooks
+from rheod.webhooks.deliverer import ByEndpoint, Deliverer
 from tests.simulation.doze import Dozing
 from tests.simulation.faults import Faults
 from tests.simulation.life import Life
@@ -45,14 +43,9 @@ from tests.simulation.loop import VirtualLoop
 from tests.simulation.market import Market
 from tests.simulation.peers_push import Pushes, SimulatedQueue
 from tests.simulation.peers_tradera import CallCounts, SimulatedTradera
-from tests.simulation.peers_web import (
-    Receiver,
-    SimulatedEndpoint,
-    SimulatedRenderer,
-    SimulatedShop,
-)
+from tests.simulation.peers_web import Receiver, SimulatedEndpoint, SimulatedRenderer, SimulatedShop
 from tests.simulation.store import SimulatedStore
-from tests.workers.advertising import DEFAULTS as ADVERTISING
+from tests.tradera.advertising import DEFAULTS as ADVERTISING
 
 START_MS = 1_767_225_600_000
 """2026-01-01T00:00:00Z."""
@@ -119,7 +112,7 @@ class Surroundings:
         )
 
 
-class _PatientLane(Lane):
+class _PatientLane(JobQueue):
     """A lane that may rest an hour, so that an idle week costs little."""
 
     longest_rest_s = 3600.0
@@ -133,10 +126,10 @@ class Daemon:
         self.now = around.steady_clock()
         self.ledger: Ledger | None = None
         self._around = around
-        self._bells = Bells()
-        self._rung: set[LaneName] = set()
+        self._wakeups = Wakeups()
+        self._rung: set[QueueName] = set()
         self._store = SimulatedStore(db=around.db, faults=around.faults, life=life)
-        self.books = Books(database=self._store, now=self.now, rng=around.rng, ring=self._ring_soon)
+        self.store = Store(database=self._store, now=self.now, rng=around.rng, ring=self._ring_soon)
         self.sellers = SellersAndSite(
             accounts={
                 member: around.settings.account_id(place)
@@ -145,7 +138,7 @@ class Daemon:
             site_url=SITE,
             closed_grace_ms=30_000,
         )
-        self._rules = Rules(
+        self._rules = BudgetRules(
             allowance=around.settings.allowance,
             per_operation={},
             sellers={
@@ -153,52 +146,52 @@ class Daemon:
                 for place, member in enumerate(around.settings.members)
             },
         )
-        self.catalog = Catalog(books=self.books, forecast=self._forecast)
-        self.endpoints = Endpoints(books=self.books, new_secret=around.receiver.new_secret)
+        self.catalog = Items(store=self.store, forecast=self._forecast)
+        self.endpoints = Endpoints(store=self.store, new_secret=around.receiver.new_secret)
 
-    def _ring_soon(self, lane: LaneName) -> None:
+    def _ring_soon(self, queue: QueueName) -> None:
         """Ring in a fixed order, so that a seed means the same in every process."""
         if not self._rung:
             self._around.loop.call_soon(self._ring)
-        self._rung.add(lane)
+        self._rung.add(queue)
 
     def _ring(self) -> None:
-        rung, self._rung = self._rung, set()
-        for lane in LaneName:
-            if lane in rung:
-                self._bells.ring(lane)
+        woken, self._rung = self._rung, set()
+        for queue in QueueName:
+            if queue in woken:
+                self._wakeups.ring(queue)
 
-    def _forecast(self, _account_id: str) -> Forecast:
+    def _forecast(self, _account_id: str) -> BudgetForecast:
         calls = self.ledger.times(now=self.now()) if self.ledger else []
-        return Forecast(calls=calls, ceiling=self._around.settings.allowance.ceiling(CallClass.PUBLISH))
+        return BudgetForecast(calls=calls, ceiling=self._around.settings.allowance.ceiling(CallClass.PUBLISH))
 
     async def run(self) -> None:
         """Start and work until cancelled. Raises StoreUnavailable when it cannot start now."""
         around = self._around
         references = around.settings.references
-        await self._store.write(partial(timing.clamp, now=self.now()))
+        await self._store.write(partial(facts.clamp, now=self.now()))
         await self._store.write(partial(accounts.ensure, references=references, now=self.now()))
         self.ledger = await self._store.read(partial(Ledger.load, now=self.now()))
-        lanes = [self._images_lane(), self._hooks_lane(), self._sales_lane()]
-        lanes += [
+        queues = [self._images_lane(), self._hooks_lane(), self._sales_lane()]
+        queues += [
             self._tradera_lane(place, member, self.ledger)
             for place, member in enumerate(around.settings.members)
         ]
         for place in range(len(around.settings.members)):
-            await self.books.write(partial(_order_reconcile, around.settings.account_id(place)))
+            await self.store.write(partial(_order_reconcile, around.settings.account_id(place)))
         async with asyncio.TaskGroup() as group:
-            for lane in lanes:
-                group.create_task(lane.run(), name=lane.name)
+            for queue in queues:
+                group.create_task(queue.run(), name=queue.name)
             if around.settings.push:
                 group.create_task(self._poller().run(), name="push")
             if around.faults.climate.jumps:
-                timekeeper = Timekeeper(clock=self.now, database=self._store, every_s=300.0)
+                timekeeper = ClockJumpMonitor(clock=self.now, database=self._store, every_s=300.0)
                 group.create_task(timekeeper.run(), name="timekeeper")
 
-    def _images_lane(self) -> Lane:
+    def _images_lane(self) -> JobQueue:
         around = self._around
-        fetcher = ImageFetcher(
-            books=self.books,
+        fetcher = PictureFetcher(
+            store=self.store,
             client=SimulatedShop(faults=around.faults, life=self.life),
             renderer=SimulatedRenderer(faults=around.faults, life=self.life),
             images_dir=around.images_dir,
@@ -206,18 +199,18 @@ class Daemon:
         fetcher.sweep()
         return _PatientLane(
             name="images",
-            books=self.books,
-            pick=Dozing(ByDueTime(LaneName.IMAGES)),
-            bell=self._bells.new(LaneName.IMAGES),
+            store=self.store,
+            pick=Dozing(ByDueTime(QueueName.IMAGES)),
+            wakeup=self._wakeups.new(QueueName.IMAGES),
             work=fetcher.fetch,
             concurrency=4,
         )
 
-    def _hooks_lane(self) -> Lane:
+    def _hooks_lane(self) -> JobQueue:
         around = self._around
         deliverer = Deliverer(
-            books=self.books,
-            hooks=SignedHooks(
+            store=self.store,
+            hooks=SignedWebhooks(
                 client=SimulatedEndpoint(receiver=around.receiver, faults=around.faults, life=self.life),
                 check_url=lambda _: None,
                 user_agent="rheod/0",
@@ -227,27 +220,27 @@ class Daemon:
         )
         return _PatientLane(
             name="hooks",
-            books=self.books,
+            store=self.store,
             pick=Dozing(ByEndpoint()),
-            bell=self._bells.new(LaneName.HOOKS),
+            wakeup=self._wakeups.new(QueueName.HOOKS),
             work=deliverer.deliver,
             concurrency=8,
         )
 
-    def _sales_lane(self) -> Lane:
+    def _sales_lane(self) -> JobQueue:
         return _PatientLane(
             name="sales",
-            books=self.books,
-            pick=Dozing(ByDueTime(LaneName.SALES)),
-            bell=self._bells.new(LaneName.SALES),
-            work=Closer(books=self.books, sellers=self.sellers).close,
+            store=self.store,
+            pick=Dozing(ByDueTime(QueueName.SALES)),
+            wakeup=self._wakeups.new(QueueName.SALES),
+            work=ClosedAdHandler(store=self.store, sellers=self.sellers).close,
             concurrency=4,
         )
 
-    def _calls(self, place: int, member: int, ledger: Ledger) -> TraderaCalls:
+    def _calls(self, place: int, member: int, ledger: Ledger) -> BudgetedClient:
         around = self._around
-        return TraderaCalls(
-            books=self.books,
+        return BudgetedClient(
+            store=self.store,
             ledger=ledger,
             rules=self._rules,
             client=SimulatedTradera(
@@ -261,7 +254,7 @@ class Daemon:
             account_id=around.settings.account_id(place),
         )
 
-    def _tradera_lane(self, place: int, member: int, ledger: Ledger) -> Lane:
+    def _tradera_lane(self, place: int, member: int, ledger: Ledger) -> JobQueue:
         around = self._around
         calls = self._calls(place, member, ledger)
         options = PublishOptions(
@@ -271,10 +264,10 @@ class Daemon:
             image_format=0,
             has_mega=False,
             in_doubt=around.settings.in_doubt,
-            schedule=Schedule(first_ask_ms=ASK_DELAYS_S[0] * 1000),
+            schedule=AskSchedule(first_ask_ms=ASK_DELAYS_S[0] * 1000),
         )
-        publisher = Publisher(books=self.books, calls=calls, options=options)
-        asking = AskOptions(delays_s=ASK_DELAYS_S, doubt_ms=24 * 3600 * 1000, site_url=SITE)
+        publisher = Publisher(store=self.store, calls=calls, options=options)
+        asking = ResultPollOptions(delays_s=ASK_DELAYS_S, doubt_ms=24 * 3600 * 1000, site_url=SITE)
         interval_ms = reconcile_gap_ms(
             (3600 if around.settings.push else 900) * 1000,
             accounts=len(around.settings.members),
@@ -282,22 +275,22 @@ class Daemon:
         )
         desk = TraderaDesk(
             publisher=publisher,
-            asker=Asker(books=self.books, calls=calls, publisher=publisher, options=asking),
-            keeper=AdKeeper(books=self.books, calls=calls, defaults=DEFAULTS),
-            reader=OrderReader(
-                books=self.books,
+            asker=ResultPoller(store=self.store, calls=calls, publisher=publisher, options=asking),
+            keeper=AdUpdater(store=self.store, calls=calls, defaults=DEFAULTS),
+            reader=OrderSync(
+                store=self.store,
                 calls=calls,
                 sellers=self.sellers,
                 options=ReconcileOptions(interval_ms=interval_ms),
             ),
-            shipper=Shipper(books=self.books, calls=calls),
-            takeover=TakeoverReader(books=self.books, calls=calls, sellers=self.sellers),
+            shipper=ShippingUpdater(store=self.store, calls=calls),
+            takeover=TakeOver(store=self.store, calls=calls, sellers=self.sellers),
         )
         return _PatientLane(
             name=f"tradera:{member}",
-            books=self.books,
+            store=self.store,
             pick=Dozing(ByUrgency(calls.account_id)),
-            bell=self._bells.new(LaneName.TRADERA),
+            wakeup=self._wakeups.new(QueueName.TRADERA),
             work=desk.work,
             concurrency=1,
         )
@@ -305,12 +298,12 @@ class Daemon:
     def _poller(self) -> PushPoller:
         around = self._around
         queue = SimulatedQueue(pushes=around.pushes, faults=around.faults, life=self.life)
-        return PushPoller(books=self.books, queue=queue, sellers=self.sellers, rng=around.rng)
+        return PushPoller(store=self.store, queue=queue, sellers=self.sellers, rng=around.rng)
 
 
-def _order_reconcile(account_id: str, unit: UnitOfWork) -> None:
-    wanted = JobOrder(lane=LaneName.TRADERA, kind=JobKind.RECONCILE, subject=account_id)
-    unit.order_for(wanted, Owner(account_id=account_id))
+def _order_reconcile(account_id: str, tx: Transaction) -> None:
+    wanted = JobOrder(queue=QueueName.TRADERA, kind=JobKind.RECONCILE, subject=account_id)
+    tx.order_for(wanted, Owner(account_id=account_id))
 
 
 async def keep_running(around: Surroundings, lives: list[Daemon], troubles: list[str]) -> None:

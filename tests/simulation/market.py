@@ -9,10 +9,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
-from rheod.clients.tradera_ad import FIXED_PRICE, Ad
-from rheod.clients.tradera_wire import Rejected
-from rheod.clients.tradera_words import ListedItem
-from rheod.domain.model import Order, OrderLine
+from rheod.domain.model import Order, OrderLine, SellerAd
+from rheod.tradera.requests import FIXED_PRICE, Ad
+from rheod.tradera.transport import Rejected
 
 DAY_MS = 24 * 3600 * 1000
 OK, WAITING, UNCOMMITTED = 1, 128, 256
@@ -253,13 +252,13 @@ class Market:
         self._touch(listed)
         return None
 
-    def read(self, item_id: int) -> ListedItem | None:
+    def read(self, item_id: int) -> SellerAd | None:
         """The ad as its seller sees it; None before it was ever live."""
         listed = self.ads.get(item_id)
         return None if listed is None or listed.live_at is None else self._view(listed)
 
-    def _view(self, listed: Listed) -> ListedItem:
-        return ListedItem(
+    def _view(self, listed: Listed) -> SellerAd:
+        return SellerAd(
             tradera_item_id=listed.item_id,
             item_type=listed.ad.item_type,
             own_references=(listed.ad.own_reference,),
@@ -273,7 +272,7 @@ class Market:
             ends_at=listed.ends_at,
         )
 
-    def seller_items(self, seller: int, from_ms: int, to_ms: int) -> list[ListedItem]:
+    def seller_items(self, seller: int, from_ms: int, to_ms: int) -> list[SellerAd]:
         """The seller's ads that end or ended in a period."""
         return [
             self._view(listed)

@@ -11,8 +11,8 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from rheod.clients.sqs import PushQueue, QueueMessage
 from rheod.domain.errors import Permanent, Transient
+from rheod.push.client import PushQueue, QueueMessage
 from tests.simulation.faults import HOUR_S, Faults
 from tests.simulation.life import Life
 

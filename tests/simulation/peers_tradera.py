@@ -8,19 +8,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from rheod.clients.tradera import TraderaClient
-from rheod.clients.tradera_ad import Ad
-from rheod.clients.tradera_wire import (
-    OverLimit,
-    Rejected,
-    Seller,
-    ServerFailure,
-    TokenRefused,
-    Unreachable,
-)
-from rheod.clients.tradera_words import Created, ListedItem, Member, Result
 from rheod.domain.errors import Unanswered
-from rheod.domain.model import Order
+from rheod.domain.model import Order, SellerAd
+from rheod.tradera.client import TraderaClient
+from rheod.tradera.requests import Ad
+from rheod.tradera.responses import Created, Member, Result
+from rheod.tradera.transport import OverLimit, Rejected, Seller, ServerFailure, TokenRefused, Unreachable
 from tests.simulation.faults import Fate, Faults
 from tests.simulation.life import Life
 from tests.simulation.market import Market
@@ -143,7 +136,7 @@ class SimulatedTradera(TraderaClient):
         except Rejected:
             return False
 
-    async def read_item(self, seller: Seller, item_id: int) -> ListedItem | None:
+    async def read_item(self, seller: Seller, item_id: int) -> SellerAd | None:
         """See TraderaClient."""
         return await self._call("read_item", seller, lambda: self._market.read(item_id))
 
@@ -170,7 +163,7 @@ class SimulatedTradera(TraderaClient):
             "updated_items", seller, lambda: self._market.updated(seller.user_id, row_version)
         )
 
-    async def seller_items(self, seller: Seller, min_end_ms: int, max_end_ms: int) -> list[ListedItem]:
+    async def seller_items(self, seller: Seller, min_end_ms: int, max_end_ms: int) -> list[SellerAd]:
         """See TraderaClient."""
         return await self._call(
             "seller_items", seller, lambda: self._market.seller_items(seller.user_id, min_end_ms, max_end_ms)

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rheod.clients.hooks import Delivery, HookClient
-from rheod.clients.images import Fetched, ImageClient
-from rheod.clients.renderer import Rendered, Renderer
 from rheod.domain.errors import Permanent, Transient
-from rheod.domain.notices import sign
+from rheod.domain.event_payloads import sign
+from rheod.pictures.decoder import DecodedPicture, Decoder
+from rheod.pictures.download import Fetched, PictureDownloader
+from rheod.webhooks.client import Delivery, WebhookClient
 from tests.simulation.faults import Faults
 from tests.simulation.life import Life
 
@@ -47,7 +47,7 @@ class Receiver:
         self.bodies.setdefault(name, set()).add(body)
 
 
-class SimulatedEndpoint(HookClient):
+class SimulatedEndpoint(WebhookClient):
     """The HookClient of one life of the daemon."""
 
     def __init__(self, *, receiver: Receiver, faults: Faults, life: Life) -> None:
@@ -81,7 +81,7 @@ class SimulatedEndpoint(HookClient):
         return Delivery(ok=True, status=204, error=None, duration_ms=10)
 
 
-class SimulatedShop(ImageClient):
+class SimulatedShop(PictureDownloader):
     """The ImageClient of one life of the daemon: a picture's bytes are its address, `gone` in it is a 404."""
 
     def __init__(self, *, faults: Faults, life: Life) -> None:
@@ -104,14 +104,14 @@ class SimulatedShop(ImageClient):
         return Fetched(hashlib.sha256(url.encode()).hexdigest(), len(url), "image/jpeg")
 
 
-class SimulatedRenderer(Renderer):
+class SimulatedRenderer(Decoder):
     """The Renderer of one life of the daemon: the stored picture is the fetched one, under its content's name."""
 
     def __init__(self, *, faults: Faults, life: Life) -> None:
         self._faults = faults
         self._life = life
 
-    async def render(self, source: Path, images_dir: Path) -> Rendered:
+    async def render(self, source: Path, images_dir: Path) -> DecodedPicture:
         """See Renderer."""
         self._life.check()
         raw = source.read_bytes()
@@ -123,4 +123,4 @@ class SimulatedRenderer(Renderer):
         digest = hashlib.sha256(raw).hexdigest()
         (images_dir / f"{digest}.jpg").write_bytes(raw)
         await self._life.may_die(crash, "after", "a rendering")
-        return Rendered(digest, f"{digest}.jpg", 1, 1, len(raw))
+        return DecodedPicture(digest, f"{digest}.jpg", 1, 1, len(raw))

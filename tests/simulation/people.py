@@ -11,9 +11,9 @@ from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any, Literal, TypeVar
 
-from rheod.catalog.items import ItemView
 from rheod.domain.errors import Refused, StoreUnavailable
 from rheod.domain.model import ItemSpec, TraderaWish
+from rheod.usecases.items import ItemView
 from tests.simulation.daemon import START_MS, Daemon
 from tests.simulation.faults import HOUR_S
 from tests.simulation.market import Listed, Market

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from rheod.domain.errors import StoreUnavailable
-from rheod.store import database as real
-from rheod.store.database import Database
-from rheod.store.groups import Transaction, attempt
+from rheod.store.engine import database as real
+from rheod.store.engine.database import Database
+from rheod.store.engine.encryption import SecretBox
+from rheod.store.engine.group_commit import WriteFunction, attempt
 from rheod.store.migrations import migrate
-from rheod.store.vault import Vault
 from tests.simulation.faults import Faults
 from tests.simulation.life import Life
 
@@ -27,7 +27,7 @@ def open_in_memory() -> sqlite3.Connection:
     for pragma in ("foreign_keys=ON", "trusted_schema=OFF"):
         db.execute(f"PRAGMA {pragma}")
     migrate(db, file=Path(":memory:"))
-    Vault("test-key").attach(db)
+    SecretBox("test-key").attach(db)
     return db
 
 
@@ -40,7 +40,7 @@ class SimulatedStore(Database):
         self._life = life
         self._group: list[real._Waiting] = []  # the real writer's own form
 
-    async def write(self, work: Transaction[T], *, then: Callable[[], None] | None = None) -> T:
+    async def write(self, work: WriteFunction[T], *, then: Callable[[], None] | None = None) -> T:
         """See `Database.write`."""
         self._life.check()
         loop = asyncio.get_running_loop()

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from rheod.store.engine.encryption import SecretBox
 from rheod.store.migrations import migrate
-from rheod.store.vault import Vault
 
 
 @pytest.fixture
@@ -21,6 +21,6 @@ def db(tmp_path: Path) -> Iterator[sqlite3.Connection]:
         connection.row_factory = sqlite3.Row
         connection.execute("PRAGMA foreign_keys=ON")
         migrate(connection, file=file)
-        Vault("test-key").attach(connection)
+        SecretBox("test-key").attach(connection)
         connection.executemany("INSERT INTO accounts VALUES (?, ?, 0)", [("a", ""), ("b", "member")])
         yield connection

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from typing import Any
 
-from rheod.domain.model import Item, ItemSpec, Job, JobKind, JobOrder, LaneName, Listing
+from rheod.domain.model import Item, ItemSpec, Job, JobKind, JobOrder, Listing, QueueName
 from rheod.store import endpoints, items, jobs, outbox
 from rheod.store.jobs import Owner
 
@@ -30,11 +30,11 @@ def add_job(
     db: sqlite3.Connection, kind: JobKind, subject: str, *, now: int = 0, account_id: str = "a", **values: Any
 ) -> Job:
     """Order a job and return it as a lane would get it."""
-    lane = LaneName.IMAGES if kind is JobKind.FETCH_PICTURE else LaneName.TRADERA
+    queue = QueueName.IMAGES if kind is JobKind.FETCH_PICTURE else QueueName.TRADERA
     item_id = values.pop("item_id", None)
     jobs.order(
         db,
-        JobOrder(lane=lane, kind=kind, subject=subject, **values),
+        JobOrder(queue=queue, kind=kind, subject=subject, **values),
         Owner(account_id=account_id, item_id=item_id),
         now=now,
     )
@@ -57,11 +57,9 @@ def add_endpoint(db: sqlite3.Connection, name: str = "e", *, account_id: str = "
 def add_event(db: sqlite3.Connection, item: Item, *, now: int = 0, once: str | None = None) -> int | None:
     """A webhook event of the item, with its deliveries ordered."""
     count = db.execute("SELECT count(*) FROM notices").fetchone()[0]
-    new = outbox.NewNotice(
-        event_id=f"evt_{count}", type="item.created", data='{"n":1}', body=b"{}", once=once
-    )
+    new = outbox.NewEvent(event_id=f"evt_{count}", type="item.created", data='{"n":1}', body=b"{}", once=once)
     owner = Owner(account_id=item.account_id, item_id=item.id)
-    seq = outbox.add_notice(db, new, owner, now=now)
+    seq = outbox.add_event(db, new, owner, now=now)
     if seq is not None:
         outbox.order_deliveries(db, seq, now=now)
     return seq

@@ -6,8 +6,8 @@ import sqlite3
 
 import pytest
 
-from rheod.store import deliveries
-from rheod.store.deliveries import Attempt
+from rheod.store import outbox
+from rheod.store.outbox import Attempt
 from tests.store.making import add_endpoint, add_event, add_item
 
 
@@ -31,9 +31,9 @@ def test_every_attempt_is_logged_and_old_ones_are_dropped_bit_by_bit(
         duration_ms=3,
     )
     for at in (1, 2, 3):
-        deliveries.log_attempt(db, attempt, now=at)
+        outbox.log_attempt(db, attempt, now=at)
     statuses = {row["status"] for row in db.execute("SELECT status FROM deliveries").fetchall()}
     assert statuses == {"success" if ok else "failed"}
-    assert deliveries.drop_old_deliveries(db, before=3, limit=1) == 1
-    assert deliveries.drop_old_deliveries(db, before=3, limit=9) == 1
-    assert deliveries.drop_old_deliveries(db, before=3, limit=9) == 0
+    assert outbox.drop_old_deliveries(db, before=3, limit=1) == 1
+    assert outbox.drop_old_deliveries(db, before=3, limit=9) == 1
+    assert outbox.drop_old_deliveries(db, before=3, limit=9) == 0

@@ -9,8 +9,8 @@ from dataclasses import replace
 import pytest
 
 from rheod.domain.model import ItemSpec, Order, OrderLine
-from rheod.store import erasure, figures, items, orders
-from rheod.store.figures import Month
+from rheod.store import items, orders
+from rheod.store.orders import Month
 from tests.store.making import add_item
 
 MAY_2026 = 1_779_789_600_000
@@ -31,12 +31,12 @@ def test_sums_are_by_month_and_by_domain(db: sqlite3.Connection) -> None:
     """Of one account, from a month on."""
     sell(db, 1)
     sell(db, 2, paid_at=5)
-    found = figures.sums(db, "a", since="2026-05")
+    found = orders.sums(db, "a", since="2026-05")
     assert found.months == {"2026-05": Month(orders=2, ore=50_000, pending_ore=25_000)}
     assert found.domains == {"books": 50_000}
     assert found.inventory == {("books", "draft"): 2}
-    assert figures.sums(db, "a", since="2026-06").months == {}
-    assert figures.sums(db, "b", since="2026-05").inventory == {}
+    assert orders.sums(db, "a", since="2026-06").months == {}
+    assert orders.sums(db, "b", since="2026-05").inventory == {}
 
 
 def test_the_sums_follow_every_change(db: sqlite3.Connection) -> None:
@@ -47,16 +47,16 @@ def test_the_sums_follow_every_change(db: sqlite3.Connection) -> None:
     late = OrderLine(tradera_item_id=3, quantity=2, unit_price_ore=100)
     sale = Order(order_id=3, created_at=MAY_2026, updated_at=MAY_2026, lines=(late,))
     orders.save(db, "a", sale, now=MAY_2026)
-    assert figures.sums(db, "a", since="2026-05").months["2026-05"].orders == 2
+    assert orders.sums(db, "a", since="2026-05").months["2026-05"].orders == 2
     orders.match(db, 3, 3, add_item(db, "late", spec=ItemSpec(title="Fat", price_ore=100, domain="art")))
     dearer = replace(sale, lines=(replace(late, unit_price_ore=300),))
     orders.save(db, "a", dearer, now=MAY_2026)
-    found = figures.sums(db, "a", since="2026-05")
+    found = orders.sums(db, "a", since="2026-05")
     assert found.months == {"2026-05": Month(orders=3, ore=50_600, pending_ore=600)}
     assert found.domains == {"books": 50_000, "art": 600}
 
 
-@pytest.mark.parametrize("query", [figures.INVENTORY, figures.MONTHS, figures.DOMAINS])
+@pytest.mark.parametrize("query", [orders.INVENTORY, orders.MONTHS, orders.DOMAINS])
 def test_no_sum_reads_a_whole_table(db: sqlite3.Connection, query: str) -> None:
     """Each searches the kept sums of its account."""
     values = ("a", "2026-05")[: query.count("?")]
@@ -69,7 +69,7 @@ READS: dict[str, Callable[[sqlite3.Connection], object]] = {
     "all orders": lambda db: orders.page(db, "a", unmatched=False, limit=9, before=(2**60, 0)),
     "unmatched orders": lambda db: orders.page(db, "a", unmatched=True, limit=9, before=(2**60, 0)),
     "what waits to be shipped": lambda db: orders.oldest_to_ship(db, "a", since=1, before=2),
-    "what is to be erased": lambda db: erasure.erase(db, before=1, limit=9, now=2),
+    "what is to be erased": lambda db: orders.erase(db, before=1, limit=9, now=2),
 }
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sqlite3
 
-from rheod.domain.model import JobKind, LaneName
-from rheod.store import gauges, jobs
-from rheod.store.gauges import Queue
+from rheod.domain.model import JobKind, QueueName
+from rheod.store import facts, jobs
+from rheod.store.facts import QueueFacts
 from tests.store.making import add_job
 
 
@@ -35,10 +35,10 @@ def test_the_counts_are_those_of_the_rows(db: sqlite3.Connection) -> None:
 def test_a_queue_s_age_is_that_of_its_longest_due_job(db: sqlite3.Connection) -> None:
     """Held jobs wait for the owner and are not due."""
     jobs.hold(db, add_job(db, JobKind.PUBLISH, "held"), reason="broken")
-    assert gauges.queues(db)[LaneName.TRADERA] == Queue(1, None)
+    assert facts.queues(db)[QueueName.TRADERA] == QueueFacts(1, None)
     add_job(db, JobKind.PUBLISH, "later", delay_ms=500)
     add_job(db, JobKind.PUBLISH, "sooner", delay_ms=200)
-    assert gauges.queues(db)[LaneName.TRADERA] == Queue(3, 200)
+    assert facts.queues(db)[QueueName.TRADERA] == QueueFacts(3, 200)
 
 
 def test_no_figure_reads_a_long_table_from_end_to_end(db: sqlite3.Connection) -> None:
@@ -47,11 +47,11 @@ def test_no_figure_reads_a_long_table_from_end_to_end(db: sqlite3.Connection) ->
     db.set_trace_callback(asked.append)
     add_job(db, JobKind.PUBLISH, "l")
     asked.clear()
-    gauges.queues(db)
-    gauges.oldest_delivery_at(db)
-    gauges.newest_notice(db)
-    gauges.sales_received(db, after=0)
-    gauges.undelivered_sale_received(db, 1)
+    facts.queues(db)
+    facts.oldest_delivery_at(db)
+    facts.newest_notice(db)
+    facts.sales_received(db, after=0)
+    facts.undelivered_sale_received(db, 1)
     jobs.publishings(db)
     db.set_trace_callback(None)
     steps = [row[3] for query in asked for row in db.execute(f"EXPLAIN QUERY PLAN {query}").fetchall()]

@@ -5,12 +5,12 @@ from __future__ import annotations
 import sqlite3
 
 from rheod.store import inbox
-from rheod.store.inbox import Entry
+from rheod.store.inbox import InboxEntry
 
 
-def order_message(order_id: int, ads: tuple[int, ...] = (), *, message_id: str | None = None) -> Entry:
+def order_message(order_id: int, ads: tuple[int, ...] = (), *, message_id: str | None = None) -> InboxEntry:
     """An OrderCreated of account `a`."""
-    return Entry(
+    return InboxEntry(
         message_id=message_id or f"m{order_id}",
         body="{}",
         state="new",
@@ -41,7 +41,7 @@ def test_a_message_is_kept_once(db: sqlite3.Connection) -> None:
 def test_messages_without_a_meaning_are_each_kept(db: sqlite3.Connection) -> None:
     """Two quarantined messages have no key in common."""
     for name in ("q1", "q2"):
-        assert inbox.add(db, Entry(message_id=name, body="?", state="quarantined"), now=1) is not None
+        assert inbox.add(db, InboxEntry(message_id=name, body="?", state="quarantined"), now=1) is not None
     assert inbox.counts(db) == {"quarantined": 2}
 
 
@@ -52,7 +52,7 @@ def test_an_ad_that_is_told_twice_in_one_order_is_kept_once(db: sqlite3.Connecti
 
 def test_a_body_utf8_cannot_hold_is_kept_escaped(db: sqlite3.Connection) -> None:
     """A lone surrogate must not turn a message into one that fails for ever."""
-    assert inbox.add(db, Entry(message_id="m\ud800", body="\ud800{", state="quarantined"), now=1) == 1
+    assert inbox.add(db, InboxEntry(message_id="m\ud800", body="\ud800{", state="quarantined"), now=1) == 1
     row = inbox.find(db, 1)
     assert row is not None
     assert row["body"] == "\\ud800{"

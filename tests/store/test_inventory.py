@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from rheod.domain.model import Item, ItemSpec, ItemType, ListingState, Order, OrderLine, RheoStatus
-from rheod.store import inventory, items, orders
-from rheod.store.inventory import START, Wanted
+from rheod.store import items, orders, search
+from rheod.store.search import START, Wanted
 from tests.store.making import add_item, add_listing
 
 ACTIVE, SOLD, ARCHIVED = RheoStatus.ACTIVE, RheoStatus.SOLD, RheoStatus.ARCHIVED
@@ -34,7 +34,7 @@ def walked(db: sqlite3.Connection, wanted: Wanted, *, limit: int = 2) -> list[st
     """The ids of every page, in order."""
     found: list[str] = []
     after = START
-    while page := inventory.page(db, "a", wanted, limit=limit, after=after):
+    while page := search.inventory_page(db, "a", wanted, limit=limit, after=after):
         found += [line.id for line in page]
         after = page[-1].position
     return found
@@ -81,7 +81,7 @@ def test_every_filter_finds_its_items_and_counts_them(db: sqlite3.Connection, na
     items.save(db, gone, gone, removed_at=7)
     wanted, expected = FILTERS[name]
     assert walked(db, wanted) == expected
-    assert inventory.count(db, "a", wanted) == len(expected)
+    assert search.count(db, "a", wanted) == len(expected)
 
 
 def test_kept_counts_follow_every_change(db: sqlite3.Connection) -> None:
@@ -96,18 +96,18 @@ def test_kept_counts_follow_every_change(db: sqlite3.Connection) -> None:
     assert items.counts(db) == {"active": 1}
     items.save(db, item, replace(item, rheo_status=SOLD))
     assert items.counts(db) == {"active": 1}
-    assert inventory.count(db, "a", Wanted()) == 1
+    assert search.count(db, "a", Wanted()) == 1
 
 
 def test_a_line_shows_the_latest_ad(db: sqlite3.Connection) -> None:
     """Its number as soon as there is one; whether it has been visible is told apart."""
     item = part(db, "p1")
-    (line,) = inventory.page(db, "a", Wanted(), limit=9)
+    (line,) = search.inventory_page(db, "a", Wanted(), limit=9)
     assert (line.ad, line.was_live, dict(line.metadata)) == (None, False, {"shelf": "p1"})
     old = add_listing(db, item, state=ListingState.ENDED, request_id=1, tradera_item_id=11, commit_sent_at=1)
     items.save_listing(db, replace(old, live_at=2), now=0)
     add_listing(db, item, id="l2", generation=2, state=ListingState.ADDED, request_id=2, tradera_item_id=12)
-    (line,) = inventory.page(db, "a", Wanted(), limit=9)
+    (line,) = search.inventory_page(db, "a", Wanted(), limit=9)
     assert (line.ad, line.was_live) == (12, False)
 
 
@@ -133,24 +133,24 @@ def test_the_figures_of_a_container_are_its_items(db: sqlite3.Connection) -> Non
     line = OrderLine(tradera_item_id=5, quantity=1, unit_price_ore=12_500, title="Dörr")
     orders.save(db, "a", Order(order_id=1, created_at=1, updated_at=1, lines=(line,)), now=1)
     orders.match(db, 1, 5, items.by_id(db, "p2"))
-    found = inventory.figures(db, "a", "VIN")
+    found = search.figures(db, "a", "VIN")
     assert found.counts == {"active": 2, "sold": 2, "draft": 1}
     assert (found.listed_ore, found.sold_ore) == (20_000, 22_500)
-    assert inventory.figures(db, "a", "NONE").counts == {}
+    assert search.figures(db, "a", "NONE").counts == {}
 
 
 def page_of(wanted: Wanted) -> Callable[[sqlite3.Connection], object]:
-    return lambda db: inventory.page(db, "a", wanted, limit=9)
+    return lambda db: search.inventory_page(db, "a", wanted, limit=9)
 
 
 def count_of(wanted: Wanted) -> Callable[[sqlite3.Connection], object]:
-    return lambda db: inventory.count(db, "a", wanted)
+    return lambda db: search.count(db, "a", wanted)
 
 
 READS: dict[str, Callable[[sqlite3.Connection], object]] = {
     **{f"page by {name}": page_of(wanted) for name, (wanted, _) in FILTERS.items()},
     **{f"count by {name}": count_of(wanted) for name, (wanted, _) in FILTERS.items()},
-    "figures": lambda db: inventory.figures(db, "a", "VIN"),
+    "figures": lambda db: search.figures(db, "a", "VIN"),
 }
 
 

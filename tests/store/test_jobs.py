@@ -5,15 +5,15 @@ from __future__ import annotations
 import sqlite3
 from random import Random
 
-from rheod.domain.model import CallClass, JobKind, LaneName
+from rheod.domain.model import CallClass, JobKind, QueueName
 from rheod.store import jobs
-from rheod.store.jobs import Place
+from rheod.store.jobs import QueuePosition
 from tests.store.making import add_item, add_job, job
 
 
 def due(db: sqlite3.Connection, *, now: int = 10**6, blocked: tuple[CallClass, ...] = ()) -> list[str]:
     """Subjects of the due jobs of account `a` in the tradera lane, in order."""
-    found = jobs.due(db, LaneName.TRADERA, now=now, limit=100, account_id="a", blocked=blocked)
+    found = jobs.due(db, QueueName.TRADERA, now=now, limit=100, account_id="a", blocked=blocked)
     return [each.subject for each in found]
 
 
@@ -74,7 +74,7 @@ def test_dropped_jobs_are_forgotten(db: sqlite3.Connection) -> None:
     add_job(db, JobKind.PUBLISH, "l")
     add_job(db, JobKind.REPRICE, "l")
     jobs.drop(db, JobKind.PUBLISH, ["l", "unknown"])
-    assert [each.kind for each in jobs.due(db, LaneName.TRADERA, now=0, limit=9)] == [JobKind.REPRICE]
+    assert [each.kind for each in jobs.due(db, QueueName.TRADERA, now=0, limit=9)] == [JobKind.REPRICE]
 
 
 def test_the_tradera_lane_goes_by_urgency_then_age(db: sqlite3.Connection) -> None:
@@ -100,18 +100,18 @@ def test_a_seller_sees_only_its_own_jobs(db: sqlite3.Connection) -> None:
     add_job(db, JobKind.PUBLISH, "mine")
     add_job(db, JobKind.PUBLISH, "theirs", account_id="b", delay_ms=5)
     assert due(db) == ["mine"]
-    assert jobs.next_due(db, LaneName.TRADERA, after=0, account_id="b") == 5
-    assert jobs.next_due(db, LaneName.TRADERA, after=0, account_id="a") is None
+    assert jobs.next_due(db, QueueName.TRADERA, after=0, account_id="b") == 5
+    assert jobs.next_due(db, QueueName.TRADERA, after=0, account_id="a") is None
 
 
 def test_other_lanes_go_by_due_time(db: sqlite3.Connection) -> None:
     """The longest due first, no more than asked for, and the lane knows when to look again."""
     for subject, at in (("late", 30), ("early", 10), ("middle", 20)):
         add_job(db, JobKind.FETCH_PICTURE, subject, delay_ms=at)
-    found = jobs.due(db, LaneName.IMAGES, now=25, limit=9)
+    found = jobs.due(db, QueueName.IMAGES, now=25, limit=9)
     assert [each.subject for each in found] == ["early", "middle"]
-    assert len(jobs.due(db, LaneName.IMAGES, now=25, limit=1)) == 1
-    assert jobs.next_due(db, LaneName.IMAGES, after=25) == 30
+    assert len(jobs.due(db, QueueName.IMAGES, now=25, limit=1)) == 1
+    assert jobs.next_due(db, QueueName.IMAGES, after=25) == 30
 
 
 def test_the_place_in_the_queue_counts_what_goes_before(db: sqlite3.Connection) -> None:
@@ -121,10 +121,10 @@ def test_the_place_in_the_queue_counts_what_goes_before(db: sqlite3.Connection) 
     add_job(db, JobKind.PUBLISH, "other", cost=100, account_id="b")
     add_job(db, JobKind.RESULTS, "a", cost=100)
     add_job(db, JobKind.PUBLISH, "l2", cost=6, delay_ms=70)
-    assert jobs.place_of_publish(db, "l1") == Place(
+    assert jobs.place_of_publish(db, "l1") == QueuePosition(
         position=1, cost_up_to=4, due_at=0, reason=None, others={"b": 100}
     )
-    assert jobs.place_of_publish(db, "l2") == Place(
+    assert jobs.place_of_publish(db, "l2") == QueuePosition(
         position=2, cost_up_to=10, due_at=70, reason=None, others={"b": 100}
     )
     assert jobs.place_of_publish(db, "nothing") is None

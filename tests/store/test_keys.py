@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from rheod.store.database import Database
+from rheod.store.engine.database import Database
 from rheod.store.keys import KeyRing
-from tests.bookkeeping import Clock, opened, rows
+from tests.stores import Clock, opened, rows
 
 
 @pytest.fixture

@@ -8,12 +8,12 @@ from dataclasses import replace
 from rheod.domain.budget import WINDOW_MS
 from rheod.domain.model import CallClass
 from rheod.store import ledger
-from rheod.store.ledger import Call, Ledger, Pause
+from rheod.store.ledger import BudgetPause, Ledger, LedgerCall
 
 NOW = 10 * WINDOW_MS
-CREATE = Call(call_class=CallClass.PUBLISH, operation="create", account_id="a")
-END = Call(call_class=CallClass.END, operation="end", account_id="a")
-PAUSE = Pause(account_id="", call_class=CallClass.PUBLISH, until=NOW + 5, since=NOW, reason="429")
+CREATE = LedgerCall(call_class=CallClass.PUBLISH, operation="create", account_id="a")
+END = LedgerCall(call_class=CallClass.END, operation="end", account_id="a")
+PAUSE = BudgetPause(account_id="", call_class=CallClass.PUBLISH, until=NOW + 5, since=NOW, reason="429")
 
 
 def test_a_call_is_on_record_before_it_is_made(db: sqlite3.Connection) -> None:

@@ -8,9 +8,9 @@ from dataclasses import replace
 
 import pytest
 
-from rheod.domain.model import CallClass, JobKind, LaneName, ListingState
-from rheod.store import deliveries, feed, inbox, items, jobs, orders, outbox, overview
-from rheod.store.deliveries import Filters
+from rheod.domain.model import CallClass, JobKind, ListingState, QueueName
+from rheod.store import facts, feed, inbox, items, jobs, orders, outbox
+from rheod.store.outbox import Filters
 from tests.store.making import add_endpoint, add_event, add_item, add_job, add_listing
 
 OPEN = [state for state in ListingState if state.is_open]
@@ -126,13 +126,13 @@ SHORT = {"SCAN endpoints", "SCAN e", "SCAN e USING INDEX endpoints_by_account", 
 """The few endpoints may be read from end to end."""
 
 HOT: dict[str, Callable[[sqlite3.Connection], object]] = {
-    "due of a seller": lambda db: jobs.due(db, LaneName.TRADERA, now=9, limit=1, account_id="a"),
+    "due of a seller": lambda db: jobs.due(db, QueueName.TRADERA, now=9, limit=1, account_id="a"),
     "due but for the blocked": lambda db: jobs.due(
-        db, LaneName.TRADERA, now=9, limit=1, account_id="a", blocked=[CallClass.PUBLISH]
+        db, QueueName.TRADERA, now=9, limit=1, account_id="a", blocked=[CallClass.PUBLISH]
     ),
-    "due pictures": lambda db: jobs.due(db, LaneName.IMAGES, now=9, limit=9),
-    "next due of a seller": lambda db: jobs.next_due(db, LaneName.TRADERA, after=9, account_id="a"),
-    "next due picture": lambda db: jobs.next_due(db, LaneName.IMAGES, after=9),
+    "due pictures": lambda db: jobs.due(db, QueueName.IMAGES, now=9, limit=9),
+    "next due of a seller": lambda db: jobs.next_due(db, QueueName.TRADERA, after=9, account_id="a"),
+    "next due picture": lambda db: jobs.next_due(db, QueueName.IMAGES, after=9),
     "deliverable": lambda db: outbox.deliverable(db, now=9, limit=9, running=[1, 2]),
     "next delivery": lambda db: outbox.next_delivery_at(db, after=9),
     "order of a job": lambda db: add_job(db, JobKind.PUBLISH, "l-i"),
@@ -146,7 +146,7 @@ HOT: dict[str, Callable[[sqlite3.Connection], object]] = {
     "any ad": lambda db: items.any_committed_since(db, "a", 9),
     "listings of ads": lambda db: items.listings_of_ads(db, "a", [1, 2]),
     "overdue listings": lambda db: items.overdue_listings(db, "a", before=9, but=[1], limit=9),
-    "items without a category": lambda db: overview.without_category(db, "a", ["other"]),
+    "items without a category": lambda db: facts.without_category(db, "a", ["other"]),
     "orders to look up": lambda db: inbox.orders_to_look_up(db, "a", limit=9),
     "orders awaited": lambda db: inbox.order_waits_for(db, 22),
     "settled orders": lambda db: inbox.settle_orders(db, "a", [1], now=9),
@@ -155,17 +155,17 @@ HOT: dict[str, Callable[[sqlite3.Connection], object]] = {
     "history": lambda db: outbox.history(db, "i", limit=9, before=5),
     "length of a history": lambda db: outbox.history_length(db, "i"),
     "ancestors": lambda db: items.ancestors(db, "a", "x-i"),
-    "old deliveries": lambda db: deliveries.drop_old_deliveries(db, before=1, limit=9),
-    "log": lambda db: deliveries.page(db, Filters(account_id="a"), limit=9),
-    "log of an endpoint": lambda db: deliveries.page(
+    "old deliveries": lambda db: outbox.drop_old_deliveries(db, before=1, limit=9),
+    "log": lambda db: outbox.page(db, Filters(account_id="a"), limit=9),
+    "log of an endpoint": lambda db: outbox.page(
         db, Filters(account_id="a", endpoint_id="e", status="failed", before=9), limit=9
     ),
-    "log of an event": lambda db: deliveries.page(db, Filters(account_id="a", event_id="evt_0"), limit=9),
-    "log before a moment": lambda db: deliveries.last_before(db, 9),
+    "log of an event": lambda db: outbox.page(db, Filters(account_id="a", event_id="evt_0"), limit=9),
+    "log before a moment": lambda db: outbox.last_before(db, 9),
     "failures alone": lambda db: outbox.times_alone(
         db, jobs.job_of(db.execute("SELECT * FROM jobs WHERE kind = 'deliver'").fetchone()), "e"
     ),
-    "one attempt": lambda db: deliveries.exchange(db, "a", 1),
+    "one attempt": lambda db: outbox.exchange(db, "a", 1),
     "order of deliveries": lambda db: outbox.order_deliveries(db, 1, now=9),
     "feed": lambda db: feed.events_after(db, "a", after=0, limit=9),
     "feed of a type": lambda db: feed.events_after(db, "a", after=0, limit=9, event_type="item.sold"),

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from rheod.domain.model import ItemSpec, Picture, PictureState, RheoStatus, TraderaStatus
-from rheod.store import items, search, words
+from rheod.store import items, search
 from rheod.store.search import Sought, Spot
-from tests.bookkeeping import opened
 from tests.store.making import add_item
+from tests.stores import opened
 
 ACTIVE, SOLD = RheoStatus.ACTIVE, RheoStatus.SOLD
 
@@ -156,5 +156,5 @@ async def test_words_are_kept_where_the_schema_is_not_trusted(tmp_path: Path) ->
 
 def test_a_question_is_made_of_the_words_alone() -> None:
     """Nothing of the search's own language gets through."""
-    assert words.asked('a "b OR c* ') == '"a" AND "b" AND "OR"* AND "c*"*'
-    assert words.asked(" -- ") is None
+    assert search.asked('a "b OR c* ') == '"a" AND "b" AND "OR"* AND "c*"*'
+    assert search.asked(" -- ") is None

@@ -5,10 +5,10 @@ from __future__ import annotations
 import sqlite3
 
 from rheod.domain.model import CallClass, ListingState
-from rheod.store import deliveries, ledger, timeline
-from rheod.store.deliveries import Attempt
-from rheod.store.ledger import Call
-from rheod.store.timeline import Called
+from rheod.store import feed, ledger, outbox
+from rheod.store.feed import Called
+from rheod.store.ledger import LedgerCall
+from rheod.store.outbox import Attempt
 from tests.store.making import add_endpoint, add_event, add_item, add_listing
 
 
@@ -16,7 +16,9 @@ def called(
     db: sqlite3.Connection, listing_id: str | None, operation: str, at: int, outcome: str | None
 ) -> None:
     """A call, answered unless the outcome is None."""
-    call = Call(call_class=CallClass.PUBLISH, operation=operation, account_id="a", listing_id=listing_id)
+    call = LedgerCall(
+        call_class=CallClass.PUBLISH, operation=operation, account_id="a", listing_id=listing_id
+    )
     number = ledger.open_call(db, call, now=at)
     if outcome is not None:
         ledger.close_call(db, number, outcome=outcome, counted=True, duration_ms=7)
@@ -32,11 +34,11 @@ def test_the_calls_of_an_item_are_those_of_all_its_ads(db: sqlite3.Connection) -
     called(db, other.id, "create", 2, "ok")
     called(db, second.id, "create", 3, None)
     called(db, None, "orders", 4, "ok")
-    assert timeline.calls(db, item.id, limit=9) == [
+    assert feed.calls(db, item.id, limit=9) == [
         Called(at=3, operation="create", generation=2, outcome=None, counted=True, duration_ms=None),
         Called(at=1, operation="create", generation=1, outcome="ok", counted=True, duration_ms=7),
     ]
-    assert len(timeline.calls(db, item.id, limit=1)) == 1
+    assert len(feed.calls(db, item.id, limit=1)) == 1
 
 
 def test_the_tellings_of_an_item_are_those_of_its_events(db: sqlite3.Connection) -> None:
@@ -58,8 +60,8 @@ def test_the_tellings_of_an_item_are_those_of_its_events(db: sqlite3.Connection)
                 snippet=None,
                 duration_ms=5,
             )
-            deliveries.log_attempt(db, attempt, now=number)
-    found = timeline.deliveries(db, item.id, limit=9)
+            outbox.log_attempt(db, attempt, now=number)
+    found = feed.deliveries(db, item.id, limit=9)
     assert [(each.attempt, each.ok, each.http_status, each.error) for each in found] == [
         (2, True, 200, None),
         (1, False, 500, "answered 500"),

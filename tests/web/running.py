@@ -13,24 +13,23 @@ from typing import Any
 import aiohttp
 
 from rheod.api.server import build_app, start
-from rheod.catalog.connecting import Connection, Shown
-from rheod.catalog.items import Forecast
-from rheod.catalog.outlook import Outlooks
-from rheod.catalog.setup import Setups
-from rheod.catalog.stock import Stock
-from rheod.catalog.strange import StrangeMessages
-from rheod.catalog.unit import Books
 from rheod.domain.budget import Allowance
 from rheod.domain.errors import Refused
-from rheod.domain.findings import Finding
+from rheod.health.rules import Finding
+from rheod.store.accounts import Token
 from rheod.store.audit import Audit
-from rheod.store.database import Database
+from rheod.store.engine.database import Database
+from rheod.store.keys import Sessions
 from rheod.store.ledger import Ledger
-from rheod.store.sessions import Sessions
-from rheod.store.tokens import Token
-from rheod.web.callers import Callers
+from rheod.usecases.connect_account import AccountConnection, Shown
+from rheod.usecases.forecast import AccountForecasts
+from rheod.usecases.inventory import Stock
+from rheod.usecases.items import BudgetForecast
+from rheod.usecases.sales import QuarantinedMessages
+from rheod.usecases.selling_setup import Setups
+from rheod.usecases.transaction import Store
 from rheod.web.dashboard import Dashboard
-from rheod.web.parts import WebParts
+from rheod.web.site import Callers, WebContext
 from tests.api.running import Clock, made_parts, opened_store
 
 PASSWORD = "test-password-123"
@@ -39,7 +38,7 @@ PASSWORD = "test-password-123"
 class NoConnector:
     """A rheod without credentials: nobody can be connected."""
 
-    async def connections(self) -> list[Connection]:
+    async def connections(self) -> list[AccountConnection]:
         """Nobody."""
         return []
 
@@ -67,7 +66,7 @@ class Pages:
     def __init__(
         self,
         *,
-        parts: WebParts,
+        parts: WebContext,
         database: Database,
         port: int,
         session: aiohttp.ClientSession,
@@ -111,21 +110,23 @@ async def pages(folder: Path, **changes: Any) -> AsyncIterator[tuple[Pages, str]
     async with opened_store(folder) as database:
         api, _ = await made_parts(database, folder, clock)
         api = replace(api, **changes)
-        books = Books(database=database, now=api.now, rng=api.rng, ring=lambda _lane: None)
-        parts = WebParts(
+        store = Store(database=database, now=api.now, rng=api.rng, ring=lambda _queue: None)
+        parts = WebContext(
             api=api,
             sessions=await Sessions.load(database, now=api.now),
             audit=Audit(database=database, now=api.now),
             findings=_findings,
-            outlooks=Outlooks(books=books, forecast=lambda _account: Forecast(calls=[], ceiling=80)),
-            stock=Stock(books=books),
-            strange=StrangeMessages(books=books),
+            outlooks=AccountForecasts(
+                store=store, forecast=lambda _account: BudgetForecast(calls=[], ceiling=80)
+            ),
+            stock=Stock(store=store),
+            strange=QuarantinedMessages(store=store),
             ad_url=lambda ad: f"https://tradera.example/item/{ad}",
             status=_status,
             accounts={"": api.default_account},
             connector=NoConnector(),
             setups=Setups(
-                books=books,
+                store=store,
                 ledger=Ledger([], []),
                 allowance=Allowance(limit=100, reserve_share=0.2, reconcile_share=0.2),
                 categories={"books": 521},

@@ -16,15 +16,15 @@ from typing import Any
 from PIL import Image
 from playwright.async_api import Page
 
-from rheod.catalog import publishing
-from rheod.catalog.sales import SellersAndSite
-from rheod.catalog.unit import Books
 from rheod.domain.model import CallClass, ListingState, Order, TraderaWish
 from rheod.store import ledger
-from rheod.store.ledger import Call
-from tests.bookkeeping import NOW_MS
-from tests.bookkeeping import Clock as Milliseconds
-from tests.catalog.selling import MEMBER, Shop, order, order_created
+from rheod.store.ledger import LedgerCall
+from rheod.usecases import publish
+from rheod.usecases.sales import SellersAndSite
+from rheod.usecases.transaction import Store
+from tests.stores import NOW_MS
+from tests.stores import Clock as Milliseconds
+from tests.usecases.selling import MEMBER, Shop, order, order_created
 from tests.web.running import Pages, pages
 
 WISH = TraderaWish(category_id=302571)
@@ -65,7 +65,7 @@ async def stocked(folder: Path, **changes: Any) -> AsyncIterator[Stocked]:
         api, clock = one.parts.api, Milliseconds(NOW_MS - 50 * HOUR_MS)
         shop = Shop(
             database=one.database,
-            books=Books(database=one.database, now=clock, rng=Random(3), ring=lambda _lane: None),
+            store=Store(database=one.database, now=clock, rng=Random(3), ring=lambda _queue: None),
             catalog=api.catalog,
             endpoints=api.endpoints,
             feed=api.feed,
@@ -107,15 +107,15 @@ async def _fill_items(shop: Shop, image_folder: Path) -> None:
     await shop.put("F-1", title="Fat utan kategori", auto_publish=True)
     failed = await shop.listing("F-1")
     reason = "No Tradera category for domain other: set tradera.categoryId on the item"
-    await shop.books.write(lambda unit: publishing.failed(unit, failed.id, reason))
+    await shop.store.write(lambda tx: publish.failed(tx, failed.id, reason))
     await shop.put("X-1", title="Lampa i tvivel", auto_publish=True, tradera=WISH)
     doubtful = await shop.advance(await shop.listing("X-1"), ListingState.COMMITTING)
-    await shop.books.write(lambda unit: publishing.in_doubt(unit, doubtful.id, "Tradera gave no answer"))
+    await shop.store.write(lambda tx: publish.in_doubt(tx, doubtful.id, "Tradera gave no answer"))
     await shop.put_live("S-1", title="Såld bromsok", tradera=WISH)
 
 
 def _call(shop: Shop, listing_id: str, operation: str, outcome: str | None, db: sqlite3.Connection) -> None:
-    call = Call(
+    call = LedgerCall(
         call_class=CallClass.PUBLISH, operation=operation, account_id=shop.account_id, listing_id=listing_id
     )
     number = ledger.open_call(db, call, now=shop.clock())

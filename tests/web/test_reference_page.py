@@ -7,7 +7,7 @@ import hashlib
 import re
 from typing import Any
 
-from rheod.web.reference_page import marked, render
+from rheod.web.reference_view import marked, render
 
 SCRIPT = "<script>alert(1)</script>"
 

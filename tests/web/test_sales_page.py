@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from rheod.web.sales_page import label_of
-from tests.bookkeeping import rows
+from tests.stores import rows
 from tests.web.running import text_of
 from tests.web.stocked import BUYER, stocked
 

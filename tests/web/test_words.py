@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from rheod.domain import findings, lifecycle
+from rheod.domain import lifecycle
+from rheod.health import rules
 from rheod.web import words_sv
 from rheod.web.words import Words, chosen, iso
-from tests.bookkeeping import NOW_MS
+from tests.stores import NOW_MS
 
 WEB = Path(words_sv.__file__).parent
 CALLED = re.compile(r"""\bt\(\s*(?:"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)')""")
@@ -23,19 +24,16 @@ RAISED = {"Refused", "Permanent", "Transient", "StoreUnavailable", "FieldError",
 BEHIND = [
     WEB.parent / name
     for name in (
-        *(f"catalog/{use}.py" for use in ("connecting", "containers", "endpoints", "feed", "items", "ping")),
-        *(f"catalog/{use}.py" for use in ("settling", "shipping", "strange")),
-        *(f"clients/{client}.py" for client in ("images", "renderer")),
-        *(f"workers/{agent}.py" for agent in ("advert", "calls", "seller_login")),
-        *(
-            f"web/{page}.py"
-            for page in ("deliveries", "forms", "integration", "items_page", "sales_page", "site")
-        ),
-        "api/origin.py",
+        *(f"usecases/{use}.py" for use in ("connect_account", "containers", "endpoints", "events", "items")),
+        *(f"usecases/{use}.py" for use in ("resolve_doubt", "shipping", "sales")),
+        *(f"pictures/{module}.py" for module in ("download", "decoder")),
+        *(f"tradera/{module}.py" for module in ("ad_builder", "budgeted_client", "login")),
+        *(f"web/{page}.py" for page in ("integration", "items_page", "sales_page", "site", "tradera")),
+        "webhooks/client.py",
+        "api/authenticator.py",
         "domain/lifecycle.py",
-        "store/database.py",
-        "store/sessions.py",
-        "web/tradera.py",
+        "store/engine/database.py",
+        "store/keys.py",
     )
 ]
 """Whose sentences reach a page by a button pressed there or as what failed last."""
@@ -81,10 +79,10 @@ def test_every_text_has_its_swedish(path: Path) -> None:
 
 def test_every_finding_has_its_swedish() -> None:
     """The sentences of the rules, which the pages translate when they show them."""
-    rules = ast.parse(Path(findings.__file__).read_text())
+    tree = ast.parse(Path(rules.__file__).read_text())
     said = [
         ast.literal_eval(keyword.value)
-        for call in ast.walk(rules)
+        for call in ast.walk(tree)
         if isinstance(call, ast.Call)
         for keyword in call.keywords
         if keyword.arg in {"text", "fix"}

@@ -8,7 +8,7 @@ from random import Random
 
 import pytest
 
-from rheod.api.parts import Rates
+from rheod.api.context import Rates
 from tests.api.contract.stocked import hooks_that_call_nobody, stocked
 from tests.api.contract.walker import Walker
 from tests.api.running import OpenApi

@@ -1,0 +1,141 @@
+"""What the HTTP API is built from: the collaborators and the few values it needs, in one frozen record.
+
+`app` fills it; nothing here builds, reads settings or does work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+
+if TYPE_CHECKING:
+    from rheod.api.item_body import UrlCheck
+    from rheod.store.keys import KeyRing
+    from rheod.tradera.dry_run import DryRunReport
+    from rheod.usecases.backups import Backups
+    from rheod.usecases.endpoints import Endpoints
+    from rheod.usecases.events import EventFeed
+    from rheod.usecases.figures import Figures
+    from rheod.usecases.inventory import Inventory
+    from rheod.usecases.items import Items
+    from rheod.usecases.put_item import BatchPut
+    from rheod.usecases.shipping import Shipments
+    from rheod.webhooks.client import TestEventSender
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rates:
+    """Calls per second: for each API key, the last two for each address."""
+
+    put: float = 10
+    price: float = 20
+    status: float = 20
+    get: float = 30
+    delete: float = 10
+    batch: float = 2
+    tracking: float = 10
+    categories: float = 10
+    strangers: float = 10
+
+
+async def unexamined(_online: bool) -> Mapping[str, object]:  # noqa: FBT001 - a callback's only value
+    """Nothing is looked at."""
+    return {"findings": [], "checked": [], "calls": 0}
+
+
+Rehearse = Callable[[str, str], Awaitable["DryRunReport"]]
+"""Plays the publishing of an item (account id, external id) through, and calls nobody."""
+
+
+async def unmeasured() -> bytes:
+    """Nothing is measured."""
+    return b""
+
+
+def nobody(_request: web.Request) -> bool:
+    """Without a dashboard nobody is signed in."""
+    return False
+
+
+Page = tuple[str, Mapping[str, str]]
+"""HTML, and the headers that say what it may load."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiContext:
+    """Everything the handlers use. Times in ms UTC (`now`) or seconds (`monotonic`).
+
+    `health` tells None or what is wrong with the database; `readiness` the words for what is not ready yet (none:
+    ready); `stopping` turns true when no new work may begin. `account_of_reference` finds a reseller's member,
+    `removed_accounts` are those that are not in the settings any more. `account_states` counts the accounts by state.
+    `signed_in` says whether a request has a dashboard session, and raises Refused when another site has sent it.
+    `reference_page` shows the OpenAPI document to people.
+    `metrics` gives Prometheus's text, to this machine and to the networks `metrics_allow`.
+    `pinger` sends test events; without lanes there is none.
+    """
+
+    catalog: Items
+    inventory: Inventory
+    batches: BatchPut
+    endpoints: Endpoints
+    shipping: Shipments
+    figures: Figures
+    feed: EventFeed
+    rehearse: Rehearse
+    pinger: TestEventSender | None = None
+    keys: KeyRing
+    default_account: str
+    account_of_reference: Callable[[str], str | None]
+    check_image_url: UrlCheck
+    check_webhook_url: UrlCheck
+    image_folder: Path
+    public_url: str | None
+    health: Callable[[], Awaitable[str | None]]
+    readiness: Callable[[], Sequence[str]]
+    stopping: Callable[[], bool]
+    now: Callable[[], int]
+    monotonic: Callable[[], float]
+    rng: Random
+    reference_page: Callable[[dict[str, Any]], Page]
+    rates: Rates = field(default_factory=Rates)
+    removed_accounts: Collection[str] = frozenset()
+    account_states: Callable[[], Mapping[str, int]] = dict
+    trusted_proxies: Sequence[str] = ()
+    metrics: Callable[[], Awaitable[bytes]] = unmeasured
+    metrics_allow: Sequence[str] = ()
+    body_deadline_s: float = 10
+    signed_in: Callable[[web.Request], bool] = nobody
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdminContext:
+    """What the admin socket adds.
+
+    `status` gathers what `rheod status` shows, `examine` what `rheod doctor` asks; with True it may call Tradera.
+    `backups` copies the database; `compared` notes that the owner has compared the ads at Tradera after a restore and
+    tells for how many accounts that counts.
+    """
+
+    api: ApiContext
+    status: Callable[[], Awaitable[Mapping[str, object]]]
+    examine: Callable[[bool], Awaitable[Mapping[str, object]]] = unexamined
+    backups: Backups | None = None
+    compared: Callable[[], Awaitable[int]] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Whose items a request is about, known once its key has been checked."""
+
+    account_id: str
+
+
+CALLER = web.RequestKey("caller", Caller)
+REQUEST_ID = web.RequestKey("request_id", str)
+STRANGER = web.RequestKey("stranger", bool)
+"""Set when a request needed no valid key or had none: it gets no line of its own in the log."""

@@ -1,0 +1,313 @@
+"""The field types of the wire: strict, checked on the value as sent, turned into our units at the door.
+
+Only types live here; which body has which fields is said in `wire.py` and `wire_domains.py`.
+
+Cursors: a position in a list as opaque text, so that clients hand it back instead of reading it.
+
+Opaque, not secret: a made-up cursor can only name another position of the same account's list.
+
+The partner's own id of an item, as it stands in a path.
+
+Read from the raw request line, so that `%2F` stays a character of the id and nothing has been normalised before it
+is checked. Does not know what items exist.
+
+Turns what pydantic found wrong into the wire's list of fields with sentences a person can act on.
+
+Never repeats an offending value: only the path, the rule and the rule's own limits reach an answer or a log.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import math
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import unquote_to_bytes
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    PlainValidator,
+    StringConstraints,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
+
+from rheod.api.json_body import MAX_DETAILS, dotted
+from rheod.domain.errors import FieldError, Refused
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+
+
+OWN = "rheod_"
+"""Rules of our own carry this before their name, and their sentence with them."""
+
+Context = Mapping[str, Any]
+
+
+def _fixed(sentence: str) -> Callable[[Context], str]:
+    return lambda _context: sentence
+
+
+def _least_characters(context: Context) -> str:
+    least = context["min_length"]
+    return "Must not be empty" if least == 1 else f"Must be at least {least} characters"
+
+
+_SENTENCES: Mapping[str, Callable[[Context], str]] = {
+    "missing": _fixed("Required"),
+    "string_type": _fixed("Must be a string"),
+    "string_unicode": _fixed("Must be a string of valid Unicode"),
+    "string_too_short": _least_characters,
+    "string_too_long": lambda context: f"Must be at most {context['max_length']} characters",
+    "int_type": _fixed("Must be a whole number"),
+    "int_from_float": _fixed("Must be a whole number"),
+    "float_type": _fixed("Must be a number"),
+    "bool_type": _fixed("Must be true or false"),
+    "list_type": _fixed("Must be a list"),
+    "dict_type": _fixed("Must be an object"),
+    "model_type": _fixed("Must be an object"),
+    "model_attributes_type": _fixed("Must be an object"),
+    "too_long": lambda context: f"Must have at most {context['max_length']} entries",
+    "literal_error": lambda context: f"Must be {context['expected']}",
+    "greater_than": lambda context: f"Must be more than {context['gt']:.15g}",
+    "greater_than_equal": lambda context: f"Must be at least {context['ge']:.15g}",
+    "less_than_equal": lambda context: f"Must be at most {context['le']:.15g}",
+}
+
+
+def from_pydantic(error: ValidationError, *, under: tuple[str, ...] = ()) -> list[FieldError]:
+    """Every wrong field of a model, its path as the wire spells it, below `under`."""
+    return [
+        FieldError(dotted((*under, *one["loc"])), _sentence(one["type"], one["msg"], one.get("ctx", {})))
+        for one in error.errors(include_url=False, include_input=False)
+    ]
+
+
+def raise_if_any(found: Iterable[FieldError]) -> None:
+    """Refused(VALIDATION_FAILED) with one sentence for each wrong field; nothing when no field is wrong."""
+    first_of_each: dict[str, FieldError] = {}
+    for one in found:
+        first_of_each.setdefault(one.field, one)
+    if first_of_each:
+        raise Refused("VALIDATION_FAILED", "Validation failed", tuple(first_of_each.values())[:MAX_DETAILS])
+
+
+def _sentence(kind: str, message: str, context: Context) -> str:
+    if kind.startswith(OWN):
+        return message
+    write = _SENTENCES.get(kind)
+    return write(context) if write else "Is not valid"
+
+
+PRICE_LIMIT_KR = 10_000_000
+WEIGHT_LIMIT_KG = 1_000_000
+_SEMVER = re.compile(
+    r"(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})([-+][0-9A-Za-z.+-]{1,64})?", re.ASCII
+)
+_MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
+
+
+class Wire(BaseModel):
+    """What every body shares: strict, camelCase, unknown fields ignored, null read as absent."""
+
+    model_config = ConfigDict(
+        strict=True, frozen=True, extra="ignore", alias_generator=to_camel, hide_input_in_errors=True
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_absent(cls, body: Any) -> Any:
+        """Many clients write null for what they do not set; a required field that is null is missing."""
+        if not isinstance(body, dict):
+            return body
+        return {key: value for key, value in body.items() if value is not None}
+
+
+def wrong(rule: str, sentence: str) -> PydanticCustomError:
+    """A rule of our own, broken; the sentence reaches the caller and so must not hold the value."""
+    return PydanticCustomError(f"{OWN}{rule}", "{sentence}", {"sentence": sentence})
+
+
+def number(value: Any) -> int | float:
+    """A JSON number, neither text nor boolean nor infinite."""
+    if type(value) not in {int, float}:
+        raise wrong("number", "Must be a number")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise wrong("finite", "Must be a finite number")
+    return value  # type: ignore[no-any-return]
+
+
+def to_ore(*, least_kr: int, exact: bool) -> Callable[[Any], int]:
+    """Reads an amount in SEK into öre; `exact` refuses a third decimal, else it is rounded half up."""
+
+    def read(value: Any) -> int:
+        amount = number(value)
+        if amount < least_kr:
+            raise wrong("least", f"Must be at least {least_kr}")
+        if amount > PRICE_LIMIT_KR:
+            raise wrong("most", f"Must be at most {PRICE_LIMIT_KR}")
+        ore = Decimal(repr(amount)) * 100
+        if exact and ore != int(ore):
+            raise wrong("decimals", "Must have at most 2 decimals")
+        return int(ore + Decimal("0.5"))
+
+    return read
+
+
+def _positive(value: Any) -> float:
+    if number(value) <= 0:
+        raise wrong("positive", "Must be more than 0")
+    if value > WEIGHT_LIMIT_KG:  # also keeps huge integers out of floating point
+        raise wrong("most", f"Must be at most {WEIGHT_LIMIT_KG}")
+    return float(value)
+
+
+def _title(value: str) -> str:
+    if len(value.strip()) < 2:
+        raise wrong("title", "Must be at least 2 characters")
+    return value
+
+
+def _semver(value: str) -> str:
+    if not _SEMVER.fullmatch(value):
+        raise wrong("semver", "Must be a version such as 1.0.0")
+    return value
+
+
+def to_ms(value: str) -> int:
+    """An RFC 3339 time with its zone as ms UTC; ValueError when it is none."""
+    if not _MOMENT.fullmatch(value):
+        raise ValueError("not an RFC 3339 time")
+    return round(datetime.fromisoformat(value.upper()).timestamp() * 1000)
+
+
+def _moment(value: Any) -> int:
+    if not isinstance(value, str):
+        raise wrong("text", "Must be a string")
+    try:
+        return to_ms(value)
+    except (ValueError, OverflowError):
+        raise wrong("moment", "Must be an RFC 3339 time such as 2026-05-26T10:00:00Z") from None
+
+
+def _numeric(value: Any) -> int | float:
+    return number(value)
+
+
+_AMOUNT = {"type": "number", "maximum": PRICE_LIMIT_KR}
+Price = Annotated[
+    int,
+    PlainValidator(to_ore(least_kr=1, exact=True)),
+    WithJsonSchema({**_AMOUNT, "minimum": 1}),  # no multipleOf: in floating point 19.99 is none of 0.01
+]
+Cost = Annotated[
+    int, PlainValidator(to_ore(least_kr=0, exact=False)), WithJsonSchema({**_AMOUNT, "minimum": 0})
+]
+Weight = Annotated[
+    float,
+    PlainValidator(_positive),
+    WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "maximum": WEIGHT_LIMIT_KG}),
+]
+Number = Annotated[float, BeforeValidator(_numeric)]
+Title = Annotated[str, StringConstraints(min_length=2, max_length=255), AfterValidator(_title)]
+Text255 = Annotated[str, StringConstraints(max_length=255)]
+Name255 = Annotated[str, StringConstraints(min_length=1, max_length=255)]
+Shown = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
+"""A short text for people, such as a carrier's name; blanks around it do not count."""
+Version = Annotated[
+    str,
+    AfterValidator(_semver),
+    WithJsonSchema({"type": "string", "pattern": f"^{_SEMVER.pattern}$", "examples": ["1.0.0"]}),
+]
+Moment = Annotated[int, PlainValidator(_moment), WithJsonSchema({"type": "string", "format": "date-time"})]
+
+
+MAX_CHARS = 512
+_INT64 = 2**63 - 1
+
+
+def write(*parts: int | str) -> str:
+    """The position as text that needs no escaping in a URL."""
+    plain = json.dumps(parts, separators=(",", ":")).encode()
+    return base64.urlsafe_b64encode(plain).decode().rstrip("=")
+
+
+def read(text: str, *types: type) -> tuple[Any, ...]:
+    """The parts as `write` got them, of these types. Refused (BAD_REQUEST) when it is no cursor of this list."""
+    try:
+        parts = json.loads(
+            base64.b64decode(text.encode() + b"=" * (-len(text) % 4), altchars=b"-_", validate=True)
+        )
+    except (ValueError, binascii.Error, RecursionError):
+        parts = None
+    fits = (
+        len(text) <= MAX_CHARS
+        and isinstance(parts, list)
+        and [type(part) for part in parts] == list(types)
+        and all(abs(part) <= _INT64 for part in parts if isinstance(part, int))
+    )
+    if not fits:
+        raise Refused("BAD_REQUEST", "Bad cursor: use the `nextCursor` of an earlier answer of the same list")
+    return tuple(parts)
+
+
+MAX_CHARACTERS = 255
+FIELD = "externalId"
+
+_BAD_ESCAPE = re.compile("%(?![0-9A-Fa-f]{2})")
+_ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*")
+# What turns the order of shown characters: an id that reads like another one must not get in.
+_BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_REFUSED_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})
+
+
+def read_external_id(raw_path: str, *, segment: int) -> tuple[str, list[FieldError]]:
+    """The id in the given segment (from 0) of a request's raw path, and what is wrong with it (422)."""
+    path = re.split("[?#]", _ABSOLUTE.sub("", raw_path, count=1), maxsplit=1)[0]
+    text = _decoded(path.split("/")[segment + 1])
+    if text is None:
+        return "", [FieldError(FIELD, "Must be percent-encoded UTF-8")]
+    sentence = fault(text)
+    return text, [FieldError(FIELD, sentence)] if sentence else []
+
+
+def fault(external_id: str) -> str | None:
+    """What an id must be, when this one is not; None when it is fine."""
+    if not external_id:
+        return "Must not be empty"
+    if len(external_id) > MAX_CHARACTERS:
+        return f"Must be at most {MAX_CHARACTERS} characters"
+    if external_id.isascii() and external_id.isprintable():
+        return None
+    if any(map(_is_refused, external_id)):
+        return "Must not contain control characters or broken Unicode"
+    return None
+
+
+def _decoded(segment: str) -> str | None:
+    if _BAD_ESCAPE.search(segment):
+        return None
+    try:
+        return unquote_to_bytes(segment.encode("utf-8", "surrogateescape")).decode("utf-8")
+    except UnicodeError:
+        return None
+
+
+def _is_refused(character: str) -> bool:
+    return (
+        character in _BIDI
+        or unicodedata.category(character) in _REFUSED_CATEGORIES
+        or ord(character) & 0xFFFE == 0xFFFE  # non-characters of every plane
+    )

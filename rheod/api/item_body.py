@@ -1,0 +1,394 @@
+"""The bodies of the wire and how each is read into rheod's words (rheo-api.md sections 2 and 6).
+
+Every reader takes a parsed JSON value and either gives domain values or raises Refused with every wrong field in it.
+Nothing here does I/O; where a rule needs the settings (which URLs are allowed) it comes in as a function.
+
+Rules of an item's body that go across its fields, and the union of the domains, as JSON Schema.
+
+They are the rules of `wire.read_item` and `wire_domains.read_domain` in other words; a test holds the two together.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from itertools import combinations
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import AfterValidator, Field, StringConstraints, ValidationError
+from pydantic_core import PydanticCustomError
+
+from rheod.api.domain_body import RICH, read_domain
+from rheod.api.field_types import (
+    Cost,
+    Moment,
+    Name255,
+    Price,
+    Shown,
+    Text255,
+    Title,
+    Version,
+    Weight,
+    Wire,
+    from_pydantic,
+    raise_if_any,
+)
+from rheod.api.json_body import dotted, is_clean, text_errors
+from rheod.domain.errors import FieldError, Refused
+from rheod.domain.model import ItemSpec, ItemType, Json, TraderaWish
+from rheod.domain.taxonomy import DOMAINS, tags_of
+
+UrlCheck = Callable[[str], str | None]
+"""None when the URL may be used, else the sentence that says what it must be."""
+
+MAX_IMAGES = 10
+MAX_METADATA_KEYS = 50
+MAX_METADATA_VALUE_BYTES = 1024
+IMAGE_FIELDS = ("imageUrls", "images", "image_urls")
+"""The three names of one field; a body may use one of them."""
+
+INT32 = 2**31 - 1
+DEFAULT_KEY_NAME = "API Key"
+
+Images = Annotated[list[str], Field(max_length=MAX_IMAGES)]
+
+
+class TraderaBody(Wire):
+    """The `tradera` object: what the owner wants of this item's ad; absent members are left to the settings."""
+
+    category_id: Annotated[int, Field(ge=1, le=INT32)] | None = None
+    listing_type: Literal["auction", "fixed_price"] | None = None
+    duration_days: Annotated[int, Field(ge=1, le=60)] | None = None
+    buy_it_now_price: Price | None = None
+    reserve_price: Price | None = None
+    condition: Literal["new", "used"] | None = None
+    restarts: Annotated[int, Field(ge=0, le=INT32)] | None = None
+    start_at: Moment | None = None
+
+
+class ItemBody(Wire):
+    """An item or container as it is PUT; price and pictures have rules across fields, which `read_item` adds."""
+
+    title: Title
+    description: Annotated[str, StringConstraints(max_length=10_000)] = ""
+    price: Price | None = None
+    shipping_cost: Cost | None = None
+    shipping_strategy: Literal["integrated", "seller_shipped", "fixed", "pickup_only"] = "integrated"
+    weight_kg: Weight | None = None
+    currency: Literal["SEK"] = "SEK"
+    image_urls: Images | None = None
+    images: Images | None = None
+    image_urls_snake: Annotated[Images | None, Field(alias="image_urls")] = None
+    domain: Any = None
+    schema_version: Version = "1.0.0"
+    type: Literal["item", "container"] = "item"
+    parent_external_id: Name255 | None = None
+    metadata: Any = None
+    external_reference: Text255 | None = None
+    source: Text255 | None = None
+    auto_publish_tradera: bool = False
+    use_ai_enhancement: bool = False
+    tradera: TraderaBody | None = None
+
+
+class PriceBody(Wire):
+    """PATCH of the price."""
+
+    price: Price
+
+
+class StatusBody(Wire):
+    """PATCH of the status; another value has an error code of its own (INVALID_STATUS)."""
+
+    status: Literal["sold", "not_listed"]
+
+
+class WebhookUrlBody(Wire):
+    """PUT of the webhook settings; null, which must be given, turns webhooks off."""
+
+    webhook_url: str | None
+
+
+class TrackingBody(Wire):
+    """A parcel of an order: who carries it, and its number there."""
+
+    carrier: Annotated[Shown, Field(examples=["postnord"])]
+    tracking_number: Annotated[Shown, Field(examples=["SE123456789SE"])]
+
+
+class KeyBody(Wire):
+    """A new API key; the name is what the owner knows it by."""
+
+    name: Name255 = DEFAULT_KEY_NAME
+
+
+def _no_ad(live: bool) -> Literal[False]:  # noqa: FBT001 - a validator's only value
+    if live:
+        raise PydanticCustomError("rheod_no_ad", "Must be the ad's number, or false")
+    return False
+
+
+class SettleBody(Wire):
+    """What the owner found of an ad in doubt: its number at Tradera, or false where there is none.
+
+    A literal False would take 0 as well, and a slip of the keyboard would then free the item for a second ad.
+    """
+
+    live: Annotated[int, Field(ge=1, lt=2**63)] | Annotated[bool, AfterValidator(_no_ad)]
+
+
+class PasswordBody(Wire):
+    """The owner's password for the dashboard; none asks for one to be made."""
+
+    password: str | None = None
+
+
+Model = TypeVar("Model", bound=Wire)
+
+
+def read_item(body: Any, *, check_url: UrlCheck, found: Sequence[FieldError] = ()) -> ItemSpec:
+    """What a PUT says. Refused(VALIDATION_FAILED) lists every wrong field, those in `found` first."""
+    errors = [*found, *text_errors(body)]
+    if not isinstance(body, dict):
+        raise_if_any([*errors, FieldError("body", "Must be an object")])
+    given = dict(body)
+    if given.get("type") == ItemType.CONTAINER:
+        given.pop("price", None)  # ignored for containers, whatever it is
+    elif given.get("price") is None:
+        errors.append(FieldError("price", "Required"))
+    model = _validated(ItemBody, given, errors)
+    urls = _image_urls(given, check_url, errors)
+    domain, attributes = read_domain(given.get("domain"), errors)
+    _check_metadata(given.get("metadata"), errors)
+    raise_if_any(errors)
+    assert model is not None  # else its errors were raised
+    return _spec(model, urls, domain, attributes)
+
+
+def read_price(body: Any, found: Sequence[FieldError] = ()) -> int:
+    """The new price in öre of a PATCH price."""
+    return read_model(PriceBody, body, found).price
+
+
+def read_status(body: Any) -> Literal["sold", "not_listed"]:
+    """The new status of a PATCH status; Refused(INVALID_STATUS) for anything but the two."""
+    text_errors(body)  # for the nesting
+    status = body.get("status") if isinstance(body, dict) else None
+    if status == "sold":
+        return "sold"
+    if status == "not_listed":
+        return "not_listed"
+    raise Refused("INVALID_STATUS", "Invalid status. Must be 'sold' or 'not_listed'")
+
+
+def read_key_name(body: Any) -> str:
+    """The name of a new API key."""
+    return read_model(KeyBody, body).name
+
+
+def read_password(body: Any) -> str | None:
+    """The password wanted, without spaces at its ends, as the sign-in form takes it."""
+    password = read_model(PasswordBody, body).password
+    return None if password is None else password.strip()
+
+
+def read_settlement(body: Any) -> int | None:
+    """The ad the owner has seen, or None."""
+    return read_model(SettleBody, body).live or None
+
+
+def read_webhook_url(body: Any, *, check_url: UrlCheck) -> str | None:
+    """The webhook URL of the settings; None turns webhooks off."""
+    errors = text_errors(body)
+    url = body.get("webhookUrl") if isinstance(body, dict) else None
+    if not isinstance(body, dict):
+        errors.append(FieldError("body", "Must be an object"))
+    elif "webhookUrl" not in body:
+        errors.append(FieldError("webhookUrl", "Required"))
+    elif url is not None and not isinstance(url, str):
+        errors.append(FieldError("webhookUrl", "Must be a string or null"))
+    elif url is not None and not errors and (sentence := check_url(url)):
+        errors.append(FieldError("webhookUrl", sentence))
+    raise_if_any(errors)
+    return url
+
+
+def read_model(model: type[Model], body: Any, found: Sequence[FieldError] = ()) -> Model:
+    """A body as its model says. Refused(VALIDATION_FAILED) lists every wrong field, those in `found` first."""
+    errors = [*found, *text_errors(body)]
+    value = _validated(model, body, errors)
+    raise_if_any(errors)
+    assert value is not None  # else its errors were raised
+    return value
+
+
+def _validated(model: type[Model], body: Any, errors: list[FieldError]) -> Model | None:
+    try:
+        return model.model_validate(body)
+    except ValidationError as error:
+        errors.extend(from_pydantic(error))
+        return None
+
+
+def _image_urls(body: Mapping[str, Any], check_url: UrlCheck, errors: list[FieldError]) -> tuple[str, ...]:
+    given = [name for name in IMAGE_FIELDS if body.get(name) is not None]
+    if len(given) > 1:
+        errors += [FieldError(name, f"Give only one of {', '.join(IMAGE_FIELDS)}") for name in given]
+        return ()
+    urls = body[given[0]] if given else ()
+    if not isinstance(urls, (list, tuple)) or len(urls) > MAX_IMAGES:
+        return ()  # the model has said so
+    flagged = {error.field for error in errors}
+    for place, url in enumerate(urls):
+        field = f"{given[0]}.{place}"
+        if isinstance(url, str) and field not in flagged and (sentence := check_url(url)):
+            errors.append(FieldError(field, sentence))
+    return tuple(urls)
+
+
+def _check_metadata(metadata: Any, errors: list[FieldError]) -> None:
+    if metadata is None:
+        return
+    if not isinstance(metadata, dict):
+        errors.append(FieldError("metadata", "Must be an object"))
+    elif len(metadata) > MAX_METADATA_KEYS:
+        errors.append(FieldError("metadata", f"Must have at most {MAX_METADATA_KEYS} keys"))
+    else:
+        errors += [
+            FieldError(dotted(("metadata", key)), "Must be at most 1 KiB as JSON")
+            for key, value in metadata.items()
+            if is_clean(key) and _encoded_bytes(value) > MAX_METADATA_VALUE_BYTES
+        ]
+
+
+def _encoded_bytes(value: Any) -> int:
+    # Broken text is refused by its own rule; here it must only not stop the measuring.
+    return len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode(errors="replace"))
+
+
+def _spec(body: ItemBody, urls: tuple[str, ...], domain: str | None, attributes: Json | None) -> ItemSpec:
+    return ItemSpec(
+        type=ItemType(body.type),
+        title=body.title,
+        description=body.description,
+        price_ore=body.price,
+        shipping_cost_ore=body.shipping_cost,
+        shipping_strategy=body.shipping_strategy,
+        weight_kg=body.weight_kg,
+        image_urls=urls,
+        domain=domain,
+        attributes=attributes,
+        schema_version=body.schema_version,
+        parent_external_id=body.parent_external_id,
+        metadata=body.metadata,
+        external_reference=body.external_reference,
+        source=body.source,
+        auto_publish=body.auto_publish_tradera,
+        use_ai=body.use_ai_enhancement,
+        tradera=None if body.tradera is None else _wish(body.tradera),
+    )
+
+
+def _wish(body: TraderaBody) -> TraderaWish:
+    return TraderaWish(
+        category_id=body.category_id,
+        listing_type=body.listing_type,
+        duration_days=body.duration_days,
+        buy_it_now_ore=body.buy_it_now_price,
+        reserve_ore=body.reserve_price,
+        condition=body.condition,
+        restarts=body.restarts,
+        start_at=body.start_at,
+    )
+
+
+Schema = dict[str, Any]
+_REF = "#/components/schemas/"
+_CAMEL = {slug: "".join(part.capitalize() for part in slug.split("_")) + "Domain" for slug in RICH}
+
+
+def item_rules(schema: Schema) -> Schema:
+    """The schema of an item's body with what its model cannot say."""
+    fields = dict(schema["properties"])
+    fields["metadata"] = {
+        **_described(fields["metadata"]),
+        "anyOf": [{"type": "object", "maxProperties": MAX_METADATA_KEYS}, {"type": "null"}],
+    }
+    fields["domain"] = {
+        **_described(fields["domain"]),
+        "anyOf": [{"$ref": f"{_REF}Domain"}, {"type": "null"}],
+    }
+    for name in IMAGE_FIELDS:
+        fields[name] = _https_only(fields[name])
+    return {**schema, "properties": fields, "allOf": [_price_unless_container(), _one_name_of_images()]}
+
+
+def domain_union() -> Schema:
+    """Which attributes `domain` may have, by its tag."""
+    return {
+        "description": (
+            "What kind of goods it is, with the attributes of that kind. The tag `domain` is read forgivingly: in any "
+            "case, with `-` or a space for `_`, by an alias, and also under the name `type` or `slug`. "
+            "Without attributes and tag it is `other`. All attributes are optional, others are kept as they are."
+        ),
+        "anyOf": [
+            *({"$ref": _REF + name} for name in (*_CAMEL.values(), "UnitDomain")),
+            {"type": "object", "maxProperties": 0},
+        ],
+    }
+
+
+def _tag(slugs: list[str]) -> Schema:
+    tags = [tag for slug in slugs for tag in tags_of(slug)]
+    return {"type": "string", "enum": tags, "description": "The tag, or one of its aliases."}
+
+
+def _rich(slug: str) -> Schema:
+    return {
+        "description": DOMAINS[slug].description_en + ".",
+        "allOf": [{"$ref": _REF + RICH[slug].__name__}],
+        "type": "object",
+        "properties": {"domain": _tag([slug])},
+        "required": ["domain"],
+    }
+
+
+def _tx() -> Schema:
+    return {
+        "description": "The kinds of goods that have no attributes of their own; what else is sent is ignored.",
+        "type": "object",
+        "properties": {"domain": _tag([slug for slug in DOMAINS if slug not in RICH])},
+        "required": ["domain"],
+    }
+
+
+DOMAIN_SCHEMAS: Mapping[str, Schema] = {name: _rich(slug) for slug, name in _CAMEL.items()} | {
+    "UnitDomain": _tx()
+}
+"""The members of the union by their names."""
+
+
+def _described(schema: Schema) -> Schema:
+    return {key: value for key, value in schema.items() if key == "description"}
+
+
+def _https_only(schema: Schema) -> Schema:
+    images, null = schema["anyOf"]
+    https = {**images, "items": {"type": "string", "format": "uri"}}
+    return {**schema, "anyOf": [https, null]}
+
+
+def _price_unless_container() -> Schema:
+    return {
+        "anyOf": [
+            {"required": ["type"], "properties": {"type": {"const": "container"}}},
+            {"required": ["price"], "properties": {"price": {"type": "number"}}},
+        ]
+    }
+
+
+def _one_name_of_images() -> Schema:
+    def both(names: tuple[str, str]) -> Schema:
+        return {"required": list(names), "properties": {name: {"type": "array"} for name in names}}
+
+    return {"not": {"anyOf": [both(pair) for pair in combinations(IMAGE_FIELDS, 2)]}}

@@ -1,0 +1,98 @@
+"""What an operation takes, for the document: the segments of its path, its query, its headers and its body."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from rheod.api.field_types import MAX_CHARACTERS
+from rheod.api.openapi.examples import EXAMPLES, SEGMENTS
+from rheod.api.openapi.schemas import of_query, path_words, ref
+
+if TYPE_CHECKING:
+    from rheod.api.routing import Operation
+
+
+Json = dict[str, Any]
+_SEGMENT = re.compile(r"\{(\w+)(?::[^}]*)?\}")
+
+_EXTERNAL_ID: Json = {"type": "string", "minLength": 1, "maxLength": MAX_CHARACTERS}
+"""What else it must be stands in its words: classes of Unicode differ between dialects of regular expressions."""
+
+HEADERS: Json = {
+    "PartnerAccount": {
+        "name": "x-partner-account",
+        "in": "header",
+        "description": (
+            "The reference of the member account whose items the call is about; the default account when absent. "
+            "Unknown: 404."
+        ),
+        "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+    },
+    "RequestId": {
+        "name": "x-request-id",
+        "in": "header",
+        "description": "Your id of the request, given back with the answer. Anything else is replaced by a new one.",
+        "schema": {"type": "string", "pattern": "^[!-~]{1,128}$"},
+    },
+}
+"""The headers any call may have, by the names of their components."""
+
+
+def path_template(operation: Operation) -> str:
+    """The path as the document writes it: segments by their names alone."""
+    return _SEGMENT.sub(r"{\1}", operation.path)
+
+
+def parameters(operation: Operation) -> list[Json]:
+    """Everything an operation reads beside its body."""
+    given = [_segment(name) for name in _SEGMENT.findall(operation.path)] + _query(operation)
+    wanted = ["RequestId"] if operation.gate == "open" else ["PartnerAccount", "RequestId"]
+    return given + [{"$ref": f"#/components/parameters/{name}"} for name in wanted]
+
+
+def body(operation: Operation) -> Json | None:
+    """The request body; None when the operation reads none."""
+    if operation.body is None:
+        return None
+    name = operation.body.__name__
+    content: Json = {"schema": ref(name)}
+    if name in EXAMPLES:
+        content["example"] = EXAMPLES[name]
+    return {
+        "required": operation.body_required,
+        "description": f"At most {_size(operation.body_bytes)}, without Content-Encoding.",
+        "content": {"application/json": content},
+        "x-max-bytes": operation.body_bytes,
+    }
+
+
+def _segment(name: str) -> Json:
+    told: Json = {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+    if name == "externalId":
+        told["schema"] = _EXTERNAL_ID
+    if name in SEGMENTS:
+        told["example"] = SEGMENTS[name]
+    return {**told, "description": path_words(name)}
+
+
+def _query(operation: Operation) -> list[Json]:
+    if operation.query is None:
+        return []
+    schema, _ = of_query(operation.query)
+    required = schema.get("required", [])
+    return [
+        {
+            "name": name,
+            "in": "query",
+            "required": name in required,
+            "description": each.get("description", ""),
+            "schema": {key: value for key, value in each.items() if key != "description"},
+        }
+        for name, each in schema["properties"].items()
+    ]
+
+
+def _size(limit_bytes: int) -> str:
+    kib = limit_bytes // 1024
+    return f"{kib // 1024} MiB" if kib >= 1024 else f"{kib} KiB"

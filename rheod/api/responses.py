@@ -1,0 +1,162 @@
+"""The answers of the wire as models: what a handler sends and what the OpenAPI document says are the same thing.
+
+Only shapes and the writing of our units as the wire's; which item or event is shown is decided elsewhere.
+
+The errors of the wire: the one table from code to status, the one shape, and plain objects as JSON answers.
+
+Only builds; decides nothing. The models of what is answered when all goes well are in `replies*.py`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import TYPE_CHECKING, Annotated, Any
+
+from aiohttp import web
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
+from pydantic.alias_generators import to_camel
+from pydantic.json_schema import SkipJsonSchema
+from pydantic_core import PydanticSerializationError
+
+if TYPE_CHECKING:
+    from rheod.domain.errors import FieldError
+
+
+NO_STORE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+"""What every JSON answer says of itself."""
+
+
+class Reply(BaseModel):
+    """What every answer shares: camelCase, every field always there."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        alias_generator=to_camel,
+        populate_by_name=True,
+        serialize_by_alias=True,
+        json_schema_serialization_defaults_required=True,
+    )
+
+
+def moment(at_ms: int) -> str:
+    """A time in ms UTC as the wire writes it: RFC 3339 in whole seconds."""
+    return _second(at_ms // 1000)
+
+
+@lru_cache(maxsize=4096)  # a page of a list has the same few seconds a thousand times
+def _second(at_s: int) -> str:
+    return datetime.fromtimestamp(at_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def kronor(ore: int) -> int | float:
+    """An amount in SEK as it was given: whole when whole, else with its decimals."""
+    return ore // 100 if ore % 100 == 0 else ore / 100
+
+
+At = Annotated[
+    int,
+    PlainSerializer(moment),
+    WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-05-26T10:00:00Z"]}),
+]
+Kronor = Annotated[int, PlainSerializer(kronor), WithJsonSchema({"type": "number", "examples": [950]})]
+
+
+class DoneReply(Reply):
+    """Work that is durable and goes on in the background."""
+
+    success: bool = True
+    message: Annotated[str, Field(examples=["Price updated."])]
+
+
+class WrongField(Reply):
+    """One wrong field of a request; the offending value is never echoed."""
+
+    field: Annotated[str, Field(examples=["imageUrls.0"])]
+    message: Annotated[str, Field(examples=["Must be an HTTPS URL"])]
+
+
+class ErrorReply(Reply):
+    """The one shape of every error (rheo-api.md section 1); `details` is there only when fields are wrong."""
+
+    model_config = ConfigDict(json_schema_serialization_defaults_required=False)
+
+    error: str
+    code: str
+    status_code: int
+    details: list[WrongField] | SkipJsonSchema[None] = None
+
+
+def reply(status: int, model: Reply) -> web.Response:
+    """A JSON answer."""
+    return web.Response(
+        status=status,
+        body=encoded(model),
+        content_type="application/json",
+        charset="utf-8",
+        headers=NO_STORE,
+    )
+
+
+def encoded(model: Reply) -> bytes:
+    """The model as JSON; a lone surrogate that a remote has sent us becomes its JSON escape."""
+    try:
+        return model.__pydantic_serializer__.to_json(model)
+    except PydanticSerializationError:
+        text = json.dumps(model.model_dump(), ensure_ascii=False, separators=(",", ":"), default=str)
+        return text.encode("utf-8", "backslashreplace")
+
+
+STATUS_OF = {
+    "BAD_REQUEST": 400,
+    "UNAUTHORIZED": 401,
+    "NOT_FOUND": 404,
+    "METHOD_NOT_ALLOWED": 405,
+    "CONFLICT": 409,
+    "PAYLOAD_TOO_LARGE": 413,
+    "UNSUPPORTED_MEDIA_TYPE": 415,
+    "VALIDATION_FAILED": 422,
+    "INVALID_STATUS": 422,
+    "RATE_LIMITED": 429,
+    "INTERNAL": 500,
+    "UNAVAILABLE": 503,
+}
+"""The one table from code to HTTP status (rheo-api.md section 1)."""
+
+
+def answer(status: int, body: Mapping[str, Any]) -> web.Response:
+    """A plain object as a JSON answer: what no partner reads."""
+    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+    return web.Response(
+        status=status,
+        body=text.encode("utf-8", "backslashreplace"),
+        content_type="application/json",
+        charset="utf-8",
+        headers=NO_STORE,
+    )
+
+
+def refusal(
+    code: str,
+    message: str,
+    *,
+    details: Sequence[FieldError] = (),
+    retry_after_s: int | None = None,
+    allow: Iterable[str] = (),
+) -> web.Response:
+    """An error answer; an unknown code is a bug of ours and becomes 500."""
+    status = STATUS_OF.get(code, 500)
+    body = ErrorReply(
+        error=message,
+        code=code if code in STATUS_OF else "INTERNAL",
+        status_code=status,
+        details=[WrongField(field=one.field, message=one.message) for one in details] or None,
+    )
+    response = answer(status, body.model_dump(exclude_none=True))
+    if retry_after_s is not None:
+        response.headers["Retry-After"] = str(max(1, retry_after_s))
+    if allowed := sorted(allow):
+        response.headers["Allow"] = ", ".join(allowed)
+    return response

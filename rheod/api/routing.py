@@ -1,0 +1,150 @@
+"""One operation of the API: its route with everything the OpenAPI document says of it.
+
+The server registers operations and the document is made from them, so that neither can know what the other does not.
+
+Who may call what, and how often: API keys, the admin token, rate limits. Order: key, bucket, then the body.
+
+All of it is decided in memory, so that a flood without a key costs no query and no line each in the log.
+
+Reads the query string of a request into a model; whatever is wrong is a 400 that names the parameter.
+
+Parameters we do not know are ignored, as unknown fields of a body are (rheo-api.md section 1).
+
+The HTTP server put together: the list of routes, the checks before each, the start and the stop.
+
+Handlers live in their own modules; this one only says which path is whose and who may call it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import KW_ONLY, dataclass, field
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+
+from aiohttp import web
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+
+from rheod.api.field_types import from_pydantic, wrong
+from rheod.api.json_body import BODY_BYTES, TEXT_MESSAGE, is_clean
+from rheod.api.responses import STATUS_OF
+from rheod.domain.errors import FieldError, Refused
+
+if TYPE_CHECKING:
+    from rheod.api.field_types import Wire
+    from rheod.api.responses import Reply
+
+
+GateKind = Literal["partner", "owner", "open"]
+
+_EVERY = ("BAD_REQUEST", "INTERNAL", "UNAVAILABLE")
+"""A header too many or a broken request line, a bug of ours, a store that cannot answer: possible anywhere."""
+
+_OF_GATE: Mapping[GateKind, tuple[str, ...]] = {
+    "partner": ("UNAUTHORIZED", "RATE_LIMITED", "NOT_FOUND"),
+    "owner": ("UNAUTHORIZED", "RATE_LIMITED", "NOT_FOUND"),
+    "open": (),
+}
+_OF_PARTNERS_WRITE = ("CONFLICT",)
+"""The items of an account that has left the settings can only be read."""
+_OF_BODY = ("PAYLOAD_TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE", "VALIDATION_FAILED")
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """A method on a path. `path` may hold `{name}` segments, `{name:regex}` where a plain segment will not do.
+
+    `rate` names the bucket of a partner's call. `query`, `body` and `answer` are the models read and sent (answer None:
+    no body, or one of `media_type`), `refusals` the error codes beyond those that its gate and its body bring with
+    them, `besides` what other statuses without an error code mean. The summary is the first sentence of the handler's
+    docstring.
+    """
+
+    method: Literal["GET", "PUT", "POST", "PATCH", "DELETE"]
+    path: str
+    handler: Handler
+    _: KW_ONLY
+    gate: GateKind
+    tag: str
+    rate: CallKind | None = None
+    query: type[Query] | None = None
+    body: type[Wire] | None = None
+    body_required: bool = True
+    body_bytes: int = BODY_BYTES
+    status: int = 200
+    answer: type[Reply] | None = None
+    media_type: str = "application/json"
+    refusals: tuple[str, ...] = ()
+    besides: Mapping[int, str] = field(default_factory=dict)
+
+    @property
+    def codes(self) -> list[str]:
+        """Every error code the operation may answer with, in the order of their statuses."""
+        wanted = {*_EVERY, *_OF_GATE[self.gate], *self.refusals, *(_OF_BODY if self.body else ())}
+        if self.gate == "partner" and self.method != "GET":
+            wanted |= {*_OF_PARTNERS_WRITE}
+        return [code for code in STATUS_OF if code in wanted]
+
+    @property
+    def summary(self) -> str:
+        """What it does, in one line."""
+        return (self.handler.__doc__ or "").strip().partition("\n")[0]
+
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+CallKind = Literal["put", "price", "status", "get", "delete", "batch", "categories", "tracking"]
+"""The kinds of calls, each with a bucket of its own: the names of `Rates`."""
+
+
+_DIGITS = 15
+
+
+class Query(BaseModel):
+    """What every query model shares; a field's alias is the parameter's name."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+
+Asked = TypeVar("Asked", bound=Query)
+
+
+def _digits(value: Any) -> Any:
+    """Digits become a number; a default passes as it is."""
+    if isinstance(value, int):
+        return value
+    if not (value.isascii() and value.isdecimal() and len(value) <= _DIGITS):
+        raise wrong("whole", "Must be a whole number")
+    return int(value)
+
+
+Whole = Annotated[int, BeforeValidator(_digits)]
+"""A whole number written in digits; bounds are added by `Field(ge=…, le=…)`."""
+
+
+def read_query(request: web.Request, model: type[Asked]) -> Asked:
+    """The parameters as the model says. Refused (BAD_REQUEST) for a wrong, repeated or poisonous one."""
+    known = {field.alias or name for name, field in model.model_fields.items()}
+    given = [(name, value) for name, value in request.query.items() if name in known]
+    found = [FieldError(name, TEXT_MESSAGE) for name, value in given if not is_clean(value)]
+    names = [name for name, _ in given]
+    found += [FieldError(name, "Give it once") for name in sorted(set(names)) if names.count(name) > 1]
+    value = None
+    try:
+        value = model.model_validate(dict(given))
+    except ValidationError as error:
+        found += from_pydantic(error)
+    if found or value is None:
+        first = found[0]
+        raise Refused("BAD_REQUEST", f"Bad query parameter: {first.field}: {first.message}", tuple(found))
+    return value
+
+
+Route = tuple[str, str, Handler]
+
+_SEGMENT = re.compile(r"\{(\w+)\}")
+"""A named segment without a pattern of its own; aiohttp would refuse braces in it, and ids may hold any character."""
+
+
+def path_of(operation: Operation) -> str:
+    """The operation's path as the router takes it."""
+    return _SEGMENT.sub(r"{\1:[^/]+}", operation.path)

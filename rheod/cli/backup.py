@@ -1,0 +1,318 @@
+"""`rheod backup`: an online copy of the database, moved out of the data folder, proven where it is kept, and noted.
+
+The daemon makes the copy, since nobody else may open its database; whoever runs this must be able to read its folder.
+
+The folder in which backups are kept: one is put there whole or not at all, and old ones of ours are removed.
+
+Works with files alone; it asks nobody.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import re
+import shutil
+import sys
+import threading
+from argparse import Namespace
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from rheod.cli import OK, CommandFailed
+from rheod.cli.daemon_client import NotRunning, ask, ask_daemon, load
+from rheod.cli.printing import note, say, say_json
+from rheod.store.engine import copies, encryption
+from rheod.store.engine.copies import DATABASE, IMAGES, Manifest, sync
+
+_OURS = re.compile(r"rheod-\d{8}T\d{6}Z", re.ASCII)
+_PART = ".part"
+PICTURE = re.compile(r"([0-9a-f]{2})/(\1[0-9a-f]{62})\.jpg", re.ASCII)
+"""How pictures are named: by the SHA-256 of what is in them."""
+
+
+class BackupFolder:
+    """The folder `place`."""
+
+    def __init__(self, place: Path) -> None:
+        self.place = place
+
+    def prepare(self, *, away_from: Path) -> None:
+        """Make the folder and clear what a killed backup has left. CommandFailed when it cannot be used."""
+        if self.place.resolve().is_relative_to(away_from.resolve()):
+            raise CommandFailed(
+                f"{self.place} is inside rheod's data folder {away_from}: a backup must outlive it. Name another place"
+            )
+        try:
+            self.place.mkdir(parents=True, exist_ok=True, mode=0o700)
+            if not os.access(self.place, os.W_OK | os.X_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+            for left in self.place.glob(f".rheod-*{_PART}"):
+                shutil.rmtree(left)
+        except OSError as error:
+            raise CommandFailed(f"{self.place} cannot be written to: {error.strerror}") from error
+
+    @contextmanager
+    def adding(self, made_at: int) -> Iterator[Path]:
+        """A folder to fill; it gets its name when the block ends well, else nothing of it is left."""
+        moment = datetime.fromtimestamp(made_at // 1000, UTC)
+        final = self.place / f"rheod-{moment:%Y%m%dT%H%M%SZ}"
+        part = self.place / f".{final.name}{_PART}"
+        try:
+            part.mkdir(mode=0o700)
+            yield part
+            for folder, _, _ in os.walk(part):
+                sync(Path(folder))
+            part.rename(final)
+            sync(self.place)
+        except BaseException as error:
+            shutil.rmtree(part, ignore_errors=True)
+            if isinstance(error, OSError):
+                raise CommandFailed(
+                    f"Nothing was put into {self.place}: {error.strerror or error}"
+                ) from error
+            raise
+
+    def newest(self) -> Path | None:
+        """The newest backup of ours."""
+        return max(self._ours(), default=None)
+
+    def prune(self, keep: int) -> list[Path]:
+        """Remove the oldest backups of ours but `keep`; returns those removed."""
+        old = sorted(self._ours(), reverse=True)[keep:]
+        for folder in old:
+            gone = folder.with_name(
+                f".{folder.name}{_PART}"
+            )  # a kill in between leaves nothing that looks whole
+            folder.rename(gone)
+            shutil.rmtree(gone)
+        return old
+
+    def _ours(self) -> list[Path]:
+        return [
+            each
+            for each in self.place.iterdir()
+            if _OURS.fullmatch(each.name) and each.is_dir() and not each.is_symlink()
+        ]
+
+
+def move(source: Path, to: Path) -> None:
+    """Move a file, also to another disk, where it is on the disk when this returns; it is its mover's, mode 0600."""
+    try:
+        source.rename(to)
+        os.chown(to, os.geteuid(), os.getegid())
+        to.chmod(0o600)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        copy(source, to)
+        source.unlink()
+    sync(to)
+
+
+def copy(source: Path, to: Path) -> str:
+    """Copy a plain file to a new one of mode 0600 and sync it; returns its SHA-256. Follows no link."""
+    digest = hashlib.sha256()
+    with _reading(source) as raw, _writing(to) as out:
+        while block := raw.read(2**20):
+            digest.update(block)
+            out.write(block)
+        out.flush()
+        os.fsync(out.fileno())
+    return digest.hexdigest()
+
+
+def _reading(file: Path) -> BinaryIO:
+    return os.fdopen(os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb")
+
+
+def _writing(file: Path) -> BinaryIO:
+    return os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb")
+
+
+def add_pictures(names: Iterable[str], to: Path, sources: list[Path]) -> tuple[list[str], list[str]]:
+    """Put pictures into the folder `to`, as further names of the same files where the disk allows it.
+
+    `sources` are image folders, the first that has a picture gives it. Returns the names that are there and those
+    that are nowhere to be had.
+    """
+    there: list[str] = []
+    missing: list[str] = []
+    for name in names:
+        given = PICTURE.fullmatch(name) and any(_add_picture(source / name, to / name) for source in sources)
+        (there if given else missing).append(name)
+    return there, missing
+
+
+def _add_picture(source: Path, to: Path) -> bool:
+    to.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with suppress(OSError):
+        if source.is_file() and not source.is_symlink():
+            os.link(source, to, follow_symlinks=False)
+            return True
+    try:
+        whole = copy(source, to) == to.stem
+    except FileNotFoundError:
+        return False
+    if not whole:
+        to.unlink()
+    return whole
+
+
+def images_of(backup: Path) -> Path:
+    """Where the pictures of a backup are."""
+    return backup / IMAGES
+
+
+def require_room(place: Path, size_bytes: int) -> None:
+    """CommandFailed when the disk of a folder has not this much room left."""
+    free = shutil.disk_usage(place).free
+    if free < size_bytes:
+        raise CommandFailed(
+            f"The disk of {place} has {free // 2**20} MiB left and {size_bytes // 2**20} MiB are needed: make room"
+        )
+
+
+_COPYING_TIMEOUT_S = 12 * 3600.0
+_LOOK_S = 0.5
+
+
+def backup(arguments: Namespace) -> int:
+    """`rheod backup DEST`: one more backup under DEST; older ones of ours but the last few are removed after it."""
+    data = _data_folder(arguments)
+    shelf = BackupFolder(Path(arguments.dest).expanduser().absolute())
+    shelf.prepare(away_from=data)
+    require_room(shelf.place, (data / DATABASE).stat().st_size if _is_seen(data) else 0)
+    copied = _copied(arguments)
+    earlier = shelf.newest()
+    try:
+        with shelf.adding(copied["madeAt"]) as folder:
+            manifest = _fill(folder, copied, data, arguments, earlier)
+    finally:
+        with suppress(OSError):
+            Path(copied["file"]).unlink(missing_ok=True)
+    ask(arguments, "POST", f"/backup/{copied['madeAt']}/kept")
+    done = shelf.newest()
+    assert done is not None
+    removed = shelf.prune(arguments.keep)
+    _tell(arguments, done, manifest, removed)
+    return OK
+
+
+def _data_folder(arguments: Namespace) -> Path:
+    """The daemon's folder, or that of the settings when none runs; CommandFailed when there is nothing to copy."""
+    try:
+        return Path(ask_daemon(arguments, "GET", "/backup")["folder"])
+    except NotRunning:
+        data = load(arguments).storage.path
+        if not (data / DATABASE).exists():
+            raise CommandFailed(f"There is nothing to back up: {data} has no {DATABASE}") from None
+        return data
+
+
+def _is_seen(data: Path) -> bool:
+    try:
+        return (data / DATABASE).exists()
+    except PermissionError as error:
+        raise CommandFailed(
+            f"You may not read {data}: run this as root (sudo) or as rheod's own user"
+        ) from error
+
+
+def _copied(arguments: Namespace) -> dict[str, Any]:
+    """The copy the daemon made, or that was made without one; how far it is is shown on a terminal."""
+    done = threading.Event()
+    teller = threading.Thread(target=_tell_progress, args=(arguments, done), daemon=True)
+    if sys.stderr.isatty():
+        teller.start()
+    try:
+        answer: dict[str, Any] = ask(arguments, "POST", "/backup", timeout_s=_COPYING_TIMEOUT_S)
+    finally:
+        done.set()
+        if teller.is_alive():
+            teller.join()
+    return answer
+
+
+def _tell_progress(arguments: Namespace, done: threading.Event) -> None:
+    told = False
+    while not done.wait(_LOOK_S):
+        with suppress(CommandFailed):
+            seen = ask_daemon(arguments, "GET", "/backup")
+            if seen["allBytes"]:
+                percent = 100 * seen["doneBytes"] // seen["allBytes"]
+                sys.stderr.write(f"\r{seen['phase']} {percent} %  ")
+                sys.stderr.flush()
+                told = True
+    if told:
+        sys.stderr.write("\r" + " " * 20 + "\r")
+
+
+def _fill(
+    folder: Path, copied: dict[str, Any], data: Path, arguments: Namespace, earlier: Path | None
+) -> Manifest:
+    """Put everything into the folder and prove the database there."""
+    move(Path(copied["file"]), folder / DATABASE)
+    if copied["keyFile"] is not None:
+        copy(Path(copied["keyFile"]), folder / encryption.KEY_FILE)
+    pictures = None
+    if arguments.pictures:
+        pictures = _pictures(folder, data, earlier)
+    manifest = Manifest(
+        made_at=copied["madeAt"],
+        rheod=copied["rheod"],
+        schema=copied["schema"],
+        counts=copied["counts"],
+        size_bytes=copied["bytes"],
+        sha256=copied["sha256"],
+        key=copied["keyFile"] is not None,
+        pictures=pictures,
+    )
+    file = manifest.write(folder)
+    file.chmod(0o600)
+    copies.sync(file)
+    manifest.prove(folder)
+    return manifest
+
+
+def _pictures(folder: Path, data: Path, earlier: Path | None) -> tuple[str, ...]:
+    sources = [data / IMAGES] + ([images_of(earlier)] if earlier is not None else [])
+    names = copies.picture_files(folder / DATABASE)
+    there, missing = add_pictures(names, folder / IMAGES, sources)
+    if missing:
+        note(f"rheod: {len(missing)} pictures are not there any more, such as {missing[0]}")
+    return tuple(there)
+
+
+def _tell(arguments: Namespace, done: Path, manifest: Manifest, removed: list[Path]) -> None:
+    if arguments.json:
+        say_json(
+            {
+                "backup": str(done),
+                "bytes": manifest.size_bytes,
+                "sha256": manifest.sha256,
+                "counts": manifest.counts,
+                "pictures": None if manifest.pictures is None else len(manifest.pictures),
+                "key": manifest.key,
+                "removed": [str(each) for each in removed],
+            }
+        )
+        return
+    counts = manifest.counts
+    say(f"Backed up {counts['items']} items and {counts['orders']} orders to {done}, verified.")
+    if manifest.pictures is not None:
+        say(f"With {len(manifest.pictures)} pictures.")
+    if manifest.key:
+        say(
+            f"It holds {encryption.KEY_FILE}, which opens the secrets in it: keep it where nobody else can read it."
+        )
+    else:
+        say(
+            "The key that opens its secrets is not in it: it comes from your settings (storage.key). Keep it too."
+        )
+    if removed:
+        say(f"Removed {len(removed)} older ones.")

@@ -1,0 +1,247 @@
+"""One question to rheod: to the daemon when it runs, else to its file under the daemon's lock.
+
+The only place that decides between the two; commands just ask.
+
+Asks a running rheod through its admin socket, with the standard library only: JSON over HTTP on a unix socket.
+
+It finds no socket and knows no command; what the daemon refuses becomes a sentence for the owner.
+
+Finds the admin socket without loading the settings tree: four settings' worth of it, with the same precedence.
+
+It never reports a wrong setting: where it is in doubt, the full reader is asked, which knows the right words.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import socket
+import tomllib
+from argparse import Namespace
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rheod.cli import WRONG_USAGE, CommandFailed
+
+if TYPE_CHECKING:
+    from rheod.config.settings import Settings
+
+
+TIMEOUT_S = 30.0
+
+
+class NotRunning(CommandFailed):
+    """Nobody listens at the socket: no daemon runs, or it uses other settings."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"rheod is not running: nobody answers at {path}. Start it (systemctl start rheod, or rheod serve), "
+            "or name its settings with --config"
+        )
+        self.path = path
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    """An HTTP connection to a path instead of a host."""
+
+    def __init__(self, path: Path, timeout_s: float) -> None:
+        super().__init__("rheod", timeout=timeout_s)
+        self._path = path
+
+    def connect(self) -> None:
+        """Open the socket; http.client calls this."""
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(str(self._path))
+
+
+def ask_socket(
+    path: Path,
+    method: str,
+    target: str,
+    body: dict[str, Any] | None = None,
+    *,
+    account: str | None = None,
+    timeout_s: float = TIMEOUT_S,
+) -> Any:
+    """The answer's JSON, None when it has none; `account` is the reference of a member it is about.
+
+    Raises NotRunning, or CommandFailed with the daemon's sentence.
+    """
+    connection = _UnixConnection(path, timeout_s)
+    headers = {"Content-Type": b"application/json"}
+    if account is not None:
+        headers["x-partner-account"] = _header_value(account)
+    try:
+        connection.request(method, target, body=None if body is None else json.dumps(body), headers=headers)
+        response = connection.getresponse()
+        status, raw = response.status, response.read()
+    except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError) as error:
+        raise NotRunning(path) from error
+    except PermissionError as error:
+        raise CommandFailed(
+            f"You may not open {path}: run this as root (sudo) or as rheod's own user"
+        ) from error
+    except TimeoutError as error:
+        raise CommandFailed(f"rheod did not answer within {timeout_s:g} s: see its log") from error
+    except (OSError, http.client.HTTPException) as error:
+        raise CommandFailed(
+            f"rheod broke off at {path}: {str(error) or type(error).__name__}; see its log"
+        ) from error
+    finally:
+        connection.close()
+    return _read(status, raw)
+
+
+def _header_value(reference: str) -> bytes:
+    if not reference.isprintable() or reference != reference.strip() or not reference:
+        raise CommandFailed("--account must be a reference of [[accounts]]", status=WRONG_USAGE)
+    return reference.encode()
+
+
+def _read(status: int, raw: bytes) -> Any:
+    try:
+        answer = json.loads(raw) if raw else None
+    except ValueError as error:
+        raise CommandFailed(
+            "What answers at the admin socket is not rheod: check server.admin_socket"
+        ) from error
+    if status < http.client.BAD_REQUEST:
+        return answer
+    told = answer if isinstance(answer, dict) else {}
+    sentence = str(told.get("error") or f"rheod answered {status}")
+    details = [f"{each['field']}: {each['message']}" for each in told.get("details", ())]
+    raise CommandFailed(": ".join([sentence, "; ".join(details)]) if details else sentence)
+
+
+DEFAULT_FILE = Path("/etc/rheod/rheod.toml")
+DEFAULT_STORAGE = "/var/lib/rheod"
+_STORAGE = ("storage", "path")
+_SOCKET = ("server", "admin_socket")
+
+
+class InDoubtError(Exception):
+    """Something is wrong or unusual; only the full reader can tell."""
+
+
+def find_admin_socket(*, config_file: Path | None, environ: Mapping[str, str]) -> Path:
+    """Where `settings.load_settings` would find it: file, then credentials, then environment, the last wins.
+
+    Raises InDoubtError.
+    """
+    storage: Any = environ.get("STATE_DIRECTORY", "").partition(":")[0] or DEFAULT_STORAGE
+    socket: Any = None
+    for layer in _layers(config_file, environ):
+        storage = layer.get(_STORAGE, storage)
+        socket = layer.get(_SOCKET) or socket
+    if socket is not None:
+        return _absolute(socket)
+    return _absolute(storage) / "admin.sock"
+
+
+def _absolute(value: Any) -> Path:
+    if not isinstance(value, str) or not value.startswith("/"):
+        raise InDoubtError
+    return Path(value)
+
+
+def _layers(config_file: Path | None, environ: Mapping[str, str]) -> Iterator[dict[tuple[str, str], Any]]:
+    file = config_file or Path(environ.get("RHEOD_CONFIG") or DEFAULT_FILE)
+    named = config_file is not None or bool(environ.get("RHEOD_CONFIG"))
+    try:
+        if named or file.exists():
+            yield _of_file(tomllib.loads(file.read_text(encoding="utf-8")))
+        if folder := environ.get("CREDENTIALS_DIRECTORY"):
+            yield _of_credentials(Path(folder))
+    except (OSError, ValueError) as error:
+        raise InDoubtError from error
+    names = {key: f"RHEOD_{key[0]}__{key[1]}".upper() for key in (_STORAGE, _SOCKET)}
+    yield {key: environ[name] for key, name in names.items() if name in environ}
+
+
+def _of_file(table: dict[str, Any]) -> dict[tuple[str, str], Any]:
+    found = {}
+    for section, name in (_STORAGE, _SOCKET):
+        inner = table.get(section, {})
+        if not isinstance(inner, dict):
+            raise InDoubtError
+        if name in inner:
+            found[section, name] = inner[name]
+            _absolute(inner[name])
+    return found
+
+
+def _of_credentials(folder: Path) -> dict[tuple[str, str], Any]:
+    files = {key: folder / "__".join(key) for key in (_STORAGE, _SOCKET)}
+    return {key: file.read_text(encoding="utf-8").strip() for key, file in files.items() if file.is_file()}
+
+
+def ask(
+    arguments: Namespace,
+    method: str,
+    target: str,
+    body: dict[str, Any] | None = None,
+    *,
+    timeout_s: float = TIMEOUT_S,
+) -> Any:
+    """The answer's JSON, from the daemon or from the file. Raises CommandFailed."""
+    try:
+        return ask_daemon(arguments, method, target, body, timeout_s=timeout_s)
+    except NotRunning as absent:
+        from rheod.cli.offline import ask_file  # noqa: PLC0415 - the whole daemon's imports
+
+        account = _account(arguments)
+        return ask_file(
+            load(arguments),
+            lambda path: ask_socket(path, method, target, body, account=account, timeout_s=timeout_s),
+            absent.path,
+        )
+
+
+def ask_daemon(
+    arguments: Namespace,
+    method: str,
+    target: str,
+    body: dict[str, Any] | None = None,
+    *,
+    timeout_s: float = TIMEOUT_S,
+) -> Any:
+    """The running daemon's answer. Raises NotRunning or CommandFailed."""
+    try:
+        path = find_admin_socket(config_file=_config_file(arguments), environ=os.environ)
+    except InDoubtError:
+        path = load(arguments).admin_socket
+    return ask_socket(path, method, target, body, account=_account(arguments), timeout_s=timeout_s)
+
+
+def load(arguments: Namespace) -> Settings:
+    """All settings; CommandFailed with one line per wrong one, exit status 2."""
+    from rheod.config.loading import SettingsError, load_settings  # noqa: PLC0415 - light commands do without pydantic
+
+    try:
+        return load_settings(
+            config_file=_config_file(arguments), environ=os.environ, credentials_dir=_secrets(arguments)
+        )
+    except SettingsError as error:
+        raise CommandFailed(str(error), status=WRONG_USAGE) from error
+
+
+def _secrets(arguments: Namespace) -> Path | None:
+    """The folder beside the settings file whose secrets setup hands to the service: whoever may read it has them too."""
+    if os.environ.get("CREDENTIALS_DIRECTORY"):
+        return None
+    file = _config_file(arguments) or Path(os.environ.get("RHEOD_CONFIG") or DEFAULT_FILE)
+    folder = file.parent / "secrets"
+    return folder if os.access(folder, os.R_OK | os.X_OK) else None
+
+
+def _account(arguments: Namespace) -> str | None:
+    """The member that `--account` names; commands without that option are about the default account or about all."""
+    reference: str | None = getattr(arguments, "account", None)
+    return reference
+
+
+def _config_file(arguments: Namespace) -> Path | None:
+    return None if arguments.config is None else Path(arguments.config)

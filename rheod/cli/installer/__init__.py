@@ -1,0 +1,1 @@
+"""`rheod setup` and `rheod uninstall`: settings file, program, units."""

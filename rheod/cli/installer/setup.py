@@ -1,0 +1,170 @@
+"""`rheod setup`: settings file, folders and systemd's units, the service up, a first password. Safe to run twice."""
+
+from __future__ import annotations
+
+import time
+from argparse import Namespace
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rheod.cli import OK, WRONG_USAGE, CommandFailed
+from rheod.cli.daemon_client import ask_socket
+from rheod.cli.installer.program import Program, place_program
+from rheod.cli.installer.steps import InstallPaths, Step, folder_step, take, write_file
+from rheod.cli.installer.units import SECRETS, SERVICE, shipped, unit_names, write_credentials, write_units
+from rheod.cli.printing import say
+
+if TYPE_CHECKING:
+    from rheod.config.settings import Settings
+
+
+CONFIG = "/etc/rheod/rheod.toml"
+DATA = "/var/lib/rheod"
+_READY_S = 60.0
+_LOOK_S = 0.1
+
+
+def setup(arguments: Namespace) -> int:
+    """`rheod setup [--systemd] [--dry-run]`. CommandFailed with exit status 2 when not root or a setting is wrong."""
+    place = InstallPaths.of(arguments.root, arguments.systemctl)
+    if not arguments.dry_run:
+        place.require_root()
+    try:
+        settings = read_settings(place)
+        steps = [
+            *_files(place, settings),
+            *(_service(place, arguments.program) if arguments.systemd else _data(place, settings)),
+        ]
+    except PermissionError as error:
+        raise CommandFailed(f"{error.filename}: only root may look there", status=WRONG_USAGE) from error
+    take(steps, dry_run=arguments.dry_run)
+    if arguments.systemd and place.systemctl is not None:
+        _finish(place.at(settings.admin_socket), dry_run=arguments.dry_run)
+    if not arguments.dry_run:
+        _say_next(settings, place, systemd=arguments.systemd)
+    return OK
+
+
+def read_settings(place: InstallPaths) -> Settings:
+    """The settings in force after setup: the file that is there, else the example, and the secrets."""
+    from rheod.config.loading import SettingsError, load_settings  # noqa: PLC0415 - `rheod version` does without
+
+    file, secrets = place.at(CONFIG), place.at(SECRETS)
+    try:
+        return load_settings(
+            config_file=file if file.exists() else shipped("rheod.toml.example"),
+            environ={},
+            credentials_dir=secrets if secrets.is_dir() else None,
+        )
+    except SettingsError as error:
+        raise CommandFailed(f"{error}\nNothing was changed: mend it first", status=WRONG_USAGE) from error
+
+
+def _files(place: InstallPaths, settings: Settings) -> Iterator[Step]:
+    """The settings file, readable by the service's own user, and the folder of secrets, which only root may read."""
+    yield from folder_step(place.at("/etc/rheod"), "/etc/rheod", 0o755)
+    file = place.at(CONFIG)
+    if file.exists():
+        yield Step(f"keep your {CONFIG}")
+        yield from (Step(f"  {line}") for line in _differences(settings))
+    else:
+        example = shipped("rheod.toml.example").read_text(encoding="utf-8")
+        yield Step(f"write {CONFIG}", lambda: write_file(file, example, 0o644))
+    yield from folder_step(place.at(SECRETS), SECRETS, 0o700)
+
+
+def _differences(settings: Settings) -> Iterator[str]:
+    """What the owner's file sets otherwise than the example; secrets are stars."""
+    from rheod.config.loading import load_settings, masked  # noqa: PLC0415 - as above
+
+    example = load_settings(config_file=shipped("rheod.toml.example"), environ={}, credentials_dir=None)
+    plain = masked(example)
+    for name, one in masked(settings).items():
+        if one["from"].startswith("file") and one["value"] != plain[name]["value"]:
+            yield f"it sets {name} to {one['value']} (the example: {plain[name]['value']})"
+            if one["value"] == "********":
+                yield f"  a secret: better in {SECRETS}/{name.replace('.', '__')}, where only root reads it"
+
+
+def _data(place: InstallPaths, settings: Settings) -> list[Step]:
+    """Without systemd, which makes the folder itself, with a user of its own."""
+    path = settings.storage.path
+    if place.at(path).is_dir():
+        return []
+    return folder_step(place.at(path), str(path), 0o700)
+
+
+def _service(place: InstallPaths, program: str | None) -> Iterator[Step]:
+    """Everything of systemd. A restart brings in a new version, new settings and new secrets."""
+    command, steps = (program, []) if program else place_program(Program.running(), place)
+    yield from steps
+    yield from write_units(place, command)
+    yield from write_credentials(place)
+    yield place.control("daemon-reload")
+    yield place.control("enable", SERVICE)
+    yield place.control("restart", SERVICE)
+    for name in unit_names():
+        if name.endswith(".timer"):
+            yield place.control("enable", "--now", name)
+
+
+def _finish(socket: Path, *, dry_run: bool) -> None:
+    """Wait for the daemon; then a password, if there is none yet."""
+    found: list[str] = []
+    steps = [
+        Step("wait until rheod is ready", lambda: _wait(socket)),
+        Step("make a dashboard password if there is none", lambda: found.extend(_first_password(socket))),
+    ]
+    take(steps, dry_run=dry_run)
+    if found:
+        say()
+        say("The dashboard's password. It is shown this once; `rheod password` makes another:")
+        say(found[0])
+    elif not dry_run:
+        say("keep the dashboard password that is set (`rheod password` makes a new one)")
+
+
+def _wait(socket: Path) -> None:
+    deadline = time.monotonic() + _READY_S
+    while True:
+        try:
+            ask_socket(socket, "GET", "/health")
+        except CommandFailed as error:
+            if time.monotonic() > deadline:
+                raise CommandFailed(
+                    f"rheod was not ready within {_READY_S:g} s: {error}. See: journalctl -u rheod -n 20"
+                ) from error
+            time.sleep(_LOOK_S)
+        else:
+            return
+
+
+def _first_password(socket: Path) -> list[str]:
+    state: Any = ask_socket(socket, "GET", "/password")
+    return [] if state["isSet"] else [ask_socket(socket, "POST", "/password")["password"]]
+
+
+def _say_next(settings: Settings, place: InstallPaths, *, systemd: bool) -> None:
+    from rheod.config.loading import missing_at_start  # noqa: PLC0415 - as above
+
+    say()
+    say("Next:")
+    again = "rheod setup --systemd" if systemd else "rheod serve"
+    if missing := missing_at_start(settings):
+        say(f"  Tradera: set {', '.join(missing)}: secrets in {SECRETS}, the rest in {CONFIG}; then {again}")
+    if settings.server.public_url is None:
+        say(
+            "  A name: put Caddy or nginx in front (README) and set server.public_url and server.trusted_proxies"
+        )
+    say("  The ERP: rheod keys create --name erp; rheod webhooks add URL")
+    address = settings.server.public_url or f"http://{settings.server.host}:{settings.server.port}"
+    say(f"  The dashboard: {address}/dashboard. Whether all is well: rheod doctor")
+    if not systemd:
+        say("  To run it as a service: rheod setup --systemd; in the foreground: rheod serve")
+    elif place.systemctl is None:
+        say("  When systemd runs: the systemctl commands above, then rheod password")
+    if settings.storage.path != Path(DATA) and systemd:
+        say(
+            f"  storage.path is {settings.storage.path}: the unit lets rheod write to {DATA} only (ReadWritePaths=)"
+        )

@@ -1,1 +1,0 @@
-"""Everything outbound, one class per remote; foreign words are translated here."""

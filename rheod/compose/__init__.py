@@ -1,0 +1,1 @@
+"""The one builder: from the settings to everything wired."""

@@ -1,0 +1,1 @@
+"""Is all well? Facts, the rules over them, and who is told."""

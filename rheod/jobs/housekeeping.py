@@ -1,0 +1,186 @@
+"""Small chores on the clock: key uses written down, old rows dropped, the watchdog fed from the loop itself, its stalls measured.
+
+Looks through a database that was too large to be looked through before the start, once, while the daemon runs.
+
+The look never holds up a write, and gives way to the write-ahead log, which cannot be shortened while somebody reads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+import structlog
+
+from rheod.domain.errors import RheodError, StoreUnavailable
+from rheod.store import orders, outbox
+from rheod.store.engine.database import HINT, Database
+from rheod.store.engine.integrity import SOUND, Look
+
+_log = structlog.get_logger(__name__)
+_DAY_MS = 24 * 3600 * 1000
+_A_ROUND = 1000
+"""Rows dropped or erased at once, so that a large backlog holds nobody up."""
+
+
+class Heartbeat:
+    """Feeds systemd's watchdog while the loop runs and the writer answers; a thread would hide a dead loop."""
+
+    def __init__(
+        self, *, beat: Callable[[], None], alive: Callable[[], Awaitable[object]], every_s: float
+    ) -> None:
+        self._beat = beat
+        self._alive = alive
+        self._every_s = every_s
+
+    async def run(self) -> None:
+        """Beat until cancelled. A store that cannot write for lack of room still answers, so it still beats.
+
+        TimeoutError when the writer does not answer at all: that ends the process.
+        """
+        while True:
+            with contextlib.suppress(StoreUnavailable):
+                async with asyncio.timeout(self._every_s * 2):
+                    await self._alive()
+            self._beat()
+            await asyncio.sleep(self._every_s)
+
+
+class LoopWatch:
+    """Measures how late the loop is: who holds it up holds up every answer (I9).
+
+    `longest_ms` is the worst since the start; a stall counts from the moment at which this should have had its turn.
+    """
+
+    LATELY = 600
+    """Looks that `lately_ms` goes back, at least: a minute of them."""
+
+    def __init__(self, *, every_s: float = 0.1) -> None:
+        self._every_s = every_s
+        self.longest_ms = 0
+        self._looks = 0
+        self._worst = self._worst_before = 0
+
+    @property
+    def lately_ms(self) -> int:
+        """The worst of the last one to two minutes."""
+        return max(self._worst, self._worst_before)
+
+    async def run(self) -> None:
+        """Measure until cancelled."""
+        while True:
+            due = time.monotonic() + self._every_s
+            await asyncio.sleep(self._every_s)
+            self._note(round((time.monotonic() - due) * 1000))
+
+    def _note(self, late_ms: int) -> None:
+        self._looks += 1
+        if self._looks % self.LATELY == 0:
+            self._worst_before, self._worst = self._worst, 0
+        self._worst = max(self._worst, late_ms)
+        self.longest_ms = max(self.longest_ms, late_ms)
+
+
+class Housekeeping:
+    """Chores every `every_s`; each is short and may fail without harm.
+
+    `keep_days` are those of the delivery log, `orders_days` those after which personal data is erased. A write-ahead log
+    that is long is shortened; that it cannot be means that somebody has been reading for long: a backup that hangs (G8).
+    """
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        now: Callable[[], int],
+        save_uses: Callable[[], Awaitable[None]],
+        keep_days: int,
+        orders_days: int,
+        every_s: float = 60.0,
+    ) -> None:
+        self._database = database
+        self._now = now
+        self._save_uses = save_uses
+        self._keep_days = keep_days
+        self._orders_days = orders_days
+        self._every_s = every_s
+        self._log_is_long = False
+
+    async def run(self) -> None:
+        """Do the chores until cancelled."""
+        while True:
+            await asyncio.sleep(self._every_s)
+            await self._watch_log()
+            try:
+                await self._save_uses()
+                before = self._now() - self._keep_days * _DAY_MS
+                await self._database.write(partial(outbox.drop_old_deliveries, before=before, limit=_A_ROUND))
+                await self._erase()
+            except StoreUnavailable as error:
+                _log.warning("upkeep waits for the store", reason=str(error))
+
+    async def _erase(self) -> None:
+        """Forget who bought what and by which parcel, once `orders_days` have passed."""
+        now = self._now()
+        before = now - self._orders_days * _DAY_MS
+        erased = await self._database.write(partial(orders.erase, before=before, limit=_A_ROUND, now=now))
+        if erased:
+            _log.info("personal data erased", rows=erased)
+
+    async def _watch_log(self) -> None:
+        """Shorten the write-ahead log; say once when it stays long, and once when it is short again."""
+        if self._database.log_is_long:
+            await self._database.shorten_log()
+        size = self._database.log_bytes
+        if self._database.log_is_long == self._log_is_long:
+            return
+        self._log_is_long = not self._log_is_long
+        if self._log_is_long:
+            _log.error(
+                "the write-ahead log grows: end whatever has been reading the database for long (a backup?)",
+                bytes=size,
+            )
+        else:
+            _log.info("the write-ahead log is short again", bytes=size)
+
+
+class IntegrityChecker:
+    """Gives a look up when the log becomes long, and tries again `rest_s` later."""
+
+    def __init__(self, *, database: Database, every_s: float = 1.0, rest_s: float = 600.0) -> None:
+        self._database = database
+        self._every_s = every_s
+        self._rest_s = rest_s
+
+    async def run(self) -> None:
+        """Return when the file is known to be sound. RheodError when it is damaged: that must end the process."""
+        if not self._database.unchecked:
+            return
+        while (found := await self._look()) is None:
+            _log.warning(
+                "the look through the database waits: too much is being written", seconds=self._rest_s
+            )
+            await asyncio.sleep(self._rest_s)
+        if found != SOUND:
+            raise RheodError(f"The database {self._database.file} is damaged: {found}. {HINT}")
+        self._database.unchecked = False
+        _log.info("the whole database was looked through and is sound")
+
+    async def _look(self) -> str | None:
+        look = Look(self._database.file)
+        async with asyncio.TaskGroup() as group:
+            looking = group.create_task(asyncio.to_thread(look.run), name="look")
+            try:
+                await self._stand_by(look, looking)
+            finally:
+                look.give_up()
+        return looking.result()
+
+    async def _stand_by(self, look: Look, looking: asyncio.Task[str | None]) -> None:
+        while not looking.done():
+            await asyncio.wait([looking], timeout=self._every_s)
+            if self._database.log_is_long:
+                look.give_up()

@@ -1,0 +1,1 @@
+"""Pictures: download, decode in a child process, store, collect garbage."""

@@ -1,0 +1,192 @@
+"""Renderer: makes a downloaded picture fit for Tradera, in child processes that may be killed at any moment.
+
+The children (decoder_child.py) decode, encode and store; this module starts them when there is work, holds
+them to their time, and ends them when idle. It must not import Pillow: the daemon decodes nothing itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import json
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rheod.domain.errors import Permanent, Transient
+
+# A path and not a module name, so that the child need not find rheod again: it needs Pillow only.
+_SCRIPT = Path(__file__).with_name("decoder_child.py")
+_STOP_GRACE_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedPicture:
+    """A stored picture: the SHA-256 (hex) of its JPEG bytes, its name below the images folder, its size."""
+
+    sha256: str
+    name: str
+    width: int
+    height: int
+    size_bytes: int
+
+
+class Decoder:
+    """A few child processes that turn strangers' pictures into upright RGB JPEGs without metadata.
+
+    Pictures that take much memory are decoded one at a time, whatever the number of processes.
+    """
+
+    def __init__(
+        self,
+        *,
+        processes: int,
+        max_pixels: int,
+        timeout_s: float = 10.0,
+        idle_s: float = 30.0,
+        max_side: int = 2048,
+        max_bytes: int = 2_900_000,
+    ) -> None:
+        self._children = [
+            _Child(max_pixels=max_pixels, timeout_s=timeout_s, idle_s=idle_s) for _ in range(processes)
+        ]
+        # Last in, first out: when little is to do, one child does it and the others fall idle.
+        self._free: asyncio.LifoQueue[_Child] = asyncio.LifoQueue()
+        for child in self._children:
+            self._free.put_nowait(child)
+        self._alone = asyncio.Lock()
+        self._numbers = itertools.count()
+        self._limits = {"max_side": max_side, "max_bytes": max_bytes}
+
+    async def render(self, source: Path, images_dir: Path) -> DecodedPicture:
+        """Store `source` below `images_dir` as a JPEG named by its content, synced to disk; keep `source`.
+
+        Raises Permanent if the picture is at fault, Transient if a child was late or died, or the disk is
+        full. Waiting for a free child does not count towards the time limit. A temporary file a kill left
+        in `images_dir/tmp` is the start-up sweep's.
+        """
+        part = images_dir / "tmp" / f"render-{os.getpid()}-{next(self._numbers)}.part"
+        job = {"source": str(source), "images_dir": str(images_dir), "part": str(part), **self._limits}
+        child = await self._free.get()
+        try:
+            plan = _verdict(await child.ask({"do": "measure", **job}))
+            async with self._alone if plan["heavy"] else contextlib.nullcontext():
+                answer = _verdict(await child.ask({"do": "render", **job}))
+        finally:
+            self._free.put_nowait(child)
+            with contextlib.suppress(OSError):
+                part.unlink()
+        return DecodedPicture(sha256=Path(answer["name"]).stem, **answer)
+
+    async def close(self) -> None:
+        """End every child: at once if idle, after at most two seconds (killed then) if busy."""
+        await asyncio.gather(*(child.close() for child in self._children))
+
+
+def _verdict(answer: dict[str, Any]) -> dict[str, Any]:
+    if "unreadable" in answer:
+        raise Permanent(f"the picture cannot be read: {answer['unreadable']}")
+    if "failed" in answer:
+        raise Transient(f"the picture cannot be stored now: {answer['failed']}")
+    return answer
+
+
+class _Child:
+    """One child process at a time: started by the first request, again after a death, ended when idle."""
+
+    def __init__(self, *, max_pixels: int, timeout_s: float, idle_s: float) -> None:
+        self._arguments = (str(max_pixels), str(timeout_s))
+        self._timeout_s = timeout_s
+        self._idle_s = idle_s
+        self._process: asyncio.subprocess.Process | None = None
+        self._retirement: asyncio.TimerHandle | None = None
+        self._closed = False
+
+    async def ask(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Put one request; a child that is late, dies or is given up on (cancellation) is killed."""
+        self._put_off_retirement()
+        answered = False
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                answer = await _exchange(await self._running(), request)
+            answered = True
+        except TimeoutError as error:
+            raise Transient(f"the picture was not decoded within {self._timeout_s:g} s") from error
+        except (OSError, EOFError) as error:
+            raise Transient("the picture's decoder ended without an answer") from error
+        finally:
+            if not answered:
+                self._kill()
+        self._retirement = asyncio.get_running_loop().call_later(self._idle_s, self._retire)
+        return answer
+
+    async def close(self) -> None:
+        """Let the child end and see it gone; no other is started afterwards."""
+        self._closed = True
+        self._put_off_retirement()
+        self._retire()
+        if self._process is None:
+            return
+        try:
+            async with asyncio.timeout(_STOP_GRACE_S):
+                await self._process.wait()
+        except TimeoutError:
+            self._kill()
+            await self._process.wait()
+
+    async def _running(self) -> asyncio.subprocess.Process:
+        """Return the living child, or a new one once the old one is reaped."""
+        if self._closed:
+            raise EOFError
+        process = self._process
+        if process is not None and process.returncode is None and not _stdin(process).is_closing():
+            return process
+        if process is not None:
+            await process.wait()
+        self._process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-I",
+            str(_SCRIPT),
+            *self._arguments,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+            env={},
+        )
+        return self._process
+
+    def _put_off_retirement(self) -> None:
+        if self._retirement is not None:
+            self._retirement.cancel()
+            self._retirement = None
+
+    def _retire(self) -> None:
+        """Close the child's stdin, at whose end it exits; the event loop reaps it."""
+        if self._process is not None:
+            _stdin(self._process).close()
+
+    def _kill(self) -> None:
+        if self._process is not None:
+            _stdin(self._process).close()
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
+
+
+def _stdin(process: asyncio.subprocess.Process) -> asyncio.StreamWriter:
+    assert process.stdin is not None
+    return process.stdin
+
+
+async def _exchange(process: asyncio.subprocess.Process, request: dict[str, Any]) -> dict[str, Any]:
+    """Send one line, read one line; raises OSError or EOFError if the child is gone."""
+    assert process.stdout is not None
+    _stdin(process).write(json.dumps(request).encode() + b"\n")
+    await _stdin(process).drain()
+    line = await process.stdout.readline()
+    if not line.endswith(b"\n"):
+        raise EOFError
+    answer: dict[str, Any] = json.loads(line)
+    return answer

@@ -1,0 +1,253 @@
+"""ImageClient: fetches a picture a partner named into a file, with every limit such a download needs.
+
+It judges addresses, sizes and first bytes only; it never decodes a picture (renderer.py does, in a child
+process) and never retries (the job's schedule does). The file it leaves is not synced: it can be fetched again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import re
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import aiohttp
+from yarl import URL
+
+from rheod.domain.errors import Permanent, Transient
+from rheod.net.http_errors import failure_sentence, retry_after_s
+from rheod.net.ssrf_guard import guarded_connector, is_forbidden
+from rheod.net.url_policy import as_url, check_url, text_problem
+
+_MAX_REDIRECTS = 3
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_PASSING_4XX = frozenset({408, 425, 429})
+_SOCKET_TIMEOUT_S = 5.0
+_CHUNK_BYTES = 64 * 1024
+_HEAD_BYTES = 12
+_MAX_RETRY_AFTER_S = 86_400
+_HEADERS = {
+    "User-Agent": "rheod",
+    # Only what can be decoded, so that a server that negotiates does not answer AVIF.
+    "Accept": "image/jpeg, image/png, image/webp, image/gif",
+    "Accept-Encoding": "identity",
+}
+_FOR_GOOD = (aiohttp.ClientConnectorCertificateError, aiohttp.InvalidURL)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PictureLimits:
+    """What a download may cost, and whom it may ask: the `images.*` settings (bytes, seconds, counts)."""
+
+    max_bytes: int
+    timeout_s: float
+    concurrency: int
+    per_host: int
+    allow_http: bool = False
+    allow_private: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A downloaded picture: the SHA-256 (hex) and size of its bytes, and the type its first bytes show."""
+
+    sha256: str
+    size_bytes: int
+    media_type: str
+
+
+class PictureDownloader:
+    """Downloads pictures; make one inside the running loop, close it at the end.
+
+    `connector` replaces the guarded one in tests. Waiting for a turn (total and per host) does not count
+    towards a download's time limit.
+    """
+
+    def __init__(self, *, limits: PictureLimits, connector: aiohttp.BaseConnector | None = None) -> None:
+        self._limits = limits
+        self._session = aiohttp.ClientSession(
+            connector=connector
+            or guarded_connector(
+                allow_private=limits.allow_private,
+                limit=limits.concurrency,
+                limit_per_host=limits.per_host,
+            ),
+            # The one deadline over all redirects is fetch's own; a drip feed never trips these two.
+            timeout=aiohttp.ClientTimeout(
+                total=None, sock_connect=_SOCKET_TIMEOUT_S, sock_read=_SOCKET_TIMEOUT_S
+            ),
+            headers=_HEADERS,
+            auto_decompress=False,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trust_env=False,
+        )
+        self._turns = asyncio.Semaphore(limits.concurrency)
+        self._host_turns: weakref.WeakValueDictionary[str, asyncio.Semaphore] = weakref.WeakValueDictionary()
+
+    async def fetch(self, url: str, destination: Path) -> Fetched:
+        """Download `url` into `destination` (overwritten; gone again after any failure or cancellation).
+
+        Raises Transient for what time may heal (time-outs, resets, names that do not resolve, 5xx, 408, 425,
+        429, a full disk) and Permanent for the rest. The sentences name the host, never path or query.
+        """
+        if problem := self._problem(url):
+            raise Permanent(f"the picture's address is refused: {problem}")
+        host = _host(url)
+        turns = self._host_turns.get(host) or asyncio.Semaphore(self._limits.per_host)
+        self._host_turns[host] = turns
+        async with turns, self._turns:
+            with _translated(host, self._limits.timeout_s):
+                async with asyncio.timeout(self._limits.timeout_s):
+                    return await self._follow(url, destination)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._session.close()
+
+    async def _follow(self, url: str, destination: Path) -> Fetched:
+        """Fetch through at most three redirects, each judged like a first address."""
+        for _ in range(_MAX_REDIRECTS + 1):
+            async with self._session.get(as_url(url), allow_redirects=False) as response:
+                if response.status not in _REDIRECTS:
+                    return await self._save(response, destination)
+            url = self._next(url, response.headers.get("Location", ""))
+        raise Permanent(f"{_host(url)} redirects the picture more than {_MAX_REDIRECTS} times")
+
+    def _next(self, url: str, location: str) -> str:
+        """Return where a redirect leads; it is judged as sent, before anything can normalise it away."""
+        problem = text_problem(location) if location else "Must name an address"
+        if problem is None:
+            target = _joined(url, location)
+            problem = self._problem(target)
+            if problem is None:
+                return target
+        raise Permanent(f"{_host(url)} redirects the picture to an address that is refused: {problem}")
+
+    def _problem(self, url: str) -> str | None:
+        return check_url(url, allow_http=self._limits.allow_http, allow_private=self._limits.allow_private)
+
+    async def _save(self, response: aiohttp.ClientResponse, destination: Path) -> Fetched:
+        host = response.url.host or ""
+        _require_answer(response, host)
+        with _Part(destination, host=host, max_bytes=self._limits.max_bytes) as part:
+            part.announce(response.content_length)
+            async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
+                part.write(chunk)
+            return part.finish()
+
+
+class _Part:
+    """The file a download grows in: counts, hashes, looks at the first bytes, and vanishes on failure."""
+
+    def __init__(self, path: Path, *, host: str, max_bytes: int) -> None:
+        self._path = path
+        self._host = host
+        self._max_bytes = max_bytes
+        self._digest = hashlib.sha256()
+        self._size = 0
+        self._head = b""
+
+    def __enter__(self) -> Self:
+        # Unbuffered: the chunks are already big, and a write error shows at the write.
+        self._file = self._path.open("wb", buffering=0)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_rest: object) -> None:
+        self._file.close()
+        if kind is not None:
+            self._path.unlink(missing_ok=True)
+
+    def announce(self, size: int | None) -> None:
+        """Refuse a body whose declared size (bytes) is too big, before reading any of it."""
+        if size is not None and size > self._max_bytes:
+            raise Permanent(f"the picture at {self._host} is larger than {self._max_bytes / 2**20:g} MiB")
+
+    def write(self, chunk: bytes) -> None:
+        """Add bytes; raises Permanent as soon as they are too many or show that this is no picture."""
+        self._size += len(chunk)
+        self.announce(self._size)
+        if len(self._head) < _HEAD_BYTES:
+            self._head += chunk[:_HEAD_BYTES]
+            if len(self._head) >= _HEAD_BYTES:
+                self._media_type()
+        self._digest.update(chunk)
+        rest = memoryview(chunk)
+        while rest:
+            rest = rest[self._file.write(rest) :]
+
+    def finish(self) -> Fetched:
+        """Say what arrived."""
+        return Fetched(self._digest.hexdigest(), self._size, self._media_type())
+
+    def _media_type(self) -> str:
+        media_type = sniff(self._head)
+        if media_type is None:
+            raise Permanent(f"what {self._host} sent is not a picture (JPEG, PNG, WebP or GIF)")
+        return media_type
+
+
+def sniff(head: bytes) -> str | None:
+    """Return the media type the first 12 bytes of a picture show, None if it is none that rheod takes."""
+    if head.startswith(b"\xff\xd8\xff"):
+        return "image/jpeg"
+    if head.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "image/png"
+    if head.startswith((b"GIF87a", b"GIF89a")):
+        return "image/gif"
+    if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
+        return "image/webp"
+    return None
+
+
+def _require_answer(response: aiohttp.ClientResponse, host: str) -> None:
+    status = response.status
+    sentence = f"{host} answered {status} for the picture"
+    if status >= 500 or status in _PASSING_4XX:
+        wish_s = retry_after_s(response.headers.get("Retry-After"))
+        raise Transient(sentence, retry_after_s=min(wish_s or 0, _MAX_RETRY_AFTER_S) or None)
+    if status != 200:
+        raise Permanent(sentence)
+    if response.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
+        raise Permanent(f"{host} sent the picture compressed, which was not asked for")
+
+
+def _host(url: str) -> str:
+    """Return the host of a checked URL, all of it that may be shown or logged."""
+    return as_url(url).host or ""
+
+
+def _joined(url: str, location: str) -> str:
+    """Return a redirect's target as sent if it is absolute, else joined to the URL that was asked."""
+    if re.match(r"[a-z][a-z0-9+.-]*:", location, re.IGNORECASE | re.ASCII):
+        return location
+    try:
+        return str(as_url(url).join(URL(location, encoded=location.isascii())))
+    except ValueError:
+        return ""  # which is no address and refused as such
+
+
+@contextmanager
+def _translated(host: str, timeout_s: float) -> Iterator[None]:
+    """Turn what aiohttp and the disk raise into rheod's own failures."""
+    try:
+        yield
+    except aiohttp.ClientError as error:
+        # A failed connection names its host, which after a redirect is another one.
+        raise _failure(getattr(error, "host", host), error) from error
+    except TimeoutError as error:
+        raise Transient(f"{host} did not deliver the picture within {timeout_s:g} s") from error
+    except OSError as error:
+        raise Transient(f"the picture cannot be stored now: {error.strerror}") from error
+
+
+def _failure(host: str, error: aiohttp.ClientError) -> Permanent | Transient:
+    if is_forbidden(error):
+        return Permanent(f"the picture's host {host} was refused: address not allowed")
+    # Time heals neither an address nor a certificate; whoever owns the host has to.
+    kind = Permanent if isinstance(error, _FOR_GOOD) else Transient
+    return kind(f"{host} did not give the picture: {failure_sentence(error)}")

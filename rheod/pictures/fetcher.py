@@ -1,0 +1,92 @@
+"""Fetches one picture: download to a temporary file, re-encode in a child process, keep under its content's name."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+import structlog
+
+from rheod.domain.crash import crashpoint
+from rheod.domain.errors import Permanent, Transient
+from rheod.domain.model import Job, PictureState
+from rheod.domain.retry import PICTURE_DELAYS_S, delay_ms
+from rheod.jobs.meters import Meters
+from rheod.jobs.queue import Done, Outcome, QueuePause, Retry
+from rheod.pictures.decoder import Decoder
+from rheod.pictures.download import PictureDownloader
+from rheod.store import items, picture_files
+from rheod.usecases import pictures
+from rheod.usecases.transaction import Store, Transaction
+
+_log = structlog.get_logger(__name__)
+
+
+class PictureFetcher:
+    """Works `fetch_picture` jobs; their subject is a picture id.
+
+    When all pictures together have come to `most_bytes` (0: no bound) the lane waits.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        client: PictureDownloader,
+        renderer: Decoder,
+        images_dir: Path,
+        meters: Meters | None = None,
+        most_bytes: int = 0,
+    ) -> None:
+        self._store = store
+        self._client = client
+        self._renderer = renderer
+        self._images_dir = images_dir
+        self._meters = meters or Meters()
+        self._most_bytes = most_bytes
+
+    def sweep(self) -> None:
+        """Remove what an earlier run left half done (F3, F4)."""
+        for part in (self._images_dir / "tmp").glob("*"):
+            part.unlink(missing_ok=True)
+
+    async def fetch(self, job: Job) -> Outcome:
+        """Fetch the picture once; failures that time may heal are tried again on the schedule of pictures."""
+        picture, kept_bytes = await self._store.read(
+            lambda db: (items.picture(db, job.subject), picture_files.bytes_in_use(db))
+        )
+        if picture is None or picture.state is not PictureState.PENDING:
+            return Done()
+        if self._most_bytes and kept_bytes >= self._most_bytes:
+            return QueuePause("the folder of pictures is full: raise storage.images_max_bytes")
+        part = self._images_dir / "tmp" / f"{picture.id}.part"
+        try:
+            await self._client.fetch(picture.url, part)
+            crashpoint("picture.fetched")
+            rendered = await self._renderer.render(part, self._images_dir)
+            crashpoint("picture.rendered")
+        except Transient as error:
+            return self._again(job, str(error), error.retry_after_s)
+        except Permanent as error:
+            return self._fail(job, str(error))
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                part.unlink()
+        return Done(lambda tx: pictures.ready(tx, job, file=rendered.name, size_bytes=rendered.size_bytes))
+
+    def _again(self, job: Job, reason: str, retry_after_s: float | None) -> Outcome:
+        if job.attempts >= len(PICTURE_DELAYS_S):
+            return self._fail(job, reason)
+        wait_ms = max(
+            delay_ms(PICTURE_DELAYS_S, job.attempts + 1), min(round((retry_after_s or 0) * 1000), 3_600_000)
+        )
+        return Retry(until=self._store.now() + wait_ms, reason=reason)
+
+    def _fail(self, job: Job, reason: str) -> Outcome:
+        _log.warning("picture failed", picture=job.subject, reason=reason)
+
+        def write(tx: Transaction) -> None:
+            pictures.failed(tx, job, error=reason)
+            tx.afterwards.append(self._meters.picture_failed)
+
+        return Done(write)

@@ -1,0 +1,1 @@
+"""Tradera's push queue at AWS SQS."""

@@ -1,0 +1,1 @@
+"""The SQLite file: connection, group commit, migrations, integrity, lock, encryption."""

@@ -1,0 +1,201 @@
+"""Copies of the whole database: made while it is in use, marked as copies, and judged.
+
+A copy knows that it is one: whoever starts from it first looks at what Tradera has (`takeovers.py`). It opens the
+living database for reading only, by a connection of its own, and never checkpoints it.
+
+The manifest of a backup: what the folder holds, so that a restore can prove it before it touches anything.
+
+It only reads and writes the one JSON file; what stands in it is not believed before it was compared.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from rheod.domain.errors import RheodError
+from rheod.store import accounts
+from rheod.store.engine import encryption
+from rheod.store.engine.encryption import SecretBox
+
+_PAGES = 1024
+"""Copied between two looks at the progress: 4 MiB."""
+
+GOOD_MARK = "last_good_backup_at"
+"""The mark that holds when the last backup was known to be good where it is kept (ms)."""
+
+_SEQUENCE_GAP = 1_000_000
+"""By this much the events of a copy are numbered on: the lost ones may have been read, and a reader asks for later ones."""
+
+_COUNTED = ("items", "listings", "orders", "notices", "endpoints", "api_keys", "pictures")
+
+Progress = Callable[[int, int], None]
+"""Told the bytes copied and to be copied in all; what it raises ends the copying."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contents:
+    """What is in a copy: the schema it has, how many rows of what, its size and the SHA-256 of the file."""
+
+    schema: int
+    counts: dict[str, int]
+    size_bytes: int
+    sha256: str
+
+    def as_json(self) -> dict[str, object]:
+        """For an answer or a manifest."""
+        return {
+            "schema": self.schema,
+            "counts": self.counts,
+            "bytes": self.size_bytes,
+            "sha256": self.sha256,
+        }
+
+
+def make(source: Path, to: Path, *, at: int, progress: Progress) -> None:
+    """Copy what is committed in `source` now to a new file (mode 0600), marked as a copy of the time `at` (ms).
+
+    One read transaction is held all the while: who writes goes on writing and is not copied. Raises sqlite3.Error or
+    OSError; the file is then worthless.
+    """
+    os.close(os.open(to, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    with closing(_opened(source, "ro")) as living, closing(_opened(to, "rw")) as copy:
+        living.execute("BEGIN")
+        size = living.execute("PRAGMA page_size").fetchone()[0]
+        living.execute(
+            "SELECT count(*) FROM sqlite_schema"
+        ).fetchone()  # from here on it sees this one moment
+        copy.execute("PRAGMA synchronous=OFF")
+        living.backup(
+            copy, pages=_PAGES, progress=lambda _, left, whole: progress((whole - left) * size, whole * size)
+        )
+        living.execute("ROLLBACK")
+        copy.execute("PRAGMA journal_mode=DELETE")  # one file, without a log beside it
+        copy.execute("BEGIN")
+        accounts.mark_copy(copy, at=at)
+        _leave_numbers_out(copy)
+        copy.execute("COMMIT")
+    sync(to)
+
+
+def _leave_numbers_out(db: sqlite3.Connection) -> None:
+    """Number the next events as if many had come in between: so many may have."""
+    known = db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'notices'").fetchone()
+    db.execute("DELETE FROM sqlite_sequence WHERE name = 'notices'")
+    following = _SEQUENCE_GAP + (0 if known is None else known["seq"])
+    db.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('notices', ?)", (following,))
+
+
+def read(file: Path) -> Contents:
+    """Judge a copy from its first to its last byte. Raises RheodError when it is damaged."""
+    try:
+        with closing(_opened(file, "ro")) as db:
+            _check(db, file)
+            schema: int = db.execute("PRAGMA user_version").fetchone()[0]
+            counts = {table: _count(db, table) for table in _COUNTED}
+    except sqlite3.Error as error:
+        raise RheodError(f"{file} is no sound database: {error}") from error
+    with file.open("rb") as raw:
+        digest = hashlib.file_digest(raw, "sha256").hexdigest()
+    return Contents(schema=schema, counts=counts, size_bytes=file.stat().st_size, sha256=digest)
+
+
+def _check(db: sqlite3.Connection, file: Path) -> None:
+    found = db.execute("PRAGMA integrity_check(1)").fetchone()[0]
+    if found != "ok":
+        raise RheodError(f"{file} is damaged: {str(found).splitlines()[-1]}")
+    if db.execute("PRAGMA foreign_key_check").fetchone() is not None:
+        raise RheodError(f"{file} is damaged: rows name others that are not there")
+
+
+def _count(db: sqlite3.Connection, table: str) -> int:
+    count: int = db.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+    return count
+
+
+def picture_files(file: Path) -> Iterator[str]:
+    """The files under the image folder that the pictures of a copy are in, each once."""
+    with closing(_opened(file, "ro")) as db:
+        query = "SELECT DISTINCT file FROM pictures WHERE state = 'ready' ORDER BY file"
+        for row in db.execute(query):
+            yield str(row["file"])
+
+
+def require_key(file: Path, with_key: SecretBox) -> None:
+    """Raise RheodError when the secrets in a copy cannot be opened with this key."""
+    with closing(_opened(file, "ro")) as db:
+        with_key.attach(db)
+        encryption.check(db, folder=file.parent)
+
+
+def _opened(file: Path, mode: str) -> sqlite3.Connection:
+    db = sqlite3.connect(
+        f"{file.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None, timeout=5.0
+    )
+    db.row_factory = sqlite3.Row
+    db.execute("PRAGMA trusted_schema=OFF")
+    return db
+
+
+def sync(path: Path) -> None:
+    """Let a file or a folder reach the disk."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+NAME = "manifest.json"
+DATABASE = "rheod.db"
+IMAGES = "images"
+_FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """A backup's own description. `key` is whether the key file lies in it; `pictures` None: none were wanted."""
+
+    made_at: int
+    rheod: str
+    schema: int
+    counts: dict[str, int]
+    size_bytes: int
+    sha256: str
+    key: bool
+    pictures: tuple[str, ...] | None
+
+    def write(self, folder: Path) -> Path:
+        """Put it into the backup."""
+        file = folder / NAME
+        file.write_text(json.dumps({"format": _FORMAT, **asdict(self)}, indent=1) + "\n", encoding="utf-8")
+        return file
+
+    @classmethod
+    def of(cls, folder: Path) -> Manifest:
+        """The manifest of a backup. Raises RheodError when there is none to be understood."""
+        try:
+            found = json.loads((folder / NAME).read_text(encoding="utf-8"))
+            if found.pop("format") != _FORMAT:
+                raise RheodError(f"{folder} was made by a newer rheod: install that one first")
+            pictures = found.pop("pictures")
+            return cls(**found, pictures=None if pictures is None else tuple(pictures))
+        except OSError as error:
+            raise RheodError(f"{folder} is no backup of rheod: its {NAME}: {error.strerror}") from error
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise RheodError(f"{folder} has a damaged {NAME}") from error
+
+    def prove(self, folder: Path) -> Contents:
+        """The contents of the backup's database. Raises RheodError when it is not the one described here, or damaged."""
+        contents = read(folder / DATABASE)
+        if (contents.sha256, contents.size_bytes) != (self.sha256, self.size_bytes):
+            raise RheodError(f"{folder / DATABASE} is not what was put there: its SHA-256 differs")
+        if (contents.schema, contents.counts) != (self.schema, self.counts):
+            raise RheodError(f"{folder / NAME} does not describe {DATABASE} beside it")
+        return contents

@@ -1,0 +1,93 @@
+"""Seals what must be readable again but worthless in a stolen database: secrets that sign webhooks, sellers' tokens.
+
+AES-256-GCM under a key from the settings (`storage.key`, best as a systemd credential) or from a file of mode 0600 beside
+the database, made at the first start. SQL sees it as the functions `seal` and `unseal`.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import secrets
+import sqlite3
+from pathlib import Path
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from rheod.domain.errors import RheodError
+
+_NONCE_BYTES = 12
+KEY_FILE = "secret.key"
+
+
+class SecretBox:
+    """Seals and unseals short texts with one key."""
+
+    def __init__(self, key: str) -> None:
+        self._cipher = AESGCM(hashlib.sha256(key.encode()).digest())
+
+    @classmethod
+    def of(cls, folder: Path, key: str | None) -> SecretBox:
+        """The vault of a data folder: with the given key, else with that of its key file, made if absent."""
+        return cls(key if key is not None else _key_of(folder / KEY_FILE))
+
+    def seal(self, text: str | None) -> str | None:
+        """The text as base64 that only this key opens; None stays None."""
+        if text is None:
+            return None
+        nonce = secrets.token_bytes(_NONCE_BYTES)
+        return base64.b64encode(nonce + self._cipher.encrypt(nonce, text.encode(), None)).decode()
+
+    def unseal(self, sealed: str | None) -> str | None:
+        """The text again. Raises RheodError when another key sealed it."""
+        if sealed is None:
+            return None
+        raw = base64.b64decode(sealed)
+        try:
+            return self._cipher.decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], None).decode()
+        except InvalidTag as error:
+            raise RheodError("sealed with another key") from error
+
+    def attach(self, db: sqlite3.Connection) -> None:
+        """Give a connection the functions `seal` and `unseal`."""
+        db.create_function("seal", 1, self.seal)
+        db.create_function("unseal", 1, self.unseal)
+
+
+def check(db: sqlite3.Connection, *, folder: Path) -> None:
+    """Raise RheodError with the fix when the stored secrets cannot be opened with this key."""
+    try:
+        db.execute("SELECT unseal(secret) FROM endpoints LIMIT 1").fetchall()
+        db.execute("SELECT unseal(token) FROM tokens LIMIT 1").fetchall()
+    except sqlite3.OperationalError as error:
+        raise RheodError(
+            f"The secrets in {folder} were sealed with another key: put the old storage.key back, or the"
+            f" {KEY_FILE} that belongs to this database"
+        ) from error
+
+
+def _key_of(file: Path) -> str:
+    try:
+        return file.read_text(encoding="ascii").strip()
+    except FileNotFoundError:
+        key = secrets.token_urlsafe(32)
+    part = file.with_name(file.name + ".part")
+    part.unlink(missing_ok=True)
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="ascii") as out:
+        out.write(key + "\n")
+        out.flush()
+        os.fsync(out.fileno())
+    part.replace(file)
+    _sync(file.parent)
+    return key
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,318 @@
+"""What the owner's overview asks of the store: endpoints with what waits for them, ads in doubt, the oldest account.
+
+Reads only, each by an index.
+
+What the metrics ask of the store: queues, backlogs, and since when a sale or a publishing has been waiting.
+
+Reads only, each by an index, so that a scrape costs the same with a million items.
+
+What the database looks like from outside, for a support bundle: sizes, counts, failures by kind, whether it is whole.
+
+Reads by a connection of its own, so that nobody waits; no text of an item, a buyer or an answer is among what it tells.
+
+Times across all tables when the machine's clock was wrong.
+
+Due times move with a jump and are never absurdly far away; what has been looked through never reaches too far.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from rheod.domain.model import QueueName
+from rheod.store import jobs
+from rheod.store.jobs import STRETCH
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointState:
+    """An endpoint that has an address, and how many events wait for it."""
+
+    id: str
+    url: str
+    active: bool
+    fail_count: int
+    waiting: int
+
+
+def endpoints(db: sqlite3.Connection) -> list[EndpointState]:
+    """Every endpoint of every account that has an address."""
+    rows = db.execute(
+        "SELECT id, url, active, fail_count, coalesce((SELECT sum(count) FROM job_counts"
+        " WHERE lane = 'hooks' AND kind = 'deliver' AND endpoint_id = endpoints.id), 0) AS waiting"
+        " FROM endpoints WHERE url IS NOT NULL AND removed_at IS NULL ORDER BY created_at, id"
+    ).fetchall()
+    return [EndpointState(**{**dict(row), "active": bool(row["active"])}) for row in rows]
+
+
+def in_doubt(db: sqlite3.Connection, *, limit: int) -> list[str]:
+    """External ids of items of which Tradera has not said whether their ad is up, and is not asked any more."""
+    rows = db.execute(
+        "SELECT items.external_id FROM listings JOIN items ON items.id = listings.item_id"
+        " WHERE listings.state IN ('committing', 'committed') AND listings.ask_at IS NULL"
+        " AND listings.error IS NOT NULL ORDER BY listings.created_at LIMIT ?",
+        (limit,),
+    )
+    return [row[0] for row in rows.fetchall()]
+
+
+def without_category(db: sqlite3.Connection, account_id: str, domains: Sequence[str]) -> dict[str, int]:
+    """How many items of these domains are to be listed and name no Tradera category, by domain."""
+    slots = ", ".join("?" * len(domains))
+    rows = db.execute(
+        "SELECT domain, count(*) AS items FROM items INDEXED BY items_without_category WHERE account_id = ?"
+        " AND rheo_status = 'active' AND removed_at IS NULL AND tradera_status IN ('pending_sync', 'sync_error')"
+        f" AND category_id IS NULL AND domain IN ({slots}) GROUP BY domain",
+        (account_id, *domains),
+    )
+    return {row["domain"]: row["items"] for row in rows.fetchall()}
+
+
+def installed_at(db: sqlite3.Connection) -> int:
+    """When the first account was made (ms): the age of this rheod."""
+    at: int = db.execute("SELECT min(created_at) FROM accounts").fetchone()[0]
+    return at
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A publishing in the queue; `cost_up_to` is the calls of all before it and its own."""
+
+    external_id: str
+    title: str
+    cost_up_to: int
+    due_at: int
+    reason: str | None
+
+
+def next_publishings(db: sqlite3.Connection, account_id: str, *, limit: int) -> list[Waiting]:
+    """The account's publishings that go out next, in the order of the queue that all accounts share."""
+    rows = db.execute(
+        "SELECT items.external_id, items.title, jobs.due_at, jobs.reason,"
+        " (SELECT coalesce(sum(cost), 0) FROM publish_sums WHERE stretch < jobs.id / :stretch)"
+        " + (SELECT sum(cost) FROM jobs before WHERE +before.kind = 'publish'"
+        " AND before.id BETWEEN jobs.id / :stretch * :stretch AND jobs.id) AS cost_up_to FROM jobs JOIN items ON"
+        " items.id = jobs.item_id WHERE jobs.kind = 'publish' AND jobs.account_id = :account ORDER BY jobs.id"
+        " LIMIT :limit",
+        {"account": account_id, "limit": limit, "stretch": STRETCH},
+    )
+    return [Waiting(**dict(row)) for row in rows.fetchall()]
+
+
+def publishings_waiting(db: sqlite3.Connection, account_id: str) -> int:
+    """How many publishings of the account wait."""
+    return jobs.publishings(db).get(account_id, 0)
+
+
+def sales_since(db: sqlite3.Connection, account_id: str, since: int) -> list[tuple[int, int]]:
+    """When each order since then (ms) came into being and what it comes to (öre), oldest first."""
+    rows = db.execute(
+        "SELECT created_at, subtotal_ore FROM orders WHERE account_id = ? AND created_at >= ? ORDER BY created_at",
+        (account_id, since),
+    )
+    return [(row["created_at"], row["subtotal_ore"]) for row in rows.fetchall()]
+
+
+def publishing_calls_waiting(db: sqlite3.Connection) -> int:
+    """What all publishings that wait will cost in calls."""
+    row = db.execute("SELECT coalesce(sum(cost), 0) FROM publish_sums")
+    return int(row.fetchone()[0])
+
+
+_RECEIVED = (
+    "SELECT inbox.received_at FROM notices JOIN inbox"
+    " ON inbox.business_key = 'OrderCreated:' || json_extract(notices.data, '$.orderId')"
+    " WHERE notices.type = 'item.sold'"
+)
+"""When push told of the sales that these notices tell; which notices, the user adds."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueueFacts:
+    """A lane's jobs, those held or not yet due too; `due_since` is when the longest due one became so (ms)."""
+
+    jobs: int
+    due_since: int | None
+
+
+def queues(db: sqlite3.Connection) -> dict[QueueName, QueueFacts]:
+    """Every lane's queue."""
+    depths = jobs.depths(db)
+    return {queue: QueueFacts(depths.get(queue, 0), _due_since(db, queue)) for queue in QueueName}
+
+
+def _due_since(db: sqlite3.Connection, queue: QueueName) -> int | None:
+    row = db.execute("SELECT min(due_at) FROM jobs WHERE lane = ? AND state = 'due'", (queue,)).fetchone()
+    at: int | None = row[0]
+    return at
+
+
+def oldest_delivery_at(db: sqlite3.Connection) -> int | None:
+    """When the oldest delivery that waits was ordered (ms)."""
+    return min(_oldest_of_each(db), default=None)
+
+
+def _oldest_of_each(db: sqlite3.Connection) -> Iterator[int]:
+    """Of each endpoint the oldest event and the oldest replay, due and held."""
+    endpoints = db.execute("SELECT id FROM endpoints WHERE removed_at IS NULL").fetchall()
+    for endpoint, state, rank in product(endpoints, ("due", "held"), (0, 1)):
+        row = db.execute(
+            "SELECT created_at FROM jobs WHERE lane = 'hooks' AND endpoint_id = ? AND state = ? AND rank = ?"
+            " ORDER BY id LIMIT 1",
+            (endpoint["id"], state, rank),
+        ).fetchone()
+        if row is not None:
+            yield row["created_at"]
+
+
+def ordered_at(db: sqlite3.Connection, listing_id: str) -> int:
+    """When the publishing was ordered (ms)."""
+    at: int = db.execute("SELECT created_at FROM listings WHERE id = ?", (listing_id,)).fetchone()[0]
+    return at
+
+
+def newest_notice(db: sqlite3.Connection) -> int:
+    """The number of the newest notice, 0 before the first."""
+    seq: int = db.execute("SELECT coalesce(max(seq), 0) FROM notices").fetchone()[0]
+    return seq
+
+
+def sales_received(db: sqlite3.Connection, *, after: int) -> list[int]:
+    """Of each sale told by a notice newer than `after`, when its push message came (ms); those without one left out."""
+    rows = db.execute(f"{_RECEIVED} AND notices.seq > ?", (after,))
+    return [row[0] for row in rows.fetchall()]
+
+
+def undelivered_sale_received(db: sqlite3.Connection, seq: int) -> int | None:
+    """When the push message of the sale came (ms) that this notice tells, if nobody has taken the notice yet."""
+    row = db.execute(
+        f"{_RECEIVED} AND notices.seq = ? AND NOT EXISTS"
+        " (SELECT 1 FROM deliveries WHERE notice_seq = notices.seq AND status = 'success')",
+        (seq,),
+    ).fetchone()
+    return None if row is None else int(row[0])
+
+
+CHECK_S = 15.0
+"""An integrity check is given so long; a large file is then called unchecked."""
+
+_FAILURES = 200
+_STEPS = 10_000
+"""SQLite asks so often, in steps of its machine, whether to go on."""
+
+
+def inspect(file: Path, *, check_s: float = CHECK_S) -> dict[str, Any]:
+    """Everything as plain JSON. Takes seconds: never on the event loop. sqlite3.Error when it cannot be opened."""
+    with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True, timeout=5.0)) as db:
+        db.row_factory = sqlite3.Row
+        return {
+            "schema": db.execute("PRAGMA user_version").fetchone()[0],
+            "sqlite": sqlite3.sqlite_version,
+            "bytes": {one.name: one.stat().st_size for one in sorted(file.parent.glob(f"{file.name}*"))},
+            "rows": _rows(db),
+            "jobs": _all(
+                db, "SELECT lane, kind, state, count(*) AS jobs, max(attempts) AS attempts FROM jobs"
+            ),
+            "calls": _all(
+                db,
+                "SELECT operation, CASE WHEN outcome IS NULL OR outcome = 'ok' THEN coalesce(outcome, 'unknown')"
+                " ELSE 'failed' END AS outcome, count(*) AS calls FROM calls",
+                by="operation, 2",
+            ),
+            "failedDeliveries": _failures(db),
+            "integrity": _integrity(db, time.monotonic() + check_s),
+        }
+
+
+def _all(db: sqlite3.Connection, query: str, *, by: str = "lane, kind, state") -> list[dict[str, Any]]:
+    return [dict(row) for row in db.execute(f"{query} GROUP BY {by}").fetchall()]
+
+
+def _rows(db: sqlite3.Connection) -> dict[str, int]:
+    names = [
+        row[0] for row in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")
+    ]
+    return {name: db.execute(f'SELECT count(*) FROM "{name}"').fetchone()[0] for name in names}
+
+
+def _failures(db: sqlite3.Connection) -> list[dict[str, Any]]:
+    """The newest deliveries that failed: to which endpoint, never with which words."""
+    rows = db.execute(
+        "SELECT endpoint_id AS endpoint, event_type AS type, attempt, http_status AS status, duration_ms AS ms,"
+        " created_at AS at FROM deliveries WHERE status = 'failed' ORDER BY id DESC LIMIT ?",
+        (_FAILURES,),
+    )
+    return [dict(row) for row in rows.fetchall()]
+
+
+def _integrity(db: sqlite3.Connection, deadline: float) -> list[str]:
+    db.set_progress_handler(lambda: time.monotonic() > deadline, _STEPS)
+    try:
+        return [row[0] for row in db.execute("PRAGMA quick_check(10)").fetchall()]
+    except sqlite3.OperationalError as error:
+        if time.monotonic() > deadline:
+            return ["not finished in time: the file is large"]
+        return [str(error)]
+    except sqlite3.DatabaseError as error:
+        return [str(error)]
+    finally:
+        db.set_progress_handler(None, 0)
+
+
+FARTHEST_MS = 3 * 24 * 3600 * 1000
+"""No gap of any schedule is longer; what is due later (but an item's own start) was written by a wrong clock."""
+
+_WAITING = "state IN ('committing', 'committed')"
+_LANES = ", ".join(f"'{queue.value}'" for queue in QueueName)
+_ANY_JOB = f"lane IN ({_LANES}) AND state IN ('due', 'held')"
+_DUE = (  # spelt so that SQLite finds the indexes of what waits, however much there is
+    ("jobs", "due_at", _ANY_JOB),
+    ("listings", "ask_at", _WAITING),
+    ("endpoints", "probe_at", "1"),
+    ("pauses", "until", "1"),
+)
+"""Tables with a time that is to come, and which of their rows it still matters in."""
+
+_PASSES = "(name GLOB 'reconciled_until:*' OR name GLOB 'parcels_looked_at:*')"
+"""Marks that say until when Tradera has been looked through, by this machine's clock."""
+
+_CURSORS = "name GLOB 'row_version:*'"
+"""Marks of the last change that such a pass was told of: it may have looked for it in the wrong days."""
+
+
+def move(db: sqlite3.Connection, *, now: int, by: int) -> None:
+    """The clock jumps `by` ms at `now` (the time before it): what was to come later moves with it (F24).
+
+    So does since when Tradera's answer is waited for: that decides when a human must look (F48).
+    """
+    for table, column, still in _DUE:
+        db.execute(f"UPDATE {table} SET {column} = {column} + ? WHERE {still} AND {column} > ?", (by, now))
+    db.execute(f"UPDATE listings SET waits_since = waits_since + ? WHERE {_WAITING}", (by,))
+    db.execute(f"DELETE FROM marks WHERE {_CURSORS}")
+    if by < 0:  # the clock was ahead, nobody knows since when: the next pass looks two weeks back
+        db.execute(f"DELETE FROM marks WHERE {_PASSES}")
+
+
+def clamp(db: sqlite3.Connection, *, now: int) -> int:
+    """Make due now what waits absurdly long, and let no call have been made in the future; returns how many rows.
+
+    An item that starts at a time of its own is merely looked at once and waits on.
+    """
+    changed = db.execute(
+        f"DELETE FROM marks WHERE ({_PASSES} OR {_CURSORS}) AND EXISTS"
+        f" (SELECT 1 FROM marks WHERE {_PASSES} AND CAST(value AS INTEGER) > ?)",
+        (now,),
+    ).rowcount
+    for table, column, still in _DUE:
+        changed += db.execute(
+            f"UPDATE {table} SET {column} = :now WHERE {still} AND {column} > :latest",
+            {"now": now, "latest": now + FARTHEST_MS},
+        ).rowcount
+    return changed + db.execute("UPDATE calls SET at = :now WHERE at > :now", {"now": now}).rowcount

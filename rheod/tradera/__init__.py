@@ -1,0 +1,1 @@
+"""Everything about Tradera's REST API v4."""

@@ -1,0 +1,195 @@
+"""Who sells: the default account and the members, with their Tradera users, as the settings and the store know them.
+
+Part of the composition root. An account that has left the settings stays on the roll, without a token; one that gets a
+token by a login sells with it at once.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from rheod.config.loading import missing_at_start, missing_for_publishing
+from rheod.config.settings import Settings
+from rheod.store.accounts import Token
+from rheod.store.ledger import Ledger
+from rheod.tradera.transport import Seller
+from rheod.usecases.connect_account import AccountConnection, Source
+
+REMOVED = (
+    "This account is not in the settings any more: its items can be read and nothing is published."
+    " Put it back under [[accounts]] and restart rheod"
+)
+NO_LOGIN = "Publishing waits for Tradera credentials: `rheod tradera connect --account {reference}`, or the page Tradera"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """An account: `reference` '' is the default one; `seller` None has no Tradera user and token (yet, or any more).
+
+    `waits_for` is the sentence on what its publishing lacks, None when it can run. `source` says where the token comes
+    from, `ends_at` when that ends (ms; None: nobody knows).
+    """
+
+    id: str
+    reference: str
+    seller: Seller | None
+    waits_for: str | None
+    removed: bool = False
+    user_id: int | None = None
+    source: Source | None = None
+    ends_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AccountState:
+    """What an account does now: selling, waiting (for settings), paused (its token is refused) or removed; and why."""
+
+    state: str
+    reason: str | None = None
+    until: int | None = None
+
+
+class AccountRegistry:
+    """Every account there is, the default one first, then as the settings have them; the only one that changes them.
+
+    `fingerprints` tells the accounts that sell and their tokens apart; `users` maps Tradera's users to accounts. Both
+    live on: who holds them sees a new token at once.
+    """
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        known: Mapping[str, str],
+        tokens: Mapping[str, Token],
+        users: dict[int, str],
+        ledger: Ledger,
+    ) -> None:
+        self._settings = settings
+        self._ledger = ledger
+        self._accounts = {each.id: each for each in _accounts(settings, known, tokens)}
+        self.users = users
+        self.fingerprints = {each.id: each.seller.fingerprint for each in self if each.seller}
+        self.tell: Callable[[Account], None] = lambda _account: None
+        """Called with an account that has got a token."""
+
+    def __iter__(self) -> Iterator[Account]:
+        return iter(self._accounts.values())
+
+    def of(self, account_id: str) -> Account:
+        """One account."""
+        return self._accounts[account_id]
+
+    def missing(self) -> list[str]:
+        """The settings without which nothing is published, less what a login has given."""
+        own = next(each for each in self if each.reference == "")
+        if own.source == "login":
+            return missing_for_publishing(self._settings, member=True)
+        return missing_at_start(self._settings)
+
+    def connect(self, account_id: str, token: Token) -> None:
+        """The account sells with this token from now on, unless its settings have one."""
+        before = self._accounts[account_id]
+        self.users[token.user_id] = account_id
+        if before.source == "settings" or before.removed:
+            return
+        after = _logged_in(before, token, self._settings)
+        self._accounts[account_id] = after
+        assert after.seller is not None
+        self.fingerprints[account_id] = after.seller.fingerprint
+        self.tell(after)
+
+    def connections(self, begun: Mapping[str, int], *, now: int) -> list[AccountConnection]:
+        """Every account for pages and commands."""
+        found = []
+        for each in self:
+            state = state_of(each, self._ledger, now=now)
+            found.append(
+                AccountConnection(
+                    account_id=each.id,
+                    reference=each.reference,
+                    user_id=each.user_id,
+                    source=each.source,
+                    ends_at=each.ends_at,
+                    state=state.state,
+                    reason=state.reason,
+                    begun_at=begun.get(each.id),
+                )
+            )
+        return found
+
+
+def members(settings: Settings) -> dict[str, int]:
+    """The Tradera user of each account that has one in the settings, by reference."""
+    found = {account.reference: account.user_id for account in settings.accounts}
+    if settings.tradera.user_id is not None:
+        found[""] = settings.tradera.user_id
+    return found
+
+
+def state_of(account: Account, ledger: Ledger, *, now: int) -> AccountState:
+    """What the account does at this time (ms)."""
+    if account.removed:
+        return AccountState("removed", account.waits_for)
+    if account.waits_for is not None or account.seller is None:
+        return AccountState("waiting", account.waits_for)
+    pause = ledger.pause(account.id, None)
+    if pause is not None and ledger.is_refused(account.id, account.seller.fingerprint, now=now):
+        return AccountState("paused", pause.reason, pause.until)
+    return AccountState("selling")
+
+
+def count_states(accounts: Iterable[Account], ledger: Ledger, *, now: int) -> Counter[str]:
+    """How many accounts are in each state."""
+    return Counter(state_of(account, ledger, now=now).state for account in accounts)
+
+
+def _accounts(settings: Settings, known: Mapping[str, str], tokens: Mapping[str, Token]) -> Iterator[Account]:
+    sellers, users = _sellers(settings), members(settings)
+    for reference, seller in sellers.items():
+        one = _configured(settings, known[reference], reference, seller)
+        one = replace(one, user_id=users.get(reference))
+        token = tokens.get(one.id)
+        yield one if seller is not None or token is None else _logged_in(one, token, settings)
+    for reference in sorted(known.keys() - sellers.keys()):
+        yield Account(id=known[reference], reference=reference, seller=None, waits_for=REMOVED, removed=True)
+
+
+def _sellers(settings: Settings) -> dict[str, Seller | None]:
+    tradera = settings.tradera
+    own: Seller | None = None
+    if tradera.user_id is not None and tradera.user_token is not None:
+        own = Seller(tradera.user_id, tradera.user_token.get_secret_value())
+    return {"": own} | {
+        account.reference: None
+        if account.user_token is None
+        else Seller(
+            account.user_id,
+            account.user_token.get_secret_value(),
+            setting=f"the user_token of [[accounts]] {account.reference}",
+        )
+        for account in settings.accounts
+    }
+
+
+def _configured(settings: Settings, account_id: str, reference: str, seller: Seller | None) -> Account:
+    missing = missing_for_publishing(settings, member=bool(reference))
+    waits_for = f"Publishing waits for Tradera credentials: set {', '.join(missing)}" if missing else None
+    if seller is None and waits_for is None:
+        waits_for = NO_LOGIN.format(reference=reference)
+    source: Source | None = None if seller is None else "settings"
+    return Account(id=account_id, reference=reference, seller=seller, waits_for=waits_for, source=source)
+
+
+def _logged_in(account: Account, token: Token, settings: Settings) -> Account:
+    missing = missing_for_publishing(settings, member=True)
+    return replace(
+        account,
+        seller=Seller(token.user_id, token.token, setting=None),
+        waits_for=f"Publishing waits for Tradera credentials: set {', '.join(missing)}" if missing else None,
+        user_id=token.user_id,
+        source="login",
+        ends_at=token.ends_at,
+    )

@@ -1,0 +1,159 @@
+"""Changes ads that are live: another price, or the end. After a refusal the ad's own state decides."""
+
+from __future__ import annotations
+
+import structlog
+
+from rheod.domain.model import (
+    AdState,
+    CallClass,
+    Item,
+    Job,
+    JobKind,
+    JobOrder,
+    Listing,
+    ListingState,
+    QueueName,
+    SellerAd,
+)
+from rheod.jobs.queue import Done, Outcome
+from rheod.store import items
+from rheod.store.jobs import Owner
+from rheod.tradera.ad_builder import AdDefaults, prices_to_set
+from rheod.tradera.budgeted_client import BudgetedCall, BudgetedClient
+from rheod.tradera.transport import Rejected
+from rheod.usecases import publish
+from rheod.usecases.transaction import Store, Transaction
+
+_log = structlog.get_logger(__name__)
+_WITH_A_LOOK = 2
+"""A refusal is judged by a look at the ad: without room for both calls the first would be spent again and again."""
+
+
+class AdUpdater:
+    """Works `reprice` and `end` jobs; their subject is a listing id."""
+
+    def __init__(self, *, store: Store, calls: BudgetedClient, defaults: AdDefaults) -> None:
+        self._store = store
+        self._calls = calls
+        self._defaults = defaults
+
+    async def reprice(self, job: Job) -> Outcome:
+        """Carry the item's price to its ad; a refusal is told once and the item keeps its price here.
+
+        A refusal is believed only when the ad shows another price: the answer to an earlier try may have been lost.
+        """
+        item, listing = await self._both(job)
+        price_kr, opening_kr, buy_now_kr = prices_to_set(item, self._defaults)
+        if listing.state is not ListingState.LIVE or listing.end_wish or listing.price_kr == price_kr:
+            return Done()
+        others = await self._calls.share_of_others(CallClass.PRICE)
+        with self._calls.room(CallClass.PRICE, cost=_WITH_A_LOOK, left=others):
+            refusal = await self._set_price(listing, price_kr, opening_kr, buy_now_kr)
+            if refusal is None:
+                return Done()
+            try:
+                found = await self._read_ad(listing, CallClass.PRICE)
+            except Rejected:
+                found = None  # it is not even shown: the refusal stands
+        shown = found and (found.buy_now_kr if opening_kr is None else found.opening_kr)
+        if shown == price_kr:
+            return Done(lambda tx: publish.repriced(tx, listing.id, price_kr))
+        sentence = f"Tradera refused the price {price_kr} kr: {refusal}"
+        return Done(lambda tx: publish.reprice_refused(tx, listing.id, sentence))
+
+    async def _set_price(
+        self, listing: Listing, price_kr: int, opening_kr: int | None, buy_now_kr: int | None
+    ) -> str | None:
+        """None when Tradera took the price, else its refusal."""
+        ad = _ad(listing)
+
+        def after(tx: Transaction, refusal: str | None) -> str | None:
+            if refusal is None:
+                publish.repriced(tx, listing.id, price_kr)
+            return refusal
+
+        try:
+            return await self._calls.make(
+                BudgetedCall(
+                    call_class=CallClass.PRICE,
+                    operation="price",
+                    listing_id=listing.id,
+                    send=lambda: self._calls.client.set_price(
+                        self._calls.seller, ad, opening_kr=opening_kr, buy_now_kr=buy_now_kr
+                    ),
+                    after=after,
+                )
+            )
+        except Rejected as error:
+            return str(error)
+
+    async def end(self, job: Job) -> Outcome:
+        """End the ad as the owner wished."""
+        _, listing = await self._both(job)
+        if listing.state is not ListingState.LIVE or listing.end_wish is None:
+            return Done()
+        others = await self._calls.share_of_others(CallClass.END)
+        with self._calls.room(CallClass.END, cost=_WITH_A_LOOK, left=others):
+            return await self._end(listing)
+
+    async def _end(self, listing: Listing) -> Outcome:
+        ad = _ad(listing)
+        refusal = "Tradera did not end the ad"
+        try:
+            ended = await self._calls.make(
+                BudgetedCall(
+                    call_class=CallClass.END,
+                    operation="end",
+                    listing_id=listing.id,
+                    send=lambda: self._calls.client.end(self._calls.seller, ad),
+                    after=lambda tx, done: done and publish.ended(tx, listing.id) is not None,
+                )
+            )
+        except Rejected as error:
+            ended, refusal = False, str(error)
+        return Done() if ended else await self._judge(listing, refusal)
+
+    async def _judge(self, listing: Listing, refusal: str) -> Outcome:
+        """Tradera said no: read the ad and decide by its state (tradera-v4.md section 6.4)."""
+        try:
+            found = await self._read_ad(listing, CallClass.END)
+        except Rejected as error:
+            unseen = f"Tradera neither ends the ad nor shows it: {error}"
+            return Done(lambda tx: publish.end_refused(tx, listing.id, unseen))
+        state = found.state_at(self._store.now()) if found else AdState.ENDED
+        _log.info("ending refused", listing=listing.id, ad_state=state)
+        if state is AdState.ENDED:
+            return Done(lambda tx: publish.ended(tx, listing.id))
+        if state is AdState.SOLD:
+            return Done(lambda tx: _look_for_order(tx, listing))
+        why = "it has bids" if state is AdState.BIDS else refusal
+        return Done(lambda tx: publish.end_refused(tx, listing.id, f"Tradera keeps the ad up: {why}"))
+
+    async def _read_ad(self, listing: Listing, call_class: CallClass) -> SellerAd | None:
+        ad = _ad(listing)
+        return await self._calls.make(
+            BudgetedCall(
+                call_class=call_class,
+                operation="read_item",
+                listing_id=listing.id,
+                send=lambda: self._calls.client.read_item(self._calls.seller, ad),
+                after=lambda _, found: found,
+            )
+        )
+
+    async def _both(self, job: Job) -> tuple[Item, Listing]:
+        listing = await self._store.read(lambda db: items.listing(db, job.subject))
+        item = await self._store.read(lambda db: items.by_id(db, listing.item_id))
+        return item, listing
+
+
+def _look_for_order(tx: Transaction, listing: Listing) -> None:
+    publish.end_refused(tx, listing.id, "The auction has already ended with a buyer")
+    wanted = JobOrder(queue=QueueName.TRADERA, kind=JobKind.RECONCILE, subject=listing.account_id)
+    tx.order_for(wanted, Owner(account_id=listing.account_id))
+
+
+def _ad(listing: Listing) -> int:
+    assert listing.tradera_item_id is not None
+    return listing.tradera_item_id

@@ -1,0 +1,223 @@
+"""TraderaClient: the calls of Tradera's REST API v4 that rheod uses, one method each, our own types out.
+
+Every failure leaves as one of the errors below, which say whether the call may have taken effect. It keeps no state,
+counts no budget and retries nothing; credentials and buyers' data never reach an error's text.
+"""
+
+from __future__ import annotations
+
+import base64
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import quote, urlencode
+
+import aiohttp
+
+from rheod.domain.errors import Unanswered
+from rheod.domain.event_payloads import rfc3339_ms
+from rheod.tradera import responses as words
+from rheod.tradera.requests import (
+    ADS_PATH,
+    RESULTS_PATH,
+    Ad,
+    commit_path,
+    create_body,
+    image_body,
+    image_path,
+)
+from rheod.tradera.responses import WrongShapeError, refusal
+from rheod.tradera.transport import LIST_ANSWER_BYTES, HttpCall, Rejected, Seller, TraderaTransport, judge
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from rheod.domain.model import Order, SellerAd
+    from rheod.tradera.responses import Created, Member, Result
+
+
+_LAST_UPDATED = 1
+_NEW_AND_UPDATED = 4
+
+T = TypeVar("T")
+
+
+def open_session(*, connections: int = 8) -> aiohttp.ClientSession:
+    """The session to give a TraderaClient; needs a running loop, and the caller closes it.
+
+    Each call has a connection of its own (G69): a kept one may have been closed by the far end meanwhile, and a
+    create or commit that dies on it leaves a doubt that costs more calls than a handshake costs time.
+    """
+    session = aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=connections, force_close=True),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        trust_env=False,
+    )
+    # aiohttp sends a GET, PUT or DELETE again by itself when the far end hangs up: a call no ledger knows of. It has
+    # no public switch for that.
+    session._retry_connection = False  # noqa: SLF001
+    return session
+
+
+class TraderaClient:
+    """Speaks to Tradera as one application. `timeout_s` is the whole time one call may take.
+
+    Every method raises Unreachable, OverLimit, TokenRefused, Rejected, ServerFailure, Oversized or plain Unanswered,
+    unless it says that a refusal is an answer.
+    """
+
+    def __init__(
+        self, *, session: aiohttp.ClientSession, base_url: str, app_id: int, app_key: str, timeout_s: float
+    ) -> None:
+        self._wire = TraderaTransport(
+            session=session, base_url=base_url, app_id=app_id, app_key=app_key, timeout_s=timeout_s
+        )
+
+    async def create(self, seller: Seller, ad: Ad) -> Created:
+        """Make an uncommitted listing: nobody sees it until `commit`. Repeating it makes another one."""
+        call = HttpCall(what="create", method="POST", path=ADS_PATH, seller=seller, body=create_body(ad))
+        return self._read(call, words.read_created, await self._done(call))
+
+    async def add_image(
+        self, seller: Seller, request_id: int, jpeg: bytes, *, image_format: int, has_mega: bool
+    ) -> None:
+        """Add the next picture of an uncommitted listing (the first is the main one). Repeating it doubles it."""
+        image = base64.b64encode(jpeg).decode()
+        body = image_body(image, image_format=image_format, has_mega=has_mega)
+        path = image_path(request_id)
+        await self._done(HttpCall(what="image", method="POST", path=path, seller=seller, body=body))
+
+    async def commit(self, seller: Seller, request_id: int) -> None:
+        """Hand the listing to Tradera's queue. After Unanswered ask `results`; never commit again unasked."""
+        await self._done(HttpCall(what="commit", method="POST", path=commit_path(request_id), seller=seller))
+
+    async def results(self, seller: Seller, request_ids: Sequence[int]) -> dict[int, Result]:
+        """Results of these requests, in one call; what is absent has none yet (404 means none of them has)."""
+        if not request_ids:
+            return {}
+        query = urlencode([("requestIds", request_id) for request_id in request_ids])
+        path = f"{RESULTS_PATH}?{query}"
+        call = HttpCall(what="request-results", method="GET", path=path, seller=seller)
+        answer = await self._found(call)
+        return self._read(call, lambda value: words.read_results(value, set(request_ids)), answer)
+
+    async def set_price(
+        self, seller: Seller, item_id: int, *, opening_kr: int | None, buy_now_kr: int | None
+    ) -> str | None:
+        """Set a live ad's prices (kronor; None stays as it is). None when done, else Tradera's refusal in words."""
+        prices = {"openingPrice": opening_kr, "binPrice": buy_now_kr}
+        body = {name: kronor for name, kronor in prices.items() if kronor is not None}
+        path = f"/listings/items/{item_id}/price"
+        try:
+            await self._done(HttpCall(what="price", method="PUT", path=path, seller=seller, body=body))
+        except Rejected as refused:
+            return str(refused)
+        return None
+
+    async def end(self, seller: Seller, item_id: int) -> bool:
+        """End an ad. False when Tradera would not or did not say: read the item and decide by its state."""
+        path = f"/listings/items/{item_id}"
+        call = HttpCall(what="end", method="DELETE", path=path, seller=seller)
+        try:
+            return await self._ask(call) is True
+        except Rejected:
+            return False
+
+    async def read_item(self, seller: Seller, item_id: int) -> SellerAd | None:
+        """One of the seller's ads; None when Tradera does not know it (or not as this seller's)."""
+        path = f"/listings/items/{item_id}"
+        call = HttpCall(what="item", method="GET", path=path, seller=seller)
+        answer = await self._found(call)
+        return None if answer is None else self._read(call, words.read_listed, answer)
+
+    async def orders(self, seller: Seller, order_ids: Sequence[int]) -> list[Order]:
+        """These orders, in one call; those Tradera does not know are absent."""
+        if not order_ids:
+            return []
+        path = "/orders/" + ",".join(map(str, order_ids))
+        call = HttpCall(what="orders", method="GET", path=path, seller=seller, limit=LIST_ANSWER_BYTES)
+        return self._read(call, words.read_orders, await self._found(call))
+
+    async def orders_between(self, seller: Seller, from_ms: int, to_ms: int) -> list[Order]:
+        """Orders made, changed or paid in a period (ms UTC)."""
+        period = {"fromDate": rfc3339_ms(from_ms), "toDate": rfc3339_ms(to_ms)}
+        path = "/orders?" + urlencode({**period, "queryDateMode": _LAST_UPDATED})
+        call = HttpCall(what="orders", method="GET", path=path, seller=seller, limit=LIST_ANSWER_BYTES)
+        return self._read(call, words.read_orders, await self._ask(call))
+
+    async def updated_items(self, seller: Seller, row_version: int) -> list[tuple[int, int]]:
+        """(item id, row version) of ads changed since a row version; keep the largest as the next one."""
+        path = f"/listings/updated-seller-items?rowVersion={row_version}"
+        call = HttpCall(
+            what="updated-seller-items", method="GET", path=path, seller=seller, limit=LIST_ANSWER_BYTES
+        )
+        return self._read(call, words.read_updated, await self._ask(call))
+
+    async def seller_items(self, seller: Seller, min_end_ms: int, max_end_ms: int) -> list[SellerAd]:
+        """The seller's started ads that end (or ended) in a period (ms UTC)."""
+        period = {"minEndDate": rfc3339_ms(min_end_ms), "maxEndDate": rfc3339_ms(max_end_ms)}
+        path = "/listings/seller-items?" + urlencode(period)
+        call = HttpCall(what="seller-items", method="GET", path=path, seller=seller, limit=LIST_ANSWER_BYTES)
+        return self._read(call, words.read_listed_all, await self._ask(call))
+
+    async def ship(self, seller: Seller, order_id: int) -> None:
+        """Mark an order as shipped. After Unanswered look at `shipped_ads` before repeating it."""
+        await self._done(HttpCall(what="ship", method="POST", path=f"/orders/{order_id}/ship", seller=seller))
+
+    async def shipped_ads(self, seller: Seller, from_ms: int, to_ms: int) -> set[int]:
+        """Ads whose sales, made or changed in a period (ms UTC), are marked as shipped: an order does not say so."""
+        period = {"minTransactionDate": rfc3339_ms(from_ms), "maxTransactionDate": rfc3339_ms(to_ms)}
+        path = "/listings/seller-transactions?" + urlencode({**period, "filter": _NEW_AND_UPDATED})
+        call = HttpCall(
+            what="seller-transactions", method="GET", path=path, seller=seller, limit=LIST_ANSWER_BYTES
+        )
+        return self._read(call, words.read_shipped, await self._ask(call))
+
+    async def me(self, seller: Seller) -> Member:
+        """Whose token it is: the cheapest proof that it works."""
+        call = HttpCall(what="users/me", method="GET", path="/users/me", seller=seller)
+        return self._read(call, words.read_member, await self._ask(call))
+
+    async def member(self, alias: str) -> Member | None:
+        """Who has this alias; None when nobody has."""
+        path = f"/users/by-alias/{quote(alias, safe='')}"
+        call = HttpCall(what="users/by-alias", method="GET", path=path)
+        answer = await self._found(call)
+        return None if answer is None else self._read(call, words.read_member, answer)
+
+    async def token(self, user_id: int, secret: str) -> tuple[str, int | None]:
+        """The token of a seller who has logged in with this secret of ours, and when it ends (ms UTC)."""
+        body = {"userId": user_id, "secretKey": secret}
+        call = HttpCall(what="auth/token", method="POST", path="/auth/token", body=body)
+        return self._read(call, words.read_token, await self._done(call))
+
+    async def clock(self) -> int | None:
+        """Tradera's time (ms UTC); None when the answer is no time."""
+        return words.read_clock(
+            await self._ask(HttpCall(what="time", method="GET", path="/reference-data/time"))
+        )
+
+    async def _done(self, call: HttpCall) -> Any:
+        """The answer to a call that changes something; a refusal inside a 200 is a refusal."""
+        answer = await self._ask(call)
+        refused = refusal(answer)
+        if refused is not None:
+            raise Rejected(f"Tradera refused {call.what}: {refused}", status=200)
+        return answer
+
+    async def _found(self, call: HttpCall) -> Any:
+        """The answer, or None for 404."""
+        try:
+            return await self._ask(call)
+        except Rejected as refused:
+            if refused.status == 404:
+                return None
+            raise
+
+    async def _ask(self, call: HttpCall) -> Any:
+        return judge(call, await self._wire.exchange(call))
+
+    @staticmethod
+    def _read(call: HttpCall, reader: Callable[[Any], T], answer: Any) -> T:
+        try:
+            return reader(answer)
+        except WrongShapeError as error:
+            raise Unanswered(f"Tradera's answer to {call.what} makes no sense: {error}") from error

@@ -1,0 +1,278 @@
+"""Plays a publishing through without calling anybody: the checks, the exact request, the cost in calls (a dry run).
+
+Reads only. What it shows is made by the same functions that publish, so that it cannot drift from them.
+
+A publishing played through without a call: what would be sent, what would stop it, what it would cost.
+
+The nouns only; `workers/rehearser.py` fills them. No credential ever stands in one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from rheod.domain.budget import expected_at, publish_cost
+from rheod.domain.errors import Permanent
+from rheod.domain.model import CallClass, ItemType, Listing, ListingState, Picture, PictureState, RheoStatus
+from rheod.store import facts
+from rheod.tradera.ad_builder import make_ad
+from rheod.tradera.budgeted_client import BudgetRules, require_possible
+from rheod.tradera.publisher import PublishOptions
+from rheod.tradera.requests import (
+    ADS_PATH,
+    RESULTS_PATH,
+    Ad,
+    commit_path,
+    create_body,
+    image_body,
+    image_path,
+)
+from rheod.usecases.items import BudgetForecast, Items, ItemView
+from rheod.usecases.resolve_doubt import is_in_doubt
+from rheod.usecases.transaction import Store
+
+
+class Verdict(StrEnum):
+    """What a check found: FINE, it WAITS for something that comes by itself, or somebody must act: it STOPS here."""
+
+    FINE = "fine"
+    WAITS = "waits"
+    STOPS = "stops"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One thing that was looked at. `text` is English with `{name}` places for `values`."""
+
+    verdict: Verdict
+    text: str
+    values: Mapping[str, str | int] = field(default_factory=dict)
+
+    @property
+    def sentence(self) -> str:
+        """What was found, in English."""
+        return self.text.format(**self.values)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckStep:
+    """One call as it would be made. What only Tradera or a file can say stands in `<>`."""
+
+    operation: str
+    method: str
+    url: str
+    body: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DryRunReport:
+    """The whole play. `goes_at` is when it should go out (ms); None when nobody can say."""
+
+    checks: tuple[Check, ...]
+    steps: tuple[CheckStep, ...]
+    calls: int
+    goes_at: int | None
+
+    @property
+    def stops(self) -> bool:
+        """Whether it would not be published however long one waits."""
+        return any(check.verdict is Verdict.STOPS for check in self.checks)
+
+
+_REQUEST = "<requestId>"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Scene:
+    """What is known before the play: `pictures` are those that would be sent, were the pending ones ready."""
+
+    view: ItemView
+    pictures: tuple[Picture, ...]
+    ad: Ad | None
+    fault: str | None
+    impossible: str | None
+
+    @property
+    def cost(self) -> int:
+        return publish_cost(len(self.pictures))
+
+
+class DryRun:
+    """Rehearses publishings; `base_url` is where Tradera's API is."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        catalog: Items,
+        forecast: Callable[[str], BudgetForecast],
+        options: PublishOptions,
+        rules: BudgetRules,
+        base_url: str,
+    ) -> None:
+        self._store = store
+        self._catalog = catalog
+        self._forecast = forecast
+        self._options = options
+        self._rules = rules
+        self._base_url = base_url.rstrip("/")
+
+    async def rehearse(self, account_id: str, external_id: str) -> DryRunReport:
+        """The publishing of this item as it would go now. Raises Refused (NOT_FOUND)."""
+        view = await self._catalog.read_item(account_id, external_id)
+        scene = self._scene(view)
+        forecast = self._forecast(account_id)
+        goes_at = await self._goes_at(scene, forecast)
+        checks = (*_of_item(view), *_of_ad(scene), *self._of_budget(scene, forecast, goes_at))
+        stopped = any(check.verdict is Verdict.STOPS for check in checks)
+        steps = () if scene.ad is None else tuple(self._steps(scene, scene.ad))
+        return DryRunReport(
+            checks=checks,
+            steps=steps,
+            calls=scene.cost if steps else 0,
+            goes_at=None if stopped else goes_at,
+        )
+
+    def _scene(self, view: ItemView) -> _Scene:
+        usable = [picture for picture in view.pictures if picture.state is not PictureState.FAILED]
+        pictures = tuple(usable[: self._options.max_images])
+        ad, fault = None, None
+        if view.item.spec.type is ItemType.ITEM:
+            try:
+                ad = make_ad(view.item, _listing_for(view), self._options.defaults)
+            except Permanent as error:
+                fault = str(error)
+        return _Scene(
+            view=view, pictures=pictures, ad=ad, fault=fault, impossible=self._impossible(len(pictures))
+        )
+
+    def _impossible(self, pictures: int) -> str | None:
+        """Why no day has calls enough for it."""
+        operations = {"create": 1, "image": pictures, "commit": 1}
+        try:
+            require_possible(
+                self._rules, CallClass.PUBLISH, cost=publish_cost(pictures), operations=operations
+            )
+        except Permanent as error:
+            return str(error)
+        return None
+
+    async def _goes_at(self, scene: _Scene, forecast: BudgetForecast) -> int | None:
+        """As the last of the queue, unless it has a place there."""
+        if scene.view.queue is not None:
+            return scene.view.queue.expected_at
+        if forecast.waits_for is not None:
+            return None
+        waiting = await self._store.read(facts.publishing_calls_waiting)
+        now = self._store.now()
+        wish = scene.view.item.spec.tradera
+        earliest = max(now, forecast.paused_until, (wish and wish.start_at) or 0)
+        return expected_at(
+            forecast.calls, ceiling=forecast.ceiling, cost_up_to=waiting + scene.cost, now=earliest
+        )
+
+    def _of_budget(self, scene: _Scene, forecast: BudgetForecast, goes_at: int | None) -> Iterator[Check]:
+        if forecast.waits_for is not None:
+            yield _stops("{reason}", reason=forecast.waits_for)
+        if scene.impossible is not None:
+            yield _stops("{reason}", reason=scene.impossible)
+        used, limit = len(forecast.calls), self._rules.allowance.limit
+        now = self._store.now()
+        start_at = scene.view.item.spec.tradera and scene.view.item.spec.tradera.start_at
+        if start_at and start_at > now:
+            yield _waits("It starts at the time that its `startAt` says")
+        if forecast.paused_until > now:
+            yield _waits("Tradera has asked for a pause: nothing is published until it is over")
+        if goes_at is not None and goes_at > now:
+            yield _waits(
+                "{used} of {limit} Tradera calls of the last 24 hours are used: it waits for its turn",
+                used=used,
+                limit=limit,
+            )
+        elif goes_at is not None:
+            yield _fine("There are calls enough: {used} of {limit} are used", used=used, limit=limit)
+
+    def _steps(self, scene: _Scene, ad: Ad) -> Iterator[CheckStep]:
+        yield CheckStep(
+            operation="create", method="POST", url=f"{self._base_url}{ADS_PATH}", body=create_body(ad)
+        )
+        for picture in scene.pictures:
+            size = "not fetched yet" if picture.size_bytes is None else f"{picture.size_bytes} bytes"
+            yield CheckStep(
+                operation="image",
+                method="POST",
+                url=f"{self._base_url}{image_path(_REQUEST)}",
+                body=image_body(
+                    f"<picture {picture.position + 1}, {size}, as Base64>",
+                    image_format=self._options.image_format,
+                    has_mega=self._options.has_mega,
+                ),
+            )
+        yield CheckStep(operation="commit", method="POST", url=f"{self._base_url}{commit_path(_REQUEST)}")
+        url = f"{self._base_url}{RESULTS_PATH}?requestIds={_REQUEST}"
+        yield CheckStep(operation="request-results", method="GET", url=url)
+
+
+def _listing_for(view: ItemView) -> Listing:
+    """The listing that waits, else the one that would be made."""
+    latest = view.listing
+    if latest is not None and not latest.state.may_be_live and latest.state.is_open:
+        return latest
+    generation = 1 if latest is None else latest.generation + 1
+    return Listing(id="", item_id=view.item.id, account_id=view.item.account_id, generation=generation)
+
+
+def _of_item(view: ItemView) -> Iterator[Check]:
+    """Whether this item may be published at all, as the lifecycle and the catalogue decide it."""
+    item, listing = view.item, view.listing
+    if item.spec.type is ItemType.CONTAINER:
+        yield _stops("A container is never listed")
+    elif item.delete_requested:
+        yield _stops("The item is being deleted")
+    elif item.rheo_status is RheoStatus.SOLD:
+        yield _stops("The item is sold and cannot be published again")
+    elif item.rheo_status is RheoStatus.ARCHIVED:
+        yield _stops("The item is archived and cannot be published")
+    elif listing is not None and is_in_doubt(listing):
+        yield _stops("Its last ad is in doubt: look for it at Tradera, then say what you saw")
+    elif listing is not None and listing.state.may_be_live:
+        yield _stops("It has an ad already ({ad}): a second one would sell it twice", ad=_ad_of(listing))
+    elif listing is not None and listing.state is ListingState.QUEUED:
+        yield _fine("It waits in the queue already")
+    else:
+        yield _fine("The item may be published")
+
+
+def _of_ad(scene: _Scene) -> Iterator[Check]:
+    if scene.ad is not None:
+        yield _fine("Title, category, price and shipping are as Tradera takes them")
+    elif scene.fault is not None:
+        yield _stops("{reason}", reason=scene.fault)
+    pictures = scene.view.pictures
+    failed = sum(picture.state is PictureState.FAILED for picture in pictures)
+    pending = sum(picture.state is PictureState.PENDING for picture in pictures)
+    if pending:
+        yield _waits("Pictures still being fetched: {n}", n=pending)
+    if failed:
+        yield _fine("Pictures that could not be fetched: {n}. The ad goes out without them", n=failed)
+    if not pending:
+        yield _fine("Pictures that go along: {n}", n=len(scene.pictures))
+
+
+def _ad_of(listing: Listing) -> str:
+    return str(listing.tradera_item_id or "?")
+
+
+def _fine(text: str, **values: str | int) -> Check:
+    return Check(verdict=Verdict.FINE, text=text, values=values)
+
+
+def _waits(text: str, **values: str | int) -> Check:
+    return Check(verdict=Verdict.WAITS, text=text, values=values)
+
+
+def _stops(text: str, **values: str | int) -> Check:
+    return Check(verdict=Verdict.STOPS, text=text, values=values)

@@ -1,0 +1,253 @@
+"""Connects sellers by a login in their browser (tradera-v4.md section 4): the address, then the fetch of the token.
+
+Each fetch is a call of the ledger; a login gets few of them. A secret or token never reaches a sentence or the log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+from urllib.parse import urlencode
+
+from rheod.domain.errors import Permanent, Refused
+from rheod.domain.model import CallClass
+from rheod.store import accounts
+from rheod.store.accounts import Token
+from rheod.store.ledger import Ledger
+from rheod.tradera.budgeted_client import BudgetedCall, BudgetedClient, BudgetRules
+from rheod.tradera.client import TraderaClient
+from rheod.tradera.transport import Rejected, Seller, TokenRefused
+from rheod.usecases import connect_account
+from rheod.usecases.connect_account import AccountConnection, Shown
+from rheod.usecases.transaction import Store, Transaction
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+GAPS_S = (2.0, 4.0)
+"""Between the tries of one press: the token may need some seconds to be there."""
+
+_SECRET_BYTES = 32
+
+
+class AccountsToConnect(Protocol):
+    """What is known of the accounts, and who is told when one has got a token."""
+
+    def connections(self, begun: dict[str, int], *, now: int) -> list[AccountConnection]:
+        """Every account; `begun` are the logins that wait."""
+        ...
+
+    def connect(self, account_id: str, token: Token) -> None:
+        """The account sells with this token from now on."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Application:
+    """Who we are at Tradera: how it is called, its login page, our number, and the public key (None: not set)."""
+
+    client: TraderaClient
+    login_url: str
+    app_id: int
+    public_key: str | None
+
+    def address(self, secret: str) -> str:
+        """Where a seller signs in for us; the application's secret key is never part of it."""
+        asked = {"appId": self.app_id, "pkey": self.public_key, "skey": secret}
+        return f"{self.login_url}?{urlencode(asked)}"
+
+
+class TraderaLogin:
+    """A `Connector`. `application` is None without tradera.app_id and app_key, and without a daemon."""
+
+    gaps_s: Sequence[float] = GAPS_S
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        ledger: Ledger,
+        rules: BudgetRules,
+        roll: AccountsToConnect,
+        application: Application | None,
+    ) -> None:
+        self._store = store
+        self._ledger = ledger
+        self._rules = rules
+        self._roll = roll
+        self._application = application
+        self._one_at_a_time = asyncio.Lock()
+
+    async def connections(self) -> list[AccountConnection]:
+        """See `Connector`."""
+        begun = await self._store.read(accounts.begun)
+        oldest = self._store.now() - connect_account.LOGIN_MS
+        fresh = {account_id: at for account_id, at in begun.items() if at > oldest}
+        return self._roll.connections(fresh, now=self._store.now())
+
+    async def begin(self, account_id: str) -> str:
+        """See `Connector`."""
+        application = self._at_tradera()
+        if application.public_key is None:
+            raise Refused(
+                "CONFLICT",
+                "Set tradera.public_key (from Tradera's Developer Center) and restart rheod first",
+            )
+        account = await self._account(account_id)
+        if account.state == "removed":
+            raise Refused("CONFLICT", str(account.reason))
+        if account.source == "settings":
+            raise Refused(
+                "CONFLICT",
+                "The settings have a token for this account, which comes first: take it out and restart rheod, then"
+                " connect",
+            )
+        secret = secrets.token_urlsafe(_SECRET_BYTES)
+        await self._store.write(lambda tx: connect_account.begin(tx, account_id, secret))
+        return application.address(secret)
+
+    async def address(self, account_id: str) -> str | None:
+        """See `Connector`."""
+        try:
+            login = await self._store.read(
+                lambda db: connect_account.waiting(db, account_id, now=self._store.now())
+            )
+        except Refused:
+            return None
+        return self._at_tradera().address(login.secret)
+
+    async def finish(self, account_id: str, user: str = "") -> Token:
+        """See `Connector`."""
+        async with self._one_at_a_time:
+            user_id = await self._user_id(account_id, user)
+            for gap_s in self.gaps_s:
+                try:
+                    return await self._fetch(account_id, user_id)
+                except Rejected:
+                    await asyncio.sleep(gap_s)
+            try:
+                return await self._fetch(account_id, user_id)
+            except Rejected as error:
+                raise Refused(
+                    "CONFLICT",
+                    f"Tradera gives no token for user {user_id}: sign in at its page to the end, then try again. {error}",
+                ) from error
+
+    async def accept(self, account_id: str, shown: Shown) -> Token:
+        """See `Connector`. The fetched token is preferred: one that was shown has been seen not to work."""
+        if not shown.token:
+            return await self.finish(account_id, shown.user)
+        async with self._one_at_a_time:
+            user_id = await self._user_id(account_id, shown.user)
+            try:
+                return await self._fetch(account_id, user_id)
+            except Rejected:
+                return await self._take(account_id, user_id, shown)
+
+    async def _user_id(self, account_id: str, user: str) -> int:
+        """The number of the user who has logged in. Raises Refused when it is not known or another account's."""
+        await self._store.read(lambda db: connect_account.waiting(db, account_id, now=self._store.now()))
+        account = await self._account(account_id)
+        user = user.strip()
+        if not user and account.user_id is None:
+            raise Refused("CONFLICT", "Say whose login it is: the seller's number or alias at Tradera")
+        user_id = await self._number(account_id, user) if user else account.user_id
+        assert user_id is not None
+        for other in await self.connections():
+            if other.user_id == user_id and other.source and other.account_id != account_id:
+                raise Refused(
+                    "CONFLICT",
+                    f"Tradera's user {user_id} sells as account {other.reference or 'own'} already",
+                )
+        return user_id
+
+    async def _number(self, account_id: str, user: str) -> int:
+        if user.isascii() and user.isdecimal() and 0 < int(user) < 2**31:
+            return int(user)
+        client = self._of_tradera()
+        found = await self._make(
+            account_id, Seller(0, user), "alias", lambda: client.member(user), lambda _, member: member
+        )
+        if found is None:
+            raise Refused("NOT_FOUND", "Tradera knows nobody with this alias")
+        return found.user_id
+
+    async def _fetch(self, account_id: str, user_id: int) -> Token:
+        """One call. Raises Rejected when there is no token (yet)."""
+        client, now = self._of_tradera(), self._store.now
+        login = await self._store.read(lambda db: connect_account.waiting(db, account_id, now=now()))
+
+        def keep(tx: Transaction, answer: tuple[str, int | None]) -> Token:
+            token = Token(user_id=user_id, token=answer[0], ends_at=answer[1], obtained_at=tx.now)
+            return connect_account.connected(tx, account_id, token)
+
+        await self._store.write(lambda tx: accounts.count_try(tx.db, account_id))
+        seller = Seller(user_id, login.secret)
+        token = await self._make(
+            account_id, seller, "token", lambda: client.token(user_id, login.secret), keep
+        )
+        self._roll.connect(account_id, token)
+        return token
+
+    async def _take(self, account_id: str, user_id: int, shown: Shown) -> Token:
+        """The token of the return address, once Tradera has taken it in a call."""
+        client, seller = self._of_tradera(), Seller(user_id, shown.token)
+
+        def keep(tx: Transaction, member: int) -> Token:
+            if member != user_id:
+                raise Refused("CONFLICT", "The token that came back is another user's: begin a new login")
+            token = Token(user_id=user_id, token=shown.token, ends_at=shown.ends_at, obtained_at=tx.now)
+            return connect_account.connected(tx, account_id, token)
+
+        async def me() -> int:
+            return (await client.me(seller)).user_id
+
+        token = await self._make(account_id, seller, "me", me, keep)
+        self._roll.connect(account_id, token)
+        return token
+
+    async def _make(
+        self,
+        account_id: str,
+        seller: Seller,
+        operation: str,
+        send: Callable[[], Awaitable[T]],
+        after: Callable[[Transaction, T], R],
+    ) -> R:
+        """One call through the ledger; a refused application is no dead token of the account."""
+
+        async def ask() -> T:
+            try:
+                return await send()
+            except TokenRefused as error:
+                raise Permanent(f"{error}; check tradera.app_id and tradera.app_key") from error
+
+        calls = BudgetedClient(
+            store=self._store,
+            ledger=self._ledger,
+            rules=self._rules,
+            client=self._of_tradera(),
+            seller=seller,
+            account_id=account_id,
+        )
+        request = BudgetedCall(call_class=CallClass.ORDERS, operation=operation, send=ask, after=after)
+        try:
+            return await calls.make(request)  # type: ignore[return-value]
+        except Rejected:
+            raise
+        except Permanent as error:
+            raise Refused("CONFLICT", str(error)) from error
+
+    async def _account(self, account_id: str) -> AccountConnection:
+        return next(one for one in await self.connections() if one.account_id == account_id)
+
+    def _of_tradera(self) -> TraderaClient:
+        return self._at_tradera().client
+
+    def _at_tradera(self) -> Application:
+        if self._application is None:
+            raise Refused("CONFLICT", "Set tradera.app_id and tradera.app_key and restart rheod first")
+        return self._application

@@ -1,0 +1,362 @@
+"""Reads orders: those that push has told of, and by reconciliation those it has missed (push.md, step 7)."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import structlog
+
+from rheod.domain.budget import PASS_COST
+from rheod.domain.crash import crashpoint
+from rheod.domain.model import (
+    AdState,
+    CallClass,
+    CloseReason,
+    Job,
+    JobKind,
+    JobOrder,
+    Listing,
+    ListingState,
+    Order,
+    QueueName,
+    SellerAd,
+)
+from rheod.domain.retry import LOOP_DELAYS_S, TRADERA_DELAYS_S, delay_ms
+from rheod.jobs.meters import Meters
+from rheod.jobs.queue import Done, Outcome, Retry
+from rheod.store import facts, inbox, items, jobs, key_value, orders
+from rheod.store.jobs import Owner
+from rheod.tradera.budgeted_client import BudgetedCall, BudgetedClient, NotNow
+from rheod.tradera.transport import Rejected
+from rheod.usecases import publish, sales
+from rheod.usecases.sales import SellersAndSite
+from rheod.usecases.transaction import Store, Transaction
+
+_log = structlog.get_logger(__name__)
+_HOUR_MS = 3600 * 1000
+_OVERLAP_MS = _HOUR_MS
+_FIRST_LOOK_BACK_MS = 14 * 24 * _HOUR_MS
+_LOOK_UPS = 6
+"""After this many look-ups an order Tradera does not know is quarantined, so that it spends no more calls."""
+_A_READ = 200
+"""Ads looked up at once, so that nobody waits for a long read."""
+
+_OVERDUE_A_PASS = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReconcileOptions:
+    """How often a pass is made, how soon after the last one at start, and for how long listings are looked after."""
+
+    interval_ms: int
+    least_gap_ms: int = 60_000
+    looked_after_ms: int = 60 * 24 * _HOUR_MS
+
+
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    """Ads that are down, and the row version up to which Tradera has told of changes (None: not asked).
+
+    None in place of an ad means that Tradera does not know it any more though its time is over.
+    """
+
+    ads: Sequence[tuple[Listing, SellerAd | None]]
+    cursor: int | None
+
+
+class OrderSync:
+    """Works `orders` and `reconcile` jobs; their subject is the account."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        calls: BudgetedClient,
+        sellers: SellersAndSite,
+        options: ReconcileOptions,
+        meters: Meters | None = None,
+    ) -> None:
+        self._store = store
+        self._calls = calls
+        self._sellers = sellers
+        self._options = options
+        self._meters = meters or Meters()
+        self._account_id = calls.account_id
+        self._one_by_one = False
+        self._begun = False
+        self._refusals = 0
+
+    async def look_up(self, job: Job) -> Outcome:
+        """Look up all orders the inbox tells of, in one call; one at a time once Tradera has refused such a call."""
+        limit = 1 if self._one_by_one else sales.ORDERS_A_CALL
+        ids = await self._store.read(lambda db: inbox.orders_to_look_up(db, self._account_id, limit=limit))
+        if not ids:
+            self._one_by_one = False
+            return Done()
+        self._calls.require(CallClass.ORDERS, left=await self._calls.share_of_others(CallClass.ORDERS))
+        try:
+            found = await self._calls.make(
+                BudgetedCall(
+                    call_class=CallClass.ORDERS,
+                    operation="orders_by_id",
+                    send=lambda: self._calls.client.orders(self._calls.seller, ids),
+                    after=lambda tx, found: self._record(tx, found, ids),
+                )
+            )
+        except Rejected as error:
+            reason = f"Tradera refuses the look-up: {error}"
+            if len(ids) > 1:
+                self._one_by_one = True
+                return Retry(until=self._store.now(), reason=reason, counted=False)
+            return self._unknown(job, ids, reason)
+        missing = [order_id for order_id in ids if order_id not in (found or ())]
+        if missing:
+            return self._unknown(job, missing, "Tradera does not know this order")
+        more = await self._store.read(lambda db: inbox.orders_to_look_up(db, self._account_id, limit=1))
+        if more:
+            return Retry(until=self._store.now(), reason="more orders", counted=False)
+        self._one_by_one = False
+        return Done()
+
+    def _record(self, tx: Transaction, found: Sequence[Order], asked: Sequence[int]) -> set[int]:
+        before = facts.newest_notice(tx.db)
+        sales.record_orders(tx, self._account_id, found, self._sellers, asked)
+        for received_at in facts.sales_received(tx.db, after=before):
+            tx.afterwards.append(partial(self._meters.sale_written, tx.now - received_at))
+        return {order.order_id for order in found}
+
+    def _unknown(self, job: Job, ids: Sequence[int], reason: str) -> Outcome:
+        if job.attempts < _LOOK_UPS:
+            until = self._store.now() + delay_ms(LOOP_DELAYS_S, job.attempts + 1)
+            return Retry(until=until, reason=reason)
+        _log.error("order quarantined", orders=list(ids[:1]), reason=reason)
+        return Done(lambda tx: self._quarantine(tx, ids[0], reason))
+
+    def _quarantine(self, tx: Transaction, order_id: int, reason: str) -> None:
+        """Put the order aside; the others get all their tries: ordered again, a job forgets those it has had."""
+        inbox.quarantine_order(tx.db, self._account_id, order_id, reason=reason, now=tx.now)
+        wanted = JobOrder(queue=QueueName.TRADERA, kind=JobKind.ORDERS, subject=self._account_id)
+        tx.order_for(wanted, Owner(account_id=self._account_id))
+
+    async def reconcile(self, job: Job) -> Outcome:
+        """One pass over what changed at Tradera since the last good one; then wait for the next."""
+        now = self._store.now()
+        last = await self._store.read(lambda db: _last_pass(db, self._account_id, now))
+        again = Retry(until=now + self._options.interval_ms, reason="next reconciliation", counted=False)
+        ordered, self._begun = self._begun, True
+        if last is not None and now - last < self._options.least_gap_ms:
+            # a start so soon after a pass needs none; later somebody has ordered it, who waits for an order
+            wait_ms = self._options.least_gap_ms if ordered else self._options.interval_ms
+            return Retry(until=last + wait_ms, reason="next reconciliation", counted=False)
+        since = now - self._options.looked_after_ms
+        if not await self._store.read(lambda db: items.any_committed_since(db, self._account_id, since)):
+            return again  # nothing of ours can have changed: spend no call
+        longer = await self._store.read(lambda db: jobs.waiting_longer(db, job))
+        ours = [each for each in longer if each in self._sellers.accounts.values()]
+        begin = (now - _FIRST_LOOK_BACK_MS if last is None else last) - _OVERLAP_MS
+        try:
+            with self._calls.room(CallClass.RECONCILE, cost=PASS_COST, after=ours):
+                ended = await self._ended_ads(begin, now)
+                crashpoint("reconcile.ads_read")
+                if await self._store.read(lambda db: _lacks_order(db, ended, now)):
+                    begin = min(begin, now - _FIRST_LOOK_BACK_MS)  # it may be older than the last pass
+                await self._orders_since(begin, now, ended)
+        except Rejected as error:
+            _log.error("Tradera refuses the reconciliation", reason=str(error))
+            self._refusals += 1
+            wait_ms = min(delay_ms(TRADERA_DELAYS_S, self._refusals), self._options.interval_ms)
+            return Retry(until=now + wait_ms, reason=str(error), counted=False)
+        self._refusals = 0
+        return again
+
+    async def _ended_ads(self, begin: int, now: int) -> _Ended:
+        """Our listings that are down at Tradera though we think them up, as Tradera shows them."""
+        if not await self._store.read(lambda db: items.may_any_be_up(db, self._account_id)):
+            return _Ended([], None)
+        changed, cursor = await self._changed_ads()
+        ours = await self._up(changed)
+        seen: list[SellerAd] = []
+        if ours:
+            seen = (
+                await self._calls.make(
+                    BudgetedCall(
+                        call_class=CallClass.RECONCILE,
+                        operation="seller_items",
+                        send=lambda: self._calls.client.seller_items(self._calls.seller, begin, now),
+                        after=lambda _, found: found,
+                    )
+                )
+                or []
+            )
+        known = {ad.tradera_item_id for ad in seen}
+        ours |= await self._up(known - changed)
+        found: list[tuple[Listing, SellerAd | None]] = [
+            (ours[ad.tradera_item_id], ad) for ad in seen if ad.tradera_item_id in ours
+        ]
+        told = (changed & ours.keys()) - known
+        doubtful, all_seen = await self._doubtful_ads([ours[ad] for ad in sorted(told)], now)
+        found += doubtful
+        found += await self._overdue_ads(known, now)
+        down = {AdState.ENDED, AdState.SOLD}
+        return _Ended(
+            [each for each in found if each[1] is None or each[1].state_at(now) in down],
+            cursor if all_seen else None,
+        )
+
+    async def _up(self, ads: Collection[int]) -> dict[int, Listing]:
+        """Our listings behind these ads that are or may be up: there may be 100,000 others."""
+        wanted = list(ads)
+        found: dict[int, Listing] = {}
+        for start in range(0, len(wanted), _A_READ):
+            query = partial(
+                items.listings_of_ads, account_id=self._account_id, ads=wanted[start : start + _A_READ]
+            )
+            found |= {_number(listing): listing for listing in await self._store.read(query)}
+        return found
+
+    async def _doubtful_ads(
+        self, changed: Sequence[Listing], now: int
+    ) -> tuple[list[tuple[Listing, SellerAd | None]], bool]:
+        """Ads nobody asks for any more that have changed after all: one that is up is settled, one that is down told.
+
+        False when there was no room to look at all of them: the next pass must be told of their change again.
+        """
+        doubtful = [each for each in changed if each.state is not ListingState.LIVE and each.ask_at is None]
+        found: list[tuple[Listing, SellerAd | None]] = []
+        for listing in doubtful:
+            if not self._may_spend(2):
+                return found, False
+            ad = await self._read_ad(listing)
+            if ad is not None and ad.state_at(now) in {AdState.SOLD, AdState.ENDED}:
+                found.append((listing, ad))
+            elif ad is not None:
+                url = self._sellers.ad_url(_number(listing))
+                await self._store.write(partial(publish.went_live, listing_id=listing.id, ad_url=url))
+                _log.info("an ad in doubt is up after all", ad=listing.tradera_item_id)
+        return found, True
+
+    async def _overdue_ads(self, known: Collection[int], now: int) -> list[tuple[Listing, SellerAd | None]]:
+        """The first few ads that should have ended by now, as Tradera shows them; None where it knows them no more."""
+        account_id, before = self._account_id, now - _HOUR_MS
+        overdue = await self._store.read(
+            lambda db: items.overdue_listings(db, account_id, before=before, but=known, limit=_OVERDUE_A_PASS)
+        )
+        found: list[tuple[Listing, SellerAd | None]] = []
+        for listing in overdue:
+            if not self._may_spend(2):  # the call for the orders comes first: without it the pass was in vain
+                break
+            found.append((listing, await self._read_ad(listing)))
+        return found
+
+    def _may_spend(self, calls: int) -> bool:
+        try:
+            self._calls.require(CallClass.RECONCILE, cost=calls)
+        except NotNow:
+            return False
+        return True
+
+    async def _changed_ads(self) -> tuple[set[int], int]:
+        """The ads that have changed since the last good pass, and the cursor to keep when this one is good."""
+        cursor = int(await self._store.read(lambda db: key_value.get(db, _cursor(self._account_id))) or 0)
+        found = await self._calls.make(
+            BudgetedCall(
+                call_class=CallClass.RECONCILE,
+                operation="updated_items",
+                send=lambda: self._calls.client.updated_items(self._calls.seller, cursor),
+                after=lambda _, found: found,
+            )
+        )
+        changed = found or []
+        return {ad for ad, _ in changed}, max([cursor, *(version for _, version in changed)])
+
+    async def _read_ad(self, listing: Listing) -> SellerAd | None:
+        ad = _number(listing)
+        return await self._calls.make(
+            BudgetedCall(
+                call_class=CallClass.RECONCILE,
+                operation="read_item",
+                listing_id=listing.id,
+                send=lambda: self._calls.client.read_item(self._calls.seller, ad),
+                after=lambda tx, found: _note_end(tx, listing, found),
+            )
+        )
+
+    async def _orders_since(self, begin: int, now: int, ended: _Ended) -> None:
+        """Orders first: an ad that is down without one has ended unsold. Both cursors move in the same transaction."""
+
+        def after(tx: Transaction, found: Sequence[Order]) -> int:
+            sold = sales.record_orders(tx, self._account_id, found, self._sellers)
+            for listing, ad in ended.ads:
+                self._close(tx, listing, ad, now)
+            key_value.put(tx.db, _mark(self._account_id), str(now))
+            if ended.cursor is not None:
+                key_value.put(tx.db, _cursor(self._account_id), str(ended.cursor))
+            return sold
+
+        sold = await self._calls.make(
+            BudgetedCall(
+                call_class=CallClass.RECONCILE,
+                operation="orders",
+                send=lambda: self._calls.client.orders_between(self._calls.seller, begin, now + _HOUR_MS),
+                after=after,
+            )
+        )
+        _log.info("reconciled", sold=sold, ended=len(ended.ads))
+
+    def _close(self, tx: Transaction, listing: Listing, ad: SellerAd | None, now: int) -> None:
+        number = _number(listing)
+        if orders.exists_for_ad(tx.db, number) or inbox.order_waits_for(tx.db, number):
+            return
+        if ad is None:
+            _log.warning("an ad whose time is over is unknown at Tradera; taken as ended", ad=number)
+        elif ad.state_at(now) is AdState.SOLD:
+            _log.warning("sold at Tradera but no order yet", ad=number)
+            return
+        early = listing.ends_at is not None and now < listing.ends_at
+        reason = CloseReason.CLOSED_BY_SELLER if early else CloseReason.NO_BIDS
+        sales.close_ad(tx, self._account_id, number, reason, self._sellers)
+
+
+def _note_end(tx: Transaction, listing: Listing, found: SellerAd | None) -> SellerAd | None:
+    """An ad that runs on is not overdue before its own end: else every pass would spend a call on it."""
+    if found is not None and found.ends_at is not None and found.ends_at > tx.now:
+        publish.runs_until(tx, listing.id, found.ends_at)
+    return found
+
+
+def _number(listing: Listing) -> int:
+    assert listing.tradera_item_id is not None
+    return listing.tradera_item_id
+
+
+def _mark(account_id: str) -> str:
+    return f"reconciled_until:{account_id}"
+
+
+def _cursor(account_id: str) -> str:
+    return f"row_version:{account_id}"
+
+
+def _last_pass(db: sqlite3.Connection, account_id: str, now: int) -> int | None:
+    """None when there was none, or when its time was written by a clock that was ahead (F24)."""
+    value = key_value.get(db, _mark(account_id))
+    return None if value is None or int(value) > now else int(value)
+
+
+def go_back(db: sqlite3.Connection, account_id: str, to: int) -> None:
+    """Let the next pass look at everything since this time (ms), though an earlier one has been good."""
+    known = key_value.get(db, _mark(account_id))
+    key_value.put(db, _mark(account_id), str(to if known is None else min(int(known), to)))
+    key_value.put(db, _cursor(account_id), "0")
+
+
+def _lacks_order(db: sqlite3.Connection, ended: _Ended, now: int) -> bool:
+    """Whether an ad was sold, or is shown no more, of which neither an order nor a message about one is known."""
+    return any(
+        not orders.exists_for_ad(db, _number(listing)) and not inbox.order_waits_for(db, _number(listing))
+        for listing, ad in ended.ads
+        if ad is None or ad.state_at(now) is AdState.SOLD
+    )

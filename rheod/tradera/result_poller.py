@@ -1,0 +1,230 @@
+"""Asks Tradera what became of the committed requests: one call for all that wait, with growing gaps.
+
+Settles every doubt about a commit by asking, never by guessing (tradera-v4.md section 10): absent is «not yet», and
+nothing is created anew on silence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+from functools import partial
+
+import structlog
+
+from rheod.domain.model import CallClass, Job, Listing, ListingState, SellerAd
+from rheod.domain.retry import TRADERA_DELAYS_S, delay_ms
+from rheod.jobs import queue
+from rheod.jobs.meters import Meters
+from rheod.jobs.queue import Done, Retry
+from rheod.store import facts, items, ledger
+from rheod.tradera.budgeted_client import BudgetedCall, BudgetedClient, NotNow
+from rheod.tradera.publisher import Publisher
+from rheod.tradera.responses import Result, ResultState
+from rheod.tradera.transport import Rejected
+from rheod.usecases import publish
+from rheod.usecases.transaction import Store, Transaction
+
+_log = structlog.get_logger(__name__)
+_A_CALL = 100
+_WITH_A_FOLLOW_UP = 2
+_LOOKS = frozenset({5, 10, 20, 40, 80})
+"""Asked this often without a result, the ad itself is looked for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResultPollOptions:
+    """`delays_s` are the gaps between questions, the last repeats; after `doubt_ms` a human must look."""
+
+    delays_s: Sequence[float]
+    doubt_ms: int
+    site_url: str
+
+
+class _Next(Enum):
+    COMMIT = "commit"
+    LOOK = "look"
+
+
+@dataclass(frozen=True, slots=True)
+class _FollowUp:
+    listing: Listing
+    next: _Next
+    failure: str | None = None
+
+
+class ResultPoller:
+    """Works `results` jobs; their subject is the account."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        calls: BudgetedClient,
+        publisher: Publisher,
+        options: ResultPollOptions,
+        meters: Meters | None = None,
+    ) -> None:
+        self._store = store
+        self._calls = calls
+        self._publisher = publisher
+        self._options = options
+        self._meters = meters or Meters()
+        self._cost = 1
+
+    async def ask(self, job: Job) -> queue.Outcome:
+        """Ask once for all that wait and settle what can be settled. A refused question is asked again later."""
+        waiting = await self._waiting()
+        if waiting and _ask_at(waiting[0]) <= self._store.now():
+            try:
+                await self._ask_and_follow(waiting)
+            except Rejected as error:
+                _log.error("Tradera refuses to tell results", reason=str(error))
+                wait_ms = delay_ms(TRADERA_DELAYS_S, job.attempts + 1)
+                return Retry(until=self._store.now() + wait_ms, reason=str(error))
+            waiting = await self._waiting()
+        if not waiting:
+            return Done()
+        return Retry(until=_ask_at(waiting[0]), reason="waits for Tradera's queue", counted=False)
+
+    async def _ask_and_follow(self, batch: Sequence[Listing]) -> None:
+        """Ask, and do what the answer wants.
+
+        Once there was no room for that, the next question waits for room for both: else questions alone would eat
+        every call that becomes free.
+        """
+        with self._calls.room(CallClass.RESULTS, cost=self._cost):
+            self._cost = 1
+            for follow_up in await self._ask_for(batch) or ():
+                await self._follow_if_allowed(follow_up)
+
+    async def _ask_for(self, batch: Sequence[Listing]) -> list[_FollowUp] | None:
+        requests = [listing.request_id for listing in batch if listing.request_id is not None]
+        return await self._calls.make(
+            BudgetedCall(
+                call_class=CallClass.RESULTS,
+                operation="results",
+                send=lambda: self._calls.client.results(self._calls.seller, requests),
+                after=lambda tx, results: [
+                    follow_up
+                    for listing in batch
+                    if (follow_up := self._settle(tx, listing.id, results)) is not None
+                ],
+            )
+        )
+
+    async def _waiting(self) -> list[Listing]:
+        account_id = self._calls.account_id
+        return await self._store.read(lambda db: items.waiting_listings(db, account_id, limit=_A_CALL))
+
+    def _settle(self, tx: Transaction, listing_id: str, results: Mapping[int, Result]) -> _FollowUp | None:
+        """Store what the answer says of one listing; returns what is left to do about it."""
+        listing = items.listing(tx.db, listing_id)
+        if listing.state not in {ListingState.COMMITTING, ListingState.COMMITTED}:
+            return None
+        result = results.get(listing.request_id or 0)
+        outcome = result.outcome if result else ResultState.WAITING
+        if outcome is ResultState.DONE:
+            self._went_live(tx, listing)
+            return None
+        if outcome is ResultState.WAITING and result is not None and result.code:
+            publish.in_queue(tx, listing.id)
+        if outcome is ResultState.UNCOMMITTED and listing.error is not None:
+            publish.failed(tx, listing.id, f"Tradera refused the commit: {listing.error}")
+            return None
+        due = _ask_at(listing) <= tx.now
+        publish.ask_later(tx, listing.id, delay_ms(self._options.delays_s, listing.asked + 2), counted=due)
+        look = due and listing.asked + due in _LOOKS
+        return self._follow_up(_with_its_refusal(tx, listing.id), outcome, result, look=look)
+
+    def _went_live(self, tx: Transaction, listing: Listing) -> None:
+        change = publish.went_live(tx, listing.id, self.ad_url(listing))
+        if change.events:
+            took_ms = tx.now - facts.ordered_at(tx.db, listing.id)
+            tx.afterwards.append(partial(self._meters.published, took_ms))
+
+    def _follow_up(
+        self, listing: Listing, outcome: ResultState, result: Result | None, *, look: bool
+    ) -> _FollowUp | None:
+        if outcome in {ResultState.FAILED, ResultState.AGAIN}:
+            message = result.message if result else ""
+            return _FollowUp(listing, _Next.LOOK, message or "Tradera's queue refused it without a reason")
+        if outcome is ResultState.UNCOMMITTED and not self._is_late(listing):
+            return _FollowUp(listing, _Next.COMMIT)
+        if look or self._is_late(listing):
+            refused = listing.error and f"Tradera refused the commit: {listing.error}"
+            return _FollowUp(listing, _Next.LOOK, refused)
+        return None
+
+    async def _follow_if_allowed(self, follow_up: _FollowUp) -> None:
+        """A pause of publishing holds up a repeated commit, not the questions of all the others."""
+        try:
+            await self._follow(follow_up)
+        except NotNow as error:
+            self._cost = _WITH_A_FOLLOW_UP
+            if error.call_class is CallClass.RESULTS:
+                raise
+            listing, wait_ms = follow_up.listing, error.until - self._store.now()
+            await self._store.write(lambda tx: publish.ask_later(tx, listing.id, wait_ms, counted=False))
+
+    async def _follow(self, follow_up: _FollowUp) -> None:
+        listing = follow_up.listing
+        if follow_up.next is _Next.COMMIT:
+            await self._publisher.commit(listing)
+            return
+        found = await self._look(listing)
+        if found is not None:
+            await self._store.write(lambda tx: self._went_live(tx, listing))
+        elif follow_up.failure is not None:
+            failure = follow_up.failure
+            await self._store.write(lambda tx: publish.failed(tx, listing.id, failure))
+        elif self._is_late(listing):
+            await self._give_up(listing)
+        elif listing.state is ListingState.COMMITTING:
+            await self._publisher.commit(listing)  # asked, looked for, nowhere: the same request once more
+
+    async def _look(self, listing: Listing) -> SellerAd | None:
+        """The ad itself, if Tradera shows it to its seller."""
+        assert listing.tradera_item_id is not None
+        ad = listing.tradera_item_id
+        return await self._calls.make(
+            BudgetedCall(
+                call_class=CallClass.RESULTS,
+                operation="read_item",
+                listing_id=listing.id,
+                send=lambda: self._calls.client.read_item(self._calls.seller, ad),
+                after=lambda _, found: found,
+            )
+        )
+
+    async def _give_up(self, listing: Listing) -> None:
+        error = (
+            "Tradera has not said whether the ad is up: look for it in My Tradera"
+            f" (ad {listing.tradera_item_id}) and say what you saw with rheod items settle."
+            " rheod makes no second ad of this item by itself"
+        )
+        _log.error("publishing in doubt", listing=listing.id, ad=listing.tradera_item_id)
+        await self._store.write(lambda tx: publish.in_doubt(tx, listing.id, error))
+
+    def _is_late(self, listing: Listing) -> bool:
+        return self._store.now() - (listing.waits_since or 0) >= self._options.doubt_ms
+
+    def ad_url(self, listing: Listing) -> str:
+        """The public address of the listing's ad."""
+        return f"{self._options.site_url}/item/{listing.tradera_item_id}"
+
+
+def _with_its_refusal(tx: Transaction, listing_id: str) -> Listing:
+    """The listing; the refusal of its commit only where that was the only one that may have arrived.
+
+    Tradera may refuse a second commit because it has taken the first: then absence proves nothing.
+    """
+    listing = items.listing(tx.db, listing_id)
+    alone = ledger.may_have_arrived(tx.db, listing_id, "commit") <= 1
+    return listing if alone else replace(listing, error=None)
+
+
+def _ask_at(listing: Listing) -> int:
+    assert listing.ask_at is not None
+    return listing.ask_at

@@ -1,0 +1,223 @@
+"""One request to Tradera and its answer: sending, reading to a limit, and what each failure means.
+
+Knows headers, deadlines and statuses, not what any call is for; that is tradera.py. Credentials and buyers' data never
+reach an error's text, and nothing is sent twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import io
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+
+from rheod.domain.errors import Permanent, Transient, Unanswered
+from rheod.net.http_errors import NOT_SENT, failure_sentence, read_capped, retry_after_s
+from rheod.tradera.responses import own_words, without
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+SMALL_ANSWER_BYTES = 1024 * 1024
+LIST_ANSWER_BYTES = 8 * 1024 * 1024
+"""Orders and the seller's items come without paging; ask for shorter periods when one is `Oversized`."""
+
+_CONNECT_TIMEOUT_S = 10.0
+_MAX_HEADER_BYTES = 16 * 1024
+
+
+class Unreachable(Transient):
+    """There was no connection: the call certainly did not reach Tradera and spends no budget."""
+
+
+class OverLimit(Transient):
+    """429: the application's quota is spent; `retry_after_s` when Tradera named a sane time."""
+
+
+class ServerFailure(Unanswered):
+    """A status of 500 and above: it may or may not have taken effect; 500 may also be bad input (section 2)."""
+
+    def __init__(self, message: str, *, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class Oversized(Unanswered):
+    """The answer was larger than we read."""
+
+
+class Rejected(Permanent):
+    """A clear refusal: nothing was done. `status` is the HTTP status (200: the refusal was inside the answer)."""
+
+    def __init__(self, message: str, *, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class TokenRefused(Permanent):
+    """401 or 403: the seller's token or the application's key is not (or no longer) accepted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seller:
+    """Whose listings a call is about: the member's number and login token; `setting` is where the owner has it.
+
+    None: from a login at Tradera.
+    """
+
+    user_id: int
+    token: str = field(repr=False)
+    setting: str | None = "tradera.user_token"
+
+    @property
+    def remedy(self) -> str:
+        """What the owner does when Tradera refuses the token."""
+        check = "(and check tradera.app_id and tradera.app_key)"
+        if self.setting is None:
+            return f"log in again: `rheod tradera connect`, or the page Tradera {check}"
+        return f"log in again, set {self.setting} {check}, then restart rheod"
+
+    @property
+    def fingerprint(self) -> str:
+        """Tells one token from another without giving it away."""
+        return hashlib.sha256(f"{self.user_id}:{self.token}".encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpCall:
+    """One request: `what` names it in sentences, `limit` is the most bytes read of its answer."""
+
+    what: str
+    method: str
+    path: str
+    seller: Seller | None = None
+    body: Mapping[str, Any] | None = field(default=None, repr=False)
+    limit: int = SMALL_ANSWER_BYTES
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpAnswer:
+    """What came back, not judged yet: `raw` is the whole body, `sent` the credentials it must not give back to us."""
+
+    status: int
+    retry_after: str | None
+    raw: bytes
+    sent: tuple[str, ...] = field(default=(), repr=False)
+
+
+class TraderaTransport:
+    """Sends requests as one application; `timeout_s` is the whole time one of them may take."""
+
+    def __init__(
+        self, *, session: aiohttp.ClientSession, base_url: str, app_id: int, app_key: str, timeout_s: float
+    ) -> None:
+        self._session = session
+        self._base_url = base_url.rstrip("/")
+        self._app_key = app_key
+        self._headers = {
+            "X-App-Id": str(app_id),
+            "X-App-Key": app_key,
+            "Accept": "application/json",
+            "Accept-Encoding": "identity",
+        }
+        self._timeout_s = timeout_s
+        connect_s = min(_CONNECT_TIMEOUT_S, timeout_s / 2)
+        self._timeout = aiohttp.ClientTimeout(
+            total=None, connect=connect_s, sock_connect=connect_s, sock_read=timeout_s
+        )
+
+    async def exchange(self, call: HttpCall) -> HttpAnswer:
+        """Send one request and read its answer to the limit, in the time of one call."""
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                return await self._send(call)
+        except NOT_SENT as error:
+            raise Unreachable(
+                f"Tradera cannot be reached for {call.what}: {failure_sentence(error)}"
+            ) from error
+        except (aiohttp.InvalidURL, ValueError) as error:
+            raise Permanent("tradera.base_url, app_key or user_token holds what HTTP cannot carry") from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise Unanswered(f"Tradera gave no answer to {call.what}: {failure_sentence(error)}") from error
+
+    async def _send(self, call: HttpCall) -> HttpAnswer:
+        headers = dict(self._headers)
+        if call.seller is not None:
+            headers["X-User-Id"] = str(call.seller.user_id)
+            headers["X-User-Token"] = call.seller.token
+        data = None
+        if call.body is not None:
+            headers["Content-Type"] = "application/json"
+            data = io.BytesIO(json.dumps(call.body, ensure_ascii=False, allow_nan=False).encode())
+        async with self._session.request(
+            call.method,
+            self._base_url + call.path,
+            data=data,
+            headers=headers,
+            timeout=self._timeout,
+            allow_redirects=False,
+            auto_decompress=False,
+            max_line_size=_MAX_HEADER_BYTES,
+            max_field_size=_MAX_HEADER_BYTES,
+        ) as response:
+            token = () if call.seller is None else (call.seller.token,)
+            return await _receive(call, response, sent=(self._app_key, *token))
+
+
+async def _receive(call: HttpCall, response: aiohttp.ClientResponse, *, sent: tuple[str, ...]) -> HttpAnswer:
+    """Read an answer to the call's limit; one beyond it, or a compressed one, is no answer."""
+    if response.headers.get("Content-Encoding", "identity").lower() != "identity":
+        response.close()
+        raise Unanswered(f"Tradera's answer to {call.what} is compressed, though that was declined")
+    raw = bytearray()
+    if not await read_capped(response, call.limit, into=raw):
+        response.close()
+        raise Oversized(f"Tradera's answer to {call.what} is larger than {call.limit} bytes")
+    retry_after = response.headers.get("Retry-After")
+    return HttpAnswer(status=response.status, retry_after=retry_after, raw=bytes(raw), sent=sent)
+
+
+def judge(call: HttpCall, answer: HttpAnswer) -> Any:
+    """The parsed body of a success, or the error this answer amounts to (tradera-v4.md section 2)."""
+    if 200 <= answer.status <= 299:
+        try:
+            return _parse(answer)
+        except ValueError:
+            # `from None`: the decoder's error carries the whole body, buyers' data included
+            raise Unanswered(f"Tradera's answer to {call.what} is not JSON") from None
+    try:
+        said = own_words(_parse(answer))
+    except ValueError:
+        said = ""
+    sentence = f"Tradera answered {answer.status} to {call.what}" + (f": {said}" if said else "")
+    if answer.status == 429:
+        raise OverLimit(sentence, retry_after_s=retry_after_s(answer.retry_after))
+    if answer.status >= 500:
+        raise ServerFailure(sentence, status=answer.status)
+    if not 400 <= answer.status <= 499 or answer.status == 408 or answer.raw.lstrip().startswith(b"<"):
+        raise Unanswered(f"{sentence}, as something between us and Tradera would")
+    if answer.status in {401, 403}:
+        raise TokenRefused(sentence)
+    raise Rejected(sentence, status=answer.status)
+
+
+def _parse(answer: HttpAnswer) -> Any:
+    """JSON without our credentials, or None for an empty body.
+
+    Raises ValueError, also for numbers JSON has not and for deep nesting.
+    """
+    if not answer.raw.strip():
+        return None
+    try:
+        return without(answer.sent, json.loads(answer.raw, parse_constant=_no_number))
+    except RecursionError as error:
+        raise ValueError("nested too deep") from error
+
+
+def _no_number(name: str) -> None:
+    raise ValueError(f"{name} is not a JSON number")

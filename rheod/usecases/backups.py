@@ -1,0 +1,141 @@
+"""The copy of the database that `rheod backup` puts away: made and checked here, in the one folder a daemon may write.
+
+Whoever asked for it moves it to where it is kept and then says that it is good there. Nothing is kept here for long.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import sqlite3
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+import rheod
+from rheod.domain.errors import Refused, RheodError
+from rheod.store import key_value
+from rheod.store.engine import copies, encryption
+from rheod.store.engine.copies import Contents
+from rheod.store.engine.database import Database
+
+_log = structlog.get_logger(__name__)
+FOLDER = "copies"
+_FETCHED_WITHIN_S = 6 * 3600
+_SPARE_BYTES = 64 * 2**20
+"""What must stay free beside the copy: the daemon goes on taking items in."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Copied:
+    """A copy that was checked: where it lies, of what time (ms) it is, and what is in it.
+
+    `key_file` is what opens its secrets; None when the key is in the settings.
+    """
+
+    file: Path
+    made_at: int
+    contents: Contents
+    key_file: Path | None
+    rheod: str = rheod.__version__
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far the copy is that is being made; `phase` is `idle`, `copying` or `checking`."""
+
+    phase: str = "idle"
+    done_bytes: int = 0
+    all_bytes: int = 0
+
+
+class _Stopped(Exception):
+    """The daemon is asked to stop."""
+
+
+class Backups:
+    """Makes one copy at a time in `folder`/copies. `key_in_file` says that the folder's key file seals the secrets."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        folder: Path,
+        key_in_file: bool,
+        now: Callable[[], int],
+        stopping: Callable[[], bool],
+    ) -> None:
+        self._database = database
+        self.folder = folder
+        self._key_in_file = key_in_file
+        self._now = now
+        self._stopping = stopping
+        self.progress = Progress()
+
+    async def make(self) -> Copied:
+        """Copy what is committed now and check the copy. What others have left for hours is removed first.
+
+        Raises Refused: CONFLICT while another one is made, UNAVAILABLE when it cannot be made.
+        """
+        if self.progress.phase != "idle":
+            raise Refused("CONFLICT", "A backup is being made already")
+        at = self._now()
+        self.progress = Progress(phase="copying")
+        try:
+            copied = await asyncio.to_thread(self._make, at)
+        except (OSError, sqlite3.Error, RheodError, _Stopped) as error:
+            self._file(at).unlink(missing_ok=True)
+            raise Refused("UNAVAILABLE", f"No backup was made: {_said(error)}") from error
+        finally:
+            self.progress = Progress()
+            await self._database.shorten_log()
+        _log.info("database copied", bytes=copied.contents.size_bytes)
+        return copied
+
+    async def kept(self, made_at: int) -> None:
+        """The copy of this time is good where it is kept: note it, and remove what is left of it here."""
+        await self._database.write(lambda db: key_value.put(db, copies.GOOD_MARK, str(made_at)))
+        self._file(made_at).unlink(missing_ok=True)
+        _log.info("backup kept")
+
+    def _make(self, at: int) -> Copied:
+        self._sweep()
+        folder = self.folder / FOLDER
+        folder.mkdir(mode=0o700, exist_ok=True)
+        file, source = self._file(at), self.folder / "rheod.db"
+        wanted = source.stat().st_size + self._database.log_bytes + _SPARE_BYTES
+        free = shutil.disk_usage(folder).free
+        if free < wanted:
+            raise RheodError(
+                f"the copy needs {wanted // 2**20} MiB and the disk of {self.folder} has {free // 2**20} MiB left"
+            )
+        copies.make(source, file, at=at, progress=self._tell)
+        self.progress = Progress(phase="checking", done_bytes=1, all_bytes=1)
+        contents = copies.read(file)
+        key_file = self.folder / encryption.KEY_FILE if self._key_in_file else None
+        return Copied(file=file, made_at=at, contents=contents, key_file=key_file)
+
+    def _tell(self, done: int, whole: int) -> None:
+        self.progress = Progress(phase="copying", done_bytes=done, all_bytes=whole)
+        if self._stopping():
+            raise _Stopped
+
+    def _file(self, at: int) -> Path:
+        return self.folder / FOLDER / f"{at}.db"
+
+    def _sweep(self) -> None:
+        """Remove what nobody has fetched: its command was killed."""
+        for file in (self.folder / FOLDER).glob("*.db*"):
+            if time.time() - file.stat().st_mtime > _FETCHED_WITHIN_S:
+                file.unlink(missing_ok=True)
+
+
+def _said(error: Exception) -> str:
+    if isinstance(error, _Stopped):
+        return "rheod is stopping"
+    if isinstance(error, OSError):
+        return f"{error.strerror} ({error.filename})"
+    return str(error)

@@ -1,0 +1,251 @@
+"""Where an account's webhooks go: endpoints made, changed, rotated and removed at the owner's word.
+
+The first endpoint of an account is also its webhook-settings. Nothing is sent from here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+import structlog
+
+from rheod.domain.errors import FieldError, Refused
+from rheod.domain.model import QueueName
+from rheod.store import accounts, endpoints, outbox
+from rheod.store.endpoints import Endpoint
+from rheod.usecases.transaction import Store, Transaction
+
+MOST_ENDPOINTS = 50
+"""Of one account: every event is told to each of them."""
+
+OVERLAP_MS = 24 * 3600 * 1000
+"""So long a rotated secret signs beside the new one."""
+
+CHUNK = 2000
+"""Deliveries of a removed endpoint that are dropped in one transaction."""
+
+NOT_FOUND = "No webhook endpoint found with this id"
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewEndpoint:
+    """What the owner says of an endpoint he makes; no event types means all."""
+
+    url: str
+    event_types: Sequence[str] = ()
+    scope: str = "self"
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointChange:
+    """What the owner changes of an endpoint; None leaves it as it is."""
+
+    url: str | None = None
+    event_types: Sequence[str] | None = None
+    scope: str | None = None
+    description: str | None = None
+    active: bool | None = None
+
+
+class Endpoints:
+    """The owner's use cases about webhook endpoints."""
+
+    def __init__(self, *, store: Store, new_secret: Callable[[], str]) -> None:
+        self._store = store
+        self._new_secret = new_secret
+
+    async def listing(self, account_id: str) -> list[Endpoint]:
+        """The account's endpoints that have an address, the oldest first."""
+        found = await self._store.read(lambda db: endpoints.endpoints(db, account_id))
+        return [endpoint for endpoint in found if endpoint.url is not None]
+
+    async def find(self, account_id: str, endpoint_id: str) -> Endpoint:
+        """One endpoint of the account. Raises Refused (NOT_FOUND)."""
+        return _of_account(await self._store.read(lambda db: endpoints.endpoint(db, endpoint_id)), account_id)
+
+    async def add(self, account_id: str, new: NewEndpoint) -> Endpoint:
+        """Make an endpoint.
+
+        Raises Refused: CONFLICT for the same again or one too many, VALIDATION_FAILED for a scope it cannot have.
+        """
+        return await self._store.write(lambda tx: self._add(tx, account_id, new))
+
+    async def change(self, account_id: str, endpoint_id: str, change: EndpointChange) -> Endpoint:
+        """Change an endpoint; set right or switched on, it gets at once what waits for it, in order.
+
+        Raises Refused (NOT_FOUND, CONFLICT, VALIDATION_FAILED).
+        """
+        return await self._store.write(lambda tx: _change(tx, account_id, endpoint_id, change))
+
+    async def remove(self, account_id: str, endpoint_id: str) -> int:
+        """Take an endpoint away, and drop what waits for it; returns how many events that were. Raises Refused.
+
+        A long queue is dropped bit by bit with the endpoint off, so that nobody else waits for it.
+        """
+        await self.change(account_id, endpoint_id, EndpointChange(active=False))
+        dropped = some = await self._store.write(partial(_drop_some, endpoint_id))
+        while some == CHUNK:
+            some = await self._store.write(partial(_drop_some, endpoint_id))
+            dropped += some
+
+        def use_case(tx: Transaction) -> int:
+            endpoint = _found(tx, account_id, endpoint_id)
+            return endpoints.remove_endpoint(tx.db, endpoint.id, now=tx.now)
+
+        dropped += await self._store.write(use_case)
+        _log.warning(
+            "webhook endpoint removed by its owner; the events that waited for it are dropped",
+            endpoint=endpoint_id,
+            dropped=dropped,
+        )
+        return dropped
+
+    async def rotate(self, account_id: str, endpoint_id: str) -> Endpoint:
+        """A new secret; the old one signs beside it for 24 hours. Raises Refused (NOT_FOUND)."""
+        return await self._store.write(lambda tx: self._rotate(tx, _found(tx, account_id, endpoint_id)))
+
+    async def settings(self, account_id: str) -> Endpoint:
+        """The account's first endpoint; its secret is made on first read."""
+        found = await self._store.read(lambda db: endpoints.first_endpoint(db, account_id))
+        if found is not None:
+            return found
+        return await self._store.write(lambda tx: self._first(tx, account_id))
+
+    async def set_url(self, account_id: str, url: str | None) -> None:
+        """Send the first endpoint's events there from now on.
+
+        Those that wait go to the new address; with None they wait on.
+        """
+
+        def use_case(tx: Transaction) -> None:
+            endpoint = self._first(tx, account_id)
+            _set_right(tx, replace(endpoint, url=url, active=True))
+
+        await self._store.write(use_case)
+
+    async def rotate_settings(self, account_id: str) -> Endpoint:
+        """A new secret of the first endpoint; the old one signs beside it for 24 hours."""
+        return await self._store.write(lambda tx: self._rotate(tx, self._first(tx, account_id)))
+
+    def _add(self, tx: Transaction, account_id: str, new: NewEndpoint) -> Endpoint:
+        made = self._made(
+            tx,
+            account_id,
+            url=new.url,
+            event_types=_sorted(new.event_types),
+            scope=new.scope,
+            description=new.description,
+        )
+        _check_scope(tx, made)
+        _check_only_one(tx, made)
+        if len(endpoints.endpoints(tx.db, account_id)) >= MOST_ENDPOINTS:
+            raise Refused("CONFLICT", f"There are {MOST_ENDPOINTS} webhook endpoints already: remove one")
+        endpoints.save_endpoint(tx.db, made)
+        return made
+
+    def _first(self, tx: Transaction, account_id: str) -> Endpoint:
+        found = endpoints.first_endpoint(tx.db, account_id)
+        if found is not None:
+            return found
+        made = self._made(tx, account_id, url=None)
+        endpoints.save_endpoint(tx.db, made)
+        return made
+
+    def _made(self, tx: Transaction, account_id: str, **values: object) -> Endpoint:
+        return Endpoint(
+            id=tx.new_id(),
+            account_id=account_id,
+            secret=self._new_secret(),
+            created_at=tx.now,
+            updated_at=tx.now,
+            **values,  # type: ignore[arg-type]
+        )
+
+    def _rotate(self, tx: Transaction, old: Endpoint) -> Endpoint:
+        rotated = replace(
+            old,
+            secret=self._new_secret(),
+            previous_secret=old.secret,
+            previous_until=tx.now + OVERLAP_MS,
+            updated_at=tx.now,
+        )
+        endpoints.save_endpoint(tx.db, rotated)
+        return rotated
+
+
+def _drop_some(endpoint_id: str, tx: Transaction) -> int:
+    return endpoints.drop_waiting(tx.db, endpoint_id, limit=CHUNK)
+
+
+def _change(tx: Transaction, account_id: str, endpoint_id: str, change: EndpointChange) -> Endpoint:
+    before = _found(tx, account_id, endpoint_id)
+    wanted = {
+        "url": change.url,
+        "event_types": None if change.event_types is None else _sorted(change.event_types),
+        "scope": change.scope,
+        "description": change.description,
+        "active": change.active,
+    }
+    after = replace(before, **{name: value for name, value in wanted.items() if value is not None})  # type: ignore[arg-type]
+    if _told(after) != _told(before):
+        _check_scope(tx, after)
+        _check_only_one(tx, after)
+    if change.active or (after.active and after.url != before.url):
+        return _set_right(tx, after)
+    if after == before:
+        return before
+    after = replace(after, updated_at=tx.now)
+    endpoints.save_endpoint(tx.db, after)
+    return after
+
+
+def _set_right(tx: Transaction, endpoint: Endpoint) -> Endpoint:
+    """Its failures are forgotten, and what waits for it goes out in order."""
+    fresh = replace(endpoint, fail_count=0, probe_at=None)
+    if fresh != endpoints.endpoint(tx.db, endpoint.id):
+        fresh = replace(fresh, updated_at=tx.now)
+        endpoints.save_endpoint(tx.db, fresh)
+    outbox.release(tx.db, endpoint.id, now=tx.now)
+    tx.woken.add(QueueName.HOOKS)
+    return fresh
+
+
+def _check_scope(tx: Transaction, endpoint: Endpoint) -> None:
+    if endpoint.scope == "members" and accounts.reference(tx.db, endpoint.account_id):
+        sentence = "Must be self: a member account has no members of its own"
+        raise Refused("VALIDATION_FAILED", "Validation failed", details=(FieldError("scope", sentence),))
+
+
+def _check_only_one(tx: Transaction, wanted: Endpoint) -> None:
+    """Two endpoints that are told the same at the same address would double every event."""
+    for other in endpoints.endpoints(tx.db, wanted.account_id):
+        if _told(other) == _told(wanted) and other.id != wanted.id:
+            raise Refused(
+                "CONFLICT",
+                f"The webhook endpoint {other.id} sends these events to this URL already: change it, or rotate its"
+                " secret if you need a new one",
+            )
+
+
+def _told(endpoint: Endpoint) -> tuple[str | None, str, tuple[str, ...]]:
+    """Where it is told what of whom."""
+    return endpoint.url, endpoint.scope, endpoint.event_types
+
+
+def _sorted(event_types: Sequence[str]) -> tuple[str, ...]:
+    return tuple(sorted(set(event_types)))
+
+
+def _found(tx: Transaction, account_id: str, endpoint_id: str) -> Endpoint:
+    return _of_account(endpoints.endpoint(tx.db, endpoint_id), account_id)
+
+
+def _of_account(endpoint: Endpoint | None, account_id: str) -> Endpoint:
+    if endpoint is None or endpoint.account_id != account_id:
+        raise Refused("NOT_FOUND", NOT_FOUND)
+    return endpoint

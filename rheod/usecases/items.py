@@ -1,0 +1,253 @@
+"""What an ERP or the owner asks for: put, read, price, status, delete, publish. Each answer is a sentence."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Literal
+
+from rheod.domain.ad_text import whole_kronor
+from rheod.domain.budget import Claim, cost_with_others, expected_at, shared_by
+from rheod.domain.crash import crashpoint
+from rheod.domain.errors import Refused
+from rheod.domain.inputs import PriceChanged, Removal
+from rheod.domain.lifecycle import Change
+from rheod.domain.model import (
+    CallClass,
+    EndWish,
+    Item,
+    ItemSpec,
+    ItemType,
+    JobKind,
+    Listing,
+    ListingState,
+    Picture,
+    RheoStatus,
+)
+from rheod.store import items, jobs, orders
+from rheod.store.ledger import Ledger
+from rheod.usecases.containers import refuse_price_or_status, refuse_to_orphan
+from rheod.usecases.put_item import PutResult, put, queue_listing
+from rheod.usecases.resolve_doubt import is_in_doubt, settle
+from rheod.usecases.transaction import Store, Transaction
+
+NOT_FOUND = "No item found with this external ID"
+
+
+@dataclass(frozen=True, slots=True)
+class QueuePlace:
+    """Where a publish waits for the call budget: its position from 1, and when it is expected to go (ms)."""
+
+    position: int
+    expected_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class ItemView:
+    """An item as it is shown, with its latest listing, its pictures and why it waits."""
+
+    item: Item
+    listing: Listing | None
+    pictures: tuple[Picture, ...]
+    queue: QueuePlace | None
+    waits_for: str | None
+    ad_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetForecast:
+    """The call times of the window and the ceiling for publishing; `waits_for` says why nothing is published at all.
+
+    `paused_until` (ms) is when publishing may go on after a 429. Nobody knows when it may after a refused token.
+    `used` and `others` are what the account and those who share the budget with it have had of the window.
+    """
+
+    calls: list[int]
+    ceiling: int
+    waits_for: str | None = None
+    site_url: str = "https://www.tradera.com"
+    paused_until: int = 0
+    used: int = 0
+    others: Mapping[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls,
+        ledger: Ledger,
+        account_id: str,
+        *,
+        now: int,
+        ceiling: int,
+        sellers: Mapping[str, str] = MappingProxyType({}),
+    ) -> BudgetForecast:
+        """What the ledger of calls tells an account at this moment; `sellers`: who shares the budget, and their tokens."""
+        used = ledger.used(shared_by(CallClass.PUBLISH), now=now)
+        selling = [
+            other
+            for other, token in sellers.items()
+            if other != account_id and not ledger.is_refused(other, token, now=now)
+        ]
+        paused = ledger.pause("", CallClass.PUBLISH)
+        refused = ledger.pause(account_id, None)
+        token = sellers.get(account_id, refused.fingerprint if refused else "")
+        return cls(
+            calls=ledger.times(now=now),
+            ceiling=ceiling,
+            waits_for=refused.reason if refused and refused.holds_for(token, now=now) else None,
+            paused_until=paused.until if paused else 0,
+            used=used[account_id],
+            others={other: used[other] for other in selling},
+        )
+
+
+class Items:
+    """The owner's use cases. `forecast` tells an account's place in the call budget, for `queue` in `read_item`."""
+
+    def __init__(self, *, store: Store, forecast: Callable[[str], BudgetForecast]) -> None:
+        self._store = store
+        self._forecast = forecast
+
+    async def put_item(self, account_id: str, external_id: str, spec: ItemSpec) -> PutResult:
+        """Create or update an item and order the work it causes.
+
+        Raises Refused: VALIDATION_FAILED for a parent that is no container, CONFLICT while the item is being deleted.
+        """
+        result = await self._store.write(lambda tx: put(tx, account_id, external_id, spec))
+        crashpoint("put.kept")
+        return result
+
+    async def read_item(self, account_id: str, external_id: str) -> ItemView:
+        """The item as it is now. Raises Refused (NOT_FOUND)."""
+        found, place = await self._store.read(lambda db: _view(db, account_id, external_id))
+        if found.listing is None:
+            return found
+        forecast = self._forecast(account_id)
+        if found.listing.live_at is not None:
+            found = replace(found, ad_url=f"{forecast.site_url}/item/{found.listing.tradera_item_id}")
+        if place is None:
+            return found
+        if forecast.waits_for is not None:
+            return replace(found, waits_for=forecast.waits_for)
+        at = _goes_at(place, forecast, self._store.now())
+        return replace(found, queue=QueuePlace(place.position, at))
+
+    async def change_price(self, account_id: str, external_id: str, price_ore: int) -> str:
+        """Set the price (öre); a live ad is repriced by a job. Raises Refused (NOT_FOUND, CONFLICT)."""
+        told = await self._store.write(lambda tx: _change_price(tx, account_id, external_id, price_ore))
+        crashpoint("price_wish.kept")
+        return told
+
+    async def change_status(
+        self, account_id: str, external_id: str, status: Literal["sold", "not_listed"]
+    ) -> str:
+        """Mark as sold elsewhere or delist; a live ad is ended by a job. Raises Refused (NOT_FOUND, CONFLICT)."""
+        wish = EndWish.MARKED_SOLD if status == "sold" else EndWish.UNLISTED
+        told = await self._store.write(lambda tx: _take_away(tx, account_id, external_id, wish))
+        crashpoint("status_wish.kept")
+        return told
+
+    async def delete_item(self, account_id: str, external_id: str) -> str:
+        """End the ad, then remove the item, or archive it while an order is in progress. Raises Refused (NOT_FOUND)."""
+        told = await self._store.write(lambda tx: _take_away(tx, account_id, external_id, EndWish.DELETED))
+        crashpoint("delete_wish.kept")
+        return told
+
+    async def order_publish(self, account_id: str, external_id: str) -> str:
+        """Publish the item (again). Raises Refused (NOT_FOUND, CONFLICT)."""
+        return await self._store.write(lambda tx: _order_publish(tx, account_id, external_id))
+
+    async def settle_listing(self, account_id: str, external_id: str, ad_id: int | None) -> str:
+        """The owner says whether an ad in doubt is up (its number) or not (None). Raises Refused (NOT_FOUND, CONFLICT)."""
+        site_url = self._forecast(account_id).site_url
+        return await self._store.write(
+            lambda tx: settle(tx, _found(tx.db, account_id, external_id), ad_id=ad_id, site_url=site_url)
+        )
+
+
+def _order_publish(tx: Transaction, account_id: str, external_id: str) -> str:
+    item = _found(tx.db, account_id, external_id)
+    if item.spec.type is ItemType.CONTAINER:
+        raise Refused("CONFLICT", "A container is never listed")
+    if item.delete_requested:
+        raise Refused("CONFLICT", "The item is being deleted")
+    previous = items.latest_listing(tx.db, item.id)
+    if previous is not None and previous.state is ListingState.QUEUED:
+        order = jobs.place_of_publish(tx.db, previous.id)
+        return "Already queued" + (f": position {order.position}" if order else ": waiting for its pictures")
+    if previous is not None and is_in_doubt(previous):
+        raise Refused(
+            "CONFLICT", "Its last ad is in doubt: look for it, then say what you saw (rheod items settle)"
+        )
+    if previous is not None and previous.state.is_open:
+        return f"Nothing to do: the listing is {previous.state.value}"
+    queue_listing(tx, item, previous)
+    return "Queued for publishing"
+
+
+def _change_price(tx: Transaction, account_id: str, external_id: str, price_ore: int) -> str:
+    item = _found(tx.db, account_id, external_id)
+    refuse_price_or_status(item)
+    listing = items.latest_listing(tx.db, item.id)
+    change = tx.apply(item, listing, PriceChanged(price_ore=price_ore, price_kr=whole_kronor(price_ore)))
+    if change.item == item:
+        return "Price is unchanged; nothing to do."
+    return "Price updated; the ad follows in the background." if change.jobs else "Price updated."
+
+
+def _take_away(tx: Transaction, account_id: str, external_id: str, wish: EndWish) -> str:
+    item = _found(tx.db, account_id, external_id)
+    if item.rheo_status is RheoStatus.ARCHIVED and wish is EndWish.DELETED:
+        return "Item is already deleted; it is kept as archived while its order is in progress."
+    if wish is EndWish.DELETED:
+        refuse_to_orphan(tx.db, item)
+    else:
+        refuse_price_or_status(item)
+    listing = items.latest_listing(tx.db, item.id)
+    keep = wish is EndWish.DELETED and orders.open_for_item(tx.db, item.id)
+    change = tx.apply(item, listing, Removal(wish=wish, keep=keep, at=tx.now))
+    if change.removed:
+        jobs.drop(tx.db, JobKind.FETCH_PICTURE, [each.id for each in items.pictures(tx.db, item.id)])
+    if listing is not None and change.listing is not None and change.listing.state is ListingState.WITHDRAWN:
+        jobs.drop(tx.db, JobKind.PUBLISH, [listing.id])
+    return _take_away_message(change, wish)
+
+
+def _take_away_message(change: Change, wish: EndWish) -> str:
+    ending = change.listing is not None and change.listing.state.may_be_live
+    if wish is EndWish.DELETED:
+        if ending:
+            return "The ad is being ended; the item is removed when Tradera confirms."
+        return "Item deleted." if change.removed else "Item archived: an order is in progress."
+    done = "Item marked as sold" if wish is EndWish.MARKED_SOLD else "Item delisted"
+    return done + ("; its ad is being ended in the background." if ending else ".")
+
+
+def _found(db: sqlite3.Connection, account_id: str, external_id: str) -> Item:
+    found = items.find(db, account_id, external_id)
+    if found is None:
+        raise Refused("NOT_FOUND", NOT_FOUND)
+    return found
+
+
+def _goes_at(place: jobs.QueuePosition, forecast: BudgetForecast, now: int) -> int:
+    """When a waiting publish is expected to go: at its own time, or when the budget and a pause let it."""
+    earliest = max(place.due_at, forecast.paused_until)
+    if place.due_at > now and place.reason:
+        return earliest
+    claims = [Claim(used, 1, place.others.get(other, 0)) for other, used in forecast.others.items()]
+    cost = cost_with_others(place.cost_up_to, forecast.used, claims)
+    return expected_at(forecast.calls, ceiling=forecast.ceiling, cost_up_to=cost, now=max(now, earliest))
+
+
+def _view(
+    db: sqlite3.Connection, account_id: str, external_id: str
+) -> tuple[ItemView, jobs.QueuePosition | None]:
+    item = _found(db, account_id, external_id)
+    listing = items.latest_listing(db, item.id)
+    place = None
+    if listing is not None and listing.state is ListingState.QUEUED:
+        place = jobs.place_of_publish(db, listing.id)
+    pictures = tuple(items.pictures(db, item.id))
+    return ItemView(item, listing, pictures, None, place.reason if place else None), place

@@ -1,0 +1,60 @@
+"""What the image lane reports: a picture is ready, or has failed for good; and which go when there is no room."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from rheod.domain.inputs import PicturesSettled
+from rheod.domain.model import Event, EventType, Job, Picture, PictureState
+from rheod.store import items, picture_files
+from rheod.store.picture_files import Closing
+from rheod.usecases.transaction import Transaction
+
+
+def ready(tx: Transaction, job: Job, *, file: str, size_bytes: int) -> None:
+    """The picture is stored under the image folder as `file`; the last one settles the item."""
+    _settle(
+        tx,
+        job,
+        lambda picture: replace(picture, state=PictureState.READY, file=file, size_bytes=size_bytes),
+    )
+
+
+def failed(tx: Transaction, job: Job, *, error: str) -> None:
+    """The picture cannot be had; history names it and the item goes on with the others."""
+    _settle(tx, job, lambda picture: replace(picture, state=PictureState.FAILED, error=error))
+
+
+NO_ROOM = "removed to make room for others; it is fetched again when the item is published again"
+
+
+def make_room(tx: Transaction, after: Closing, *, limit: int) -> Closing | None:
+    """Give up the pictures of items that are over and have no ad, the next `limit` after one; the last, None at the end.
+
+    They count as failed, so that a new order fetches them again; nobody is told, since nothing has gone wrong.
+    """
+    some = picture_files.over(tx.db, after=after, limit=limit)
+    for picture in picture_files.of_closed(tx.db, [item_id for _, item_id in some]):
+        gone = replace(picture, state=PictureState.FAILED, file=None, size_bytes=None, error=NO_ROOM)
+        items.save_picture(tx.db, gone)
+    return some[-1] if some else None
+
+
+def _settle(tx: Transaction, job: Job, change: Callable[[Picture], Picture]) -> None:
+    tx.finish(job)
+    picture = items.picture(tx.db, job.subject)
+    if picture is None or picture.state is not PictureState.PENDING:
+        return  # a later PUT has replaced it
+    after = change(picture)
+    items.save_picture(tx.db, after)
+    item = items.by_id(tx.db, picture.item_id)
+    if after.state is PictureState.FAILED:
+        told = {"url": after.url, "position": after.position, "error": after.error}
+        tx.tell(item, Event(type=EventType.IMAGE_FAILED, data=told))
+    every = items.pictures(tx.db, item.id)
+    if any(each.state is PictureState.PENDING for each in every) or items.is_removed(tx.db, item.id):
+        return
+    failures = tuple(each.error or "" for each in every if each.state is PictureState.FAILED)
+    count = sum(each.state is PictureState.READY for each in every)
+    tx.apply(item, items.latest_listing(tx.db, item.id), PicturesSettled(ready=count, failures=failures))

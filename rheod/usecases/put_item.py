@@ -1,0 +1,272 @@
+"""The use case PUT: an item comes into being or becomes what the ERP says it is, with the work that causes.
+
+The use case batch: many PUTs in one transaction, each refused for itself, parents before their children.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Literal
+
+import structlog
+
+from rheod.domain.ad_text import whole_kronor
+from rheod.domain.errors import FieldError, Refused
+from rheod.domain.inputs import PicturesSettled, PriceChanged, PublishOrdered
+from rheod.domain.lifecycle import Change
+from rheod.domain.model import (
+    Event,
+    EventType,
+    Item,
+    ItemSpec,
+    ItemType,
+    JobKind,
+    JobOrder,
+    Listing,
+    ListingState,
+    Picture,
+    PictureState,
+    QueueName,
+    RheoStatus,
+    TraderaStatus,
+)
+from rheod.store import items, jobs
+from rheod.store.engine.group_commit import attempt
+from rheod.usecases.containers import refuse_other_type
+from rheod.usecases.transaction import Store, Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class PutResult:
+    """What a PUT did; `message` is for the person who reads the ERP's log."""
+
+    item_id: str
+    outcome: Literal["created", "updated", "unchanged"]
+    message: str
+
+
+def put(tx: Transaction, account_id: str, external_id: str, spec: ItemSpec) -> PutResult:
+    """Create or update one item within a transaction (the batch of many uses it too)."""
+    _check_parent(tx.db, account_id, external_id, spec)
+    standing = items.standing(tx.db, account_id, external_id)
+    if standing is None:
+        return _create(tx, account_id, external_id, spec)
+    if standing.delete_requested:
+        raise Refused(
+            "CONFLICT",
+            "The item is being deleted and its ad is still up at Tradera: PUT it again when GET answers 404",
+        )
+    return _update(tx, standing, spec)
+
+
+def _check_parent(db: sqlite3.Connection, account_id: str, external_id: str, spec: ItemSpec) -> None:
+    wanted = spec.parent_external_id
+    if wanted is None:
+        return
+    parent = items.standing(db, account_id, wanted)
+    if parent is None or parent.spec.type is not ItemType.CONTAINER or wanted == external_id:
+        wrong = FieldError("parentExternalId", "Must be the external ID of an existing container")
+        raise Refused("VALIDATION_FAILED", "Validation failed", (wrong,))
+    if spec.type is ItemType.CONTAINER and external_id in items.ancestors(db, account_id, wanted):
+        wrong = FieldError("parentExternalId", "Must not be inside the container itself")
+        raise Refused("VALIDATION_FAILED", "Validation failed", (wrong,))
+
+
+def _create(tx: Transaction, account_id: str, external_id: str, spec: ItemSpec) -> PutResult:
+    item = Item(id=tx.new_id(), account_id=account_id, external_id=external_id, spec=spec, created_at=tx.now)
+    container = spec.type is ItemType.CONTAINER
+    if container or not spec.image_urls:
+        item = replace(item, rheo_status=RheoStatus.ACTIVE)
+    event = Event(type=EventType.ITEM_CREATED, data={"type": spec.type.value})
+    tx.record(None, None, Change(item=item, events=(event,)))
+    if spec.image_urls:
+        _fetch_pictures(tx, item, kept=[])
+    message = "Item is being processed in the background."
+    if spec.auto_publish and not container:
+        queue_listing(tx, item, None)
+    if container:
+        message = "Container created."
+    return PutResult(item.id, "created", message + _ai_hint(spec))
+
+
+def _ai_hint(spec: ItemSpec) -> str:
+    return " useAiEnhancement does nothing here: no AI endpoint is configured." if spec.use_ai else ""
+
+
+def _update(tx: Transaction, item: Item, given: ItemSpec) -> PutResult:
+    spec = _merged(item.spec, given)
+    if _canonical(spec) == _canonical(item.spec):
+        return PutResult(item.id, "unchanged", "Item is unchanged; nothing to do.")
+    listing = items.latest_listing(tx.db, item.id)
+    refuse_other_type(tx.db, item, spec, listing)
+    shows_other = replace(spec, price_ore=item.spec.price_ore, metadata=item.spec.metadata) != item.spec
+    updated = replace(
+        item, spec=replace(spec, price_ore=item.spec.price_ore), version=item.version + int(shows_other)
+    )
+    tx.record(item, listing, Change(item=updated, events=(Event(type=EventType.ITEM_UPDATED),)))
+    if spec.image_urls != item.spec.image_urls:
+        updated = _change_pictures(tx, updated, listing)
+    updated = _carry_price(tx, updated, listing, spec.price_ore)
+    _publish_anew(tx, updated, listing)
+    return PutResult(
+        item.id, "updated", _update_message(updated, listing, shows_other=shows_other) + _ai_hint(given)
+    )
+
+
+def _merged(stored: ItemSpec, given: ItemSpec) -> ItemSpec:
+    """PUT replaces every field, save those that keep their value when absent, and the wish to publish at creation."""
+    return replace(
+        given,
+        metadata=stored.metadata if given.metadata is None else given.metadata,
+        tradera=stored.tradera if given.tradera is None else given.tradera,
+        domain=stored.domain if given.domain is None else given.domain,
+        attributes=stored.attributes if given.domain is None else given.attributes,
+        auto_publish=stored.auto_publish,
+        use_ai=stored.use_ai,
+    )
+
+
+def _canonical(spec: ItemSpec) -> tuple[object, ...]:
+    rest = items.spec_text(spec, canonical=True)
+    return (spec.type, spec.title, spec.price_ore, spec.parent_external_id, rest)
+
+
+def _carry_price(tx: Transaction, item: Item, listing: Listing | None, price_ore: int | None) -> Item:
+    if price_ore is None or price_ore == item.spec.price_ore:
+        return item
+    if item.rheo_status in {RheoStatus.SOLD, RheoStatus.ARCHIVED}:
+        priced = replace(item, spec=replace(item.spec, price_ore=price_ore))
+        tx.record(item, listing, Change(item=priced))
+        return priced
+    cause = PriceChanged(price_ore=price_ore, price_kr=whole_kronor(price_ore))
+    return tx.apply(item, listing, cause).item
+
+
+def _publish_anew(tx: Transaction, item: Item, listing: Listing | None) -> None:
+    """A corrected item whose publishing was refused gets a new try: a new listing (F49)."""
+    refused = listing is not None and listing.state is ListingState.REJECTED
+    wanted = item.spec.auto_publish and item.rheo_status in {RheoStatus.DRAFT, RheoStatus.ACTIVE}
+    if refused and wanted and item.tradera_status is TraderaStatus.SYNC_ERROR:
+        queue_listing(tx, item, listing)
+
+
+def _update_message(item: Item, listing: Listing | None, *, shows_other: bool) -> str:
+    if item.rheo_status is RheoStatus.SOLD:
+        return "Item updated here; it is sold, so nothing is published."
+    if listing is not None and listing.state.may_be_live and shows_other:
+        return "Item updated; the live ad at Tradera keeps its text and pictures."
+    return "Item updated; it is being processed in the background."
+
+
+def _fetch_pictures(tx: Transaction, item: Item, *, kept: list[Picture]) -> None:
+    """Give the item its pictures: those whose address was ready before stay, the others are ordered."""
+    ready = {picture.url: picture for picture in kept if picture.state is PictureState.READY}
+    wanted = [
+        replace(ready[url], id=tx.new_id(), position=position)
+        if url in ready
+        else Picture(id=tx.new_id(), item_id=item.id, position=position, url=url)
+        for position, url in enumerate(item.spec.image_urls)
+    ]
+    jobs.drop(tx.db, JobKind.FETCH_PICTURE, [picture.id for picture in kept])
+    items.replace_pictures(tx.db, item.id, wanted)
+    for picture in wanted:
+        if picture.state is PictureState.PENDING:
+            tx.order(JobOrder(queue=QueueName.IMAGES, kind=JobKind.FETCH_PICTURE, subject=picture.id), item)
+
+
+def _change_pictures(tx: Transaction, item: Item, listing: Listing | None) -> Item:
+    """A publish that waits goes on when the new pictures are settled; nothing to fetch settles them at once."""
+    _fetch_pictures(tx, item, kept=items.pictures(tx.db, item.id))
+    if listing is not None and listing.state is ListingState.QUEUED:
+        jobs.drop(tx.db, JobKind.PUBLISH, [listing.id])
+    pictures = items.pictures(tx.db, item.id)
+    if any(picture.state is PictureState.PENDING for picture in pictures):
+        return item
+    return tx.apply(item, listing, PicturesSettled(ready=len(pictures))).item
+
+
+def _fetch_failed_again(tx: Transaction, item: Item) -> list[Picture]:
+    pictures = items.pictures(tx.db, item.id)
+    for picture in pictures:
+        if picture.state is PictureState.FAILED:
+            items.save_picture(tx.db, replace(picture, state=PictureState.PENDING, error=None))
+            tx.order(JobOrder(queue=QueueName.IMAGES, kind=JobKind.FETCH_PICTURE, subject=picture.id), item)
+    return items.pictures(tx.db, item.id)
+
+
+def queue_listing(tx: Transaction, item: Item, previous: Listing | None) -> Change:
+    """Order a new listing of the item; pictures that failed before are fetched again."""
+    pictures = _fetch_failed_again(tx, item)
+    listing = Listing(
+        id=tx.new_id(),
+        item_id=item.id,
+        account_id=item.account_id,
+        generation=previous.generation + 1 if previous else 1,
+        item_version=item.version,
+    )
+    ready = sum(picture.state is PictureState.READY for picture in pictures)
+    settled = all(picture.state is not PictureState.PENDING for picture in pictures)
+    cause = PublishOrdered(listing=listing, pictures=ready, pictures_settled=settled)
+    return tx.apply(item, previous, cause)
+
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class BatchEntry:
+    """One item of a batch; no other of the batch has its external id."""
+
+    external_id: str
+    spec: ItemSpec
+
+
+class BatchPut:
+    """Puts many items at once: all that are taken are durable when it answers."""
+
+    def __init__(self, *, store: Store) -> None:
+        self._store = store
+
+    async def put(self, account_id: str, entries: Sequence[BatchEntry]) -> list[Refused | None]:
+        """Create or update the items; for each None or why it was refused, which changes nothing for the others.
+
+        Raises StoreUnavailable when nothing could be written.
+        """
+        return await self._store.write(partial(_put_all, account_id=account_id, entries=entries))
+
+
+def _put_all(tx: Transaction, *, account_id: str, entries: Sequence[BatchEntry]) -> list[Refused | None]:
+    verdicts: list[Refused | None] = [None] * len(entries)
+    for place in parents_first(entries):
+        entry = entries[place]
+
+        def one(_db: sqlite3.Connection, entry: BatchEntry = entry) -> PutResult:
+            return put(tx, account_id, entry.external_id, entry.spec)
+
+        outcome = attempt(one, tx.db)
+        if isinstance(outcome, Refused):
+            verdicts[place] = outcome
+        elif isinstance(outcome, Exception):
+            _log.error("an item of a batch failed", exc_info=outcome)
+            verdicts[place] = Refused("INTERNAL", "Something went wrong inside rheod; it has been logged")
+    return verdicts
+
+
+def parents_first(entries: Sequence[BatchEntry]) -> Iterator[int]:
+    """The places of the entries, each after its parent where that is in the batch; else in the order given.
+
+    Of entries that are each other's parents the first comes first, and is refused for want of its parent.
+    """
+    place_of = {entry.external_id: place for place, entry in enumerate(entries)}
+    done: set[int] = set()
+    for place in range(len(entries)):
+        chain: list[int] = []
+        at: int | None = place
+        while at is not None and at not in done:
+            done.add(at)
+            chain.append(at)
+            at = place_of.get(entries[at].spec.parent_external_id or "")
+        yield from reversed(chain)

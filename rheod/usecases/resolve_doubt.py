@@ -1,0 +1,49 @@
+"""The owner's word on a listing in doubt: Tradera took its commit, or did not, and rheod has stopped asking.
+
+The only place where something else than Tradera's answer says whether an ad is up, so it is noted in the history.
+"""
+
+from __future__ import annotations
+
+from rheod.domain.errors import Refused
+from rheod.domain.inputs import PublishFailed, WentLive
+from rheod.domain.model import Event, EventType, Item, Listing, ListingState
+from rheod.store import items
+from rheod.usecases.transaction import Transaction, wanted_kr
+
+NOT_LIVE = "The owner looked: Tradera never showed this ad"
+
+
+def settle(tx: Transaction, item: Item, *, ad_id: int | None, site_url: str) -> str:
+    """Note that the ad `ad_id` is up, or with None that there is none; after that the item may be published again.
+
+    Raises Refused (CONFLICT) where nothing is in doubt, rheod still asks, or the ad is not the one Tradera announced.
+    """
+    listing = _in_doubt(items.latest_listing(tx.db, item.id))
+    live = ad_id is not None
+    if live and ad_id != listing.tradera_item_id:
+        raise Refused(
+            "CONFLICT", f"The ad in doubt is {listing.tradera_item_id}, not {ad_id}: look for that number"
+        )
+    data = {"live": live, "traderaAdId": str(listing.tradera_item_id)}
+    tx.tell(item, Event(type=EventType.LISTING_SETTLED, data=data))
+    if not live:
+        tx.apply(item, listing, PublishFailed(error=NOT_LIVE))
+        return "Noted: there is no ad. The item can be published again."
+    url = f"{site_url}/item/{ad_id}"
+    at = listing.commit_sent_at or tx.now  # its days at Tradera are counted from about then
+    tx.apply(item, listing, WentLive(at=at, ad_url=url, wanted_kr=wanted_kr(item)))
+    return f"Noted: the ad is live at {url}"
+
+
+def is_in_doubt(listing: Listing) -> bool:
+    """Whether a commit was sent, nobody knows what became of it, and rheod has given up asking."""
+    return listing.state in {ListingState.COMMITTING, ListingState.COMMITTED} and listing.ask_at is None
+
+
+def _in_doubt(listing: Listing | None) -> Listing:
+    if listing is not None and is_in_doubt(listing):
+        return listing
+    if listing is not None and listing.ask_at is not None:
+        raise Refused("CONFLICT", "rheod is still asking Tradera about this ad and settles it by itself")
+    raise Refused("CONFLICT", "Nothing is in doubt about this item's ad")

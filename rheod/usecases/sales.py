@@ -1,0 +1,277 @@
+"""What Tradera tells of sales and closings: messages taken in, orders recorded, listings closed (push.md).
+
+A sale is never dropped: an order for something rheod does not know is kept as unmatched.
+
+The owner's use cases about push messages that nobody could read: see them, put them away.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeGuard
+
+from rheod.domain.errors import Refused
+from rheod.domain.inputs import AdClosed, Removal, Sold
+from rheod.domain.model import (
+    CloseReason,
+    EndWish,
+    Item,
+    JobKind,
+    JobOrder,
+    Listing,
+    ListingState,
+    Order,
+    OrderLine,
+    QueueName,
+    RheoStatus,
+    read_reference,
+)
+from rheod.store import inbox, items, orders
+from rheod.store.inbox import QuarantinedMessage
+from rheod.store.jobs import Owner
+from rheod.usecases.publish import went_live
+from rheod.usecases.transaction import Store, Transaction
+
+REASONS: Mapping[str, CloseReason] = {
+    "ItemClosedByTradera": CloseReason.CLOSED_BY_TRADERA,
+    "ItemClosedBySeller": CloseReason.CLOSED_BY_SELLER,
+    "ItemEndedWithoutBuyer": CloseReason.NO_BIDS,
+    "ShopItemQuantityZero": CloseReason.QUANTITY_ZERO,
+}
+"""Tradera's reasons and ours (push.md)."""
+
+ORDERS_A_CALL = 50
+"""Orders looked up in one call; the path carries their ids."""
+
+
+@dataclass(frozen=True, slots=True)
+class PushMessage:
+    """A push message as it came from the queue."""
+
+    message_id: str
+    body: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SellersAndSite:
+    """Whose messages are ours (Tradera member id -> account id) and how an ad's address is made."""
+
+    accounts: Mapping[int, str]
+    site_url: str
+    closed_grace_ms: int
+
+    def ad_url(self, tradera_item_id: int | None) -> str:
+        """The public address of an ad (tradera-v4.md section 5.5)."""
+        return f"{self.site_url}/item/{tradera_item_id}"
+
+
+def take_in(tx: Transaction, messages: Sequence[PushMessage], sellers: SellersAndSite) -> int:
+    """Keep every message and order the work it causes; returns how many were new. Nothing in a message raises."""
+    new = 0
+    wanted: dict[JobOrder, str] = {}  # one order, however many of the messages want it
+    for message in messages:
+        entry = read_message(message, sellers.accounts)
+        inbox_id = inbox.add(tx.db, entry, now=tx.now)
+        if inbox_id is None:
+            continue
+        new += 1
+        if entry.state == "new" and entry.account_id is not None:
+            wanted[_work(entry, inbox_id, entry.account_id, sellers)] = entry.account_id
+    for order, account_id in wanted.items():
+        tx.order_for(order, Owner(account_id=account_id))
+    return new
+
+
+def _work(entry: inbox.InboxEntry, inbox_id: int, account_id: str, sellers: SellersAndSite) -> JobOrder:
+    """All orders an account was told of are one job; each closing is its own."""
+    if entry.type == "OrderCreated":
+        return JobOrder(queue=QueueName.TRADERA, kind=JobKind.ORDERS, subject=account_id)
+    return JobOrder(
+        queue=QueueName.SALES, kind=JobKind.CLOSE, subject=str(inbox_id), delay_ms=_grace(entry, sellers)
+    )
+
+
+def _grace(entry: inbox.InboxEntry, sellers: SellersAndSite) -> int:
+    """The queue is unordered: an order that explains the closing may come a little later."""
+    return 0 if '"ItemClosedByTradera"' in entry.body else sellers.closed_grace_ms
+
+
+def read_message(message: PushMessage, accounts: Mapping[int, str]) -> inbox.InboxEntry:
+    """What a message is about; anything that cannot be read is quarantined, anything foreign ignored."""
+    if not _is_utf8(message.body):
+        kept = message.body.encode("utf-8", errors="backslashreplace").decode()
+        return _quarantined(replace(message, body=kept), "is not valid text")
+    try:
+        content = json.loads(message.body)
+    except (ValueError, RecursionError):
+        return _quarantined(message, "is not JSON")
+    if not isinstance(content, dict):
+        return _quarantined(message, "is not a JSON object")
+    kind = content.get("Type")
+    about = _about(kind, content)
+    if isinstance(about, str):
+        return _quarantined(message, about)
+    key, order_id, ads = about
+    seller = content.get("SellerMemberId")
+    if not _is_id(seller):
+        return _quarantined(message, "has no SellerMemberId")
+    account_id = accounts.get(seller)
+    return inbox.InboxEntry(
+        message_id=message.message_id,
+        body=message.body,
+        state="new" if account_id else "ignored",
+        reason=None if account_id else "of another seller",
+        business_key=key,
+        account_id=account_id,
+        type=str(kind),
+        order_id=order_id,
+        tradera_item_ids=ads,
+    )
+
+
+def _about(kind: Any, content: dict[str, Any]) -> tuple[str, int | None, tuple[int, ...]] | str:
+    """(business key, order id, ad ids), or what is wrong with the message."""
+    if kind == "OrderCreated":
+        order_id = content.get("OrderId")
+        if not _is_id(order_id):
+            return "has no OrderId"
+        given = content.get("ItemIds")
+        ads = tuple(ad for ad in given if _is_id(ad)) if isinstance(given, list) else ()
+        return f"OrderCreated:{order_id}", order_id, ads
+    if kind == "ItemClosed":
+        ad = content.get("ItemId")
+        if not _is_id(ad):
+            return "has no ItemId"
+        reason = content.get("Reason")
+        if not isinstance(reason, str) or reason not in REASONS:
+            return "has an unknown Reason"
+        return f"ItemClosed:{ad}", None, (ad,)
+    return "has an unknown Type"
+
+
+def _is_utf8(text: str) -> bool:
+    """A lone surrogate cannot be stored as it is."""
+    return text == text.encode("utf-8", errors="ignore").decode()
+
+
+def _is_id(value: Any) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**63
+
+
+def _quarantined(message: PushMessage, reason: str) -> inbox.InboxEntry:
+    return inbox.InboxEntry(
+        message_id=message.message_id, body=message.body, state="quarantined", reason=reason
+    )
+
+
+def record_orders(
+    tx: Transaction,
+    account_id: str,
+    found: Sequence[Order],
+    sellers: SellersAndSite,
+    asked: Sequence[int] = (),
+) -> int:
+    """Keep orders and sell their items; returns how many lines are new sales. `asked` are done in the inbox if found."""
+    sold = sum(_record(tx, account_id, order, sellers) for order in found)
+    known = {order.order_id for order in found}
+    inbox.settle_orders(tx.db, account_id, [order_id for order_id in asked if order_id in known], now=tx.now)
+    return sold
+
+
+def _record(tx: Transaction, account_id: str, order: Order, sellers: SellersAndSite) -> int:
+    orders.save(tx.db, account_id, order, now=tx.now)
+    inbox.settle_orders(tx.db, account_id, [order.order_id], now=tx.now)
+    return sum(_sell(tx, account_id, order, line, sellers) for line in order.lines)
+
+
+def _sell(tx: Transaction, account_id: str, order: Order, line: OrderLine, sellers: SellersAndSite) -> bool:
+    listing = _listing_of(tx, account_id, line)
+    if listing is None:
+        return False
+    if listing.state in {ListingState.COMMITTING, ListingState.COMMITTED}:
+        change = went_live(tx, listing.id, sellers.ad_url(listing.tradera_item_id))
+        assert change.listing is not None
+        listing = change.listing
+    item = items.by_id(tx.db, listing.item_id)
+    orders.match(tx.db, order.order_id, line.tradera_item_id, item)
+    price = line.unit_price_ore * max(line.quantity, 1)
+    change = tx.apply(item, listing, Sold(order_id=order.order_id, price_ore=price, at=tx.now))
+    _take_down_newer(tx, change.item, listing)
+    return change.listing != listing
+
+
+def _take_down_newer(tx: Transaction, item: Item, sold: Listing) -> None:
+    """A late sale of an earlier ad: the item is gone, so an ad made of it since must not sell it again."""
+    newer = items.latest_listing(tx.db, item.id)
+    assert newer is not None
+    up = newer.id != sold.id and newer.state.is_open and newer.end_wish is None
+    if up and item.rheo_status is RheoStatus.SOLD:
+        tx.apply(item, newer, Removal(wish=EndWish.MARKED_SOLD, at=tx.now))
+
+
+def _listing_of(tx: Transaction, account_id: str, line: OrderLine) -> Listing | None:
+    """The listing behind an order line: by the ad's id, else by the own reference it carries."""
+    found = items.listing_of_ad(tx.db, account_id, line.tradera_item_id)
+    if found is not None:
+        return found
+    for reference in line.own_references:
+        named = read_reference(reference)
+        if named is not None:
+            return items.listing_of_reference(tx.db, account_id, *named)
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """The closing cannot be judged before an order that was told has been looked up."""
+
+    reason: str
+
+
+def close(tx: Transaction, inbox_id: int, sellers: SellersAndSite) -> Wait | None:
+    """Settle one ItemClosed: say that the ad ended, unless an order explains it."""
+    row = inbox.find(tx.db, inbox_id)
+    if row is None or row["state"] != "new":
+        return None
+    content = json.loads(row["body"])
+    ad: int = content["ItemId"]
+    if inbox.order_waits_for(tx.db, ad):
+        return Wait("an order for this ad is being looked up")
+    inbox.settle(tx.db, inbox_id, now=tx.now)
+    if not orders.exists_for_ad(tx.db, ad):
+        close_ad(tx, row["account_id"], ad, REASONS[content["Reason"]], sellers)
+    return None
+
+
+def close_ad(tx: Transaction, account_id: str, ad: int, reason: CloseReason, sellers: SellersAndSite) -> bool:
+    """Close the listing behind an ad that ended without a sale; False when there is none open."""
+    listing = items.listing_of_ad(tx.db, account_id, ad)
+    if listing is None or not listing.state.may_be_live:
+        return False
+    if listing.state is not ListingState.LIVE:
+        change = went_live(tx, listing.id, sellers.ad_url(ad))
+        assert change.listing is not None
+        listing = change.listing
+    tx.apply(items.by_id(tx.db, listing.item_id), listing, AdClosed(reason=reason, at=tx.now))
+    return True
+
+
+MOST = 20
+
+
+class QuarantinedMessages:
+    """Messages in quarantine; each may be a sale, so only the owner puts one away."""
+
+    def __init__(self, *, store: Store) -> None:
+        self._store = store
+
+    async def newest(self) -> list[QuarantinedMessage]:
+        """The newest ones that wait for the owner."""
+        return await self._store.read(lambda db: inbox.strange(db, limit=MOST))
+
+    async def put_away(self, message_id: int) -> None:
+        """The owner has looked at it. Raises Refused (NOT_FOUND) when it waits for nobody."""
+        if not await self._store.write(lambda tx: inbox.put_away(tx.db, message_id, now=tx.now)):
+            raise Refused("NOT_FOUND", "No such message waits")

@@ -1,0 +1,145 @@
+"""After a restore: the ads at Tradera that were made since the backup become listings of their items again.
+
+A backup is older than Tradera's state, so what it thinks unpublished may be up. Nothing here publishes or ends an ad;
+ads of items that are unknown here are left alone.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import structlog
+
+from rheod.domain.inputs import Superseded, TakenOver
+from rheod.domain.model import (
+    AdState,
+    Item,
+    JobKind,
+    Listing,
+    ListingState,
+    RheoStatus,
+    SellerAd,
+    read_reference,
+)
+from rheod.store import items, jobs
+from rheod.usecases.publish import went_live
+from rheod.usecases.sales import SellersAndSite
+from rheod.usecases.transaction import Transaction
+
+_log = structlog.get_logger(__name__)
+_LONGEST_MS = 14 * 24 * 3600 * 1000
+_GONE = frozenset({RheoStatus.SOLD, RheoStatus.ARCHIVED})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adopted:
+    """What became of the ads: how many are listings now, which run and are of unknown items, which hide their reference."""
+
+    listings: int
+    strangers: tuple[SellerAd, ...]
+    blind: int
+
+
+def adopt(tx: Transaction, account_id: str, ads: Sequence[SellerAd], sellers: SellersAndSite) -> Adopted:
+    """Make listings of the ads that name our items and are none yet. Doing it again changes nothing."""
+    named: dict[str, dict[int, SellerAd]] = defaultdict(dict)
+    strangers = []
+    for ad in sorted(ads, key=lambda each: each.tradera_item_id):
+        reference = next(filter(None, map(read_reference, ad.own_references)), None)
+        if reference is None:
+            continue
+        item = _item(tx, account_id, reference[0])
+        if item is not None:
+            earlier = named[item.id].get(reference[1])
+            if earlier is None or not _is_up(earlier, tx.now):
+                named[item.id][reference[1]] = ad
+        elif _is_up(ad, tx.now):
+            strangers.append(ad)
+    count = sum(_adopt_all(tx, items.by_id(tx.db, each), found, sellers) for each, found in named.items())
+    blind = sum(_is_blind(tx, account_id, ad) for ad in ads)
+    return Adopted(listings=count, strangers=tuple(strangers), blind=blind)
+
+
+def _is_up(ad: SellerAd, now: int) -> bool:
+    return ad.state_at(now) in {AdState.RUNNING, AdState.BIDS}
+
+
+def _is_blind(tx: Transaction, account_id: str, ad: SellerAd) -> bool:
+    """Whether Tradera shows an ad that we know without the reference that we gave it: others may be ours too."""
+    listing = items.listing_of_ad(tx.db, account_id, ad.tradera_item_id)
+    return listing is not None and listing.own_reference not in ad.own_references
+
+
+def _item(tx: Transaction, account_id: str, item_id: str) -> Item | None:
+    """The account's item of this id, if an ad of it may be its own: what is sold or removed here has no newer ad."""
+    item = items.find_by_id(tx.db, account_id, item_id)
+    if item is None or items.is_removed(tx.db, item_id):
+        return None
+    return item
+
+
+def _adopt_all(tx: Transaction, item: Item, found: Mapping[int, SellerAd], sellers: SellersAndSite) -> int:
+    """All ads of an item by generation; returns how many are new listings. Only the newest can be open."""
+    return sum(_adopt(tx, item.id, generation, found[generation], sellers) for generation in sorted(found))
+
+
+def _adopt(tx: Transaction, item_id: str, generation: int, ad: SellerAd, sellers: SellersAndSite) -> bool:
+    item = items.by_id(tx.db, item_id)
+    listing = items.listing_of_reference(tx.db, item.account_id, item_id, generation)
+    if listing is not None and listing.state.may_be_live:
+        if listing.tradera_item_id == ad.tradera_item_id:
+            went_live(tx, listing.id, sellers.ad_url(ad.tradera_item_id))
+        return False
+    if item.rheo_status in _GONE or not _is_missed(tx, listing, ad):
+        return False
+    latest = items.latest_listing(tx.db, item_id)
+    if listing is None and latest is not None and latest.state.is_open:
+        item = tx.apply(item, latest, Superseded(at=tx.now)).item
+        jobs.drop(tx.db, JobKind.PUBLISH, [latest.id])
+    live = _live(tx, listing or _unknown(tx, item, generation), ad)
+    tx.apply(item, listing, TakenOver(listing=live, ad_url=sellers.ad_url(ad.tradera_item_id)))
+    jobs.drop(tx.db, JobKind.PUBLISH, [live.id])
+    _log.warning("took over an ad made since the backup", ad=ad.tradera_item_id, external_id=item.external_id)
+    return True
+
+
+def _is_missed(tx: Transaction, listing: Listing | None, ad: SellerAd) -> bool:
+    """Whether the ad is one that this rheod does not know to have been up."""
+    taken = items.listing_of_number(tx.db, ad.tradera_item_id)
+    if taken is not None and (listing is None or taken.id != listing.id):
+        _log.error("an ad has the number of another", ad=ad.tradera_item_id, reference=ad.own_references[:1])
+        return False
+    if listing is None:
+        return True
+    if listing.commit_sent_at is not None and listing.tradera_item_id != ad.tradera_item_id:
+        return False  # a committed listing keeps its ad; Tradera has made another of it by itself
+    return listing.state.is_open or (listing.state is ListingState.REJECTED and _is_up(ad, tx.now))
+
+
+def _unknown(tx: Transaction, item: Item, generation: int) -> Listing:
+    """A publishing that nobody here remembers."""
+    return Listing(
+        id=tx.new_id(),
+        item_id=item.id,
+        account_id=item.account_id,
+        generation=generation,
+        item_version=item.version,
+    )
+
+
+def _live(tx: Transaction, listing: Listing, ad: SellerAd) -> Listing:
+    same = listing.tradera_item_id == ad.tradera_item_id
+    return replace(
+        listing,
+        state=ListingState.LIVE,
+        tradera_item_id=ad.tradera_item_id,
+        request_id=listing.request_id if same else None,
+        price_kr=(ad.buy_now_kr if ad.opening_kr is None else ad.opening_kr) or listing.price_kr,
+        commit_sent_at=listing.commit_sent_at or tx.now,
+        live_at=tx.now,
+        ends_at=ad.ends_at or tx.now + _LONGEST_MS,
+        closed_at=None,
+        error=None,
+    )

@@ -1,0 +1,152 @@
+"""One unit of work: a transaction in which a change is written with the jobs and notices it causes.
+
+The lanes that got jobs are rung after the commit, never before.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from random import Random
+from typing import Any, TypeVar
+from uuid import UUID
+
+from rheod.domain import lifecycle
+from rheod.domain.ad_text import whole_kronor
+from rheod.domain.event_payloads import new_event_id, sek, webhook_body
+from rheod.domain.inputs import Input
+from rheod.domain.lifecycle import Change
+from rheod.domain.model import WEBHOOK_EVENTS, Event, EventType, Item, Job, JobOrder, Listing, QueueName
+from rheod.store import accounts, items, jobs, outbox
+from rheod.store.engine.database import Database
+
+T = TypeVar("T")
+
+_encode = json.JSONEncoder(ensure_ascii=False).encode
+
+
+class Transaction:
+    """What a use case sees of the store while its transaction runs; lives in the writer's thread."""
+
+    def __init__(self, db: sqlite3.Connection, *, now: int, rng: Random) -> None:
+        self.db = db
+        self.now = now
+        self.woken: set[QueueName] = set()
+        self.afterwards: list[Callable[[], None]] = []
+        """Called once what this unit did is durable, and not at all if it is undone."""
+        self._rng = rng
+
+    def new_id(self) -> str:
+        """A new UUID of this moment as text (RFC 9562, version 7): what is new lies together in every index."""
+        number = self.now << 80 | self._rng.getrandbits(76)
+        return str(UUID(int=number & ~(0xF << 76 | 0x3 << 62) | 0x7 << 76 | 0x2 << 62))
+
+    def new_event_id(self) -> str:
+        """A new id for an event that happens now."""
+        return new_event_id(self.now, self._rng)
+
+    def apply(self, item: Item, listing: Listing | None, cause: Input) -> Change:
+        """Let the lifecycle say what the event means, and write that down."""
+        change = lifecycle.apply(item, listing, cause)
+        self.record(item, listing, change)
+        return change
+
+    def record(self, before: Item | None, listing_before: Listing | None, change: Change) -> None:
+        """Write a change: the item, its listing, the jobs, the notices. Nothing is written where nothing changed."""
+        listing_changed = change.listing is not None and change.listing != listing_before
+        if change.item != before or listing_changed or change.removed:
+            item = replace(change.item, updated_at=self.now)
+            if before is None:
+                items.add(self.db, item)
+            else:
+                items.save(self.db, before, item, removed_at=self.now if change.removed else None)
+        if change.listing is not None and listing_changed:
+            items.save_listing(self.db, change.listing, now=self.now)
+        for wanted in change.jobs:
+            self.order(wanted, change.item)
+        for event in change.events:
+            self.tell(change.item, event)
+
+    def order(self, wanted: JobOrder, item: Item) -> None:
+        """Order a job about an item."""
+        self.order_for(wanted, jobs.Owner(account_id=item.account_id, item_id=item.id))
+
+    def order_for(self, wanted: JobOrder, owner: jobs.Owner) -> None:
+        """Order a job and ring its lane after the commit."""
+        jobs.order(self.db, wanted, owner, now=self.now)
+        self.woken.add(wanted.queue)
+
+    def tell(self, item: Item, event: Event) -> None:
+        """Write a milestone down; if it is a webhook event, build its bytes and order its deliveries."""
+        event_id = self.new_event_id()
+        goes_out = event.type in WEBHOOK_EVENTS
+        body = partial(webhook_body, event_id=event_id, now=self.now, item=item, event=event)
+        member = accounts.reference(self.db, item.account_id)
+        new = outbox.NewEvent(
+            event_id=event_id,
+            type=event.type,
+            data=_encode(_of_history(event)),
+            body=body() if goes_out else None,
+            members_body=body(member=member) if goes_out and member else None,
+            once=event.once,
+        )
+        owner = jobs.Owner(account_id=item.account_id, item_id=item.id)
+        seq = outbox.add_event(self.db, new, owner, now=self.now)
+        if seq is not None and goes_out:
+            outbox.order_deliveries(self.db, seq, now=self.now)
+            self.woken.add(QueueName.HOOKS)
+
+    def finish(self, job: Job) -> None:
+        """The job is done in this very transaction."""
+        jobs.finish(self.db, job)
+
+
+class Store:
+    """The door to the store for use cases: runs them as transactions and rings the lanes they gave work to."""
+
+    def __init__(
+        self, *, database: Database, now: Callable[[], int], rng: Random, ring: Callable[[QueueName], None]
+    ) -> None:
+        self._database = database
+        self._now = now
+        self._rng = rng
+        self._ring = ring
+
+    async def write(self, use_case: Callable[[Transaction], T]) -> T:
+        """Run a use case as one durable transaction. Raises what it raises, or StoreUnavailable."""
+        tx: list[Transaction] = []
+
+        def work(db: sqlite3.Connection) -> T:
+            tx[:] = [Transaction(db, now=self._now(), rng=self._rng)]
+            return use_case(tx[0])
+
+        def then() -> None:
+            for queue in tx[0].woken:
+                self._ring(queue)
+            for each in tx[0].afterwards:
+                each()
+
+        return await self._database.write(work, then=then)
+
+    async def read(self, query: Callable[[sqlite3.Connection], T]) -> T:
+        """Run a query on what is committed."""
+        return await self._database.read(query)
+
+    def now(self) -> int:
+        """The time (ms UTC)."""
+        return self._now()
+
+
+def _of_history(event: Event) -> dict[str, Any]:
+    """What history keeps of a milestone: what it adds, and of a sale also where and for how much."""
+    if event.type is not EventType.ITEM_SOLD:
+        return dict(event.data)
+    return {**event.data, "salePrice": sek(event.sale_price_ore), "platform": event.platform}
+
+
+def wanted_kr(item: Item) -> int:
+    """The item's price as Tradera takes it: whole kronor."""
+    return whole_kronor(item.spec.price_ore or 100)

@@ -1,0 +1,1 @@
+"""Webhooks: sign, deliver, in order and at least once."""

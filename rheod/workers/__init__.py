@@ -1,1 +1,0 @@
-"""Everything that runs by itself: the lanes over the jobs table and the loops beside them."""

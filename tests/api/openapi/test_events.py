@@ -1,0 +1,111 @@
+"""The events that are really sent are those the document tells, field for field."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from random import Random
+from typing import Any
+
+import pytest
+
+from rheod.domain import event_payloads
+from rheod.domain.event_payloads import SCHEMAS, webhooks
+from rheod.domain.inputs import AdClosed, Input, PicturesSettled, PublishFailed, Removal, Sold, WentLive
+from rheod.domain.lifecycle import apply
+from rheod.domain.model import (
+    WEBHOOK_EVENTS,
+    CloseReason,
+    EndWish,
+    Event,
+    EventType,
+    Item,
+    ItemSpec,
+    ItemType,
+    Listing,
+    ListingState,
+    RheoStatus,
+    TraderaStatus,
+)
+from tests.api.contract.judge import Judge
+
+ID = "3fa85f64-5717-4562-b3fc-2c963f66afa6"
+ITEM = Item(
+    id=ID,
+    account_id="7c9e6679-7425-40de-944b-e07fc1f90ae7",
+    external_id="X",
+    spec=ItemSpec(title="Kopp", price_ore=95050, metadata={"shelf": {"row": 3}}),
+)
+ACTIVE = replace(ITEM, rheo_status=RheoStatus.ACTIVE)
+UP = replace(ACTIVE, tradera_status=TraderaStatus.ACTIVE)
+QUEUED = Listing(id="l", item_id=ID, account_id="a", generation=1, tradera_item_id=77)
+LIVE = replace(QUEUED, state=ListingState.LIVE, price_kr=950)
+COMMITTED = replace(QUEUED, state=ListingState.COMMITTED, price_kr=950)
+
+CAUSES: tuple[tuple[Item, Listing | None, Input], ...] = (
+    (ITEM, QUEUED, PicturesSettled(ready=2)),
+    (ITEM, QUEUED, PicturesSettled(ready=0, failures=("gone",))),
+    (
+        replace(ACTIVE, tradera_status=TraderaStatus.PENDING_SYNC),
+        COMMITTED,
+        WentLive(at=1, ad_url="https://t/77", wanted_kr=950),
+    ),
+    (replace(ACTIVE, tradera_status=TraderaStatus.PENDING_SYNC), QUEUED, PublishFailed(error="no")),
+    (UP, LIVE, Sold(order_id=9, price_ore=110050, at=5)),
+    (UP, LIVE, AdClosed(reason=CloseReason.NO_BIDS, at=5)),
+    (ACTIVE, None, Removal(wish=EndWish.MARKED_SOLD, at=5)),
+)
+
+
+def sent() -> Iterator[Event]:
+    """Every event that the lifecycle and an upload cause."""
+    yield Event(type=EventType.ITEM_CREATED, data={"type": ItemType.CONTAINER.value})
+    for item, listing, event in CAUSES:
+        yield from (event for event in apply(item, listing, event).events if event.type in WEBHOOK_EVENTS)
+
+
+def test_the_causes_of_this_test_send_every_event() -> None:
+    """Each kind of webhook event is among those looked at, and each is told."""
+    assert {event.type for event in sent()} == WEBHOOK_EVENTS
+    assert set(webhooks()) == {*WEBHOOK_EVENTS, "ping"}
+
+
+def test_the_test_event_is_as_told() -> None:
+    """A real `ping` has the fields of its schema and no others."""
+    event_id = event_payloads.new_event_id(1_779_892_320_000, Random(1))
+    body = json.loads(
+        event_payloads.ping_body(event_id=event_id, now=1_779_892_320_000, account_id=ITEM.account_id)
+    )
+    told = webhooks()["ping"]["post"]["requestBody"]["content"]["application/json"]
+    judge = Judge({"components": {"schemas": dict(SCHEMAS)}})
+    assert (judge.fits(told["schema"], body), judge.fits(told["schema"], told["example"])) == ([], [])
+
+
+@pytest.mark.parametrize("notice", list(sent()), ids=lambda event: str(event.type))
+@pytest.mark.parametrize("item", [ITEM, replace(ITEM, spec=replace(ITEM.spec, metadata=None))])
+def test_a_real_event_is_as_told(event: Event, item: Item) -> None:
+    """Its body has every field of its schema that is always there, and none that is not told."""
+    event_id = event_payloads.new_event_id(1_779_892_320_000, Random(1))
+    body = json.loads(
+        event_payloads.webhook_body(event_id=event_id, now=1_779_892_320_000, item=item, event=event)
+    )
+    told = webhooks()[event.type]["post"]["requestBody"]["content"]["application/json"]
+    assert faults(told["schema"], body) == []
+    assert faults(told["schema"], told["example"]) == []
+
+
+def faults(schema: Any, body: Any) -> list[str]:
+    """What keeps an event from fitting; fields its schema does not name count, whichever part names them."""
+    found = Judge({"components": {"schemas": dict(SCHEMAS)}}, is_closed=False).fits(schema, body)
+    adds = schema["allOf"][1]["properties"]["data"]["properties"]
+    named = {**SCHEMAS["EventData"]["properties"], **adds}
+    return found + [f"{name} is not told" for name in body["data"] if name not in named]
+
+
+def test_the_headers_of_a_delivery_are_told() -> None:
+    """Every signature header, that of a rotation too, stands in the document; the old one alone is optional."""
+    real = event_payloads.signature_headers("evt_1", 1, b"{}", "whsec_test", "whsec_old")
+    for each in webhooks().values():
+        headers = {header["name"]: header["required"] for header in each["post"]["parameters"]}
+        assert headers == {name: name != "X-Rheo-Signature-Previous" for name in real}

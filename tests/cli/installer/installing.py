@@ -1,0 +1,75 @@
+"""A folder that stands for a system, a systemctl that writes down what it was told, and rheod run against both."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from rheod.sandbox.demo_daemon import clean_environment
+
+PROGRAM = "/opt/rheod/bin/rheod"
+_SYSTEMCTL = '#!/bin/sh\necho "$@" >> "{told}"\n'
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A system below `root`; a daemon may really use its `data`."""
+
+    root: Path
+
+    @property
+    def data(self) -> Path:
+        """The data folder."""
+        return self.root / "var/lib/rheod"
+
+    def file(self, path: str) -> Path:
+        """A file of the system."""
+        return self.root / path.lstrip("/")
+
+    def write(self, path: str, text: str) -> Path:
+        """Make a file of the system."""
+        file = self.file(path)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+        return file
+
+    def run(self, *words: str, systemd: bool = False, typed: str = "") -> subprocess.CompletedProcess[str]:
+        """A command for this system; with `systemd` its stand-in of systemctl is there."""
+        also = ["--systemctl", str(self._systemctl())] if systemd else []
+        if words[0] == "setup":
+            also += ["--program", PROGRAM]
+        return subprocess.run(
+            [sys.executable, "-m", "rheod", *words, "--root", str(self.root), *also],
+            env=clean_environment(os.environ),
+            input=typed,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    def told(self) -> list[str]:
+        """What systemctl was told, in order; forgotten once read."""
+        file = self.root.parent / "told"
+        lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+        file.unlink(missing_ok=True)
+        return lines
+
+    def state(self) -> dict[str, tuple[int, str]]:
+        """Every file and folder below the root: mode and text."""
+        return {
+            str(path.relative_to(self.root)): (
+                path.stat().st_mode & 0o7777,
+                path.read_text(encoding="utf-8") if path.is_file() else "",
+            )
+            for path in sorted(self.root.rglob("*"))
+        }
+
+    def _systemctl(self) -> Path:
+        script = self.root.parent / "systemctl"
+        script.write_text(_SYSTEMCTL.format(told=self.root.parent / "told"), encoding="utf-8")
+        script.chmod(0o755)
+        return script

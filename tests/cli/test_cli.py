@@ -1,0 +1,399 @@
+"""The commands: exit statuses, one line per error, the daemon when it runs and its file when it does not."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import importlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+import pytest_asyncio
+
+import rheod
+from rheod.cli.main import build_parser
+from rheod.sandbox.demo_daemon import DemoDaemon, clean_environment
+
+Ended = subprocess.CompletedProcess[str]
+HEAVY = ("pydantic", "aiohttp", "aiosqlite", "structlog", "PIL", "botocore")
+
+
+def run(*arguments: str, environ: dict[str, str], python: tuple[str, ...] = ()) -> Ended:
+    """`rheod` with these arguments, to its end."""
+    return subprocess.run(
+        [sys.executable, *python, "-m", "rheod", *arguments],
+        env=clean_environment(os.environ) | environ,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> dict[str, str]:
+    """Settings by environment that keep everything in the test's folder; no daemon runs there."""
+    settings_file = tmp_path / "rheod.toml"
+    settings_file.touch()
+    return {"RHEOD_CONFIG": str(settings_file), "RHEOD_STORAGE__PATH": str(tmp_path / "data")}
+
+
+# What is typed
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "serve",
+        "demo --once --json --keep DIR",
+        "sandbox --port 8090",
+        "config check",
+        "config show --json",
+        "config schema",
+        "keys create --name ERP --json",
+        "keys list",
+        "keys revoke ID",
+        "admin-token --json",
+        "password --stdin --json",
+        "setup --systemd --dry-run --root DIR --systemctl PROGRAM",
+        "uninstall --keep-data --dry-run --yes",
+        "support-bundle FILE",
+        "items list --status sold --limit 5",
+        "items show ID",
+        "items publish ID",
+        "items retry ID --json",
+        "orders list --unmatched --json",
+        "items settle ID --live 12 --yes",
+        "items settle ID --not-live",
+        "webhooks list --account REF",
+        "webhooks add URL --event item.sold --event listing.ended --scope self --description ERP",
+        "webhooks rotate ID --json",
+        "webhooks enable ID",
+        "webhooks disable ID",
+        "webhooks test ID",
+        "webhooks deliveries --endpoint ID --event item.sold --status failed --before 5 --limit 9",
+        "webhooks replay EVENT --endpoint ID",
+        "webhooks replay --since 2026-05-26T10:00:00Z",
+        "backup DEST --pictures --keep 3",
+        "restore --compared",
+        "status --json",
+        "version",
+    ],
+)
+def test_every_command_is_done_by_a_function(line: str) -> None:
+    """What the parser takes leads to a function that exists, with --config before or behind the command."""
+    for words in (["--config", "f.toml", *line.split()], [*line.split(), "--config", "f.toml"]):
+        arguments = build_parser().parse_args(words)
+        module, _, name = arguments.run.partition(":")
+        assert callable(getattr(importlib.import_module(module), name))
+        assert arguments.config == "f.toml"
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["", "nonsense", "keys", "keys create", "sandbox --port 70000", "serve --conf f", "items settle ID"],
+)
+def test_wrong_usage_ends_with_2(line: str, place: dict[str, str]) -> None:
+    """What cannot be understood is told on standard error."""
+    ended = run(*line.split(), environ=place)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert "usage: rheod" in ended.stderr
+
+
+def test_version(place: dict[str, str]) -> None:
+    """The version, for people and for programs."""
+    assert run("version", environ=place).stdout == f"rheod {rheod.__version__}\n"
+    assert json.loads(run("version", "--json", environ=place).stdout) == {"version": rheod.__version__}
+
+
+@pytest.mark.parametrize("optimized", [("-O",), ("-OO",)])
+def test_python_without_asserts_is_refused(optimized: tuple[str, ...], place: dict[str, str]) -> None:
+    """The asserts are part of the program."""
+    ended = run("version", environ=place, python=optimized)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert "python -O" in ended.stderr
+
+
+def test_a_reader_that_leaves_is_no_traceback(place: dict[str, str]) -> None:
+    """`rheod config schema | head` ends quietly."""
+    command = [sys.executable, "-m", "rheod", "config", "schema"]
+    environ = clean_environment(os.environ) | place
+    with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 1
+
+
+@pytest.mark.parametrize("found", [("--live", "12"), ("--not-live",)])
+def test_a_doubt_is_not_settled_without_a_word(found: tuple[str, ...], place: dict[str, str]) -> None:
+    """The words are asked for before anything else; what is typed otherwise changes nothing."""
+    ended = run("items", "settle", "A1", *found, environ=place)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert "Nothing was changed" in ended.stderr
+
+
+# Settings
+
+
+@pytest.mark.parametrize("command", ["config check", "config show", "serve", "keys list"])
+def test_a_wrong_setting_names_the_key_and_the_fix(command: str, place: dict[str, str]) -> None:
+    """Every problem is one line, whatever the command; the value is never repeated."""
+    wrong = {"RHEOD_SERVER__PROT": "8081", "RHEOD_PUSH__WAIT_S": "very-secret"}
+    ended = run(*command.split(), environ=place | wrong)
+    assert ended.returncode == 2
+    assert (
+        "RHEOD_SERVER__PROT (environment): unknown setting; did you mean RHEOD_SERVER__PORT?" in ended.stderr
+    )
+    assert "push.wait_s (environment RHEOD_PUSH__WAIT_S)" in ended.stderr
+    assert ended.stderr.count("\n") == 2
+    assert "very-secret" not in ended.stderr
+
+
+def test_config_check_and_show_and_schema(place: dict[str, str]) -> None:
+    """Right settings are called right, secrets are stars, and the schema is JSON."""
+    environ = place | {"RHEOD_TRADERA__APP_KEY": "test-secret", "RHEOD_IMAGES__ALLOW_HTTP": "true"}
+    checked = run("config", "check", "--json", environ=environ)
+    assert checked.returncode == 0
+    told = json.loads(checked.stdout)
+    assert (told["ok"], len(told["warnings"])) == (True, 1)
+    assert "tradera.user_token" in told["publishingWaitsFor"]
+    shown = run("config", "show", environ=environ).stdout
+    assert "environment RHEOD_TRADERA__APP_KEY" in shown
+    assert "test-secret" not in shown
+    assert "server" in json.loads(run("config", "schema", environ=environ).stdout)["properties"]
+
+
+# Without a daemon
+
+
+def test_light_commands_load_no_heavy_library(place: dict[str, str]) -> None:
+    """`version`, and what only asks the daemon, start without the daemon's libraries; that is why they are quick."""
+    for command in ("version", "status"):
+        ended = run(command, environ=place, python=("-X", "importtime"))
+        loaded = {line.rpartition("|")[2].strip() for line in ended.stderr.splitlines() if "|" in line}
+        assert "rheod.cli.main" in loaded
+        assert not loaded.intersection(HEAVY)
+
+
+def test_status_without_a_daemon_fails_with_a_sentence(place: dict[str, str]) -> None:
+    """There is no status to tell; the sentence says where nobody answered and what to do."""
+    ended = run("status", environ=place)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr.count("\n") == 1
+    assert f"nobody answers at {place['RHEOD_STORAGE__PATH']}/admin.sock. Start it" in ended.stderr
+
+
+def test_keys_are_kept_in_the_file_when_no_daemon_runs(place: dict[str, str]) -> None:
+    """Made, listed, revoked, each by a process of its own; the key's text is shown once."""
+    made = run("keys", "create", "--name", "ERP", "--json", environ=place)
+    assert made.returncode == 0
+    assert f"a new database was made in {place['RHEOD_STORAGE__PATH']}" in made.stderr
+    key = json.loads(made.stdout)
+    assert set(key) == {"apiKey", "id", "name"}
+    listed = run("keys", "list", "--json", environ=place)
+    assert (listed.returncode, listed.stderr) == (0, "")
+    (one,) = json.loads(listed.stdout)["keys"]
+    assert (one["id"], one["name"], one["revokedAt"]) == (key["id"], "ERP", None)
+    assert key["apiKey"] not in listed.stdout
+    assert run("keys", "revoke", key["id"], environ=place).returncode == 0
+    again = run("keys", "revoke", key["id"], environ=place)
+    assert (again.returncode, again.stderr) == (1, "rheod: No live API key has this id\n")
+    token = run("admin-token", "--json", environ=place)
+    assert set(json.loads(token.stdout)) == {"adminToken"}
+    assert json.loads(run("items", "list", "--json", environ=place).stdout) == {"items": [], "next": None}
+    missing = run("items", "show", "nobody", environ=place)
+    assert (missing.returncode, missing.stderr) == (1, "rheod: No item found with this external ID\n")
+
+
+def test_a_secret_is_printed_alone_for_scripts(place: dict[str, str]) -> None:
+    """`KEY=$(rheod keys create --name ERP)` holds the key and nothing else."""
+    made = run("keys", "create", "--name", "ERP", environ=place)
+    assert made.stdout.startswith("rheo_live_")
+    assert made.stdout.count("\n") == 1
+    assert "shown this once" in made.stderr
+
+
+@pytest.mark.parametrize("reason", ["Another rheod is using", "Not a directory"])
+def test_a_folder_that_cannot_be_opened_is_named(reason: str, place: dict[str, str]) -> None:
+    """With the lock held by a process that does not answer, or with no such folder, the sentence says so."""
+    folder = Path(place["RHEOD_STORAGE__PATH"])
+    folder.mkdir()
+    with (folder / "lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if reason == "Not a directory":
+            folder /= "lock/data"
+        ended = run("keys", "list", environ=place | {"RHEOD_STORAGE__PATH": str(folder)})
+    assert ended.returncode == 1
+    assert ended.stderr.count("\n") == 1
+    assert f"{folder} cannot be opened: {reason}" in ended.stderr
+
+
+# With a daemon
+
+
+class Running:
+    """A daemon without Tradera credentials, and the commands that ask it."""
+
+    def __init__(self, daemon: DemoDaemon, place: dict[str, str]) -> None:
+        self.daemon = daemon
+        self._place = place
+
+    async def run(self, *arguments: str) -> Ended:
+        """A command beside the daemon."""
+        return await asyncio.to_thread(run, *arguments, environ=self._place)
+
+    async def json(self, *arguments: str) -> Any:
+        """What a command prints as JSON."""
+        return json.loads((await self.run(*arguments, "--json")).stdout)
+
+
+@pytest_asyncio.fixture
+async def running(tmp_path: Path) -> AsyncIterator[Running]:
+    """See `Running`."""
+    daemon = DemoDaemon(folder=tmp_path, settings={})
+    async with daemon.running():
+        await daemon.address()
+        yield Running(
+            daemon, {"RHEOD_CONFIG": str(tmp_path / "rheod.toml"), "RHEOD_STORAGE__PATH": str(tmp_path)}
+        )
+
+
+async def until(condition: Callable[[], Any], deadline_s: float = 10) -> Any:
+    """Ask until the answer is true."""
+    async with asyncio.timeout(deadline_s):
+        while not (found := await condition()):
+            await asyncio.sleep(0.05)
+    return found
+
+
+async def test_without_credentials_the_api_works_and_says_what_waits(running: Running) -> None:
+    """An item is taken; `status` ends with 3 and `items show` names the settings that publishing waits for."""
+    daemon = running.daemon
+    daemon.headers = {"x-api-key": (await running.json("keys", "create", "--name", "ERP"))["apiKey"]}
+    part = {
+        "title": "Bromsok\u202e höger",
+        "price": 950,
+        "autoPublishTradera": True,
+        "tradera": {"categoryId": 302571},
+    }
+    assert (await daemon.call("PUT", "/integration/v1/items/A%2F1", part))["success"] is True
+
+    async def waits() -> Any:
+        return (await running.json("items", "show", "A/1"))["waitsFor"]
+
+    assert "set tradera.app_id" in await until(waits)
+    shown = await running.run("items", "show", "A/1")
+    assert "waits        Publishing waits for Tradera credentials: set tradera.app_id" in shown.stdout
+    listed = await running.run("items", "list")
+    assert "A/1" in listed.stdout
+    assert "\u202e" not in listed.stdout
+    status = await running.run("status")
+    assert status.returncode == 3
+    assert "ATTENTION: Nothing is published: tradera.app_id" in status.stdout
+    told = await running.json("status")
+    assert told["items"] == {"active": 1} or told["items"] == {"draft": 1}
+    assert len(told["attention"]) == 1
+
+
+async def test_items_are_published_and_tried_again(running: Running) -> None:
+    """`publish` and `retry` order a publishing; what cannot be ordered is one line."""
+    daemon = running.daemon
+    daemon.headers = {"x-api-key": (await running.json("keys", "create", "--name", "ERP"))["apiKey"]}
+    await daemon.call("PUT", "/integration/v1/items/A1", {"title": "Bromsok", "price": 950})
+    played = await running.run("items", "publish", "A1", "--dry-run")
+    assert "stops  Publishing waits for Tradera credentials" in played.stdout
+    assert "nobody: this was a dry run" in played.stdout
+    assert played.returncode == 3
+    assert (await running.run("items", "publish", "A1")).stdout == "Queued for publishing\n"
+    assert (await running.json("items", "retry", "A1"))["message"].startswith("Already queued")
+    doubt = await running.run("items", "settle", "A1", "--not-live", "--yes")
+    assert (doubt.returncode, doubt.stderr) == (1, "rheod: Nothing is in doubt about this item's ad\n")
+    missing = await running.run("items", "publish", "nobody")
+    assert (missing.returncode, missing.stderr) == (1, "rheod: No item found with this external ID\n")
+    wrong = await running.run("items", "list", "--limit", "0")
+    assert (wrong.returncode, wrong.stderr) == (1, "rheod: limit must be a whole number from 1 to 1000\n")
+
+
+async def test_orders_are_listed_by_command(running: Running) -> None:
+    """A table with nothing in it, the same as JSON, and a wrong limit in one line."""
+    assert (await running.run("orders", "list")).stdout.split() == [
+        *("ORDER", "CREATED", "SEK", "PAID", "SHIPPED", "PARCEL", "ITEMS", "TROUBLE")
+    ]
+    assert await running.json("orders", "list", "--unmatched") == {"orders": [], "nextCursor": None}
+    wrong = await running.run("orders", "list", "--limit", "0")
+    assert (wrong.returncode, wrong.stderr.count("\n")) == (1, 1)
+
+
+async def test_a_key_made_and_revoked_by_command_holds_at_once(running: Running) -> None:
+    """The daemon knows both without a restart."""
+    key = await running.json("keys", "create", "--name", "ERP")
+    url = await running.daemon.address() + "/integration/v1/items/x"
+    async with aiohttp.ClientSession(headers={"x-api-key": key["apiKey"]}) as session:
+        async with session.get(url) as known:
+            assert known.status == 404
+        assert (await running.run("keys", "revoke", key["id"])).returncode == 0
+        async with session.get(url) as unknown:
+            assert unknown.status == 401
+    table = (await running.run("keys", "list")).stdout
+    assert table.startswith("ID ")
+    assert key["id"] in table
+
+
+async def test_a_second_daemon_on_the_same_folder_says_so(running: Running) -> None:
+    """It ends with 1 and a sentence; the first one goes on."""
+    second = await running.run("serve")
+    assert second.returncode == 1
+    assert "Another rheod is using" in second.stderr
+    assert second.stderr.count("\n") == 1
+    assert running.daemon.lives == 1
+
+
+# `rheod serve`
+
+
+def test_serve_tells_systemd_and_stops_in_order(place: dict[str, str], tmp_path: Path) -> None:
+    """READY and STOPPING go out, the journal gets priorities, a proxy is named as ignored, and SIGTERM ends with 0."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd, (tmp_path / "log").open("w+") as log:
+        systemd.bind(str(tmp_path / "notify"))
+        systemd.settimeout(20)
+        where = os.fstat(log.fileno())
+        environ = clean_environment(os.environ) | place
+        environ |= {
+            "RHEOD_SERVER__PORT": "0",
+            "NOTIFY_SOCKET": str(tmp_path / "notify"),
+            "JOURNAL_STREAM": f"{where.st_dev}:{where.st_ino}",
+            "https_proxy": "http://127.0.0.1:9",
+        }
+        command = [sys.executable, "-W", "error", "-m", "rheod", "serve"]
+        with subprocess.Popen(command, env=environ, stdout=log, stderr=subprocess.PIPE) as process:
+            assert systemd.recv(100) == b"READY=1"
+            process.send_signal(signal.SIGTERM)
+            while (message := systemd.recv(100)) != b"STOPPING=1":
+                assert message == b"WATCHDOG=1"  # the first beat is earlier or later than the signal
+            _, errors = process.communicate(timeout=20)
+        log.seek(0)
+        lines = log.read().splitlines()
+    assert (process.returncode, errors) == (0, b"")
+    assert all(line.startswith(("<6>{", "<4>{")) for line in lines)
+    assert any("proxy variables are ignored" in line and "https_proxy" in line for line in lines)
+
+
+def test_a_taken_port_is_one_line(place: dict[str, str]) -> None:
+    """The daemon that cannot listen ends with 1 and says which setting to change."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        ended = run("serve", environ=place | {"RHEOD_SERVER__PORT": str(taken.getsockname()[1])})
+    assert ended.returncode == 1
+    assert ended.stderr.count("\n") == 1
+    assert "set server.port" in ended.stderr

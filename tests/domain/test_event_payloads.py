@@ -1,0 +1,171 @@
+"""Event bodies, ids and signatures against the vectors of the contract and of Standard Webhooks."""
+
+from __future__ import annotations
+
+import base64
+import json
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rheod.domain.event_payloads import (
+    new_event_id,
+    new_secret,
+    new_ulid,
+    rfc3339,
+    rfc3339_ms,
+    sek,
+    sign,
+    signature_headers,
+    standard_signature,
+    webhook_body,
+)
+from rheod.domain.model import Event, EventType, Item, ItemSpec, Json
+
+AT = 1_779_789_600_123  # 2026-05-26T10:00:00.123Z
+STANDARD_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+
+
+def item(metadata: Json | None = None) -> Item:
+    """An item of one account."""
+    return Item(
+        id="3fa8", account_id="acc-1", external_id="Å-1", spec=ItemSpec(title="Kopp", metadata=metadata)
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "digest"),
+    [
+        ("{}", "46bdc2a2e83964bd2695acc6a1f97162d8bafc135a071aa5cd5c99aae5481440"),
+        ("", "43c0f4d23c8e8841358fad4624b1a592799222b29f25bb59baea43cdcb522ed1"),
+        (
+            '{"eventId":"evt_1","eventType":"item.sold","data":{"externalId":"Å-1"}}',
+            "f669843c20deb72a6b3f69cd88b0d64527d450be6f7801876b7c027adb1125ff",
+        ),
+    ],
+)
+def test_the_signature_matches_the_vectors_of_the_contract(body: str, digest: str) -> None:
+    """The secret's text is the key, over the raw bytes."""
+    assert sign(body.encode(), "whsec_test") == f"sha256={digest}"
+
+
+def test_the_standard_signature_matches_the_published_vector() -> None:
+    """The vector every Standard Webhooks library is tested with."""
+    signature = standard_signature(
+        "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, b'{"test": 2432232314}', STANDARD_SECRET
+    )
+    assert signature == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+
+
+def test_a_hand_made_secret_is_its_own_key() -> None:
+    """A secret that is no base64 still signs, with its text; one that is decodes."""
+    by_text = standard_signature("evt_1", 1, b"{}", "not base64!")
+    assert by_text == standard_signature(
+        "evt_1", 1, b"{}", "whsec_" + base64.b64encode(b"not base64!").decode()
+    )
+    empty = standard_signature("evt_1", 1, b"{}", "whsec_")
+    assert empty == standard_signature("evt_1", 1, b"{}", base64.b64encode(b"whsec_").decode())
+
+
+def test_during_a_rotation_both_secrets_sign() -> None:
+    """A receiver that has either secret can verify either scheme."""
+    headers = signature_headers("evt_1", 7, b"{}", STANDARD_SECRET, "whsec_b2xk")
+    new, old = headers["webhook-signature"].split(" ")
+    assert new == standard_signature("evt_1", 7, b"{}", STANDARD_SECRET)
+    assert old == standard_signature("evt_1", 7, b"{}", "whsec_b2xk")
+    assert headers["X-Rheo-Signature"] == sign(b"{}", STANDARD_SECRET)
+    assert headers["X-Rheo-Signature-Previous"] == sign(b"{}", "whsec_b2xk")
+    assert headers["webhook-id"] == "evt_1"
+    assert headers["webhook-timestamp"] == "7"
+
+
+def test_without_a_rotation_one_secret_signs() -> None:
+    """No trace of a previous secret is sent once there is none."""
+    headers = signature_headers("evt_1", 7, b"{}", STANDARD_SECRET)
+    assert "X-Rheo-Signature-Previous" not in headers
+    assert " " not in headers["webhook-signature"]
+
+
+def test_a_new_secret_holds_24_random_bytes() -> None:
+    """The form of the contract, and never the same twice."""
+    secret = new_secret()
+    assert len(base64.b64decode(secret.removeprefix("whsec_"), validate=True)) == 24
+    assert secret != new_secret()
+
+
+def test_an_id_is_a_ulid_that_sorts_by_time() -> None:
+    """26 characters of Crockford's alphabet; the first ten are the time, as in the ULID specification."""
+    assert new_ulid(1_469_918_176_385, Random(1)).startswith("01ARYZ6S41")
+    ids = [new_event_id(at, Random(at)) for at in (AT, AT + 1, AT + 5000)]
+    assert ids == sorted(ids)
+    assert all(len(event_id) == 30 and event_id == event_id.lower() for event_id in ids)
+
+
+@settings(deadline=None)
+@given(st.integers(0, 2**48 - 1), st.integers())
+def test_a_ulid_is_26_characters_of_the_alphabet(now: int, seed: int) -> None:
+    """For any time and any chance."""
+    ulid = new_ulid(now, Random(seed))
+    assert len(ulid) == 26
+    assert set(ulid) <= set("0123456789ABCDEFGHJKMNPQRSTVWXYZ")
+
+
+def test_times_come_in_whole_seconds_or_exact() -> None:
+    """Webhooks show seconds as the contract does; cursors keep the milliseconds."""
+    assert rfc3339(AT) == "2026-05-26T10:00:00Z"
+    assert rfc3339_ms(AT) == "2026-05-26T10:00:00.123Z"
+    assert rfc3339_ms(AT - 123) == "2026-05-26T10:00:00.000Z"
+
+
+@pytest.mark.parametrize(
+    ("ore", "number"), [(110_000, "1100"), (79_550, "795.5"), (79_555, "795.55"), (0, "0")]
+)
+def test_money_is_a_plain_json_number(ore: int, number: str) -> None:
+    """Whole kronor have no decimals, the others at most two."""
+    assert json.dumps(sek(ore)) == number
+
+
+def test_a_sale_has_the_body_of_the_contract() -> None:
+    """Envelope, the fields every event has, and what a sale adds; compact UTF-8."""
+    event = Event(
+        type=EventType.ITEM_SOLD,
+        data={"traderaAdId": "398271634", "orderId": "55501", "salePrice": 1},
+        sale_price_ore=110_000,
+    )
+    body = webhook_body(event_id="evt_1", now=AT, item=item({"shelf": "B4"}), event=event)
+    assert '"externalId":"Å-1"'.encode() in body
+    assert json.loads(body) == {
+        "eventId": "evt_1",
+        "eventType": "item.sold",
+        "timestamp": "2026-05-26T10:00:00Z",
+        "data": {
+            "externalId": "Å-1",
+            "rheoItemId": "3fa8",
+            "platform": "tradera",
+            "salePrice": 1100,
+            "currency": "SEK",
+            "account": {"rheoUserId": "acc-1"},
+            "traderaAdId": "398271634",
+            "orderId": "55501",
+            "metadata": {"shelf": "B4"},
+        },
+    }
+
+
+def test_an_event_without_sale_or_metadata_still_has_every_field() -> None:
+    """The sale price is 0 unless a sale; there is no metadata when the item has none."""
+    event = Event(type=EventType.ITEM_CREATED, data={"type": "item"}, platform="rheo")
+    data = json.loads(webhook_body(event_id="evt_1", now=AT, item=item({}), event=event))["data"]
+    assert data["salePrice"] == 0
+    assert data["platform"] == "rheo"
+    assert "metadata" not in data
+
+
+def test_a_lone_surrogate_cannot_stop_an_event() -> None:
+    """Text UTF-8 cannot hold is escaped, so an event once caused can always be written."""
+    body = webhook_body(
+        event_id="e", now=AT, item=item({"k": "\ud800"}), event=Event(type=EventType.ITEM_CREATED)
+    )
+    assert json.loads(body)["data"]["metadata"] == {"k": "\ud800"}

@@ -1,0 +1,138 @@
+"""The watchman: each trouble is told once, its end once, whatever restarts, flaps or cannot be reached in between."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import pytest
+
+from rheod.domain.errors import Permanent, Refused, RheodError, StoreUnavailable, Transient, Unanswered
+from rheod.health.alerter import Alerter, Rounds
+from rheod.health.notifiers import AlertMessage
+from rheod.health.rules import Finding, Mood
+from rheod.store.engine.database import Database
+from tests.stores import Clock
+
+OFF = Finding(code="endpoint.off", subject="e1", mood=Mood.BAD, text="It is off", fix="Switch it on")
+QUIET = Finding(code="category.missing", mood=Mood.BUSY, text="x", fix="y", alerts=False)
+
+
+@dataclass
+class Phone:
+    """The owner's telephone, which is sometimes out of reach."""
+
+    away: bool = False
+    noise: RheodError = field(default_factory=lambda: Transient("out of reach"))
+    heard: list[AlertMessage] = field(default_factory=list)
+
+    async def tell(self, message: AlertMessage) -> None:
+        """Ring."""
+        if self.away:
+            raise self.noise
+        self.heard.append(message)
+
+
+class Scene:
+    """What there is to find, and a watchman who can be replaced by another, as at a restart."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self.found: list[Finding] = []
+        self.phone = Phone()
+        self.clock = clock
+        self._database = database
+        self.restart()
+
+    def restart(self) -> None:
+        """Another watchman on the same store."""
+        self._watchman = Alerter(
+            database=self._database,
+            now=self.clock,
+            look=self._look,
+            alarms=[self.phone],
+            rounds=Rounds(calm_ms=600_000),
+        )
+
+    async def round(self, minutes: int = 1) -> list[str]:
+        """Let time pass, make a round; the titles heard."""
+        self.clock.forward(minutes * 60_000)
+        self.phone.heard.clear()
+        await self._watchman.make_round()
+        return [message.title for message in self.phone.heard]
+
+    async def _look(self) -> Sequence[Finding]:
+        return self.found
+
+
+@pytest.fixture
+def scene(database: Database, clock: Clock) -> Scene:
+    """Nothing is wrong yet."""
+    return Scene(database, clock)
+
+
+async def test_a_trouble_is_told_once_and_its_end_once(scene: Scene) -> None:
+    """Also over a restart; with what to do in the text."""
+    scene.found = [OFF]
+    assert await scene.round() == ["It is off"]
+    assert await scene.round() == []
+    scene.restart()
+    assert await scene.round() == []
+    scene.found = []
+    assert await scene.round() == []
+    assert await scene.round(minutes=10) == ["Over: It is off"]
+    assert await scene.round() == []
+
+
+async def test_one_that_flaps_is_not_told_again(scene: Scene) -> None:
+    """Back within the calm time: the same trouble goes on."""
+    scene.found = [OFF]
+    await scene.round()
+    for _ in range(3):
+        scene.found = []
+        assert await scene.round(minutes=5) == []
+        scene.found = [OFF]
+        assert await scene.round(minutes=4) == []
+
+
+async def test_what_could_not_be_told_is_told_later(scene: Scene) -> None:
+    """A telephone out of reach loses nothing, neither the beginning nor the end."""
+    scene.found, scene.phone.away = [OFF], True
+    assert await scene.round() == []
+    scene.phone.away = False
+    assert await scene.round() == ["It is off"]
+    scene.found, scene.phone.away = [], True
+    await scene.round()
+    await scene.round(minutes=10)
+    scene.phone.away = False
+    assert await scene.round() == ["Over: It is off"]
+
+
+@pytest.mark.parametrize(
+    "noise",
+    [Transient("a"), Unanswered("b"), StoreUnavailable("c"), Permanent("d"), Refused("CONFLICT", "e")],
+    ids=lambda noise: type(noise).__name__,
+)
+async def test_whatever_an_alarm_has_a_sentence_for_stops_nothing(scene: Scene, noise: RheodError) -> None:
+    """The round goes on to what else there is, and the owner is told of both later."""
+    other = replace(OFF, subject="e2", text="Another is off")
+    scene.found, scene.phone.away, scene.phone.noise = [OFF, other], True, noise
+    assert await scene.round() == []
+    scene.phone.away = False
+    assert await scene.round() == ["It is off", "Another is off"]
+
+
+async def test_what_ended_before_it_could_be_told_is_not_told(scene: Scene) -> None:
+    """The owner is not woken for something that is over."""
+    scene.found, scene.phone.away = [OFF], True
+    await scene.round()
+    scene.found, scene.phone.away = [], False
+    await scene.round()
+    assert await scene.round(minutes=10) == []
+    scene.found = [OFF]
+    assert await scene.round() == ["It is off"]
+
+
+async def test_what_is_only_for_the_pages_rings_nobody(scene: Scene) -> None:
+    """Findings that are no alerts stay on the pages."""
+    scene.found = [QUIET]
+    assert await scene.round() == []

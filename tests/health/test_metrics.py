@@ -1,0 +1,130 @@
+"""What Prometheus is told: each figure from what happened, and no series for an item."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+from rheod.domain.model import CallClass, ItemSpec, JobKind, JobOrder, QueueName
+from rheod.health.facts import BACKUP_MARK
+from rheod.store import key_value
+from rheod.store.jobs import Owner
+from rheod.store.ledger import LedgerCall
+from tests.measuring import Daemon, measured
+
+SECOND_MS = 1000
+
+
+async def test_a_new_daemon_tells_of_itself_and_has_nothing_waiting(tmp_path: Path) -> None:
+    """What is not known has no value; what is counted is 0."""
+    async with measured(tmp_path) as daemon:
+        told = await daemon.values()
+        assert [value for name, value in told.items() if name.startswith("rheod_build_info{")] == [1]
+        assert told["rheod_start_time_seconds"] == daemon.core.started_at / 1000
+        assert (told["rheod_tradera_calls_limit"], told["rheod_tradera_calls_publish_limit"]) == (100, 80)
+        for queue in QueueName:
+            assert told[f"rheod_queue_jobs{{lane={queue.value}}}"] == 0
+            assert told[f"rheod_queue_oldest_due_seconds{{lane={queue.value}}}"] == 0
+        for unknown in ("rheod_push_last_answer_age_seconds", "rheod_backup_last_good_timestamp_seconds"):
+            assert unknown not in told
+        assert told["rheod_database_bytes"] > 0
+        assert told["rheod_findings{mood=bad}"] == 0
+        assert told["rheod_finding{code=publishing.waits}"] == 1
+
+
+async def test_the_budget_is_told_by_account(tmp_path: Path) -> None:
+    """Calls of the last 24 hours under the account's reference; those of the default account under `own`."""
+    async with measured(tmp_path) as daemon:
+        core = daemon.core
+        for reference, at in (
+            ("", 0),
+            ("member-1", 0),
+            ("member-1", 0),
+            ("member-1", -25 * 3600 * SECOND_MS),
+        ):
+            call = LedgerCall(
+                call_class=CallClass.PUBLISH, operation="create", account_id=core.accounts[reference]
+            )
+            core.ledger.spend(call, now=core.now() + at)
+        told = await daemon.values()
+        assert told["rheod_tradera_calls_used{account=own}"] == 1
+        assert told["rheod_tradera_calls_used{account=member-1}"] == 2
+
+
+async def order(daemon: Daemon, subject: str, *, due_in_s: int) -> None:
+    """A job of the sales lane."""
+    wanted = JobOrder(
+        queue=QueueName.SALES, kind=JobKind.CLOSE, subject=subject, delay_ms=due_in_s * SECOND_MS
+    )
+    owner = Owner(account_id=daemon.core.default_account)
+    await daemon.core.store.write(lambda tx: tx.order_for(wanted, owner))
+
+
+async def test_a_queue_has_a_depth_and_an_age_by_lane(tmp_path: Path) -> None:
+    """A job that is not due yet counts and has no age; one that has been due for a minute has that."""
+    async with measured(tmp_path) as daemon:
+        await order(daemon, "1", due_in_s=100)
+        told = await daemon.values()
+        assert told["rheod_queue_jobs{lane=sales}"] == 1
+        assert told["rheod_queue_oldest_due_seconds{lane=sales}"] == 0
+        await order(daemon, "2", due_in_s=-60)
+        told = await daemon.values()
+        assert told["rheod_queue_jobs{lane=sales}"] == 2
+        assert told["rheod_queue_oldest_due_seconds{lane=sales}"] >= 60
+        assert told["rheod_queue_jobs{lane=tradera}"] == 0
+
+
+async def test_events_that_nobody_takes_are_the_backlog(tmp_path: Path) -> None:
+    """The events of an endpoint wait, and it is told of as switched off once its failures have done that."""
+    async with measured(tmp_path) as daemon:
+        core = daemon.core
+        await core.endpoints.set_url(core.default_account, "https://erp.example/hook")
+        await core.catalog.put_item(core.default_account, "A", ItemSpec(title="Kaffekopp", price_ore=100))
+        await core.database.write(lambda db: db.execute("UPDATE jobs SET created_at = created_at - 90000"))
+        told = await daemon.values()
+        assert told["rheod_webhook_backlog_events"] == 1
+        assert told["rheod_webhook_backlog_oldest_seconds"] >= 90
+        assert told["rheod_webhook_endpoints_disabled"] == 0
+        await core.database.write(lambda db: db.execute("UPDATE endpoints SET active = 0, fail_count = 15"))
+        told = await daemon.values()
+        assert told["rheod_webhook_endpoints_disabled"] == 1
+        assert told["rheod_findings{mood=bad}"] == 1
+        assert told["rheod_finding{code=endpoint.off}"] == 1
+
+
+async def test_what_the_workers_measured_is_told_along(tmp_path: Path) -> None:
+    """Histograms in seconds and the pictures that failed; a clock set back makes nothing negative."""
+    async with measured(tmp_path) as daemon:
+        meters = daemon.machinery.meters
+        meters.published(4000)
+        meters.sale_written(140)
+        meters.sale_delivered(-5)
+        meters.picture_failed()
+        told = await daemon.values()
+        assert (told["rheod_publish_seconds_count"], told["rheod_publish_seconds_sum"]) == (1, 4)
+        assert told["rheod_publish_seconds_bucket{le=2.0}"] == 0
+        assert told["rheod_publish_seconds_bucket{le=5.0}"] == 1
+        assert told["rheod_sale_written_seconds_sum"] == 0.14
+        assert told["rheod_sale_delivered_seconds_sum"] == 0
+        assert told["rheod_picture_failures_total"] == 1
+
+
+async def test_the_last_good_backup_is_told(tmp_path: Path) -> None:
+    """Its time in seconds, as Prometheus reckons."""
+    async with measured(tmp_path) as daemon:
+        at = daemon.core.now()
+        await daemon.core.database.write(partial(key_value.put, name=BACKUP_MARK, value=str(at)))
+        assert (await daemon.values())["rheod_backup_last_good_timestamp_seconds"] == at / 1000
+
+
+async def test_items_make_no_series_of_their_own(tmp_path: Path) -> None:
+    """Twenty items more give not a line more."""
+    async with measured(tmp_path) as daemon:
+        spec = ItemSpec(title="Kaffekopp", price_ore=100, auto_publish=True)
+        await daemon.core.catalog.put_item(daemon.core.default_account, "A-0", spec)
+        before = await daemon.values()
+        for number in range(1, 21):
+            await daemon.core.catalog.put_item(daemon.core.default_account, f"A-{number}", spec)
+        told = await daemon.values()
+        assert told.keys() == before.keys()
+        assert sum(value for name, value in told.items() if name.startswith("rheod_items{")) == 21

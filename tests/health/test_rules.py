@@ -1,0 +1,118 @@
+"""What the owner is told: the rules from facts to findings."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from rheod.health.rules import DAY_MS, AccountFacts, EndpointFacts, Facts, Finding, Mood, findings
+from tests.stores import NOW_MS
+
+WELL = Facts(
+    now=NOW_MS,
+    calls_left=80,
+    push_heard_at=NOW_MS,
+    backup_due_at=NOW_MS + 1,
+    free_bytes=2**33,
+    least_free_bytes=2**29,
+)
+ENDPOINT = EndpointFacts(
+    id="e1",
+    host="erp.example",
+    url="https://erp.example/",
+    active=True,
+    fail_count=0,
+    disabled_by_failures=False,
+    waiting=0,
+)
+
+
+def codes(facts: Facts) -> list[str]:
+    """The codes found."""
+    return [one.code for one in findings(facts)]
+
+
+def test_all_is_well() -> None:
+    """A healthy daemon has nothing to say."""
+    assert findings(WELL) == []
+
+
+TROUBLES: list[tuple[dict[str, Any], str]] = [
+    ({"missing": ("tradera.app_id",)}, "publishing.waits"),
+    ({"accounts": (AccountFacts(reference="", refused_since=NOW_MS),)}, "token.dead"),
+    ({"endpoints": (replace(ENDPOINT, active=False, disabled_by_failures=True),)}, "endpoint.off"),
+    ({"endpoints": (replace(ENDPOINT, fail_count=3),)}, "endpoint.fails"),
+    ({"push_heard_at": NOW_MS - 3_600_001}, "push.silent"),
+    ({"quarantined": 1}, "sale.quarantined"),
+    ({"unmatched": 2}, "sale.unmatched"),
+    ({"in_doubt": ("A-1",)}, "listing.doubt"),
+    ({"calls_left": 0, "publishings_waiting": 1}, "budget.spent"),
+    ({"unmapped": ("other",)}, "category.missing"),
+    ({"backup_due_at": NOW_MS}, "backup.missed"),
+    ({"free_bytes": 2**20}, "disk.low"),
+    ({"image_bytes": 2**30, "most_image_bytes": 2**30}, "images.full"),
+    ({"log_bytes": 2**30}, "log.long"),
+]
+"""A fact out of order, and the code of what is found."""
+
+
+def troubles() -> list[Finding]:
+    """One finding of each kind."""
+    ending = {"accounts": (AccountFacts(reference="", token_ends_at=NOW_MS + DAY_MS),)}
+    changes = [ending, *(change for change, _ in TROUBLES)]
+    return [found for change in changes for found in findings(replace(WELL, **change))]
+
+
+@pytest.mark.parametrize(("change", "code"), TROUBLES)
+def test_each_trouble_is_found_and_says_what_to_do(change: dict[str, object], code: str) -> None:
+    """One fact out of order gives one finding, with all places of its sentences filled."""
+    [found] = findings(replace(WELL, **change))  # type: ignore[arg-type]
+    assert found.code == code
+    assert "{" not in found.sentence + found.remedy
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"endpoints": (replace(ENDPOINT, active=False),)},
+        {"endpoints": (replace(ENDPOINT, fail_count=2),)},
+        {"push_heard_at": None},
+        {"calls_left": 0},
+        {"backup_due_at": None},
+        {"free_bytes": None},
+        {"accounts": (AccountFacts(reference="", token_ends_at=NOW_MS + 31 * DAY_MS),)},
+    ],
+)
+def test_what_is_in_order_is_not_found(change: dict[str, object]) -> None:
+    """An endpoint the owner has switched off, a queue not set, a spent budget without work: no trouble."""
+    assert codes(replace(WELL, **change)) == []  # type: ignore[arg-type]
+
+
+def test_a_token_is_told_of_once_at_each_step() -> None:
+    """30, 14, 7 and 1 days before its end: the key changes at each step and at no other time."""
+
+    def key(days: float) -> str:
+        account = AccountFacts(reference="m", token_ends_at=NOW_MS + round(days * DAY_MS))
+        return findings(replace(WELL, accounts=(account,)))[0].key
+
+    assert [key(days) for days in (30, 20, 14, 8, 7, 2, 1, 0, -3)] == [
+        *["token.ends:m:30"] * 2,
+        *["token.ends:m:14"] * 2,
+        *["token.ends:m:7"] * 2,
+        *["token.ends:m:1"] * 3,
+    ]
+
+
+def test_the_worst_comes_first() -> None:
+    """What does not work stands before what will stop working."""
+    facts = replace(WELL, unmatched=1, in_doubt=("A",), missing=("x",))
+    assert [one.mood for one in findings(facts)] == [Mood.BAD, Mood.BUSY, Mood.BUSY]
+
+
+def test_a_finding_is_known_by_what_it_is_about() -> None:
+    """Two endpoints off are two findings."""
+    off = replace(ENDPOINT, active=False, disabled_by_failures=True)
+    found: list[Finding] = findings(replace(WELL, endpoints=(off, replace(off, id="e2"))))
+    assert [one.key for one in found] == ["endpoint.off:e1", "endpoint.off:e2"]

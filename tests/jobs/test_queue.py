@@ -1,0 +1,364 @@
+"""The one loop: it runs what is due up to its limit, rests without looking, and no job can end it."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from structlog.testing import capture_logs
+
+from rheod.domain.errors import Refused, StoreUnavailable
+from rheod.domain.model import CallClass, Job, JobKind, QueueName
+from rheod.jobs.queue import BudgetWait, ByUrgency, Done, Hold, Outcome, QueuePause, Retry
+from rheod.store.engine.database import Database
+from rheod.usecases.transaction import Store, Transaction
+from tests.jobs.watching import looks_at_rest
+from tests.jobs.yard import FailingPick, LatePick, SlowPick, Yard
+from tests.stores import Clock, rows
+from tests.waiting import until
+
+
+@pytest.fixture
+def yard(database: Database, clock: Clock, account_id: str, store: Store) -> Yard:
+    return Yard(database=database, clock=clock, account_id=account_id, store=store)
+
+
+async def test_due_jobs_run_side_by_side_up_to_the_limit(yard: Yard) -> None:
+    """Ten jobs, three at a time, the longest due first; each runs once and is gone."""
+    yard.gate.clear()
+    subjects = [str(number) for number in range(10)]
+    async with yard.lane_of():
+        await yard.order(*subjects)
+        await until(lambda: len(yard.ran) == 3)
+        assert yard.ran == ["0", "1", "2"]
+        yard.gate.set()
+        await yard.idle()
+        assert yard.ran == subjects
+        assert yard.most == 3
+        assert await yard.jobs() == []
+
+
+async def test_a_job_that_runs_is_not_picked_again(yard: Yard) -> None:
+    """Bells while a job is running start it no second time."""
+    yard.gate.clear()
+    async with yard.lane_of():
+        await yard.order("a")
+        await until(lambda: yard.ran == ["a"])
+        looks = yard.pick.looks
+        yard.wakeups.ring(QueueName.SALES)
+        await until(lambda: yard.pick.looks > looks)
+        assert yard.ran == ["a"]
+
+
+async def test_a_job_that_ends_while_the_lane_looks_does_not_run_twice(yard: Yard) -> None:
+    """The look saw it as due, but it was running then and has ended since."""
+    pick = SlowPick()
+    yard.gate.clear()
+    async with yard.lane_of(pick):
+        await yard.order("a")
+        await until(lambda: yard.ran == ["a"])
+        pick.armed = True
+        yard.wakeups.ring(QueueName.SALES)
+        await until(lambda: pick.has_read)
+        yard.gate.set()
+        await until(lambda: not yard.queue.running)
+        pick.release.set()
+        await yard.idle()
+        assert yard.ran == ["a"]
+
+
+async def test_a_job_ordered_again_while_it_runs_runs_again(yard: Yard) -> None:
+    """What was ordered during a run was not seen by it: one more run."""
+    yard.gate.clear()
+    async with yard.lane_of():
+        await yard.order("a")
+        await until(lambda: yard.ran == ["a"])
+        await yard.order("a")
+        yard.gate.set()
+        await yard.idle()
+        assert yard.ran == ["a", "a"]
+        assert await yard.jobs() == []
+
+
+async def test_what_done_writes_is_stored_with_the_end_of_the_job(yard: Yard) -> None:
+    """The write and the end of the job are one transaction."""
+
+    def write(tx: Transaction) -> None:
+        tx.db.execute("INSERT INTO marks (name, value) VALUES ('m', 'done')")
+
+    yard.outcomes["a"] = lambda _: Done(write)
+    async with yard.lane_of():
+        await yard.order("a")
+        await yard.idle()
+    assert await rows(yard.database, "SELECT value FROM marks") == [{"value": "done"}]
+
+
+async def test_a_job_put_off_runs_when_its_time_has_come(yard: Yard) -> None:
+    """Counted tries add up, others do not; before its time nothing runs."""
+    later = yard.clock() + 5000
+    yard.outcomes["counted"] = lambda job: Retry(until=later, reason="no") if not job.attempts else Done()
+    yard.outcomes["free"] = lambda job: (
+        Retry(until=later, reason="no", counted=False) if job.due_at < later else Done()
+    )
+    async with yard.lane_of():
+        await yard.order("counted", "free")
+        await yard.idle()
+        assert await yard.jobs() == [("counted", "due", 1, 5000), ("free", "due", 0, 5000)]
+        yard.forward(4999)
+        await yard.idle()
+        assert len(yard.ran) == 2
+        yard.forward(1)
+        await yard.idle()
+        assert len(yard.ran) == 4
+        assert await yard.jobs() == []
+
+
+async def test_a_held_job_waits_until_it_is_ordered_again(yard: Yard) -> None:
+    """Held is for good, but for another order."""
+    yard.outcomes["a"] = lambda job: Hold("broken") if not job.attempts else Done()
+    async with yard.lane_of():
+        await yard.order("a")
+        await yard.idle()
+        yard.forward(10**9)
+        await yard.idle()
+        assert yard.ran == ["a"]
+        assert [job[:3] for job in await yard.jobs()] == [("a", "held", 1)]
+        await yard.order("a")
+        await yard.idle()
+        assert yard.ran == ["a", "a"]
+
+
+async def test_the_next_due_time_is_kept_without_a_bell(yard: Yard) -> None:
+    """A lane at rest wakes by itself when a job becomes due, and the bell wakes it for one that is due sooner."""
+    async with yard.lane_of():
+        await yard.order("soon", delay_ms=60)
+        await yard.idle()
+        assert yard.ran == []
+        yard.clock.forward(60)  # nobody rings
+        await until(lambda: yard.ran == ["soon"])
+        await yard.order("far", delay_ms=50_000)
+        await yard.idle()
+        await yard.order("now")
+        await until(lambda: yard.ran == ["soon", "now"])
+
+
+async def test_what_becomes_due_while_the_lane_lies_down_is_not_slept_over(yard: Yard) -> None:
+    """The time passes between the look and the rest: the job runs at once, without a bell."""
+    await yard.order("a", delay_ms=50_000)
+    async with yard.lane_of(LatePick(yard.clock, 50_000)):
+        await until(lambda: yard.ran == ["a"])
+
+
+async def test_a_lane_at_rest_does_not_look(yard: Yard) -> None:
+    """With nothing due, or only later, a resting lane asks the store nothing."""
+    async with yard.lane_of():
+        await yard.idle()
+        assert await looks_at_rest(yard.pick) <= 1
+        await yard.order("later", delay_ms=50_000)
+        await yard.idle()
+        assert await looks_at_rest(yard.pick) <= 1
+
+
+async def test_a_full_lane_does_not_look(yard: Yard) -> None:
+    """While as many run as may, further due jobs wait and nothing is asked."""
+    yard.gate.clear()
+    async with yard.lane_of(concurrency=2):
+        await yard.order(*"abcdef")
+        await until(lambda: len(yard.ran) == 2)
+        looks, rests = yard.pick.looks, yard.pick.rests
+        yard.wakeups.ring(QueueName.SALES)
+        assert await looks_at_rest(yard.pick) == 0
+        assert (yard.pick.looks, yard.pick.rests) == (looks, rests)
+
+
+# Failures
+
+
+async def test_an_unexpected_exception_puts_the_job_off_and_nothing_else(yard: Yard) -> None:
+    """A bug in one job: it is tried again with growing gaps, is logged, and the others run."""
+
+    def bug(_job: Job) -> Outcome:
+        raise ZeroDivisionError("a bug")
+
+    yard.outcomes["bad"] = bug
+    with capture_logs() as logs:
+        async with yard.lane_of() as running:
+            await yard.order("bad", "good")
+            await yard.idle()
+            assert sorted(yard.ran) == ["bad", "good"]
+            assert await yard.jobs() == [("bad", "due", 1, 1000)]
+            yard.forward(1000)
+            await yard.idle()
+            assert await yard.jobs() == [("bad", "due", 2, 2000)]
+            assert not running.done()
+    assert [line["event"] for line in logs] == ["job failed unexpectedly"] * 2
+
+
+async def test_a_write_that_is_refused_puts_the_job_off_and_nothing_else(yard: Yard) -> None:
+    """What a job wants stored breaks a rule: nothing of it is stored, the job is tried later, the lane lives."""
+
+    def write(tx: Transaction) -> None:
+        tx.db.execute("INSERT INTO marks (name, value) VALUES ('half', 'x')")
+        raise Refused("CONFLICT", "not like this")
+
+    def broken(tx: Transaction) -> None:
+        tx.db.execute("INSERT INTO listings (id) VALUES ('x')")
+
+    yard.outcomes = {"refused": lambda _: Done(write), "broken": lambda _: Hold("no", broken)}
+    with capture_logs() as logs:
+        async with yard.lane_of() as running:
+            await yard.order("refused", "broken", "good")
+            await yard.idle()
+            assert not running.done()
+            assert await yard.jobs() == [("refused", "due", 1, 1000), ("broken", "due", 1, 1000)]
+    assert await rows(yard.database, "SELECT * FROM marks") == []
+    assert [line["event"] for line in logs] == ["outcome failed unexpectedly"] * 2
+
+
+async def test_a_store_that_cannot_be_read_or_written_by_a_job_is_no_failure_of_it(yard: Yard) -> None:
+    """StoreUnavailable inside a job puts it off without counting a try."""
+
+    def no_room(_job: Job) -> Outcome:
+        raise StoreUnavailable("the disk is full")
+
+    yard.outcomes["a"] = no_room
+    async with yard.lane_of():
+        await yard.order("a")
+        await yard.idle()
+        assert await yard.jobs() == [("a", "due", 0, 1000)]
+
+
+@pytest.mark.parametrize("moment", ["look", "rest"])
+async def test_a_store_that_cannot_be_read_does_not_end_the_lane(yard: Yard, moment: str) -> None:
+    """The lane says so, waits a second and looks again."""
+    pick = FailingPick(at_rest=moment == "rest")
+    async with yard.lane_of(pick) as running:
+        await until(lambda: pick.failed)
+        await yard.order("a")
+        await until(lambda: yard.ran == ["a"])
+        assert not running.done()
+
+
+# Waiting for the remote
+
+
+async def test_a_remote_that_is_away_quiets_the_lane_with_growing_pauses(yard: Yard) -> None:
+    """5, 15, 45 s: nobody in the lane tries before; the tries are not held against the jobs."""
+    yard.outcomes["a"] = lambda _: QueuePause("connection refused")
+    async with yard.lane_of(QueueName.TRADERA, ByUrgency(yard.account_id), concurrency=1):
+        await yard.order("a", kind=JobKind.PUBLISH)
+        await yard.idle()
+        await yard.order("b", kind=JobKind.PUBLISH)
+        for tries, gap_ms in ((1, 5000), (2, 15_000), (3, 45_000)):
+            yard.forward(gap_ms - 1)
+            await yard.idle()
+            assert yard.ran == ["a"] * tries
+            assert await looks_at_rest(yard.pick, 0.02) <= 1
+            yard.forward(1)
+            await until(lambda tries=tries: len(yard.ran) == tries + 1)  # type: ignore[misc]
+            await yard.idle()
+        assert [job[2] for job in await yard.jobs()] == [0, 0]
+
+
+async def test_a_job_that_may_be_to_blame_lets_the_others_go_first(yard: Yard) -> None:
+    """A counted failure waits on its own schedule: after the lane's pause the next job has its turn."""
+    yard.outcomes["bad"] = lambda _: QueuePause("500", counted=True)
+    async with yard.lane_of(QueueName.SALES, concurrency=1):
+        await yard.order("bad")
+        await yard.idle()
+        await yard.order("good")
+        yard.forward(5000)
+        await yard.idle()
+        assert yard.ran == ["bad", "good"]
+        assert [job[:3] for job in await yard.jobs()] == [("bad", "due", 1)]
+
+
+async def test_after_a_success_the_pauses_begin_anew(yard: Yard) -> None:
+    """Work that was done or put off by a remote that answers ends the outage."""
+    answers: list[Outcome] = [
+        QueuePause("away"),
+        QueuePause("away"),
+        Retry(until=0, reason="asked, not yet", counted=False),
+        QueuePause("away"),
+    ]
+    yard.outcomes["a"] = lambda _: answers.pop(0) if answers else Done()
+    with capture_logs() as logs:
+        async with yard.lane_of(QueueName.SALES, concurrency=1):
+            await yard.order("a")
+            for gap_ms in (5000, 15_000, 5000):
+                await yard.idle()
+                yard.forward(gap_ms)
+            await yard.idle()
+    assert len(yard.ran) == 5
+    told = [line["event"] for line in logs]
+    assert told == ["remote is away", "remote is back", "remote is away", "remote is back"]
+
+
+async def test_a_class_without_budget_waits_alone(yard: Yard) -> None:
+    """Publishing waits for the budget: its jobs stay where they are, other classes go on, and nobody looks in vain."""
+    until_ms = yard.clock() + 3_600_000
+    wait = BudgetWait(CallClass.PUBLISH, until_ms, "80 of 100 calls used")
+    yard.outcomes["p1"] = lambda _: wait if yard.clock() < until_ms else Done()
+    async with yard.lane_of(QueueName.TRADERA, ByUrgency(yard.account_id), concurrency=1):
+        await yard.order("p1", "p2", kind=JobKind.PUBLISH)
+        await yard.idle()
+        await yard.order("e1", kind=JobKind.END)
+        await yard.idle()
+        assert yard.ran == ["p1", "e1"]
+        assert await looks_at_rest(yard.pick) <= 1
+        assert [job[:3] for job in await yard.jobs()] == [("p1", "due", 0), ("p2", "due", 0)]
+        yard.forward(3_600_000)
+        await yard.idle()
+        assert yard.ran == ["p1", "e1", "p1", "p2"]
+
+
+async def test_the_urgent_goes_first_and_then_the_oldest(yard: Yard) -> None:
+    """End, orders, results, price, publish, reconcile; within a class by age."""
+    yard.gate.clear()
+    async with yard.lane_of(QueueName.TRADERA, ByUrgency(yard.account_id), concurrency=1):
+        await yard.order("first", kind=JobKind.PUBLISH)
+        await until(lambda: yard.ran == ["first"])
+        for kind in (
+            JobKind.RECONCILE,
+            JobKind.PUBLISH,
+            JobKind.REPRICE,
+            JobKind.RESULTS,
+            JobKind.ORDERS,
+            JobKind.END,
+        ):
+            await yard.order(f"{kind.value}-1", f"{kind.value}-2", kind=kind)
+        yard.gate.set()
+        await yard.idle()
+    kinds = ("end", "orders", "results", "reprice", "publish", "reconcile")
+    assert yard.ran[1:] == [f"{kind}-{number}" for kind in kinds for number in (1, 2)]
+
+
+# Stopping
+
+
+async def test_a_stop_waits_for_what_runs_and_starts_nothing(yard: Yard) -> None:
+    """What runs ends and is stored; what is due stays due."""
+    yard.gate.clear()
+    async with yard.lane_of(concurrency=1) as running:
+        await yard.order("a", "b")
+        await until(lambda: yard.ran == ["a"])
+        yard.queue.stop()
+        yard.wakeups.ring(QueueName.SALES)
+        assert not running.done()
+        yard.gate.set()
+        await asyncio.wait([running], timeout=5)
+        assert running.done()
+    assert yard.ran == ["a"]
+    assert [job[0] for job in await yard.jobs()] == ["b"]
+
+
+async def test_work_that_is_cut_off_stays_due(yard: Yard) -> None:
+    """After the grace the loop is cancelled: the job it ran is due as before."""
+    yard.gate.clear()
+    running = asyncio.create_task(yard.build().run())
+    await yard.order("a")
+    await until(lambda: yard.ran == ["a"])
+    running.cancel()
+    await asyncio.wait([running], timeout=5)
+    assert running.cancelled()
+    assert [job[:3] for job in await yard.jobs()] == [("a", "due", 0)]

@@ -1,0 +1,318 @@
+"""The one writer: durable, grouped, isolated, and answering only after the commit."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rheod.domain.errors import Refused, StoreUnavailable
+from rheod.store import key_value
+from rheod.store.engine.database import PAUSE_ROWS, Database, write_back
+from rheod.store.engine.group_commit import READ_S, WriteFunction
+from tests.stores import opened, rows
+from tests.waiting import until
+
+
+def put(name: str, value: str = "1") -> WriteFunction[None]:
+    """A transaction that writes one small row."""
+    return lambda db: key_value.put(db, name, value)
+
+
+def failing(name: str) -> WriteFunction[None]:
+    """A transaction that writes and then refuses."""
+
+    def work(db: sqlite3.Connection) -> None:
+        key_value.put(db, name, "1")
+        raise Refused("CONFLICT", "no")
+
+    return work
+
+
+async def kept(database: Database) -> set[str]:
+    """The names of the rows that are committed."""
+    return {row["name"] for row in await rows(database, "SELECT name FROM marks")}
+
+
+async def statements_of(database: Database, *works: WriteFunction[Any]) -> list[str]:
+    """What the writer executes while these transactions, handed in together, are run."""
+    seen: list[str] = []
+    await database.write(lambda db: db.set_trace_callback(seen.append))
+    await asyncio.gather(*(database.write(work) for work in works), return_exceptions=True)
+    await database.write(lambda db: db.set_trace_callback(None))
+    return seen[seen.index("COMMIT") + 1 :]  # past the commit of the watching itself
+
+
+async def test_waiting_transactions_share_one_commit(database: Database) -> None:
+    """A hundred writes at once cost one BEGIN, one COMMIT and a savepoint each."""
+    seen = await statements_of(database, *(put(f"m{number}") for number in range(100)))
+    group = seen[: seen.index("COMMIT")]
+    assert group[0] == "BEGIN IMMEDIATE"
+    assert sum("INSERT" in statement for statement in group) == 100
+    assert group.count("SAVEPOINT one") == 100
+    assert len(await kept(database)) == 100
+
+
+async def test_a_refused_transaction_undoes_only_itself(database: Database) -> None:
+    """Its neighbours in the same group are kept, and it alone hears of its failure."""
+    answers = await asyncio.gather(
+        database.write(put("before")),
+        database.write(failing("bad")),
+        database.write(put("after")),
+        return_exceptions=True,
+    )
+    assert [type(answer) for answer in answers] == [type(None), Refused, type(None)]
+    assert await kept(database) == {"before", "after"}
+
+
+@pytest.mark.parametrize(
+    ("statement", "error"),
+    [
+        ("INSERT INTO items (id) VALUES (1)", sqlite3.IntegrityError),
+        ("SELECT * FROM nowhere", sqlite3.OperationalError),
+        ("INSERT INTO marks VALUES (?, ?)", sqlite3.ProgrammingError),
+    ],
+)
+async def test_a_wrong_statement_undoes_only_its_own_transaction(
+    database: Database, statement: str, error: type[Exception]
+) -> None:
+    """A mistake of ours in one use case must not cost the others of the group their writes."""
+
+    def work(db: sqlite3.Connection) -> None:
+        key_value.put(db, "bad", "1")
+        db.execute(statement)
+
+    answers = await asyncio.gather(
+        database.write(put("before")),
+        database.write(work),
+        database.write(put("after")),
+        return_exceptions=True,
+    )
+    assert isinstance(answers[1], error)
+    assert await kept(database) == {"before", "after"}
+
+
+async def test_nothing_is_answered_before_it_can_be_read(database: Database) -> None:
+    """When a write returns, the other connection sees it; before, it does not."""
+    seen_inside: list[int] = []
+
+    def work(db: sqlite3.Connection) -> None:
+        key_value.put(db, "new", "1")
+        with sqlite3.connect(f"{_file(db).as_uri()}?mode=ro", uri=True) as other:
+            seen_inside.append(other.execute("SELECT count(*) FROM marks").fetchone()[0])
+        other.close()
+
+    await database.write(work)
+    assert seen_inside == [0]
+    assert await kept(database) == {"new"}
+
+
+def _file(db: sqlite3.Connection) -> Path:
+    return Path(db.execute("PRAGMA database_list").fetchone()["file"])
+
+
+async def test_a_pause_writes_the_log_back(database: Database) -> None:
+    """Nobody who writes has to wait for it; the log is then used again from its beginning."""
+    await asyncio.gather(*(database.write(put(f"m{number}", "written back")) for number in range(PAUSE_ROWS)))
+    await until(lambda: b"written back" in database.file.read_bytes())
+    long = database.log_bytes
+    await database.write(put("second"))
+    assert database.log_bytes == long
+
+
+def test_a_few_rows_are_not_worth_writing_back(tmp_path: Path) -> None:
+    """Counted from the last time: it costs syncs."""
+    file = tmp_path / "x.db"
+    with closing(sqlite3.connect(file, isolation_level=None)) as db:
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute("CREATE TABLE t (x)")
+        db.execute("INSERT INTO t VALUES ('first')")
+        assert write_back(0, db) == 0
+        assert b"first" not in file.read_bytes()
+        db.executemany("INSERT INTO t VALUES (?)", [(number,) for number in range(PAUSE_ROWS - 1)])
+        told = write_back(0, db)
+        assert told == PAUSE_ROWS
+        assert b"first" in file.read_bytes()
+        assert write_back(told, db) == told
+
+
+async def test_one_read_sees_one_moment(database: Database) -> None:
+    """A query of several statements is not torn by a commit between them."""
+    loop = asyncio.get_running_loop()
+
+    def query(db: sqlite3.Connection) -> tuple[str | None, str | None]:
+        first = key_value.get(db, "m")
+        asyncio.run_coroutine_threadsafe(database.write(put("m", "new")), loop).result(timeout=10)
+        return first, key_value.get(db, "m")
+
+    assert await database.read(query) == (None, None)
+    assert await database.read(lambda db: key_value.get(db, "m")) == "new"
+
+
+async def test_queries_asked_together_are_answered_each_for_itself(database: Database) -> None:
+    """One that fails fails alone; slow ones hold the others only until they are done, and none is forgotten."""
+    ran: list[float] = []
+
+    def slow(db: sqlite3.Connection) -> int:
+        ran.append(time.monotonic())
+        while time.monotonic() < ran[-1] + 2 * READ_S:
+            db.execute("SELECT count(*) FROM marks").fetchone()
+        return 7
+
+    def wrong(db: sqlite3.Connection) -> int:
+        return int(db.execute("SELECT nothing FROM marks").fetchone()[0])
+
+    def cancelled(_db: sqlite3.Connection) -> int:
+        return 8
+
+    asked = [asyncio.create_task(database.read(query)) for query in (slow, wrong, cancelled, slow, slow)]
+    await asyncio.sleep(0)  # all of them wait now
+    asked[2].cancel()
+    answers = await asyncio.gather(*asked, return_exceptions=True)
+    assert answers[0::3] == [7, 7]
+    assert answers[4] == 7
+    assert isinstance(answers[1], StoreUnavailable)
+    assert isinstance(answers[2], asyncio.CancelledError)
+    assert len(ran) == 3
+
+
+async def test_queries_asked_together_share_one_journey(database: Database) -> None:
+    """A hundred reads at once cost one look at the committed state, not a hundred."""
+    seen: list[str] = []
+    await database.read(lambda db: db.set_trace_callback(seen.append))
+    await asyncio.gather(*(database.read(lambda db: db.execute("SELECT 1").fetchone()) for _ in range(100)))
+    await database.read(lambda db: db.set_trace_callback(None))
+    assert seen.count("SELECT 1") == 100
+    assert seen.count("BEGIN") <= 4
+
+
+async def test_a_closed_reader_refuses_those_who_still_wait(tmp_path: Path) -> None:
+    """Queries asked while the store closes hear that it does, and none waits for ever."""
+    async with opened(tmp_path) as database:
+        asked = [asyncio.create_task(database.read(lambda _db: 1)) for _ in range(600)]
+        await asyncio.sleep(0)
+    answers = await asyncio.gather(*asked, return_exceptions=True)
+    assert all(each == 1 or isinstance(each, StoreUnavailable) for each in answers)
+    with pytest.raises(StoreUnavailable):
+        await database.read(lambda _db: 1)
+
+
+async def test_the_reader_cannot_write(database: Database) -> None:
+    """Only the writer's connection may change anything."""
+    with pytest.raises(StoreUnavailable, match="readonly"):
+        await database.read(put("m"))
+
+
+async def test_a_mistake_in_a_query_is_not_taken_for_an_outage(database: Database) -> None:
+    """A bug shows as itself, so that it is answered with 500 and not retried for ever."""
+    with pytest.raises(ValueError, match="invalid literal"):
+        await database.read(lambda _db: int("x"))
+
+
+async def test_every_connection_is_set_for_durability(database: Database) -> None:
+    """synchronous=FULL (2), WAL, foreign keys and no trust in the schema, on the writer (P1)."""
+    names = ("synchronous", "journal_mode", "foreign_keys", "trusted_schema", "busy_timeout")
+
+    def pragmas(db: sqlite3.Connection) -> list[object]:
+        return [db.execute(f"PRAGMA {name}").fetchone()[0] for name in names]
+
+    assert await database.write(pragmas) == [2, "wal", 1, 0, 5000]
+    assert (await database.read(pragmas))[2:4] == [1, 0]
+
+
+async def test_a_cancelled_caller_does_not_stop_its_transaction(database: Database) -> None:
+    """It is committed with the others, what follows it still happens, and nobody else notices."""
+    followed: list[str] = []
+    gone = asyncio.create_task(database.write(put("gone"), then=lambda: followed.append("gone")))
+    stays = asyncio.create_task(database.write(put("stays"), then=lambda: followed.append("stays")))
+    await asyncio.sleep(0)  # both wait in the queue now
+    gone.cancel()
+    await stays
+    assert gone.cancelled()
+    assert await kept(database) == {"gone", "stays"}
+    assert followed == ["gone", "stays"]
+
+
+async def test_nothing_follows_a_transaction_that_failed(database: Database) -> None:
+    """A lane is not rung for work that was rolled back."""
+    followed: list[str] = []
+    with pytest.raises(Refused):
+        await database.write(failing("bad"), then=lambda: followed.append("bad"))
+    assert followed == []
+
+
+async def test_a_full_disk_refuses_and_recovers(database: Database) -> None:
+    """Nobody in the group is told of a success; with room again the next write goes through (F25)."""
+    pages = await database.write(lambda db: db.execute("PRAGMA page_count").fetchone()[0])
+    await database.write(lambda db: db.execute(f"PRAGMA max_page_count = {pages}").fetchone())
+    answers = await asyncio.gather(
+        database.write(put("small")),
+        database.write(put("big", "x" * 200_000)),
+        database.write(put("other")),
+        return_exceptions=True,
+    )
+    assert [type(answer) for answer in answers] == [StoreUnavailable] * 3
+    assert await kept(database) == set()
+    await database.write(lambda db: db.execute("PRAGMA max_page_count = 1000000").fetchone())
+    await database.write(put("big", "x" * 200_000))
+    assert await kept(database) == {"big"}
+
+
+async def test_a_stopping_store_finishes_what_waits_and_takes_no_more(tmp_path: Path) -> None:
+    """What was handed in before the stop is durable; what comes after is refused."""
+    async with opened(tmp_path) as database:
+        before = asyncio.create_task(database.write(put("before")))
+        await asyncio.sleep(0)  # it waits in the queue now
+        database.stop()
+        with pytest.raises(StoreUnavailable, match="stopping"):
+            await database.write(put("after"))
+        await before
+        assert await kept(database) == {"before"}
+
+
+async def test_closing_without_a_writer_refuses_what_waits(tmp_path: Path) -> None:
+    """A caller must not wait for ever for a task that is gone."""
+    database = await Database.open(tmp_path)
+    waiting = asyncio.create_task(database.write(put("m")))
+    await asyncio.sleep(0)  # it waits in the queue now
+    await database.close()
+    with pytest.raises(StoreUnavailable, match="stopping"):
+        await waiting
+    with pytest.raises(StoreUnavailable):
+        await database.read(lambda db: key_value.get(db, "m"))
+
+
+async def test_a_cancelled_writer_still_commits_the_group_it_has_begun(tmp_path: Path) -> None:
+    """The daemon's task group cancels the writer: the group under way ends, its callers are answered."""
+    database = await Database.open(tmp_path)
+    writer = asyncio.create_task(database.run())
+    begun = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def work(db: sqlite3.Connection) -> None:
+        key_value.put(db, "m", "1")
+        loop.call_soon_threadsafe(begun.set)
+
+    call = asyncio.create_task(database.write(work))
+    await begun.wait()
+    writer.cancel()
+    await asyncio.wait([writer])
+    try:
+        await asyncio.wait_for(call, 10)
+        assert await kept(database) == {"m"}
+    finally:
+        await database.close()
+
+
+async def test_closing_leaves_one_clean_file(tmp_path: Path) -> None:
+    """The last connection checkpoints: no log beside the file, and everything in it."""
+    async with opened(tmp_path) as database:
+        await database.write(put("m"))
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["lock", "rheod.db", "secret.key"]
+    async with opened(tmp_path) as again:
+        assert await kept(again) == {"m"}

@@ -1,0 +1,60 @@
+"""Every connection keeps what it acknowledges, or the start is refused."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from rheod.domain.errors import RheodError
+from rheod.store.engine.database import Database
+from rheod.store.engine.pragmas import prepare
+
+
+def _safety(db: sqlite3.Connection) -> tuple[object, object, object]:
+    return tuple(
+        db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous", "foreign_keys")
+    )
+
+
+@contextmanager
+def _raw(address: str) -> Iterator[sqlite3.Connection]:
+    with closing(sqlite3.connect(address, uri=True, isolation_level=None)) as db:
+        yield db
+
+
+async def test_both_connections_sync_at_every_commit(database: Database) -> None:
+    """The writer and the reader of an open store report wal, full and foreign keys (P1)."""
+    assert await database.write(_safety) == ("wal", 2, 1)
+    assert await database.read(_safety) == ("wal", 2, 1)
+
+
+@pytest.mark.parametrize("address", [":memory:", "file:{folder}/x.db?vfs=unix-none"])
+def test_a_place_that_cannot_keep_a_write_ahead_log_is_refused(tmp_path: Path, address: str) -> None:
+    """SQLite answers «delete» or «memory» instead of failing: the start is refused with where to put the data."""
+    with (
+        _raw(address.format(folder=tmp_path)) as db,
+        pytest.raises(RheodError, match=r"put storage\.path on a local disk"),
+    ):
+        prepare(db, read_only=False)
+
+
+def test_a_reader_of_a_file_without_a_write_ahead_log_is_refused(tmp_path: Path) -> None:
+    """The second connection is looked at too."""
+    file = tmp_path / "x.db"
+    with _raw(file.as_uri()) as db:
+        db.execute("CREATE TABLE t (x)")
+    with _raw(f"{file.as_uri()}?mode=ro") as db, pytest.raises(RheodError, match="journal_mode delete"):
+        prepare(db, read_only=True)
+
+
+@pytest.mark.parametrize(("log_bytes", "pages"), [(64 * 2**20, 8192), (2**20, 128)])
+def test_the_log_is_bounded_by_what_is_told(tmp_path: Path, log_bytes: int, pages: int) -> None:
+    """It is cut to that size, and written back well before it is as long."""
+    with _raw((tmp_path / "x.db").as_uri()) as db:
+        prepare(db, read_only=False, log_bytes=log_bytes)
+        assert db.execute("PRAGMA journal_size_limit").fetchone()[0] == log_bytes
+        assert db.execute("PRAGMA wal_autocheckpoint").fetchone()[0] == pages

@@ -1,0 +1,56 @@
+"""A real store with its writer running, a clock that moves when told, and rows read straight from the tables."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rheod.store.engine.database import Database
+
+NOW_MS = 1_779_789_600_000
+"""2026-05-26T10:00:00Z."""
+
+
+@dataclass
+class Clock:
+    """Milliseconds UTC that pass only when a test says so."""
+
+    ms: int = NOW_MS
+
+    def __call__(self) -> int:
+        return self.ms
+
+    def forward(self, ms: int) -> int:
+        """Let time pass; returns the new time."""
+        self.ms += ms
+        return self.ms
+
+
+@asynccontextmanager
+async def opened(folder: Path) -> AsyncIterator[Database]:
+    """A store with its writer task running; stopped in the daemon's order."""
+    database = await Database.open(folder)
+    writer = asyncio.create_task(database.run())
+    try:
+        yield database
+    finally:
+        database.stop()
+        await writer
+        await database.close()
+
+
+async def rows(database: Database, query: str, *values: Any) -> list[dict[str, Any]]:
+    """What a query finds in what is committed."""
+    return await database.read(lambda db: [dict(row) for row in db.execute(query, values).fetchall()])
+
+
+async def everything(database: Database, *tables: str) -> list[list[dict[str, Any]]]:
+    """Every row of these tables."""
+    return [
+        await rows(database, f"SELECT * FROM {table}")  # noqa: S608 - names that a test has written
+        for table in tables
+    ]

@@ -1,0 +1,126 @@
+"""The ad an item becomes: its own wishes before the owner's defaults, and what is refused before it costs a call."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from rheod.domain.errors import Permanent
+from rheod.domain.model import Item, ItemSpec, Listing, TraderaWish
+from rheod.tradera.ad_builder import make_ad, prices_to_set
+from rheod.tradera.requests import AUCTION, FIXED_PRICE, Ad, ShippingChoice
+from tests.tradera.advertising import DEFAULTS
+
+LISTING = Listing(id="l1", item_id="i1", account_id="a1", generation=3)
+
+
+def item(**fields: Any) -> Item:
+    """An item of a hundred kronor in the one domain that has a category."""
+    spec = ItemSpec(**{"title": "Pippi Långstrump", "price_ore": 10_000, "domain": "books", **fields})
+    return Item(id="i1", account_id="a1", external_id="A", spec=spec)
+
+
+def ad(wish: TraderaWish | None = None, **fields: Any) -> Ad:
+    """The ad of such an item."""
+    return make_ad(item(tradera=wish, **fields), LISTING, DEFAULTS)
+
+
+def test_an_item_without_wishes_becomes_what_the_defaults_say() -> None:
+    """Category by domain, auction, a week, used, shipped by our provider, and the reference of its generation."""
+    made = ad()
+    assert (made.title, made.category_id, made.item_type) == ("Pippi Långstrump", 521, AUCTION)
+    assert (made.start_price_kr, made.buy_now_kr, made.reserve_kr) == (100, None, None)
+    assert (made.duration_days, made.restarts, made.condition_id, made.accepted_bidder_id) == (7, 0, 2, 1)
+    assert made.shipping == (ShippingChoice(cost_kr=66, provider_id=6),)
+    assert made.own_reference == "rheod:i1:3"
+
+
+def test_the_item_s_own_wishes_win() -> None:
+    """Everything in its `tradera` object goes before the defaults, a zero included."""
+    defaults = replace(DEFAULTS, restarts=2)
+    wish = TraderaWish(
+        category_id=302571,
+        duration_days=10,
+        buy_it_now_ore=50_000,
+        reserve_ore=20_000,
+        condition="new",
+        restarts=0,
+    )
+    made = make_ad(item(tradera=wish), LISTING, defaults)
+    assert (made.category_id, made.duration_days, made.condition_id, made.restarts) == (302571, 10, 1, 0)
+    assert (made.start_price_kr, made.reserve_kr, made.buy_now_kr) == (100, 200, 500)
+
+
+def test_a_fixed_price_is_the_item_s_price_alone_for_thirty_days() -> None:
+    """Of a fixed price ad reserve, Buy Now and days of the wish mean nothing."""
+    wish = TraderaWish(listing_type="fixed_price", reserve_ore=1, buy_it_now_ore=1, duration_days=5)
+    made = ad(wish)
+    assert (made.item_type, made.buy_now_kr, made.reserve_kr) == (FIXED_PRICE, 100, None)
+    assert made.duration_days == 30
+
+
+@pytest.mark.parametrize(("ore", "kronor"), [(100, 1), (149, 1), (150, 2), (99_950, 1000), (9_949, 99)])
+def test_prices_are_whole_kronor_rounded_half_up(ore: int, kronor: int) -> None:
+    """Tradera takes no öre."""
+    assert ad(price_ore=ore).start_price_kr == kronor
+
+
+@pytest.mark.parametrize(
+    ("fields", "shipping"),
+    [
+        ({"shipping_cost_ore": 0}, ShippingChoice(cost_kr=0, provider_id=6)),
+        ({"shipping_cost_ore": 4_950}, ShippingChoice(cost_kr=50, provider_id=6)),
+        ({"weight_kg": 1.5}, ShippingChoice(cost_kr=66, provider_id=6, weight_kg=1.5)),
+        (
+            {"shipping_strategy": "pickup_only", "shipping_cost_ore": 4_950},
+            ShippingChoice(cost_kr=0, option_id=8),
+        ),
+    ],
+)
+def test_shipping_follows_the_item(fields: dict[str, Any], shipping: ShippingChoice) -> None:
+    """Free, at its own cost, with its weight, or to be fetched: one option, one kind of number."""
+    assert ad(**fields).shipping == (shipping,)
+
+
+def test_a_domain_without_a_category_says_what_to_set() -> None:
+    """The sentence names the domain, the item's field and the setting."""
+    with pytest.raises(Permanent, match=r"domain art: set tradera\.categoryId on the item, or art under"):
+        ad(domain="art")
+
+
+def test_no_domain_is_other() -> None:
+    """An item without a domain needs the category of `other`."""
+    with pytest.raises(Permanent, match="domain other"):
+        ad(domain=None)
+    assert (
+        make_ad(item(domain=None), LISTING, replace(DEFAULTS, category_id={"other": 344482})).category_id
+        == 344482
+    )
+
+
+@pytest.mark.parametrize(
+    ("wish", "sentence"),
+    [
+        (TraderaWish(reserve_ore=10_000), "reserve price must be above"),
+        (TraderaWish(buy_it_now_ore=10_000), "Buy Now price must be above"),
+        (TraderaWish(reserve_ore=20_000, buy_it_now_ore=20_000), "Buy Now price must be above"),
+        (TraderaWish(reserve_ore=10_040), "reserve price must be above"),
+    ],
+)
+def test_prices_tradera_would_refuse_are_refused_here(wish: TraderaWish, sentence: str) -> None:
+    """Reserve above start, Buy Now above both, in whole kronor: it costs no call to know."""
+    with pytest.raises(Permanent, match=sentence):
+        ad(wish)
+
+
+def test_a_live_auction_changes_its_opening_price() -> None:
+    """Buy Now is left as it is."""
+    assert prices_to_set(item(), DEFAULTS) == (100, 100, None)
+
+
+def test_a_live_fixed_price_changes_buy_now() -> None:
+    """A fixed price has no opening price; the default type counts where the item says nothing."""
+    assert prices_to_set(item(tradera=TraderaWish(listing_type="fixed_price")), DEFAULTS) == (100, None, 100)
+    assert prices_to_set(item(), replace(DEFAULTS, listing_type="fixed_price")) == (100, None, 100)

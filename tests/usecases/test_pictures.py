@@ -1,0 +1,102 @@
+"""What the image lane reports, and what follows when the last picture is settled."""
+
+from __future__ import annotations
+
+import pytest
+
+from rheod.domain.model import JobKind, ListingState, PictureState, RheoStatus, TraderaStatus
+from rheod.usecases import pictures
+from tests.usecases.selling import Shop
+
+URLS = ("https://i/1", "https://i/2")
+
+
+async def test_the_last_picture_settles_the_item(shop: Shop) -> None:
+    """Not before: then it is active, told with the count, and its publishing goes."""
+    result = await shop.put(image_urls=URLS, auto_publish=True)
+    first, second = (await shop.view()).pictures
+    await shop.picture_ready(second.id)
+    assert (await shop.item()).rheo_status is RheoStatus.DRAFT
+    await shop.picture_ready(first.id)
+    assert (await shop.item()).rheo_status is RheoStatus.ACTIVE
+    [told] = await shop.bodies(result.item_id, "item.images_ready")
+    assert told["imagesProcessed"] == 2
+    listing = await shop.listing()
+    assert await shop.jobs() == [("publish", listing.id)]
+    assert (
+        await shop.database.read(
+            lambda db: db.execute("SELECT cost FROM jobs WHERE kind = 'publish'").fetchone()[0]
+        )
+    ) == 5
+
+
+async def test_a_failed_picture_is_named_and_the_others_go_on(shop: Shop) -> None:
+    """History names it; the item is published without it."""
+    result = await shop.put(image_urls=URLS, auto_publish=True)
+    first, second = (await shop.view()).pictures
+    await shop.picture_failed(first.id, "404")
+    await shop.picture_ready(second.id)
+    assert await shop.events(result.item_id) == ["item.created", "image.failed", "item.images_ready"]
+    assert [picture.state for picture in (await shop.view()).pictures] == [
+        PictureState.FAILED,
+        PictureState.READY,
+    ]
+    assert [kind for kind, _ in await shop.jobs()] == ["publish"]
+
+
+async def test_no_picture_at_all_fails_the_publishing(shop: Shop) -> None:
+    """listing.failed with the first reason; the item stays a draft."""
+    result = await shop.put(image_urls=URLS, auto_publish=True)
+    for picture in (await shop.view()).pictures:
+        await shop.picture_failed(picture.id, f"no {picture.position}")
+    item, listing = await shop.item(), await shop.listing()
+    assert (item.rheo_status, item.tradera_status) == (RheoStatus.DRAFT, TraderaStatus.SYNC_ERROR)
+    assert listing.state is ListingState.REJECTED
+    [told] = await shop.bodies(result.item_id, "listing.failed")
+    assert told["error"] == "No picture could be used: no 0"
+
+
+async def test_a_picture_replaced_meanwhile_settles_nothing(shop: Shop) -> None:
+    """Its job ends and the new one is still awaited."""
+    await shop.put(image_urls=("https://i/1",))
+    [old] = (await shop.view()).pictures
+    job = await shop.job(JobKind.FETCH_PICTURE, old.id)
+    await shop.put(image_urls=("https://i/3",))
+    await shop.store.write(lambda tx: pictures.ready(tx, job, file="f.jpg", size_bytes=1))
+    [new] = (await shop.view()).pictures
+    assert new.state is PictureState.PENDING
+    assert await shop.jobs() == [("fetch_picture", new.id)]
+    assert (await shop.item()).rheo_status is RheoStatus.DRAFT
+
+
+async def test_the_same_report_twice_settles_once(shop: Shop) -> None:
+    """A crash after the store and before the job's end is harmless."""
+    result = await shop.put(image_urls=("https://i/1",))
+    [picture] = (await shop.view()).pictures
+    job = await shop.job(JobKind.FETCH_PICTURE, picture.id)
+    for _ in range(2):
+        await shop.store.write(lambda tx: pictures.ready(tx, job, file="f.jpg", size_bytes=1))
+    assert (await shop.events(result.item_id)).count("item.images_ready") == 1
+
+
+async def test_a_picture_of_a_deleted_item_is_no_news(shop: Shop) -> None:
+    """The fetch was under way when the item was removed."""
+    result = await shop.put(image_urls=("https://i/1",), auto_publish=True)
+    [picture] = (await shop.view()).pictures
+    job = await shop.job(JobKind.FETCH_PICTURE, picture.id)
+    await shop.delete()
+    await shop.store.write(lambda tx: pictures.ready(tx, job, file="f.jpg", size_bytes=1))
+    assert (await shop.events(result.item_id))[-1] == "item.deleted"
+    assert await shop.jobs() == []
+
+
+@pytest.mark.parametrize("state", [ListingState.ADDING, ListingState.ADDED])
+async def test_a_publishing_that_had_begun_goes_on_with_new_pictures(shop: Shop, state: ListingState) -> None:
+    """Its job found the pictures missing and ended; the last new picture orders it again."""
+    await shop.put(auto_publish=True)
+    listing = await shop.advance(await shop.listing(), state)
+    await shop.put(image_urls=("https://i/1",))
+    await shop.database.write(lambda db: db.execute("DELETE FROM jobs WHERE kind = 'publish'").rowcount)
+    [picture] = (await shop.view()).pictures
+    await shop.picture_ready(picture.id)
+    assert await shop.jobs() == [("publish", listing.id)]

@@ -1,0 +1,261 @@
+"""The steps of a publishing and the races with the owner's word: never two ads, never a stale one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from rheod.domain.errors import Refused
+from rheod.domain.model import EndWish, JobKind, Listing, ListingState, RheoStatus, TraderaStatus
+from rheod.store import items
+from rheod.usecases import publish
+from rheod.usecases.publish import PublishPlan
+from rheod.usecases.transaction import Transaction
+from tests.usecases.selling import SCHEDULE, Shop
+
+BEFORE_COMMIT = [ListingState.QUEUED, ListingState.ADDING, ListingState.ADDED]
+
+
+async def plan(shop: Shop, listing: Listing) -> PublishPlan:
+    """What would be published now."""
+    found = await shop.database.read(lambda db: publish.plan(db, listing.id))
+    assert found is not None
+    return found
+
+
+async def do(shop: Shop, use_case: Callable[[Transaction], object]) -> object:
+    """One step of the publisher."""
+    return await shop.store.write(use_case)
+
+
+def start_commit(tx: Transaction, listing: Listing) -> bool:
+    """The publisher wants to commit the request it knows of."""
+    return publish.start_commit(tx, listing.id, listing.request_id or 0, SCHEDULE)
+
+
+async def queued(shop: Shop, to: ListingState = ListingState.QUEUED) -> Listing:
+    """A listing as far as `to`."""
+    await shop.put(auto_publish=True)
+    return await shop.advance(await shop.listing(), to)
+
+
+async def test_a_publishing_from_the_queue_to_the_ad(shop: Shop) -> None:
+    """Every step is stored; the ad is told with its address and its end is known."""
+    listing = await queued(shop, ListingState.ADDED)
+    assert (listing.request_id, listing.tradera_item_id, listing.price_kr) == (1001, 1, 950)
+    listing = await shop.advance(listing, ListingState.COMMITTED)
+    assert listing.commit_sent_at == shop.clock()
+    assert listing.ask_at == shop.clock() + SCHEDULE.first_ask_ms
+    assert ("results", shop.account_id) in await shop.jobs()
+    listing = await shop.advance(listing, ListingState.LIVE)
+    assert (await shop.item()).tradera_status is TraderaStatus.ACTIVE
+    [told] = await shop.bodies(listing.item_id, "listing.created")
+    assert (told["traderaAdId"], told["traderaAdUrl"]) == ("1", "https://t.example/item/1")
+    assert listing.ends_at == shop.clock() + 7 * 24 * 3600 * 1000
+
+
+async def test_an_ad_seen_twice_is_told_once(shop: Shop) -> None:
+    """The asker and an order may both find it."""
+    listing = await queued(shop, ListingState.LIVE)
+    await do(shop, lambda tx: publish.went_live(tx, listing.id, "again"))
+    assert (await shop.events(listing.item_id)).count("listing.created") == 1
+
+
+async def test_nothing_is_planned_while_pictures_are_missing(shop: Shop) -> None:
+    """Then the ready ones alone, in order."""
+    await shop.put(image_urls=("https://i/1", "https://i/2", "https://i/3"), auto_publish=True)
+    listing = await shop.listing()
+    assert await shop.database.read(lambda db: publish.plan(db, listing.id)) is None
+    first, second, third = (await shop.view()).pictures
+    await shop.picture_ready(third.id, "3.jpg")
+    await shop.picture_failed(second.id)
+    await shop.picture_ready(first.id, "1.jpg")
+    assert [picture.file for picture in (await plan(shop, listing)).pictures] == ["1.jpg", "3.jpg"]
+
+
+@pytest.mark.parametrize("state", BEFORE_COMMIT)
+async def test_a_withdrawn_item_is_never_committed(shop: Shop, state: ListingState) -> None:
+    """Wherever the publisher stands, its next step is refused, and every later one too."""
+    listing = await queued(shop, state)
+    made = await plan(shop, listing)
+    await shop.unlist()
+    assert not await do(shop, lambda tx: publish.start_create(tx, made, 7))
+    assert not await do(shop, lambda tx: publish.created(tx, listing.id, 5, 6))
+    assert not await do(shop, lambda tx: publish.start_picture(tx, listing.id))
+    assert not await do(shop, lambda tx: publish.picture_sent(tx, listing.id))
+    assert not await do(shop, lambda tx: start_commit(tx, listing))
+    await do(shop, lambda tx: publish.start_over(tx, listing.id))
+    assert (await shop.listing()).state is ListingState.WITHDRAWN
+    assert await shop.jobs(JobKind.PUBLISH) == []
+
+
+async def test_an_item_changed_after_create_is_not_committed_as_it_was(shop: Shop) -> None:
+    """The request is thrown away and made anew with the new text."""
+    listing = await queued(shop, ListingState.ADDED)
+    await shop.put(title="Fat")
+    assert not await do(shop, lambda tx: publish.start_picture(tx, listing.id))
+    assert not await do(shop, lambda tx: start_commit(tx, listing))
+    await do(shop, lambda tx: publish.start_over(tx, listing.id))
+    over = await shop.listing()
+    assert (over.state, over.request_id, over.tradera_item_id) == (ListingState.QUEUED, None, None)
+    again = await shop.advance(over, ListingState.COMMITTING)
+    assert (again.item_version, again.request_id) == (2, 1002)
+
+
+async def test_an_item_changed_between_plan_and_create_is_found_out(shop: Shop) -> None:
+    """The version that was planned is noted, not the newest."""
+    listing = await queued(shop)
+    old = await plan(shop, listing)
+    await shop.put(title="Fat")
+    await do(shop, lambda tx: publish.start_create(tx, old, 7))
+    await do(shop, lambda tx: publish.created(tx, listing.id, 5, 6))
+    assert not await do(shop, lambda tx: publish.start_commit(tx, listing.id, 5, SCHEDULE))
+
+
+async def test_a_price_changed_before_the_commit_is_carried_when_live(shop: Shop) -> None:
+    """It starts nothing over."""
+    listing = await queued(shop, ListingState.ADDED)
+    await shop.price(80000)
+    listing = await shop.advance(listing, ListingState.LIVE)
+    assert listing.price_kr == 950
+    assert await shop.jobs(JobKind.REPRICE) == [("reprice", listing.id)]
+
+
+async def test_a_picture_is_in_doubt_until_it_is_answered(shop: Shop) -> None:
+    """A crash between the two leaves the doubt on record (F7)."""
+    listing = await queued(shop, ListingState.ADDED)
+    await do(shop, lambda tx: publish.start_picture(tx, listing.id))
+    assert (await shop.listing()).picture_in_doubt
+    assert await do(shop, lambda tx: publish.picture_sent(tx, listing.id))
+    after = await shop.listing()
+    assert (after.picture_in_doubt, after.pictures_sent) == (False, 1)
+
+
+async def test_create_again_forgets_the_first_request(shop: Shop) -> None:
+    """Nothing was committed: the pictures are counted from the start."""
+    listing = await queued(shop, ListingState.ADDED)
+    await do(shop, lambda tx: publish.start_picture(tx, listing.id))
+    await do(shop, lambda tx: publish.picture_sent(tx, listing.id))
+    made = await plan(shop, listing)
+    assert await do(shop, lambda tx: publish.start_create(tx, made, 7))
+    after = await shop.listing()
+    assert (after.state, after.request_id, after.pictures_sent) == (ListingState.ADDING, None, 0)
+
+
+@pytest.mark.parametrize("state", [ListingState.COMMITTING, ListingState.COMMITTED, ListingState.LIVE])
+async def test_after_the_commit_nothing_is_created(shop: Shop, state: ListingState) -> None:
+    """Neither by create nor by starting over, whatever the owner changes."""
+    listing = await queued(shop, state)
+    made = await plan(shop, listing)
+    await shop.put(title="Fat")
+    assert not await do(shop, lambda tx: publish.start_create(tx, made, 7))
+    assert not await do(shop, lambda tx: publish.created(tx, listing.id, 5, 6))
+    await do(shop, lambda tx: publish.start_over(tx, listing.id))
+    after = await shop.listing()
+    assert (after.state, after.request_id) == (state, listing.request_id)
+
+
+@pytest.mark.parametrize("state", [ListingState.ADDED, ListingState.COMMITTING, ListingState.COMMITTED])
+async def test_a_request_the_listing_no_longer_has_is_not_committed(shop: Shop, state: ListingState) -> None:
+    """Work that was begun with an earlier request commits neither that one nor the newer."""
+    listing = await queued(shop, ListingState.ADDED)
+    await shop.put(title="Fat")
+    await do(shop, lambda tx: publish.start_over(tx, listing.id))
+    newer = await shop.advance(await shop.listing(), state)
+    assert not await do(shop, lambda tx: start_commit(tx, listing))
+    assert await shop.listing() == newer
+    assert await do(shop, lambda tx: start_commit(tx, newer))
+
+
+async def test_the_same_request_may_be_committed_again(shop: Shop) -> None:
+    """After asking: it is asked for again, its request and its time of commit stay."""
+    listing = await queued(shop, ListingState.COMMITTING)
+    shop.clock.forward(60_000)
+    assert await do(shop, lambda tx: start_commit(tx, listing))
+    after = await shop.listing()
+    assert (after.request_id, after.commit_sent_at) == (listing.request_id, listing.commit_sent_at)
+    assert after.ask_at == shop.clock() + SCHEDULE.first_ask_ms
+
+
+async def test_a_refused_commit_waits_for_the_result(shop: Shop) -> None:
+    """The refusal is noted and the listing stays open."""
+    listing = await queued(shop, ListingState.COMMITTING)
+    await do(shop, lambda tx: publish.commit_refused(tx, listing.id, "400"))
+    after = await shop.listing()
+    assert (after.state, after.error) == (ListingState.COMMITTING, "400")
+
+
+async def test_a_publishing_tradera_refuses_is_told_once(shop: Shop) -> None:
+    """sync_error with the reason; the same verdict again is no news."""
+    listing = await queued(shop, ListingState.COMMITTED)
+    for _ in range(2):
+        await do(shop, lambda tx: publish.failed(tx, listing.id, "bad category"))
+    item = await shop.item()
+    assert (item.tradera_status, item.last_error) == (TraderaStatus.SYNC_ERROR, "bad category")
+    assert (await shop.events(item.id)).count("listing.failed") == 1
+
+
+async def test_a_late_verdict_does_not_take_a_live_ad_down(shop: Shop) -> None:
+    """The ad was seen: a failure told afterwards is wrong."""
+    listing = await queued(shop, ListingState.LIVE)
+    await do(shop, lambda tx: publish.failed(tx, listing.id, "timeout"))
+    await do(shop, lambda tx: publish.in_doubt(tx, listing.id, "late"))
+    assert (await shop.listing()).state is ListingState.LIVE
+    assert (await shop.item()).last_error is None
+
+
+async def test_a_refused_item_that_was_to_be_deleted_is_removed(shop: Shop) -> None:
+    """There is no ad to end."""
+    listing = await queued(shop, ListingState.COMMITTED)
+    await shop.delete()
+    await do(shop, lambda tx: publish.failed(tx, listing.id, "bad category"))
+    assert await shop.is_removed(listing.item_id)
+    assert (await shop.put()).outcome == "created"
+
+
+async def test_a_listing_in_doubt_blocks_a_second_and_may_still_go_live(shop: Shop) -> None:
+    """A human looks; nothing is published by itself; told once."""
+    listing = await queued(shop, ListingState.COMMITTED)
+    for _ in range(2):
+        await do(shop, lambda tx: publish.in_doubt(tx, listing.id, "look in My Tradera"))
+    assert (await shop.events(listing.item_id)).count("listing.failed") == 1
+    assert await shop.database.read(lambda db: items.waiting_listings(db, shop.account_id, limit=1)) == []
+    with pytest.raises(Refused, match="rheod items settle"):
+        await shop.publish()
+    await shop.put(title="Fat")
+    assert (await shop.listing()).generation == 1
+    await do(shop, lambda tx: publish.went_live(tx, listing.id, "u"))
+    item = await shop.item()
+    assert (item.tradera_status, item.last_error) == (TraderaStatus.ACTIVE, None)
+
+
+async def test_a_deletion_tradera_refuses_is_kept_in_mind(shop: Shop) -> None:
+    """The ad runs out; then the item is removed after all."""
+    listing = await queued(shop, ListingState.LIVE)
+    await shop.delete()
+    await do(shop, lambda tx: publish.end_refused(tx, listing.id, "it has bids"))
+    after = await shop.listing()
+    assert (after.state, after.end_wish) == (ListingState.LIVE, EndWish.DELETED)
+    assert (await shop.item()).rheo_status is RheoStatus.ACTIVE
+    await shop.ended(listing)
+    assert await shop.is_removed(listing.item_id)
+
+
+async def test_results_that_come_after_the_end_change_nothing(shop: Shop) -> None:
+    """Every step is refused or ignored once the listing is closed."""
+    listing = await queued(shop, ListingState.LIVE)
+    await shop.unlist()
+    await shop.ended(listing)
+    before = (await shop.item(), await shop.listing(), await shop.events(listing.item_id))
+    late: list[Callable[[Transaction], object]] = [
+        lambda tx: publish.ended(tx, listing.id),
+        lambda tx: publish.end_refused(tx, listing.id, "late"),
+        lambda tx: publish.went_live(tx, listing.id, "u"),
+        lambda tx: publish.failed(tx, listing.id, "late"),
+        lambda tx: publish.committed(tx, listing.id, SCHEDULE),
+        lambda tx: publish.commit_refused(tx, listing.id, "late"),
+    ]
+    for step in late:
+        await do(shop, step)
+    assert (await shop.item(), await shop.listing(), await shop.events(listing.item_id)) == before

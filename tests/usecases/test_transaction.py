@@ -1,0 +1,107 @@
+"""One unit of work: all or nothing, and lanes are rung for what was committed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from uuid import RFC_4122, UUID
+
+import pytest
+
+from rheod.domain.errors import Refused
+from rheod.domain.model import Event, EventType, JobKind, JobOrder, QueueName
+from rheod.store.jobs import Owner
+from rheod.usecases.transaction import Transaction
+from tests.stores import rows
+from tests.usecases.selling import Shop
+
+WORK = JobOrder(queue=QueueName.SALES, kind=JobKind.CLOSE, subject="1")
+
+
+async def test_a_lane_is_rung_after_the_commit(shop: Shop, woken: list[QueueName]) -> None:
+    """Not while the transaction runs."""
+
+    def use_case(tx: Transaction) -> list[QueueName]:
+        tx.order_for(WORK, Owner(account_id=shop.account_id))
+        return list(woken)
+
+    assert await shop.store.write(use_case) == []
+    assert woken == [QueueName.SALES]
+
+
+async def test_a_refused_use_case_leaves_nothing_and_rings_nobody(shop: Shop, woken: list[QueueName]) -> None:
+    """Its job is rolled back with it."""
+
+    def use_case(tx: Transaction) -> None:
+        tx.order_for(WORK, Owner(account_id=shop.account_id))
+        raise Refused("CONFLICT", "no")
+
+    with pytest.raises(Refused):
+        await shop.store.write(use_case)
+    assert woken == []
+    assert await shop.jobs() == []
+
+
+async def test_the_work_of_a_caller_that_has_left_is_rung_for_too(shop: Shop, woken: list[QueueName]) -> None:
+    """A client that hangs up must not leave its item waiting for the lane's next look."""
+    call = asyncio.create_task(shop.put(auto_publish=True))
+    await asyncio.sleep(0)  # the transaction waits in the queue now
+    call.cancel()
+    await shop.put("other")
+    assert call.cancelled()
+    assert QueueName.TRADERA in woken
+    assert len(await shop.jobs(JobKind.PUBLISH)) == 1
+
+
+async def test_a_webhook_event_is_built_and_ordered_with_its_cause(shop: Shop) -> None:
+    """One delivery for the account's endpoint; the envelope carries the stored event id and the metadata."""
+    await shop.endpoints.set_url(shop.account_id, "https://erp.example")
+    result = await shop.put(metadata={"shelf": 4})
+    [event] = await rows(shop.database, "SELECT * FROM notices")
+    envelope = json.loads(event["body"])
+    assert envelope["eventId"] == event["event_id"]
+    assert envelope["data"]["metadata"] == {"shelf": 4}
+    assert envelope["data"]["rheoItemId"] == result.item_id
+    endpoint = await shop.endpoints.settings(shop.account_id)
+    assert await rows(shop.database, "SELECT subject FROM jobs") == [
+        {"subject": f"{event['seq']}:{endpoint.id}"}
+    ]
+
+
+async def test_history_alone_is_delivered_to_nobody(shop: Shop) -> None:
+    """item.updated has no bytes and no delivery."""
+    await shop.put()
+    await shop.endpoints.set_url(shop.account_id, "https://erp.example")
+    result = await shop.put(title="Fat")
+    assert (await shop.events(result.item_id))[-1] == "item.updated"
+    assert await rows(shop.database, "SELECT body FROM notices WHERE type = 'item.updated'") == [
+        {"body": None}
+    ]
+    assert await rows(shop.database, "SELECT * FROM jobs") == []
+
+
+async def test_what_may_be_told_once_is_ordered_once(shop: Shop) -> None:
+    """The second telling writes no notice and no delivery."""
+    await shop.endpoints.set_url(shop.account_id, "https://erp.example")
+    await shop.put()
+    item = await shop.item()
+    event = Event(type=EventType.LISTING_CREATED, once="listing.created:l")
+    for _ in range(2):
+        await shop.store.write(lambda tx: tx.tell(item, event))
+    assert (await shop.events(item.id)).count("listing.created") == 1
+    assert len(await rows(shop.database, "SELECT * FROM jobs")) == 2
+
+
+async def test_ids_are_of_their_moment_and_never_the_same(shop: Shop) -> None:
+    """A thousand ids of one moment differ, all are UUIDs of version 7, and those of a later moment sort after them."""
+
+    def make(tx: Transaction) -> list[str]:
+        return [tx.new_id() for _ in range(1000)]
+
+    first = await shop.store.write(make)
+    shop.clock.forward(1)
+    later = await shop.store.write(make)
+    assert len({*first, *later}) == 2000
+    assert {UUID(each).version for each in first} == {7}
+    assert {UUID(each).variant for each in first} == {RFC_4122}
+    assert max(first) < min(later)
