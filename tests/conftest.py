@@ -93,7 +93,7 @@ def woken() -> list[QueueName]:
 @pytest.fixture
 def store(database: Database, clock: Clock, woken: list[QueueName]) -> Store:
     """The door to the store, with seeded chance."""
-    return Store(database=database, now=clock, rng=Random(7), ring=woken.append)
+    return Store(database=database, now=clock, rng=Random(7), wake=woken.append)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

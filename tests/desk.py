@@ -108,7 +108,7 @@ class Desk:
         self.wishes: Wishes = Wishes() if beside is None else beside.wishes
         self.wakeups: Wakeups = Wakeups() if beside is None else beside.wakeups
         self.store: Store = (
-            Store(database=database, now=clock, rng=Random(clock()), ring=self.wakeups.ring)
+            Store(database=database, now=clock, rng=Random(clock()), wake=self.wakeups.wake)
             if beside is None
             else beside.store
         )
@@ -163,12 +163,12 @@ class Desk:
             work=self._tradera_desk(wishes).work,
             concurrency=1,
         )
-        self.sales_pick = CountingPick(ByDueTime(QueueName.SALES))
+        self.sales_pick = CountingPick(ByDueTime(QueueName.PUSH))
         self.sales_lane = JobQueue(
             name="sales",
             store=self.store,
             pick=self.sales_pick,
-            wakeup=self.wakeups.new(QueueName.SALES),
+            wakeup=self.wakeups.new(QueueName.PUSH),
             work=ClosedAdHandler(store=self.store, sellers=self.sellers).close,
             concurrency=4,
         )
@@ -242,12 +242,12 @@ class Desk:
         """Let time pass; whoever waits for it looks up."""
         self.clock.forward(round(seconds * 1000))
         for queue in QueueName:
-            self.wakeups.ring(queue)
+            self.wakeups.wake(queue)
 
     async def idle(self) -> None:
         """Until both lanes have nothing to do at this time."""
-        await idle(self.sales_lane, self.sales_pick, partial(self.wakeups.ring, QueueName.SALES))
-        await idle(self.queue, self.pick, partial(self.wakeups.ring, QueueName.TRADERA))
+        await idle(self.sales_lane, self.sales_pick, partial(self.wakeups.wake, QueueName.PUSH))
+        await idle(self.queue, self.pick, partial(self.wakeups.wake, QueueName.TRADERA))
 
     # What the owner does
 
@@ -271,7 +271,7 @@ class Desk:
     async def pictures_ready(self) -> None:
         """Let every picture that waits be ready, each with bytes of its own."""
         for job in await self.database.read(
-            lambda db: jobs.due(db, QueueName.IMAGES, now=self.clock(), limit=100)
+            lambda db: jobs.due(db, QueueName.PICTURES, now=self.clock(), limit=100)
         ):
             file = self.folder / f"{job.subject}.jpg"
             file.write_bytes(b"\xff\xd8\xff" + job.subject.encode() + b"\xff\xd9")

@@ -99,7 +99,7 @@ async def open_database(settings: Settings) -> Database:
 async def build_core(settings: Settings, database: Database) -> Core:
     """Everything that needs no remote; the writer must be running."""
     now, rng, wakeups = SteadyClock(), Random(), Wakeups()  # noqa: S311 - ids must be unique, not secret
-    store = Store(database=database, now=now, rng=rng, ring=wakeups.ring)
+    store = Store(database=database, now=now, rng=rng, wake=wakeups.wake)
     references = ["", *(account.reference for account in settings.accounts)]
     ensure = partial(accounts.ensure, references=references, members=members(settings))
     if clamped := await database.write(partial(facts.clamp, now=now())):
@@ -173,7 +173,7 @@ async def open_gates(core: Core) -> int:
     for account_id in blind:
         await core.database.write(partial(accounts.finish, account_id=account_id))
         core.gates[account_id].set(None)
-    core.wakeups.ring(QueueName.TRADERA)
+    core.wakeups.wake(QueueName.TRADERA)
     return len(blind)
 
 

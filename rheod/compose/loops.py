@@ -42,7 +42,7 @@ from rheod.jobs.queue import (
     Hold,
     JobQueue,
     Outcome,
-    QueuePause,
+    Pause,
     Retry,
 )
 from rheod.net.ssrf_guard import guarded_connector
@@ -110,7 +110,7 @@ class TraderaDesk:
         except NotNow as error:
             return BudgetWait(CLASS_OF[job.kind], error.until, str(error))
         except Transient as error:
-            return QueuePause(str(error), counted=isinstance(error, ServerFailure) and error.status == 500)
+            return Pause(str(error), counted=isinstance(error, ServerFailure) and error.status == 500)
         except Permanent as error:
             return Hold(str(error))
         if isinstance(outcome, Done | Retry):
@@ -270,12 +270,12 @@ async def build_machinery(core: Core) -> Machinery:
         _add_images(core, machinery)
         _add_hooks(core, machinery)
         closer = ClosedAdHandler(store=core.store, sellers=core.sellers)
-        wakeup = core.wakeups.new(QueueName.SALES)
+        wakeup = core.wakeups.new(QueueName.PUSH)
         machinery.queues.append(
             JobQueue(
                 name="sales",
                 store=core.store,
-                pick=ByDueTime(QueueName.SALES),
+                pick=ByDueTime(QueueName.PUSH),
                 wakeup=wakeup,
                 work=closer.close,
                 concurrency=4,
@@ -322,8 +322,8 @@ def _add_images(core: Core, machinery: Machinery) -> None:
         JobQueue(
             name="images",
             store=core.store,
-            pick=ByDueTime(QueueName.IMAGES),
-            wakeup=core.wakeups.new(QueueName.IMAGES),
+            pick=ByDueTime(QueueName.PICTURES),
+            wakeup=core.wakeups.new(QueueName.PICTURES),
             work=fetcher.fetch,
             concurrency=images.concurrency * _IMAGE_JOBS_PER_DOWNLOAD,
         )
@@ -372,7 +372,7 @@ def _add_hooks(core: Core, machinery: Machinery) -> None:
         name="hooks",
         store=core.store,
         pick=ByEndpoint(),
-        wakeup=core.wakeups.new(QueueName.HOOKS),
+        wakeup=core.wakeups.new(QueueName.WEBHOOKS),
         work=deliverer.deliver,
         concurrency=hooks.concurrency,
     )

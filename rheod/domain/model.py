@@ -100,12 +100,15 @@ class PictureState(StrEnum):
 
 
 class QueueName(StrEnum):
-    """The lanes over the jobs table; one loop each (tradera: one for every seller account)."""
+    """The queues over the jobs table, one loop each (tradera: one for every seller account).
 
-    IMAGES = "images"
+    The values are stored and are the labels of the metrics, so they stay as they were named first.
+    """
+
+    PICTURES = "images"
     TRADERA = "tradera"
-    HOOKS = "hooks"
-    SALES = "sales"
+    WEBHOOKS = "hooks"
+    PUSH = "sales"
 
 
 class JobKind(StrEnum):

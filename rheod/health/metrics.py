@@ -146,7 +146,7 @@ class _Gathered:
         yield _one(
             "rheod_webhook_backlog_events",
             "Deliveries of events that no receiver has taken yet.",
-            queues[QueueName.HOOKS].jobs,
+            queues[QueueName.WEBHOOKS].jobs,
         )
         oldest_s = self._age_s(self.stored.oldest_delivery_at) or 0.0
         yield _one(

@@ -68,7 +68,7 @@ class BudgetWait:
 
 
 @dataclass(frozen=True, slots=True)
-class QueuePause:
+class Pause:
     """The remote is away: nobody in this lane tries before its back-off has passed.
 
     `counted` when the job may be to blame: it then waits on a schedule of its own too, so that others get their turn.
@@ -78,7 +78,7 @@ class QueuePause:
     counted: bool = False
 
 
-Outcome = Done | Retry | Hold | BudgetWait | QueuePause
+Outcome = Done | Retry | Hold | BudgetWait | Pause
 
 
 class Pick(Protocol):
@@ -105,7 +105,7 @@ class Wakeups:
         self._wakeups.setdefault(queue, []).append(wakeup)
         return wakeup
 
-    def ring(self, queue: QueueName) -> None:
+    def wake(self, queue: QueueName) -> None:
         """Wake every loop of this lane."""
         for wakeup in self._wakeups.get(queue, ()):
             wakeup.set()
@@ -282,7 +282,7 @@ class JobQueue:
             _log.info(
                 "waits for the call budget", queue=self.name, work=outcome.call_class, reason=outcome.reason
             )
-        elif isinstance(outcome, QueuePause):
+        elif isinstance(outcome, Pause):
             self._failures += 1
             self._quiet_until = now + delay_ms(TRADERA_DELAYS_S, self._failures)
             if self._failures == 1:
@@ -308,7 +308,7 @@ def _store(tx: Transaction, job: Job, outcome: Outcome) -> None:
             jobs.hold(tx.db, job, reason=reason)
         case BudgetWait():
             pass
-        case QueuePause(reason, counted):
+        case Pause(reason, counted):
             wait_ms = delay_ms(TRADERA_DELAYS_S, job.attempts + 2) if counted else 0  # longer than the lane
             jobs.put_off(tx.db, job, until=tx.now + wait_ms, reason=reason, counted=counted)
 

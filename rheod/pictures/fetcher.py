@@ -12,7 +12,7 @@ from rheod.domain.errors import Permanent, Transient
 from rheod.domain.model import Job, PictureState
 from rheod.domain.retry import PICTURE_DELAYS_S, delay_ms
 from rheod.jobs.meters import Meters
-from rheod.jobs.queue import Done, Outcome, QueuePause, Retry
+from rheod.jobs.queue import Done, Outcome, Pause, Retry
 from rheod.pictures.decoder import Decoder
 from rheod.pictures.download import PictureDownloader
 from rheod.store import items, picture_files
@@ -58,7 +58,7 @@ class PictureFetcher:
         if picture is None or picture.state is not PictureState.PENDING:
             return Done()
         if self._most_bytes and kept_bytes >= self._most_bytes:
-            return QueuePause("the folder of pictures is full: raise storage.images_max_bytes")
+            return Pause("the folder of pictures is full: raise storage.images_max_bytes")
         part = self._images_dir / "tmp" / f"{picture.id}.part"
         try:
             await self._client.fetch(picture.url, part)

@@ -93,7 +93,7 @@ TO_TELL = (
 
 ORDER = (
     "INSERT INTO jobs (lane, kind, subject, account_id, item_id, endpoint_id, notice_seq, rank, due_at, created_at)"
-    f" SELECT '{QueueName.HOOKS.value}', '{JobKind.DELIVER.value}', n.seq || ':' || e.id, n.account_id, n.item_id, e.id,"
+    f" SELECT '{QueueName.WEBHOOKS.value}', '{JobKind.DELIVER.value}', n.seq || ':' || e.id, n.account_id, n.item_id, e.id,"
     f" n.seq, :rank, :now, :now{TO_TELL}"
 )
 """Orders deliveries of those notices to those endpoints."""

@@ -211,7 +211,7 @@ def _set_right(tx: Transaction, endpoint: Endpoint) -> Endpoint:
         fresh = replace(fresh, updated_at=tx.now)
         endpoints.save_endpoint(tx.db, fresh)
     outbox.release(tx.db, endpoint.id, now=tx.now)
-    tx.woken.add(QueueName.HOOKS)
+    tx.woken.add(QueueName.WEBHOOKS)
     return fresh
 
 

@@ -55,7 +55,7 @@ class EventFeed:
             seq = feed.number_of(tx.db, event_id, account_id)
             if seq is None:
                 raise Refused("NOT_FOUND", "No event found with this id")
-            tx.woken.add(QueueName.HOOKS)
+            tx.woken.add(QueueName.WEBHOOKS)
             feed.hurry(tx.db, seq, account_id, endpoint_id, now=tx.now)
             return feed.order_again(tx.db, account_id, endpoint_id, numbers=(seq, seq), now=tx.now)
 
@@ -85,7 +85,7 @@ class EventFeed:
 def _order_again(
     account_id: str, endpoint_id: str | None, numbers: tuple[int, int], tx: Transaction
 ) -> Again:
-    tx.woken.add(QueueName.HOOKS)
+    tx.woken.add(QueueName.WEBHOOKS)
     return feed.order_again(tx.db, account_id, endpoint_id, numbers=numbers, now=tx.now)
 
 

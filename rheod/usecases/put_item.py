@@ -174,7 +174,7 @@ def _fetch_pictures(tx: Transaction, item: Item, *, kept: list[Picture]) -> None
     items.replace_pictures(tx.db, item.id, wanted)
     for picture in wanted:
         if picture.state is PictureState.PENDING:
-            tx.order(JobOrder(queue=QueueName.IMAGES, kind=JobKind.FETCH_PICTURE, subject=picture.id), item)
+            tx.order(JobOrder(queue=QueueName.PICTURES, kind=JobKind.FETCH_PICTURE, subject=picture.id), item)
 
 
 def _change_pictures(tx: Transaction, item: Item, listing: Listing | None) -> Item:
@@ -193,7 +193,7 @@ def _fetch_failed_again(tx: Transaction, item: Item) -> list[Picture]:
     for picture in pictures:
         if picture.state is PictureState.FAILED:
             items.save_picture(tx.db, replace(picture, state=PictureState.PENDING, error=None))
-            tx.order(JobOrder(queue=QueueName.IMAGES, kind=JobKind.FETCH_PICTURE, subject=picture.id), item)
+            tx.order(JobOrder(queue=QueueName.PICTURES, kind=JobKind.FETCH_PICTURE, subject=picture.id), item)
     return items.pictures(tx.db, item.id)
 
 

@@ -89,7 +89,7 @@ def _work(entry: inbox.InboxEntry, inbox_id: int, account_id: str, sellers: Sell
     if entry.type == "OrderCreated":
         return JobOrder(queue=QueueName.TRADERA, kind=JobKind.ORDERS, subject=account_id)
     return JobOrder(
-        queue=QueueName.SALES, kind=JobKind.CLOSE, subject=str(inbox_id), delay_ms=_grace(entry, sellers)
+        queue=QueueName.PUSH, kind=JobKind.CLOSE, subject=str(inbox_id), delay_ms=_grace(entry, sellers)
     )
 
 

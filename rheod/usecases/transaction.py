@@ -97,7 +97,7 @@ class Transaction:
         seq = outbox.add_event(self.db, new, owner, now=self.now)
         if seq is not None and goes_out:
             outbox.order_deliveries(self.db, seq, now=self.now)
-            self.woken.add(QueueName.HOOKS)
+            self.woken.add(QueueName.WEBHOOKS)
 
     def finish(self, job: Job) -> None:
         """The job is done in this very transaction."""
@@ -108,12 +108,12 @@ class Store:
     """The door to the store for use cases: runs them as transactions and rings the lanes they gave work to."""
 
     def __init__(
-        self, *, database: Database, now: Callable[[], int], rng: Random, ring: Callable[[QueueName], None]
+        self, *, database: Database, now: Callable[[], int], rng: Random, wake: Callable[[QueueName], None]
     ) -> None:
         self._database = database
         self._now = now
         self._rng = rng
-        self._ring = ring
+        self._wake = wake
 
     async def write(self, use_case: Callable[[Transaction], T]) -> T:
         """Run a use case as one durable transaction. Raises what it raises, or StoreUnavailable."""
@@ -125,7 +125,7 @@ class Store:
 
         def then() -> None:
             for queue in tx[0].woken:
-                self._ring(queue)
+                self._wake(queue)
             for each in tx[0].afterwards:
                 each()
 

@@ -191,7 +191,7 @@ def _rehearser(store: Store, catalog: Items) -> DryRun:
 async def made_parts(database: Database, folder: Path, clock: Clock) -> tuple[ApiContext, str]:
     """The parts over a store, and the id of a member account with the reference `member-1`."""
     ids = await database.write(lambda db: accounts.ensure(db, ["", "member-1", "member-2"], now=NOW_MS))
-    store = Store(database=database, now=lambda: NOW_MS, rng=Random(7), ring=lambda _queue: None)
+    store = Store(database=database, now=lambda: NOW_MS, rng=Random(7), wake=lambda _queue: None)
     catalog = Items(
         store=store,
         forecast=lambda _account: BudgetForecast(calls=[], ceiling=80),

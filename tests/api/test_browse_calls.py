@@ -163,7 +163,7 @@ async def test_updated_since_is_included_however_it_is_written(
     """A client that hands back the second it was told misses nothing of that second."""
     api = await open_api()
     clock = Clock(NOW_MS)
-    store = Store(database=api.database, now=clock, rng=api.parts.rng, ring=lambda _queue: None)
+    store = Store(database=api.database, now=clock, rng=api.parts.rng, wake=lambda _queue: None)
     for name in ("old", "new"):
         entry = BatchEntry(name, ItemSpec(title="Dörr", price_ore=100))
         await BatchPut(store=store).put(api.parts.default_account, [entry])

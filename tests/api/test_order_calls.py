@@ -29,7 +29,7 @@ def tracking(order_id: object) -> str:
 
 async def sell(api: Api, *found: Order, account_id: str | None = None) -> None:
     """Orders were read at Tradera."""
-    store = Store(database=api.database, now=lambda: NOW_MS, rng=Random(1), ring=lambda _queue: None)
+    store = Store(database=api.database, now=lambda: NOW_MS, rng=Random(1), wake=lambda _queue: None)
     account = account_id or api.parts.default_account
     await store.write(lambda tx: sales.record_orders(tx, account, found, SELLERS))
 

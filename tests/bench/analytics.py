@@ -68,7 +68,7 @@ def _sell(db: sqlite3.Connection, item: Item, order_id: int, rng: random.Random)
 
 async def ask(database: Database, account_id: str) -> None:
     """The figures again and again, and the plans of their queries."""
-    store = Store(database=database, now=lambda: NOW_MS, rng=random.Random(1), ring=lambda _queue: None)
+    store = Store(database=database, now=lambda: NOW_MS, rng=random.Random(1), wake=lambda _queue: None)
     reader = Figures(store=store, fee_percent=6)
     times = []
     worked = time.process_time()

@@ -43,9 +43,9 @@ def of_lanes(account: str, now: int) -> dict[str, Query]:
     """What the lanes ask between two jobs."""
     tradera = partial(jobs.due, queue=QueueName.TRADERA, now=now, limit=8, account_id=account)
     return {
-        "images: due": partial(jobs.due, queue=QueueName.IMAGES, now=now, limit=32),
-        "images: next": partial(jobs.next_due, queue=QueueName.IMAGES, after=now),
-        "sales: due": partial(jobs.due, queue=QueueName.SALES, now=now, limit=8),
+        "images: due": partial(jobs.due, queue=QueueName.PICTURES, now=now, limit=32),
+        "images: next": partial(jobs.next_due, queue=QueueName.PICTURES, after=now),
+        "sales: due": partial(jobs.due, queue=QueueName.PUSH, now=now, limit=8),
         "tradera: due": tradera,
         "tradera: due, publishing waits": partial(tradera, blocked=[CallClass.PUBLISH]),
         "tradera: next": partial(jobs.next_due, queue=QueueName.TRADERA, after=now, account_id=account),
@@ -119,7 +119,7 @@ def of_everything(db: sqlite3.Connection) -> dict[str, Query]:
     """Every query by its name."""
     now = round(time.time() * 1000)
     account = db.execute("SELECT id FROM accounts WHERE reference = ''").fetchone()[0]
-    job = replace(jobs.due(db, QueueName.SALES, now=now, limit=1)[0], kind=JobKind.RECONCILE)
+    job = replace(jobs.due(db, QueueName.PUSH, now=now, limit=1)[0], kind=JobKind.RECONCILE)
     return of_lanes(account, now) | of_work(account, now, job) | of_chores(account, now) | of_upkeep(now)
 
 

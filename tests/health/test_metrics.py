@@ -54,7 +54,7 @@ async def test_the_budget_is_told_by_account(tmp_path: Path) -> None:
 async def order(daemon: Daemon, subject: str, *, due_in_s: int) -> None:
     """A job of the sales lane."""
     wanted = JobOrder(
-        queue=QueueName.SALES, kind=JobKind.CLOSE, subject=subject, delay_ms=due_in_s * SECOND_MS
+        queue=QueueName.PUSH, kind=JobKind.CLOSE, subject=subject, delay_ms=due_in_s * SECOND_MS
     )
     owner = Owner(account_id=daemon.core.default_account)
     await daemon.core.store.write(lambda tx: tx.order_for(wanted, owner))

@@ -23,7 +23,7 @@ HOUR_MS = 3_600_000
 
 async def order(database: Database, account_id: str, *delays_ms: int) -> None:
     """Jobs due at these distances from now."""
-    store = Store(database=database, now=Clock(), rng=Random(1), ring=lambda _: None)
+    store = Store(database=database, now=Clock(), rng=Random(1), wake=lambda _: None)
 
     def write(tx: Transaction) -> None:
         for number, delay_ms in enumerate(delays_ms):

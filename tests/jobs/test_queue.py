@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 
 from rheod.domain.errors import Refused, StoreUnavailable
 from rheod.domain.model import CallClass, Job, JobKind, QueueName
-from rheod.jobs.queue import BudgetWait, ByUrgency, Done, Hold, Outcome, QueuePause, Retry
+from rheod.jobs.queue import BudgetWait, ByUrgency, Done, Hold, Outcome, Pause, Retry
 from rheod.store.engine.database import Database
 from rheod.usecases.transaction import Store, Transaction
 from tests.jobs.watching import looks_at_rest
@@ -45,7 +45,7 @@ async def test_a_job_that_runs_is_not_picked_again(yard: Yard) -> None:
         await yard.order("a")
         await until(lambda: yard.ran == ["a"])
         looks = yard.pick.looks
-        yard.wakeups.ring(QueueName.SALES)
+        yard.wakeups.wake(QueueName.PUSH)
         await until(lambda: yard.pick.looks > looks)
         assert yard.ran == ["a"]
 
@@ -58,7 +58,7 @@ async def test_a_job_that_ends_while_the_lane_looks_does_not_run_twice(yard: Yar
         await yard.order("a")
         await until(lambda: yard.ran == ["a"])
         pick.armed = True
-        yard.wakeups.ring(QueueName.SALES)
+        yard.wakeups.wake(QueueName.PUSH)
         await until(lambda: pick.has_read)
         yard.gate.set()
         await until(lambda: not yard.queue.running)
@@ -166,7 +166,7 @@ async def test_a_full_lane_does_not_look(yard: Yard) -> None:
         await yard.order(*"abcdef")
         await until(lambda: len(yard.ran) == 2)
         looks, rests = yard.pick.looks, yard.pick.rests
-        yard.wakeups.ring(QueueName.SALES)
+        yard.wakeups.wake(QueueName.PUSH)
         assert await looks_at_rest(yard.pick) == 0
         assert (yard.pick.looks, yard.pick.rests) == (looks, rests)
 
@@ -244,7 +244,7 @@ async def test_a_store_that_cannot_be_read_does_not_end_the_lane(yard: Yard, mom
 
 async def test_a_remote_that_is_away_quiets_the_lane_with_growing_pauses(yard: Yard) -> None:
     """5, 15, 45 s: nobody in the lane tries before; the tries are not held against the jobs."""
-    yard.outcomes["a"] = lambda _: QueuePause("connection refused")
+    yard.outcomes["a"] = lambda _: Pause("connection refused")
     async with yard.lane_of(QueueName.TRADERA, ByUrgency(yard.account_id), concurrency=1):
         await yard.order("a", kind=JobKind.PUBLISH)
         await yard.idle()
@@ -262,8 +262,8 @@ async def test_a_remote_that_is_away_quiets_the_lane_with_growing_pauses(yard: Y
 
 async def test_a_job_that_may_be_to_blame_lets_the_others_go_first(yard: Yard) -> None:
     """A counted failure waits on its own schedule: after the lane's pause the next job has its turn."""
-    yard.outcomes["bad"] = lambda _: QueuePause("500", counted=True)
-    async with yard.lane_of(QueueName.SALES, concurrency=1):
+    yard.outcomes["bad"] = lambda _: Pause("500", counted=True)
+    async with yard.lane_of(QueueName.PUSH, concurrency=1):
         await yard.order("bad")
         await yard.idle()
         await yard.order("good")
@@ -276,14 +276,14 @@ async def test_a_job_that_may_be_to_blame_lets_the_others_go_first(yard: Yard) -
 async def test_after_a_success_the_pauses_begin_anew(yard: Yard) -> None:
     """Work that was done or put off by a remote that answers ends the outage."""
     answers: list[Outcome] = [
-        QueuePause("away"),
-        QueuePause("away"),
+        Pause("away"),
+        Pause("away"),
         Retry(until=0, reason="asked, not yet", counted=False),
-        QueuePause("away"),
+        Pause("away"),
     ]
     yard.outcomes["a"] = lambda _: answers.pop(0) if answers else Done()
     with capture_logs() as logs:
-        async with yard.lane_of(QueueName.SALES, concurrency=1):
+        async with yard.lane_of(QueueName.PUSH, concurrency=1):
             await yard.order("a")
             for gap_ms in (5000, 15_000, 5000):
                 await yard.idle()
@@ -343,7 +343,7 @@ async def test_a_stop_waits_for_what_runs_and_starts_nothing(yard: Yard) -> None
         await yard.order("a", "b")
         await until(lambda: yard.ran == ["a"])
         yard.queue.stop()
-        yard.wakeups.ring(QueueName.SALES)
+        yard.wakeups.wake(QueueName.PUSH)
         assert not running.done()
         yard.gate.set()
         await asyncio.wait([running], timeout=5)

@@ -29,7 +29,7 @@ class Yard:
         self.database = database
         self.clock = clock
         self.account_id = account_id
-        self.name = QueueName.SALES
+        self.name = QueueName.PUSH
         self.store = store
         self.wakeups = Wakeups()
         self.ran: list[str] = []
@@ -54,10 +54,10 @@ class Yard:
                 tx.order_for(wanted, Owner(account_id=self.account_id))
 
         await self.store.write(use_case)
-        self.wakeups.ring(self.name)
+        self.wakeups.wake(self.name)
 
     def build(
-        self, name: QueueName = QueueName.SALES, pick: Pick | None = None, concurrency: int = 3
+        self, name: QueueName = QueueName.PUSH, pick: Pick | None = None, concurrency: int = 3
     ) -> JobQueue:
         """A lane of this name over the test's work."""
         self.name = name
@@ -77,7 +77,7 @@ class Yard:
         self, *of: QueueName | Pick, concurrency: int = 3, settling: int = 0
     ) -> AsyncIterator[asyncio.Task[None]]:
         """The lane at work, of a name and a pick if they matter."""
-        name = next((each for each in of if isinstance(each, QueueName)), QueueName.SALES)
+        name = next((each for each in of if isinstance(each, QueueName)), QueueName.PUSH)
         pick = next((each for each in of if not isinstance(each, QueueName)), None)
         queue = self.build(name, pick, concurrency)
         queue.most_settling = settling
@@ -91,11 +91,11 @@ class Yard:
                 await running
 
     async def idle(self) -> None:
-        await idle(self.queue, self.pick, partial(self.wakeups.ring, self.name))
+        await idle(self.queue, self.pick, partial(self.wakeups.wake, self.name))
 
     def forward(self, ms: int) -> None:
         self.clock.forward(ms)
-        self.wakeups.ring(self.name)
+        self.wakeups.wake(self.name)
 
     async def jobs(self) -> list[tuple[str, str, int, int]]:
         """(subject, state, attempts, ms from now to when it is due) of every job."""
@@ -109,7 +109,7 @@ class FailingPick:
     """A pick whose store cannot be read, at the first look or at the first rest."""
 
     def __init__(self, *, at_rest: bool) -> None:
-        self._pick = ByDueTime(QueueName.SALES)
+        self._pick = ByDueTime(QueueName.PUSH)
         self._at_rest = at_rest
         self.failed = False
 
@@ -132,7 +132,7 @@ class LatePick(ByDueTime):
     """A pick during whose first rest `ms` pass: what becomes due then was not due when the lane looked."""
 
     def __init__(self, clock: Clock, ms: int) -> None:
-        super().__init__(QueueName.SALES)
+        super().__init__(QueueName.PUSH)
         self._clock = clock
         self._ms = ms
 
@@ -146,7 +146,7 @@ class SlowPick(ByDueTime):
     """A pick that, once armed, has read the store and then waits to say what it saw until `release`."""
 
     def __init__(self) -> None:
-        super().__init__(QueueName.SALES)
+        super().__init__(QueueName.PUSH)
         self.armed = False
         self.has_read = False
         self.release = threading.Event()

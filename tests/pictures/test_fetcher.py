@@ -42,7 +42,7 @@ class Studio:
         self.shop = shop
         self.wakeups = Wakeups()
         self.meters = Meters()
-        self.store = Store(database=database, now=clock, rng=Random(7), ring=self.wakeups.ring)
+        self.store = Store(database=database, now=clock, rng=Random(7), wake=self.wakeups.wake)
         self.catalog = Items(store=self.store, forecast=lambda _account: BudgetForecast(calls=[], ceiling=1))
 
     async def put(self, *urls: str, **fields: Any) -> None:
@@ -70,7 +70,7 @@ class Studio:
 
     def forward(self, seconds: float) -> None:
         self.clock.forward(round(seconds * 1000))
-        self.wakeups.ring(QueueName.IMAGES)
+        self.wakeups.wake(QueueName.PICTURES)
 
 
 @pytest.fixture
@@ -92,8 +92,8 @@ async def studio(
         queue = JobQueue(
             name="images",
             store=one.store,
-            pick=ByDueTime(QueueName.IMAGES),
-            wakeup=one.wakeups.new(QueueName.IMAGES),
+            pick=ByDueTime(QueueName.PICTURES),
+            wakeup=one.wakeups.new(QueueName.PICTURES),
             work=fetcher.fetch,
             concurrency=4,
         )

@@ -32,7 +32,7 @@ class Folder:
         self.clock = clock
         self.account_id = account_id
         self.images_dir = images_dir
-        self.store = Store(database=database, now=clock, rng=Random(7), ring=lambda _queue: None)
+        self.store = Store(database=database, now=clock, rng=Random(7), wake=lambda _queue: None)
         self.catalog = Items(store=self.store, forecast=lambda _account: BudgetForecast(calls=[], ceiling=1))
 
     def keeper(self, *, room_for: int = 0) -> GarbageCollector:

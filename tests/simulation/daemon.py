@@ -129,7 +129,7 @@ class Daemon:
         self._wakeups = Wakeups()
         self._rung: set[QueueName] = set()
         self._store = SimulatedStore(db=around.db, faults=around.faults, life=life)
-        self.store = Store(database=self._store, now=self.now, rng=around.rng, ring=self._ring_soon)
+        self.store = Store(database=self._store, now=self.now, rng=around.rng, wake=self._ring_soon)
         self.sellers = SellersAndSite(
             accounts={
                 member: around.settings.account_id(place)
@@ -159,7 +159,7 @@ class Daemon:
         woken, self._rung = self._rung, set()
         for queue in QueueName:
             if queue in woken:
-                self._wakeups.ring(queue)
+                self._wakeups.wake(queue)
 
     def _forecast(self, _account_id: str) -> BudgetForecast:
         calls = self.ledger.times(now=self.now()) if self.ledger else []
@@ -200,8 +200,8 @@ class Daemon:
         return _PatientLane(
             name="images",
             store=self.store,
-            pick=Dozing(ByDueTime(QueueName.IMAGES)),
-            wakeup=self._wakeups.new(QueueName.IMAGES),
+            pick=Dozing(ByDueTime(QueueName.PICTURES)),
+            wakeup=self._wakeups.new(QueueName.PICTURES),
             work=fetcher.fetch,
             concurrency=4,
         )
@@ -222,7 +222,7 @@ class Daemon:
             name="hooks",
             store=self.store,
             pick=Dozing(ByEndpoint()),
-            wakeup=self._wakeups.new(QueueName.HOOKS),
+            wakeup=self._wakeups.new(QueueName.WEBHOOKS),
             work=deliverer.deliver,
             concurrency=8,
         )
@@ -231,8 +231,8 @@ class Daemon:
         return _PatientLane(
             name="sales",
             store=self.store,
-            pick=Dozing(ByDueTime(QueueName.SALES)),
-            wakeup=self._wakeups.new(QueueName.SALES),
+            pick=Dozing(ByDueTime(QueueName.PUSH)),
+            wakeup=self._wakeups.new(QueueName.PUSH),
             work=ClosedAdHandler(store=self.store, sellers=self.sellers).close,
             concurrency=4,
         )

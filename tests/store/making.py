@@ -30,7 +30,7 @@ def add_job(
     db: sqlite3.Connection, kind: JobKind, subject: str, *, now: int = 0, account_id: str = "a", **values: Any
 ) -> Job:
     """Order a job and return it as a lane would get it."""
-    queue = QueueName.IMAGES if kind is JobKind.FETCH_PICTURE else QueueName.TRADERA
+    queue = QueueName.PICTURES if kind is JobKind.FETCH_PICTURE else QueueName.TRADERA
     item_id = values.pop("item_id", None)
     jobs.order(
         db,

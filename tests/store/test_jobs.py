@@ -108,10 +108,10 @@ def test_other_lanes_go_by_due_time(db: sqlite3.Connection) -> None:
     """The longest due first, no more than asked for, and the lane knows when to look again."""
     for subject, at in (("late", 30), ("early", 10), ("middle", 20)):
         add_job(db, JobKind.FETCH_PICTURE, subject, delay_ms=at)
-    found = jobs.due(db, QueueName.IMAGES, now=25, limit=9)
+    found = jobs.due(db, QueueName.PICTURES, now=25, limit=9)
     assert [each.subject for each in found] == ["early", "middle"]
-    assert len(jobs.due(db, QueueName.IMAGES, now=25, limit=1)) == 1
-    assert jobs.next_due(db, QueueName.IMAGES, after=25) == 30
+    assert len(jobs.due(db, QueueName.PICTURES, now=25, limit=1)) == 1
+    assert jobs.next_due(db, QueueName.PICTURES, after=25) == 30
 
 
 def test_the_place_in_the_queue_counts_what_goes_before(db: sqlite3.Connection) -> None:

@@ -130,9 +130,9 @@ HOT: dict[str, Callable[[sqlite3.Connection], object]] = {
     "due but for the blocked": lambda db: jobs.due(
         db, QueueName.TRADERA, now=9, limit=1, account_id="a", blocked=[CallClass.PUBLISH]
     ),
-    "due pictures": lambda db: jobs.due(db, QueueName.IMAGES, now=9, limit=9),
+    "due pictures": lambda db: jobs.due(db, QueueName.PICTURES, now=9, limit=9),
     "next due of a seller": lambda db: jobs.next_due(db, QueueName.TRADERA, after=9, account_id="a"),
-    "next due picture": lambda db: jobs.next_due(db, QueueName.IMAGES, after=9),
+    "next due picture": lambda db: jobs.next_due(db, QueueName.PICTURES, after=9),
     "deliverable": lambda db: outbox.deliverable(db, now=9, limit=9, running=[1, 2]),
     "next delivery": lambda db: outbox.next_delivery_at(db, after=9),
     "order of a job": lambda db: add_job(db, JobKind.PUBLISH, "l-i"),

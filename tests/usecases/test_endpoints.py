@@ -26,7 +26,7 @@ async def test_events_go_to_the_address_once_there_is_one(shop: Shop, woken: lis
     await shop.endpoints.set_url(shop.account_id, "https://erp.example")
     await shop.put("after")
     assert await rows(shop.database, "SELECT lane FROM jobs") == [{"lane": "hooks"}]
-    assert QueueName.HOOKS in woken
+    assert QueueName.WEBHOOKS in woken
 
 
 async def test_setting_the_address_brings_a_disabled_endpoint_back(shop: Shop) -> None:

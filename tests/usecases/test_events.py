@@ -76,7 +76,7 @@ async def test_a_long_replay_is_many_short_transactions(shop: Shop, woken: list[
     woken.clear()
     again = await shop.feed.replay_since(shop.account_id, 0)
     assert (again.ordered, again.waiting) == (count + 1, 0)
-    assert woken == [QueueName.HOOKS] * 3
+    assert woken == [QueueName.WEBHOOKS] * 3
     order = await rows(shop.database, "SELECT notice_seq FROM jobs WHERE lane = 'hooks' ORDER BY id")
     assert [row["notice_seq"] for row in order] == list(range(1, count + 2))
 

@@ -41,7 +41,7 @@ async def test_a_new_item_with_pictures_is_a_draft_until_they_are_there(
     assert view.item.tradera_status is TraderaStatus.PENDING_SYNC
     assert [kind for kind, _ in await shop.jobs()] == ["fetch_picture", "fetch_picture"]
     assert [picture.position for picture in view.pictures] == [0, 1]
-    assert QueueName.IMAGES in woken
+    assert QueueName.PICTURES in woken
 
 
 async def test_auto_publish_queues_a_listing(shop: Shop) -> None:

@@ -15,7 +15,7 @@ from rheod.usecases.transaction import Transaction
 from tests.stores import rows
 from tests.usecases.selling import Shop
 
-WORK = JobOrder(queue=QueueName.SALES, kind=JobKind.CLOSE, subject="1")
+WORK = JobOrder(queue=QueueName.PUSH, kind=JobKind.CLOSE, subject="1")
 
 
 async def test_a_lane_is_rung_after_the_commit(shop: Shop, woken: list[QueueName]) -> None:
@@ -26,7 +26,7 @@ async def test_a_lane_is_rung_after_the_commit(shop: Shop, woken: list[QueueName
         return list(woken)
 
     assert await shop.store.write(use_case) == []
-    assert woken == [QueueName.SALES]
+    assert woken == [QueueName.PUSH]
 
 
 async def test_a_refused_use_case_leaves_nothing_and_rings_nobody(shop: Shop, woken: list[QueueName]) -> None:

@@ -110,7 +110,7 @@ async def pages(folder: Path, **changes: Any) -> AsyncIterator[tuple[Pages, str]
     async with opened_store(folder) as database:
         api, _ = await made_parts(database, folder, clock)
         api = replace(api, **changes)
-        store = Store(database=database, now=api.now, rng=api.rng, ring=lambda _queue: None)
+        store = Store(database=database, now=api.now, rng=api.rng, wake=lambda _queue: None)
         parts = WebContext(
             api=api,
             sessions=await Sessions.load(database, now=api.now),

@@ -65,7 +65,7 @@ async def stocked(folder: Path, **changes: Any) -> AsyncIterator[Stocked]:
         api, clock = one.parts.api, Milliseconds(NOW_MS - 50 * HOUR_MS)
         shop = Shop(
             database=one.database,
-            store=Store(database=one.database, now=clock, rng=Random(3), ring=lambda _queue: None),
+            store=Store(database=one.database, now=clock, rng=Random(3), wake=lambda _queue: None),
             catalog=api.catalog,
             endpoints=api.endpoints,
             feed=api.feed,

@@ -45,7 +45,7 @@ class Post:
         self.shop = shop
         self.wakeups = Wakeups()
         self.meters = Meters()
-        self.store = Store(database=database, now=clock, rng=Random(7), ring=self.wakeups.ring)
+        self.store = Store(database=database, now=clock, rng=Random(7), wake=self.wakeups.wake)
         self.catalog = Items(store=self.store, forecast=lambda _account: BudgetForecast(calls=[], ceiling=1))
         self.endpoints = Endpoints(store=self.store, new_secret=new_secret)
         self.pick = CountingPick(ByEndpoint())
@@ -65,7 +65,7 @@ class Post:
             name="hooks",
             store=self.store,
             pick=self.pick,
-            wakeup=self.wakeups.new(QueueName.HOOKS),
+            wakeup=self.wakeups.new(QueueName.WEBHOOKS),
             work=self.deliverer.deliver,
             concurrency=8,
         )
@@ -89,17 +89,17 @@ class Post:
             assert item is not None
             for number in range(1, count):
                 tx.tell(item, Event(type=EventType.LISTING_FAILED, data={"error": f"no {number}"}))
-            tx.woken.add(QueueName.HOOKS)
+            tx.woken.add(QueueName.WEBHOOKS)
 
         await self.store.write(more)
 
     def forward(self, seconds: float) -> None:
         self.clock.forward(round(seconds * 1000))
-        self.wakeups.ring(QueueName.HOOKS)
+        self.wakeups.wake(QueueName.WEBHOOKS)
 
     async def idle(self) -> None:
         """Until nothing can be sent at this time."""
-        await idle(self._queue, self.pick, partial(self.wakeups.ring, QueueName.HOOKS))
+        await idle(self._queue, self.pick, partial(self.wakeups.wake, QueueName.WEBHOOKS))
 
     async def fail_until_off(self) -> None:
         """Let 15 tries pass; the shop must be taking nothing."""
