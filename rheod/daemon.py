@@ -22,13 +22,20 @@ from rheod.api.context import AdminContext, ApiContext, Rates
 from rheod.api.operators import inspection_routes
 from rheod.api.webhooks import ConnectionCalls
 from rheod.compose.core import Core, build_backups, build_core, open_database, open_gates
-from rheod.compose.loops import Machinery, build_machinery, hook_url_check, publish_options, tradera_login
+from rheod.compose.loops import (
+    Machinery,
+    build_machinery,
+    doctor,
+    hook_url_check,
+    observed,
+    publish_options,
+    tradera_login,
+)
 from rheod.config import loading as owner
 from rheod.config.settings import Settings
 from rheod.domain import crash
 from rheod.domain.errors import RheodError
 from rheod.health.alerter import Alerter
-from rheod.health.doctor import Doctor
 from rheod.health.facts import gather_findings
 from rheod.health.metrics import gather_metrics
 from rheod.health.sd_notify import SdNotify
@@ -107,6 +114,7 @@ async def _live(
     core = await build_core(settings, database)
     life = Life()
     machinery = await build_machinery(core)
+    seen = observed(core, machinery.running)
     try:
         parts = api_parts(core, life, machinery.hooks)
         sign_in = await load_sign_in(core)
@@ -115,8 +123,10 @@ async def _live(
         admin = build_admin(
             AdminContext(
                 api=parts,
-                status=lambda: gather_status(core, machinery),
-                examine=lambda online: Doctor(core=core, machinery=machinery).report(online=online),
+                status=lambda: gather_status(seen, machinery.running),
+                examine=lambda online: doctor(core, machinery.running, machinery.tradera).report(
+                    online=online
+                ),
                 backups=build_backups(core, stopping=parts.stopping),
                 compared=lambda: open_gates(core),
             ),
@@ -170,24 +180,27 @@ async def _whole_app(
     core: Core, machinery: Machinery, parts: ApiContext, sign_in: SignIn, connector: Connector
 ) -> web.Application:
     """The API and the dashboard; who is signed in there may make the owner's calls."""
+    seen = observed(core, machinery.running)
     pages = Dashboard(
         parts=WebContext(
             api=parts,
             sessions=sign_in.sessions,
             audit=sign_in.audit,
-            findings=lambda: gather_findings(core, machinery),
+            findings=lambda: gather_findings(seen),
             outlooks=core.outlooks,
             stock=Stock(store=core.store),
             strange=QuarantinedMessages(store=core.store),
             ad_url=core.sellers.ad_url,
-            status=lambda: gather_status(core, machinery),
+            status=lambda: gather_status(seen, machinery.running),
             accounts=core.accounts,
             callers=Callers(proxies=parts.trusted_proxies, public_url=parts.public_url),
             connector=connector,
             setups=core.setups,
         )
     )
-    served = replace(parts, signed_in=pages.site.vouches, metrics=lambda: gather_metrics(core, machinery))
+    served = replace(
+        parts, signed_in=pages.site.vouches, metrics=lambda: gather_metrics(seen, machinery.running)
+    )
     return server.build_app(served, pages=pages)
 
 
@@ -237,10 +250,11 @@ async def _run_loops(core: Core, machinery: Machinery, running: _Running) -> Non
             keep_days=retention.deliveries_days,
             orders_days=retention.orders_days,
         )
+        seen = observed(core, machinery.running)
         watchman = Alerter(
             database=core.database,
             now=core.now,
-            look=lambda: gather_findings(core, machinery),
+            look=lambda: gather_findings(seen),
             alarms=machinery.alarms,
         )
         timekeeper = ClockJumpMonitor(clock=core.now, database=core.database)

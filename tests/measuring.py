@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from pydantic import SecretStr
 
 from rheod.compose.core import Core, build_core
-from rheod.compose.loops import Machinery
+from rheod.compose.loops import Machinery, observed
 from rheod.config.settings import AccountSettings, Settings, Storage
 from rheod.health.metrics import gather_metrics
 from tests.stores import opened
@@ -26,7 +26,9 @@ class Daemon:
 
     async def text(self) -> str:
         """As it is sent."""
-        return (await gather_metrics(self.core, self.machinery)).decode()
+        return (
+            await gather_metrics(observed(self.core, self.machinery.running), self.machinery.running)
+        ).decode()
 
     async def values(self) -> dict[str, float]:
         """Every sample by its name and labels, such as `rheod_items{status=draft}`."""

@@ -11,7 +11,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +22,10 @@ from rheod.api.webhooks import ConnectionCalls
 from rheod.cli import CommandFailed
 from rheod.cli.printing import note
 from rheod.compose.core import Core, build_backups, build_core, open_database, open_gates
-from rheod.compose.loops import tradera_login
+from rheod.compose.loops import doctor, tradera_client, tradera_login
 from rheod.config.settings import Settings
 from rheod.daemon import Life, api_parts, load_sign_in
 from rheod.domain.errors import Refused, RheodError
-from rheod.health.doctor import Doctor
 from rheod.logs import setup
 
 Question = Callable[[Path], Any]
@@ -74,6 +73,12 @@ async def _answer(settings: Settings, question: Question) -> Any:
 
 
 async def _serve_one(core: Core, question: Question) -> Any:
+    async with AsyncExitStack() as clients:
+        return await _answer_one(core, question, clients)
+
+
+async def _answer_one(core: Core, question: Question, clients: AsyncExitStack) -> Any:
+    client = tradera_client(core.settings, clients)
     sign_in = await load_sign_in(core)
     parts = api_parts(core, Life(ready=True))
     connections = ConnectionCalls(connector=tradera_login(core, client=None), api=parts)
@@ -81,7 +86,7 @@ async def _serve_one(core: Core, question: Question) -> Any:
         AdminContext(
             api=parts,
             status=_no_status,
-            examine=lambda online: Doctor(core=core, machinery=None).report(online=online),
+            examine=lambda online: doctor(core, None, client).report(online=online),
             backups=build_backups(core, stopping=lambda: False),
             compared=lambda: open_gates(core),
         ),

@@ -36,7 +36,9 @@ from rheod.store.engine.database import Database
 from rheod.store.keys import KeyRing
 from rheod.store.ledger import Ledger
 from rheod.tradera.accounts import AccountRegistry, members
-from rheod.tradera.budgeted_client import BudgetRules
+from rheod.tradera.budgeted_client import BudgetedClient, BudgetRules
+from rheod.tradera.client import TraderaClient
+from rheod.tradera.transport import Seller
 from rheod.usecases.backups import Backups
 from rheod.usecases.endpoints import Endpoints
 from rheod.usecases.events import EventFeed
@@ -82,6 +84,19 @@ class Core:
     def default_account(self) -> str:
         """The id of the account whose reference is ''."""
         return self.accounts[""]
+
+    def budgeted(self, client: TraderaClient, account_id: str, seller: Seller) -> BudgetedClient:
+        """What calls Tradera for this account: every call is counted, and none passes its restore lock."""
+        calls = BudgetedClient(
+            store=self.store,
+            ledger=self.ledger,
+            rules=self.rules,
+            client=client,
+            seller=seller,
+            account_id=account_id,
+        )
+        calls.gate = self.gates[account_id]
+        return calls
 
     @property
     def images_dir(self) -> Path:

@@ -31,6 +31,8 @@ from rheod.config.settings import Settings
 from rheod.domain.budget import reconcile_gap_ms
 from rheod.domain.errors import Permanent, Transient
 from rheod.domain.model import Job, JobKind, JobOrder, QueueName
+from rheod.health.doctor import Doctor, Reachable
+from rheod.health.facts import Limits, Observed, RunningLoops
 from rheod.health.notifiers import CommandNotifier, MailNotifier, MailServer, Notifier, UrlNotifier
 from rheod.jobs.housekeeping import LoopWatch
 from rheod.jobs.meters import Meters
@@ -143,15 +145,7 @@ class TraderaQueues:
             calls.seller = account.seller
             queue.wake()
             return
-        calls = BudgetedClient(
-            store=self._core.store,
-            ledger=self._core.ledger,
-            rules=self._core.rules,
-            client=self._client,
-            seller=account.seller,
-            account_id=account.id,
-        )
-        calls.gate = self._core.gates[account.id]
+        calls = self._core.budgeted(self._client, account.id, account.seller)
         queue = _tradera_queue(self._core, self._meters, calls, f"tradera:{account.seller.user_id}")
         self._queues[account.id] = queue, calls
         self._add(queue)
@@ -256,6 +250,11 @@ class Machinery:
     alarms: list[Notifier] = field(default_factory=list)
     chores: dict[str, Callable[[], Coroutine[Any, Any, None]]] = field(default_factory=dict)
     clients: AsyncExitStack = field(default_factory=AsyncExitStack)
+
+    @property
+    def running(self) -> RunningLoops:
+        """As health looks at it."""
+        return RunningLoops(queues=self.queues, poller=self.poller, watch=self.watch, meters=self.meters)
 
     def add_lane(self, queue: JobQueue) -> None:
         """One more lane; once everything runs, it is started at once."""
@@ -380,19 +379,27 @@ def _add_hooks(core: Core, machinery: Machinery) -> None:
     machinery.queues.append(queue)
 
 
-async def _add_tradera(core: Core, machinery: Machinery) -> None:
-    tradera = core.settings.tradera
+def tradera_client(settings: Settings, clients: AsyncExitStack) -> TraderaClient | None:
+    """What speaks to Tradera as the owner's application; None when none is set. `clients` closes it."""
+    tradera = settings.tradera
     if tradera.app_id is None or tradera.app_key is None:
-        return
+        return None
     session = open_session()
-    machinery.clients.push_async_callback(session.close)
-    machinery.tradera = TraderaClient(
+    clients.push_async_callback(session.close)
+    return TraderaClient(
         session=session,
         base_url=tradera.base_url,
         app_id=tradera.app_id,
         app_key=tradera.app_key.get_secret_value(),
         timeout_s=tradera.request_timeout_s,
     )
+
+
+async def _add_tradera(core: Core, machinery: Machinery) -> None:
+    client = tradera_client(core.settings, machinery.clients)
+    if client is None:
+        return
+    machinery.tradera = client
     queues = TraderaQueues(
         core=core, client=machinery.tradera, meters=machinery.meters, add=machinery.add_lane
     )
@@ -468,3 +475,51 @@ def _add_alarms(settings: Settings, machinery: Machinery) -> None:
             password=None if password is None else password.get_secret_value(),
         )
         machinery.alarms.append(MailNotifier(server=server, sender=alerts.mail_from, to=alerts.mail_to))
+
+
+def observed(core: Core, loops: RunningLoops | None) -> Observed:
+    """What health looks at; `loops` is None without a daemon."""
+    settings = core.settings
+    return Observed(
+        database=core.database,
+        folder=settings.storage.path,
+        ledger=core.ledger,
+        allowance=core.rules.allowance,
+        accounts=core.roll,
+        restore_locks=core.gates,
+        categories=settings.tradera.defaults.category_id.keys(),
+        has_push=settings.push.queue_url is not None,
+        limits=Limits(
+            backup_age_ms=round(settings.backup.alarm_after_s * 1000),
+            push_silence_ms=round(settings.push.alarm_after_s * 1000),
+            free_bytes=settings.storage.least_free_bytes,
+            image_bytes=settings.storage.images_max_bytes,
+        ),
+        now=core.now,
+        started_at=core.started_at,
+        loops=loops,
+    )
+
+
+def doctor(core: Core, loops: RunningLoops | None, tradera: TraderaClient | None) -> Doctor:
+    """One examination, with a session of its own for the receivers: what is asked must not share their connections."""
+    hooks = core.settings.webhooks
+
+    def receivers() -> aiohttp.ClientSession:
+        connector = guarded_connector(allow_private=hooks.allow_private_networks, limit=4, limit_per_host=0)
+        return aiohttp.ClientSession(connector=connector, trust_env=False, auto_decompress=False)
+
+    def budgeted(client: TraderaClient, account: Account) -> BudgetedClient:
+        assert account.seller is not None
+        return core.budgeted(client, account.id, account.seller)
+
+    return Doctor(
+        observed=observed(core, loops),
+        reachable=Reachable(
+            push_queue=lambda: push_queue(core.settings),
+            receivers=receivers,
+            check_webhook_url=hook_url_check(core.settings),
+            tradera=tradera,
+            budgeted=budgeted,
+        ),
+    )

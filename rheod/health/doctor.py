@@ -1,26 +1,25 @@
-"""What `rheod doctor` asks of the outside: the queue, the receivers of webhooks, the clock and, if allowed, Tradera.
+"""What `rheod doctor` asks of the outside: the push queue, the receivers of webhooks, the clock and, if allowed, Tradera.
 
-Part of the composition root. It mends nothing. Tradera is only called when the owner says so, and every call is counted.
+It mends nothing. Tradera is only called when the owner says so, and every call is counted.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 
 import aiohttp
 
-from rheod.compose.core import Core
-from rheod.compose.loops import Machinery, hook_url_check, push_queue
 from rheod.domain.errors import Permanent, RheodError
 from rheod.domain.model import CallClass
-from rheod.health.facts import as_json, gather_facts
+from rheod.health.facts import Observed, as_json, gather_facts
 from rheod.health.rules import EndpointFacts, Finding, Mood, findings
-from rheod.net.ssrf_guard import guarded_connector
+from rheod.push.client import PushQueue
 from rheod.tradera.accounts import Account
 from rheod.tradera.budgeted_client import BudgetedCall, BudgetedClient
-from rheod.tradera.client import TraderaClient, open_session
+from rheod.tradera.client import TraderaClient
 from rheod.tradera.transport import TokenRefused
 
 CLOCK_MS = 120_000
@@ -29,31 +28,45 @@ CLOCK_MS = 120_000
 _TIMEOUT_S = 10.0
 
 
-class Doctor:
-    """One examination. `machinery` None: no daemon runs, and what only it knows is left out."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reachable:
+    """What can be asked. `push_queue` gives a queue to open and close; `tradera` is None without an application."""
 
-    def __init__(self, *, core: Core, machinery: Machinery | None) -> None:
-        self._core = core
-        self._machinery = machinery
+    push_queue: Callable[[], PushQueue | None]
+    receivers: Callable[[], aiohttp.ClientSession]
+    check_webhook_url: Callable[[str], str | None]
+    tradera: TraderaClient | None
+    budgeted: Callable[[TraderaClient, Account], BudgetedClient]
+
+
+class Doctor:
+    """One examination."""
+
+    def __init__(self, *, observed: Observed, reachable: Reachable) -> None:
+        self._observed = observed
+        self._reachable = reachable
         self._found: list[Finding] = []
         self._checked: list[str] = []
         self._clock_is_told = False
 
     async def report(self, *, online: bool) -> Mapping[str, object]:
         """Look at everything; what was found, what was looked at, how many Tradera calls it took, as plain JSON."""
-        before = len(self._core.ledger.times(now=self._core.now()))
-        facts = await gather_facts(self._core, self._machinery)
+        before = self._calls_made()
+        facts = await gather_facts(self._observed)
         self._found += findings(facts)
         self._checked += ["what waits and what failed", "room on the disk", "the last backup"]
         await self._queue()
         await self._receivers(facts.endpoints)
-        if online:
-            await self._tradera()
-        calls = len(self._core.ledger.times(now=self._core.now())) - before
+        if online and self._reachable.tradera is not None:
+            await self._tradera(self._reachable.tradera)
+        calls = self._calls_made() - before
         return {"findings": [as_json(one) for one in self._found], "checked": self._checked, "calls": calls}
 
+    def _calls_made(self) -> int:
+        return len(self._observed.ledger.times(now=self._observed.now()))
+
     async def _queue(self) -> None:
-        queue = push_queue(self._core.settings)
+        queue = self._reachable.push_queue()
         if queue is None:
             return
         self._checked.append("the push queue")
@@ -72,11 +85,7 @@ class Doctor:
             )
 
     async def _receivers(self, endpoints: Sequence[EndpointFacts]) -> None:
-        hooks = self._core.settings.webhooks
-        connector = guarded_connector(allow_private=hooks.allow_private_networks, limit=4, limit_per_host=0)
-        async with aiohttp.ClientSession(
-            connector=connector, trust_env=False, auto_decompress=False
-        ) as session:
+        async with self._reachable.receivers() as session:
             for endpoint in endpoints:
                 if endpoint.active:
                     self._checked.append(f"the webhook receiver at {endpoint.host}")
@@ -84,7 +93,7 @@ class Doctor:
 
     async def _receiver(self, session: aiohttp.ClientSession, endpoint: EndpointFacts) -> None:
         """Any HTTP answer to a HEAD shows that somebody listens; no event is sent."""
-        reason = hook_url_check(self._core.settings)(endpoint.url)
+        reason = self._reachable.check_webhook_url(endpoint.url)
         if reason is None:
             try:
                 async with asyncio.timeout(_TIMEOUT_S), session.head(endpoint.url, allow_redirects=False):
@@ -104,28 +113,19 @@ class Doctor:
             )
         )
 
-    async def _tradera(self) -> None:
-        tradera = self._core.settings.tradera
-        sellers = [account for account in self._core.roll if account.seller is not None]
-        if tradera.app_id is None or tradera.app_key is None or not sellers:
-            return
-        async with open_session() as session:
-            client = TraderaClient(
-                session=session,
-                base_url=tradera.base_url,
-                app_id=tradera.app_id,
-                app_key=tradera.app_key.get_secret_value(),
-                timeout_s=tradera.request_timeout_s,
-            )
-            if await self._application(self._calls(client, sellers[0]), client):
-                for account in sellers:
-                    await self._seller(self._calls(client, account), client, account)
+    async def _tradera(self, client: TraderaClient) -> None:
+        sellers = [account for account in self._observed.accounts if account.seller is not None]
+        if sellers and await self._application(client, sellers[0]):
+            for account in sellers:
+                await self._seller(client, account)
 
-    async def _application(self, calls: BudgetedClient, client: TraderaClient) -> bool:
+    async def _application(self, client: TraderaClient, account: Account) -> bool:
         """Whether the application's id and key are taken; Tradera's own time comes with it."""
         self._checked.append("the application at Tradera")
         try:
-            self._compare_clock(await _ask(calls, "time", client.clock), "Tradera")
+            self._compare_clock(
+                await _ask(self._reachable.budgeted(client, account), "time", client.clock), "Tradera"
+            )
         except RheodError as error:
             self._found.append(
                 Finding(
@@ -139,7 +139,8 @@ class Doctor:
             return False
         return True
 
-    async def _seller(self, calls: BudgetedClient, client: TraderaClient, account: Account) -> None:
+    async def _seller(self, client: TraderaClient, account: Account) -> None:
+        calls = self._reachable.budgeted(client, account)
         name = account.reference or "own"
         self._checked.append(f"the Tradera token of account {name}")
         assert account.seller is not None
@@ -159,22 +160,11 @@ class Doctor:
                 )
             )
 
-    def _calls(self, client: TraderaClient, account: Account) -> BudgetedClient:
-        assert account.seller is not None
-        return BudgetedClient(
-            store=self._core.store,
-            ledger=self._core.ledger,
-            rules=self._core.rules,
-            client=client,
-            seller=account.seller,
-            account_id=account.id,
-        )
-
     def _compare_clock(self, theirs: int | None, whose: str) -> None:
         if theirs is None:
             return
         self._checked.append(f"the clock, against {whose}")
-        off = self._core.now() - theirs
+        off = self._observed.now() - theirs
         if abs(off) > CLOCK_MS and not self._clock_is_told:
             self._clock_is_told = True
             self._found.append(

@@ -1,6 +1,6 @@
-"""Gathers the facts that the rules of `domain/findings.py` judge.
+"""Gathers the facts that the rules judge: one look at the store, the budget, the accounts and the loops.
 
-Part of the composition root, since it looks across all parts; it changes nothing.
+It changes nothing and calls nobody.
 """
 
 from __future__ import annotations
@@ -8,27 +8,72 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import urlsplit
 
-from rheod.compose.core import Core
-from rheod.compose.loops import Machinery
-from rheod.domain.budget import WINDOW_MS
+from rheod.domain.budget import WINDOW_MS, Allowance
 from rheod.domain.model import CallClass
 from rheod.domain.taxonomy import DOMAINS
 from rheod.health.rules import AccountFacts, EndpointFacts, Facts, Finding, TakeoverFacts, findings
+from rheod.jobs.housekeeping import LoopWatch
+from rheod.jobs.meters import Meters
+from rheod.jobs.queue import JobQueue
+from rheod.jobs.restore_lock import RestoreLock
+from rheod.push.poller import PushPoller
 from rheod.store import accounts, facts, inbox, jobs, key_value, orders, picture_files
 from rheod.store.engine import copies
-from rheod.tradera.accounts import state_of
+from rheod.store.engine.database import Database
+from rheod.store.ledger import Ledger
+from rheod.tradera.accounts import AccountRegistry, state_of
 
 BACKUP_MARK = copies.GOOD_MARK
 CHEAPEST_PUBLISH = 4
 """Calls of an ad with one picture: create, image, commit and the question for its result."""
 
 
-async def gather_findings(core: Core, machinery: Machinery) -> list[Finding]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """From where on the owner is told: ages in ms, sizes in bytes; 0 bytes of pictures is no limit."""
+
+    backup_age_ms: int
+    push_silence_ms: int
+    free_bytes: int
+    image_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunningLoops:
+    """What runs by itself in a daemon. `queues` grows when an account gets its first token."""
+
+    queues: Sequence[JobQueue]
+    poller: PushPoller | None
+    watch: LoopWatch
+    meters: Meters
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observed:
+    """What is looked at. `categories` are the domains that have a Tradera category; `loops` is None without a daemon."""
+
+    database: Database
+    folder: Path
+    ledger: Ledger
+    allowance: Allowance
+    accounts: AccountRegistry
+    restore_locks: Mapping[str, RestoreLock]
+    categories: Collection[str]
+    has_push: bool
+    limits: Limits
+    now: Callable[[], int]
+    started_at: int
+    loops: RunningLoops | None = None
+
+
+async def gather_findings(observed: Observed) -> list[Finding]:
     """What needs the owner now."""
-    return findings(await gather_facts(core, machinery))
+    return findings(await gather_facts(observed))
 
 
 def as_json(finding: Finding) -> Mapping[str, object]:
@@ -42,42 +87,42 @@ def as_json(finding: Finding) -> Mapping[str, object]:
     }
 
 
-async def gather_facts(core: Core, machinery: Machinery | None) -> Facts:
+async def gather_facts(observed: Observed) -> Facts:
     """One look at everything; without a daemon what only it knows is left out."""
-    now = core.now()
-    stored = await core.database.read(_Stored)
-    times = core.ledger.times(now=now)
-    left = core.rules.allowance.ceiling(CallClass.PUBLISH) - len(times)
-    tired_ms = round(core.settings.backup.alarm_after_s * 1000)
+    now, limits, database = observed.now(), observed.limits, observed.database
+    stored = await database.read(lambda db: _Stored(db, observed, now))
+    times = observed.ledger.times(now=now)
+    left = observed.allowance.ceiling(CallClass.PUBLISH) - len(times)
+    poller = None if observed.loops is None else observed.loops.poller
     return Facts(
         now=now,
-        missing=tuple(core.roll.missing()),
-        accounts=_accounts(core, now),
+        missing=tuple(observed.accounts.missing()),
+        accounts=tuple(_sellers(observed, now)),
         endpoints=stored.endpoints,
         calls_left=0 if left < CHEAPEST_PUBLISH else left,
         publishings_waiting=stored.publishings,
         next_call_at=times[0] + WINDOW_MS if times else None,
-        push_heard_at=_push_heard_at(core, machinery),
-        push_patience_ms=round(core.settings.push.alarm_after_s * 1000),
+        push_heard_at=None if poller is None else poller.last_answer_at or observed.started_at,
+        push_patience_ms=limits.push_silence_ms,
         quarantined=stored.quarantined,
         unmatched=stored.unmatched,
         in_doubt=stored.in_doubt,
-        takeovers=await core.database.read(lambda db: _takeovers(core, db, now)),
-        unmapped=await core.database.read(lambda db: _unmapped(core, db)),
-        backup_due_at=(stored.backup_at or stored.installed_at) + tired_ms,
-        free_bytes=await asyncio.to_thread(_free_bytes, core.settings.storage.path),
-        least_free_bytes=core.settings.storage.least_free_bytes,
-        log_bytes=core.database.log_bytes,
-        most_log_bytes=core.database.most_log_bytes,
+        takeovers=stored.takeovers,
+        unmapped=stored.unmapped,
+        backup_due_at=(stored.backup_at or stored.installed_at) + limits.backup_age_ms,
+        free_bytes=await asyncio.to_thread(_free_bytes, observed.folder),
+        least_free_bytes=limits.free_bytes,
+        log_bytes=database.log_bytes,
+        most_log_bytes=database.most_log_bytes,
         image_bytes=stored.image_bytes,
-        most_image_bytes=core.settings.storage.images_max_bytes,
+        most_image_bytes=limits.image_bytes,
     )
 
 
 class _Stored:
-    """What the store knows."""
+    """What the store knows, read in one snapshot."""
 
-    def __init__(self, db: sqlite3.Connection) -> None:
+    def __init__(self, db: sqlite3.Connection, observed: Observed, now: int) -> None:
         self.endpoints = tuple(
             EndpointFacts(
                 id=one.id,
@@ -94,62 +139,52 @@ class _Stored:
         self.quarantined = inbox.count_quarantined(db)
         self.unmatched = orders.unmatched_count(db)
         self.in_doubt = tuple(facts.in_doubt(db, limit=100))
+        self.takeovers = tuple(_takeovers(db, observed.accounts, now))
+        self.unmapped = tuple(sorted(_unmapped(db, observed)))
         backup = key_value.get(db, BACKUP_MARK)
         self.backup_at = None if backup is None else int(backup)
         self.image_bytes = picture_files.bytes_in_use(db)
         self.installed_at = facts.installed_at(db)
 
 
-def _accounts(core: Core, now: int) -> tuple[AccountFacts, ...]:
-    found = []
-    for account in core.roll:
+def _sellers(observed: Observed, now: int) -> Iterator[AccountFacts]:
+    for account in observed.accounts:
         if account.seller is None:
             continue
-        state = state_of(account, core.ledger, now=now)
-        pause = core.ledger.pause(account.id, None)
-        refused = pause.since if state.state == "paused" and pause is not None else None
-        found.append(
-            AccountFacts(reference=account.reference, token_ends_at=account.ends_at, refused_since=refused)
+        paused = state_of(account, observed.ledger, now=now).state == "paused"
+        pause = observed.ledger.pause(account.id, None)
+        yield AccountFacts(
+            reference=account.reference,
+            token_ends_at=account.ends_at,
+            refused_since=pause.since if paused and pause is not None else None,
         )
-    return tuple(found)
 
 
-def _takeovers(core: Core, db: sqlite3.Connection, now: int) -> tuple[TakeoverFacts, ...]:
+def _takeovers(db: sqlite3.Connection, registry: AccountRegistry, now: int) -> Iterator[TakeoverFacts]:
     """The accounts that have something to tell of a restore."""
-    found = []
-    for account in core.roll:
+    for account in registry:
         state, strangers = accounts.find(db, account.id), accounts.strangers(db, account.id)
         ads = strangers.ads if strangers.until > now else ()
         if account.seller is not None and (state is not None or ads):
-            found.append(
-                TakeoverFacts(
-                    reference=account.reference,
-                    under_way=state is not None,
-                    blind=state is not None and state.blind,
-                    strangers=ads,
-                )
+            yield TakeoverFacts(
+                reference=account.reference,
+                under_way=state is not None,
+                blind=state is not None and state.blind,
+                strangers=ads,
             )
-    return tuple(found)
 
 
-def _unmapped(core: Core, db: sqlite3.Connection) -> tuple[str, ...]:
+def _unmapped(db: sqlite3.Connection, observed: Observed) -> set[str]:
     """Domains without a Tradera category of which items are to be listed that name none themselves."""
-    without = [slug for slug in DOMAINS if slug not in core.settings.tradera.defaults.category_id]
-    found = {
+    without = [slug for slug in DOMAINS if slug not in observed.categories]
+    return {
         domain
-        for account in core.roll
+        for account in observed.accounts
         for domain in (facts.without_category(db, account.id, without) if without else ())
     }
-    return tuple(sorted(found))
 
 
-def _push_heard_at(core: Core, machinery: Machinery | None) -> int | None:
-    if machinery is None or machinery.poller is None:
-        return None
-    return machinery.poller.last_answer_at or core.started_at
-
-
-def _free_bytes(path: os.PathLike[str]) -> int | None:
+def _free_bytes(path: Path) -> int | None:
     try:
         room = os.statvfs(path)
     except OSError:

@@ -1,7 +1,7 @@
 """Gathers what `/metrics` shows and writes it in Prometheus's text format.
 
-Part of the composition root, since it looks across all parts; it changes nothing. No label stands for an item, an order
-or an endpoint: the number of series does not grow with what is sold.
+It changes nothing. No label stands for an item, an order or an endpoint: the number of series does not grow with what is
+sold.
 """
 
 from __future__ import annotations
@@ -17,10 +17,8 @@ from prometheus_client import Metric, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 
 import rheod
-from rheod.compose.core import Core
-from rheod.compose.loops import Machinery
 from rheod.domain.model import CallClass, QueueName
-from rheod.health.facts import BACKUP_MARK, gather_facts
+from rheod.health.facts import BACKUP_MARK, Observed, RunningLoops, gather_facts
 from rheod.health.rules import Facts, Mood, findings
 from rheod.store import facts, inbox, items, key_value
 
@@ -28,12 +26,12 @@ Labelled = Mapping[str, float]
 """Values by the value of the one label."""
 
 
-async def gather_metrics(core: Core, machinery: Machinery) -> bytes:
+async def gather_metrics(observed: Observed, loops: RunningLoops) -> bytes:
     """One look at everything, as text."""
-    facts = await gather_facts(core, machinery)
-    stored = await core.database.read(_StoredFigures)
-    gathered = _Gathered(core, machinery, facts, stored)
-    return generate_latest(_Collected([*gathered.families(), *machinery.meters.registry.collect()]))
+    facts = await gather_facts(observed)
+    stored = await observed.database.read(_StoredFigures)
+    gathered = _Gathered(observed, loops, facts, stored)
+    return generate_latest(_Collected([*gathered.families(), *loops.meters.registry.collect()]))
 
 
 class _StoredFigures:
@@ -77,10 +75,10 @@ def _each(name: str, meaning: str, label: str, values: Labelled) -> GaugeMetricF
 
 @dataclass(frozen=True, slots=True)
 class _Gathered:
-    """Everything at one moment, and how it is called."""
+    """Everything at one moment; each method gives the gauges of one subject."""
 
-    core: Core
-    machinery: Machinery
+    observed: Observed
+    loops: RunningLoops
     facts: Facts
     stored: _StoredFigures
 
@@ -104,8 +102,10 @@ class _Gathered:
         )
         build.add_metric([rheod.__version__, platform.python_version(), sqlite3.sqlite_version], 1)
         yield build
-        yield _one("rheod_start_time_seconds", "When rheod started (Unix time).", self.core.started_at / 1000)
-        lag_ms = self.machinery.watch.lately_ms
+        yield _one(
+            "rheod_start_time_seconds", "When rheod started (Unix time).", self.observed.started_at / 1000
+        )
+        lag_ms = self.loops.watch.lately_ms
         yield _one(
             "rheod_loop_lag_seconds",
             "The longest the loop was held up in the last minute or two.",
@@ -113,9 +113,9 @@ class _Gathered:
         )
 
     def _of_the_budget(self) -> Iterator[Metric]:
-        now, allowance = self.facts.now, self.core.rules.allowance
-        spent = self.core.ledger.spent(now=now)
-        names = {account.id: account.reference or "own" for account in self.core.roll}
+        now, allowance = self.facts.now, self.observed.allowance
+        spent = self.observed.ledger.spent(now=now)
+        names = {account.id: account.reference or "own" for account in self.observed.accounts}
         yield _one("rheod_tradera_calls_limit", "Tradera calls allowed in 24 hours.", allowance.limit)
         yield _one(
             "rheod_tradera_calls_publish_limit",
@@ -133,7 +133,7 @@ class _Gathered:
         queues = self.stored.queues
         yield _each(
             "rheod_queue_jobs",
-            "Jobs of each lane, those put off too.",
+            "Jobs of each queue, those put off too.",
             "lane",
             {queue.value: depth.jobs for queue, depth in queues.items()},
         )
@@ -174,7 +174,7 @@ class _Gathered:
         yield _each("rheod_token_left_seconds", "Until a Tradera token ends, where known.", "account", left)
 
     def _of_the_store(self) -> Iterator[Metric]:
-        database, backup_at = self.core.database, self.stored.backup_at
+        database, backup_at = self.observed.database, self.stored.backup_at
         yield _one("rheod_database_bytes", "The size of the database without its log.", database.file_bytes)
         yield _one("rheod_database_log_bytes", "The size of its write-ahead log.", database.log_bytes)
         yield _one("rheod_disk_free_bytes", "Room on the disk of the data folder.", self.facts.free_bytes)
