@@ -1,11 +1,8 @@
-"""Event bodies, event ids, times and signatures as rheo-api.md section 5 promises them.
+"""What goes out to webhook endpoints: a class for each event, the body they are sent in, ids, times and signatures.
 
-A body is built once, stored, and signed as stored: nothing may build it again. Pure but for `new_secret`, which asks
-the system for randomness because a secret must not come from a seeded source.
-
-The webhooks of the document: the envelope of each event, its signatures, and what a receiver answers.
-
-Bodies are built by `domain/notices.py` and `domain/lifecycle.py`; a test holds real ones against these schemas.
+A body is built once, stored, and signed as stored: nothing may build it again. Each class builds the data of its event
+and documents them, for the OpenAPI document is made from its fields. Pure but for `new_secret`, which asks the system
+for randomness because a secret must not come from a seeded source.
 """
 
 from __future__ import annotations
@@ -15,22 +12,22 @@ import binascii
 import hmac
 import json
 import secrets
-from collections.abc import Mapping
+from dataclasses import Field, dataclass, field, fields
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from rheod.domain.model import CloseReason, EventType, ItemType
+from rheod.domain.model import CloseReason, Event, EventType, ItemType, Json
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from random import Random
 
-    from rheod.domain.model import Event, Item
+    from rheod.domain.model import Item
 
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _PAIRS = tuple(first + second for first in _CROCKFORD for second in _CROCKFORD)
 _SECRET_PREFIX = "whsec_"  # noqa: S105 - the public prefix every secret begins with
-_CURRENCY = "SEK"
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=dict).encode
 
 
@@ -60,35 +57,211 @@ def sek(ore: int) -> float:
     return ore // 100 if ore % 100 == 0 else ore / 100
 
 
-def webhook_body(*, event_id: str, now: int, item: Item, event: Event, member: str | None = None) -> bytes:
-    """The event as compact UTF-8 JSON: the fields every event has, what the notice adds, the item's metadata.
+def _told(description: str, *, example: object = None, **schema: object) -> Mapping[str, Any]:
+    """What a field of a payload means and may look like, and what JSON Schema says of it besides its type."""
+    return {"description": description, **({} if example is None else {"examples": [example]}), **schema}
 
-    `now` (ms UTC) is when it happened. What a notice adds never replaces a field every event has. `member` is the
+
+def told_fields(payload: type[Payload]) -> dict[str, Field[Any]]:
+    """The fields of a payload that are sent, by their names on the wire, in the order in which they are sent."""
+    if payload not in _TOLD_FIELDS:
+        _TOLD_FIELDS[payload] = {_camel(each.name): each for each in fields(payload) if each.metadata}
+    return _TOLD_FIELDS[payload]
+
+
+_TOLD_FIELDS: dict[type[Payload], dict[str, Field[Any]]] = {}
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(part.capitalize() for part in rest)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Payload:
+    """Part of a webhook's body: every field with a description is sent under its name in camelCase."""
+
+    def data(self) -> Json:
+        """The fields as they are sent."""
+        given = {name: getattr(self, each.name) for name, each in told_fields(type(self)).items()}
+        return {name: value for name, value in given.items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Envelope(Payload):
+    """What every event looks like. The bytes are the same on every attempt."""
+
+    event_id: str = field(
+        metadata=_told(
+            "The same on every attempt: forget an event you have had.",
+            example="evt_01j2k3m4n5p6q7r8s9t0abcdef",
+            pattern="^evt_[0-9a-hjkmnp-tv-z]{26}$",
+        )
+    )
+    event_type: str = field(metadata=_told("What happened."))
+    timestamp: str = field(
+        metadata=_told("When it happened.", example="2026-05-27T14:32:00Z", format="date-time")
+    )
+
+
+_ACCOUNT: Json = {
+    "required": ["rheoUserId"],
+    "properties": {"rheoUserId": {"type": "string", "format": "uuid"}},
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventData(Payload):
+    """What every event says of its item."""
+
+    external_id: str = field(metadata=_told("The item's id in your system.", example="ERP_PART_12345"))
+    rheo_item_id: str = field(metadata=_told("The item's id here.", format="uuid"))
+    platform: str = field(metadata=_told("Where it happened.", enum=["tradera", "rheo"]))
+    sale_price: float = field(metadata=_told("SEK; 0 unless it is a sale.", example=1100))
+    currency: str = field(default="SEK", metadata=_told("Only SEK.", const="SEK"))
+    account: Json = field(metadata=_told("The account the item belongs to.", **_ACCOUNT))
+    member_external_id: str | None = field(
+        default=None,
+        metadata=_told(
+            "The member account's reference, on endpoints with the scope `members`.",
+            example="member-1",
+        ),
+    )
+    metadata: Json | None = field(default=None, metadata=_told("The item's, when it has any.", example={}))
+
+
+_AD_ID = "The ad's number at Tradera."
+_AN_AD = "398271634"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookEvent(Payload):
+    """An event that is sent to webhook endpoints. The docstring of each says when."""
+
+    EVENT: ClassVar[EventType]
+
+    def event(self, *, once: str | None = None) -> Event:
+        """The event as it is written down; of several with the same `once` only the first is."""
+        return Event(type=self.EVENT, data=self.data(), once=once)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemCreated(WebhookEvent):
+    """A new item or container was accepted."""
+
+    EVENT = EventType.ITEM_CREATED
+    type: ItemType = field(metadata=_told("An item, or a container that only groups items."))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImagesReady(WebhookEvent):
+    """The item's pictures are done."""
+
+    EVENT = EventType.ITEM_IMAGES_READY
+    images_processed: int = field(metadata=_told("How many can be shown.", example=2, minimum=1))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListingCreated(WebhookEvent):
+    """The ad is live."""
+
+    EVENT = EventType.LISTING_CREATED
+    tradera_ad_id: str = field(metadata=_told(_AD_ID, example=_AN_AD))
+    tradera_ad_url: str = field(
+        metadata=_told("The ad's page.", example=f"https://www.tradera.com/item/{_AN_AD}")
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListingEnded(WebhookEvent):
+    """The ad closed without a sale."""
+
+    EVENT = EventType.LISTING_ENDED
+    tradera_ad_id: str = field(metadata=_told(_AD_ID, example=_AN_AD))
+    reason: CloseReason = field(metadata=_told("Why it closed."))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListingFailed(WebhookEvent):
+    """The ad could not be published, repriced or ended."""
+
+    EVENT = EventType.LISTING_FAILED
+    error: str = field(metadata=_told("Why, in one sentence.", example="Tradera refused the category"))
+    tradera_ad_id: str | None = field(default=None, metadata=_told(_AD_ID, example=_AN_AD))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemSold(WebhookEvent):
+    """The item is sold: at Tradera, or elsewhere (`platform` is then `rheo`, and there is neither ad nor order)."""
+
+    EVENT = EventType.ITEM_SOLD
+    sale_price_ore: int
+    platform: str = "tradera"
+    tradera_ad_id: str | None = field(default=None, metadata=_told(_AD_ID, example=_AN_AD))
+    order_id: str | None = field(
+        default=None, metadata=_told("The order, for its tracking.", example="81234567")
+    )
+
+    def event(self, *, once: str | None = None) -> Event:
+        """The event as it is written down, with what every event says of a sale."""
+        return Event(
+            type=self.EVENT,
+            data=self.data(),
+            sale_price_ore=self.sale_price_ore,
+            platform=self.platform,
+            once=once,
+        )
+
+
+WEBHOOK_EVENT_CLASSES: tuple[type[WebhookEvent], ...] = (
+    ItemCreated,
+    ImagesReady,
+    ListingCreated,
+    ListingEnded,
+    ListingFailed,
+    ItemSold,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ping(Payload):
+    """The owner tests the endpoint; it is about no item."""
+
+    account: Json = field(metadata=_told("The account the endpoint belongs to.", **_ACCOUNT))
+    message: str = field(
+        metadata=_told("What this is.", example="A test of this endpoint; nothing has happened.")
+    )
+
+
+def webhook_body(*, event_id: str, now: int, item: Item, event: Event, member: str | None = None) -> bytes:
+    """The event as compact UTF-8 JSON: what it adds, then the fields every event has.
+
+    `now` (ms UTC) is when it happened. What an event adds never replaces a field every event has. `member` is the
     reference of the item's account, which the reseller is told.
     """
-    data: dict[str, Any] = {
-        "externalId": item.external_id,
-        "rheoItemId": item.id,
-        "platform": event.platform,
-        "salePrice": sek(event.sale_price_ore),
-        "currency": _CURRENCY,
-        "account": {"rheoUserId": item.account_id},
-    }
-    data = {**event.data, **data}
-    if member is not None:
-        data["memberExternalId"] = member
-    if item.spec.metadata:
-        data["metadata"] = item.spec.metadata
-    return _compact({"eventId": event_id, "eventType": event.type, "timestamp": rfc3339(now), "data": data})
+    shared = EventData(
+        external_id=item.external_id,
+        rheo_item_id=item.id,
+        platform=event.platform,
+        sale_price=sek(event.sale_price_ore),
+        account={"rheoUserId": item.account_id},
+        member_external_id=member,
+        metadata=item.spec.metadata or None,
+    )
+    envelope = Envelope(event_id=event_id, event_type=event.type, timestamp=rfc3339(now))
+    return _compact(envelope, {**event.data, **shared.data()})
 
 
 def ping_body(*, event_id: str, now: int, account_id: str) -> bytes:
-    """The test event `ping`, in the envelope of every event; it is about no item."""
-    data = {
-        "account": {"rheoUserId": account_id},
-        "message": "A test of this endpoint; nothing has happened.",
-    }
-    return _compact({"eventId": event_id, "eventType": "ping", "timestamp": rfc3339(now), "data": data})
+    """The test event `ping`, in the envelope of every event."""
+    ping = Ping(account={"rheoUserId": account_id}, message="A test of this endpoint; nothing has happened.")
+    envelope = Envelope(event_id=event_id, event_type="ping", timestamp=rfc3339(now))
+    return _compact(envelope, ping.data())
+
+
+def _compact(envelope: Envelope, data: Json) -> bytes:
+    """JSON without spaces; any mapping is an object; a lone surrogate, which UTF-8 cannot hold, becomes its escape."""
+    return _encode({**envelope.data(), "data": data}).encode("utf-8", errors="backslashreplace")
 
 
 def sign(body: bytes, secret: str) -> str:
@@ -133,215 +306,3 @@ def _key(secret: str) -> bytes:
     except (binascii.Error, ValueError):
         return secret.encode()
     return key or secret.encode()
-
-
-def _compact(value: Any) -> bytes:
-    """JSON without spaces; any mapping is an object; a lone surrogate, which UTF-8 cannot hold, becomes its escape."""
-    return _encode(value).encode("utf-8", errors="backslashreplace")
-
-
-Json = dict[str, Any]
-_TEXT: Json = {"type": "string"}
-_AD_ID: Json = {"type": "string", "description": "The ad's number at Tradera.", "examples": ["398271634"]}
-_EXAMPLE_ID = "evt_01j2k3m4n5p6q7r8s9t0abcdef"
-
-# event, when it is sent, what it adds to `data`, which of that is always there
-_EVENTS: tuple[tuple[EventType, str, Json, list[str]], ...] = (
-    (
-        EventType.ITEM_CREATED,
-        "A new item or container was accepted.",
-        {"type": {"type": "string", "enum": [each.value for each in ItemType]}},
-        ["type"],
-    ),
-    (
-        EventType.ITEM_IMAGES_READY,
-        "The item's pictures are done.",
-        {"imagesProcessed": {"type": "integer", "minimum": 1}},
-        ["imagesProcessed"],
-    ),
-    (
-        EventType.LISTING_CREATED,
-        "The ad is live.",
-        {
-            "traderaAdId": _AD_ID,
-            "traderaAdUrl": {**_TEXT, "examples": ["https://www.tradera.com/item/398271634"]},
-        },
-        ["traderaAdId", "traderaAdUrl"],
-    ),
-    (
-        EventType.LISTING_ENDED,
-        "The ad closed without a sale.",
-        {
-            "traderaAdId": _AD_ID,
-            "reason": {"type": "string", "enum": [reason.value for reason in CloseReason]},
-        },
-        ["traderaAdId", "reason"],
-    ),
-    (
-        EventType.LISTING_FAILED,
-        "The ad could not be published, repriced or ended.",
-        {"error": {**_TEXT, "description": "Why, in one sentence."}, "traderaAdId": _AD_ID},
-        ["error"],
-    ),
-    (
-        EventType.ITEM_SOLD,
-        "The item is sold: at Tradera, or elsewhere (`platform` is then `rheo`, and there is neither ad nor order).",
-        {"traderaAdId": _AD_ID, "orderId": {**_TEXT, "description": "The order, for its tracking."}},
-        [],
-    ),
-)
-
-ENVELOPE: Json = {
-    "description": "What every event looks like. The bytes are the same on every attempt.",
-    "type": "object",
-    "required": ["eventId", "eventType", "timestamp", "data"],
-    "properties": {
-        "eventId": {
-            "type": "string",
-            "pattern": "^evt_[0-9a-hjkmnp-tv-z]{26}$",
-            "description": "The same on every attempt: forget an event you have had.",
-            "examples": [_EXAMPLE_ID],
-        },
-        "eventType": {"type": "string", "description": "What happened."},
-        "timestamp": {"type": "string", "format": "date-time", "examples": ["2026-05-27T14:32:00Z"]},
-        "data": {"$ref": "#/components/schemas/EventData"},
-    },
-}
-
-EVENT_DATA: Json = {
-    "description": "What every event says of its item.",
-    "type": "object",
-    "required": ["externalId", "rheoItemId", "platform", "salePrice", "currency", "account"],
-    "properties": {
-        "externalId": {"type": "string", "examples": ["ERP_PART_12345"]},
-        "rheoItemId": {"type": "string", "format": "uuid"},
-        "platform": {"type": "string", "enum": ["tradera", "rheo"]},
-        "salePrice": {"type": "number", "description": "SEK; 0 unless it is a sale.", "examples": [1100]},
-        "currency": {"type": "string", "const": "SEK"},
-        "account": {
-            "type": "object",
-            "required": ["rheoUserId"],
-            "properties": {"rheoUserId": {"type": "string", "format": "uuid"}},
-        },
-        "memberExternalId": {
-            "type": "string",
-            "description": "The member account's reference, on endpoints with the scope `members`.",
-            "examples": ["member-1"],
-        },
-        "metadata": {"type": "object", "description": "The item's, when it has any.", "examples": [{}]},
-    },
-}
-
-SCHEMAS: Mapping[str, Json] = {"Event": ENVELOPE, "EventData": EVENT_DATA}
-"""The schemas the events share."""
-
-_HEADERS: tuple[tuple[str, bool, str], ...] = (
-    (
-        "X-Rheo-Signature",
-        True,
-        "`sha256=` and the hex HMAC-SHA256 of the raw body; the key is the secret's text.",
-    ),
-    (
-        "X-Rheo-Signature-Previous",
-        False,
-        "The same with the secret before, for 24 hours after it was rotated.",
-    ),
-    ("webhook-id", True, "The event's id (Standard Webhooks)."),
-    ("webhook-timestamp", True, "When this attempt was made, in seconds since 1970."),
-    (
-        "webhook-signature",
-        True,
-        (
-            "`v1,` and the base64 HMAC-SHA256 of `{webhook-id}.{webhook-timestamp}.{body}`, the key being the decoded bytes "
-            "of the secret after `whsec_`. For 24 hours after a rotation two of them, with a space between."
-        ),
-    ),
-)
-
-_DELIVERY = (
-    "Answer with any 2xx within 10 seconds; everything else, a redirect too, is a failure and is tried again: after 1, 2, "
-    "4, 8 and 16 seconds, then ever more slowly for three days. Delivery is at least once, and in order for each item."
-)
-
-
-_PING_EXAMPLE: Json = {
-    "eventId": _EXAMPLE_ID,
-    "eventType": "ping",
-    "timestamp": "2026-05-27T14:32:00Z",
-    "data": {
-        "account": {"rheoUserId": "7c9e6679-7425-40de-944b-e07fc1f90ae7"},
-        "message": "A test of this endpoint; nothing has happened.",
-    },
-}
-
-
-def webhooks() -> Json:
-    """Every event that goes out, as OpenAPI 3.1 tells of requests that are sent to others."""
-    found = {
-        event.value: {"post": _event(event, when, adds, always)} for event, when, adds, always in _EVENTS
-    }
-    return {**found, "ping": {"post": _ping()}}
-
-
-def _ping() -> Json:
-    data = {
-        "type": "object",
-        "required": ["account", "message"],
-        "properties": {"account": EVENT_DATA["properties"]["account"], "message": _TEXT},
-    }
-    told = {"eventType": {"const": "ping"}, "data": data}
-    schema = {**ENVELOPE, "properties": {**ENVELOPE["properties"], **told}}
-    return _post("ping", "The owner tests the endpoint; it is about no item.", schema, _PING_EXAMPLE)
-
-
-def _event(event: EventType, when: str, adds: Json, always: list[str]) -> Json:
-    told = {
-        "properties": {
-            "eventType": {"const": event.value},
-            "data": {"type": "object", "properties": adds, "required": always},
-        }
-    }
-    schema = {"allOf": [{"$ref": "#/components/schemas/Event"}, told]}
-    return _post(event.value, when, schema, _example(event, adds))
-
-
-def _post(name: str, when: str, schema: Json, example: Json) -> Json:
-    return {
-        "operationId": "event" + "".join(part.capitalize() for part in name.replace("_", ".").split(".")),
-        "summary": when,
-        "description": _DELIVERY,
-        "tags": ["Webhooks"],
-        "parameters": [_header(*header) for header in _HEADERS],
-        "requestBody": {
-            "required": True,
-            "content": {"application/json": {"schema": schema, "example": example}},
-        },
-        "responses": {"2XX": {"description": "Taken; it is not sent again."}},
-    }
-
-
-def _header(name: str, required: bool, meaning: str) -> Json:  # noqa: FBT001 - a row of the table above
-    return {"name": name, "in": "header", "required": required, "description": meaning, "schema": _TEXT}
-
-
-def _example(event: EventType, adds: Json) -> Json:
-    sold = event is EventType.ITEM_SOLD
-    return {
-        "eventId": _EXAMPLE_ID,
-        "eventType": event.value,
-        "timestamp": "2026-05-27T14:32:00Z",
-        "data": {
-            "externalId": "ERP_PART_12345",
-            "rheoItemId": "3fa85f64-5717-4562-b3fc-2c963f66afa6",
-            "platform": "tradera",
-            "salePrice": 1100 if sold else 0,
-            "currency": "SEK",
-            "account": {"rheoUserId": "7c9e6679-7425-40de-944b-e07fc1f90ae7"},
-            **{name: _value(name, schema) for name, schema in adds.items()},
-        },
-    }
-
-
-def _value(name: str, schema: Json) -> Any:
-    known = {"imagesProcessed": 2, "error": "Tradera refused the category", "orderId": "81234567"}
-    return known.get(name) or (schema.get("examples") or schema["enum"])[0]

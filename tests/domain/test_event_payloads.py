@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -11,6 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rheod.domain.event_payloads import (
+    ImagesReady,
+    ItemCreated,
+    ItemSold,
+    ListingCreated,
+    ListingEnded,
+    ListingFailed,
+    WebhookEvent,
     new_event_id,
     new_secret,
     new_ulid,
@@ -22,7 +30,7 @@ from rheod.domain.event_payloads import (
     standard_signature,
     webhook_body,
 )
-from rheod.domain.model import Event, EventType, Item, ItemSpec, Json
+from rheod.domain.model import CloseReason, Event, EventType, Item, ItemSpec, ItemType, Json
 
 AT = 1_779_789_600_123  # 2026-05-26T10:00:00.123Z
 STANDARD_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -129,11 +137,8 @@ def test_money_is_a_plain_json_number(ore: int, number: str) -> None:
 
 def test_a_sale_has_the_body_of_the_contract() -> None:
     """Envelope, the fields every event has, and what a sale adds; compact UTF-8."""
-    event = Event(
-        type=EventType.ITEM_SOLD,
-        data={"traderaAdId": "398271634", "orderId": "55501", "salePrice": 1},
-        sale_price_ore=110_000,
-    )
+    sold = ItemSold(tradera_ad_id="398271634", order_id="55501", sale_price_ore=110_000).event()
+    event = replace(sold, data={**sold.data, "salePrice": 1})
     body = webhook_body(event_id="evt_1", now=AT, item=item({"shelf": "B4"}), event=event)
     assert '"externalId":"Å-1"'.encode() in body
     assert json.loads(body) == {
@@ -169,3 +174,47 @@ def test_a_lone_surrogate_cannot_stop_an_event() -> None:
         event_id="e", now=AT, item=item({"k": "\ud800"}), event=Event(type=EventType.ITEM_CREATED)
     )
     assert json.loads(body)["data"]["metadata"] == {"k": "\ud800"}
+
+
+BYTES: tuple[tuple[WebhookEvent, str], ...] = (
+    (ItemCreated(type=ItemType.CONTAINER), '"type":"container"'),
+    (ImagesReady(images_processed=2), '"imagesProcessed":2'),
+    (
+        ListingCreated(tradera_ad_id="7", tradera_ad_url="https://t/7"),
+        '"traderaAdId":"7","traderaAdUrl":"https://t/7"',
+    ),
+    (ListingEnded(tradera_ad_id="7", reason=CloseReason.NO_BIDS), '"traderaAdId":"7","reason":"no_bids"'),
+    (ListingFailed(error="no", tradera_ad_id="7"), '"error":"no","traderaAdId":"7"'),
+    (ListingFailed(error="no"), '"error":"no"'),
+)
+
+
+@pytest.mark.parametrize(("event", "adds"), BYTES, ids=lambda each: type(each).__name__)
+def test_the_bytes_of_an_event_are_always_the_same(event: WebhookEvent, adds: str) -> None:
+    """Receivers that compare bytes see the order of fields they have always seen: what the event adds comes first."""
+    shared = (
+        '"externalId":"Å-1","rheoItemId":"3fa8","platform":"tradera","salePrice":0,"currency":"SEK",'
+        '"account":{"rheoUserId":"acc-1"},"memberExternalId":"m","metadata":{"b":1,"a":2}'
+    )
+    body = webhook_body(
+        event_id="evt_1", now=AT, item=item({"b": 1, "a": 2}), event=event.event(), member="m"
+    )
+    head = f'"eventId":"evt_1","eventType":"{event.EVENT}","timestamp":"2026-05-26T10:00:00Z"'
+    assert body.decode() == f'{{{head},"data":{{{adds},{shared}}}}}'
+
+
+def test_the_bytes_of_a_sale_are_always_the_same() -> None:
+    """At Tradera it names the ad and the order, elsewhere neither; the price and the place are with the shared fields."""
+    sold = ItemSold(tradera_ad_id="7", order_id="9", sale_price_ore=110_050).event(once="o")
+    elsewhere = ItemSold(sale_price_ore=95_000, platform="rheo").event()
+    rest = ',"currency":"SEK","account":{"rheoUserId":"acc-1"}}}'
+    at_tradera = webhook_body(event_id="evt_1", now=AT, item=item(), event=sold).decode()
+    assert at_tradera.endswith(
+        '"data":{"traderaAdId":"7","orderId":"9","externalId":"Å-1","rheoItemId":"3fa8",'
+        '"platform":"tradera","salePrice":1100.5' + rest
+    )
+    by_hand = webhook_body(event_id="evt_1", now=AT, item=item(), event=elsewhere).decode()
+    assert by_hand.endswith(
+        '"data":{"externalId":"Å-1","rheoItemId":"3fa8","platform":"rheo","salePrice":950' + rest
+    )
+    assert (sold.once, elsewhere.once) == ("o", None)

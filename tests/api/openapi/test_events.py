@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
+from rheod.api.openapi.events import SCHEMAS, webhooks
 from rheod.domain import event_payloads
-from rheod.domain.event_payloads import SCHEMAS, webhooks
+from rheod.domain.event_payloads import WEBHOOK_EVENT_CLASSES, ItemCreated
 from rheod.domain.inputs import AdClosed, Input, PicturesSettled, PublishFailed, Removal, Sold, WentLive
 from rheod.domain.lifecycle import apply
 from rheod.domain.model import (
@@ -19,7 +20,6 @@ from rheod.domain.model import (
     CloseReason,
     EndWish,
     Event,
-    EventType,
     Item,
     ItemSpec,
     ItemType,
@@ -60,7 +60,7 @@ CAUSES: tuple[tuple[Item, Listing | None, Input], ...] = (
 
 def sent() -> Iterator[Event]:
     """Every event that the lifecycle and an upload cause."""
-    yield Event(type=EventType.ITEM_CREATED, data={"type": ItemType.CONTAINER.value})
+    yield ItemCreated(type=ItemType.CONTAINER).event()
     for item, listing, event in CAUSES:
         yield from (event for event in apply(item, listing, event).events if event.type in WEBHOOK_EVENTS)
 
@@ -69,6 +69,7 @@ def test_the_causes_of_this_test_send_every_event() -> None:
     """Each kind of webhook event is among those looked at, and each is told."""
     assert {event.type for event in sent()} == WEBHOOK_EVENTS
     assert set(webhooks()) == {*WEBHOOK_EVENTS, "ping"}
+    assert {each.EVENT for each in WEBHOOK_EVENT_CLASSES} == WEBHOOK_EVENTS
 
 
 def test_the_test_event_is_as_told() -> None:
@@ -82,7 +83,7 @@ def test_the_test_event_is_as_told() -> None:
     assert (judge.fits(told["schema"], body), judge.fits(told["schema"], told["example"])) == ([], [])
 
 
-@pytest.mark.parametrize("notice", list(sent()), ids=lambda event: str(event.type))
+@pytest.mark.parametrize("event", list(sent()), ids=lambda event: str(event.type))
 @pytest.mark.parametrize("item", [ITEM, replace(ITEM, spec=replace(ITEM.spec, metadata=None))])
 def test_a_real_event_is_as_told(event: Event, item: Item) -> None:
     """Its body has every field of its schema that is always there, and none that is not told."""
