@@ -56,7 +56,7 @@ from rheod.usecases.shipping import Shipments
 from rheod.web import reference_view
 from rheod.web.dashboard import Dashboard
 from rheod.web.site import Callers, WebContext
-from rheod.webhooks.client import SignedWebhooks, TestEventSender
+from rheod.webhooks.client import TestEventSender, WebhookClient
 
 _log = structlog.get_logger(__name__)
 _BEAT_S = 10.0
@@ -337,11 +337,11 @@ def _signals() -> asyncio.Event:
     return stop
 
 
-def api_parts(core: Core, life: Life, hooks: SignedWebhooks | None = None) -> ApiContext:
+def api_parts(core: Core, life: Life, hooks: WebhookClient | None = None) -> ApiContext:
     """What the API is built from; without `hooks` no test event can be sent."""
     pinger = None
     if hooks is not None:
-        pinger = TestEventSender(endpoints=core.endpoints, hooks=hooks, now=core.now, rng=core.rng)
+        pinger = TestEventSender(endpoints=core.endpoints, client=hooks, now=core.now, rng=core.rng)
     settings = core.settings
     images = settings.images
 

@@ -70,7 +70,7 @@ from rheod.tradera.take_over import TakeOver
 from rheod.tradera.transport import ServerFailure
 from rheod.usecases.publish import AskSchedule
 from rheod.usecases.transaction import Transaction
-from rheod.webhooks.client import SignedWebhooks, WebhookClient, open_hook_session
+from rheod.webhooks.client import WebhookClient, open_webhook_session
 from rheod.webhooks.deliverer import ByEndpoint, Deliverer
 
 
@@ -243,7 +243,7 @@ class Machinery:
     queues: list[JobQueue] = field(default_factory=list)
     start_lane: Callable[[JobQueue], None] = lambda _queue: None
     tradera: TraderaClient | None = None
-    hooks: SignedWebhooks | None = None
+    hooks: WebhookClient | None = None
     poller: PushPoller | None = None
     watch: LoopWatch = field(default_factory=LoopWatch)
     meters: Meters = field(default_factory=Meters)
@@ -353,17 +353,18 @@ def _add_hooks(core: Core, machinery: Machinery) -> None:
         limit_per_host=0,
         keepalive_s=_HOOK_KEEPALIVE_S,
     )
-    session = open_hook_session(connector)
+    session = open_webhook_session(connector)
     machinery.clients.push_async_callback(session.close)
-    machinery.hooks = SignedWebhooks(
-        client=WebhookClient(session=session, timeout_s=hooks.timeout_s),
+    machinery.hooks = WebhookClient(
+        session=session,
+        timeout_s=hooks.timeout_s,
         check_url=hook_url_check(core.settings),
         user_agent=f"rheod/{rheod.__version__}",
         now=core.now,
     )
     deliverer = Deliverer(
         store=core.store,
-        hooks=machinery.hooks,
+        client=machinery.hooks,
         retry_delays_s=hooks.retry_delays_s,
         meters=machinery.meters,
     )

@@ -1,13 +1,13 @@
-"""Tells partners: sends one notice to one endpoint, writes the attempt down and judges the endpoint by it.
+"""Delivers events: sends one event to one endpoint, logs the attempt and judges the endpoint by it.
 
-The rules are those of rheo-api.md section 5: at least once, the same bytes every time, events of one item in order, an
-endpoint that fails is probed with one event at a time, and nothing is dropped.
+Each event goes out at least once and with the same bytes every time, those of one item in order. An endpoint that
+fails is probed with one event at a time, and nothing is dropped.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cache, partial
 from urllib.parse import urlsplit
@@ -23,64 +23,70 @@ from rheod.store import endpoints, facts, outbox
 from rheod.store.endpoints import Endpoint
 from rheod.store.outbox import Attempt, EventToDeliver
 from rheod.usecases.transaction import Store, Transaction
-from rheod.webhooks.client import Delivery, SignedWebhooks, target
+from rheod.webhooks.client import Delivery, WebhookClient
 
 _log = structlog.get_logger(__name__)
-_OF_JOB = tuple(field.name for field in fields(Job))
+_JOB_FIELDS = tuple(field.name for field in fields(Job))
 
 
-@dataclass(frozen=True, slots=True)
-class _Before:
-    """What was known when an event was sent: its endpoint, and how often it has failed alone should it fail again."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryJob(Job):
+    """A delivery with what it needs, read in the look that picked it: it starts at once, so nothing is read again.
 
-    told: EventToDeliver
+    `alone` is how often it has failed while the endpoint took others, should it fail again.
+    """
+
+    event: EventToDeliver
     endpoint: Endpoint
     alone: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Picked(Job):
-    """A delivery with what the pick has read of it in the same look: it starts at once, so nothing is read again."""
-
-    before: _Before | None
-
-
 class ByEndpoint:
-    """The pick of the hooks lane: each endpoint for itself (`store/outbox.py`)."""
+    """The pick of the webhook queue: each endpoint for itself (see `outbox.deliverable`)."""
 
     def jobs(self, db: sqlite3.Connection, now: int, limit: int, queue: JobQueue) -> list[Job]:
-        """See `lane.Pick`."""
+        """See `Pick`."""
         found = outbox.deliverable(
             db, now=now, limit=limit, running=list(queue.running), settling=list(queue.settling)
         )
         known = cache(partial(endpoints.endpoint, db))  # many events, few endpoints, whose secrets are sealed
-        return [
-            _Picked(**{name: getattr(job, name) for name in _OF_JOB}, before=_before(db, job, known))
-            for job in found
-        ]
+        picked: list[Job] = []
+        for job in found:
+            seq, _, endpoint_id = job.subject.partition(":")
+            endpoint = known(endpoint_id)
+            assert endpoint is not None
+            picked.append(
+                DeliveryJob(
+                    **{name: getattr(job, name) for name in _JOB_FIELDS},
+                    event=outbox.told(db, int(seq), endpoint.account_id),
+                    endpoint=endpoint,
+                    alone=outbox.times_alone(db, job, endpoint_id),
+                )
+            )
+        return picked
 
     def next_at(self, db: sqlite3.Connection, now: int) -> int | None:
-        """See `lane.Pick`."""
+        """See `Pick`."""
         return outbox.next_delivery_at(db, after=now)
 
 
 class Deliverer:
-    """Works `deliver` jobs; their subject is `<notice>:<endpoint>`.
+    """Works `deliver` jobs; their subject is `<number of the event>:<endpoint id>`.
 
-    With the gaps `retry_delays_s` after each failure; after one more failure in a row than there are gaps an endpoint
-    is disabled. An event that fails alone, others having been taken between its failures, is held after as many.
+    After each failure in a row comes the next gap of `retry_delays_s`; after one failure more than there are gaps the
+    endpoint is disabled. An event that fails alone, others having been taken between its failures, is held after as many.
     """
 
     def __init__(
         self,
         *,
         store: Store,
-        hooks: SignedWebhooks,
+        client: WebhookClient,
         retry_delays_s: Sequence[float],
         meters: Meters | None = None,
     ) -> None:
         self._store = store
-        self._hooks = hooks
+        self._client = client
         self._meters = meters or Meters()
         self._delays_s = retry_delays_s
         self._tries = len(retry_delays_s) + 1
@@ -88,115 +94,83 @@ class Deliverer:
 
     async def deliver(self, job: Job) -> Outcome:
         """Send once and say what follows from the answer."""
-        before = (
-            job.before
-            if isinstance(job, _Picked)
-            else await self._store.read(lambda db: _before(db, job, partial(endpoints.endpoint, db)))
-        )
-        if before is None:
-            return Done()  # the owner has removed it
-        told, endpoint = before.told, before.endpoint
-        now = self._store.now()
-        if endpoint.url is None or not endpoint.active:
-            return Retry(until=now, reason="the endpoint is off", counted=False)
-        if endpoint.fail_count and (endpoint.probe_at or 0) > now:
-            return Retry(until=now, reason="the endpoint has just failed", counted=False)
+        assert isinstance(job, DeliveryJob)
         crashpoint("hook.before")
-        delivery = await self._hooks.send(target(endpoint, endpoint.url, now=now), told.event_id, told.body)
+        delivery = await self._client.send(job.endpoint, job.event.event_id, job.event.body)
         crashpoint("hook.answered")
-        attempt = _attempt(job, endpoint, told, delivery)
+        attempt = Attempt(
+            endpoint_id=job.endpoint.id,
+            notice_seq=job.event.seq,
+            url=job.endpoint.url or "",
+            attempt=job.attempts + 1,
+            ok=delivery.ok,
+            http_status=delivery.status,
+            error=delivery.error,
+            snippet=delivery.snippet or None,
+            duration_ms=delivery.duration_ms,
+        )
         if delivery.ok:
-            return Done(lambda tx: self._succeeded(tx, endpoint.id, attempt))
-        return self._failed(job, before, attempt, delivery)
+            return Done(lambda tx: self._succeeded(tx, attempt))
+        return self._failed(job, attempt, delivery)
 
-    def _succeeded(self, tx: Transaction, endpoint_id: str, attempt: Attempt) -> None:
+    def _succeeded(self, tx: Transaction, attempt: Attempt) -> None:
         received_at = facts.undelivered_sale_received(tx.db, attempt.notice_seq)
         if received_at is not None:
             tx.afterwards.append(partial(self._meters.sale_delivered, tx.now - received_at))
         outbox.log_attempt(tx.db, attempt, now=tx.now)
-        if not endpoints.has_failed(tx.db, endpoint_id):
+        if not endpoints.has_failed(tx.db, attempt.endpoint_id):
             return
-        endpoint = endpoints.endpoint(tx.db, endpoint_id)
+        endpoint = endpoints.endpoint(tx.db, attempt.endpoint_id)
         if endpoint is not None:
-            _log.info("webhook endpoint is back", endpoint=endpoint_id, failures=endpoint.fail_count)
+            _log.info("webhook endpoint is back", endpoint=endpoint.id, failures=endpoint.fail_count)
             endpoints.save_endpoint(tx.db, replace(endpoint, fail_count=0, probe_at=None))
-            outbox.let_go(tx.db, endpoint_id, now=tx.now)
+            outbox.let_go(tx.db, endpoint.id, now=tx.now)
 
-    def _failed(self, job: Job, before: _Before, attempt: Attempt, delivery: Delivery) -> Outcome:
+    def _failed(self, job: DeliveryJob, attempt: Attempt, delivery: Delivery) -> Outcome:
         """Try again by the schedule; an event that only it fails is held in the end, until the owner says otherwise.
 
-        Only failures it had alone count towards that: an endpoint that comes and goes fails everybody.
+        Only failures it had alone count towards that: an endpoint that comes and goes fails every event.
         """
-        now = self._store.now()
         reason = delivery.error or "failed"
         gap_ms = stretched_ms(delay_ms(self._delays_s, job.attempts + 1), delivery.retry_after_s)
 
         def write(tx: Transaction) -> None:
             outbox.log_attempt(tx.db, attempt, now=tx.now)
-            self._judge(tx, job, before, delivery)
+            self._judge(tx, job, delivery)
 
-        if before.endpoint.fail_count == 0 and before.alone >= self._tries_alone:
-            _log.error(
-                "event held: its endpoint takes others but not this one", subject=job.subject, reason=reason
-            )
+        if job.endpoint.fail_count == 0 and job.alone >= self._tries_alone:
+            _log.error("event held: its endpoint refuses only this one", subject=job.subject, reason=reason)
             return Hold(reason, write)
-        return Retry(until=now + gap_ms, reason=reason, write=write)
+        return Retry(until=self._store.now() + gap_ms, reason=reason, write=write)
 
-    def _judge(self, tx: Transaction, job: Job, before: _Before, delivery: Delivery) -> None:
+    def _judge(self, tx: Transaction, job: DeliveryJob, delivery: Delivery) -> None:
         """Count the failure against the endpoint.
 
         Not when this event fails alone (it has used its first tries and others have been taken since), nor when
-        another that was under way with it has been counted: those say the same thing once.
+        another that was under way with it has been counted: those say the same thing once. Nor when the owner has
+        moved the endpoint meanwhile: this says nothing of the new address.
         """
-        endpoint = endpoints.endpoint(tx.db, before.endpoint.id)
-        if endpoint is None or (before.endpoint.fail_count == 0 and endpoint.fail_count > 0):
+        endpoint = endpoints.endpoint(tx.db, job.endpoint.id)
+        if endpoint is None or endpoint.url != job.endpoint.url:
             return
-        if endpoint.url != before.endpoint.url:
-            return  # the owner has moved it meanwhile: this says nothing of the new address
+        if job.endpoint.fail_count == 0 and endpoint.fail_count > 0:
+            return
         if endpoint.fail_count == 0 and job.attempts + 1 >= outbox.FIRST_TRIES:
-            outbox.step_aside(tx.db, job, failed_alone=before.alone)
+            outbox.step_aside(tx.db, job, failed_alone=job.alone)
             return
         failures = endpoint.fail_count + 1
         gap_ms = stretched_ms(delay_ms(self._delays_s, failures), delivery.retry_after_s)
-        off = failures >= self._tries
+        disabled = failures >= self._tries
         endpoints.save_endpoint(
-            tx.db, replace(endpoint, fail_count=failures, probe_at=tx.now + gap_ms, active=not off)
+            tx.db, replace(endpoint, fail_count=failures, probe_at=tx.now + gap_ms, active=not disabled)
         )
+        host = urlsplit(endpoint.url or "").hostname or ""
         if failures == 1:
-            _log.warning("webhook endpoint fails", host=_host(endpoint.url), reason=delivery.error)
-        if off:
+            _log.warning("webhook endpoint fails", host=host, reason=delivery.error)
+        if disabled:
             _log.error(
-                "webhook endpoint disabled; its events are kept and go out when it is enabled again",
-                host=_host(endpoint.url),
+                "webhook endpoint disabled; its events are kept and go out once it is enabled",
+                host=host,
                 failures=failures,
                 reason=delivery.error,
             )
-
-
-def _before(
-    db: sqlite3.Connection, job: Job, endpoint_of: Callable[[str], Endpoint | None]
-) -> _Before | None:
-    seq, _, endpoint_id = job.subject.partition(":")
-    endpoint = endpoint_of(endpoint_id)
-    if endpoint is None:
-        return None
-    told = outbox.told(db, int(seq), endpoint.account_id)
-    return _Before(told, endpoint, outbox.times_alone(db, job, endpoint_id))
-
-
-def _host(url: str | None) -> str:
-    return urlsplit(url or "").hostname or ""
-
-
-def _attempt(job: Job, endpoint: Endpoint, told: EventToDeliver, delivery: Delivery) -> Attempt:
-    return Attempt(
-        endpoint_id=endpoint.id,
-        notice_seq=told.seq,
-        url=endpoint.url or "",
-        attempt=job.attempts + 1,
-        ok=delivery.ok,
-        http_status=delivery.status,
-        error=delivery.error,
-        snippet=delivery.snippet or None,
-        duration_ms=delivery.duration_ms,
-    )

@@ -13,7 +13,7 @@ import pytest
 
 from rheod.api.connections import STANDARD, ConnectionLimits
 from rheod.api.server import build_app, start
-from rheod.webhooks.client import SignedWebhooks, TestEventSender
+from rheod.webhooks.client import TestEventSender, WebhookClient
 from tests.api.running import Api, Clock, OpenApi, made_parts, opened_store
 
 
@@ -23,13 +23,15 @@ async def open_api(tmp_path: Path) -> AsyncIterator[OpenApi]:
     async with AsyncExitStack() as stack:
 
         async def opener(
-            *, limits: ConnectionLimits = STANDARD, hooks: SignedWebhooks | None = None, **changes: Any
+            *, limits: ConnectionLimits = STANDARD, hooks: WebhookClient | None = None, **changes: Any
         ) -> Api:
             clock = Clock()
             database = await stack.enter_async_context(opened_store(tmp_path))
             parts, member = await made_parts(database, tmp_path, clock)
             if hooks is not None:
-                pinger = TestEventSender(endpoints=parts.endpoints, hooks=hooks, now=parts.now, rng=parts.rng)
+                pinger = TestEventSender(
+                    endpoints=parts.endpoints, client=hooks, now=parts.now, rng=parts.rng
+                )
                 changes["pinger"] = pinger
             parts = replace(parts, **changes)
             runner, port = await start(build_app(parts), host="127.0.0.1", port=0, limits=limits)

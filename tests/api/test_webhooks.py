@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 
 from rheod.net.url_policy import check_url
 from rheod.sandbox.shop import CUT, Shop
-from rheod.webhooks.client import SignedWebhooks, WebhookClient
+from rheod.webhooks.client import WebhookClient
 from tests.api.running import NOW_MS, Api, OpenApi
 from tests.stores import rows
 
@@ -202,8 +202,9 @@ async def pinging(open_api: OpenApi) -> AsyncIterator[Api]:
     """The API with a sender of test events that may reach this machine, but nothing that is called secret."""
     allowed = partial(check_url, allow_http=True, allow_private=True)
     async with aiohttp.ClientSession() as session:
-        hooks = SignedWebhooks(
-            client=WebhookClient(session=session, timeout_s=1),
+        hooks = WebhookClient(
+            session=session,
+            timeout_s=1,
             check_url=lambda url: "Must not be secret" if url.endswith("secret") else allowed(url),
             user_agent="rheod/test",
             now=lambda: NOW_MS,

@@ -34,7 +34,6 @@ from rheod.usecases.items import BudgetForecast, Items
 from rheod.usecases.publish import AskSchedule
 from rheod.usecases.sales import SellersAndSite
 from rheod.usecases.transaction import Store, Transaction
-from rheod.webhooks.client import SignedWebhooks
 from rheod.webhooks.deliverer import ByEndpoint, Deliverer
 from tests.simulation.doze import Dozing
 from tests.simulation.faults import Faults
@@ -210,11 +209,8 @@ class Daemon:
         around = self._around
         deliverer = Deliverer(
             store=self.store,
-            hooks=SignedWebhooks(
-                client=SimulatedEndpoint(receiver=around.receiver, faults=around.faults, life=self.life),
-                check_url=lambda _: None,
-                user_agent="rheod/0",
-                now=self.now,
+            client=SimulatedEndpoint(
+                receiver=around.receiver, faults=around.faults, life=self.life, now=self.now
             ),
             retry_delays_s=RETRY_DELAYS_S,
         )

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from rheod.domain.errors import Permanent, Transient
 from rheod.domain.event_payloads import sign
@@ -17,6 +17,9 @@ from rheod.pictures.download import Fetched, PictureDownloader
 from rheod.webhooks.client import Delivery, WebhookClient
 from tests.simulation.faults import Faults
 from tests.simulation.life import Life
+
+if TYPE_CHECKING:
+    import aiohttp
 
 
 @dataclass(slots=True)
@@ -48,15 +51,22 @@ class Receiver:
 
 
 class SimulatedEndpoint(WebhookClient):
-    """The HookClient of one life of the daemon."""
+    """The webhook client of one life of the daemon: it signs as ever, and what it posts reaches the receiver."""
 
-    def __init__(self, *, receiver: Receiver, faults: Faults, life: Life) -> None:
+    def __init__(self, *, receiver: Receiver, faults: Faults, life: Life, now: Callable[[], int]) -> None:
+        super().__init__(
+            session=cast("aiohttp.ClientSession", None),  # nothing is dialled: `post` is the partner
+            timeout_s=10,
+            check_url=lambda _url: None,
+            user_agent="rheod/0",
+            now=now,
+        )
         self._receiver = receiver
         self._faults = faults
         self._life = life
 
-    async def send(self, url: str, body: bytes, headers: Mapping[str, str]) -> Delivery:
-        """See HookClient."""
+    async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Delivery:
+        """See WebhookClient."""
         self._life.check()
         faults, receiver, crash = self._faults, self._receiver, self._faults.crash()
         receiver.requests += 1

@@ -23,7 +23,7 @@ from rheod.store.engine.database import Database
 from rheod.usecases.endpoints import Endpoints
 from rheod.usecases.items import BudgetForecast, Items
 from rheod.usecases.transaction import Store, Transaction
-from rheod.webhooks.client import SignedWebhooks, WebhookClient
+from rheod.webhooks.client import WebhookClient
 from rheod.webhooks.deliverer import ByEndpoint, Deliverer
 from tests.jobs.watching import CountingPick, idle
 from tests.stores import Clock
@@ -52,14 +52,15 @@ class Post:
 
     def queue(self, session: aiohttp.ClientSession) -> JobQueue:
         """The lane as the composition root builds it, with a second for each try."""
-        self.hooks = SignedWebhooks(
-            client=WebhookClient(session=session, timeout_s=1.0),
+        self.client = WebhookClient(
+            session=session,
+            timeout_s=1.0,
             check_url=partial(check_url, allow_http=True, allow_private=True),
             user_agent="rheod/test",
             now=self.clock,
         )
         self.deliverer = Deliverer(
-            store=self.store, hooks=self.hooks, retry_delays_s=DELAYS_S, meters=self.meters
+            store=self.store, client=self.client, retry_delays_s=DELAYS_S, meters=self.meters
         )
         self._queue = JobQueue(
             name="hooks",

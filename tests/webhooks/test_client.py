@@ -19,7 +19,7 @@ from cryptography.x509.oid import NameOID
 
 from rheod.net.http_errors import retry_after_s
 from rheod.net.ssrf_guard import guarded_connector
-from rheod.webhooks.client import Delivery, WebhookClient, open_hook_session
+from rheod.webhooks.client import Delivery, WebhookClient, open_webhook_session
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -71,12 +71,23 @@ async def silent(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) ->
         pass
 
 
+def client_over(session: aiohttp.ClientSession, timeout_s: float = 5.0) -> WebhookClient:
+    """A client whose addresses are judged by nothing but the session's guard."""
+    return WebhookClient(
+        session=session,
+        timeout_s=timeout_s,
+        check_url=lambda _url: None,
+        user_agent="rheod/0",
+        now=lambda: 0,
+    )
+
+
 async def deliver(url: str, *, timeout_s: float = 5.0, allow_private: bool = True) -> Delivery:
     """One delivery through the guard, as the daemon makes it."""
     connector = guarded_connector(allow_private=allow_private, limit=4, limit_per_host=2)
     async with aiohttp.ClientSession(connector=connector) as session:
-        client = WebhookClient(session=session, timeout_s=timeout_s)
-        return await client.send(url, BODY, HEADERS)
+        client = client_over(session, timeout_s)
+        return await client.post(url, BODY, HEADERS)
 
 
 async def delivered_to(talk: Talk, *, timeout_s: float = 5.0) -> Delivery:
@@ -89,8 +100,8 @@ async def delivered_to(talk: Talk, *, timeout_s: float = 5.0) -> Delivery:
 async def keeping() -> AsyncIterator[WebhookClient]:
     """A client that keeps its connections for a while, as the daemon's does."""
     connector = guarded_connector(allow_private=True, limit=4, limit_per_host=0, keepalive_s=30)
-    async with open_hook_session(connector) as session:
-        yield WebhookClient(session=session, timeout_s=5.0)
+    async with open_webhook_session(connector) as session:
+        yield client_over(session)
 
 
 def answering(times: int, opened: list[int]) -> Talk:
@@ -114,7 +125,7 @@ async def test_events_in_a_row_share_a_connection() -> None:
     opened: list[int] = []
     async with receiver(answering(3, opened)) as port, keeping() as client:
         for _ in range(3):
-            assert (await client.send(f"http://127.0.0.1:{port}/hook", BODY, HEADERS)).ok
+            assert (await client.post(f"http://127.0.0.1:{port}/hook", BODY, HEADERS)).ok
     assert opened == [3]
 
 
@@ -123,7 +134,7 @@ async def test_an_event_whose_kept_connection_is_dead_goes_out_on_a_new_one() ->
     opened: list[int] = []
     async with receiver(answering(1, opened)) as port, keeping() as client:
         for _ in range(3):
-            assert (await client.send(f"http://127.0.0.1:{port}/hook", BODY, HEADERS)).ok
+            assert (await client.post(f"http://127.0.0.1:{port}/hook", BODY, HEADERS)).ok
     assert opened == [1, 1, 1]
 
 
@@ -131,7 +142,7 @@ async def test_an_event_that_a_new_connection_loses_is_not_repeated() -> None:
     """That is the receiver's failure, and its schedule says when to try again."""
     opened: list[int] = []
     async with receiver(answering(0, opened)) as port, keeping() as client:
-        delivery = await client.send(f"http://127.0.0.1:{port}/hook", BODY, HEADERS)
+        delivery = await client.post(f"http://127.0.0.1:{port}/hook", BODY, HEADERS)
     assert (delivery.ok, delivery.status) == (False, None)
     assert opened == [0]
 
@@ -331,9 +342,7 @@ async def test_tls_trouble_is_named(tmp_path: Path) -> None:
         assert delivery.error in {"self-signed certificate", "self signed certificate"}
         trusting = ssl.create_default_context(cafile=str(file))
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=trusting)) as session:
-            delivery = await WebhookClient(session=session, timeout_s=5).send(
-                f"https://127.0.0.1:{port}/", BODY, HEADERS
-            )
+            delivery = await client_over(session).post(f"https://127.0.0.1:{port}/", BODY, HEADERS)
         assert delivery.error == "certificate has expired"
 
     async def plain(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

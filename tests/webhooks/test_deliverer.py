@@ -7,10 +7,8 @@ from collections import Counter
 import pytest
 from structlog.testing import capture_logs
 
-from rheod.jobs.queue import Retry
 from rheod.sandbox.shop import CUT, HANG, Received
 from rheod.store import endpoints
-from rheod.store.jobs import job_of
 from rheod.usecases.endpoints import EndpointChange
 from rheod.usecases.transaction import Transaction
 from tests.jobs.watching import looks_at_rest
@@ -118,18 +116,6 @@ async def test_failures_of_events_sent_together_count_once(post: Post) -> None:
         await post.idle()
         assert (await post.endpoint()).fail_count == 1
         assert len(await rows(post.database, "SELECT * FROM deliveries")) == 8
-
-
-async def test_an_event_picked_before_the_endpoint_failed_is_no_second_probe(post: Post) -> None:
-    """Its turn came while the endpoint was well; by now it has failed, so it waits with the others."""
-    post.shop.answer_with([500])
-    await post.happen("A")
-    await post.idle()
-    job = job_of((await post.database.read(lambda db: db.execute("SELECT * FROM jobs").fetchall()))[0])
-    outcome = await post.deliverer.deliver(job)
-    assert isinstance(outcome, Retry)
-    assert not outcome.counted
-    assert len(post.shop.received) == 1
 
 
 async def test_a_success_between_failures_keeps_the_endpoint_on(post: Post) -> None:

@@ -11,18 +11,19 @@ import aiohttp
 from rheod.api.openapi.examples import EXAMPLES, SEGMENTS
 from rheod.domain.model import Order, OrderLine
 from rheod.store import orders
-from rheod.webhooks.client import SignedWebhooks, WebhookClient
+from rheod.webhooks.client import WebhookClient
 from tests.api.running import NOW_MS, Api
 
 CONTAINER = "VIN-1"
 
 
 @asynccontextmanager
-async def hooks_that_call_nobody() -> AsyncIterator[SignedWebhooks]:
+async def hooks_that_call_nobody() -> AsyncIterator[WebhookClient]:
     """A sender of test events that may not send any: every address is refused at the send."""
     async with aiohttp.ClientSession() as session:
-        yield SignedWebhooks(
-            client=WebhookClient(session=session, timeout_s=1),
+        yield WebhookClient(
+            session=session,
+            timeout_s=1,
             check_url=lambda _url: "Must not be called by a test",
             user_agent="rheod/test",
             now=lambda: NOW_MS,
