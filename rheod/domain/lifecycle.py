@@ -13,6 +13,7 @@ from enum import StrEnum
 from rheod.domain.ad_text import whole_kronor
 from rheod.domain.budget import publish_cost
 from rheod.domain.errors import Refused
+from rheod.domain.event_payloads import ImagesReady, ItemSold, ListingCreated, ListingEnded, ListingFailed
 from rheod.domain.inputs import (
     AdClosed,
     EndRefused,
@@ -138,15 +139,15 @@ def _job(kind: JobKind, subject: str, *, cost: int = 0) -> JobOrder:
 
 
 def _failed(listing: Listing | None, error: str, *, once: str | None = None) -> tuple[Event, ...]:
-    ad = {"traderaAdId": str(listing.tradera_item_id)} if listing and listing.tradera_item_id else {}
-    return (Event(type=EventType.LISTING_FAILED, data={"error": error, **ad}, once=once),)
+    ad_id = str(listing.tradera_item_id) if listing and listing.tradera_item_id else None
+    return (ListingFailed(error=error, tradera_ad_id=ad_id).event(once=once),)
 
 
 def _pictures_settled(item: Item, listing: Listing | None, cause: PicturesSettled) -> Change:
     settled = moved(item, Move.PICTURES_SETTLED) if cause.ready or not cause.failures else item
     events: tuple[Event, ...] = ()
     if cause.ready:
-        events = (Event(type=EventType.ITEM_IMAGES_READY, data={"imagesProcessed": cause.ready}),)
+        events = (ImagesReady(images_processed=cause.ready).event(),)
     if listing is None or not listing.state.is_open or listing.state.may_be_live:
         return Change(item=settled, listing=listing, events=events)
     if cause.failures and not cause.ready:
@@ -175,8 +176,8 @@ def _went_live(item: Item, listing: Listing | None, cause: WentLive) -> Change:
     live = replace(
         listing, state=ListingState.LIVE, live_at=cause.at, ends_at=ends_at, ask_at=None, error=None
     )
-    data = {"traderaAdId": str(listing.tradera_item_id), "traderaAdUrl": cause.ad_url}
-    event = Event(type=EventType.LISTING_CREATED, data=data, once=f"listing.created:{listing.id}")
+    created = ListingCreated(tradera_ad_id=str(listing.tradera_item_id), tradera_ad_url=cause.ad_url)
+    event = created.event(once=f"listing.created:{listing.id}")
     jobs: tuple[JobOrder, ...] = ()
     if listing.end_wish:
         jobs = (_job(JobKind.END, listing.id),)
@@ -192,8 +193,8 @@ def _went_live(item: Item, listing: Listing | None, cause: WentLive) -> Change:
 
 def _taken_over(item: Item, _: Listing | None, cause: TakenOver) -> Change:
     """Up, or it was: its end or sale is found as for any other; its price stays, for the one known here may be older."""
-    data = {"traderaAdId": str(cause.listing.tradera_item_id), "traderaAdUrl": cause.ad_url}
-    event = Event(type=EventType.LISTING_CREATED, data=data, once=f"listing.created:{cause.listing.id}")
+    created = ListingCreated(tradera_ad_id=str(cause.listing.tradera_item_id), tradera_ad_url=cause.ad_url)
+    event = created.event(once=f"listing.created:{cause.listing.id}")
     up = replace(moved(moved(item, Move.PUBLISH_ORDERED), Move.WENT_LIVE), last_error=None)
     return Change(item=up, listing=cause.listing, events=(event,))
 
@@ -242,13 +243,12 @@ def _sold(item: Item, listing: Listing | None, cause: Sold) -> Change:
     sold = listing and replace(
         listing, state=ListingState.SOLD, closed_at=listing.closed_at or cause.at, ask_at=None
     )
-    ad = {"traderaAdId": str(listing.tradera_item_id)} if listing else {}
-    event = Event(
-        type=EventType.ITEM_SOLD,
-        data={**ad, "orderId": str(cause.order_id)},
+    sale = ItemSold(
+        tradera_ad_id=str(listing.tradera_item_id) if listing else None,
+        order_id=str(cause.order_id),
         sale_price_ore=cause.price_ore,
-        once=f"item.sold:{cause.order_id}:{item.id}",
     )
+    event = sale.event(once=f"item.sold:{cause.order_id}:{item.id}")
     after = moved(item, Move.SOLD)
     if item.delete_requested:
         after = replace(moved(after, Move.ARCHIVED), delete_requested=False)
@@ -262,8 +262,8 @@ def _closed(item: Item, listing: Listing | None, cause: AdClosed) -> Change:
     after = moved(item, Move.CLOSED)
     events: tuple[Event, ...] = ()
     if listing.end_wish is None or cause.reason is not CloseReason.CLOSED_BY_SELLER:
-        data = {"traderaAdId": str(listing.tradera_item_id), "reason": cause.reason.value}
-        events = (Event(type=EventType.LISTING_ENDED, data=data, once=f"listing.ended:{listing.id}"),)
+        closed = ListingEnded(tradera_ad_id=str(listing.tradera_item_id), reason=cause.reason)
+        events = (closed.event(once=f"listing.ended:{listing.id}"),)
     if listing.end_wish is EndWish.DELETED:
         keep = after.rheo_status is RheoStatus.ARCHIVED
         return _removed(after, ended, keep=keep, events=events)
@@ -321,7 +321,7 @@ def _removal(item: Item, listing: Listing | None, cause: Removal) -> Change:
     events: tuple[Event, ...] = ()
     if cause.wish is EndWish.MARKED_SOLD and item.rheo_status is not RheoStatus.SOLD:
         price = item.spec.price_ore or 0
-        events = (Event(type=EventType.ITEM_SOLD, platform="rheo", sale_price_ore=price),)
+        events = (ItemSold(platform="rheo", sale_price_ore=price).event(),)
     after = moved(item, move)
     if listing is None or not listing.state.is_open:
         unlisted = (Event(type=EventType.ITEM_UNLISTED),) if cause.wish is EndWish.UNLISTED else ()

@@ -15,6 +15,7 @@ import structlog
 
 from rheod.domain.ad_text import whole_kronor
 from rheod.domain.errors import FieldError, Refused
+from rheod.domain.event_payloads import ItemCreated
 from rheod.domain.inputs import PicturesSettled, PriceChanged, PublishOrdered
 from rheod.domain.lifecycle import Change
 from rheod.domain.model import (
@@ -80,8 +81,7 @@ def _create(tx: Transaction, account_id: str, external_id: str, spec: ItemSpec) 
     container = spec.type is ItemType.CONTAINER
     if container or not spec.image_urls:
         item = replace(item, rheo_status=RheoStatus.ACTIVE)
-    event = Event(type=EventType.ITEM_CREATED, data={"type": spec.type.value})
-    tx.record(None, None, Change(item=item, events=(event,)))
+    tx.record(None, None, Change(item=item, events=(ItemCreated(type=spec.type).event(),)))
     if spec.image_urls:
         _fetch_pictures(tx, item, kept=[])
     message = "Item is being processed in the background."
