@@ -1,4 +1,4 @@
-"""What the commands do, one module per group of commands; `rheod.cli` parses and dispatches.
+"""The commands, one module per group: parse, act, print. `rheod.cli.main` has the root and loads a group when it is used.
 
 A module that only asks the daemon must not import the daemon's libraries when it is loaded: `rheod status` answers at
 once. What needs them is imported where it is used.
@@ -11,8 +11,9 @@ from rheod.domain.errors import RheodError
 OK = 0
 FAILED = 1
 WRONG_USAGE = 2
+"""The exit status of wrong usage and of wrong settings."""
 NEEDS_ATTENTION = 3
-"""The exit statuses (interface.md): 2 is wrong usage or settings, 3 is healthy but the owner should look."""
+"""The exit status of a healthy rheod whose owner should look."""
 
 
 class CommandFailed(RheodError):

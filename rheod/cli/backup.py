@@ -1,10 +1,7 @@
 """`rheod backup`: an online copy of the database, moved out of the data folder, proven where it is kept, and noted.
 
 The daemon makes the copy, since nobody else may open its database; whoever runs this must be able to read its folder.
-
-The folder in which backups are kept: one is put there whole or not at all, and old ones of ours are removed.
-
-Works with files alone; it asks nobody.
+A backup is put into its folder whole or not at all, and old ones of ours are removed after it.
 """
 
 from __future__ import annotations
@@ -16,14 +13,16 @@ import re
 import shutil
 import sys
 import threading
-from argparse import Namespace
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import click
+
 from rheod.cli import OK, CommandFailed
+from rheod.cli.command import Command, Options, pass_options, with_json
 from rheod.cli.daemon_client import NotRunning, ask, ask_daemon, load
 from rheod.cli.printing import note, say, say_json
 from rheod.store.engine import copies, encryption
@@ -36,7 +35,7 @@ PICTURE = re.compile(r"([0-9a-f]{2})/(\1[0-9a-f]{62})\.jpg", re.ASCII)
 
 
 class BackupFolder:
-    """The folder `place`."""
+    """The folder `place`, which holds backups, each in a folder of its own."""
 
     def __init__(self, place: Path) -> None:
         self.place = place
@@ -85,9 +84,8 @@ class BackupFolder:
         """Remove the oldest backups of ours but `keep`; returns those removed."""
         old = sorted(self._ours(), reverse=True)[keep:]
         for folder in old:
-            gone = folder.with_name(
-                f".{folder.name}{_PART}"
-            )  # a kill in between leaves nothing that looks whole
+            # a kill in between leaves nothing that looks whole
+            gone = folder.with_name(f".{folder.name}{_PART}")
             folder.rename(gone)
             shutil.rmtree(gone)
         return old
@@ -117,17 +115,14 @@ def move(source: Path, to: Path) -> None:
 def copy(source: Path, to: Path) -> str:
     """Copy a plain file to a new one of mode 0600 and sync it; returns its SHA-256. Follows no link."""
     digest = hashlib.sha256()
-    with _reading(source) as raw, _writing(to) as out:
+    reading = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    with os.fdopen(reading, "rb") as raw, _writing(to) as out:
         while block := raw.read(2**20):
             digest.update(block)
             out.write(block)
         out.flush()
         os.fsync(out.fileno())
     return digest.hexdigest()
-
-
-def _reading(file: Path) -> BinaryIO:
-    return os.fdopen(os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb")
 
 
 def _writing(file: Path) -> BinaryIO:
@@ -163,11 +158,6 @@ def _add_picture(source: Path, to: Path) -> bool:
     return whole
 
 
-def images_of(backup: Path) -> Path:
-    """Where the pictures of a backup are."""
-    return backup / IMAGES
-
-
 def require_room(place: Path, size_bytes: int) -> None:
     """CommandFailed when the disk of a folder has not this much room left."""
     free = shutil.disk_usage(place).free
@@ -181,87 +171,112 @@ _COPYING_TIMEOUT_S = 12 * 3600.0
 _LOOK_S = 0.5
 
 
-def backup(arguments: Namespace) -> int:
-    """`rheod backup DEST`: one more backup under DEST; older ones of ours but the last few are removed after it."""
-    data = _data_folder(arguments)
-    shelf = BackupFolder(Path(arguments.dest).expanduser().absolute())
-    shelf.prepare(away_from=data)
-    require_room(shelf.place, (data / DATABASE).stat().st_size if _is_seen(data) else 0)
-    copied = _copied(arguments)
-    earlier = shelf.newest()
+@click.command(cls=Command)
+@click.argument(
+    "dest",
+    metavar="DEST",
+    type=click.Path(path_type=Path),
+    help="The folder that holds the backups, each in one of its own.",
+)
+@click.option("--pictures", is_flag=True, help="The pictures too, without taking room twice.")
+@click.option(
+    "--keep",
+    metavar="N",
+    type=click.IntRange(1),
+    default=14,
+    help="How many backups stay (default 14).",
+)
+@with_json
+@pass_options
+def backup(options: Options, *, dest: Path, pictures: bool, keep: int, as_json: bool) -> int:
+    """Put a verified copy away, while rheod runs.
+
+    After it, older backups of rheod under DEST but the last few are removed.
+    """
+    data = _data_folder(options)
+    kept = BackupFolder(dest.expanduser().absolute())
+    kept.prepare(away_from=data)
+    require_room(kept.place, _size_bytes(data / DATABASE))
+    copied = _make_copy(options)
+    sources = [data / IMAGES] + [earlier / IMAGES for earlier in [kept.newest()] if earlier is not None]
     try:
-        with shelf.adding(copied["madeAt"]) as folder:
-            manifest = _fill(folder, copied, data, arguments, earlier)
+        with kept.adding(copied["madeAt"]) as folder:
+            manifest = _fill(folder, copied, sources if pictures else None)
     finally:
         with suppress(OSError):
             Path(copied["file"]).unlink(missing_ok=True)
-    ask(arguments, "POST", f"/backup/{copied['madeAt']}/kept")
-    done = shelf.newest()
+    ask(options, "POST", f"/backup/{copied['madeAt']}/kept")
+    done = kept.newest()
     assert done is not None
-    removed = shelf.prune(arguments.keep)
-    _tell(arguments, done, manifest, removed)
+    removed = kept.prune(keep)
+    if as_json:
+        say_json(_as_json(done, manifest, removed))
+    else:
+        _print_done(done, manifest, removed)
     return OK
 
 
-def _data_folder(arguments: Namespace) -> Path:
+def _data_folder(options: Options) -> Path:
     """The daemon's folder, or that of the settings when none runs; CommandFailed when there is nothing to copy."""
     try:
-        return Path(ask_daemon(arguments, "GET", "/backup")["folder"])
+        return Path(ask_daemon(options, "GET", "/backup")["folder"])
     except NotRunning:
-        data = load(arguments).storage.path
+        data = load(options).storage.path
         if not (data / DATABASE).exists():
             raise CommandFailed(f"There is nothing to back up: {data} has no {DATABASE}") from None
         return data
 
 
-def _is_seen(data: Path) -> bool:
+def _size_bytes(database: Path) -> int:
+    """0 where there is no such file; CommandFailed where it may not be seen."""
     try:
-        return (data / DATABASE).exists()
+        return database.stat().st_size if database.exists() else 0
     except PermissionError as error:
         raise CommandFailed(
-            f"You may not read {data}: run this as root (sudo) or as rheod's own user"
+            f"You may not read {database.parent}: run this as root (sudo) or as rheod's own user"
         ) from error
 
 
-def _copied(arguments: Namespace) -> dict[str, Any]:
-    """The copy the daemon made, or that was made without one; how far it is is shown on a terminal."""
+def _make_copy(options: Options) -> dict[str, Any]:
+    """Have the daemon make the copy, or make it without one; the progress is shown on a terminal."""
     done = threading.Event()
-    teller = threading.Thread(target=_tell_progress, args=(arguments, done), daemon=True)
+    progress = threading.Thread(target=_show_progress, args=(options, done), daemon=True)
     if sys.stderr.isatty():
-        teller.start()
+        progress.start()
     try:
-        answer: dict[str, Any] = ask(arguments, "POST", "/backup", timeout_s=_COPYING_TIMEOUT_S)
+        answer: dict[str, Any] = ask(options, "POST", "/backup", timeout_s=_COPYING_TIMEOUT_S)
     finally:
         done.set()
-        if teller.is_alive():
-            teller.join()
+        if progress.is_alive():
+            progress.join()
     return answer
 
 
-def _tell_progress(arguments: Namespace, done: threading.Event) -> None:
-    told = False
+def _show_progress(options: Options, done: threading.Event) -> None:
+    shown = False
     while not done.wait(_LOOK_S):
         with suppress(CommandFailed):
-            seen = ask_daemon(arguments, "GET", "/backup")
+            seen = ask_daemon(options, "GET", "/backup")
             if seen["allBytes"]:
                 percent = 100 * seen["doneBytes"] // seen["allBytes"]
                 sys.stderr.write(f"\r{seen['phase']} {percent} %  ")
                 sys.stderr.flush()
-                told = True
-    if told:
+                shown = True
+    if shown:
         sys.stderr.write("\r" + " " * 20 + "\r")
 
 
-def _fill(
-    folder: Path, copied: dict[str, Any], data: Path, arguments: Namespace, earlier: Path | None
-) -> Manifest:
-    """Put everything into the folder and prove the database there."""
+def _fill(folder: Path, copied: dict[str, Any], sources: list[Path] | None) -> Manifest:
+    """Put everything into the folder and prove the database there; pictures are taken from `sources`, if given."""
     move(Path(copied["file"]), folder / DATABASE)
     if copied["keyFile"] is not None:
         copy(Path(copied["keyFile"]), folder / encryption.KEY_FILE)
     pictures = None
-    if arguments.pictures:
-        pictures = _pictures(folder, data, earlier)
+    if sources is not None:
+        names = copies.picture_files(folder / DATABASE)
+        pictures, missing = add_pictures(names, folder / IMAGES, sources)
+        if missing:
+            note(f"rheod: {len(missing)} pictures are not there any more, such as {missing[0]}")
     manifest = Manifest(
         made_at=copied["madeAt"],
         rheod=copied["rheod"],
@@ -270,7 +285,7 @@ def _fill(
         size_bytes=copied["bytes"],
         sha256=copied["sha256"],
         key=copied["keyFile"] is not None,
-        pictures=pictures,
+        pictures=None if pictures is None else tuple(pictures),
     )
     file = manifest.write(folder)
     file.chmod(0o600)
@@ -279,29 +294,19 @@ def _fill(
     return manifest
 
 
-def _pictures(folder: Path, data: Path, earlier: Path | None) -> tuple[str, ...]:
-    sources = [data / IMAGES] + ([images_of(earlier)] if earlier is not None else [])
-    names = copies.picture_files(folder / DATABASE)
-    there, missing = add_pictures(names, folder / IMAGES, sources)
-    if missing:
-        note(f"rheod: {len(missing)} pictures are not there any more, such as {missing[0]}")
-    return tuple(there)
+def _as_json(done: Path, manifest: Manifest, removed: list[Path]) -> dict[str, Any]:
+    return {
+        "backup": str(done),
+        "bytes": manifest.size_bytes,
+        "sha256": manifest.sha256,
+        "counts": manifest.counts,
+        "pictures": None if manifest.pictures is None else len(manifest.pictures),
+        "key": manifest.key,
+        "removed": [str(each) for each in removed],
+    }
 
 
-def _tell(arguments: Namespace, done: Path, manifest: Manifest, removed: list[Path]) -> None:
-    if arguments.json:
-        say_json(
-            {
-                "backup": str(done),
-                "bytes": manifest.size_bytes,
-                "sha256": manifest.sha256,
-                "counts": manifest.counts,
-                "pictures": None if manifest.pictures is None else len(manifest.pictures),
-                "key": manifest.key,
-                "removed": [str(each) for each in removed],
-            }
-        )
-        return
+def _print_done(done: Path, manifest: Manifest, removed: list[Path]) -> None:
     counts = manifest.counts
     say(f"Backed up {counts['items']} items and {counts['orders']} orders to {done}, verified.")
     if manifest.pictures is not None:

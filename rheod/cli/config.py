@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
+import click
 
 from rheod.cli import OK, CommandFailed
+from rheod.cli.command import Group, Options, pass_options, with_json
 from rheod.cli.daemon_client import load
 from rheod.cli.printing import say, say_json, say_table
-from rheod.config import loading as owner
+from rheod.config import loading
 
 
-def check(arguments: Namespace) -> int:
-    """`rheod config check`: every wrong setting at once, exit status 2; warnings do not fail it."""
+@click.group(cls=Group)
+def config() -> None:
+    """Check and show the settings."""
+
+
+@config.command()
+@with_json
+@pass_options
+def check(options: Options, *, as_json: bool) -> int:
+    """Tell everything that is wrong.
+
+    Every wrong setting is named at once, with its fix; the exit status is then 2. Warnings do not change it.
+    """
     try:
-        settings = load(arguments)
+        settings = load(options)
     except CommandFailed as error:
-        if arguments.json:
+        if as_json:
             say_json({"ok": False, "problems": str(error).splitlines()})
         raise
-    warnings, missing = owner.warnings(settings), owner.missing_at_start(settings)
-    if arguments.json:
+    warnings, missing = loading.warnings(settings), loading.missing_at_start(settings)
+    if as_json:
         say_json({"ok": True, "warnings": warnings, "publishingWaitsFor": missing})
         return OK
     say("The settings are right.")
@@ -30,17 +42,25 @@ def check(arguments: Namespace) -> int:
     return OK
 
 
-def show(arguments: Namespace) -> int:
-    """`rheod config show`: each setting in force and its origin, secrets as stars."""
-    values = owner.masked(load(arguments))
-    if arguments.json:
+@config.command()
+@with_json
+@pass_options
+def show(options: Options, *, as_json: bool) -> int:
+    """Show the settings in force and where they come from.
+
+    Secrets are shown as stars.
+    """
+    values = loading.masked(load(options))
+    if as_json:
         say_json(values)
         return OK
     say_table(("SETTING", "VALUE", "FROM"), ([key, one["value"], one["from"]] for key, one in values.items()))
     return OK
 
 
-def schema(_arguments: Namespace) -> int:
-    """`rheod config schema`: the settings file as a JSON Schema, for editors."""
-    say_json(owner.Settings.model_json_schema())
+@config.command(uses_settings=False)
+@click.option("--json", is_flag=True, hidden=True, expose_value=False)
+def schema() -> int:
+    """Print the settings file's JSON Schema, for editors."""
+    say_json(loading.Settings.model_json_schema())
     return OK

@@ -1,14 +1,8 @@
-"""One question to rheod: to the daemon when it runs, else to its file under the daemon's lock.
+"""One question to rheod: to the daemon when it runs, through its admin socket, else to its data folder.
 
-The only place that decides between the two; commands just ask.
-
-Asks a running rheod through its admin socket, with the standard library only: JSON over HTTP on a unix socket.
-
-It finds no socket and knows no command; what the daemon refuses becomes a sentence for the owner.
-
-Finds the admin socket without loading the settings tree: four settings' worth of it, with the same precedence.
-
-It never reports a wrong setting: where it is in doubt, the full reader is asked, which knows the right words.
+The only place that decides between the two; commands just ask. It finds the socket without loading the settings (two
+of them matter, with the same precedence), so that a command that only asks is quick; where something is wrong or
+unusual it leaves the word to the full reader. What the daemon refuses becomes a sentence for the owner.
 """
 
 from __future__ import annotations
@@ -18,12 +12,12 @@ import json
 import os
 import socket
 import tomllib
-from argparse import Namespace
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rheod.cli import WRONG_USAGE, CommandFailed
+from rheod.cli.command import Options
 
 if TYPE_CHECKING:
     from rheod.config.settings import Settings
@@ -179,7 +173,7 @@ def _of_credentials(folder: Path) -> dict[tuple[str, str], Any]:
 
 
 def ask(
-    arguments: Namespace,
+    options: Options,
     method: str,
     target: str,
     body: dict[str, Any] | None = None,
@@ -188,20 +182,20 @@ def ask(
 ) -> Any:
     """The answer's JSON, from the daemon or from the file. Raises CommandFailed."""
     try:
-        return ask_daemon(arguments, method, target, body, timeout_s=timeout_s)
+        return ask_daemon(options, method, target, body, timeout_s=timeout_s)
     except NotRunning as absent:
         from rheod.cli.offline import ask_file  # noqa: PLC0415 - the whole daemon's imports
 
-        account = _account(arguments)
+        account = options.account
         return ask_file(
-            load(arguments),
+            load(options),
             lambda path: ask_socket(path, method, target, body, account=account, timeout_s=timeout_s),
             absent.path,
         )
 
 
 def ask_daemon(
-    arguments: Namespace,
+    options: Options,
     method: str,
     target: str,
     body: dict[str, Any] | None = None,
@@ -210,38 +204,28 @@ def ask_daemon(
 ) -> Any:
     """The running daemon's answer. Raises NotRunning or CommandFailed."""
     try:
-        path = find_admin_socket(config_file=_config_file(arguments), environ=os.environ)
+        path = find_admin_socket(config_file=options.config, environ=os.environ)
     except InDoubtError:
-        path = load(arguments).admin_socket
-    return ask_socket(path, method, target, body, account=_account(arguments), timeout_s=timeout_s)
+        path = load(options).admin_socket
+    return ask_socket(path, method, target, body, account=options.account, timeout_s=timeout_s)
 
 
-def load(arguments: Namespace) -> Settings:
+def load(options: Options) -> Settings:
     """All settings; CommandFailed with one line per wrong one, exit status 2."""
     from rheod.config.loading import SettingsError, load_settings  # noqa: PLC0415 - light commands do without pydantic
 
     try:
         return load_settings(
-            config_file=_config_file(arguments), environ=os.environ, credentials_dir=_secrets(arguments)
+            config_file=options.config, environ=os.environ, credentials_dir=_secrets(options)
         )
     except SettingsError as error:
         raise CommandFailed(str(error), status=WRONG_USAGE) from error
 
 
-def _secrets(arguments: Namespace) -> Path | None:
+def _secrets(options: Options) -> Path | None:
     """The folder beside the settings file whose secrets setup hands to the service: whoever may read it has them too."""
     if os.environ.get("CREDENTIALS_DIRECTORY"):
         return None
-    file = _config_file(arguments) or Path(os.environ.get("RHEOD_CONFIG") or DEFAULT_FILE)
+    file = options.config or Path(os.environ.get("RHEOD_CONFIG") or DEFAULT_FILE)
     folder = file.parent / "secrets"
     return folder if os.access(folder, os.R_OK | os.X_OK) else None
-
-
-def _account(arguments: Namespace) -> str | None:
-    """The member that `--account` names; commands without that option are about the default account or about all."""
-    reference: str | None = getattr(arguments, "account", None)
-    return reference
-
-
-def _config_file(arguments: Namespace) -> Path | None:
-    return None if arguments.config is None else Path(arguments.config)

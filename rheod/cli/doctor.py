@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import socket
 import stat
-from argparse import Namespace
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import click
+
 from rheod.cli import FAILED, NEEDS_ATTENTION, OK, CommandFailed
+from rheod.cli.command import Command, Options, pass_options, with_json
 from rheod.cli.daemon_client import NotRunning, ask, ask_daemon, load
 from rheod.cli.printing import note, say, say_json
 
@@ -24,89 +26,92 @@ if TYPE_CHECKING:
 _SECRET_FILES = ("rheod.db", "rheod.db-wal", "rheod.db-shm", "secret.key", "admin.sock")
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _VERSION_PLACE = 60
-"""Where a database file's header holds `user_version`, four bytes, big-endian (sqlite.org/fileformat2.html)."""
+"""Where a database file's header holds `user_version`: four bytes, big-endian (SQLite's file format, 1.3)."""
 
 
 @dataclass(slots=True)
-class _Report:
-    """What was found and what was looked at."""
+class Report:
+    """What was found, what was looked at, and how many Tradera calls it took."""
 
     findings: list[dict[str, Any]]
     checked: list[str]
     calls: int = 0
 
     def add(self, code: str, text: str, fix: str, *, mood: str = "bad") -> None:
-        """A finding of this machine."""
+        """Add a finding of this machine."""
         self.findings.append({"code": code, "mood": mood, "subject": "", "text": text, "fix": fix})
 
 
-def examine(arguments: Namespace) -> int:
-    """`rheod doctor`: exit status 0 when nothing is wrong, 3 when something is."""
-    report = _looked(arguments, online=arguments.online)
-    if arguments.json:
-        say_json(_as_json(report))
-    else:
-        _say_to_people(report)
+@click.command(cls=Command)
+@click.option("--online", is_flag=True, help="Ask Tradera too; it costs a few of its calls.")
+@with_json
+@pass_options
+def doctor(options: Options, *, online: bool, as_json: bool) -> int:
+    """Look for what is wrong, each with its fix.
+
+    The exit status is 0 when nothing is wrong, and 3 when something is.
+    """
+    report = examine(options, online=online)
+    if as_json:
+        say_json(asdict(report))
+        return NEEDS_ATTENTION if report.findings else OK
+    for one in report.findings:
+        say(f"{'BAD ' if one['mood'] == 'bad' else 'note'}  {one['text']}")
+        say(f"      fix: {one['fix']}")
+    looked_at = ", ".join(dict.fromkeys(report.checked))
+    say(f"{'Also looked' if report.findings else 'All is well. Looked'} at: {looked_at}.")
+    if report.calls:
+        say(f"It took {report.calls} Tradera calls.")
     return NEEDS_ATTENTION if report.findings else OK
 
 
-def look(arguments: Namespace, *, online: bool) -> dict[str, Any]:
-    """The same without a word printed, as plain JSON."""
-    return _as_json(_looked(arguments, online=online))
+@click.command(cls=Command)
+@pass_options
+def healthcheck(options: Options) -> int:
+    """End with exit status 0 when the daemon is well.
 
-
-def _as_json(report: _Report) -> dict[str, Any]:
-    return {"findings": report.findings, "checked": report.checked, "calls": report.calls}
-
-
-def _looked(arguments: Namespace, *, online: bool) -> _Report:
-    report = _Report([], ["the settings"])
+    That is: it runs, its database answers and every loop lives. Else the exit status is 1, and the reason is printed.
+    """
     try:
-        settings = load(arguments)
-    except CommandFailed as error:
-        for line in str(error).splitlines():
-            report.add("settings.wrong", line, "Mend it in the settings file, then `rheod config check`")
-        return report
-    running = _is_running(arguments)
-    _files(settings, report, running=running)
-    old = not running and _schema_differs(settings, report)
-    if not running:
-        _port(settings, report)
-    if not old:
-        _ask(arguments, report, online=online)
-    return report
-
-
-def healthcheck(arguments: Namespace) -> int:
-    """`rheod healthcheck`: 0 when the daemon runs, its database answers and every loop lives; else 1 with the reason."""
-    try:
-        ask_daemon(arguments, "GET", "/health")
+        ask_daemon(options, "GET", "/health")
     except CommandFailed as error:
         note(f"rheod: {error}")
         return FAILED
     return OK
 
 
-def _is_running(arguments: Namespace) -> bool:
+def examine(options: Options, *, online: bool) -> Report:
+    """Look at this machine, then ask the daemon or the file; prints nothing."""
+    report = Report([], ["the settings"])
     try:
-        ask_daemon(arguments, "GET", "/version")
+        settings = load(options)
+    except CommandFailed as error:
+        for line in str(error).splitlines():
+            report.add("settings.wrong", line, "Mend it in the settings file, then `rheod config check`")
+        return report
+    try:
+        ask_daemon(options, "GET", "/version")
+        running = True
     except NotRunning:
-        return False
-    return True
-
-
-def _ask(arguments: Namespace, report: _Report, *, online: bool) -> None:
+        running = False
+    _check_files(settings, report, running=running)
+    if not running:
+        differs = _schema_differs(settings, report)
+        _check_port(settings, report)
+        if differs:
+            return report
     try:
-        answer = ask(arguments, "POST", "/doctor?online=1" if online else "/doctor")
+        answer = ask(options, "POST", "/doctor?online=1" if online else "/doctor")
     except CommandFailed as error:
         report.add("store.closed", str(error), "Mend that first, then run `rheod doctor` again")
-        return
+        return report
     report.findings += answer["findings"]
     report.checked += answer["checked"]
     report.calls = answer["calls"]
+    return report
 
 
-def _files(settings: Settings, report: _Report, *, running: bool) -> None:
+def _check_files(settings: Settings, report: Report, *, running: bool) -> None:
     """Nobody but rheod's user may read what it keeps; root looks at them too."""
     folder = settings.storage.path
     report.checked.append(f"the files in {folder}")
@@ -138,7 +143,7 @@ def _open_to_others(folder: Path) -> Iterator[Path]:
             yield file
 
 
-def _schema_differs(settings: Settings, report: _Report) -> bool:
+def _schema_differs(settings: Settings, report: Report) -> bool:
     """An old schema is brought up at the next start; the examination must not do that by looking."""
     from rheod.store.migrations import scripts  # noqa: PLC0415 - light commands do without the store
 
@@ -166,7 +171,7 @@ def _schema_differs(settings: Settings, report: _Report) -> bool:
     return found != wanted
 
 
-def _port(settings: Settings, report: _Report) -> None:
+def _check_port(settings: Settings, report: Report) -> None:
     """Without a daemon the port must be free for it."""
     host, port = settings.server.host, settings.server.port
     report.checked.append(f"the port {host}:{port}")
@@ -181,13 +186,3 @@ def _port(settings: Settings, report: _Report) -> None:
                 f"rheod could not listen on {host}:{port}: {error.strerror or error}",
                 "Stop what uses it (`ss -ltnp` shows it), or set server.port",
             )
-
-
-def _say_to_people(report: _Report) -> None:
-    for one in report.findings:
-        say(f"{'BAD ' if one['mood'] == 'bad' else 'note'}  {one['text']}")
-        say(f"      fix: {one['fix']}")
-    looked_at = ", ".join(dict.fromkeys(report.checked))
-    say(f"{'Also looked' if report.findings else 'All is well. Looked'} at: {looked_at}.")
-    if report.calls:
-        say(f"It took {report.calls} Tradera calls.")

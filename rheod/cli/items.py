@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
-from argparse import Namespace
 from typing import Any
 from urllib.parse import quote, urlencode
 
+import click
+
 from rheod.cli import NEEDS_ATTENTION, OK, CommandFailed
+from rheod.cli.command import Group, Options, pass_options, with_account, with_json
 from rheod.cli.daemon_client import ask
 from rheod.cli.printing import note, say, say_json, say_pairs, say_table, shown
 
@@ -15,14 +17,27 @@ _WARNING = {
     "live": "rheod will tell the ERP that this ad is up and look after it.",
     "not live": "rheod will let the item be published again: if its ad is up after all, it is sold twice.",
 }
+_with_id = click.argument("external_id", metavar="ID", help="The external id.")
 
 
-def listing(arguments: Namespace) -> int:
-    """`rheod items list`: oldest change first."""
-    wanted = {"limit": arguments.limit, "status": arguments.status, "after": arguments.after}
+@click.group(cls=Group)
+def items() -> None:
+    """See and publish items."""
+
+
+@items.command("list")
+@click.option("--status", help="Only draft, active, sold, not_listed or archived ones.")
+@click.option("--limit", type=int, default=100, help="At most so many (1-1000, default 100).")
+@click.option("--after", metavar="POSITION", help="Go on where an earlier list ended.")
+@with_json
+@with_account
+@pass_options
+def list_items(options: Options, *, status: str | None, limit: int, after: str | None, as_json: bool) -> int:
+    """List items, the oldest change first."""
+    wanted = {"limit": limit, "status": status, "after": after}
     query = urlencode({name: value for name, value in wanted.items() if value is not None})
-    answer = ask(arguments, "GET", f"/items?{query}")
-    if arguments.json:
+    answer = ask(options, "GET", f"/items?{query}")
+    if as_json:
         say_json(answer)
         return OK
     columns = ("externalId", "status", "traderaStatus", "price", "updatedAt", "title", "lastError")
@@ -33,17 +48,17 @@ def listing(arguments: Namespace) -> int:
     return OK
 
 
-def show(arguments: Namespace) -> int:
-    """`rheod items show ID`."""
-    item = ask(arguments, "GET", _target(arguments))
-    if arguments.json:
+@items.command()
+@_with_id
+@with_json
+@with_account
+@pass_options
+def show(options: Options, *, external_id: str, as_json: bool) -> int:
+    """Show one item: how far it is and what it waits for."""
+    item = ask(options, "GET", _target(external_id))
+    if as_json:
         say_json(item)
         return OK
-    say_pairs(_lines(item))
-    return OK
-
-
-def _lines(item: dict[str, Any]) -> list[tuple[str, Any]]:
     queue = item["queue"]
     place = f"position {queue['position']}, expected to go out {queue['expectedAt']}" if queue else None
     lines = [
@@ -59,57 +74,94 @@ def _lines(item: dict[str, Any]) -> list[tuple[str, Any]]:
         ("updated", item["updatedAt"]),
     ]
     for picture in item["images"]:
-        words = [picture["state"], picture["url"], picture["error"]]
-        lines.append(("picture", "  ".join(word for word in words if word)))
-    return lines
+        parts = [picture["state"], picture["url"], picture["error"]]
+        lines.append(("picture", "  ".join(part for part in parts if part)))
+    say_pairs(lines)
+    return OK
 
 
-def publish(arguments: Namespace) -> int:
-    """`rheod items publish ID`, also `items retry ID`: order a publishing, again after a failure."""
-    if getattr(arguments, "dry_run", False):
-        return _rehearse(arguments)
-    return _tell(arguments, ask(arguments, "POST", f"{_target(arguments)}/publish"))
+@items.command()
+@_with_id
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Show the exact request, the checks and the cost in calls; call nobody, change nothing.",
+)
+@with_json
+@with_account
+@pass_options
+def publish(options: Options, *, external_id: str, dry_run: bool, as_json: bool) -> int:
+    """Order a publishing.
+
+    The exit status of a dry run is 3 when the item would not be published however long one waits.
+    """
+    if dry_run:
+        return _print_dry_run(ask(options, "GET", f"{_target(external_id)}/dry-run"), as_json=as_json)
+    return _print_message(ask(options, "POST", f"{_target(external_id)}/publish"), as_json=as_json)
 
 
-def _rehearse(arguments: Namespace) -> int:
-    """`--dry-run`: 3 when the item would not be published however long one waits."""
-    played = ask(arguments, "GET", f"{_target(arguments)}/dry-run")
-    status = NEEDS_ATTENTION if played["stops"] else OK
-    if arguments.json:
-        say_json(played)
+def _print_dry_run(report: dict[str, Any], *, as_json: bool) -> int:
+    status = NEEDS_ATTENTION if report["stops"] else OK
+    if as_json:
+        say_json(report)
         return status
-    for check in played["checks"]:
+    for check in report["checks"]:
         say(f"{check['verdict']:5}  {shown(check['text'])}")
     say()
-    for step in played["steps"]:
+    for step in report["steps"]:
         say(f"{step['method']} {step['url']}")
         if step["body"] is not None:
             say_json(step["body"])
     say()
-    pairs = [("cost", f"{played['calls']} Tradera calls"), ("goes out", played["goesAt"])]
+    pairs = [("cost", f"{report['calls']} Tradera calls"), ("goes out", report["goesAt"])]
     say_pairs([*pairs, ("called", "nobody: this was a dry run")])
     return status
 
 
-def settle(arguments: Namespace) -> int:
-    """`rheod items settle ID --live AD_ID | --not-live`: what the owner saw in My Tradera; asks back without --yes."""
-    words = "not live" if arguments.live is None else "live"
-    if not arguments.yes:
-        note(_WARNING[words])
-        note(f"Type the words «{words}» to go on:")
-        if sys.stdin.readline().strip() != words:
+@items.command()
+@_with_id
+@with_json
+@with_account
+@pass_options
+def retry(options: Options, *, external_id: str, as_json: bool) -> int:
+    """Publish again after a failure."""
+    return _print_message(ask(options, "POST", f"{_target(external_id)}/publish"), as_json=as_json)
+
+
+@items.command()
+@_with_id
+@click.option("--live", metavar="AD_ID", type=int, help="The ad is up under this number at Tradera.")
+@click.option("--not-live", is_flag=True, help="There is no such ad; it may be published again.")
+@click.option("--yes", is_flag=True, help="Do not ask back.")
+@with_json
+@with_account
+@pass_options
+def settle(
+    options: Options, *, external_id: str, live: int | None, not_live: bool, yes: bool, as_json: bool
+) -> int:
+    """Say what became of an ad that Tradera gave no answer about.
+
+    Look for the ad in My Tradera, then give --live with its number, or --not-live.
+    """
+    if (live is None) != not_live:
+        raise click.UsageError("Give --live with the ad's number, or --not-live")
+    answer = "live" if live is not None else "not live"
+    if not yes:
+        note(_WARNING[answer])
+        note(f"Type the words «{answer}» to go on:")
+        if sys.stdin.readline().strip() != answer:
             raise CommandFailed("Nothing was changed; --yes answers in advance")
-    found = {"live": False if arguments.live is None else arguments.live}
-    return _tell(arguments, ask(arguments, "POST", f"{_target(arguments)}/settle", found))
+    found = {"live": False if live is None else live}
+    return _print_message(ask(options, "POST", f"{_target(external_id)}/settle", found), as_json=as_json)
 
 
-def _tell(arguments: Namespace, answer: dict[str, Any]) -> int:
-    if arguments.json:
+def _print_message(answer: dict[str, Any], *, as_json: bool) -> int:
+    if as_json:
         say_json(answer)
     else:
         say(answer["message"])
     return OK
 
 
-def _target(arguments: Namespace) -> str:
-    return f"/items/{quote(arguments.id, safe='', errors='surrogateescape')}"
+def _target(external_id: str) -> str:
+    return f"/items/{quote(external_id, safe='', errors='surrogateescape')}"

@@ -6,13 +6,15 @@ Everything is proven before anything is touched. No rheod may run; the next one 
 from __future__ import annotations
 
 import os
-from argparse import Namespace
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+import click
+
 from rheod.cli import OK, CommandFailed
-from rheod.cli.backup import PICTURE, copy, images_of, require_room
+from rheod.cli.backup import PICTURE, copy, require_room
+from rheod.cli.command import Command, Options, pass_options, with_json
 from rheod.cli.daemon_client import ask, load
 from rheod.cli.printing import say, say_json
 from rheod.config.settings import Settings
@@ -24,13 +26,38 @@ from rheod.store.engine.lock import take_lock
 from rheod.store.migrations import scripts
 
 
-def restore(arguments: Namespace) -> int:
-    """`rheod restore SRC`: CommandFailed while a daemon runs, or when the backup is damaged or too new."""
-    if arguments.compared:
-        return _compared(arguments)
-    settings = load(arguments)
+@click.command(cls=Command)
+@click.argument(
+    "source",
+    metavar="[SRC]",
+    required=False,
+    type=click.Path(path_type=Path),
+    help="One backup: a folder `rheod-<time>`.",
+)
+@click.option(
+    "--compared",
+    is_flag=True,
+    help="After a restore: the ads at Tradera are as rheod shows them, where Tradera did not tell.",
+)
+@with_json
+@pass_options
+def restore(options: Options, *, source: Path | None, compared: bool, as_json: bool) -> int:
+    """Begin anew from a backup, with rheod stopped.
+
+    Everything is proven before anything is touched, and what was there before is kept beside it.
+    """
+    if (source is not None) == compared:
+        raise click.UsageError("Give the folder of a backup, or --compared")
+    if source is None:
+        answer = ask(options, "POST", "/restore/compared")
+        if as_json:
+            say_json(answer)
+        else:
+            say(f"Noted: {answer['accounts']} accounts publish again.")
+        return OK
+    settings = load(options)
     crash.arm(settings.debug.crash_at)
-    source, data = Path(arguments.source).expanduser().absolute(), settings.storage.path
+    source, data = source.expanduser().absolute(), settings.storage.path
     try:
         lock = take_lock(data)
         try:
@@ -40,23 +67,13 @@ def restore(arguments: Namespace) -> int:
     except OSError as error:
         raise CommandFailed(f"Not restored: {error.strerror} ({error.filename})") from error
     moment = datetime.fromtimestamp(manifest.made_at // 1000, UTC)
-    if arguments.json:
+    if as_json:
         say_json({"restored": str(source), "madeAt": f"{moment:%Y-%m-%dT%H:%M:%SZ}", "pictures": count})
         return OK
     say(f"Restored the state of {moment:%Y-%m-%d %H:%M} UTC with {manifest.counts['items']} items.")
     say("What was there before lies beside it as *.before-restore-<time>.")
     say("Start rheod now (systemctl start rheod). The machine this backup came from must not run any more.")
     say("rheod first looks at what Tradera has and publishes nothing until then: see `rheod status`.")
-    return OK
-
-
-def _compared(arguments: Namespace) -> int:
-    """`rheod restore --compared`."""
-    answer = ask(arguments, "POST", "/restore/compared")
-    if arguments.json:
-        say_json(answer)
-    else:
-        say(f"Noted: {answer['accounts']} accounts publish again.")
     return OK
 
 
@@ -111,7 +128,7 @@ def _bring_pictures(source: Path, data: Path, manifest: Manifest) -> int:
         place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         part = place.with_suffix(".part")
         part.unlink(missing_ok=True)
-        if copy(images_of(source) / name, part) != place.stem:
+        if copy(source / IMAGES / name, part) != place.stem:
             part.unlink()
             raise CommandFailed(f"The picture {name} of {source} is damaged: nothing was restored")
         part.rename(place)

@@ -9,16 +9,17 @@ import asyncio
 import gc
 import os
 import sys
-from argparse import Namespace
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TextIO
 
+import click
 import structlog
 
 from rheod import daemon
 from rheod.cli import FAILED, OK, WRONG_USAGE, CommandFailed
+from rheod.cli.command import Command, Options, pass_options, with_json
 from rheod.cli.daemon_client import load
 from rheod.config.loading import secret_values
 from rheod.domain.errors import RheodError
@@ -28,15 +29,20 @@ from rheod.logs.redaction import redact_values
 from rheod.sandbox.demo_daemon import enter_clean_environment
 
 YOUNG_OBJECTS = 20_000
-"""Objects made between two looks for cycles. At Python's 700 a tenth of a busy daemon's time went into looking, and what
-is there when it is ready, which is frozen, was looked through again and again."""
+"""Objects made between two runs of the collector of cycles. At Python's 700 a tenth of a busy daemon's time went there,
+most of it for objects that are there when it is ready; those are frozen."""
 
 _log = structlog.get_logger(__name__)
 
 
-def serve(arguments: Namespace) -> int:
-    """Run in the foreground until SIGTERM or SIGINT; raises RheodError when it cannot start or a loop ended."""
-    settings = load(arguments)
+@click.command(cls=Command)
+@pass_options
+def serve(options: Options) -> int:
+    """Run the daemon in the foreground.
+
+    It stops in order at SIGTERM or SIGINT. It ends with a sentence and status 1 when it cannot start or a loop ended.
+    """
+    settings = load(options)
     journald = _writes_to_journal(os.environ, sys.stdout)
     output = setup.configure(
         format=settings.log.format, level=settings.log.level, stream=sys.stdout, journald=journald
@@ -77,27 +83,49 @@ def _warn_of_proxies(environ: Mapping[str, str]) -> None:
 _EXTRA = ("moto", "flask", "openapi_schema_validator")
 
 
-def demo(arguments: Namespace) -> int:
-    """`rheod demo`: the whole loop on this machine."""
+@click.command(cls=Command, uses_settings=False)
+@click.option("--once", is_flag=True, help="End when the loop has closed.")
+@click.option(
+    "--keep",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Keep the data and the log in this empty folder.",
+)
+@with_json
+def demo(*, once: bool, keep: Path | None, as_json: bool) -> int:
+    """Show the whole loop on this machine, without accounts.
+
+    Simulators stand for Tradera, its queue and a shop; the daemon between them is the real one. It stays up until
+    Ctrl-C. With --once the exit status is 0 when the loop closed, and 1 names the step that did not.
+    """
     _require_extra()
     from rheod.sandbox.demo import run_demo  # noqa: PLC0415 - after the check, so that the hint comes first
 
-    keep = None if arguments.keep is None else Path(arguments.keep)
     if keep is not None and keep.exists() and not (keep.is_dir() and not any(keep.iterdir())):
         raise CommandFailed(
             f"--keep {keep} is there and not an empty folder: name a new one", status=WRONG_USAGE
         )
     enter_clean_environment()
-    return asyncio.run(run_demo(once=arguments.once, as_json=arguments.json, keep=keep))
+    return asyncio.run(run_demo(once=once, as_json=as_json, keep=keep))
 
 
-def sandbox(arguments: Namespace) -> int:
-    """`rheod sandbox`: only the simulators, until Ctrl-C."""
+@click.command(cls=Command, uses_settings=False)
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65_535),
+    default=0,
+    help="The simulated Tradera's port (default: any).",
+)
+def sandbox(*, port: int) -> int:
+    """Run only the simulators, to develop against.
+
+    It prints the settings that point a rheod at them, and runs until Ctrl-C.
+    """
     _require_extra()
     from rheod.sandbox.sandbox import run_sandbox  # noqa: PLC0415 - as above
 
     enter_clean_environment()
-    return asyncio.run(run_sandbox(arguments.port))
+    return asyncio.run(run_sandbox(port))
 
 
 def _require_extra() -> None:

@@ -2,33 +2,41 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
 from typing import Any
 
+import click
+
 from rheod.cli import NEEDS_ATTENTION, OK
+from rheod.cli.command import Command, Options, pass_options, with_json
 from rheod.cli.daemon_client import ask_daemon
 from rheod.cli.printing import say, say_json, say_pairs
 
 
-def show(arguments: Namespace) -> int:
-    """`rheod status`; without a daemon there is no status to tell, and it fails."""
-    status = ask_daemon(arguments, "GET", "/status")
-    found = attention(status)
-    if arguments.json:
-        say_json({**status, "attention": found})
+@click.command(cls=Command)
+@with_json
+@pass_options
+def status(options: Options, *, as_json: bool) -> int:
+    """Show what runs, what waits and until when.
+
+    It needs a running daemon. The exit status is 3 when something needs you.
+    """
+    answer = ask_daemon(options, "GET", "/status")
+    found = attention(answer)
+    if as_json:
+        say_json({**answer, "attention": found})
     else:
-        say_pairs(_lines(status))
+        say_pairs(_lines(answer))
         for sentence in found:
             say(f"ATTENTION: {sentence}")
     return NEEDS_ATTENTION if found else OK
 
 
-def attention(status: dict[str, Any]) -> list[str]:
+def attention(answer: dict[str, Any]) -> list[str]:
     """What needs the owner, in sentences with what to do."""
-    found = [f"{one['text']}. {one['fix']}" for one in status["findings"]]
+    found = [f"{one['text']}. {one['fix']}" for one in answer["findings"]]
     left = [
         account
-        for account in status["accounts"]
+        for account in answer["accounts"]
         if account["state"] == "removed" and (account["publishingsWaiting"] or account["salesWaiting"])
     ]
     return found + [
@@ -38,27 +46,27 @@ def attention(status: dict[str, Any]) -> list[str]:
     ]
 
 
-def _lines(status: dict[str, Any]) -> list[tuple[str, Any]]:
-    budget, push = status["budget"], status["push"]
+def _lines(answer: dict[str, Any]) -> list[tuple[str, Any]]:
+    budget, push = answer["budget"], answer["push"]
     calls = f"{budget['used']} of {budget['limit']} in {budget['windowHours']} h; {budget['left']} left, "
     calls += f"{budget['leftForPublishing']} of them for publishing"
-    push_words = f"last answer {push['lastAnswer'] or 'not yet'}" if push["configured"] else "no queue set"
+    push_state = f"last answer {push['lastAnswer'] or 'not yet'}" if push["configured"] else "no queue set"
     return [
-        ("version", status["version"]),
-        ("items", _counts(status["items"])),
-        ("jobs waiting", _counts(status["jobs"])),
-        ("jobs running", _counts(status["running"])),
+        ("version", answer["version"]),
+        ("items", _counts(answer["items"])),
+        ("jobs waiting", _counts(answer["jobs"])),
+        ("jobs running", _counts(answer["running"])),
         ("Tradera calls", calls),
-        *(("account", _account(one)) for one in status["accounts"]),
+        *(("account", _account(one)) for one in answer["accounts"]),
         *(
             ("pause", f"{one['what']} until {one['until']}: {one['reason']}")
-            for one in status["pauses"]
+            for one in answer["pauses"]
             if one["what"] != "account"
         ),
-        ("push", push_words),
-        ("last push message", status["lastPushMessage"]),
-        ("push messages", _counts(status["inbox"])),
-        ("unmatched sales", status["unmatchedSales"]),
+        ("push", push_state),
+        ("last push message", answer["lastPushMessage"]),
+        ("push messages", _counts(answer["inbox"])),
+        ("unmatched sales", answer["unmatchedSales"]),
     ]
 
 
@@ -72,14 +80,14 @@ def _name(account: dict[str, Any]) -> str:
 
 def _account(account: dict[str, Any]) -> str:
     """One account in a line: what it does, and what of it waits."""
-    words = f"{account['reference'] or '(your own)'} {account['state']}"
+    text = f"{account['reference'] or '(your own)'} {account['state']}"
     if account["until"]:
-        words += f" until {account['until']}"
+        text += f" until {account['until']}"
     if account["userId"]:
-        words += f", Tradera user {account['userId']}"
-    words += f", {account['callsUsed']} calls"
+        text += f", Tradera user {account['userId']}"
+    text += f", {account['callsUsed']} calls"
     if account["publishingsWaiting"]:
-        words += f", {account['publishingsWaiting']} publishings wait"
+        text += f", {account['publishingsWaiting']} publishings wait"
     if account["salesWaiting"]:
-        words += f", {account['salesWaiting']} sales to look up"
-    return words
+        text += f", {account['salesWaiting']} sales to look up"
+    return text

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import select
 import sys
-from argparse import Namespace
 from datetime import datetime
 from typing import Any
 
+import click
+
 from rheod.cli import FAILED, NEEDS_ATTENTION, OK, CommandFailed
+from rheod.cli.command import Group, Options, pass_options, with_account, with_json
 from rheod.cli.daemon_client import ask, ask_daemon
 from rheod.cli.printing import note, say, say_json, say_table
 
@@ -16,44 +18,62 @@ _LOOK_S = 2.0
 _SOON_DAYS = 30
 
 
-def connect(arguments: Namespace) -> int:
-    """`rheod tradera connect`: print the login's address; at a terminal wait until it is done, and finish it."""
-    if arguments.finish:
-        return _finish(arguments)
-    begun = ask_daemon(arguments, "POST", "/tradera/connect")
-    if arguments.json:
+@click.group(cls=Group)
+def tradera() -> None:
+    """Connect sellers by a login at Tradera."""
+
+
+@tradera.command()
+@click.option("--user", metavar="U", help="The seller's number or alias at Tradera, if not in the settings.")
+@click.option("--finish", is_flag=True, help="The login is done: take the token now.")
+@with_json
+@with_account
+@pass_options
+def connect(options: Options, *, user: str | None, finish: bool, as_json: bool) -> int:
+    """Print the address of a login at Tradera, and take the token when it is done.
+
+    At a terminal the command waits for the login; elsewhere run it again with --finish. It needs a running daemon.
+    """
+    if finish:
+        return _finish(options, user, as_json=as_json)
+    begun = ask_daemon(options, "POST", "/tradera/connect")
+    if as_json:
         say_json(begun)
         return OK
     note("Open this in the seller's browser and sign in at Tradera:")
     say(begun["address"])
-    known = begun["userId"] or arguments.user
-    finish = "rheod tradera connect --finish" + ("" if known else " --user NUMBER_OR_ALIAS")
+    known = begun["userId"] or user
     if not sys.stdin.isatty():
-        note(f"Then run: {finish}")
+        note("Then run: rheod tradera connect --finish" + ("" if known else " --user NUMBER_OR_ALIAS"))
         return OK
     note("When Tradera says that it is done, press Enter here.")
-    if _wait(arguments):
-        return _tell(arguments)
+    if _wait(options):
+        return _print_connected(options, as_json=as_json)
     if not known:
         note("The seller's number or alias at Tradera:")
-        arguments.user = sys.stdin.readline().strip()
-    return _finish(arguments)
+        user = sys.stdin.readline().strip()
+    return _finish(options, user, as_json=as_json)
 
 
-def status(arguments: Namespace) -> int:
-    """`rheod tradera status`: each account, its user, where its token comes from and for how long."""
-    answer = ask(arguments, "GET", "/tradera/connections")
+@tradera.command()
+@with_json
+@pass_options
+def status(options: Options, *, as_json: bool) -> int:
+    """Show who sells as whom, and for how long.
+
+    The exit status is 3 when an account is paused or its token ends within 30 days.
+    """
+    answer = ask(options, "GET", "/tradera/connections")
     now = datetime.now().astimezone()
     for each in answer["accounts"]:
         ends_at = each["tokenEndsAt"]
         each["daysLeft"] = None if ends_at is None else max(0, (datetime.fromisoformat(ends_at) - now).days)
-    if arguments.json:
+    if as_json:
         say_json(answer)
     else:
-        head = ("ACCOUNT", "USER", "TOKEN FROM", "ENDS", "DAYS LEFT", "STATE", "WHY")
         columns = ("userId", "tokenFrom", "tokenEndsAt", "daysLeft", "state", "reason")
         say_table(
-            head,
+            ("ACCOUNT", "USER", "TOKEN FROM", "ENDS", "DAYS LEFT", "STATE", "WHY"),
             [
                 [each["reference"] or "(your own)", *(each[name] for name in columns)]
                 for each in answer["accounts"]
@@ -67,37 +87,36 @@ def _needs_owner(account: dict[str, Any]) -> bool:
     return (days is not None and days < _SOON_DAYS) or account["state"] == "paused"
 
 
-def _wait(arguments: Namespace) -> bool:
+def _wait(options: Options) -> bool:
     """Until Enter is pressed (False), or the dashboard has finished the login by itself (True). Costs no Tradera call."""
     while not select.select([sys.stdin], [], [], _LOOK_S)[0]:
-        own = _own(arguments)
-        if own["loginBegunAt"] is None and own["tokenFrom"]:
+        account = _account(options)
+        if account["loginBegunAt"] is None and account["tokenFrom"]:
             return True
     sys.stdin.readline()
     return False
 
 
-def _own(arguments: Namespace) -> dict[str, Any]:
-    answer = ask_daemon(arguments, "GET", "/tradera/connections")
-    reference = getattr(arguments, "account", None)
-    return next(each for each in answer["accounts"] if each["reference"] == reference)
-
-
-def _finish(arguments: Namespace) -> int:
+def _finish(options: Options, user: str | None, *, as_json: bool) -> int:
     try:
-        ask_daemon(arguments, "POST", "/tradera/finish", {"user": arguments.user} if arguments.user else {})
+        ask_daemon(options, "POST", "/tradera/finish", {"user": user} if user else {})
     except CommandFailed as error:
         note(f"rheod: {error}")
         return FAILED
-    return _tell(arguments)
+    return _print_connected(options, as_json=as_json)
 
 
-def _tell(arguments: Namespace) -> int:
-    own = _own(arguments)
-    if arguments.json:
-        say_json(own)
+def _print_connected(options: Options, *, as_json: bool) -> int:
+    account = _account(options)
+    if as_json:
+        say_json(account)
     else:
-        say(
-            f"Connected as Tradera user {own['userId']}; the token ends {own['tokenEndsAt'] or 'at a time unknown'}."
-        )
+        ends = account["tokenEndsAt"] or "at a time unknown"
+        say(f"Connected as Tradera user {account['userId']}; the token ends {ends}.")
     return OK
+
+
+def _account(options: Options) -> dict[str, Any]:
+    """The connection of the account that `--account` names."""
+    answer = ask_daemon(options, "GET", "/tradera/connections")
+    return next(each for each in answer["accounts"] if each["reference"] == options.account)

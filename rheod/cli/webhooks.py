@@ -1,22 +1,34 @@
-"""`rheod webhooks`: where events go, how their delivery went, and telling them again."""
+"""`rheod webhooks`: where events go, how their delivery went, and sending them again."""
 
 from __future__ import annotations
 
-from argparse import Namespace
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from rheod.cli import FAILED, OK, WRONG_USAGE, CommandFailed
+import click
+
+from rheod.cli import FAILED, OK
+from rheod.cli.command import Group, Options, pass_options, with_account, with_json
 from rheod.cli.daemon_client import ask, ask_daemon
 from rheod.cli.printing import note, say, say_json, say_table
 
 _ENDPOINTS = "/integration/webhooks"
+_with_id = click.argument("endpoint_id", metavar="ID", help="The endpoint's id, see `rheod webhooks list`.")
 
 
-def listing(arguments: Namespace) -> int:
-    """`rheod webhooks list`."""
-    answer = ask(arguments, "GET", _ENDPOINTS)
-    if arguments.json:
+@click.group(cls=Group)
+def webhooks() -> None:
+    """See and change where events go, and how that went."""
+
+
+@webhooks.command("list")
+@with_json
+@with_account
+@pass_options
+def list_endpoints(options: Options, *, as_json: bool) -> int:
+    """List the endpoints that events are sent to."""
+    answer = ask(options, "GET", _ENDPOINTS)
+    if as_json:
         say_json(answer)
         return OK
     rows = [
@@ -36,38 +48,85 @@ def listing(arguments: Namespace) -> int:
     return OK
 
 
-def add(arguments: Namespace) -> int:
-    """`rheod webhooks add URL [--event E]`: the secret alone on standard output."""
-    wanted = {
-        "url": arguments.url,
-        "eventTypes": arguments.event,
-        "scope": arguments.scope,
-        "description": arguments.description,
-    }
-    made = ask(arguments, "POST", _ENDPOINTS, {key: value for key, value in wanted.items() if value})
-    return _say_secret(arguments, made, f"The webhook endpoint {made['id']} is told {_events(made)} events.")
+@webhooks.command()
+@click.argument("url", metavar="URL", help="Where events are sent, HTTPS.")
+@click.option(
+    "--event",
+    "events",
+    multiple=True,
+    metavar="E",
+    help="Only such events, e.g. item.sold; repeatable.",
+)
+@click.option(
+    "--scope",
+    type=click.Choice(["self", "members"]),
+    help="Own events, or those of the member accounts.",
+)
+@click.option("--description", metavar="TEXT", help="For you to tell them apart.")
+@with_json
+@with_account
+@pass_options
+def add(
+    options: Options,
+    *,
+    url: str,
+    events: tuple[str, ...],
+    scope: str | None,
+    description: str | None,
+    as_json: bool,
+) -> int:
+    """Send events to another URL; print its secret once."""
+    wanted = {"url": url, "eventTypes": list(events), "scope": scope, "description": description}
+    made = ask(options, "POST", _ENDPOINTS, {key: value for key, value in wanted.items() if value})
+    remark = f"The webhook endpoint {made['id']} is sent {_events(made)} events."
+    return _print_secret(made, remark, as_json=as_json)
 
 
-def rotate(arguments: Namespace) -> int:
-    """`rheod webhooks rotate ID`."""
-    made = ask(arguments, "POST", f"{_target(arguments)}/rotate-secret")
-    return _say_secret(arguments, made, "The old secret signs beside the new one for 24 hours.")
+@webhooks.command()
+@_with_id
+@with_json
+@with_account
+@pass_options
+def rotate(options: Options, *, endpoint_id: str, as_json: bool) -> int:
+    """Make a new secret; the old one signs beside it for 24 hours."""
+    made = ask(options, "POST", f"{_target(endpoint_id)}/rotate-secret")
+    return _print_secret(made, "The old secret signs beside the new one for 24 hours.", as_json=as_json)
 
 
-def enable(arguments: Namespace) -> int:
-    """`rheod webhooks enable ID`."""
-    return _switch(arguments, active=True, told="Enabled: the events it kept go out now, in order.")
+@webhooks.command()
+@_with_id
+@with_json
+@with_account
+@pass_options
+def enable(options: Options, *, endpoint_id: str, as_json: bool) -> int:
+    """Switch on again: the events it kept go out, in order."""
+    answer = ask(options, "PATCH", _target(endpoint_id), {"active": True})
+    return _print(answer, "Enabled: the events it kept go out now, in order.", as_json=as_json)
 
 
-def disable(arguments: Namespace) -> int:
-    """`rheod webhooks disable ID`."""
-    return _switch(arguments, active=False, told="Disabled: its events are kept until it is enabled again.")
+@webhooks.command()
+@_with_id
+@with_json
+@with_account
+@pass_options
+def disable(options: Options, *, endpoint_id: str, as_json: bool) -> int:
+    """Switch off; its events are kept."""
+    answer = ask(options, "PATCH", _target(endpoint_id), {"active": False})
+    return _print(answer, "Disabled: its events are kept until it is enabled again.", as_json=as_json)
 
 
-def test(arguments: Namespace) -> int:
-    """`rheod webhooks test ID`: fails when the endpoint does not take the test event; the daemon sends it."""
-    answer = ask_daemon(arguments, "POST", f"{_target(arguments)}/test")
-    if arguments.json:
+@webhooks.command()
+@_with_id
+@with_json
+@with_account
+@pass_options
+def test(options: Options, *, endpoint_id: str, as_json: bool) -> int:
+    """Send a signed test event now and print what came of it.
+
+    It needs a running daemon. The exit status is 1 when the endpoint does not take the event.
+    """
+    answer = ask_daemon(options, "POST", f"{_target(endpoint_id)}/test")
+    if as_json:
         say_json(answer)
     elif answer["success"]:
         say(f"It answered {answer['httpStatus']} after {answer['durationMs']} ms.")
@@ -76,54 +135,63 @@ def test(arguments: Namespace) -> int:
     return OK if answer["success"] else FAILED
 
 
-def deliveries(arguments: Namespace) -> int:
-    """`rheod webhooks deliveries`: newest first."""
-    names = ("endpoint", "event", "status", "before", "limit")
-    wanted = {name: getattr(arguments, name) for name in names}
-    query = urlencode({name: value for name, value in wanted.items() if value is not None})
-    answer = ask(arguments, "GET", f"/integration/webhook-deliveries?{query}")
-    if arguments.json:
+@webhooks.command()
+@click.option("--endpoint", metavar="ID", help="Only those to this endpoint.")
+@click.option("--event", metavar="E", help="Only those of this type, or of the event with this id.")
+@click.option("--status", type=click.Choice(["success", "failed"]), help="Only those that ended so.")
+@click.option("--before", metavar="ID_OR_TIME", help="Only older ones.")
+@click.option("--limit", type=int, default=100, help="At most so many (1-100, default 100).")
+@with_json
+@with_account
+@pass_options
+def deliveries(options: Options, /, *, as_json: bool, limit: int, **wanted: str | None) -> int:
+    """List the latest attempts, newest first."""
+    given = {name: value for name, value in wanted.items() if value is not None}
+    query = urlencode({**given, "limit": limit})
+    answer = ask(options, "GET", f"/integration/webhook-deliveries?{query}")
+    if as_json:
         say_json(answer)
         return OK
     columns = ("id", "createdAt", "eventType", "externalId", "status", "httpStatus", "attempt", "durationMs")
     rows = [[one[column] for column in (*columns, "errorMessage")] for one in answer["deliveries"]]
     say_table(("ID", "TIME", "EVENT", "ITEM", "STATUS", "HTTP", "TRY", "MS", "ERROR"), rows)
-    if len(rows) == arguments.limit:
+    if len(rows) == limit:
         note(f"There may be more: add --before {rows[-1][0]}")
     return OK
 
 
-def replay(arguments: Namespace) -> int:
-    """`rheod webhooks replay EVENT`, or `--since T`."""
-    if (arguments.event is None) == (arguments.since is None):
-        raise CommandFailed("Give an event's id, or --since with a time", status=WRONG_USAGE)
-    body = {"endpointId": arguments.endpoint} if arguments.endpoint else {}
-    if arguments.since is not None:
-        answer = ask(arguments, "POST", "/rheod/events/replay", {**body, "since": arguments.since})
+@webhooks.command()
+@click.argument("event", metavar="[EVENT]", required=False, help="The event's id.")
+@click.option("--since", metavar="T", help="Everything since this time, e.g. 2026-05-26T10:00:00Z.")
+@click.option("--endpoint", metavar="ID", help="To this endpoint only.")
+@with_json
+@with_account
+@pass_options
+def replay(
+    options: Options, *, event: str | None, since: str | None, endpoint: str | None, as_json: bool
+) -> int:
+    """Send an event, or all since a time, once more."""
+    body = {"endpointId": endpoint} if endpoint else {}
+    if event is not None and since is None:
+        answer = ask(options, "POST", f"/rheod/events/{_quoted(event)}/replay", body)
+    elif event is None and since is not None:
+        answer = ask(options, "POST", "/rheod/events/replay", {**body, "since": since})
     else:
-        answer = ask(arguments, "POST", f"/rheod/events/{_quoted(arguments.event)}/replay", body)
-    if arguments.json:
+        raise click.UsageError("Give an event's id, or --since with a time")
+    return _print(answer, answer["message"], as_json=as_json)
+
+
+def _print_secret(made: dict[str, Any], remark: str, *, as_json: bool) -> int:
+    if not as_json:
+        note(f"{remark} Its secret is shown this once:")
+    return _print(made, made["secret"], as_json=as_json)
+
+
+def _print(answer: dict[str, Any], sentence: str, *, as_json: bool) -> int:
+    if as_json:
         say_json(answer)
     else:
-        say(answer["message"])
-    return OK
-
-
-def _switch(arguments: Namespace, *, active: bool, told: str) -> int:
-    answer = ask(arguments, "PATCH", _target(arguments), {"active": active})
-    if arguments.json:
-        say_json(answer)
-    else:
-        say(told)
-    return OK
-
-
-def _say_secret(arguments: Namespace, made: dict[str, Any], told: str) -> int:
-    if arguments.json:
-        say_json(made)
-    else:
-        note(f"{told} Its secret is shown this once:")
-        say(made["secret"])
+        say(sentence)
     return OK
 
 
@@ -131,8 +199,8 @@ def _events(endpoint: dict[str, Any]) -> str:
     return ", ".join(endpoint["eventTypes"]) or "all"
 
 
-def _target(arguments: Namespace) -> str:
-    return f"{_ENDPOINTS}/{_quoted(arguments.id)}"
+def _target(endpoint_id: str) -> str:
+    return f"{_ENDPOINTS}/{_quoted(endpoint_id)}"
 
 
 def _quoted(text: str) -> str:

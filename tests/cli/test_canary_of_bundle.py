@@ -10,7 +10,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from rheod.cli.support_bundle import sieve, sieve_line
+from rheod.cli.support_bundle import scrub, scrub_line
 from rheod.sandbox.queue import QueueServer
 from tests.cli.test_cli import run
 from tests.test_canary import MARKED, Heard, command
@@ -139,7 +139,7 @@ def test_wrong_settings_are_told_without_a_daemon(tmp_path: Path) -> None:
     assert not any("test-secret" in text for text in parts.values())
 
 
-def test_only_known_fields_pass_the_sieve() -> None:
+def test_only_known_fields_pass_the_scrub() -> None:
     """Numbers and codes do; free text, odd names of fields and what hides in a known field do not."""
     value = {
         "state": "paused",
@@ -149,7 +149,7 @@ def test_only_known_fields_pass_the_sieve() -> None:
         "code": "Anna Ek",
         "error": "OSError",
     }
-    assert sieve(value) == {
+    assert scrub(value) == {
         "state": "paused",
         "reason": "(4 characters)",
         "count": 3,
@@ -162,5 +162,5 @@ def test_only_known_fields_pass_the_sieve() -> None:
 def test_a_start_that_fails_is_told_by_its_setting() -> None:
     """The commonest call for help: the line of a wrong setting, which never has its value."""
     line = "rheod: server.port (file /etc/rheod/rheod.toml): must be a number; change it"
-    assert sieve_line({"MESSAGE": line})["text"] == line
-    assert sieve_line({"MESSAGE": "Traceback of Anna"})["text"] == "(17 characters)"
+    assert scrub_line({"MESSAGE": line})["text"] == line
+    assert scrub_line({"MESSAGE": "Traceback of Anna"})["text"] == "(17 characters)"

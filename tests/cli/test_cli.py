@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
-import importlib
 import json
 import os
 import signal
@@ -20,11 +19,10 @@ import pytest
 import pytest_asyncio
 
 import rheod
-from rheod.cli.main import build_parser
 from rheod.sandbox.demo_daemon import DemoDaemon, clean_environment
 
 Ended = subprocess.CompletedProcess[str]
-HEAVY = ("pydantic", "aiohttp", "aiosqlite", "structlog", "PIL", "botocore")
+HEAVY = ("pydantic", "aiohttp", "aiosqlite", "structlog", "PIL", "botocore", "typing_extensions", "asyncio")
 
 
 def run(*arguments: str, environ: dict[str, str], python: tuple[str, ...] = ()) -> Ended:
@@ -48,71 +46,10 @@ def place(tmp_path: Path) -> dict[str, str]:
     return {"RHEOD_CONFIG": str(settings_file), "RHEOD_STORAGE__PATH": str(tmp_path / "data")}
 
 
-# What is typed
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        "serve",
-        "demo --once --json --keep DIR",
-        "sandbox --port 8090",
-        "config check",
-        "config show --json",
-        "config schema",
-        "keys create --name ERP --json",
-        "keys list",
-        "keys revoke ID",
-        "admin-token --json",
-        "password --stdin --json",
-        "setup --systemd --dry-run --root DIR --systemctl PROGRAM",
-        "uninstall --keep-data --dry-run --yes",
-        "support-bundle FILE",
-        "items list --status sold --limit 5",
-        "items show ID",
-        "items publish ID",
-        "items retry ID --json",
-        "orders list --unmatched --json",
-        "items settle ID --live 12 --yes",
-        "items settle ID --not-live",
-        "webhooks list --account REF",
-        "webhooks add URL --event item.sold --event listing.ended --scope self --description ERP",
-        "webhooks rotate ID --json",
-        "webhooks enable ID",
-        "webhooks disable ID",
-        "webhooks test ID",
-        "webhooks deliveries --endpoint ID --event item.sold --status failed --before 5 --limit 9",
-        "webhooks replay EVENT --endpoint ID",
-        "webhooks replay --since 2026-05-26T10:00:00Z",
-        "backup DEST --pictures --keep 3",
-        "restore --compared",
-        "status --json",
-        "version",
-    ],
-)
-def test_every_command_is_done_by_a_function(line: str) -> None:
-    """What the parser takes leads to a function that exists, with --config before or behind the command."""
-    for words in (["--config", "f.toml", *line.split()], [*line.split(), "--config", "f.toml"]):
-        arguments = build_parser().parse_args(words)
-        module, _, name = arguments.run.partition(":")
-        assert callable(getattr(importlib.import_module(module), name))
-        assert arguments.config == "f.toml"
-
-
-@pytest.mark.parametrize(
-    "line",
-    ["", "nonsense", "keys", "keys create", "sandbox --port 70000", "serve --conf f", "items settle ID"],
-)
-def test_wrong_usage_ends_with_2(line: str, place: dict[str, str]) -> None:
-    """What cannot be understood is told on standard error."""
-    ended = run(*line.split(), environ=place)
-    assert (ended.returncode, ended.stdout) == (2, "")
-    assert "usage: rheod" in ended.stderr
-
-
 def test_version(place: dict[str, str]) -> None:
     """The version, for people and for programs."""
     assert run("version", environ=place).stdout == f"rheod {rheod.__version__}\n"
+    assert run("--version", environ=place).stdout == f"rheod {rheod.__version__}\n"
     assert json.loads(run("version", "--json", environ=place).stdout) == {"version": rheod.__version__}
 
 

@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 import time
-from argparse import Namespace
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import click
+
 from rheod.cli import OK, WRONG_USAGE, CommandFailed
+from rheod.cli.command import Command, Options, pass_options
 from rheod.cli.daemon_client import ask_socket
 from rheod.cli.installer.program import Program, place_program
-from rheod.cli.installer.steps import InstallPaths, Step, folder_step, take, write_file
+from rheod.cli.installer.steps import (
+    CONFIG,
+    InstallPaths,
+    Step,
+    folder_step,
+    require_default_config,
+    take,
+    with_dry_run,
+    with_root,
+    with_systemctl,
+    write_file,
+)
 from rheod.cli.installer.units import SECRETS, SERVICE, shipped, unit_names, write_credentials, write_units
 from rheod.cli.printing import say
 
@@ -19,30 +32,44 @@ if TYPE_CHECKING:
     from rheod.config.settings import Settings
 
 
-CONFIG = "/etc/rheod/rheod.toml"
 DATA = "/var/lib/rheod"
 _READY_S = 60.0
 _LOOK_S = 0.1
 
 
-def setup(arguments: Namespace) -> int:
-    """`rheod setup [--systemd] [--dry-run]`. CommandFailed with exit status 2 when not root or a setting is wrong."""
-    place = InstallPaths.of(arguments.root, arguments.systemctl)
-    if not arguments.dry_run:
+@click.command(cls=Command, uses_settings=False)
+@click.option("--systemd", is_flag=True, help="Bring it up as a service of systemd.")
+@with_dry_run
+@click.option("--program", metavar="PATH", hidden=True)
+@with_root
+@with_systemctl
+@pass_options
+def setup(
+    options: Options, *, systemd: bool, dry_run: bool, program: str | None, root: str, systemctl: str | None
+) -> int:
+    """Write settings file, folders and units; safe to run twice.
+
+    The settings file is /etc/rheod/rheod.toml. What you have edited is kept.
+    """
+    require_default_config(options)
+    place = InstallPaths.of(root, systemctl)
+    if not dry_run:
         place.require_root()
     try:
         settings = read_settings(place)
-        steps = [
-            *_files(place, settings),
-            *(_service(place, arguments.program) if arguments.systemd else _data(place, settings)),
-        ]
+        data = place.at(settings.storage.path)
+        steps = list(_files(place, settings))
+        if systemd:
+            steps += _service(place, program)
+        elif not data.is_dir():  # systemd makes the folder itself, with a user of its own
+            steps += folder_step(data, str(settings.storage.path), 0o700)
     except PermissionError as error:
         raise CommandFailed(f"{error.filename}: only root may look there", status=WRONG_USAGE) from error
-    take(steps, dry_run=arguments.dry_run)
-    if arguments.systemd and place.systemctl is not None:
-        _finish(place.at(settings.admin_socket), dry_run=arguments.dry_run)
-    if not arguments.dry_run:
-        _say_next(settings, place, systemd=arguments.systemd)
+    take(steps, dry_run=dry_run)
+    if systemd and place.systemctl is not None:
+        _finish(place.at(settings.admin_socket), dry_run=dry_run)
+    if not dry_run:
+        _say_next(settings, place, systemd=systemd)
     return OK
 
 
@@ -85,14 +112,6 @@ def _differences(settings: Settings) -> Iterator[str]:
             yield f"it sets {name} to {one['value']} (the example: {plain[name]['value']})"
             if one["value"] == "********":
                 yield f"  a secret: better in {SECRETS}/{name.replace('.', '__')}, where only root reads it"
-
-
-def _data(place: InstallPaths, settings: Settings) -> list[Step]:
-    """Without systemd, which makes the folder itself, with a user of its own."""
-    path = settings.storage.path
-    if place.at(path).is_dir():
-        return []
-    return folder_step(place.at(path), str(path), 0o700)
 
 
 def _service(place: InstallPaths, program: str | None) -> Iterator[Step]:

@@ -12,10 +12,27 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from rheod.cli import WRONG_USAGE, CommandFailed
-from rheod.cli.printing import say
+import click
 
+from rheod.cli import WRONG_USAGE, CommandFailed
+from rheod.cli.command import Options
+from rheod.cli.printing import note, say
+
+CONFIG = "/etc/rheod/rheod.toml"
 _SYSTEMCTL_TIMEOUT_S = 120
+
+with_dry_run = click.option("--dry-run", is_flag=True, help="Only say what would be done.")
+with_root = click.option("--root", metavar="DIR", default="/", hidden=True)
+"""For tests: a folder that stands for the system."""
+with_systemctl = click.option("--systemctl", metavar="PROGRAM", hidden=True)
+
+
+def require_default_config(options: Options) -> None:
+    """CommandFailed for another settings file: the units that setup writes name /etc/rheod/rheod.toml."""
+    if options.config is not None and options.config != Path(CONFIG):
+        raise CommandFailed(f"The service's settings are in {CONFIG}: leave --config out", status=WRONG_USAGE)
+    if os.environ.get("RHEOD_CONFIG") not in {None, "", CONFIG}:
+        note(f"RHEOD_CONFIG is not looked at here: the service's settings are in {CONFIG}")
 
 
 def _nothing() -> None:
@@ -24,7 +41,7 @@ def _nothing() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One thing to do, in words, and how."""
+    """One thing to do: how it is said after `would`, and how it is done."""
 
     says: str
     do: Callable[[], None] = _nothing

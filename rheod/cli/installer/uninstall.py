@@ -4,17 +4,29 @@ from __future__ import annotations
 
 import shutil
 import sys
-from argparse import Namespace
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
+
 from rheod.cli import FAILED, OK, CommandFailed
+from rheod.cli.command import Command, Options, pass_options
 from rheod.cli.daemon_client import NotRunning, ask_socket
 from rheod.cli.installer.program import remove_copy
-from rheod.cli.installer.setup import CONFIG, DATA, read_settings
-from rheod.cli.installer.steps import InstallPaths, Step, take
+from rheod.cli.installer.setup import DATA, read_settings
+from rheod.cli.installer.steps import (
+    CONFIG,
+    InstallPaths,
+    Step,
+    require_default_config,
+    take,
+    with_dry_run,
+    with_root,
+    with_systemctl,
+)
 from rheod.cli.installer.units import SECRETS, remove_units
 from rheod.cli.printing import note, say
 
@@ -22,56 +34,55 @@ if TYPE_CHECKING:
     from rheod.config.settings import Settings
 
 
-_WORD = "delete everything"
+_CONFIRMATION = "delete everything"
 
 
-def uninstall(arguments: Namespace) -> int:
-    """`rheod uninstall [--keep-data] [--dry-run] [--yes]`; exit status 1 and nothing done without the owner's word."""
-    place = InstallPaths.of(arguments.root, arguments.systemctl)
-    if not arguments.dry_run:
+@click.command(cls=Command, uses_settings=False)
+@click.option("--keep-data", is_flag=True, help="Leave the database and the pictures.")
+@click.option("--yes", is_flag=True, help="Do not ask back.")
+@with_dry_run
+@with_root
+@with_systemctl
+@pass_options
+def uninstall(
+    options: Options, *, keep_data: bool, yes: bool, dry_run: bool, root: str, systemctl: str | None
+) -> int:
+    """Remove what setup made.
+
+    Data goes only when you say so in words; else nothing is done and the exit status is 1.
+    """
+    require_default_config(options)
+    place = InstallPaths.of(root, systemctl)
+    if not dry_run:
         place.require_root()
-    settings = _settings(place)
+    settings: Settings | None = None
+    with suppress(CommandFailed):  # wrong settings stop no uninstall
+        settings = read_settings(place)
     path = Path(DATA) if settings is None else settings.storage.path
-    data = _data_folder(place, path)
-    keep = arguments.keep_data
-    if not keep and not (arguments.dry_run or arguments.yes) and not _confirmed(path, there=data is not None):
+    data = place.at(path)
+    there = (data / "rheod.db").is_file()  # else the folder is not surely rheod's
+    if there and not (keep_data or dry_run or yes) and not _confirmed(path):
         note("Nothing was changed. --keep-data leaves the database and the pictures")
         return FAILED
     steps = list(remove_units(place))
-    if data is not None and keep:
+    if there and keep_data:
         steps.append(Step(f"keep the data in {path}"))
-    elif data is not None:
+    elif there:
         socket = data / "admin.sock" if settings is None else place.at(settings.admin_socket)
         steps.append(Step(f"remove the data in {path}", partial(_remove_data, data, socket)))
     sealed = settings is None or settings.storage.key is not None
-    steps += [*_settings_steps(place, keep=keep and sealed), *remove_copy(place)]
-    take(steps, dry_run=arguments.dry_run)
+    steps += [*_settings_steps(place, keep=keep_data and sealed), *remove_copy(place)]
+    take(steps, dry_run=dry_run)
     say("The program itself goes with: pipx uninstall rheod, or uv tool uninstall rheod, or its folder")
     return OK
 
 
-def _settings(place: InstallPaths) -> Settings | None:
-    """None when they are wrong: that stops no uninstall."""
-    try:
-        return read_settings(place)
-    except CommandFailed:
-        return None
-
-
-def _data_folder(place: InstallPaths, path: Path) -> Path | None:
-    """The folder to remove, only when it is surely rheod's."""
-    folder = place.at(path)
-    return folder if (folder / "rheod.db").is_file() else None
-
-
-def _confirmed(path: Path, *, there: bool) -> bool:
-    if not there:
-        return True
+def _confirmed(path: Path) -> bool:
     note(
         f"This deletes rheod's settings, secrets and everything in {path}: items, sales, pictures, backups there."
     )
-    note(f"Type `{_WORD}` to go on:")
-    return sys.stdin.readline().strip() == _WORD
+    note(f"Type `{_CONFIRMATION}` to go on:")
+    return sys.stdin.readline().strip() == _CONFIRMATION
 
 
 def _settings_steps(place: InstallPaths, *, keep: bool) -> Iterator[Step]:

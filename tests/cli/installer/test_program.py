@@ -8,6 +8,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import click
 import pytest
 
 import rheod
@@ -81,6 +82,7 @@ def test_a_copy_runs_and_is_replaced_by_the_next(tmp_path: Path, place: InstallP
     shutil.copytree(
         Path(rheod.__file__).parent, libraries / "rheod", ignore=shutil.ignore_patterns("sandbox")
     )
+    shutil.copytree(Path(click.__file__).parent, libraries / "click")
     (libraries / "rheod" / "old.py").write_text("")
     (libraries / "rheod").chmod(0o700)
     target = place.at("/opt/rheod")
