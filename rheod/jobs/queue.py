@@ -1,7 +1,7 @@
-"""Bells and lanes: the one loop over the jobs table.
+"""The work queue: one loop over the rows of the jobs table, an instance for each queue.
 
-A lane picks due jobs, runs them side by side up to its limit, and stores what became of each. What runs is known only
-here, in memory: after a crash every job is simply due again.
+A loop picks due jobs, runs them side by side up to its limit, and stores what became of each. Which jobs run is known
+only here, in memory: after a crash every job is simply due again.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import contextlib
 import sqlite3
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import structlog
@@ -25,7 +26,7 @@ from rheod.usecases.transaction import Store, Transaction
 
 _log = structlog.get_logger(__name__)
 _STORE_REST_S = 1.0
-_LONGEST_QUIET_MS = round(TRADERA_DELAYS_S[-1] * 1000)
+_LONGEST_PAUSE_MS = round(TRADERA_DELAYS_S[-1] * 1000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ class BudgetWait:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """The remote is away: nobody in this lane tries before its back-off has passed.
+    """The remote is away: no job of this queue is tried before the queue's back-off has passed.
 
     `counted` when the job may be to blame: it then waits on a schedule of its own too, so that others get their turn.
     """
@@ -81,11 +82,26 @@ class Pause:
 Outcome = Done | Retry | Hold | BudgetWait | Pause
 
 
-class Pick(Protocol):
-    """How a lane chooses its next jobs and learns when it need not look before."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """One look for work: the moment (ms), how many jobs are wanted, and how the queue stands at that moment.
 
-    def jobs(self, db: sqlite3.Connection, now: int, limit: int, queue: JobQueue) -> list[Job]:
-        """Jobs that may run now, the first first; those that run already may be among them."""
+    `running` and `settling` are ids of jobs: those that run, and those of them that are done and whose end is being
+    stored. `blocked` classes wait for the call budget. It is read in the store's thread, so it is a copy.
+    """
+
+    now: int
+    limit: int
+    running: frozenset[int]
+    settling: frozenset[int]
+    blocked: frozenset[CallClass]
+
+
+class Pick(Protocol):
+    """How a queue chooses its next jobs and learns when it need not look before."""
+
+    def jobs(self, db: sqlite3.Connection, look: Look) -> list[Job]:
+        """Jobs that may run now, the first first; running ones may be among them. Fewer than the limit are all."""
         ...
 
     def next_at(self, db: sqlite3.Connection, now: int) -> int | None:
@@ -94,25 +110,25 @@ class Pick(Protocol):
 
 
 class Wakeups:
-    """A bell for every lane: rung when there is new work."""
+    """Wakes the loops of a queue when there is new work for it."""
 
     def __init__(self) -> None:
         self._wakeups: dict[QueueName, list[asyncio.Event]] = {}
 
     def new(self, queue: QueueName) -> asyncio.Event:
-        """A bell for one loop of this lane."""
+        """What one loop of this queue waits for."""
         wakeup = asyncio.Event()
         self._wakeups.setdefault(queue, []).append(wakeup)
         return wakeup
 
     def wake(self, queue: QueueName) -> None:
-        """Wake every loop of this lane."""
+        """Wake every loop of this queue."""
         for wakeup in self._wakeups.get(queue, ()):
             wakeup.set()
 
 
 class JobQueue:
-    """One loop over the jobs of one lane. `work` turns a job into an outcome and handles its expected failures."""
+    """One loop over the jobs of one queue. `work` turns a job into an outcome and handles its expected failures."""
 
     longest_rest_s: float = 60.0
     """It looks at the store this often even if nothing is known to become due: the clock may have been set."""
@@ -137,32 +153,27 @@ class JobQueue:
         self._wakeup = wakeup
         self._work = work
         self._concurrency = concurrency
-        self._running: dict[int, Job] = {}
+        self._running: set[int] = set()
         self._settling: set[int] = set()
         self._blocked: dict[CallClass, int] = {}
-        self._quiet_until = 0
+        self._paused_until = 0
         self._failures = 0
         self._stopping = False
 
     @property
     def running(self) -> Collection[int]:
         """Ids of the jobs that run now."""
-        return self._running.keys()
+        return self._running
 
     @property
     def settling(self) -> Collection[int]:
-        """Ids of those that are done and whose end is being stored: they take nobody's place any more."""
+        """Ids of those that are done and whose end is being stored: they take no place any more."""
         return self._settling
-
-    def blocked(self, now: int) -> list[CallClass]:
-        """Classes that wait for the call budget."""
-        self._blocked = {each: until for each, until in self._blocked.items() if until > now}
-        return list(self._blocked)
 
     def wake(self) -> None:
         """Something has changed that it waited for, such as a token: look again at all of its work now."""
         self._blocked.clear()
-        self._quiet_until = 0
+        self._paused_until = 0
         self._wakeup.set()
 
     def stop(self) -> None:
@@ -171,40 +182,49 @@ class JobQueue:
         self._wakeup.set()
 
     async def run(self) -> None:
-        """Work the lane until `stop`."""
+        """Work the queue until `stop`: pick what is due, run it, and rest until there may be more."""
         async with asyncio.TaskGroup() as group:
             while not self._stopping:
                 self._wakeup.clear()
-                for job in await self._next_jobs():
-                    self._running[job.id] = job
-                    group.create_task(self._run_one(job), name=f"{self.name}:{job.kind}:{job.subject}")
+                now = self._store.now()
+                try:
+                    picked, next_at = await self._pick_jobs(now)
+                except StoreUnavailable as error:
+                    _log.error("queue cannot read its jobs", queue=self.name, error=str(error))
+                    await asyncio.sleep(_STORE_REST_S)
+                    continue
+                for job in picked:
+                    self._running.add(job.id)
+                    group.create_task(self._run_job(job), name=f"{self.name}:{job.kind}:{job.subject}")
+                await self._rest(now, next_at)
 
-    async def _next_jobs(self) -> list[Job]:
-        """Jobs to run now; none after a rest, which ends when there may be some."""
-        now = self._store.now()
-        try:
-            picked = await self._pick_some(now)
-            if not picked and not self._stopping:
-                await self._rest(now)
-        except StoreUnavailable as error:
-            _log.error("lane cannot read its jobs", queue=self.name, error=str(error))
-            await asyncio.sleep(_STORE_REST_S)
-            return []
-        return picked
+    async def _pick_jobs(self, now: int) -> tuple[list[Job], int | None]:
+        """The jobs to start now, and when the next becomes due (ms) if these are all that may run.
 
-    async def _pick_some(self, now: int) -> list[Job]:
+        A job that ends while the store is read may still be seen there as due: what ran before is not started again.
+        """
         room = self._room()
-        self._quiet_until = min(
-            self._quiet_until, now + _LONGEST_QUIET_MS
+        if room <= 0:
+            return [], None
+        self._paused_until = min(
+            self._paused_until, now + _LONGEST_PAUSE_MS
         )  # the clock may have been set back
-        if room <= 0 or now < self._quiet_until:
-            return []
-        busy = frozenset(
-            self._running
-        )  # one that ends while the store is read may still be seen there as due
-        wanted = room + len(busy)
-        found = await self._store.read(lambda db: self._pick.jobs(db, now, wanted, self))
-        return [job for job in found if job.id not in busy][:room]
+        self._blocked = {each: until for each, until in self._blocked.items() if until > now}
+        paused = now < self._paused_until
+        look = Look(
+            now=now,
+            limit=room + len(self._running),
+            running=frozenset(self._running),
+            settling=frozenset(self._settling),
+            blocked=frozenset(self._blocked),
+        )
+
+        def read(db: sqlite3.Connection) -> tuple[list[Job], int | None]:
+            found = [] if paused else self._pick.jobs(db, look)
+            fresh = [job for job in found if job.id not in look.running][:room]
+            return fresh, None if len(fresh) == room else self._pick.next_at(db, now)
+
+        return await self._store.read(read)
 
     def _room(self) -> int:
         """How many jobs may start now."""
@@ -212,38 +232,33 @@ class JobQueue:
             return 0
         return self._concurrency - len(self._running) + len(self._settling)
 
-    async def _rest(self, looked_at: int) -> None:
-        """Until the bell rings or something becomes due that was not when the lane looked; a full lane needs the bell.
+    async def _rest(self, looked_at: int, next_at: int | None) -> None:
+        """Until woken, or something becomes due that was not at the look. With every place taken only a wake-up counts.
 
         The moment of the look counts, not the present one: what became due in between would be slept over.
         """
         if self._room() <= 0:
             await self._wakeup.wait()
             return
-        next_at = await self._store.read(lambda db: self._pick.next_at(db, looked_at))
-        moments = [
-            at
-            for at in (next_at, self._quiet_until, *self._blocked.values())
-            if at is not None and at > looked_at
-        ]
+        moments = [next_at, self._paused_until, *self._blocked.values()]
         now = self._store.now()
-        rest_s = min([self.longest_rest_s] + [max(0, at - now) / 1000 for at in moments])
+        rests_s = [max(0, at - now) / 1000 for at in moments if at is not None and at > looked_at]
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(rest_s):
+            async with asyncio.timeout(min([self.longest_rest_s, *rests_s])):
                 await self._wakeup.wait()
 
-    async def _run_one(self, job: Job) -> None:
+    async def _run_job(self, job: Job) -> None:
+        """Do the work, then store what became of it; only then is the place free, save for those that may settle."""
         structlog.contextvars.bind_contextvars(job=job.kind.value, subject=job.subject)
         try:
             outcome = await self._outcome_of(job)
             if isinstance(outcome, Done) and self.most_settling:
                 self._settling.add(job.id)
                 self._wakeup.set()
-            while not await self._settle(job, outcome):  # noqa: ASYNC110 - nothing rings when the disk has room
-                await asyncio.sleep(_STORE_REST_S)
+            await self._settle(job, outcome)
             crashpoint(f"{job.kind}.settled")
         finally:
-            self._running.pop(job.id, None)
+            self._running.discard(job.id)
             self._settling.discard(job.id)
             self._wakeup.set()
 
@@ -252,76 +267,78 @@ class JobQueue:
             return await self._work(job)
         except StoreUnavailable as error:
             return Retry(until=self._backoff(job), reason=str(error), counted=False)
-        except Exception as error:  # noqa: BLE001 - a bug in one job must not end the lane
+        except Exception as error:  # noqa: BLE001 - a bug in one job must not end the loop
             _log.exception("job failed unexpectedly", queue=self.name)
             return Retry(until=self._backoff(job), reason=f"unexpected: {type(error).__name__}")
 
     def _backoff(self, job: Job) -> int:
         return self._store.now() + delay_ms(LOOP_DELAYS_S, job.attempts + 1)
 
-    async def _settle(self, job: Job, outcome: Outcome) -> bool:
-        """Store what became of the job; False when the store cannot write now."""
-        try:
-            await self._store.write(lambda tx: _store(tx, job, outcome))
-        except StoreUnavailable as error:
-            _log.error("outcome waits for the store", queue=self.name, error=str(error))
-            return self._stopping
-        except Exception as error:
-            if getattr(outcome, "write", None) is None:
-                raise
-            _log.exception("outcome failed unexpectedly", queue=self.name)
-            reason = f"unexpected: {type(error).__name__}"
-            return await self._settle(job, Retry(until=self._backoff(job), reason=reason))
-        self._note(outcome)
-        return True
+    async def _settle(self, job: Job, outcome: Outcome) -> None:
+        """Store what became of the job, however long the store cannot write.
 
-    def _note(self, outcome: Outcome) -> None:
-        now = self._store.now()
-        if isinstance(outcome, BudgetWait):
-            self._blocked[outcome.call_class] = outcome.until
-            _log.info(
-                "waits for the call budget", queue=self.name, work=outcome.call_class, reason=outcome.reason
-            )
-        elif isinstance(outcome, Pause):
-            self._failures += 1
-            self._quiet_until = now + delay_ms(TRADERA_DELAYS_S, self._failures)
-            if self._failures == 1:
-                _log.warning("remote is away", queue=self.name, reason=outcome.reason)
-        elif self._failures and isinstance(outcome, Done | Retry) and outcome.answered:
-            _log.info("remote is back", queue=self.name, failures=self._failures)
-            self._failures = 0
+        A stop gives up: the job is then due again at the next start. What a job wants written and a rule of the store
+        refuses puts the job off.
+        """
+        while True:
+            try:
+                await self._store.write(partial(_store, job=job, outcome=outcome))
+            except StoreUnavailable as error:
+                _log.error("outcome waits for the store", queue=self.name, error=str(error))
+                if self._stopping:
+                    return
+                await asyncio.sleep(_STORE_REST_S)
+            except Exception as error:
+                if isinstance(outcome, BudgetWait | Pause) or outcome.write is None:
+                    raise
+                _log.exception("outcome failed unexpectedly", queue=self.name)
+                outcome = Retry(until=self._backoff(job), reason=f"unexpected: {type(error).__name__}")
+            else:
+                self._learn(outcome)
+                return
+
+    def _learn(self, outcome: Outcome) -> None:
+        """What an outcome says about the other jobs of the queue."""
+        match outcome:
+            case BudgetWait(call_class, until, reason):
+                self._blocked[call_class] = until
+                _log.info("waits for the call budget", queue=self.name, work=call_class, reason=reason)
+            case Pause(reason):
+                self._failures += 1
+                self._paused_until = self._store.now() + delay_ms(TRADERA_DELAYS_S, self._failures)
+                if self._failures == 1:
+                    _log.warning("remote is away", queue=self.name, reason=reason)
+            case Done(answered=True) | Retry(answered=True) if self._failures:
+                _log.info("remote is back", queue=self.name, failures=self._failures)
+                self._failures = 0
 
 
 def _store(tx: Transaction, job: Job, outcome: Outcome) -> None:
+    if isinstance(outcome, Done | Retry | Hold) and outcome.write is not None:
+        outcome.write(tx)
     match outcome:
-        case Done(write):
-            if write is not None:
-                write(tx)
+        case Done():
             jobs.finish(tx.db, job)
-        case Retry():
-            if outcome.write is not None:
-                outcome.write(tx)
-            jobs.put_off(tx.db, job, until=outcome.until, reason=outcome.reason, counted=outcome.counted)
-        case Hold(reason, write):
-            if write is not None:
-                write(tx)
+        case Retry(until=until, reason=reason, counted=counted):
+            jobs.put_off(tx.db, job, until=until, reason=reason, counted=counted)
+        case Hold(reason):
             jobs.hold(tx.db, job, reason=reason)
         case BudgetWait():
             pass
         case Pause(reason, counted):
-            wait_ms = delay_ms(TRADERA_DELAYS_S, job.attempts + 2) if counted else 0  # longer than the lane
+            wait_ms = delay_ms(TRADERA_DELAYS_S, job.attempts + 2) if counted else 0  # longer than the queue
             jobs.put_off(tx.db, job, until=tx.now + wait_ms, reason=reason, counted=counted)
 
 
 class ByDueTime:
-    """The pick of a simple lane: what is due, the longest due first."""
+    """The pick of a simple queue: what is due, the longest due first."""
 
     def __init__(self, queue: QueueName) -> None:
         self._queue = queue
 
-    def jobs(self, db: sqlite3.Connection, now: int, limit: int, queue: JobQueue) -> list[Job]:  # noqa: ARG002 - Pick's form
+    def jobs(self, db: sqlite3.Connection, look: Look) -> list[Job]:
         """See `Pick`."""
-        return jobs.due(db, self._queue, now=now, limit=limit)
+        return jobs.due(db, self._queue, now=look.now, limit=look.limit)
 
     def next_at(self, db: sqlite3.Connection, now: int) -> int | None:
         """See `Pick`."""
@@ -329,20 +346,24 @@ class ByDueTime:
 
 
 class ByUrgency:
-    """The pick of one seller account's tradera lane: by class and age, less the classes that wait for the budget.
+    """The pick of one seller account's tradera queue: by class and age, less the classes that wait for the budget.
 
-    Nor those behind the account's gate; who opens it does so in a job of this lane, which then looks again.
+    Nor those behind the account's restore lock; what opens it is a job of this queue, which then looks again.
     """
 
-    def __init__(self, account_id: str, gate: RestoreLock | None = None) -> None:
+    def __init__(self, account_id: str, lock: RestoreLock | None = None) -> None:
         self._account_id = account_id
-        self._gate = gate or RestoreLock()
+        self._lock = lock or RestoreLock()
 
-    def jobs(self, db: sqlite3.Connection, now: int, limit: int, queue: JobQueue) -> list[Job]:
+    def jobs(self, db: sqlite3.Connection, look: Look) -> list[Job]:
         """See `Pick`."""
-        blocked = {*queue.blocked(now), *self._gate.closed}
         return jobs.due(
-            db, QueueName.TRADERA, now=now, limit=limit, account_id=self._account_id, blocked=blocked
+            db,
+            QueueName.TRADERA,
+            now=look.now,
+            limit=look.limit,
+            account_id=self._account_id,
+            blocked=look.blocked | self._lock.closed,
         )
 
     def next_at(self, db: sqlite3.Connection, now: int) -> int | None:

@@ -18,7 +18,7 @@ from rheod.domain.crash import crashpoint
 from rheod.domain.model import Job
 from rheod.domain.retry import delay_ms, stretched_ms
 from rheod.jobs.meters import Meters
-from rheod.jobs.queue import Done, Hold, JobQueue, Outcome, Retry
+from rheod.jobs.queue import Done, Hold, Look, Outcome, Retry
 from rheod.store import endpoints, facts, outbox
 from rheod.store.endpoints import Endpoint
 from rheod.store.outbox import Attempt, EventToDeliver
@@ -44,10 +44,10 @@ class DeliveryJob(Job):
 class ByEndpoint:
     """The pick of the webhook queue: each endpoint for itself (see `outbox.deliverable`)."""
 
-    def jobs(self, db: sqlite3.Connection, now: int, limit: int, queue: JobQueue) -> list[Job]:
+    def jobs(self, db: sqlite3.Connection, look: Look) -> list[Job]:
         """See `Pick`."""
         found = outbox.deliverable(
-            db, now=now, limit=limit, running=list(queue.running), settling=list(queue.settling)
+            db, now=look.now, limit=look.limit, running=list(look.running), settling=list(look.settling)
         )
         known = cache(partial(endpoints.endpoint, db))  # many events, few endpoints, whose secrets are sealed
         picked: list[Job] = []

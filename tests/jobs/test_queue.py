@@ -25,13 +25,13 @@ def yard(database: Database, clock: Clock, account_id: str, store: Store) -> Yar
 
 async def test_due_jobs_run_side_by_side_up_to_the_limit(yard: Yard) -> None:
     """Ten jobs, three at a time, the longest due first; each runs once and is gone."""
-    yard.gate.clear()
+    yard.free.clear()
     subjects = [str(number) for number in range(10)]
-    async with yard.lane_of():
+    async with yard.working():
         await yard.order(*subjects)
         await until(lambda: len(yard.ran) == 3)
         assert yard.ran == ["0", "1", "2"]
-        yard.gate.set()
+        yard.free.set()
         await yard.idle()
         assert yard.ran == subjects
         assert yard.most == 3
@@ -39,9 +39,9 @@ async def test_due_jobs_run_side_by_side_up_to_the_limit(yard: Yard) -> None:
 
 
 async def test_a_job_that_runs_is_not_picked_again(yard: Yard) -> None:
-    """Bells while a job is running start it no second time."""
-    yard.gate.clear()
-    async with yard.lane_of():
+    """Wake-ups while a job is running start it no second time."""
+    yard.free.clear()
+    async with yard.working():
         await yard.order("a")
         await until(lambda: yard.ran == ["a"])
         looks = yard.pick.looks
@@ -50,17 +50,17 @@ async def test_a_job_that_runs_is_not_picked_again(yard: Yard) -> None:
         assert yard.ran == ["a"]
 
 
-async def test_a_job_that_ends_while_the_lane_looks_does_not_run_twice(yard: Yard) -> None:
+async def test_a_job_that_ends_while_the_queue_looks_does_not_run_twice(yard: Yard) -> None:
     """The look saw it as due, but it was running then and has ended since."""
     pick = SlowPick()
-    yard.gate.clear()
-    async with yard.lane_of(pick):
+    yard.free.clear()
+    async with yard.working(pick):
         await yard.order("a")
         await until(lambda: yard.ran == ["a"])
         pick.armed = True
         yard.wakeups.wake(QueueName.PUSH)
         await until(lambda: pick.has_read)
-        yard.gate.set()
+        yard.free.set()
         await until(lambda: not yard.queue.running)
         pick.release.set()
         await yard.idle()
@@ -69,12 +69,12 @@ async def test_a_job_that_ends_while_the_lane_looks_does_not_run_twice(yard: Yar
 
 async def test_a_job_ordered_again_while_it_runs_runs_again(yard: Yard) -> None:
     """What was ordered during a run was not seen by it: one more run."""
-    yard.gate.clear()
-    async with yard.lane_of():
+    yard.free.clear()
+    async with yard.working():
         await yard.order("a")
         await until(lambda: yard.ran == ["a"])
         await yard.order("a")
-        yard.gate.set()
+        yard.free.set()
         await yard.idle()
         assert yard.ran == ["a", "a"]
         assert await yard.jobs() == []
@@ -87,7 +87,7 @@ async def test_what_done_writes_is_stored_with_the_end_of_the_job(yard: Yard) ->
         tx.db.execute("INSERT INTO marks (name, value) VALUES ('m', 'done')")
 
     yard.outcomes["a"] = lambda _: Done(write)
-    async with yard.lane_of():
+    async with yard.working():
         await yard.order("a")
         await yard.idle()
     assert await rows(yard.database, "SELECT value FROM marks") == [{"value": "done"}]
@@ -100,7 +100,7 @@ async def test_a_job_put_off_runs_when_its_time_has_come(yard: Yard) -> None:
     yard.outcomes["free"] = lambda job: (
         Retry(until=later, reason="no", counted=False) if job.due_at < later else Done()
     )
-    async with yard.lane_of():
+    async with yard.working():
         await yard.order("counted", "free")
         await yard.idle()
         assert await yard.jobs() == [("counted", "due", 1, 5000), ("free", "due", 0, 5000)]
@@ -116,7 +116,7 @@ async def test_a_job_put_off_runs_when_its_time_has_come(yard: Yard) -> None:
 async def test_a_held_job_waits_until_it_is_ordered_again(yard: Yard) -> None:
     """Held is for good, but for another order."""
     yard.outcomes["a"] = lambda job: Hold("broken") if not job.attempts else Done()
-    async with yard.lane_of():
+    async with yard.working():
         await yard.order("a")
         await yard.idle()
         yard.forward(10**9)
@@ -128,13 +128,13 @@ async def test_a_held_job_waits_until_it_is_ordered_again(yard: Yard) -> None:
         assert yard.ran == ["a", "a"]
 
 
-async def test_the_next_due_time_is_kept_without_a_bell(yard: Yard) -> None:
-    """A lane at rest wakes by itself when a job becomes due, and the bell wakes it for one that is due sooner."""
-    async with yard.lane_of():
+async def test_the_next_due_time_is_kept_without_a_wake_up(yard: Yard) -> None:
+    """A queue at rest wakes by itself when a job becomes due, and a wake-up brings it back for one that is due sooner."""
+    async with yard.working():
         await yard.order("soon", delay_ms=60)
         await yard.idle()
         assert yard.ran == []
-        yard.clock.forward(60)  # nobody rings
+        yard.clock.forward(60)  # nobody wakes it
         await until(lambda: yard.ran == ["soon"])
         await yard.order("far", delay_ms=50_000)
         await yard.idle()
@@ -142,16 +142,16 @@ async def test_the_next_due_time_is_kept_without_a_bell(yard: Yard) -> None:
         await until(lambda: yard.ran == ["soon", "now"])
 
 
-async def test_what_becomes_due_while_the_lane_lies_down_is_not_slept_over(yard: Yard) -> None:
-    """The time passes between the look and the rest: the job runs at once, without a bell."""
+async def test_what_becomes_due_while_the_queue_lies_down_is_not_slept_over(yard: Yard) -> None:
+    """The time passes between the look and the rest: the job runs at once, without a wake-up."""
     await yard.order("a", delay_ms=50_000)
-    async with yard.lane_of(LatePick(yard.clock, 50_000)):
+    async with yard.working(LatePick(yard.clock, 50_000)):
         await until(lambda: yard.ran == ["a"])
 
 
-async def test_a_lane_at_rest_does_not_look(yard: Yard) -> None:
-    """With nothing due, or only later, a resting lane asks the store nothing."""
-    async with yard.lane_of():
+async def test_a_queue_at_rest_does_not_look(yard: Yard) -> None:
+    """With nothing due, or only later, a resting queue asks the store nothing."""
+    async with yard.working():
         await yard.idle()
         assert await looks_at_rest(yard.pick) <= 1
         await yard.order("later", delay_ms=50_000)
@@ -159,10 +159,24 @@ async def test_a_lane_at_rest_does_not_look(yard: Yard) -> None:
         assert await looks_at_rest(yard.pick) <= 1
 
 
-async def test_a_full_lane_does_not_look(yard: Yard) -> None:
+async def test_a_job_costs_one_look_at_its_start_and_one_at_its_end(yard: Yard) -> None:
+    """What there was to find when it was picked is known: nothing is looked for again while it runs."""
+    yard.free.clear()
+    await yard.order("a")
+    async with yard.working():
+        await until(lambda: yard.ran == ["a"])
+        assert await looks_at_rest(yard.pick) == 0
+        assert (yard.pick.looks, yard.pick.rests) == (1, 1)
+        yard.free.set()
+        await until(lambda: yard.pick.rests == 2)
+        assert await looks_at_rest(yard.pick) == 0
+        assert (yard.pick.looks, yard.pick.rests) == (2, 2)
+
+
+async def test_a_full_queue_does_not_look(yard: Yard) -> None:
     """While as many run as may, further due jobs wait and nothing is asked."""
-    yard.gate.clear()
-    async with yard.lane_of(concurrency=2):
+    yard.free.clear()
+    async with yard.working(concurrency=2):
         await yard.order(*"abcdef")
         await until(lambda: len(yard.ran) == 2)
         looks, rests = yard.pick.looks, yard.pick.rests
@@ -182,7 +196,7 @@ async def test_an_unexpected_exception_puts_the_job_off_and_nothing_else(yard: Y
 
     yard.outcomes["bad"] = bug
     with capture_logs() as logs:
-        async with yard.lane_of() as running:
+        async with yard.working() as running:
             await yard.order("bad", "good")
             await yard.idle()
             assert sorted(yard.ran) == ["bad", "good"]
@@ -195,7 +209,7 @@ async def test_an_unexpected_exception_puts_the_job_off_and_nothing_else(yard: Y
 
 
 async def test_a_write_that_is_refused_puts_the_job_off_and_nothing_else(yard: Yard) -> None:
-    """What a job wants stored breaks a rule: nothing of it is stored, the job is tried later, the lane lives."""
+    """What a job wants stored breaks a rule: nothing of it is stored, the job is tried later, the queue lives."""
 
     def write(tx: Transaction) -> None:
         tx.db.execute("INSERT INTO marks (name, value) VALUES ('half', 'x')")
@@ -206,7 +220,7 @@ async def test_a_write_that_is_refused_puts_the_job_off_and_nothing_else(yard: Y
 
     yard.outcomes = {"refused": lambda _: Done(write), "broken": lambda _: Hold("no", broken)}
     with capture_logs() as logs:
-        async with yard.lane_of() as running:
+        async with yard.working() as running:
             await yard.order("refused", "broken", "good")
             await yard.idle()
             assert not running.done()
@@ -222,7 +236,7 @@ async def test_a_store_that_cannot_be_read_or_written_by_a_job_is_no_failure_of_
         raise StoreUnavailable("the disk is full")
 
     yard.outcomes["a"] = no_room
-    async with yard.lane_of():
+    async with yard.working():
         await yard.order("a")
         await yard.idle()
         assert await yard.jobs() == [("a", "due", 0, 1000)]
@@ -230,9 +244,9 @@ async def test_a_store_that_cannot_be_read_or_written_by_a_job_is_no_failure_of_
 
 @pytest.mark.parametrize("moment", ["look", "rest"])
 async def test_a_store_that_cannot_be_read_does_not_end_the_lane(yard: Yard, moment: str) -> None:
-    """The lane says so, waits a second and looks again."""
+    """The queue says so, waits a second and looks again."""
     pick = FailingPick(at_rest=moment == "rest")
-    async with yard.lane_of(pick) as running:
+    async with yard.working(pick) as running:
         await until(lambda: pick.failed)
         await yard.order("a")
         await until(lambda: yard.ran == ["a"])
@@ -242,10 +256,10 @@ async def test_a_store_that_cannot_be_read_does_not_end_the_lane(yard: Yard, mom
 # Waiting for the remote
 
 
-async def test_a_remote_that_is_away_quiets_the_lane_with_growing_pauses(yard: Yard) -> None:
-    """5, 15, 45 s: nobody in the lane tries before; the tries are not held against the jobs."""
+async def test_a_remote_that_is_away_quiets_the_queue_with_growing_pauses(yard: Yard) -> None:
+    """5, 15, 45 s: nobody in the queue tries before; the tries are not held against the jobs."""
     yard.outcomes["a"] = lambda _: Pause("connection refused")
-    async with yard.lane_of(QueueName.TRADERA, ByUrgency(yard.account_id), concurrency=1):
+    async with yard.working(QueueName.TRADERA, ByUrgency(yard.account_id), concurrency=1):
         await yard.order("a", kind=JobKind.PUBLISH)
         await yard.idle()
         await yard.order("b", kind=JobKind.PUBLISH)
@@ -261,9 +275,9 @@ async def test_a_remote_that_is_away_quiets_the_lane_with_growing_pauses(yard: Y
 
 
 async def test_a_job_that_may_be_to_blame_lets_the_others_go_first(yard: Yard) -> None:
-    """A counted failure waits on its own schedule: after the lane's pause the next job has its turn."""
+    """A counted failure waits on its own schedule: after the queue's pause the next job has its turn."""
     yard.outcomes["bad"] = lambda _: Pause("500", counted=True)
-    async with yard.lane_of(QueueName.PUSH, concurrency=1):
+    async with yard.working(QueueName.PUSH, concurrency=1):
         await yard.order("bad")
         await yard.idle()
         await yard.order("good")
@@ -283,7 +297,7 @@ async def test_after_a_success_the_pauses_begin_anew(yard: Yard) -> None:
     ]
     yard.outcomes["a"] = lambda _: answers.pop(0) if answers else Done()
     with capture_logs() as logs:
-        async with yard.lane_of(QueueName.PUSH, concurrency=1):
+        async with yard.working(QueueName.PUSH, concurrency=1):
             await yard.order("a")
             for gap_ms in (5000, 15_000, 5000):
                 await yard.idle()
@@ -299,7 +313,7 @@ async def test_a_class_without_budget_waits_alone(yard: Yard) -> None:
     until_ms = yard.clock() + 3_600_000
     wait = BudgetWait(CallClass.PUBLISH, until_ms, "80 of 100 calls used")
     yard.outcomes["p1"] = lambda _: wait if yard.clock() < until_ms else Done()
-    async with yard.lane_of(QueueName.TRADERA, ByUrgency(yard.account_id), concurrency=1):
+    async with yard.working(QueueName.TRADERA, ByUrgency(yard.account_id), concurrency=1):
         await yard.order("p1", "p2", kind=JobKind.PUBLISH)
         await yard.idle()
         await yard.order("e1", kind=JobKind.END)
@@ -314,8 +328,8 @@ async def test_a_class_without_budget_waits_alone(yard: Yard) -> None:
 
 async def test_the_urgent_goes_first_and_then_the_oldest(yard: Yard) -> None:
     """End, orders, results, price, publish, reconcile; within a class by age."""
-    yard.gate.clear()
-    async with yard.lane_of(QueueName.TRADERA, ByUrgency(yard.account_id), concurrency=1):
+    yard.free.clear()
+    async with yard.working(QueueName.TRADERA, ByUrgency(yard.account_id), concurrency=1):
         await yard.order("first", kind=JobKind.PUBLISH)
         await until(lambda: yard.ran == ["first"])
         for kind in (
@@ -327,7 +341,7 @@ async def test_the_urgent_goes_first_and_then_the_oldest(yard: Yard) -> None:
             JobKind.END,
         ):
             await yard.order(f"{kind.value}-1", f"{kind.value}-2", kind=kind)
-        yard.gate.set()
+        yard.free.set()
         await yard.idle()
     kinds = ("end", "orders", "results", "reprice", "publish", "reconcile")
     assert yard.ran[1:] == [f"{kind}-{number}" for kind in kinds for number in (1, 2)]
@@ -338,14 +352,14 @@ async def test_the_urgent_goes_first_and_then_the_oldest(yard: Yard) -> None:
 
 async def test_a_stop_waits_for_what_runs_and_starts_nothing(yard: Yard) -> None:
     """What runs ends and is stored; what is due stays due."""
-    yard.gate.clear()
-    async with yard.lane_of(concurrency=1) as running:
+    yard.free.clear()
+    async with yard.working(concurrency=1) as running:
         await yard.order("a", "b")
         await until(lambda: yard.ran == ["a"])
         yard.queue.stop()
         yard.wakeups.wake(QueueName.PUSH)
         assert not running.done()
-        yard.gate.set()
+        yard.free.set()
         await asyncio.wait([running], timeout=5)
         assert running.done()
     assert yard.ran == ["a"]
@@ -354,7 +368,7 @@ async def test_a_stop_waits_for_what_runs_and_starts_nothing(yard: Yard) -> None
 
 async def test_work_that_is_cut_off_stays_due(yard: Yard) -> None:
     """After the grace the loop is cancelled: the job it ran is due as before."""
-    yard.gate.clear()
+    yard.free.clear()
     running = asyncio.create_task(yard.build().run())
     await yard.order("a")
     await until(lambda: yard.ran == ["a"])

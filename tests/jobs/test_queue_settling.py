@@ -24,7 +24,7 @@ async def test_a_job_that_is_done_makes_room_before_its_end_is_stored(yard: Yard
     """One at a time: while the store is busy with the end of the first, the second runs; no more than two ends wait."""
     stored = threading.Event()
     yard.outcomes = {subject: lambda _: Done(lambda _tx: stored.wait(10)) for subject in "abcd"}
-    async with yard.lane_of(concurrency=1, settling=2):
+    async with yard.working(concurrency=1, settling=2):
         await yard.order(*"abcd")
         await until(lambda: set(yard.queue.settling) == set(yard.queue.running) and len(yard.ran) == 2)
         assert await looks_at_rest(yard.pick) == 0
@@ -40,7 +40,7 @@ async def test_a_job_that_failed_keeps_its_place_until_that_is_stored(yard: Yard
     stored = threading.Event()
     later = yard.clock() + 5000
     yard.outcomes["a"] = lambda _: Retry(until=later, reason="no", write=lambda _tx: stored.wait(10))
-    async with yard.lane_of(concurrency=1, settling=2):
+    async with yard.working(concurrency=1, settling=2):
         await yard.order("a", "b")
         await until(lambda: yard.ran == ["a"])
         assert await looks_at_rest(yard.pick) == 0

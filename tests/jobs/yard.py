@@ -1,4 +1,4 @@
-"""A lane whose work is the test's own: what was ordered, what ran, and what each job is to come to."""
+"""A queue whose work is the test's own: what was ordered, what ran, and what each job is to come to."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 
 from rheod.domain.model import Job, JobKind, JobOrder, QueueName
-from rheod.jobs.queue import ByDueTime, Done, JobQueue, Outcome, Pick, Wakeups
+from rheod.jobs.queue import ByDueTime, Done, JobQueue, Look, Outcome, Pick, Wakeups
 from rheod.store.engine.database import Database
 from rheod.store.jobs import Owner
 from rheod.usecases.transaction import Store, Transaction
@@ -23,7 +23,7 @@ def _done(_job: Job) -> Outcome:
 
 
 class Yard:
-    """A lane whose work is the test's: jobs are ordered by subject, and what was run is listed."""
+    """A queue whose work is the test's: jobs are ordered by subject, and what was run is listed."""
 
     def __init__(self, *, database: Database, clock: Clock, account_id: str, store: Store) -> None:
         self.database = database
@@ -33,20 +33,20 @@ class Yard:
         self.store = store
         self.wakeups = Wakeups()
         self.ran: list[str] = []
-        self.gate = asyncio.Event()
-        self.gate.set()
+        self.free = asyncio.Event()
+        self.free.set()
         self.most = 0
         self.outcomes: dict[str, Callable[[Job], Outcome]] = {}
 
     async def work(self, job: Job) -> Outcome:
-        """Note the job, wait for the gate, and give the outcome the test wants (Done without one)."""
+        """Note the job, wait until it is free, and give the outcome the test wants (Done without one)."""
         self.ran.append(job.subject)
         self.most = max(self.most, len(self.queue.running))
-        await self.gate.wait()
+        await self.free.wait()
         return self.outcomes.get(job.subject, _done)(job)
 
     async def order(self, *subjects: str, delay_ms: int = 0, kind: JobKind = JobKind.CLOSE) -> None:
-        """Order jobs and ring."""
+        """Order jobs and wake the queue."""
 
         def use_case(tx: Transaction) -> None:
             for subject in subjects:
@@ -59,7 +59,7 @@ class Yard:
     def build(
         self, name: QueueName = QueueName.PUSH, pick: Pick | None = None, concurrency: int = 3
     ) -> JobQueue:
-        """A lane of this name over the test's work."""
+        """A queue of this name over the test's work."""
         self.name = name
         self.pick = CountingPick(pick or ByDueTime(name))
         self.queue = JobQueue(
@@ -73,10 +73,10 @@ class Yard:
         return self.queue
 
     @asynccontextmanager
-    async def lane_of(
+    async def working(
         self, *of: QueueName | Pick, concurrency: int = 3, settling: int = 0
     ) -> AsyncIterator[asyncio.Task[None]]:
-        """The lane at work, of a name and a pick if they matter."""
+        """The queue at work, of a name and a pick if they matter."""
         name = next((each for each in of if isinstance(each, QueueName)), QueueName.PUSH)
         pick = next((each for each in of if not isinstance(each, QueueName)), None)
         queue = self.build(name, pick, concurrency)
@@ -85,7 +85,7 @@ class Yard:
         try:
             yield running
         finally:
-            self.gate.set()
+            self.free.set()
             self.queue.stop()
             async with asyncio.timeout(10):
                 await running
@@ -117,10 +117,10 @@ class FailingPick:
         self.failed = True
         raise sqlite3.OperationalError("disk I/O error")
 
-    def jobs(self, db: sqlite3.Connection, now: int, limit: int, queue: JobQueue) -> list[Job]:
+    def jobs(self, db: sqlite3.Connection, look: Look) -> list[Job]:
         if not self._at_rest and not self.failed:
             self._fail()
-        return self._pick.jobs(db, now, limit, queue)
+        return self._pick.jobs(db, look)
 
     def next_at(self, db: sqlite3.Connection, now: int) -> int | None:
         if self._at_rest and not self.failed:
@@ -129,7 +129,7 @@ class FailingPick:
 
 
 class LatePick(ByDueTime):
-    """A pick during whose first rest `ms` pass: what becomes due then was not due when the lane looked."""
+    """A pick during whose first rest `ms` pass: what becomes due then was not due when the queue looked."""
 
     def __init__(self, clock: Clock, ms: int) -> None:
         super().__init__(QueueName.PUSH)
@@ -151,8 +151,8 @@ class SlowPick(ByDueTime):
         self.has_read = False
         self.release = threading.Event()
 
-    def jobs(self, db: sqlite3.Connection, now: int, limit: int, queue: JobQueue) -> list[Job]:
-        found = super().jobs(db, now, limit, queue)
+    def jobs(self, db: sqlite3.Connection, look: Look) -> list[Job]:
+        found = super().jobs(db, look)
         if self.armed:
             self.armed, self.has_read = False, True
             self.release.wait(timeout=5)

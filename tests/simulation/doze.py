@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlite3
 
 from rheod.domain.model import Job
-from rheod.jobs.queue import JobQueue, Pick
+from rheod.jobs.queue import Look, Pick
 
 _LONGEST_MS = 10 * 60 * 1000
 
@@ -22,12 +22,12 @@ class Dozing:
         self._until = 0
         self._next_at: int | None = None
 
-    def jobs(self, db: sqlite3.Connection, now: int, limit: int, queue: JobQueue) -> list[Job]:
+    def jobs(self, db: sqlite3.Connection, look: Look) -> list[Job]:
         """See `Pick`."""
-        state = (db.total_changes, tuple(queue.running), tuple(queue.blocked(now)))
-        if state == self._seen and now < self._until:
+        state = (db.total_changes, look.running, look.blocked)
+        if state == self._seen and look.now < self._until:
             return []
-        found = self._pick.jobs(db, now, limit, queue)
+        found = self._pick.jobs(db, look)
         self._until = 0
         self._seen = () if found else state
         return found
