@@ -7,7 +7,6 @@ tests is one process.
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import AsyncIterator, Callable
 from functools import partial
 from pathlib import Path
@@ -23,9 +22,6 @@ from rheod.store.engine.database import Database
 from rheod.usecases.transaction import Store
 from tests.owning import Owner
 from tests.stores import Clock, opened
-
-NO_BROWSER = shutil.which("chromium") is None and not os.environ.get("CI")
-collect_ignore_glob = ["web/test_pages*.py"] if NO_BROWSER else []
 
 # Else every daemon that a test starts would compile all of rheod anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -55,13 +51,11 @@ def tell(record_property: Callable[[str, object], None]) -> Callable[[str], None
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """The figures of all tests, and what is left out on a machine without a browser; CI has one and leaves nothing out."""
+    """The figures that tests were run for."""
     reports = [report for outcome in ("passed", "failed") for report in terminalreporter.getreports(outcome)]
     for name, figure in (each for report in reports for each in report.user_properties):
         if name == _FIGURE:
             terminalreporter.write_line(str(figure))
-    if NO_BROWSER:
-        terminalreporter.write_line("The pages were not looked at: install Debian's package `chromium`.")
 
 
 @pytest.fixture

@@ -19,6 +19,8 @@ from tests.crash.points import crash_points
 from tests.crash.stories import DECODER_KILLED
 from tests.crash.sweep import Sweep, play
 
+pytestmark = pytest.mark.sweep
+
 _ALL = 100_000
 _LATER_COMMITS = (20, 45, 70)
 """By default also a few later transactions, spread over the day."""

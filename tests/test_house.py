@@ -97,8 +97,8 @@ def test_tests_use_no_mocks_and_do_not_skip(path: Path) -> None:
 
 
 def test_the_diagram_in_the_readme_is_the_lifecycle() -> None:
-    """README's two diagrams have exactly the arrows of the two tables."""
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    """The diagrams in the README of the code have exactly the arrows of the two tables."""
+    readme = (ROOT / "rheod" / "README.md").read_text(encoding="utf-8")
     drawn = set(re.findall(r"^\s+(\w+) --> (\w+): (\w+)$", readme, re.MULTILINE))
     table = {
         (before.value, after.value, move.value)

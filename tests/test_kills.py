@@ -22,6 +22,8 @@ import pytest
 
 from rheod.sandbox.demo_daemon import DemoDaemon, DemoFailed
 
+pytestmark = pytest.mark.sweep
+
 ITEM = "/integration/v1/items"
 SEED = 20
 PUTS_AT_ONCE = 4

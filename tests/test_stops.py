@@ -20,6 +20,8 @@ import pytest
 from rheod.sandbox.demo_daemon import DemoDaemon, DemoFailed
 from tests.test_kills import ITEM, LIFE_S, SEED, Yard, ended
 
+pytestmark = pytest.mark.sweep
+
 GRACE_S = 25.0
 """How long a stop may take in all (reliability.md, P17); systemd waits for 30 s."""
 

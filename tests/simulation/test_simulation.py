@@ -12,6 +12,8 @@ import pytest
 from tests.simulation.run import run_many
 from tests.simulation.world import run_seed
 
+pytestmark = pytest.mark.simulation
+
 SEEDS = int(os.environ.get("RHEOD_SEEDS", "100"))
 REPLAYED = [int(os.environ["RHEOD_SEED"])] if "RHEOD_SEED" in os.environ else []
 

@@ -15,7 +15,7 @@ from rheod.sandbox.queue import QueueServer
 from tests.test_whole_daemon import Town, town
 from tests.web.browser import DESK, PHONE, judged, opened
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 
 @dataclass

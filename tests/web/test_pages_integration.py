@@ -15,7 +15,7 @@ from tests.test_whole_daemon import town
 from tests.web.browser import DESK, PHONE, judged, opened
 from tests.web.test_pages import Shop
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 PAGE = "/dashboard/integration"
 
 

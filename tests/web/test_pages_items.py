@@ -13,7 +13,7 @@ from playwright.async_api import Browser
 from tests.web.browser import DESK, PHONE, judged, opened
 from tests.web.stocked import Stocked, stocked
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 SIZES = pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
 

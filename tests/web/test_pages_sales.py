@@ -10,7 +10,7 @@ from playwright.async_api import Browser
 from tests.web.browser import DESK, PHONE, judged, opened
 from tests.web.stocked import stocked
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 
 @pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])

@@ -15,7 +15,7 @@ from tests.test_whole_daemon import Town, town
 from tests.web.browser import DESK, PHONE, judged, opened
 from tests.web.test_pages import Shop
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 PAGE = "/dashboard/tradera"
 NO_TOKEN = {"RHEOD_TRADERA__USER_TOKEN": "", "RHEOD_TRADERA__USER_ID": ""}
 SELLER = "300124"
