@@ -6,29 +6,36 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 
 from prometheus_client.parser import text_string_to_metric_families
 from pydantic import SecretStr
 
-from rheod.compose.core import Core, build_core
-from rheod.compose.loops import Machinery, observed
+from rheod.compose.build import Rheod, build
+from rheod.compose.core import Core
+from rheod.compose.loops import observed
+from rheod.compose.remotes import Remotes
 from rheod.config.settings import AccountSettings, Settings, Storage
 from rheod.health.metrics import gather_metrics
+from rheod.jobs.clock import SteadyClock
 from tests.stores import opened
 
 
 @dataclass(frozen=True)
 class Daemon:
-    """The core and the machinery of a daemon whose loops do not run."""
+    """A daemon whose loops do not run."""
 
-    core: Core
-    machinery: Machinery
+    rheod: Rheod
+
+    @property
+    def core(self) -> Core:
+        """Its store, budget and use cases."""
+        return self.rheod.core
 
     async def text(self) -> str:
         """As it is sent."""
-        return (
-            await gather_metrics(observed(self.core, self.machinery.running), self.machinery.running)
-        ).decode()
+        running = self.rheod.loops.running
+        return (await gather_metrics(observed(self.core, running), running)).decode()
 
     async def values(self) -> dict[str, float]:
         """Every sample by its name and labels, such as `rheod_items{status=draft}`."""
@@ -48,4 +55,6 @@ async def measured(folder: Path) -> AsyncIterator[Daemon]:
         accounts=(AccountSettings(reference="member-1", user_id=2, user_token=SecretStr("test-token")),),
     )
     async with opened(folder) as database:
-        yield Daemon(await build_core(settings, database), Machinery())
+        rheod = await build(settings, database, clock=SteadyClock(), rng=Random(1), remotes=Remotes())
+        async with rheod.clients:
+            yield Daemon(rheod)

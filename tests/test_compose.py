@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rheod.compose.loops import hook_url_check
+from rheod.compose.remotes import check_webhook_url
 from rheod.config.settings import Settings, Webhooks
 
 HTTP = "webhooks.allow_http allows it"
@@ -34,4 +34,4 @@ def test_a_refused_webhook_address_names_the_setting_that_opens_it(
 ) -> None:
     """The least that is needed beside what is set already; nothing where no setting helps."""
     hooks = Webhooks(allow_http=allowed[0], allow_private_networks=allowed[1])
-    assert hook_url_check(Settings(webhooks=hooks))(url) == said
+    assert check_webhook_url(Settings(webhooks=hooks))(url) == said

@@ -10,22 +10,20 @@ import asyncio
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from random import Random
 from typing import Any
 
-from rheod.api.admin import build_admin, start_admin
-from rheod.api.context import AdminContext
-from rheod.api.operators import inspection_routes
-from rheod.api.webhooks import ConnectionCalls
+from rheod.api.admin import start_admin
 from rheod.cli import CommandFailed
 from rheod.cli.printing import note
-from rheod.compose.core import Core, build_backups, build_core, open_database, open_gates
-from rheod.compose.loops import doctor, tradera_client, tradera_login
+from rheod.compose.build import Rheod, build, open_database
+from rheod.compose.remotes import Remotes
 from rheod.config.settings import Settings
-from rheod.daemon import Life, api_parts, load_sign_in
-from rheod.domain.errors import Refused, RheodError
+from rheod.domain.errors import RheodError
+from rheod.jobs.clock import SteadyClock
 from rheod.logs import setup
 
 Question = Callable[[Path], Any]
@@ -63,7 +61,10 @@ async def _answer(settings: Settings, question: Question) -> Any:
         async with asyncio.TaskGroup() as group:
             group.create_task(database.run(), name="writer")
             try:
-                return await _serve_one(await build_core(settings, database), question)
+                rng = Random()  # noqa: S311 - ids must be unique, not secret
+                rheod = await build(settings, database, clock=SteadyClock(), rng=rng, remotes=Remotes())
+                async with rheod.clients:
+                    return await _serve_one(rheod, question)
             finally:
                 database.stop()
     except BaseExceptionGroup as errors:
@@ -72,41 +73,14 @@ async def _answer(settings: Settings, question: Question) -> Any:
         await database.close()
 
 
-async def _serve_one(core: Core, question: Question) -> Any:
-    async with AsyncExitStack() as clients:
-        return await _answer_one(core, question, clients)
-
-
-async def _answer_one(core: Core, question: Question, clients: AsyncExitStack) -> Any:
-    client = tradera_client(core.settings, clients)
-    sign_in = await load_sign_in(core)
-    parts = api_parts(core, Life(ready=True))
-    connections = ConnectionCalls(connector=tradera_login(core, client=None), api=parts)
-    admin = build_admin(
-        AdminContext(
-            api=parts,
-            status=_no_status,
-            examine=lambda online: doctor(core, None, client).report(online=online),
-            backups=build_backups(core, stopping=lambda: False),
-            compared=lambda: open_gates(core),
-        ),
-        more=[
-            *sign_in.admin_routes(),
-            *inspection_routes(core.settings.storage.path / "rheod.db"),
-            *connections.routes(),
-        ],
-    )
+async def _serve_one(rheod: Rheod, question: Question) -> Any:
     with tempfile.TemporaryDirectory(prefix="rheod-") as private:
         path = Path(private, "admin.sock")
-        runner = await start_admin(admin, path)
+        runner = await start_admin(rheod.handlers.admin(), path)
         try:
             return await asyncio.to_thread(question, path)
         finally:
             await runner.cleanup()
-
-
-async def _no_status() -> Mapping[str, object]:
-    raise Refused("UNAVAILABLE", "rheod is not running")
 
 
 def _give_to_owner(folder: Path) -> None:

@@ -21,6 +21,7 @@ from rheod import daemon
 from rheod.cli import FAILED, OK, WRONG_USAGE, CommandFailed
 from rheod.cli.command import Command, Options, pass_options, with_json
 from rheod.cli.daemon_client import load
+from rheod.compose.remotes import Remotes
 from rheod.config.loading import secret_values
 from rheod.domain.errors import RheodError
 from rheod.health.sd_notify import SdNotify
@@ -53,7 +54,9 @@ def serve(options: Options) -> int:
     _warn_of_proxies(os.environ)
     try:
         gc.set_threshold(YOUNG_OBJECTS)
-        asyncio.run(daemon.serve(settings, notifier=notifier, started=lambda _port: gc.freeze()))
+        asyncio.run(
+            daemon.serve(settings, remotes=Remotes(systemd=notifier), started=lambda _port: gc.freeze())
+        )
     except RheodError:
         raise
     except Exception:  # noqa: BLE001 - the last place that can say what ended the daemon

@@ -1,1 +1,1 @@
-"""The one builder: from the settings to everything wired."""
+"""Builds everything from the settings: `build.build` wires what the daemon, the commands and the tests stand on."""

@@ -79,7 +79,7 @@ async def test_events_that_nobody_takes_are_the_backlog(tmp_path: Path) -> None:
     async with measured(tmp_path) as daemon:
         core = daemon.core
         await core.endpoints.set_url(core.default_account, "https://erp.example/hook")
-        await core.catalog.put_item(core.default_account, "A", ItemSpec(title="Kaffekopp", price_ore=100))
+        await core.items.put_item(core.default_account, "A", ItemSpec(title="Kaffekopp", price_ore=100))
         await core.database.write(lambda db: db.execute("UPDATE jobs SET created_at = created_at - 90000"))
         told = await daemon.values()
         assert told["rheod_webhook_backlog_events"] == 1
@@ -95,7 +95,7 @@ async def test_events_that_nobody_takes_are_the_backlog(tmp_path: Path) -> None:
 async def test_what_the_workers_measured_is_told_along(tmp_path: Path) -> None:
     """Histograms in seconds and the pictures that failed; a clock set back makes nothing negative."""
     async with measured(tmp_path) as daemon:
-        meters = daemon.machinery.meters
+        meters = daemon.rheod.loops.meters
         meters.published(4000)
         meters.sale_written(140)
         meters.sale_delivered(-5)
@@ -121,10 +121,10 @@ async def test_items_make_no_series_of_their_own(tmp_path: Path) -> None:
     """Twenty items more give not a line more."""
     async with measured(tmp_path) as daemon:
         spec = ItemSpec(title="Kaffekopp", price_ore=100, auto_publish=True)
-        await daemon.core.catalog.put_item(daemon.core.default_account, "A-0", spec)
+        await daemon.core.items.put_item(daemon.core.default_account, "A-0", spec)
         before = await daemon.values()
         for number in range(1, 21):
-            await daemon.core.catalog.put_item(daemon.core.default_account, f"A-{number}", spec)
+            await daemon.core.items.put_item(daemon.core.default_account, f"A-{number}", spec)
         told = await daemon.values()
         assert told.keys() == before.keys()
         assert sum(value for name, value in told.items() if name.startswith("rheod_items{")) == 21

@@ -1,0 +1,232 @@
+"""Builds what answers: the API, the dashboard and the admin socket, each over the same use cases."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from urllib.parse import urlsplit
+
+from aiohttp import web
+
+from rheod.api import server
+from rheod.api.admin import PasswordCalls, build_admin, start_admin
+from rheod.api.connections import ConnectionLimits
+from rheod.api.context import AdminContext, ApiContext, Rates
+from rheod.api.operators import inspection_routes
+from rheod.api.webhooks import ConnectionCalls
+from rheod.compose.core import Core, open_restore_locks
+from rheod.compose.loops import Loops, observed, publish_options
+from rheod.compose.remotes import Remotes, check_webhook_url
+from rheod.config.settings import Settings
+from rheod.domain.errors import Refused, RheodError
+from rheod.health.doctor import Doctor, Reachable
+from rheod.health.facts import gather_findings
+from rheod.health.metrics import gather_metrics
+from rheod.health.status import gather_status
+from rheod.net.url_policy import check_url
+from rheod.tradera.accounts import Account, count_states
+from rheod.tradera.budgeted_client import BudgetedClient
+from rheod.tradera.client import TraderaClient
+from rheod.tradera.dry_run import DryRun
+from rheod.tradera.login import Application, TraderaLogin
+from rheod.usecases.backups import Backups
+from rheod.usecases.figures import Figures
+from rheod.usecases.inventory import Stock
+from rheod.usecases.sales import QuarantinedMessages
+from rheod.usecases.shipping import Shipments
+from rheod.web import reference_view
+from rheod.web.dashboard import Dashboard
+from rheod.web.site import Callers, WebContext
+from rheod.webhooks.client import TestEventSender
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Handlers:
+    """What answers for this rheod; an application is made when it is asked for."""
+
+    core: Core
+    loops: Loops
+    remotes: Remotes
+
+    async def listen(self) -> tuple[web.AppRunner, int]:
+        """Serve the API and the dashboard; the runner's `cleanup` stops that. RheodError says why it cannot."""
+        at = self.core.settings.server
+        limits = ConnectionLimits(
+            keepalive_s=at.keepalive_s,
+            connections=at.max_connections,
+            connections_per_address=at.max_connections_per_address,
+            proxies=[str(network) for network in at.trusted_proxies],
+        )
+        try:
+            return await server.start(self.public(), host=at.host, port=at.port, limits=limits)
+        except OSError as error:
+            raise RheodError(
+                f"Cannot listen on {at.host}:{at.port}: {error.strerror or error}. Stop what uses it, or set server.port"
+            ) from error
+
+    async def listen_admin(self) -> web.AppRunner:
+        """Serve the admin socket."""
+        return await start_admin(self.admin(), self.core.settings.admin_socket)
+
+    def public(self) -> web.Application:
+        """The API and the dashboard; who is signed in there may make the owner's calls."""
+        core, seen, running = self.core, observed(self.core, self.loops.running), self.loops.running
+        parts = self.api()
+        pages = Dashboard(
+            parts=WebContext(
+                api=parts,
+                sessions=core.sessions,
+                audit=core.audit,
+                findings=lambda: gather_findings(seen),
+                outlooks=core.forecasts,
+                stock=Stock(store=core.store),
+                strange=QuarantinedMessages(store=core.store),
+                ad_url=core.sellers.ad_url,
+                status=lambda: gather_status(seen, running),
+                accounts=core.accounts,
+                callers=Callers(proxies=parts.trusted_proxies, public_url=parts.public_url),
+                connector=self.login(),
+                setups=core.setups,
+            )
+        )
+        served = replace(parts, signed_in=pages.site.vouches, metrics=lambda: gather_metrics(seen, running))
+        return server.build_app(served, pages=pages)
+
+    def admin(self) -> web.Application:
+        """What the commands ask, while a daemon runs and without one."""
+        core, parts = self.core, self.api()
+        deadline_s = core.settings.server.body_timeout_s
+        passwords = PasswordCalls(sessions=core.sessions, audit=core.audit, body_deadline_s=deadline_s)
+        connections = ConnectionCalls(connector=self.login(), api=parts)
+        return build_admin(
+            AdminContext(
+                api=parts,
+                status=self._status,
+                examine=lambda online: self.doctor().report(online=online),
+                backups=Backups(
+                    database=core.database,
+                    folder=core.settings.storage.path,
+                    key_in_file=core.settings.storage.key is None,
+                    now=core.now,
+                    stopping=parts.stopping,
+                ),
+                compared=lambda: open_restore_locks(core),
+            ),
+            more=[
+                *passwords.routes(),
+                *inspection_routes(core.settings.storage.path / "rheod.db"),
+                *connections.routes(),
+            ],
+        )
+
+    async def _status(self) -> Mapping[str, object]:
+        if not self.core.life.begun:
+            raise Refused("UNAVAILABLE", "rheod is not running")
+        return await gather_status(observed(self.core, self.loops.running), self.loops.running)
+
+    def api(self) -> ApiContext:
+        """What the API's handlers are built from."""
+        core, settings, life = self.core, self.core.settings, self.core.life
+        images, tradera = settings.images, settings.tradera
+
+        async def health() -> str | None:
+            try:
+                await core.database.read(lambda db: db.execute("SELECT 1").fetchone())
+            except RheodError as error:
+                return str(error)
+            return None
+
+        sender = TestEventSender(
+            endpoints=core.endpoints, client=self.loops.webhooks, now=core.now, rng=core.rng
+        )
+        dry_run = DryRun(
+            store=core.store,
+            catalog=core.items,
+            forecast=core.forecast,
+            options=publish_options(core),
+            rules=core.rules,
+            base_url=tradera.base_url,
+        )
+        return ApiContext(
+            catalog=core.items,
+            inventory=core.inventory,
+            batches=core.batches,
+            endpoints=core.endpoints,
+            shipping=Shipments(store=core.store),
+            figures=Figures(store=core.store, fee_percent=settings.analytics.fee_percent),
+            feed=core.events,
+            rehearse=dry_run.rehearse,
+            pinger=sender,
+            keys=core.keys,
+            default_account=core.default_account,
+            account_of_reference=core.accounts.get,
+            removed_accounts=frozenset(account.id for account in core.registry if account.removed),
+            account_states=lambda: count_states(core.registry, core.ledger, now=core.now()),
+            check_image_url=lambda url: check_url(
+                url, allow_http=images.allow_http, allow_private=images.allow_private_networks
+            ),
+            check_webhook_url=check_webhook_url(settings),
+            image_folder=core.images_dir,
+            public_url=settings.server.public_url,
+            health=health,
+            readiness=life.missing,
+            stopping=lambda: life.stopping,
+            now=core.now,
+            monotonic=time.monotonic,
+            rng=core.rng,
+            reference_page=reference_view.render,
+            rates=_rates(settings),
+            trusted_proxies=[str(network) for network in settings.server.trusted_proxies],
+            metrics_allow=[str(network) for network in settings.metrics.allow],
+            body_deadline_s=settings.server.body_timeout_s,
+        )
+
+    def doctor(self) -> Doctor:
+        """One examination."""
+        core = self.core
+
+        def budgeted(client: TraderaClient, account: Account) -> BudgetedClient:
+            assert account.seller is not None
+            return core.budgeted(client, account.id, account.seller)
+
+        return Doctor(
+            observed=observed(core, self.loops.running if core.life.begun else None),
+            reachable=Reachable(
+                push_queue=lambda: self.remotes.push_queue(core),
+                receivers=lambda: self.remotes.receivers(core),
+                check_webhook_url=check_webhook_url(core.settings),
+                tradera=self.loops.tradera,
+                budgeted=budgeted,
+            ),
+        )
+
+    def login(self) -> TraderaLogin:
+        """What connects sellers; without an application it says what to set."""
+        core, tradera, client = self.core, self.core.settings.tradera, self.loops.tradera
+        application = None
+        if client is not None and tradera.app_id is not None:
+            page = urlsplit(tradera.base_url)._replace(path="/token-login", query="", fragment="")
+            application = Application(
+                client=client, login_url=page.geturl(), app_id=tradera.app_id, public_key=tradera.public_key
+            )
+        return TraderaLogin(
+            store=core.store,
+            ledger=core.ledger,
+            rules=core.rules,
+            roll=core.registry,
+            application=application,
+        )
+
+
+def _rates(settings: Settings) -> Rates:
+    limits = settings.limits
+    return Rates(
+        put=limits.put_per_s,
+        price=limits.price_per_s,
+        status=limits.status_per_s,
+        get=limits.get_per_s,
+        delete=limits.delete_per_s,
+        batch=limits.batch_per_s,
+        tracking=limits.tracking_per_s,
+    )
