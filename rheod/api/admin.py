@@ -43,6 +43,7 @@ from rheod.api.server import add_routes, name_server
 from rheod.domain.errors import Permanent, Refused
 from rheod.domain.event_payloads import new_ulid
 from rheod.domain.model import RheoStatus
+from rheod.domain.text import Text
 from rheod.store.search import Wanted
 
 if TYPE_CHECKING:
@@ -145,7 +146,7 @@ class AdminCalls:
     async def revoke_key(self, request: web.Request) -> web.Response:
         """DELETE /keys/{id}."""
         if not await self._api.keys.revoke(request.match_info["key_id"]):
-            raise Refused("NOT_FOUND", "No live API key has this id")
+            raise Refused("NOT_FOUND", Text("No live API key has this id"))
         return web.Response(status=204)
 
     async def new_admin_token(self, _request: web.Request) -> web.Response:
@@ -277,7 +278,9 @@ async def start_admin(app: web.Application, path: Path) -> web.AppRunner:
 
 def _bound(path: Path) -> socket.socket:
     if len(os.fsencode(path)) > MAX_PATH_BYTES:
-        raise Permanent(f"The admin socket's path is over {MAX_PATH_BYTES} bytes: set server.admin_socket")
+        raise Permanent(
+            Text("The admin socket's path is over {n} bytes: set server.admin_socket", n=MAX_PATH_BYTES)
+        )
     _remove_stale(path)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     before = os.umask(0o177)  # the mode must be right from the first instant; nothing else runs in between
@@ -285,7 +288,9 @@ def _bound(path: Path) -> socket.socket:
         listener.bind(str(path))
     except OSError as error:
         listener.close()
-        raise Permanent(f"The admin socket {path} cannot be made: {error.strerror}") from error
+        raise Permanent(
+            Text("The admin socket {path} cannot be made: {why}", path=path, why=error.strerror)
+        ) from error
     finally:
         os.umask(before)
     return listener
@@ -297,7 +302,7 @@ def _remove_stale(path: Path) -> None:
     except FileNotFoundError:
         return
     if not stat.S_ISSOCK(mode):
-        raise Permanent(f"{path} is in the way of the admin socket and is no socket")
+        raise Permanent(Text("{path} is in the way of the admin socket and is no socket", path=path))
     path.unlink()
 
 
@@ -312,20 +317,20 @@ def _limit(text: str | None) -> int:
     if text is None:
         return DEFAULT_PAGE
     if not (text.isascii() and text.isdecimal() and len(text) < 6 and 1 <= int(text) <= MAX_PAGE):
-        raise Refused("BAD_REQUEST", f"limit must be a whole number from 1 to {MAX_PAGE}")
+        raise Refused("BAD_REQUEST", Text("limit must be a whole number from 1 to {n}", n=MAX_PAGE))
     return int(text)
 
 
 def _status(text: str | None) -> str | None:
     if text is not None and text not in set(RheoStatus):
-        raise Refused("BAD_REQUEST", f"status must be one of {', '.join(RheoStatus)}")
+        raise Refused("BAD_REQUEST", Text("status must be one of {states}", states=", ".join(RheoStatus)))
     return text
 
 
 def _position(text: str | None) -> tuple[int, str]:
     at, _, item_id = (text or "0.").partition(".")
     if not (at.isascii() and at.isdecimal() and len(at) < 16):
-        raise Refused("BAD_REQUEST", "after must be the `next` of an earlier page")
+        raise Refused("BAD_REQUEST", Text("after must be the `next` of an earlier page"))
     return int(at), item_id
 
 

@@ -27,6 +27,7 @@ from rheod.api.context import CALLER, STRANGER, Caller
 from rheod.api.responses import refusal
 from rheod.api.routing import CallKind, Handler
 from rheod.domain.errors import Refused
+from rheod.domain.text import Text
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -94,7 +95,7 @@ def named_account(request: web.Request, parts: ApiContext) -> str | None:
         return None
     named = parts.account_of_reference(references[0]) if len(references) == 1 else None
     if named is None:
-        raise Refused("NOT_FOUND", "Unknown partner account")
+        raise Refused("NOT_FOUND", Text("Unknown partner account"))
     return named
 
 
@@ -105,7 +106,8 @@ def require_writable(request: web.Request, account_id: str, parts: ApiContext) -
     """
     if account_id in parts.removed_accounts and request.method not in READS:
         raise Refused(
-            "CONFLICT", "This partner account is not in rheod's settings any more: its items can only be read"
+            "CONFLICT",
+            Text("This partner account is not in rheod's settings any more: its items can only be read"),
         )
 
 
@@ -213,7 +215,7 @@ class Authenticator:
         if named is None:
             return key.account_id
         if key.account_id not in {self._parts.default_account, named}:
-            raise Refused("NOT_FOUND", "Unknown partner account")
+            raise Refused("NOT_FOUND", Text("Unknown partner account"))
         return named
 
     def _turn_away(self, request: web.Request, sentence: str) -> web.Response:
@@ -312,11 +314,13 @@ def check_origin(request: web.Request, *, public_url: str | None) -> None:
     must be set, for the two to be compared.
     """
     if request.headers.get("Sec-Fetch-Site", "same-origin") not in {"same-origin", "none"}:
-        raise Refused("BAD_REQUEST", "This was sent by another site")
+        raise Refused("BAD_REQUEST", Text("This was sent by another site"))
     origin = request.headers.get(hdrs.ORIGIN)
     if origin is None:
         return
     ours = {request.host.lower(), urlsplit(public_url or "").netloc.lower()}
     if urlsplit(origin).netloc.lower() not in ours:
-        sentence = "This was sent from another address: set server.public_url, or let the proxy pass on Host"
+        sentence = Text(
+            "This was sent from another address: set server.public_url, or let the proxy pass on Host"
+        )
         raise Refused("BAD_REQUEST", sentence)

@@ -29,6 +29,7 @@ from rheod.api.responses import reply
 from rheod.api.routing import Operation
 from rheod.domain.errors import FieldError, Refused
 from rheod.domain.model import ItemSpec
+from rheod.domain.text import Text
 from rheod.usecases.put_item import BatchEntry
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def elements(text: str, name: str) -> Iterator[tuple[Any, int]]:
     if not walk.take("{"):
         walk.value()
         walk.end()
-        raise_if_any([FieldError("body", "Must be an object")])
+        raise_if_any([FieldError("body", Text("Must be an object"))])
     names: set[str] = set()
     more = not walk.take("}")
     while more:
@@ -129,7 +130,7 @@ BATCH_BYTES = 8 * 1024 * 1024
 REASONS = 10
 """Wrong fields told of one item."""
 
-REPEATED = "externalId: Given again later in this batch; the last one counts"
+REPEATED = Text("externalId: Given again later in this batch; the last one counts")
 
 
 class BatchItem(ItemBody):
@@ -197,7 +198,7 @@ class BatchReader:
 
     def _spec(self, element: Any, characters: int, found: list[FieldError]) -> ItemSpec:
         if characters > BODY_BYTES:
-            raise Refused("PAYLOAD_TOO_LARGE", f"Must be at most {BODY_BYTES // 1024} KiB")
+            raise Refused("PAYLOAD_TOO_LARGE", Text("Must be at most {kib} KiB", kib=BODY_BYTES // 1024))
         return read_item(element, check_url=self._check_url, found=found)
 
     def _forget(self, external_id: str) -> None:
@@ -217,7 +218,7 @@ def _id_of(element: Any) -> tuple[str | None, list[FieldError]]:
     """The id of an item, None when it cannot be told; and what is wrong with it."""
     given = element.get("externalId") if isinstance(element, dict) else None
     if not isinstance(given, str):
-        message = "Required" if given is None else "Must be a string"
+        message = Text("Required") if given is None else Text("Must be a string")
         return None, [FieldError("externalId", message)] if isinstance(element, dict) else []
     sentence = fault(given)
     shown = given if is_clean(given) else None
@@ -225,8 +226,8 @@ def _id_of(element: Any) -> tuple[str | None, list[FieldError]]:
 
 
 def _wrong_number() -> Refused:
-    wrong = FieldError("items", f"Must be a list of 1 to {MAX_ITEMS} items")
-    return Refused("VALIDATION_FAILED", "Validation failed", (wrong,))
+    wrong = FieldError("items", Text("Must be a list of 1 to {n} items", n=MAX_ITEMS))
+    return Refused("VALIDATION_FAILED", Text("Validation failed"), (wrong,))
 
 
 STEP_S = 0.01

@@ -22,6 +22,7 @@ from rheod.api.responses import At, Kronor, Reply, reply
 from rheod.api.routing import Operation, Query, Whole, read_query
 from rheod.domain.errors import FieldError, Refused
 from rheod.domain.model import ItemType, RheoStatus
+from rheod.domain.text import Text
 from rheod.store.search import START, Wanted
 
 if TYPE_CHECKING:
@@ -272,8 +273,12 @@ class BrowseCalls:
 def _wanted(asked: ListQuery) -> Wanted:
     if (asked.catalog_system is None) != (asked.catalog_code is None):
         missing = "catalogSystem" if asked.catalog_system is None else "catalogCode"
-        wrong = FieldError(missing, "Give catalogSystem and catalogCode together")
-        raise Refused("BAD_REQUEST", f"Bad query parameter: {wrong.field}: {wrong.message}", (wrong,))
+        wrong = FieldError(missing, Text("Give catalogSystem and catalogCode together"))
+        raise Refused(
+            "BAD_REQUEST",
+            Text("Bad query parameter: {field}: {message}", field=wrong.field, message=wrong.message),
+            (wrong,),
+        )
     code = None
     if asked.catalog_system is not None and asked.catalog_code is not None:
         code = (asked.catalog_system, asked.catalog_code)

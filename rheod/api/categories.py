@@ -15,6 +15,7 @@ from rheod.api.responses import Reply, reply
 from rheod.api.routing import Operation
 from rheod.domain.errors import Refused
 from rheod.domain.taxonomy import DOMAINS, TRADERA_CATEGORIES, canonical, tradera_category
+from rheod.domain.text import Text
 
 if TYPE_CHECKING:
     from rheod.api.context import ApiContext
@@ -98,7 +99,7 @@ def converted(asked: ConvertBody) -> ConvertReply:
         category = None if slug is None else tradera_category(slug)
         if slug is not None and category is not None:
             return ConvertReply(rheo_category=slug, external_id=str(category), market=TRADERA)
-    raise Refused("NOT_FOUND", "No category matches")
+    raise Refused("NOT_FOUND", Text("No category matches"))
 
 
 def operations(parts: ApiContext) -> list[Operation]:

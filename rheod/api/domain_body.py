@@ -14,6 +14,7 @@ from rheod.api.field_types import Number, Wire, from_pydantic
 from rheod.domain.errors import FieldError
 from rheod.domain.model import Json
 from rheod.domain.taxonomy import DOMAINS, canonical
+from rheod.domain.text import Text
 
 TAG_KEYS = ("domain", "type", "slug")
 """Where the tag of the union is looked for, in this order. The hosted API has it under `domain`; the other two
@@ -127,15 +128,17 @@ def read_domain(raw: Any, found: list[FieldError]) -> tuple[str | None, Json | N
     if raw is None:
         return None, None
     if not isinstance(raw, dict):
-        found.append(FieldError("domain", "Must be an object"))
+        found.append(FieldError("domain", Text("Must be an object")))
         return None, None
     key = next((name for name in TAG_KEYS if raw.get(name) is not None), None)
     if key is None and raw:
-        found.append(FieldError("domain.domain", "Required"))
+        found.append(FieldError("domain.domain", Text("Required")))
         return None, None
     slug = _slug("" if key is None else raw[key])
     if slug is None:
-        found.append(FieldError(f"domain.{key}", f"Must be one of {', '.join(DOMAINS)}"))
+        found.append(
+            FieldError(f"domain.{key}", Text("Must be one of {domains}", domains=", ".join(DOMAINS)))
+        )
         return None, None
     return slug, _attributes(slug, {name: value for name, value in raw.items() if name != key}, found)
 

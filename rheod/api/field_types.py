@@ -45,6 +45,7 @@ from pydantic_core import PydanticCustomError
 
 from rheod.api.json_body import MAX_DETAILS, dotted
 from rheod.domain.errors import FieldError, Refused
+from rheod.domain.text import Text
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
@@ -56,41 +57,41 @@ OWN = "rheod_"
 Context = Mapping[str, Any]
 
 
-def _fixed(sentence: str) -> Callable[[Context], str]:
+def _fixed(sentence: Text) -> Callable[[Context], Text]:
     return lambda _context: sentence
 
 
-def _least_characters(context: Context) -> str:
+def _least_characters(context: Context) -> Text:
     least = context["min_length"]
-    return "Must not be empty" if least == 1 else f"Must be at least {least} characters"
+    return Text("Must not be empty") if least == 1 else Text("Must be at least {n} characters", n=least)
 
 
-_SENTENCES: Mapping[str, Callable[[Context], str]] = {
-    "missing": _fixed("Required"),
-    "string_type": _fixed("Must be a string"),
-    "string_unicode": _fixed("Must be a string of valid Unicode"),
+_SENTENCES: Mapping[str, Callable[[Context], Text]] = {
+    "missing": _fixed(Text("Required")),
+    "string_type": _fixed(Text("Must be a string")),
+    "string_unicode": _fixed(Text("Must be a string of valid Unicode")),
     "string_too_short": _least_characters,
-    "string_too_long": lambda context: f"Must be at most {context['max_length']} characters",
-    "int_type": _fixed("Must be a whole number"),
-    "int_from_float": _fixed("Must be a whole number"),
-    "float_type": _fixed("Must be a number"),
-    "bool_type": _fixed("Must be true or false"),
-    "list_type": _fixed("Must be a list"),
-    "dict_type": _fixed("Must be an object"),
-    "model_type": _fixed("Must be an object"),
-    "model_attributes_type": _fixed("Must be an object"),
-    "too_long": lambda context: f"Must have at most {context['max_length']} entries",
-    "literal_error": lambda context: f"Must be {context['expected']}",
-    "greater_than": lambda context: f"Must be more than {context['gt']:.15g}",
-    "greater_than_equal": lambda context: f"Must be at least {context['ge']:.15g}",
-    "less_than_equal": lambda context: f"Must be at most {context['le']:.15g}",
+    "string_too_long": lambda context: Text("Must be at most {n} characters", n=context["max_length"]),
+    "int_type": _fixed(Text("Must be a whole number")),
+    "int_from_float": _fixed(Text("Must be a whole number")),
+    "float_type": _fixed(Text("Must be a number")),
+    "bool_type": _fixed(Text("Must be true or false")),
+    "list_type": _fixed(Text("Must be a list")),
+    "dict_type": _fixed(Text("Must be an object")),
+    "model_type": _fixed(Text("Must be an object")),
+    "model_attributes_type": _fixed(Text("Must be an object")),
+    "too_long": lambda context: Text("Must have at most {n} entries", n=context["max_length"]),
+    "literal_error": lambda context: Text("Must be {expected}", expected=context["expected"]),
+    "greater_than": lambda context: Text("Must be more than {least}", least=f"{context['gt']:.15g}"),
+    "greater_than_equal": lambda context: Text("Must be at least {least}", least=f"{context['ge']:.15g}"),
+    "less_than_equal": lambda context: Text("Must be at most {most}", most=f"{context['le']:.15g}"),
 }
 
 
 def from_pydantic(error: ValidationError, *, under: tuple[str, ...] = ()) -> list[FieldError]:
     """Every wrong field of a model, its path as the wire spells it, below `under`."""
     return [
-        FieldError(dotted((*under, *one["loc"])), _sentence(one["type"], one["msg"], one.get("ctx", {})))
+        FieldError(dotted((*under, *one["loc"])), _sentence(one["type"], one.get("ctx", {})))
         for one in error.errors(include_url=False, include_input=False)
     ]
 
@@ -101,14 +102,17 @@ def raise_if_any(found: Iterable[FieldError]) -> None:
     for one in found:
         first_of_each.setdefault(one.field, one)
     if first_of_each:
-        raise Refused("VALIDATION_FAILED", "Validation failed", tuple(first_of_each.values())[:MAX_DETAILS])
+        raise Refused(
+            "VALIDATION_FAILED", Text("Validation failed"), tuple(first_of_each.values())[:MAX_DETAILS]
+        )
 
 
-def _sentence(kind: str, message: str, context: Context) -> str:
+def _sentence(kind: str, context: Context) -> Text:
     if kind.startswith(OWN):
-        return message
+        sentence: Text = context["sentence"]
+        return sentence
     write = _SENTENCES.get(kind)
-    return write(context) if write else "Is not valid"
+    return write(context) if write else Text("Is not valid")
 
 
 PRICE_LIMIT_KR = 10_000_000
@@ -135,7 +139,7 @@ class Wire(BaseModel):
         return {key: value for key, value in body.items() if value is not None}
 
 
-def wrong(rule: str, sentence: str) -> PydanticCustomError:
+def wrong(rule: str, sentence: Text) -> PydanticCustomError:
     """A rule of our own, broken; the sentence reaches the caller and so must not hold the value."""
     return PydanticCustomError(f"{OWN}{rule}", "{sentence}", {"sentence": sentence})
 
@@ -143,9 +147,9 @@ def wrong(rule: str, sentence: str) -> PydanticCustomError:
 def number(value: Any) -> int | float:
     """A JSON number, neither text nor boolean nor infinite."""
     if type(value) not in {int, float}:
-        raise wrong("number", "Must be a number")
+        raise wrong("number", Text("Must be a number"))
     if isinstance(value, float) and not math.isfinite(value):
-        raise wrong("finite", "Must be a finite number")
+        raise wrong("finite", Text("Must be a finite number"))
     return value  # type: ignore[no-any-return]
 
 
@@ -155,12 +159,12 @@ def to_ore(*, least_kr: int, exact: bool) -> Callable[[Any], int]:
     def read(value: Any) -> int:
         amount = number(value)
         if amount < least_kr:
-            raise wrong("least", f"Must be at least {least_kr}")
+            raise wrong("least", Text("Must be at least {least}", least=least_kr))
         if amount > PRICE_LIMIT_KR:
-            raise wrong("most", f"Must be at most {PRICE_LIMIT_KR}")
+            raise wrong("most", Text("Must be at most {most}", most=PRICE_LIMIT_KR))
         ore = Decimal(repr(amount)) * 100
         if exact and ore != int(ore):
-            raise wrong("decimals", "Must have at most 2 decimals")
+            raise wrong("decimals", Text("Must have at most 2 decimals"))
         return int(ore + Decimal("0.5"))
 
     return read
@@ -168,21 +172,21 @@ def to_ore(*, least_kr: int, exact: bool) -> Callable[[Any], int]:
 
 def _positive(value: Any) -> float:
     if number(value) <= 0:
-        raise wrong("positive", "Must be more than 0")
+        raise wrong("positive", Text("Must be more than 0"))
     if value > WEIGHT_LIMIT_KG:  # also keeps huge integers out of floating point
-        raise wrong("most", f"Must be at most {WEIGHT_LIMIT_KG}")
+        raise wrong("most", Text("Must be at most {most}", most=WEIGHT_LIMIT_KG))
     return float(value)
 
 
 def _title(value: str) -> str:
     if len(value.strip()) < 2:
-        raise wrong("title", "Must be at least 2 characters")
+        raise wrong("title", Text("Must be at least 2 characters"))
     return value
 
 
 def _semver(value: str) -> str:
     if not _SEMVER.fullmatch(value):
-        raise wrong("semver", "Must be a version such as 1.0.0")
+        raise wrong("semver", Text("Must be a version such as 1.0.0"))
     return value
 
 
@@ -195,11 +199,11 @@ def to_ms(value: str) -> int:
 
 def _moment(value: Any) -> int:
     if not isinstance(value, str):
-        raise wrong("text", "Must be a string")
+        raise wrong("text", Text("Must be a string"))
     try:
         return to_ms(value)
     except (ValueError, OverflowError):
-        raise wrong("moment", "Must be an RFC 3339 time such as 2026-05-26T10:00:00Z") from None
+        raise wrong("moment", Text("Must be an RFC 3339 time such as 2026-05-26T10:00:00Z")) from None
 
 
 def _numeric(value: Any) -> int | float:
@@ -259,7 +263,9 @@ def read(text: str, *types: type) -> tuple[Any, ...]:
         and all(abs(part) <= _INT64 for part in parts if isinstance(part, int))
     )
     if not fits:
-        raise Refused("BAD_REQUEST", "Bad cursor: use the `nextCursor` of an earlier answer of the same list")
+        raise Refused(
+            "BAD_REQUEST", Text("Bad cursor: use the `nextCursor` of an earlier answer of the same list")
+        )
     return tuple(parts)
 
 
@@ -278,21 +284,21 @@ def read_external_id(raw_path: str, *, segment: int) -> tuple[str, list[FieldErr
     path = re.split("[?#]", _ABSOLUTE.sub("", raw_path, count=1), maxsplit=1)[0]
     text = _decoded(path.split("/")[segment + 1])
     if text is None:
-        return "", [FieldError(FIELD, "Must be percent-encoded UTF-8")]
+        return "", [FieldError(FIELD, Text("Must be percent-encoded UTF-8"))]
     sentence = fault(text)
     return text, [FieldError(FIELD, sentence)] if sentence else []
 
 
-def fault(external_id: str) -> str | None:
+def fault(external_id: str) -> Text | None:
     """What an id must be, when this one is not; None when it is fine."""
     if not external_id:
-        return "Must not be empty"
+        return Text("Must not be empty")
     if len(external_id) > MAX_CHARACTERS:
-        return f"Must be at most {MAX_CHARACTERS} characters"
+        return Text("Must be at most {n} characters", n=MAX_CHARACTERS)
     if external_id.isascii() and external_id.isprintable():
         return None
     if any(map(_is_refused, external_id)):
-        return "Must not contain control characters or broken Unicode"
+        return Text("Must not contain control characters or broken Unicode")
     return None
 
 

@@ -16,7 +16,6 @@ from itertools import combinations
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, Field, StringConstraints, ValidationError
-from pydantic_core import PydanticCustomError
 
 from rheod.api.domain_body import RICH, read_domain
 from rheod.api.field_types import (
@@ -32,11 +31,13 @@ from rheod.api.field_types import (
     Wire,
     from_pydantic,
     raise_if_any,
+    wrong,
 )
 from rheod.api.json_body import dotted, is_clean, text_errors
 from rheod.domain.errors import FieldError, Refused
 from rheod.domain.model import ItemSpec, ItemType, Json, TraderaWish
 from rheod.domain.taxonomy import DOMAINS, tags_of
+from rheod.domain.text import Text
 
 UrlCheck = Callable[[str], str | None]
 """None when the URL may be used, else the sentence that says what it must be."""
@@ -124,7 +125,7 @@ class KeyBody(Wire):
 
 def _no_ad(live: bool) -> Literal[False]:  # noqa: FBT001 - a validator's only value
     if live:
-        raise PydanticCustomError("rheod_no_ad", "Must be the ad's number, or false")
+        raise wrong("no_ad", Text("Must be the ad's number, or false"))
     return False
 
 
@@ -150,12 +151,12 @@ def read_item(body: Any, *, check_url: UrlCheck, found: Sequence[FieldError] = (
     """What a PUT says. Refused(VALIDATION_FAILED) lists every wrong field, those in `found` first."""
     errors = [*found, *text_errors(body)]
     if not isinstance(body, dict):
-        raise_if_any([*errors, FieldError("body", "Must be an object")])
+        raise_if_any([*errors, FieldError("body", Text("Must be an object"))])
     given = dict(body)
     if given.get("type") == ItemType.CONTAINER:
         given.pop("price", None)  # ignored for containers, whatever it is
     elif given.get("price") is None:
-        errors.append(FieldError("price", "Required"))
+        errors.append(FieldError("price", Text("Required")))
     model = _validated(ItemBody, given, errors)
     urls = _image_urls(given, check_url, errors)
     domain, attributes = read_domain(given.get("domain"), errors)
@@ -178,7 +179,7 @@ def read_status(body: Any) -> Literal["sold", "not_listed"]:
         return "sold"
     if status == "not_listed":
         return "not_listed"
-    raise Refused("INVALID_STATUS", "Invalid status. Must be 'sold' or 'not_listed'")
+    raise Refused("INVALID_STATUS", Text("Invalid status. Must be 'sold' or 'not_listed'"))
 
 
 def read_key_name(body: Any) -> str:
@@ -202,13 +203,13 @@ def read_webhook_url(body: Any, *, check_url: UrlCheck) -> str | None:
     errors = text_errors(body)
     url = body.get("webhookUrl") if isinstance(body, dict) else None
     if not isinstance(body, dict):
-        errors.append(FieldError("body", "Must be an object"))
+        errors.append(FieldError("body", Text("Must be an object")))
     elif "webhookUrl" not in body:
-        errors.append(FieldError("webhookUrl", "Required"))
+        errors.append(FieldError("webhookUrl", Text("Required")))
     elif url is not None and not isinstance(url, str):
-        errors.append(FieldError("webhookUrl", "Must be a string or null"))
+        errors.append(FieldError("webhookUrl", Text("Must be a string or null")))
     elif url is not None and not errors and (sentence := check_url(url)):
-        errors.append(FieldError("webhookUrl", sentence))
+        errors.append(FieldError("webhookUrl", Text.of(sentence)))
     raise_if_any(errors)
     return url
 
@@ -233,7 +234,10 @@ def _validated(model: type[Model], body: Any, errors: list[FieldError]) -> Model
 def _image_urls(body: Mapping[str, Any], check_url: UrlCheck, errors: list[FieldError]) -> tuple[str, ...]:
     given = [name for name in IMAGE_FIELDS if body.get(name) is not None]
     if len(given) > 1:
-        errors += [FieldError(name, f"Give only one of {', '.join(IMAGE_FIELDS)}") for name in given]
+        errors += [
+            FieldError(name, Text("Give only one of {names}", names=", ".join(IMAGE_FIELDS)))
+            for name in given
+        ]
         return ()
     urls = body[given[0]] if given else ()
     if not isinstance(urls, (list, tuple)) or len(urls) > MAX_IMAGES:
@@ -242,7 +246,7 @@ def _image_urls(body: Mapping[str, Any], check_url: UrlCheck, errors: list[Field
     for place, url in enumerate(urls):
         field = f"{given[0]}.{place}"
         if isinstance(url, str) and field not in flagged and (sentence := check_url(url)):
-            errors.append(FieldError(field, sentence))
+            errors.append(FieldError(field, Text.of(sentence)))
     return tuple(urls)
 
 
@@ -250,12 +254,12 @@ def _check_metadata(metadata: Any, errors: list[FieldError]) -> None:
     if metadata is None:
         return
     if not isinstance(metadata, dict):
-        errors.append(FieldError("metadata", "Must be an object"))
+        errors.append(FieldError("metadata", Text("Must be an object")))
     elif len(metadata) > MAX_METADATA_KEYS:
-        errors.append(FieldError("metadata", f"Must have at most {MAX_METADATA_KEYS} keys"))
+        errors.append(FieldError("metadata", Text("Must have at most {n} keys", n=MAX_METADATA_KEYS)))
     else:
         errors += [
-            FieldError(dotted(("metadata", key)), "Must be at most 1 KiB as JSON")
+            FieldError(dotted(("metadata", key)), Text("Must be at most 1 KiB as JSON"))
             for key, value in metadata.items()
             if is_clean(key) and _encoded_bytes(value) > MAX_METADATA_VALUE_BYTES
         ]

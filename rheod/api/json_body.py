@@ -21,6 +21,7 @@ from aiohttp import ClientError, hdrs, web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from rheod.domain.errors import FieldError, Refused
+from rheod.domain.text import Text
 
 MAX_NESTING = 32
 """Levels of arrays and objects, the outermost one counted (rheo-api.md section 1)."""
@@ -34,10 +35,10 @@ NAMED_KEY_CHARS = 64
 # C0 controls save tab, LF and CR; lone surrogates; U+FFFE and U+FFFF: legal in JSON, poison for what is behind us.
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
-TEXT_MESSAGE = "Must not contain control characters or broken Unicode"
-NOT_JSON = "The body is not valid JSON"
-DUPLICATE = "The body names the same key twice in one object"
-KEY_MESSAGE = "Keys must not contain control characters or broken Unicode"
+TEXT_MESSAGE = Text("Must not contain control characters or broken Unicode")
+NOT_JSON = Text("The body is not valid JSON")
+DUPLICATE = Text("The body names the same key twice in one object")
+KEY_MESSAGE = Text("Keys must not contain control characters or broken Unicode")
 
 
 def parse(body: bytes) -> Any:
@@ -52,7 +53,7 @@ def decoded(body: bytes) -> str:
     try:
         return body.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise Refused("BAD_REQUEST", "The body is not UTF-8") from error
+        raise Refused("BAD_REQUEST", Text("The body is not UTF-8")) from error
 
 
 def parse_at(text: str, at: int) -> tuple[Any, int]:
@@ -66,7 +67,9 @@ def _refusing() -> Iterator[None]:
     try:
         yield
     except RecursionError as error:
-        raise Refused("BAD_REQUEST", f"The body is nested deeper than {MAX_NESTING} levels") from error
+        raise Refused(
+            "BAD_REQUEST", Text("The body is nested deeper than {n} levels", n=MAX_NESTING)
+        ) from error
     except ValueError as error:  # also an integer of thousands of digits
         raise Refused("BAD_REQUEST", NOT_JSON) from error
 
@@ -88,7 +91,7 @@ def text_errors(value: Any) -> list[FieldError]:
                 found.append(FieldError(dotted(path), TEXT_MESSAGE))
         elif isinstance(current, float):
             if not math.isfinite(current):  # 1e400 is valid JSON but no number that can be given back
-                found.append(FieldError(dotted(path), "Must be a finite number"))
+                found.append(FieldError(dotted(path), Text("Must be a finite number")))
         elif isinstance(current, (dict, list)):
             waiting.extend(reversed(_children(current, path, found)))
     return found
@@ -133,7 +136,7 @@ def _children(
     current: dict[str, Any] | list[Any], path: tuple[str, ...], found: list[FieldError]
 ) -> list[tuple[Any, tuple[str, ...]]]:
     if len(path) >= MAX_NESTING:
-        raise Refused("BAD_REQUEST", f"The body is nested deeper than {MAX_NESTING} levels")
+        raise Refused("BAD_REQUEST", Text("The body is nested deeper than {n} levels", n=MAX_NESTING))
     if isinstance(current, list):
         return [(child, (*path, str(place))) for place, child in enumerate(current) if _needs_a_look(child)]
     if not all(map(is_clean, current)):
@@ -159,7 +162,7 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _refuse_constant(_name: str) -> NoReturn:
-    raise Refused("BAD_REQUEST", "The body is not valid JSON: NaN and Infinity are not numbers")
+    raise Refused("BAD_REQUEST", Text("The body is not valid JSON: NaN and Infinity are not numbers"))
 
 
 _DECODER = json.JSONDecoder(object_pairs_hook=_without_duplicates, parse_constant=_refuse_constant)
@@ -199,10 +202,10 @@ async def expect_later(_request: web.Request) -> None:
 def check_headers(request: web.Request, *, limit_bytes: int) -> None:
     """Refused when the headers alone say that the body will not do."""
     if hdrs.CONTENT_ENCODING in request.headers:
-        raise Refused("UNSUPPORTED_MEDIA_TYPE", "The body must not have a Content-Encoding")
+        raise Refused("UNSUPPORTED_MEDIA_TYPE", Text("The body must not have a Content-Encoding"))
     charset = (request.charset or "utf-8").lower()
     if request.content_type != "application/json" or charset not in _UTF8:
-        raise Refused("UNSUPPORTED_MEDIA_TYPE", "The body must be application/json in UTF-8")
+        raise Refused("UNSUPPORTED_MEDIA_TYPE", Text("The body must be application/json in UTF-8"))
     if (request.content_length or 0) > limit_bytes:
         raise _too_large(limit_bytes)
 
@@ -218,9 +221,11 @@ async def _read(request: web.Request, *, limit_bytes: int, deadline_s: float) ->
                 request.writer.output_size = 0  # so that an error can still be answered
             await collect(request, body, limit_bytes)
     except TimeoutError as error:
-        raise Refused("BAD_REQUEST", f"The body did not arrive within {deadline_s:g} seconds") from error
+        raise Refused(
+            "BAD_REQUEST", Text("The body did not arrive within {seconds} seconds", seconds=f"{deadline_s:g}")
+        ) from error
     except _BROKEN_BODY as error:
-        raise Refused("BAD_REQUEST", "The body could not be read") from error
+        raise Refused("BAD_REQUEST", Text("The body could not be read")) from error
     return bytes(body)
 
 
@@ -228,7 +233,7 @@ def _whole(request: web.Request, limit_bytes: int) -> bytes:
     try:
         body = request.content.read_nowait()
     except _BROKEN_BODY as error:
-        raise Refused("BAD_REQUEST", "The body could not be read") from error
+        raise Refused("BAD_REQUEST", Text("The body could not be read")) from error
     if len(body) > limit_bytes:
         raise _too_large(limit_bytes)
     return body
@@ -243,4 +248,4 @@ async def collect(request: web.Request, body: bytearray, limit_bytes: int) -> No
 
 
 def _too_large(limit_bytes: int) -> Refused:
-    return Refused("PAYLOAD_TOO_LARGE", f"The body is larger than {limit_bytes // 1024} KiB")
+    return Refused("PAYLOAD_TOO_LARGE", Text("The body is larger than {kib} KiB", kib=limit_bytes // 1024))

@@ -18,6 +18,7 @@ from rheod.api.json_body import BODY_BYTES, read_json, read_optional_json
 from rheod.api.responses import At, Reply, reply
 from rheod.api.routing import Operation
 from rheod.domain.errors import Refused
+from rheod.domain.text import Text
 
 if TYPE_CHECKING:
     from rheod.api.context import ApiContext
@@ -114,7 +115,7 @@ class OwnerCalls:
     async def revoke_key(self, request: web.Request) -> web.Response:
         """Revoke a key; it holds from the next request on."""
         if not await self._keys.revoke(request.match_info["key_id"]):
-            raise Refused("NOT_FOUND", "No API key found with this id")
+            raise Refused("NOT_FOUND", Text("No API key found with this id"))
         return web.Response(status=204)
 
     async def webhook_settings(self, request: web.Request) -> web.Response:

@@ -24,6 +24,7 @@ from rheod.api.authenticator import full_address, is_within
 from rheod.api.responses import Reply, answer, refusal, reply
 from rheod.api.routing import Operation, Route
 from rheod.domain.errors import Refused, Transient
+from rheod.domain.text import Text
 from rheod.store.facts import inspect
 
 if TYPE_CHECKING:
@@ -129,11 +130,11 @@ class OperatorCalls:
         """Send a hosted picture by its content address; it can never change, so it may be kept for ever."""
         name = "{folder}/{file}".format(**request.match_info)
         if not _CONTENT_ADDRESS.fullmatch(name):
-            raise Refused("NOT_FOUND", "No such picture")
+            raise Refused("NOT_FOUND", Text("No such picture"))
         _check_dates(request)
         file = self._parts.image_folder / name
         if not await asyncio.to_thread(_can_be_read, file):
-            raise Refused("NOT_FOUND", "No such picture")
+            raise Refused("NOT_FOUND", Text("No such picture"))
         return web.FileResponse(file, headers=_PICTURE_HEADERS)
 
 
@@ -170,7 +171,7 @@ def _check_dates(request: web.Request) -> None:
     try:
         _ = request.if_modified_since, request.if_unmodified_since, request.if_range
     except OverflowError as error:
-        raise Refused("BAD_REQUEST", "A date in the headers is none") from error
+        raise Refused("BAD_REQUEST", Text("A date in the headers is none")) from error
 
 
 def _can_be_read(file: Path) -> bool:
@@ -181,7 +182,7 @@ def _can_be_read(file: Path) -> bool:
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         return False
     except OSError as error:
-        raise Transient(f"A picture cannot be read: {error.strerror}") from error
+        raise Transient(Text("A picture cannot be read: {why}", why=error.strerror)) from error
 
 
 def _unavailable(sentence: str) -> web.Response:
@@ -211,7 +212,7 @@ class MetricsCalls:
     async def scrape(self, request: web.Request) -> web.Response:
         """Send the figures for Prometheus; only this machine and `metrics.allow` may read them."""
         if not self._may_read(request):
-            raise Refused("NOT_FOUND", "There is nothing at this path")
+            raise Refused("NOT_FOUND", Text("There is nothing at this path"))
         headers = {hdrs.CONTENT_TYPE: MEDIA_TYPE, hdrs.CACHE_CONTROL: "no-store"}
         return web.Response(body=await self._figures(), headers=headers)
 
@@ -234,7 +235,9 @@ class MetricsCalls:
             async with asyncio.timeout(TIMEOUT_S):
                 return await self._parts.metrics()
         except TimeoutError as error:
-            raise Transient(f"The figures were not there within {TIMEOUT_S:g} seconds") from error
+            raise Transient(
+                Text("The figures were not there within {seconds} seconds", seconds=f"{TIMEOUT_S:g}")
+            ) from error
 
 
 def inspection_routes(file: Path) -> list[Route]:

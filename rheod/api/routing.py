@@ -29,6 +29,7 @@ from rheod.api.field_types import from_pydantic, wrong
 from rheod.api.json_body import BODY_BYTES, TEXT_MESSAGE, is_clean
 from rheod.api.responses import STATUS_OF
 from rheod.domain.errors import FieldError, Refused
+from rheod.domain.text import Text
 
 if TYPE_CHECKING:
     from rheod.api.field_types import Wire
@@ -113,7 +114,7 @@ def _digits(value: Any) -> Any:
     if isinstance(value, int):
         return value
     if not (value.isascii() and value.isdecimal() and len(value) <= _DIGITS):
-        raise wrong("whole", "Must be a whole number")
+        raise wrong("whole", Text("Must be a whole number"))
     return int(value)
 
 
@@ -127,7 +128,7 @@ def read_query(request: web.Request, model: type[Asked]) -> Asked:
     given = [(name, value) for name, value in request.query.items() if name in known]
     found = [FieldError(name, TEXT_MESSAGE) for name, value in given if not is_clean(value)]
     names = [name for name, _ in given]
-    found += [FieldError(name, "Give it once") for name in sorted(set(names)) if names.count(name) > 1]
+    found += [FieldError(name, Text("Give it once")) for name in sorted(set(names)) if names.count(name) > 1]
     value = None
     try:
         value = model.model_validate(dict(given))
@@ -135,7 +136,11 @@ def read_query(request: web.Request, model: type[Asked]) -> Asked:
         found += from_pydantic(error)
     if found or value is None:
         first = found[0]
-        raise Refused("BAD_REQUEST", f"Bad query parameter: {first.field}: {first.message}", tuple(found))
+        raise Refused(
+            "BAD_REQUEST",
+            Text("Bad query parameter: {field}: {message}", field=first.field, message=first.message),
+            tuple(found),
+        )
     return value
 
 

@@ -25,6 +25,7 @@ from rheod.api.routing import Operation
 from rheod.domain.errors import FieldError, Refused
 from rheod.domain.event_payloads import rfc3339
 from rheod.domain.model import WEBHOOK_EVENTS
+from rheod.domain.text import Text
 from rheod.usecases.endpoints import EndpointChange, NewEndpoint
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ _URL_CHARS = 2048
 
 def _event_name(value: Any) -> str:
     if not isinstance(value, str) or value not in EVENTS:
-        raise wrong("event", f"Must be one of {', '.join(EVENTS)}")
+        raise wrong("event", Text("Must be one of {events}", events=", ".join(EVENTS)))
     return value
 
 
@@ -60,7 +61,9 @@ def _before(value: Any) -> tuple[Literal["id", "moment"], int]:
     try:
         return "moment", to_ms(text)
     except (ValueError, OverflowError):
-        raise wrong("before", "Must be the id of a delivery or a time such as 2026-05-26T10:00:00Z") from None
+        raise wrong(
+            "before", Text("Must be the id of a delivery or a time such as 2026-05-26T10:00:00Z")
+        ) from None
 
 
 EventName = Annotated[
@@ -115,7 +118,7 @@ def _url_errors(body: Any, check_url: UrlCheck) -> list[FieldError]:
     if not isinstance(url, str) or len(url) > _URL_CHARS:
         return []  # the model says so
     sentence = check_url(url)
-    return [FieldError("url", sentence)] if sentence else []
+    return [FieldError("url", Text.of(sentence))] if sentence else []
 
 
 _EVENT_ID = Field(examples=["evt_01j2k3m4n5p6q7r8s9t0abcdef"])
@@ -241,7 +244,7 @@ class WebhookCalls:
     async def ping(self, request: web.Request) -> web.Response:
         """Send a signed `ping` event now, and tell what the endpoint answered."""
         if self._parts.pinger is None:
-            raise Refused("UNAVAILABLE", "rheod is not running: start it to send a test event")
+            raise Refused("UNAVAILABLE", Text("rheod is not running: start it to send a test event"))
         ping = await self._parts.pinger.ping(request[CALLER].account_id, _id_of(request))
         return reply(200, ping_reply(ping))
 
@@ -335,7 +338,7 @@ class ConnectionCalls:
         body = await read_optional_json(request, limit_bytes=BODY_BYTES, deadline_s=self._api.body_deadline_s)
         user = body.get("user") if isinstance(body, dict) else None
         if user is not None and not isinstance(user, str):
-            raise Refused("BAD_REQUEST", "user must be a text")
+            raise Refused("BAD_REQUEST", Text("user must be a text"))
         token = await self._connector.finish(self._account_of(request), user or "")
         ends_at = None if token.ends_at is None else rfc3339(token.ends_at)
         return answer(200, {"userId": token.user_id, "tokenEndsAt": ends_at})

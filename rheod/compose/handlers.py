@@ -20,6 +20,7 @@ from rheod.compose.loops import Loops, observed, publish_options
 from rheod.compose.remotes import Remotes, check_webhook_url
 from rheod.config.settings import Settings
 from rheod.domain.errors import Refused, RheodError
+from rheod.domain.text import Text
 from rheod.health.doctor import Doctor, Reachable
 from rheod.health.facts import gather_findings
 from rheod.health.metrics import gather_metrics
@@ -122,7 +123,7 @@ class Handlers:
 
     async def _status(self) -> Mapping[str, object]:
         if not self.core.life.begun:
-            raise Refused("UNAVAILABLE", "rheod is not running")
+            raise Refused("UNAVAILABLE", Text("rheod is not running"))
         return await gather_status(observed(self.core, self.loops.running), self.loops.running)
 
     def api(self) -> ApiContext:

@@ -1,12 +1,15 @@
 """The three kinds of failure rheod tells apart, so that every layer can decide without knowing the cause.
 
 `Refused`: the caller must act. `Transient`: time may heal it. `Permanent`: the owner must act.
-Foreign exceptions are turned into one of these at the door (clients, store) and never travel further.
+Foreign exceptions become one of these at the call (clients, store) and never travel further. What may reach a page is a
+Text, so that it can be shown in the reader's language; `str(error)` is that Text.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+from rheod.domain.text import Text
 
 
 class RheodError(Exception):
@@ -18,16 +21,16 @@ class FieldError:
     """One wrong field of a request: its dotted path and what it must be; never the offending value."""
 
     field: str
-    message: str
+    message: Text
 
 
 class Refused(RheodError):
-    """The caller asked for something that cannot be done as asked; `code` is the wire's word for it.
+    """The caller asked for something that cannot be done as asked.
 
-    Codes are those of rheo-api.md section 1: BAD_REQUEST, NOT_FOUND, CONFLICT, VALIDATION_FAILED, …
+    `code` is the API's word for it, such as NOT_FOUND or VALIDATION_FAILED; `api/responses.py` maps it to a status.
     """
 
-    def __init__(self, code: str, message: str, details: tuple[FieldError, ...] = ()) -> None:
+    def __init__(self, code: str, message: Text, details: tuple[FieldError, ...] = ()) -> None:
         super().__init__(message)
         self.code = code
         self.details = details
@@ -39,7 +42,7 @@ class Transient(RheodError):
     `retry_after_s` is the remote's own wish in seconds, if it named a sane one.
     """
 
-    def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
+    def __init__(self, message: Text, *, retry_after_s: float | None = None) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
 
@@ -50,6 +53,9 @@ class Unanswered(Transient):
 
 class Permanent(RheodError):
     """A remote refused for good; repeating the same thing will not help."""
+
+    def __init__(self, message: Text) -> None:
+        super().__init__(message)
 
 
 class StoreUnavailable(Transient):

@@ -46,6 +46,7 @@ from rheod.domain.model import (
     RheoStatus,
     TraderaStatus,
 )
+from rheod.domain.text import Text
 
 
 class Move(StrEnum):
@@ -95,12 +96,12 @@ TRADERA_MOVES: Mapping[Move, Mapping[TraderaStatus | None, TraderaStatus | None]
 }
 """What each move does to `traderaStatus`; a status without an entry stays as it is."""
 
-REFUSALS: Mapping[tuple[Move, RheoStatus], str] = {
-    (Move.PUBLISH_ORDERED, R.SOLD): "The item is sold and cannot be published again",
-    (Move.PUBLISH_ORDERED, R.ARCHIVED): "The item is archived and cannot be published",
-    (Move.MARKED_SOLD, R.ARCHIVED): "The item is archived and cannot be marked as sold",
-    (Move.UNLISTED, R.SOLD): "The item is sold and cannot be delisted",
-    (Move.UNLISTED, R.ARCHIVED): "The item is archived and cannot be delisted",
+REFUSALS: Mapping[tuple[Move, RheoStatus], Text] = {
+    (Move.PUBLISH_ORDERED, R.SOLD): Text("The item is sold and cannot be published again"),
+    (Move.PUBLISH_ORDERED, R.ARCHIVED): Text("The item is archived and cannot be published"),
+    (Move.MARKED_SOLD, R.ARCHIVED): Text("The item is archived and cannot be marked as sold"),
+    (Move.UNLISTED, R.SOLD): Text("The item is sold and cannot be delisted"),
+    (Move.UNLISTED, R.ARCHIVED): Text("The item is archived and cannot be delisted"),
 }
 """Moves an owner may ask for in vain, with the reason of the 409."""
 
@@ -152,7 +153,7 @@ def _pictures_settled(item: Item, listing: Listing | None, cause: PicturesSettle
         return Change(item=settled, listing=listing, events=events)
     if cause.failures and not cause.ready:
         return _publish_failed(
-            item, listing, PublishFailed(error="No picture could be used: " + cause.failures[0])
+            item, listing, PublishFailed(error=Text("No picture could be used: {why}", why=cause.failures[0]))
         )
     job = _job(JobKind.PUBLISH, listing.id, cost=publish_cost(cause.ready))
     return Change(item=settled, listing=listing, jobs=(job,), events=events)
@@ -274,7 +275,10 @@ def _closed(item: Item, listing: Listing | None, cause: AdClosed) -> Change:
 
 def _price_changed(item: Item, listing: Listing | None, cause: PriceChanged) -> Change:
     if item.rheo_status in {RheoStatus.SOLD, RheoStatus.ARCHIVED}:
-        raise Refused("CONFLICT", f"The item is {item.rheo_status.value}; its price can no longer be changed")
+        raise Refused(
+            "CONFLICT",
+            Text("The item is {status}; its price can no longer be changed", status=item.rheo_status.value),
+        )
     if cause.price_ore == item.spec.price_ore:
         return Change(item=item, listing=listing)
     repriced = replace(item, spec=replace(item.spec, price_ore=cause.price_ore))

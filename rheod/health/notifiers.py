@@ -19,6 +19,7 @@ from typing import Literal, Protocol
 import aiohttp
 
 from rheod.domain.errors import Transient
+from rheod.domain.text import Text
 
 TIMEOUT_S = 30.0
 UrlStyle = Literal["ntfy", "gotify", "healthchecks"]
@@ -69,18 +70,20 @@ class CommandNotifier:
             )
         except (OSError, ValueError) as error:  # ValueError: what no argument can hold
             why = error.strerror if isinstance(error, OSError) else type(error).__name__
-            raise Transient(f"alerts.command cannot be run: {why}") from error
+            raise Transient(Text("alerts.command cannot be run: {why}", why=why)) from error
         try:
             async with asyncio.timeout(TIMEOUT_S):
                 await process.communicate(message.text.encode(errors="replace"))
         except TimeoutError as error:
-            raise Transient(f"alerts.command did not end within {TIMEOUT_S:g} seconds") from error
+            raise Transient(
+                Text("alerts.command did not end within {seconds} seconds", seconds=f"{TIMEOUT_S:g}")
+            ) from error
         finally:
             if process.returncode is None:
                 process.kill()
                 await process.wait()
         if process.returncode:
-            raise Transient(f"alerts.command ended with {process.returncode}")
+            raise Transient(Text("alerts.command ended with {status}", status=process.returncode))
 
 
 class UrlNotifier:
@@ -115,9 +118,11 @@ class UrlNotifier:
             ) as answer:
                 status = answer.status
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            raise Transient(f"alerts.url cannot be reached: {type(error).__name__}") from error
+            raise Transient(
+                Text("alerts.url cannot be reached: {error}", error=type(error).__name__)
+            ) from error
         if not 200 <= status < 300:
-            raise Transient(f"alerts.url answered {status}")
+            raise Transient(Text("alerts.url answered {status}", status=status))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,7 +149,9 @@ class MailNotifier:
         try:
             await asyncio.to_thread(self._hand_in, self._mail(message))
         except (smtplib.SMTPException, OSError, ValueError) as error:
-            raise Transient(f"The mail server did not take the alert: {type(error).__name__}") from error
+            raise Transient(
+                Text("The mail server did not take the alert: {error}", error=type(error).__name__)
+            ) from error
 
     def _mail(self, message: AlertMessage) -> EmailMessage:
         mail = EmailMessage(policy=_UNFOLDED)

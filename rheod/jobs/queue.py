@@ -20,6 +20,7 @@ from rheod.domain.crash import crashpoint
 from rheod.domain.errors import StoreUnavailable
 from rheod.domain.model import CallClass, Job, QueueName
 from rheod.domain.retry import LOOP_DELAYS_S, TRADERA_DELAYS_S, delay_ms
+from rheod.domain.text import Text
 from rheod.jobs.restore_lock import RestoreLock
 from rheod.store import jobs
 from rheod.usecases.transaction import Store, Transaction
@@ -269,7 +270,9 @@ class JobQueue:
             return Retry(until=self._backoff(job), reason=str(error), counted=False)
         except Exception as error:  # noqa: BLE001 - a bug in one job must not end the loop
             _log.exception("job failed unexpectedly", queue=self.name)
-            return Retry(until=self._backoff(job), reason=f"unexpected: {type(error).__name__}")
+            return Retry(
+                until=self._backoff(job), reason=Text("unexpected: {error}", error=type(error).__name__)
+            )
 
     def _backoff(self, job: Job) -> int:
         return self._store.now() + delay_ms(LOOP_DELAYS_S, job.attempts + 1)
@@ -292,7 +295,9 @@ class JobQueue:
                 if isinstance(outcome, BudgetWait | Pause) or outcome.write is None:
                     raise
                 _log.exception("outcome failed unexpectedly", queue=self.name)
-                outcome = Retry(until=self._backoff(job), reason=f"unexpected: {type(error).__name__}")
+                outcome = Retry(
+                    until=self._backoff(job), reason=Text("unexpected: {error}", error=type(error).__name__)
+                )
             else:
                 self._learn(outcome)
                 return

@@ -6,14 +6,15 @@ It is only told; what decides is the takeover that stands in the store.
 from __future__ import annotations
 
 from rheod.domain.model import CallClass
+from rheod.domain.text import Text
 from rheod.store.accounts import Takeover
 
 _ALL_BUT_THE_LOOK = frozenset(CallClass) - {CallClass.TAKEOVER}
-BLIND = (
+BLIND = Text(
     "After a restore Tradera does not tell which ads are rheod's: compare them with rheod's items, then"
     " `rheod restore --compared`"
 )
-LOOKING = "After a restore rheod first looks at what Tradera has"
+LOOKING = Text("After a restore rheod first looks at what Tradera has")
 
 
 class RestoreLock:
@@ -35,7 +36,7 @@ class RestoreLock:
             self.closed = _ALL_BUT_THE_LOOK
 
     @property
-    def reason(self) -> str | None:
+    def reason(self) -> Text | None:
         """Why nothing is published, None when it is open."""
         if self.takeover is None:
             return None

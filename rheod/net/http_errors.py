@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 
+from rheod.domain.text import Text
+
 if TYPE_CHECKING:
     from aiohttp import ClientResponse
 
@@ -27,13 +29,13 @@ NOT_SENT = (
 
 
 _PLAIN: tuple[tuple[type[BaseException], str], ...] = (  # the first that fits is taken
-    (aiohttp.ClientConnectorDNSError, "the name does not resolve"),
-    (aiohttp.ConnectionTimeoutError, "no connection in time"),
-    (TimeoutError, "no answer in time"),
-    (aiohttp.ServerDisconnectedError, "the connection was closed without an answer"),
-    (aiohttp.ClientPayloadError, "the answer was cut short"),
-    (aiohttp.ClientResponseError, "the answer is not valid HTTP"),
-    (aiohttp.InvalidURL, "the address is not valid"),
+    (aiohttp.ClientConnectorDNSError, Text("the name does not resolve")),
+    (aiohttp.ConnectionTimeoutError, Text("no connection in time")),
+    (TimeoutError, Text("no answer in time")),
+    (aiohttp.ServerDisconnectedError, Text("the connection was closed without an answer")),
+    (aiohttp.ClientPayloadError, Text("the answer was cut short")),
+    (aiohttp.ClientResponseError, Text("the answer is not valid HTTP")),
+    (aiohttp.InvalidURL, Text("the address is not valid")),
 )
 
 
@@ -48,12 +50,14 @@ def failure_sentence(error: BaseException) -> str:
         return _os_sentence(error.os_error)
     if isinstance(error, OSError):
         return _os_sentence(error)
-    return f"the request failed ({type(error).__name__})"
+    return Text("the request failed ({error})", error=type(error).__name__)
 
 
 def _certificate_sentence(error: Exception) -> str:
     """OpenSSL's own words for a certificate, which are plain enough: "certificate has expired"."""
-    words = getattr(error, "verify_message", "") or "certificate not accepted"
+    words = getattr(error, "verify_message", "") or Text("certificate not accepted")
+    if isinstance(words, Text):
+        return words
     is_acronym = words[1:2].isupper()
     return (words if is_acronym else words[:1].lower() + words[1:]).rstrip(".")
 
@@ -63,13 +67,13 @@ def _os_sentence(error: OSError) -> str:
         return _certificate_sentence(error)
     if isinstance(error, ssl.SSLError):
         reason = (error.reason or "handshake failed").replace("_", " ").lower()
-        return f"TLS failed: {reason}"
+        return Text("TLS failed: {why}", why=reason)
     if isinstance(error, ConnectionRefusedError):
-        return "connection refused"
+        return Text("connection refused")
     if isinstance(error, ConnectionResetError | BrokenPipeError):
-        return "the connection was reset"
+        return Text("the connection was reset")
     # by number, because asyncio's own text ("Connect call failed (address)") carries the address
-    return os.strerror(error.errno).lower() if error.errno else "the connection failed"
+    return os.strerror(error.errno).lower() if error.errno else Text("the connection failed")
 
 
 async def read_capped(response: ClientResponse, limit: int, *, into: bytearray) -> bool:

@@ -15,14 +15,16 @@ from typing import NamedTuple
 import idna
 from yarl import URL
 
+from rheod.domain.text import Text
+
 _MAX_URL = 2048
 _MAX_HOST = 253
-_NOT_HTTPS = "Must be an HTTPS URL"
-_BAD_TEXT = "Must not contain spaces, control characters or backslashes"
-_BAD_AUTHORITY = "Must not contain '@', '%', '[' or ']' before the path"
-_BAD_HOST = "Must name a valid host"
-_NO_ADDRESS = "Must name a host, not an IP address"
-_NOT_PUBLIC = "Must name a host of the public Internet"
+_NOT_HTTPS = Text("Must be an HTTPS URL")
+_BAD_TEXT = Text("Must not contain spaces, control characters or backslashes")
+_BAD_AUTHORITY = Text("Must not contain '@', '%', '[' or ']' before the path")
+_BAD_HOST = Text("Must name a valid host")
+_NO_ADDRESS = Text("Must name a host, not an IP address")
+_NOT_PUBLIC = Text("Must name a host of the public Internet")
 
 _LDH = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.IGNORECASE | re.ASCII)
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*", re.IGNORECASE | re.ASCII)
@@ -52,7 +54,7 @@ class _Parts(NamedTuple):
     port: str | None
 
 
-def check_url(url: str, *, allow_http: bool, allow_private: bool) -> str | None:
+def check_url(url: str, *, allow_http: bool, allow_private: bool) -> Text | None:
     """Return None if rheod may fetch or post to `url`, else the sentence naming the broken rule (6.1).
 
     `allow_http` also admits `http://`; `allow_private` also admits IP literals, single labels such as
@@ -115,16 +117,16 @@ def _binds(family: socket.AddressFamily, address: str) -> bool:
     return True
 
 
-def text_problem(text: str) -> str | None:
+def text_problem(text: str) -> Text | None:
     """Return the sentence for text no URL may contain (control characters, any space, backslash), or None."""
     if any(char == "\\" or unicodedata.category(char) in {"Cc", "Cs", "Zs", "Zl", "Zp"} for char in text):
         return _BAD_TEXT
     return None
 
 
-def _split(url: str, *, allow_http: bool) -> tuple[_Parts | None, str | None]:
+def _split(url: str, *, allow_http: bool) -> tuple[_Parts | None, Text | None]:
     if len(url) > _MAX_URL:
-        return None, f"Must be at most {_MAX_URL} characters long"
+        return None, Text("Must be at most {n} characters long", n=_MAX_URL)
     scheme = "http" if allow_http and url.startswith("http://") else "https"
     if not url.startswith(f"{scheme}://"):
         return None, _NOT_HTTPS
@@ -168,7 +170,7 @@ def _ascii_label(label: str) -> str | None:
     return text if _LDH.fullmatch(text) else None
 
 
-def _name_problem(host: str, *, allow_private: bool) -> str | None:
+def _name_problem(host: str, *, allow_private: bool) -> Text | None:
     labels = host.split(".")
     # A number as last label is an IPv4 address in one of its old notations (127.1, 0x7f000001, 2130706433).
     if _NUMBER.fullmatch(labels[-1]):
@@ -177,17 +179,17 @@ def _name_problem(host: str, *, allow_private: bool) -> str | None:
     return _NOT_PUBLIC if local and not allow_private else None
 
 
-def _port_problem(parts: _Parts, *, any_port: bool) -> str | None:
+def _port_problem(parts: _Parts, *, any_port: bool) -> Text | None:
     usual = "443" if parts.scheme == "https" else "80"
     if parts.port is None or parts.port == usual:
         return None
     if not any_port:
-        return f"Must use port {usual}"
+        return Text("Must use port {usual}", usual=usual)
     known = _PORT.fullmatch(parts.port) and int(parts.port) < 65_536
-    return None if known else "Must name a port from 1 to 65535"
+    return None if known else Text("Must name a port from 1 to 65535")
 
 
-def _reading_problem(url: str, host: str) -> str | None:
+def _reading_problem(url: str, host: str) -> Text | None:
     """Refuse a URL in which the library that fetches reads another host than the one checked above."""
     try:
         parsed = as_url(url)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from rheod.domain.errors import Permanent, Transient
+from rheod.domain.text import Text
 
 # A path and not a module name, so that the child need not find rheod again: it needs Pillow only.
 _SCRIPT = Path(__file__).with_name("decoder_child.py")
@@ -88,9 +89,9 @@ class Decoder:
 
 def _verdict(answer: dict[str, Any]) -> dict[str, Any]:
     if "unreadable" in answer:
-        raise Permanent(f"the picture cannot be read: {answer['unreadable']}")
+        raise Permanent(Text("the picture cannot be read: {why}", why=answer["unreadable"]))
     if "failed" in answer:
-        raise Transient(f"the picture cannot be stored now: {answer['failed']}")
+        raise Transient(Text("the picture cannot be stored now: {why}", why=answer["failed"]))
     return answer
 
 
@@ -114,9 +115,11 @@ class _Child:
                 answer = await _exchange(await self._running(), request)
             answered = True
         except TimeoutError as error:
-            raise Transient(f"the picture was not decoded within {self._timeout_s:g} s") from error
+            raise Transient(
+                Text("the picture was not decoded within {seconds} s", seconds=f"{self._timeout_s:g}")
+            ) from error
         except (OSError, EOFError) as error:
-            raise Transient("the picture's decoder ended without an answer") from error
+            raise Transient(Text("the picture's decoder ended without an answer")) from error
         finally:
             if not answered:
                 self._kill()

@@ -20,6 +20,7 @@ import aiohttp
 from yarl import URL
 
 from rheod.domain.errors import Permanent, Transient
+from rheod.domain.text import Text
 from rheod.net.http_errors import failure_sentence, retry_after_s
 from rheod.net.ssrf_guard import guarded_connector, is_forbidden
 from rheod.net.url_policy import as_url, check_url, text_problem
@@ -96,7 +97,7 @@ class PictureDownloader:
         429, a full disk) and Permanent for the rest. The sentences name the host, never path or query.
         """
         if problem := self._problem(url):
-            raise Permanent(f"the picture's address is refused: {problem}")
+            raise Permanent(Text("the picture's address is refused: {problem}", problem=problem))
         host = _host(url)
         turns = self._host_turns.get(host) or asyncio.Semaphore(self._limits.per_host)
         self._host_turns[host] = turns
@@ -116,7 +117,9 @@ class PictureDownloader:
                 if response.status not in _REDIRECTS:
                     return await self._save(response, destination)
             url = self._next(url, response.headers.get("Location", ""))
-        raise Permanent(f"{_host(url)} redirects the picture more than {_MAX_REDIRECTS} times")
+        raise Permanent(
+            Text("{host} redirects the picture more than {n} times", host=_host(url), n=_MAX_REDIRECTS)
+        )
 
     def _next(self, url: str, location: str) -> str:
         """Return where a redirect leads; it is judged as sent, before anything can normalise it away."""
@@ -126,7 +129,13 @@ class PictureDownloader:
             problem = self._problem(target)
             if problem is None:
                 return target
-        raise Permanent(f"{_host(url)} redirects the picture to an address that is refused: {problem}")
+        raise Permanent(
+            Text(
+                "{host} redirects the picture to an address that is refused: {problem}",
+                host=_host(url),
+                problem=problem,
+            )
+        )
 
     def _problem(self, url: str) -> str | None:
         return check_url(url, allow_http=self._limits.allow_http, allow_private=self._limits.allow_private)
@@ -165,7 +174,13 @@ class _Part:
     def announce(self, size: int | None) -> None:
         """Refuse a body whose declared size (bytes) is too big, before reading any of it."""
         if size is not None and size > self._max_bytes:
-            raise Permanent(f"the picture at {self._host} is larger than {self._max_bytes / 2**20:g} MiB")
+            raise Permanent(
+                Text(
+                    "the picture at {host} is larger than {mib} MiB",
+                    host=self._host,
+                    mib=f"{self._max_bytes / 2**20:g}",
+                )
+            )
 
     def write(self, chunk: bytes) -> None:
         """Add bytes; raises Permanent as soon as they are too many or show that this is no picture."""
@@ -187,7 +202,9 @@ class _Part:
     def _media_type(self) -> str:
         media_type = sniff(self._head)
         if media_type is None:
-            raise Permanent(f"what {self._host} sent is not a picture (JPEG, PNG, WebP or GIF)")
+            raise Permanent(
+                Text("what {host} sent is not a picture (JPEG, PNG, WebP or GIF)", host=self._host)
+            )
         return media_type
 
 
@@ -206,14 +223,14 @@ def sniff(head: bytes) -> str | None:
 
 def _require_answer(response: aiohttp.ClientResponse, host: str) -> None:
     status = response.status
-    sentence = f"{host} answered {status} for the picture"
+    sentence = Text("{host} answered {status} for the picture", host=host, status=status)
     if status >= 500 or status in _PASSING_4XX:
         wish_s = retry_after_s(response.headers.get("Retry-After"))
         raise Transient(sentence, retry_after_s=min(wish_s or 0, _MAX_RETRY_AFTER_S) or None)
     if status != 200:
         raise Permanent(sentence)
     if response.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
-        raise Permanent(f"{host} sent the picture compressed, which was not asked for")
+        raise Permanent(Text("{host} sent the picture compressed, which was not asked for", host=host))
 
 
 def _host(url: str) -> str:
@@ -240,14 +257,16 @@ def _translated(host: str, timeout_s: float) -> Iterator[None]:
         # A failed connection names its host, which after a redirect is another one.
         raise _failure(getattr(error, "host", host), error) from error
     except TimeoutError as error:
-        raise Transient(f"{host} did not deliver the picture within {timeout_s:g} s") from error
+        raise Transient(
+            Text("{host} did not deliver the picture within {seconds} s", host=host, seconds=f"{timeout_s:g}")
+        ) from error
     except OSError as error:
-        raise Transient(f"the picture cannot be stored now: {error.strerror}") from error
+        raise Transient(Text("the picture cannot be stored now: {why}", why=error.strerror)) from error
 
 
 def _failure(host: str, error: aiohttp.ClientError) -> Permanent | Transient:
     if is_forbidden(error):
-        return Permanent(f"the picture's host {host} was refused: address not allowed")
+        return Permanent(Text("the picture's host {host} was refused: address not allowed", host=host))
     # Time heals neither an address nor a certificate; whoever owns the host has to.
     kind = Permanent if isinstance(error, _FOR_GOOD) else Transient
-    return kind(f"{host} did not give the picture: {failure_sentence(error)}")
+    return kind(Text("{host} did not give the picture: {why}", host=host, why=failure_sentence(error)))

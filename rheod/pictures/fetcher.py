@@ -11,6 +11,7 @@ from rheod.domain.crash import crashpoint
 from rheod.domain.errors import Permanent, Transient
 from rheod.domain.model import Job, PictureState
 from rheod.domain.retry import PICTURE_DELAYS_S, delay_ms
+from rheod.domain.text import Text
 from rheod.jobs.meters import Meters
 from rheod.jobs.queue import Done, Outcome, Pause, Retry
 from rheod.pictures.decoder import Decoder
@@ -58,7 +59,7 @@ class PictureFetcher:
         if picture is None or picture.state is not PictureState.PENDING:
             return Done()
         if self._most_bytes and kept_bytes >= self._most_bytes:
-            return Pause("the folder of pictures is full: raise storage.images_max_bytes")
+            return Pause(Text("the folder of pictures is full: raise storage.images_max_bytes"))
         part = self._images_dir / "tmp" / f"{picture.id}.part"
         try:
             await self._client.fetch(picture.url, part)

@@ -11,30 +11,22 @@ from typing import Any
 import aiohttp
 
 from rheod.domain.errors import Permanent, RheodError, Transient
+from rheod.domain.text import Text
 
-EMPTY_TOO_SOON = (
+EMPTY_TOO_SOON = Text(
     "the push queue answered empty at once instead of waiting: something between rheod and AWS is answering for it "
     "(check push.endpoint_url and any proxy)"
 )
-TOO_LARGE = (
+TOO_LARGE = Text(
     "the push queue's answer is larger than any of SQS can be: something between rheod and AWS is answering for it "
     "(check push.endpoint_url and any proxy)"
 )
-_NO_KEYS = (
+_NO_KEYS = Text(
     "there are no AWS keys for the push queue: set push.access_key_id and push.secret_access_key, "
     "or give rheod's user an AWS profile"
 )
-_KEYS = (
-    "AWS refused the keys of the push queue ({code}): check push.access_key_id and push.secret_access_key, "
-    "and that their user may receive and delete on this queue"
-)
-_CLOCK = "AWS refused the request because this machine's clock is wrong ({code}): set the time (timedatectl)"
-_NO_QUEUE = "AWS knows no such push queue ({code}): check push.queue_url and push.region"
-_AWAY = "the push queue cannot be reached ({code})"
-_BAD_MOMENT = "AWS could not serve the push queue just now ({code})"
-_REFUSED = "AWS refused the request to the push queue ({code}): check the push settings"
 
-_BAD_SETTINGS = "the push settings are not usable: check push.endpoint_url and push.region"
+_BAD_SETTINGS = Text("the push settings are not usable: check push.endpoint_url and push.region")
 
 _CLOCK_CODES = frozenset({"RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture"})
 _KEY_CODES = frozenset(
@@ -93,10 +85,10 @@ def failure(error: Exception) -> RheodError:
     if isinstance(error, botocore.CredentialRetrievalError | botocore.ProfileNotFound):
         return Permanent(_NO_KEYS)
     if isinstance(error, botocore.ParamValidationError | botocore.NoRegionError):
-        return Permanent(_REFUSED.format(code=type(error).__name__))
+        return _refused(type(error).__name__)
     if isinstance(error, ValueError) and not isinstance(error, UnicodeError):
         return Permanent(_BAD_SETTINGS)
-    return Transient(_AWAY.format(code=_network_words(error, botocore)))
+    return Transient(Text("the push queue cannot be reached ({code})", code=_network_words(error, botocore)))
 
 
 def is_time_out(error: Exception) -> bool:
@@ -111,16 +103,34 @@ def _refusal(response: dict[str, Any]) -> RheodError:
     code = str(error.get("Code", "unknown"))[:100]
     status = (response.get("ResponseMetadata") or {}).get("HTTPStatusCode")
     if code in _CLOCK_CODES or _speaks_of_time(str(error.get("Message", ""))):
-        return Permanent(_CLOCK.format(code=code))
+        return Permanent(
+            Text(
+                "AWS refused the request because this machine's clock is wrong ({code}): set the time (timedatectl)",
+                code=code,
+            )
+        )
     if code in _KEY_CODES:
-        return Permanent(_KEYS.format(code=code))
+        return Permanent(
+            Text(
+                "AWS refused the keys of the push queue ({code}): check push.access_key_id and push.secret_access_key, "
+                "and that their user may receive and delete on this queue",
+                code=code,
+            )
+        )
     if code in _QUEUE_CODES:
-        return Permanent(_NO_QUEUE.format(code=code))
-    if "Throttl" in code or code in _PASSING_CODES:
-        return Transient(_BAD_MOMENT.format(code=code))
-    if not isinstance(status, int) or status >= 500 or status == 429:
-        return Transient(_BAD_MOMENT.format(code=code))
-    return Permanent(_REFUSED.format(code=code))
+        return Permanent(
+            Text("AWS knows no such push queue ({code}): check push.queue_url and push.region", code=code)
+        )
+    passes = "Throttl" in code or code in _PASSING_CODES
+    if passes or not isinstance(status, int) or status >= 500 or status == 429:
+        return Transient(Text("AWS could not serve the push queue just now ({code})", code=code))
+    return _refused(code)
+
+
+def _refused(code: str) -> Permanent:
+    return Permanent(
+        Text("AWS refused the request to the push queue ({code}): check the push settings", code=code)
+    )
 
 
 def _speaks_of_time(message: str) -> bool:
@@ -130,9 +140,9 @@ def _speaks_of_time(message: str) -> bool:
 
 def _network_words(error: Exception, botocore: Any) -> str:
     if is_time_out(error):
-        return "no answer in time"
+        return Text("no answer in time")
     if isinstance(error, botocore.EndpointConnectionError):
-        return "no connection"
+        return Text("no connection")
     if isinstance(error, botocore.SSLError):
-        return "TLS failed"
+        return Text("TLS failed")
     return type(error).__name__

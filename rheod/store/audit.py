@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import astuple, dataclass
 
 from rheod.store.engine.database import Database
+from rheod.store.texts import restored
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ def _latest(db: sqlite3.Connection, limit: int) -> list[AuditEntry]:
     rows = db.execute(
         "SELECT at, origin, action, subject, told FROM audit ORDER BY id DESC LIMIT ?", (limit,)
     )
-    return [AuditEntry(**dict(row)) for row in rows.fetchall()]
+    return [AuditEntry(**{**dict(row), "told": restored(row["told"])}) for row in rows.fetchall()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ class Alert:
 def read_all(db: sqlite3.Connection) -> dict[str, Alert]:
     """Every alert on record, by key."""
     rows = db.execute("SELECT key, text, since, told_at, gone_since FROM alerts")
-    return {row["key"]: Alert(**dict(row)) for row in rows.fetchall()}
+    return {row["key"]: Alert(**{**dict(row), "text": restored(row["text"])}) for row in rows.fetchall()}
 
 
 def save(db: sqlite3.Connection, alert: Alert) -> None:

@@ -29,6 +29,7 @@ from typing import Any
 from rheod.domain.model import QueueName
 from rheod.store import jobs
 from rheod.store.jobs import STRETCH
+from rheod.store.texts import restored
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +104,7 @@ def next_publishings(db: sqlite3.Connection, account_id: str, *, limit: int) -> 
         " LIMIT :limit",
         {"account": account_id, "limit": limit, "stretch": STRETCH},
     )
-    return [Waiting(**dict(row)) for row in rows.fetchall()]
+    return [Waiting(**{**dict(row), "reason": restored(row["reason"])}) for row in rows.fetchall()]
 
 
 def publishings_waiting(db: sqlite3.Connection, account_id: str) -> int:

@@ -14,6 +14,7 @@ import sqlite3
 from dataclasses import dataclass
 
 from rheod.store.outbox import ORDER, TO_TELL
+from rheod.store.texts import restored
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,7 +147,10 @@ def calls(db: sqlite3.Connection, item_id: str, *, limit: int) -> list[Called]:
         " ON calls.listing_id = listings.id WHERE item_id = ? ORDER BY calls.id DESC LIMIT ?",
         (item_id, limit),
     )
-    return [Called(**{**dict(row), "counted": bool(row["counted"])}) for row in rows.fetchall()]
+    return [
+        Called(**{**dict(row), "counted": bool(row["counted"]), "outcome": restored(row["outcome"])})
+        for row in rows.fetchall()
+    ]
 
 
 def deliveries(db: sqlite3.Connection, item_id: str, *, limit: int) -> list[Delivered]:
@@ -156,4 +160,7 @@ def deliveries(db: sqlite3.Connection, item_id: str, *, limit: int) -> list[Deli
         " FROM notices n JOIN deliveries d ON d.notice_seq = n.seq WHERE n.item_id = ? ORDER BY d.id DESC LIMIT ?",
         (item_id, limit),
     )
-    return [Delivered(**{**dict(row), "ok": bool(row["ok"])}) for row in rows.fetchall()]
+    return [
+        Delivered(**{**dict(row), "ok": bool(row["ok"]), "error": restored(row["error"])})
+        for row in rows.fetchall()
+    ]

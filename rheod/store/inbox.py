@@ -11,6 +11,8 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rheod.store.texts import restored
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InboxEntry:
@@ -160,7 +162,7 @@ def strange(db: sqlite3.Connection, *, limit: int) -> list[QuarantinedMessage]:
         " ORDER BY id DESC LIMIT ?",
         (SHOWN_CHARS, limit),
     )
-    return [QuarantinedMessage(**dict(row)) for row in rows.fetchall()]
+    return [QuarantinedMessage(**{**dict(row), "reason": restored(row["reason"])}) for row in rows.fetchall()]
 
 
 def put_away(db: sqlite3.Connection, message_id: int, *, now: int) -> bool:

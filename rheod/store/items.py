@@ -24,6 +24,7 @@ from rheod.domain.model import (
 )
 from rheod.domain.taxonomy import OTHER
 from rheod.store import search
+from rheod.store.texts import restored
 
 _COLUMNS_OF_SPEC = ("type", "title", "price_ore", "parent_external_id")
 _REST_OF_SPEC = tuple(field.name for field in fields(ItemSpec) if field.name not in _COLUMNS_OF_SPEC)
@@ -59,7 +60,7 @@ def item_of(row: sqlite3.Row) -> Item:
         rheo_status=RheoStatus(row["rheo_status"]),
         tradera_status=row["tradera_status"] and TraderaStatus(row["tradera_status"]),
         version=row["version"],
-        last_error=row["last_error"],
+        last_error=restored(row["last_error"]),
         delete_requested=bool(row["delete_requested"]),
         created_at=row["created_at"],
         updated_at=row["updated_at"],
@@ -219,7 +220,7 @@ def picture(db: sqlite3.Connection, picture_id: str) -> Picture | None:
 
 def picture_of(row: sqlite3.Row) -> Picture:
     """A picture from its row."""
-    return Picture(**{**dict(row), "state": PictureState(row["state"])})
+    return Picture(**{**dict(row), "state": PictureState(row["state"]), "error": restored(row["error"])})
 
 
 def replace_pictures(db: sqlite3.Connection, item_id: str, wanted: Sequence[Picture]) -> None:
@@ -243,6 +244,7 @@ def save_picture(db: sqlite3.Connection, picture: Picture) -> None:
 def _listing_of(row: sqlite3.Row) -> Listing:
     values: dict[str, Any] = {name: row[name] for name in _LISTING_FIELDS}
     values["state"] = ListingState(values["state"])
+    values["error"] = restored(values["error"])
     values["picture_in_doubt"] = bool(values["picture_in_doubt"])
     values["end_wish"] = values["end_wish"] and EndWish(values["end_wish"])
     return Listing(**values)

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from rheod.domain.model import CallClass, Job, JobKind, JobOrder, QueueName
+from rheod.store.texts import restored
 
 CLASSES = tuple(CallClass)
 """The classes of Tradera calls by rank: the place of a class is the rank of its jobs."""
@@ -208,7 +209,7 @@ def place_of_publish(db: sqlite3.Connection, listing_id: str) -> QueuePosition |
         position=before["position"],
         cost_up_to=before["cost"],
         due_at=mine["due_at"],
-        reason=mine["reason"],
+        reason=restored(mine["reason"]),
         others={each[0]: each[1] for each in others},
     )
 

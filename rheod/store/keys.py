@@ -18,6 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from rheod.domain.errors import FieldError, Refused
+from rheod.domain.text import Text
 from rheod.store import key_value
 from rheod.store.engine.database import Database
 
@@ -234,8 +235,8 @@ class Sessions:
     async def set_password(self, text: str) -> None:
         """Set the password and sign out everywhere. Refused (VALIDATION_FAILED) unless it has 12-1,024 characters."""
         if not LEAST_PASSWORD <= len(text) <= MOST_PASSWORD:
-            sentence = f"Must have at least {LEAST_PASSWORD} characters"
-            raise Refused("VALIDATION_FAILED", "Validation failed", (FieldError("password", sentence),))
+            sentence = Text("Must have at least {n} characters", n=LEAST_PASSWORD)
+            raise Refused("VALIDATION_FAILED", Text("Validation failed"), (FieldError("password", sentence),))
         salt = secrets.token_bytes(16)
         kept = f"{salt.hex()}:{(await self._hashed(text, salt)).hex()}"
         await self._database.write(lambda db: key_value.put(db, _PASSWORD_MARK, kept))

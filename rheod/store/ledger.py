@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from rheod.domain.budget import WINDOW_MS
 from rheod.domain.model import CallClass
+from rheod.store.texts import restored
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,7 +177,7 @@ def _pause_of(row: sqlite3.Row) -> BudgetPause:
         call_class=CallClass(row["class"]) if row["class"] else None,
         until=row["until"],
         since=row["since"],
-        reason=row["reason"],
+        reason=restored(row["reason"]) or "",
         fingerprint=row["fingerprint"],
     )
 

@@ -18,6 +18,7 @@ from dataclasses import astuple, dataclass
 
 from rheod.domain.model import Item, Json, Order, month_of
 from rheod.domain.taxonomy import OTHER
+from rheod.store.texts import restored
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,6 +204,7 @@ def _whole(db: sqlite3.Connection, rows: Sequence[sqlite3.Row]) -> list[KeptOrde
                 "buyer": json.loads(row["buyer"]) if row["erased_at"] is None else None,
                 "lines": _lines(db, row["order_id"]),
                 "shipments": of_order(db, row["order_id"]),
+                "ship_error": restored(row["ship_error"]),
             }
         )
         for row in rows

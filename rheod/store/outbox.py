@@ -21,6 +21,7 @@ from typing import Any, Literal
 from rheod.domain.model import WEBHOOK_EVENTS, Job, JobKind, QueueName
 from rheod.store.endpoints import TAKES
 from rheod.store.jobs import Owner, job_of
+from rheod.store.texts import restored
 
 _NEWEST = 2**63 - 1
 _EVENTS = ", ".join(f"'{event.value}'" for event in sorted(WEBHOOK_EVENTS))
@@ -340,7 +341,11 @@ def page(db: sqlite3.Connection, wanted: Filters, *, limit: int) -> list[Logged]
         f"{_SHOWN} WHERE d.id IN (SELECT id FROM ({newest}) ORDER BY id DESC LIMIT :limit) ORDER BY d.id DESC",
         {**values, "limit": limit},
     )
-    return [Logged(**dict(row)) for row in rows.fetchall()]
+    return [_logged(row) for row in rows.fetchall()]
+
+
+def _logged(row: sqlite3.Row) -> Logged:
+    return Logged(**{**dict(row), "error": restored(row["error"])})
 
 
 def _runs(wanted: Filters) -> tuple[list[str], dict[str, object]]:
@@ -389,7 +394,7 @@ def exchange(db: sqlite3.Connection, account_id: str, delivery_id: int) -> Excha
         (SNIPPET_BYTES, delivery_id),
     ).fetchone()
     sent = bytes(told["sent"]).decode("utf-8", errors="replace")
-    return Exchange(logged=Logged(**dict(row)), sent=sent, answered=told["snippet"])
+    return Exchange(logged=_logged(row), sent=sent, answered=told["snippet"])
 
 
 def drop_old_deliveries(db: sqlite3.Connection, *, before: int, limit: int) -> int:

@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 from rheod.domain.model import Item, ItemType, Json, RheoStatus, TraderaStatus
+from rheod.store.texts import restored
 
 
 def write_words(db: sqlite3.Connection, number: int, title: str | None) -> None:
@@ -223,7 +224,7 @@ def _hit_of(row: sqlite3.Row) -> Hit:
         tradera_status=row["tradera_status"] and TraderaStatus(row["tradera_status"]),
         price_ore=row["price_ore"],
         delete_requested=bool(row["delete_requested"]),
-        last_error=row["last_error"],
+        last_error=restored(row["last_error"]),
         updated_at=row["updated_at"],
         picture=row["picture"],
     )
@@ -414,7 +415,7 @@ def _line_of(row: sqlite3.Row) -> Line:
         price_ore=row["price_ore"],
         parent_external_id=row["parent_external_id"],
         metadata=json.loads(row["metadata"] or "{}"),
-        last_error=row["last_error"],
+        last_error=restored(row["last_error"]),
         updated_at=row["updated_at"],
         ad=row["ad"],
         was_live=bool(row["was_live"]),

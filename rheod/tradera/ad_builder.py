@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from rheod.domain.ad_text import ad_description, ad_title, whole_kronor
 from rheod.domain.errors import Permanent
 from rheod.domain.model import Item, ItemSpec, Listing, TraderaWish
+from rheod.domain.text import Text
 from rheod.tradera.requests import AUCTION, FIXED_PRICE, FIXED_PRICE_DAYS, Ad, ShippingChoice
 
 _CONDITIONS = {"new": 1, "used": 2}
@@ -75,8 +76,10 @@ def _category(spec: ItemSpec, defaults: AdDefaults) -> int:
     category = defaults.category_id.get(domain)
     if category is None:
         raise Permanent(
-            f"No Tradera category for domain {domain}: set tradera.categoryId on the item,"
-            f" or {domain} under [tradera.defaults.category_id] in the settings"
+            Text(
+                "No Tradera category for domain {domain}: set tradera.categoryId on the item, or {domain} under [tradera.defaults.category_id] in the settings",
+                domain=domain,
+            )
         )
     return category
 
@@ -87,9 +90,9 @@ def _kronor(ore: int | None) -> int | None:
 
 def _check_prices(price_kr: int, reserve_kr: int | None, buy_now_kr: int | None, *, fixed: bool) -> None:
     if reserve_kr is not None and reserve_kr <= price_kr:
-        raise Permanent("The reserve price must be above the starting price")
+        raise Permanent(Text("The reserve price must be above the starting price"))
     if not fixed and buy_now_kr is not None and buy_now_kr <= max(price_kr, reserve_kr or 0):
-        raise Permanent("The Buy Now price must be above the starting price and the reserve price")
+        raise Permanent(Text("The Buy Now price must be above the starting price and the reserve price"))
 
 
 def _shipping(spec: ItemSpec, defaults: AdDefaults) -> ShippingChoice:

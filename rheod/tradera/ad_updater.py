@@ -16,6 +16,7 @@ from rheod.domain.model import (
     QueueName,
     SellerAd,
 )
+from rheod.domain.text import Text
 from rheod.jobs.queue import Done, Outcome
 from rheod.store import items
 from rheod.store.jobs import Owner
@@ -99,7 +100,7 @@ class AdUpdater:
 
     async def _end(self, listing: Listing) -> Outcome:
         ad = _ad(listing)
-        refusal = "Tradera did not end the ad"
+        refusal: str = Text("Tradera did not end the ad")
         try:
             ended = await self._calls.make(
                 BudgetedCall(
@@ -119,7 +120,7 @@ class AdUpdater:
         try:
             found = await self._read_ad(listing, CallClass.END)
         except Rejected as error:
-            unseen = f"Tradera neither ends the ad nor shows it: {error}"
+            unseen = Text("Tradera neither ends the ad nor shows it: {error}", error=error)
             return Done(lambda tx: publish.end_refused(tx, listing.id, unseen))
         state = found.state_at(self._store.now()) if found else AdState.ENDED
         _log.info("ending refused", listing=listing.id, ad_state=state)
@@ -127,8 +128,10 @@ class AdUpdater:
             return Done(lambda tx: publish.ended(tx, listing.id))
         if state is AdState.SOLD:
             return Done(lambda tx: _look_for_order(tx, listing))
-        why = "it has bids" if state is AdState.BIDS else refusal
-        return Done(lambda tx: publish.end_refused(tx, listing.id, f"Tradera keeps the ad up: {why}"))
+        why = Text("it has bids") if state is AdState.BIDS else refusal
+        return Done(
+            lambda tx: publish.end_refused(tx, listing.id, Text("Tradera keeps the ad up: {why}", why=why))
+        )
 
     async def _read_ad(self, listing: Listing, call_class: CallClass) -> SellerAd | None:
         ad = _ad(listing)

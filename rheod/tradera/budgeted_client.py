@@ -24,6 +24,7 @@ from rheod.domain.budget import PROBE_MS, WINDOW_MS, Allowance, Claim, fits_at, 
 from rheod.domain.crash import crashpoint
 from rheod.domain.errors import Permanent, RheodError, Transient, Unanswered
 from rheod.domain.model import CallClass
+from rheod.domain.text import Text
 from rheod.jobs.restore_lock import RestoreLock
 from rheod.store import jobs, ledger
 from rheod.store.ledger import BudgetPause, Ledger, LedgerCall, Spent
@@ -82,7 +83,7 @@ _Planned = tuple[int, int]
 class NotNow(Transient):
     """The budget, a 429 or a refused token forbids this call before `until` (ms)."""
 
-    def __init__(self, message: str, *, call_class: CallClass, until: int) -> None:
+    def __init__(self, message: Text, *, call_class: CallClass, until: int) -> None:
         super().__init__(message)
         self.call_class = call_class
         self.until = until
@@ -91,7 +92,7 @@ class NotNow(Transient):
 class TokenDead(NotNow):
     """Tradera has just refused the seller's token to this call, as it does since `since` (ms)."""
 
-    def __init__(self, message: str, *, call_class: CallClass, until: int, since: int) -> None:
+    def __init__(self, message: Text, *, call_class: CallClass, until: int, since: int) -> None:
         super().__init__(message, call_class=call_class, until=until)
         self.since = since
 
@@ -132,15 +133,23 @@ def require_possible(
     most = allowance.ceiling(call_class)
     if cost > most:
         raise Permanent(
-            f"This takes {cost} Tradera calls, and of tradera.daily_calls = {allowance.limit} at most {most} may be"
-            " used for it: raise tradera.daily_calls, or have fewer pictures (tradera.defaults.max_images)"
+            Text(
+                "This takes {cost} Tradera calls, and of tradera.daily_calls = {limit} at most {most} may be used for it: raise tradera.daily_calls, or have fewer pictures (tradera.defaults.max_images)",
+                cost=cost,
+                limit=allowance.limit,
+                most=most,
+            )
         )
     for operation, times in operations.items():
         allowed = rules.per_operation.get(operation, times)
         if times > allowed:
             raise Permanent(
-                f"This takes {times} Tradera calls of the kind {operation}, and"
-                f" tradera.daily_calls_per_method.{operation} allows {allowed}: raise it, or have fewer pictures"
+                Text(
+                    "This takes {times} Tradera calls of the kind {operation}, and tradera.daily_calls_per_method.{operation} allows {allowed}: raise it, or have fewer pictures",
+                    times=times,
+                    operation=operation,
+                    allowed=allowed,
+                )
             )
 
 
@@ -216,7 +225,11 @@ class BudgetedClient:
             at = now + _TURN_MS
         if at > now:
             used = len(self._ledger.times(now=now))
-            reason = f"{used} of {self._rules.allowance.limit} Tradera calls of the last 24 h are used"
+            reason = Text(
+                "{used} of {limit} Tradera calls of the last 24 h are used",
+                used=used,
+                limit=self._rules.allowance.limit,
+            )
             raise NotNow(reason, call_class=call_class, until=at)
 
     def require_possible(self, call_class: CallClass, *, cost: int, operations: Mapping[str, int]) -> None:
@@ -225,11 +238,11 @@ class BudgetedClient:
 
     def _require_no_pause(self, call_class: CallClass, now: int) -> None:
         if call_class in self.gate.closed:
-            raise NotNow(self.gate.reason or "", call_class=call_class, until=now + _TURN_MS)
+            raise NotNow(Text.of(self.gate.reason or ""), call_class=call_class, until=now + _TURN_MS)
         for key in ((self.account_id, None), ("", call_class)):
             pause = self._ledger.pause(*key)
             if pause is not None and pause.holds_for(self.seller.fingerprint, now=now):
-                raise NotNow(pause.reason, call_class=call_class, until=pause.until)
+                raise NotNow(Text.of(pause.reason), call_class=call_class, until=pause.until)
 
     def _fits_at(self, call_class: CallClass, cost: int, now: int, planned: _Planned | None = None) -> int:
         """When so many calls fit; those that others plan count as made now."""
@@ -347,10 +360,12 @@ class BudgetedClient:
             call_class=call.call_class,
             until=now + wait_ms,
             since=known.since if known else now,
-            reason=f"Tradera says the call limit is spent (429 on {call.operation})",
+            reason=Text(
+                "Tradera says the call limit is spent (429 on {operation})", operation=call.operation
+            ),
         )
         await self._pause(pause)
-        return NotNow(pause.reason, call_class=call.call_class, until=pause.until)
+        return NotNow(Text.of(pause.reason), call_class=call.call_class, until=pause.until)
 
     async def _judge_token(self, call: LedgerCall, error: TokenRefused) -> None:
         """One check with users/me tells a dead token from a call this seller may not make."""
@@ -358,7 +373,11 @@ class BudgetedClient:
             self.require(CallClass.ORDERS)
             await self._check(call)
         except TokenRefused:
-            reason = f"Tradera refuses the token of user {self.seller.user_id}: {self.seller.remedy}"
+            reason = Text(
+                "Tradera refuses the token of user {user}: {remedy}",
+                user=self.seller.user_id,
+                remedy=self.seller.remedy,
+            )
             now = self._store.now()
             known = self._ledger.pause(self.account_id, None)
             same = known is not None and known.fingerprint == self.seller.fingerprint
@@ -375,7 +394,12 @@ class BudgetedClient:
                 reason, call_class=call.call_class, until=pause.until, since=pause.since
             ) from error
         raise Rejected(
-            f"Tradera does not allow this account to {call.operation}: {error}", status=403
+            Text(
+                "Tradera does not allow this account to {operation}: {error}",
+                operation=call.operation,
+                error=str(error),
+            ),
+            status=403,
         ) from error
 
     async def _check(self, call: LedgerCall) -> None:

@@ -14,6 +14,7 @@ import aiohttp
 
 from rheod.domain.errors import Unanswered
 from rheod.domain.event_payloads import rfc3339_ms
+from rheod.domain.text import Text
 from rheod.tradera import responses as words
 from rheod.tradera.requests import (
     ADS_PATH,
@@ -200,7 +201,10 @@ class TraderaClient:
         answer = await self._ask(call)
         refused = refusal(answer)
         if refused is not None:
-            raise Rejected(f"Tradera refused {call.what}: {refused}", status=200)
+            raise Rejected(
+                Text("Tradera refused {operation}: {refused}", operation=call.what, refused=refused),
+                status=200,
+            )
         return answer
 
     async def _found(self, call: HttpCall) -> Any:
@@ -220,4 +224,10 @@ class TraderaClient:
         try:
             return reader(answer)
         except WrongShapeError as error:
-            raise Unanswered(f"Tradera's answer to {call.what} makes no sense: {error}") from error
+            raise Unanswered(
+                Text(
+                    "Tradera's answer to {operation} makes no sense: {error}",
+                    operation=call.what,
+                    error=str(error),
+                )
+            ) from error

@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 
 from rheod.domain.errors import Permanent, Refused
 from rheod.domain.model import CallClass
+from rheod.domain.text import Text
 from rheod.store import accounts
 from rheod.store.accounts import Token
 from rheod.store.ledger import Ledger
@@ -94,16 +95,18 @@ class TraderaLogin:
         if application.public_key is None:
             raise Refused(
                 "CONFLICT",
-                "Set tradera.public_key (from Tradera's Developer Center) and restart rheod first",
+                Text("Set tradera.public_key (from Tradera's Developer Center) and restart rheod first"),
             )
         account = await self._account(account_id)
         if account.state == "removed":
-            raise Refused("CONFLICT", str(account.reason))
+            raise Refused("CONFLICT", Text.of(account.reason or ""))
         if account.source == "settings":
             raise Refused(
                 "CONFLICT",
-                "The settings have a token for this account, which comes first: take it out and restart rheod, then"
-                " connect",
+                Text(
+                    "The settings have a token for this account, which comes first: take it out and restart rheod, then"
+                    " connect"
+                ),
             )
         secret = secrets.token_urlsafe(_SECRET_BYTES)
         await self._store.write(lambda tx: connect_account.begin(tx, account_id, secret))
@@ -133,7 +136,11 @@ class TraderaLogin:
             except Rejected as error:
                 raise Refused(
                     "CONFLICT",
-                    f"Tradera gives no token for user {user_id}: sign in at its page to the end, then try again. {error}",
+                    Text(
+                        "Tradera gives no token for user {user}: sign in at its page to the end, then try again. {error}",
+                        user=user_id,
+                        error=str(error),
+                    ),
                 ) from error
 
     async def accept(self, account_id: str, shown: Shown) -> Token:
@@ -153,14 +160,18 @@ class TraderaLogin:
         account = await self._account(account_id)
         user = user.strip()
         if not user and account.user_id is None:
-            raise Refused("CONFLICT", "Say whose login it is: the seller's number or alias at Tradera")
+            raise Refused("CONFLICT", Text("Say whose login it is: the seller's number or alias at Tradera"))
         user_id = await self._number(account_id, user) if user else account.user_id
         assert user_id is not None
         for other in await self.connections():
             if other.user_id == user_id and other.source and other.account_id != account_id:
                 raise Refused(
                     "CONFLICT",
-                    f"Tradera's user {user_id} sells as account {other.reference or 'own'} already",
+                    Text(
+                        "Tradera's user {user} sells as account {account} already",
+                        user=user_id,
+                        account=other.reference or "own",
+                    ),
                 )
         return user_id
 
@@ -172,7 +183,7 @@ class TraderaLogin:
             account_id, Seller(0, user), "alias", lambda: client.member(user), lambda _, member: member
         )
         if found is None:
-            raise Refused("NOT_FOUND", "Tradera knows nobody with this alias")
+            raise Refused("NOT_FOUND", Text("Tradera knows nobody with this alias"))
         return found.user_id
 
     async def _fetch(self, account_id: str, user_id: int) -> Token:
@@ -198,7 +209,9 @@ class TraderaLogin:
 
         def keep(tx: Transaction, member: int) -> Token:
             if member != user_id:
-                raise Refused("CONFLICT", "The token that came back is another user's: begin a new login")
+                raise Refused(
+                    "CONFLICT", Text("The token that came back is another user's: begin a new login")
+                )
             token = Token(user_id=user_id, token=shown.token, ends_at=shown.ends_at, obtained_at=tx.now)
             return connect_account.connected(tx, account_id, token)
 
@@ -223,7 +236,9 @@ class TraderaLogin:
             try:
                 return await send()
             except TokenRefused as error:
-                raise Permanent(f"{error}; check tradera.app_id and tradera.app_key") from error
+                raise Permanent(
+                    Text("{error}; check tradera.app_id and tradera.app_key", error=str(error))
+                ) from error
 
         calls = BudgetedClient(
             store=self._store,
@@ -239,7 +254,7 @@ class TraderaLogin:
         except Rejected:
             raise
         except Permanent as error:
-            raise Refused("CONFLICT", str(error)) from error
+            raise Refused("CONFLICT", Text.of(str(error))) from error
 
     async def _account(self, account_id: str) -> AccountConnection:
         return next(one for one in await self.connections() if one.account_id == account_id)
@@ -249,5 +264,5 @@ class TraderaLogin:
 
     def _at_tradera(self) -> Application:
         if self._application is None:
-            raise Refused("CONFLICT", "Set tradera.app_id and tradera.app_key and restart rheod first")
+            raise Refused("CONFLICT", Text("Set tradera.app_id and tradera.app_key and restart rheod first"))
         return self._application

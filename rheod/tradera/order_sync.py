@@ -25,6 +25,7 @@ from rheod.domain.model import (
     SellerAd,
 )
 from rheod.domain.retry import LOOP_DELAYS_S, TRADERA_DELAYS_S, delay_ms
+from rheod.domain.text import Text
 from rheod.jobs.meters import Meters
 from rheod.jobs.queue import Done, Outcome, Retry
 from rheod.store import facts, inbox, items, jobs, key_value, orders
@@ -107,17 +108,17 @@ class OrderSync:
                 )
             )
         except Rejected as error:
-            reason = f"Tradera refuses the look-up: {error}"
+            reason = Text("Tradera refuses the look-up: {error}", error=error)
             if len(ids) > 1:
                 self._one_by_one = True
                 return Retry(until=self._store.now(), reason=reason, counted=False)
             return self._unknown(job, ids, reason)
         missing = [order_id for order_id in ids if order_id not in (found or ())]
         if missing:
-            return self._unknown(job, missing, "Tradera does not know this order")
+            return self._unknown(job, missing, Text("Tradera does not know this order"))
         more = await self._store.read(lambda db: inbox.orders_to_look_up(db, self._account_id, limit=1))
         if more:
-            return Retry(until=self._store.now(), reason="more orders", counted=False)
+            return Retry(until=self._store.now(), reason=Text("more orders"), counted=False)
         self._one_by_one = False
         return Done()
 
@@ -145,12 +146,14 @@ class OrderSync:
         """One pass over what changed at Tradera since the last good one; then wait for the next."""
         now = self._store.now()
         last = await self._store.read(lambda db: _last_pass(db, self._account_id, now))
-        again = Retry(until=now + self._options.interval_ms, reason="next reconciliation", counted=False)
+        again = Retry(
+            until=now + self._options.interval_ms, reason=Text("next reconciliation"), counted=False
+        )
         ordered, self._begun = self._begun, True
         if last is not None and now - last < self._options.least_gap_ms:
             # a start so soon after a pass needs none; later somebody has ordered it, who waits for an order
             wait_ms = self._options.least_gap_ms if ordered else self._options.interval_ms
-            return Retry(until=last + wait_ms, reason="next reconciliation", counted=False)
+            return Retry(until=last + wait_ms, reason=Text("next reconciliation"), counted=False)
         since = now - self._options.looked_after_ms
         if not await self._store.read(lambda db: items.any_committed_since(db, self._account_id, since)):
             return again  # nothing of ours can have changed: spend no call

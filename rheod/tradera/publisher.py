@@ -19,6 +19,7 @@ from rheod.domain.crash import crashpoint
 from rheod.domain.errors import Permanent
 from rheod.domain.model import CallClass, Job, Listing, ListingState, Picture
 from rheod.domain.retry import TRADERA_DELAYS_S, delay_ms
+from rheod.domain.text import Text
 from rheod.jobs.queue import Done, Outcome, Retry
 from rheod.store import items
 from rheod.tradera.ad_builder import AdDefaults, make_ad
@@ -73,7 +74,7 @@ class Publisher:
         now = self._store.now()
         start_at = plan.item.spec.tradera and plan.item.spec.tradera.start_at
         if start_at and start_at > now:
-            return Retry(until=start_at, reason="starts at the time the item says", counted=False)
+            return Retry(until=start_at, reason=Text("starts at the time the item says"), counted=False)
         try:
             return await self._try(job, plan)
         except TokenDead as error:
@@ -87,14 +88,19 @@ class Publisher:
             await self._send(plan, ad)
         except _Changed:
             now = self._store.now()
-            return Retry(until=now, reason="the item changed", counted=False, write=_start_over(job.subject))
+            return Retry(
+                until=now, reason=Text("the item changed"), counted=False, write=_start_over(job.subject)
+            )
         except _Vanished as error:
             return self._begin_anew(job, str(error))
         except ServerFailure as error:
             if not await self._is_bad_input(job, error):
                 raise
             return Done(
-                _fail(job.subject, f"Tradera answers this item with an error again and again: {error}")
+                _fail(
+                    job.subject,
+                    Text("Tradera answers this item with an error again and again: {error}", error=error),
+                )
             )
         except Permanent as error:
             _log.warning("publishing refused", external_id=plan.item.external_id, error=str(error))
@@ -219,7 +225,9 @@ def _read(file: Path) -> bytes:
     try:
         return file.read_bytes()
     except OSError as error:
-        raise Permanent(f"The stored picture {file.name} cannot be read: {error.strerror}") from error
+        raise Permanent(
+            Text("The stored picture {name} cannot be read: {why}", name=file.name, why=error.strerror)
+        ) from error
 
 
 def _start_over(listing_id: str) -> Callable[[Transaction], None]:

@@ -19,6 +19,7 @@ from enum import StrEnum
 from typing import Any
 
 from rheod.domain.model import Order, OrderLine, SellerAd
+from rheod.domain.text import Text
 
 _OLDEST_MS = 946_684_800_000  # 2000: whatever is older is a default value such as 0001-01-01, not a time
 _MAX_TEXT = 2000
@@ -33,14 +34,14 @@ class WrongShapeError(ValueError):
 def refusal(answer: Any) -> str | None:
     """The sentence of a refusal that came inside a 200, or None: `false`, `isSuccessful`, `validationErrors`."""
     if answer is False:
-        return "no reason given"
+        return Text("no reason given")
     if not isinstance(answer, dict):
         return None
     errors = answer.get("validationErrors") or answer.get("errors") or answer.get("validationError")
     if answer.get("isSuccessful") is True or (answer.get("isSuccessful") is None and not errors):
         return None
     return "; ".join(filter(None, map(_error_text, errors if isinstance(errors, list) else [errors]))) or (
-        text(answer.get("message")) or "no reason given"
+        text(answer.get("message")) or Text("no reason given")
     )
 
 

@@ -15,6 +15,7 @@ import structlog
 
 from rheod.domain.model import CallClass, Job, Listing, ListingState, SellerAd
 from rheod.domain.retry import TRADERA_DELAYS_S, delay_ms
+from rheod.domain.text import Text
 from rheod.jobs import queue
 from rheod.jobs.meters import Meters
 from rheod.jobs.queue import Done, Retry
@@ -86,7 +87,7 @@ class ResultPoller:
             waiting = await self._waiting()
         if not waiting:
             return Done()
-        return Retry(until=_ask_at(waiting[0]), reason="waits for Tradera's queue", counted=False)
+        return Retry(until=_ask_at(waiting[0]), reason=Text("waits for Tradera's queue"), counted=False)
 
     async def _ask_and_follow(self, batch: Sequence[Listing]) -> None:
         """Ask, and do what the answer wants.
@@ -131,7 +132,7 @@ class ResultPoller:
         if outcome is ResultState.WAITING and result is not None and result.code:
             publish.in_queue(tx, listing.id)
         if outcome is ResultState.UNCOMMITTED and listing.error is not None:
-            publish.failed(tx, listing.id, f"Tradera refused the commit: {listing.error}")
+            publish.failed(tx, listing.id, Text("Tradera refused the commit: {error}", error=listing.error))
             return None
         due = _ask_at(listing) <= tx.now
         publish.ask_later(tx, listing.id, delay_ms(self._options.delays_s, listing.asked + 2), counted=due)
@@ -149,11 +150,13 @@ class ResultPoller:
     ) -> _FollowUp | None:
         if outcome in {ResultState.FAILED, ResultState.AGAIN}:
             message = result.message if result else ""
-            return _FollowUp(listing, _Next.LOOK, message or "Tradera's queue refused it without a reason")
+            return _FollowUp(
+                listing, _Next.LOOK, message or Text("Tradera's queue refused it without a reason")
+            )
         if outcome is ResultState.UNCOMMITTED and not self._is_late(listing):
             return _FollowUp(listing, _Next.COMMIT)
         if look or self._is_late(listing):
-            refused = listing.error and f"Tradera refused the commit: {listing.error}"
+            refused = listing.error and Text("Tradera refused the commit: {error}", error=listing.error)
             return _FollowUp(listing, _Next.LOOK, refused)
         return None
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import structlog
 
 from rheod.domain.model import CallClass, Job
+from rheod.domain.text import Text
 from rheod.jobs.queue import Done, Outcome
 from rheod.store import key_value, orders
 from rheod.store.orders import KeptOrder
@@ -49,7 +50,9 @@ class ShippingUpdater:
         except ServerFailure as error:
             if error.status != 500 or job.attempts < _TRIES_OF_500:
                 raise
-            return _refused(order, f"Tradera answers with an error again and again: {error}")
+            return _refused(
+                order, Text("Tradera answers with an error again and again: {error}", error=error)
+            )
         return Done()
 
     async def _mark(self, order: KeptOrder) -> None:
@@ -126,5 +129,5 @@ def _shipped(order: KeptOrder) -> Outcome:
 
 def _refused(order: KeptOrder, reason: str) -> Outcome:
     _log.warning("order not marked as shipped", order=order.order_id, reason=reason)
-    error = f"Tradera did not mark the order as shipped: {reason}"
+    error = Text("Tradera did not mark the order as shipped: {reason}", reason=reason)
     return Done(lambda tx: shipping.ship_refused(tx, order.order_id, error))

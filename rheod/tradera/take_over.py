@@ -13,6 +13,7 @@ import structlog
 
 from rheod.domain.model import CallClass, Job, JobKind, JobOrder, QueueName, SellerAd
 from rheod.domain.retry import TRADERA_DELAYS_S, delay_ms
+from rheod.domain.text import Text
 from rheod.jobs.queue import Done, Outcome, Retry
 from rheod.store import accounts
 from rheod.store.accounts import Takeover, UnknownAds
@@ -51,7 +52,9 @@ class TakeOver:
             return Done()
         until = state.until or now
         if state.looked and state.began is None and now < until:
-            return Retry(until=until, reason="waits for what Tradera's queue may still make", counted=False)
+            return Retry(
+                until=until, reason=Text("waits for what Tradera's queue may still make"), counted=False
+            )
         if state.began is None:
             await self._store.write(self._begin)
         try:
@@ -66,7 +69,7 @@ class TakeOver:
         if left is None:
             return Done()
         rest_at = now + _BLIND_REST_MS if left.blind else until
-        return Retry(until=max(rest_at, now), reason="looks at Tradera once more", counted=False)
+        return Retry(until=max(rest_at, now), reason=Text("looks at Tradera once more"), counted=False)
 
     async def _state(self) -> Takeover | None:
         return await self._store.read(lambda db: accounts.find(db, self._account_id))

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 
 from rheod.domain.errors import Permanent, Transient, Unanswered
+from rheod.domain.text import Text
 from rheod.net.http_errors import NOT_SENT, failure_sentence, read_capped, retry_after_s
 from rheod.tradera.responses import own_words, without
 
@@ -42,7 +43,7 @@ class OverLimit(Transient):
 class ServerFailure(Unanswered):
     """A status of 500 and above: it may or may not have taken effect; 500 may also be bad input (section 2)."""
 
-    def __init__(self, message: str, *, status: int) -> None:
+    def __init__(self, message: Text, *, status: int) -> None:
         super().__init__(message)
         self.status = status
 
@@ -54,7 +55,7 @@ class Oversized(Unanswered):
 class Rejected(Permanent):
     """A clear refusal: nothing was done. `status` is the HTTP status (200: the refusal was inside the answer)."""
 
-    def __init__(self, message: str, *, status: int) -> None:
+    def __init__(self, message: Text, *, status: int) -> None:
         super().__init__(message)
         self.status = status
 
@@ -138,12 +139,24 @@ class TraderaTransport:
                 return await self._send(call)
         except NOT_SENT as error:
             raise Unreachable(
-                f"Tradera cannot be reached for {call.what}: {failure_sentence(error)}"
+                Text(
+                    "Tradera cannot be reached for {operation}: {why}",
+                    operation=call.what,
+                    why=failure_sentence(error),
+                )
             ) from error
         except (aiohttp.InvalidURL, ValueError) as error:
-            raise Permanent("tradera.base_url, app_key or user_token holds what HTTP cannot carry") from error
+            raise Permanent(
+                Text("tradera.base_url, app_key or user_token holds what HTTP cannot carry")
+            ) from error
         except (aiohttp.ClientError, OSError) as error:
-            raise Unanswered(f"Tradera gave no answer to {call.what}: {failure_sentence(error)}") from error
+            raise Unanswered(
+                Text(
+                    "Tradera gave no answer to {operation}: {why}",
+                    operation=call.what,
+                    why=failure_sentence(error),
+                )
+            ) from error
 
     async def _send(self, call: HttpCall) -> HttpAnswer:
         headers = dict(self._headers)
@@ -173,11 +186,21 @@ async def _receive(call: HttpCall, response: aiohttp.ClientResponse, *, sent: tu
     """Read an answer to the call's limit; one beyond it, or a compressed one, is no answer."""
     if response.headers.get("Content-Encoding", "identity").lower() != "identity":
         response.close()
-        raise Unanswered(f"Tradera's answer to {call.what} is compressed, though that was declined")
+        raise Unanswered(
+            Text(
+                "Tradera's answer to {operation} is compressed, though that was declined", operation=call.what
+            )
+        )
     raw = bytearray()
     if not await read_capped(response, call.limit, into=raw):
         response.close()
-        raise Oversized(f"Tradera's answer to {call.what} is larger than {call.limit} bytes")
+        raise Oversized(
+            Text(
+                "Tradera's answer to {operation} is larger than {bytes} bytes",
+                operation=call.what,
+                bytes=call.limit,
+            )
+        )
     retry_after = response.headers.get("Retry-After")
     return HttpAnswer(status=response.status, retry_after=retry_after, raw=bytes(raw), sent=sent)
 
@@ -189,18 +212,23 @@ def judge(call: HttpCall, answer: HttpAnswer) -> Any:
             return _parse(answer)
         except ValueError:
             # `from None`: the decoder's error carries the whole body, buyers' data included
-            raise Unanswered(f"Tradera's answer to {call.what} is not JSON") from None
+            raise Unanswered(
+                Text("Tradera's answer to {operation} is not JSON", operation=call.what)
+            ) from None
     try:
         said = own_words(_parse(answer))
     except ValueError:
         said = ""
-    sentence = f"Tradera answered {answer.status} to {call.what}" + (f": {said}" if said else "")
+    status, operation = answer.status, call.what
+    sentence = Text("Tradera answered {status} to {operation}", status=status, operation=operation)
+    if said:
+        sentence = Text("{sentence}: {said}", sentence=sentence, said=said)
     if answer.status == 429:
         raise OverLimit(sentence, retry_after_s=retry_after_s(answer.retry_after))
     if answer.status >= 500:
         raise ServerFailure(sentence, status=answer.status)
     if not 400 <= answer.status <= 499 or answer.status == 408 or answer.raw.lstrip().startswith(b"<"):
-        raise Unanswered(f"{sentence}, as something between us and Tradera would")
+        raise Unanswered(Text("{sentence}, as something between us and Tradera would", sentence=sentence))
     if answer.status in {401, 403}:
         raise TokenRefused(sentence)
     raise Rejected(sentence, status=answer.status)

@@ -17,6 +17,7 @@ import structlog
 
 import rheod
 from rheod.domain.errors import Refused, RheodError
+from rheod.domain.text import Text
 from rheod.store import key_value
 from rheod.store.engine import copies, encryption
 from rheod.store.engine.copies import Contents
@@ -81,14 +82,14 @@ class Backups:
         Raises Refused: CONFLICT while another one is made, UNAVAILABLE when it cannot be made.
         """
         if self.progress.phase != "idle":
-            raise Refused("CONFLICT", "A backup is being made already")
+            raise Refused("CONFLICT", Text("A backup is being made already"))
         at = self._now()
         self.progress = Progress(phase="copying")
         try:
             copied = await asyncio.to_thread(self._make, at)
         except (OSError, sqlite3.Error, RheodError, _Stopped) as error:
             self._file(at).unlink(missing_ok=True)
-            raise Refused("UNAVAILABLE", f"No backup was made: {_said(error)}") from error
+            raise Refused("UNAVAILABLE", Text("No backup was made: {why}", why=_said(error))) from error
         finally:
             self.progress = Progress()
             await self._database.shorten_log()

@@ -11,6 +11,7 @@ from typing import Literal, Protocol
 
 from rheod.domain.errors import Refused
 from rheod.domain.model import JobKind, JobOrder, QueueName
+from rheod.domain.text import Text
 from rheod.store import accounts
 from rheod.store.accounts import Login, Token
 from rheod.store.jobs import Owner
@@ -84,9 +85,11 @@ def waiting(db: sqlite3.Connection, account_id: str, *, now: int) -> Login:
     """The login to finish. Raises Refused when there is none, or it has been tried too often."""
     login = accounts.login(db, account_id)
     if login is None or now - login.begun_at > LOGIN_MS:
-        raise Refused("CONFLICT", "No login has been begun: begin one, and sign in at Tradera's page first")
+        raise Refused(
+            "CONFLICT", Text("No login has been begun: begin one, and sign in at Tradera's page first")
+        )
     if login.tries >= MOST_TRIES:
-        raise Refused("CONFLICT", "Tradera has given no token for this login: begin a new one")
+        raise Refused("CONFLICT", Text("Tradera has given no token for this login: begin a new one"))
     return login
 
 

@@ -9,6 +9,7 @@ import sqlite3
 
 from rheod.domain.errors import Refused
 from rheod.domain.model import Item, ItemSpec, ItemType, Listing
+from rheod.domain.text import Text
 from rheod.store import items
 
 
@@ -19,17 +20,23 @@ def refuse_other_type(db: sqlite3.Connection, item: Item, given: ItemSpec, listi
     if given.type is ItemType.CONTAINER and listing is not None and listing.state.is_open:
         raise Refused(
             "CONFLICT",
-            "The item is at Tradera or on its way there and cannot become a container: delist it first"
-            " (PATCH status not_listed)",
+            Text(
+                "The item is at Tradera or on its way there and cannot become a container: delist it first"
+                " (PATCH status not_listed)"
+            ),
         )
     if given.type is ItemType.ITEM and (count := _children(db, item)):
-        raise Refused("CONFLICT", f"The container holds {count} item(s) and cannot become an item itself")
+        raise Refused(
+            "CONFLICT", Text("The container holds {n} item(s) and cannot become an item itself", n=count)
+        )
 
 
 def refuse_price_or_status(item: Item) -> None:
     """Raise Refused (CONFLICT) for a container: it has no price and is neither listed nor sold."""
     if item.spec.type is ItemType.CONTAINER:
-        raise Refused("CONFLICT", "A container has no price and is never listed; change the items in it")
+        raise Refused(
+            "CONFLICT", Text("A container has no price and is never listed; change the items in it")
+        )
 
 
 def refuse_to_orphan(db: sqlite3.Connection, item: Item) -> None:
@@ -37,7 +44,10 @@ def refuse_to_orphan(db: sqlite3.Connection, item: Item) -> None:
     if item.spec.type is ItemType.CONTAINER and (count := _children(db, item)):
         raise Refused(
             "CONFLICT",
-            f"The container still holds {count} item(s): delete them, or PUT them without this parent, first",
+            Text(
+                "The container still holds {n} item(s): delete them, or PUT them without this parent, first",
+                n=count,
+            ),
         )
 
 

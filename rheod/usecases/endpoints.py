@@ -13,6 +13,7 @@ import structlog
 
 from rheod.domain.errors import FieldError, Refused
 from rheod.domain.model import QueueName
+from rheod.domain.text import Text
 from rheod.store import accounts, endpoints, outbox
 from rheod.store.endpoints import Endpoint
 from rheod.usecases.transaction import Store, Transaction
@@ -26,7 +27,7 @@ OVERLAP_MS = 24 * 3600 * 1000
 CHUNK = 2000
 """Deliveries of a removed endpoint that are dropped in one transaction."""
 
-NOT_FOUND = "No webhook endpoint found with this id"
+NOT_FOUND = Text("No webhook endpoint found with this id")
 
 _log = structlog.get_logger(__name__)
 
@@ -144,7 +145,9 @@ class Endpoints:
         _check_scope(tx, made)
         _check_only_one(tx, made)
         if len(endpoints.endpoints(tx.db, account_id)) >= MOST_ENDPOINTS:
-            raise Refused("CONFLICT", f"There are {MOST_ENDPOINTS} webhook endpoints already: remove one")
+            raise Refused(
+                "CONFLICT", Text("There are {n} webhook endpoints already: remove one", n=MOST_ENDPOINTS)
+            )
         endpoints.save_endpoint(tx.db, made)
         return made
 
@@ -217,8 +220,10 @@ def _set_right(tx: Transaction, endpoint: Endpoint) -> Endpoint:
 
 def _check_scope(tx: Transaction, endpoint: Endpoint) -> None:
     if endpoint.scope == "members" and accounts.reference(tx.db, endpoint.account_id):
-        sentence = "Must be self: a member account has no members of its own"
-        raise Refused("VALIDATION_FAILED", "Validation failed", details=(FieldError("scope", sentence),))
+        sentence = Text("Must be self: a member account has no members of its own")
+        raise Refused(
+            "VALIDATION_FAILED", Text("Validation failed"), details=(FieldError("scope", sentence),)
+        )
 
 
 def _check_only_one(tx: Transaction, wanted: Endpoint) -> None:
@@ -227,8 +232,10 @@ def _check_only_one(tx: Transaction, wanted: Endpoint) -> None:
         if _told(other) == _told(wanted) and other.id != wanted.id:
             raise Refused(
                 "CONFLICT",
-                f"The webhook endpoint {other.id} sends these events to this URL already: change it, or rotate its"
-                " secret if you need a new one",
+                Text(
+                    "The webhook endpoint {id} sends these events to this URL already: change it, or rotate its secret if you need a new one",
+                    id=other.id,
+                ),
             )
 
 

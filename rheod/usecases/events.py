@@ -11,6 +11,7 @@ from functools import partial
 
 from rheod.domain.errors import Refused
 from rheod.domain.model import QueueName
+from rheod.domain.text import Text
 from rheod.store import feed, outbox
 from rheod.store.feed import Again, Event
 from rheod.store.outbox import Exchange, Filters, Logged
@@ -36,7 +37,7 @@ class EventFeed:
         """One attempt with what was sent and answered. Raises Refused (NOT_FOUND)."""
         found = await self._store.read(lambda db: outbox.exchange(db, account_id, delivery_id))
         if found is None:
-            raise Refused("NOT_FOUND", "No delivery found with this id")
+            raise Refused("NOT_FOUND", Text("No delivery found with this id"))
         return found
 
     async def events(
@@ -54,7 +55,7 @@ class EventFeed:
         def use_case(tx: Transaction) -> Again:
             seq = feed.number_of(tx.db, event_id, account_id)
             if seq is None:
-                raise Refused("NOT_FOUND", "No event found with this id")
+                raise Refused("NOT_FOUND", Text("No event found with this id"))
             tx.woken.add(QueueName.WEBHOOKS)
             feed.hurry(tx.db, seq, account_id, endpoint_id, now=tx.now)
             return feed.order_again(tx.db, account_id, endpoint_id, numbers=(seq, seq), now=tx.now)

@@ -26,6 +26,7 @@ from rheod.domain.model import (
     Picture,
     RheoStatus,
 )
+from rheod.domain.text import Text
 from rheod.store import items, jobs, orders
 from rheod.store.ledger import Ledger
 from rheod.usecases.containers import refuse_price_or_status, refuse_to_orphan
@@ -33,7 +34,7 @@ from rheod.usecases.put_item import PutResult, put, queue_listing
 from rheod.usecases.resolve_doubt import is_in_doubt, settle
 from rheod.usecases.transaction import Store, Transaction
 
-NOT_FOUND = "No item found with this external ID"
+NOT_FOUND = Text("No item found with this external ID")
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,16 +170,17 @@ class Items:
 def _order_publish(tx: Transaction, account_id: str, external_id: str) -> str:
     item = _found(tx.db, account_id, external_id)
     if item.spec.type is ItemType.CONTAINER:
-        raise Refused("CONFLICT", "A container is never listed")
+        raise Refused("CONFLICT", Text("A container is never listed"))
     if item.delete_requested:
-        raise Refused("CONFLICT", "The item is being deleted")
+        raise Refused("CONFLICT", Text("The item is being deleted"))
     previous = items.latest_listing(tx.db, item.id)
     if previous is not None and previous.state is ListingState.QUEUED:
         order = jobs.place_of_publish(tx.db, previous.id)
         return "Already queued" + (f": position {order.position}" if order else ": waiting for its pictures")
     if previous is not None and is_in_doubt(previous):
         raise Refused(
-            "CONFLICT", "Its last ad is in doubt: look for it, then say what you saw (rheod items settle)"
+            "CONFLICT",
+            Text("Its last ad is in doubt: look for it, then say what you saw (rheod items settle)"),
         )
     if previous is not None and previous.state.is_open:
         return f"Nothing to do: the listing is {previous.state.value}"

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from rheod.domain.inputs import PicturesSettled
 from rheod.domain.model import Event, EventType, Job, Picture, PictureState
+from rheod.domain.text import Text
 from rheod.store import items, picture_files
 from rheod.store.picture_files import Closing
 from rheod.usecases.transaction import Transaction
@@ -26,7 +27,7 @@ def failed(tx: Transaction, job: Job, *, error: str) -> None:
     _settle(tx, job, lambda picture: replace(picture, state=PictureState.FAILED, error=error))
 
 
-NO_ROOM = "removed to make room for others; it is fetched again when the item is published again"
+NO_ROOM = Text("removed to make room for others; it is fetched again when the item is published again")
 
 
 def make_room(tx: Transaction, after: Closing, *, limit: int) -> Closing | None:

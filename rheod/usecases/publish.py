@@ -33,6 +33,7 @@ from rheod.domain.model import (
     PictureState,
     QueueName,
 )
+from rheod.domain.text import Text
 from rheod.store import items
 from rheod.store.jobs import Owner
 from rheod.usecases.transaction import Transaction
@@ -97,7 +98,10 @@ def created(tx: Transaction, listing_id: str, request_id: int, tradera_item_id: 
         return False
     if items.numbers_taken(tx.db, request_id, tradera_item_id):
         raise Permanent(
-            f"Tradera gave this item the numbers of another ({tradera_item_id}); nothing was committed"
+            Text(
+                "Tradera gave this item the numbers of another ({ad}); nothing was committed",
+                ad=tradera_item_id,
+            )
         )
     _save(
         tx,

@@ -34,6 +34,7 @@ from rheod.domain.model import (
     RheoStatus,
     TraderaStatus,
 )
+from rheod.domain.text import Text
 from rheod.store import items, jobs
 from rheod.store.engine.group_commit import attempt
 from rheod.usecases.containers import refuse_other_type
@@ -58,7 +59,9 @@ def put(tx: Transaction, account_id: str, external_id: str, spec: ItemSpec) -> P
     if standing.delete_requested:
         raise Refused(
             "CONFLICT",
-            "The item is being deleted and its ad is still up at Tradera: PUT it again when GET answers 404",
+            Text(
+                "The item is being deleted and its ad is still up at Tradera: PUT it again when GET answers 404"
+            ),
         )
     return _update(tx, standing, spec)
 
@@ -69,11 +72,11 @@ def _check_parent(db: sqlite3.Connection, account_id: str, external_id: str, spe
         return
     parent = items.standing(db, account_id, wanted)
     if parent is None or parent.spec.type is not ItemType.CONTAINER or wanted == external_id:
-        wrong = FieldError("parentExternalId", "Must be the external ID of an existing container")
-        raise Refused("VALIDATION_FAILED", "Validation failed", (wrong,))
+        wrong = FieldError("parentExternalId", Text("Must be the external ID of an existing container"))
+        raise Refused("VALIDATION_FAILED", Text("Validation failed"), (wrong,))
     if spec.type is ItemType.CONTAINER and external_id in items.ancestors(db, account_id, wanted):
-        wrong = FieldError("parentExternalId", "Must not be inside the container itself")
-        raise Refused("VALIDATION_FAILED", "Validation failed", (wrong,))
+        wrong = FieldError("parentExternalId", Text("Must not be inside the container itself"))
+        raise Refused("VALIDATION_FAILED", Text("Validation failed"), (wrong,))
 
 
 def _create(tx: Transaction, account_id: str, external_id: str, spec: ItemSpec) -> PutResult:
@@ -251,7 +254,9 @@ def _put_all(tx: Transaction, *, account_id: str, entries: Sequence[BatchEntry])
             verdicts[place] = outcome
         elif isinstance(outcome, Exception):
             _log.error("an item of a batch failed", exc_info=outcome)
-            verdicts[place] = Refused("INTERNAL", "Something went wrong inside rheod; it has been logged")
+            verdicts[place] = Refused(
+                "INTERNAL", Text("Something went wrong inside rheod; it has been logged")
+            )
     return verdicts
 
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 from rheod.domain.errors import Refused
 from rheod.domain.inputs import PublishFailed, WentLive
 from rheod.domain.model import Event, EventType, Item, Listing, ListingState
+from rheod.domain.text import Text
 from rheod.store import items
 from rheod.usecases.transaction import Transaction, wanted_kr
 
-NOT_LIVE = "The owner looked: Tradera never showed this ad"
+NOT_LIVE = Text("The owner looked: Tradera never showed this ad")
 
 
 def settle(tx: Transaction, item: Item, *, ad_id: int | None, site_url: str) -> str:
@@ -23,17 +24,22 @@ def settle(tx: Transaction, item: Item, *, ad_id: int | None, site_url: str) -> 
     live = ad_id is not None
     if live and ad_id != listing.tradera_item_id:
         raise Refused(
-            "CONFLICT", f"The ad in doubt is {listing.tradera_item_id}, not {ad_id}: look for that number"
+            "CONFLICT",
+            Text(
+                "The ad in doubt is {ad}, not {other}: look for that number",
+                ad=listing.tradera_item_id,
+                other=ad_id,
+            ),
         )
     data = {"live": live, "traderaAdId": str(listing.tradera_item_id)}
     tx.tell(item, Event(type=EventType.LISTING_SETTLED, data=data))
     if not live:
         tx.apply(item, listing, PublishFailed(error=NOT_LIVE))
-        return "Noted: there is no ad. The item can be published again."
+        return Text("Noted: there is no ad. The item can be published again.")
     url = f"{site_url}/item/{ad_id}"
     at = listing.commit_sent_at or tx.now  # its days at Tradera are counted from about then
     tx.apply(item, listing, WentLive(at=at, ad_url=url, wanted_kr=wanted_kr(item)))
-    return f"Noted: the ad is live at {url}"
+    return Text("Noted: the ad is live at {url}", url=url)
 
 
 def is_in_doubt(listing: Listing) -> bool:
@@ -45,5 +51,7 @@ def _in_doubt(listing: Listing | None) -> Listing:
     if listing is not None and is_in_doubt(listing):
         return listing
     if listing is not None and listing.ask_at is not None:
-        raise Refused("CONFLICT", "rheod is still asking Tradera about this ad and settles it by itself")
-    raise Refused("CONFLICT", "Nothing is in doubt about this item's ad")
+        raise Refused(
+            "CONFLICT", Text("rheod is still asking Tradera about this ad and settles it by itself")
+        )
+    raise Refused("CONFLICT", Text("Nothing is in doubt about this item's ad"))

@@ -28,6 +28,7 @@ from rheod.domain.model import (
     RheoStatus,
     read_reference,
 )
+from rheod.domain.text import Text
 from rheod.store import inbox, items, orders
 from rheod.store.inbox import QuarantinedMessage
 from rheod.store.jobs import Owner
@@ -102,13 +103,13 @@ def read_message(message: PushMessage, accounts: Mapping[int, str]) -> inbox.Inb
     """What a message is about; anything that cannot be read is quarantined, anything foreign ignored."""
     if not _is_utf8(message.body):
         kept = message.body.encode("utf-8", errors="backslashreplace").decode()
-        return _quarantined(replace(message, body=kept), "is not valid text")
+        return _quarantined(replace(message, body=kept), Text("is not valid text"))
     try:
         content = json.loads(message.body)
     except (ValueError, RecursionError):
-        return _quarantined(message, "is not JSON")
+        return _quarantined(message, Text("is not JSON"))
     if not isinstance(content, dict):
-        return _quarantined(message, "is not a JSON object")
+        return _quarantined(message, Text("is not a JSON object"))
     kind = content.get("Type")
     about = _about(kind, content)
     if isinstance(about, str):
@@ -116,13 +117,13 @@ def read_message(message: PushMessage, accounts: Mapping[int, str]) -> inbox.Inb
     key, order_id, ads = about
     seller = content.get("SellerMemberId")
     if not _is_id(seller):
-        return _quarantined(message, "has no SellerMemberId")
+        return _quarantined(message, Text("has no SellerMemberId"))
     account_id = accounts.get(seller)
     return inbox.InboxEntry(
         message_id=message.message_id,
         body=message.body,
         state="new" if account_id else "ignored",
-        reason=None if account_id else "of another seller",
+        reason=None if account_id else Text("of another seller"),
         business_key=key,
         account_id=account_id,
         type=str(kind),
@@ -131,24 +132,24 @@ def read_message(message: PushMessage, accounts: Mapping[int, str]) -> inbox.Inb
     )
 
 
-def _about(kind: Any, content: dict[str, Any]) -> tuple[str, int | None, tuple[int, ...]] | str:
+def _about(kind: Any, content: dict[str, Any]) -> tuple[str, int | None, tuple[int, ...]] | Text:
     """(business key, order id, ad ids), or what is wrong with the message."""
     if kind == "OrderCreated":
         order_id = content.get("OrderId")
         if not _is_id(order_id):
-            return "has no OrderId"
+            return Text("has no OrderId")
         given = content.get("ItemIds")
         ads = tuple(ad for ad in given if _is_id(ad)) if isinstance(given, list) else ()
         return f"OrderCreated:{order_id}", order_id, ads
     if kind == "ItemClosed":
         ad = content.get("ItemId")
         if not _is_id(ad):
-            return "has no ItemId"
+            return Text("has no ItemId")
         reason = content.get("Reason")
         if not isinstance(reason, str) or reason not in REASONS:
-            return "has an unknown Reason"
+            return Text("has an unknown Reason")
         return f"ItemClosed:{ad}", None, (ad,)
-    return "has an unknown Type"
+    return Text("has an unknown Type")
 
 
 def _is_utf8(text: str) -> bool:
@@ -238,7 +239,7 @@ def close(tx: Transaction, inbox_id: int, sellers: SellersAndSite) -> Wait | Non
     content = json.loads(row["body"])
     ad: int = content["ItemId"]
     if inbox.order_waits_for(tx.db, ad):
-        return Wait("an order for this ad is being looked up")
+        return Wait(Text("an order for this ad is being looked up"))
     inbox.settle(tx.db, inbox_id, now=tx.now)
     if not orders.exists_for_ad(tx.db, ad):
         close_ad(tx, row["account_id"], ad, REASONS[content["Reason"]], sellers)
@@ -274,4 +275,4 @@ class QuarantinedMessages:
     async def put_away(self, message_id: int) -> None:
         """The owner has looked at it. Raises Refused (NOT_FOUND) when it waits for nobody."""
         if not await self._store.write(lambda tx: inbox.put_away(tx.db, message_id, now=tx.now)):
-            raise Refused("NOT_FOUND", "No such message waits")
+            raise Refused("NOT_FOUND", Text("No such message waits"))

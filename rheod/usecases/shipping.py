@@ -11,12 +11,13 @@ from collections.abc import Sequence
 from rheod.domain.crash import crashpoint
 from rheod.domain.errors import Refused
 from rheod.domain.model import Event, EventType, JobKind, JobOrder, QueueName
+from rheod.domain.text import Text
 from rheod.store import items, orders
 from rheod.store.jobs import Owner
 from rheod.store.orders import KeptOrder, Shipment
 from rheod.usecases.transaction import Store, Transaction
 
-NOT_FOUND = "No order found with this id"
+NOT_FOUND = Text("No order found with this id")
 
 
 class Shipments:
@@ -49,7 +50,9 @@ def _track(tx: Transaction, account_id: str, order_id: int, parcel: tuple[str, s
     if order is None or order.account_id != account_id:
         raise Refused("NOT_FOUND", NOT_FOUND)
     if order.erased_at is not None:
-        raise Refused("CONFLICT", "The order's personal data has been erased; it takes no parcel any more")
+        raise Refused(
+            "CONFLICT", Text("The order's personal data has been erased; it takes no parcel any more")
+        )
     known = orders.find_shipment(tx.db, order_id, *parcel)
     if known is not None:
         return known

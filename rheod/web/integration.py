@@ -15,6 +15,7 @@ from rheod.api import item_body, webhooks
 from rheod.api.webhooks import EVENTS
 from rheod.domain.errors import Refused
 from rheod.domain.model import SWEDEN
+from rheod.domain.text import Text
 from rheod.store.outbox import STATUSES, Filters
 from rheod.usecases.endpoints import EndpointChange
 from rheod.web.site import HOME, ActionDone, Page
@@ -103,7 +104,7 @@ class IntegrationPage:
         key_id = visit.request.match_info["key_id"]
         known = {key.id for key in await self._parts.api.keys.listing(visit.account_id)}
         if key_id not in known or not await self._parts.api.keys.revoke(key_id):
-            raise Refused("NOT_FOUND", "No live API key has this id")
+            raise Refused("NOT_FOUND", Text("No live API key has this id"))
         return ActionDone(visit.t("The key opens nothing any more."), to=self._home(visit), subject=key_id)
 
     async def add(self, visit: PageRequest) -> ActionDone:
@@ -128,7 +129,7 @@ class IntegrationPage:
     async def test(self, visit: PageRequest) -> ActionDone:
         """Send a test event and show what came back."""
         if self._parts.api.pinger is None:
-            raise Refused("UNAVAILABLE", "rheod is not running: start it to send a test event")
+            raise Refused("UNAVAILABLE", Text("rheod is not running: start it to send a test event"))
         sent = (await self._parts.api.pinger.ping(visit.account_id, _id_of(visit))).delivery
         if sent.ok:
             sentence = visit.t("It answered {status} after {ms} ms.", status=sent.status, ms=sent.duration_ms)
@@ -197,7 +198,7 @@ def _moment(text: str) -> int:
     try:
         return round(datetime.fromisoformat(text).replace(tzinfo=SWEDEN).timestamp() * 1000)
     except (ValueError, OverflowError) as error:
-        raise Refused("BAD_REQUEST", "Give a day and a time") from error
+        raise Refused("BAD_REQUEST", Text("Give a day and a time")) from error
 
 
 def _told(visit: PageRequest, again: Again) -> str:
@@ -250,7 +251,7 @@ def _wanted_deliveries(visit: PageRequest) -> Filters:
     event, status, before = query.get("event", "").strip(), query.get("status"), query.get("before", "")
     by_id = event.startswith("evt_")
     if before and not (before.isascii() and before.isdecimal() and len(before) < 19):
-        raise Refused("BAD_REQUEST", "before must be the number of a delivery")
+        raise Refused("BAD_REQUEST", Text("before must be the number of a delivery"))
     return Filters(
         account_id=visit.account_id,
         endpoint_id=query.get("endpoint") or None,

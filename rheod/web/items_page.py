@@ -21,6 +21,7 @@ from rheod.domain.ad_text import spec_lines
 from rheod.domain.errors import Refused
 from rheod.domain.model import EventType, ItemType, ListingState, PictureState, RheoStatus, TraderaStatus
 from rheod.domain.taxonomy import OTHER
+from rheod.domain.text import Text
 from rheod.store.search import NEVER, Sought, Spot
 from rheod.usecases.resolve_doubt import is_in_doubt
 from rheod.web.site import HOME, ActionDone, Page
@@ -253,7 +254,7 @@ class ItemsPage:
     def _writable(self, visit: PageRequest) -> str:
         if visit.account_id in self._parts.api.removed_accounts:
             raise Refused(
-                "CONFLICT", "This account is not in the settings any more: its items can only be read"
+                "CONFLICT", Text("This account is not in the settings any more: its items can only be read")
             )
         return _id_of(visit)
 
@@ -279,7 +280,7 @@ def _spot(after: str | None) -> Spot | None:
         return None
     walk, at, name = field_types.read(after, str, int, str)
     if walk not in {"changes", "ids", "words"}:
-        raise Refused("BAD_REQUEST", "Begin the search anew")
+        raise Refused("BAD_REQUEST", Text("Begin the search anew"))
     return Spot(cast("Literal['changes', 'ids', 'words']", walk), at, name)
 
 
@@ -320,6 +321,6 @@ def _ad_of(form: Mapping[str, str]) -> int | None:
     text = form.get("ad", "").strip()
     if not (text.isascii() and text.isdecimal() and 0 < len(text) < 19):
         raise Refused(
-            "VALIDATION_FAILED", "Give the number of the ad, as it stands in its address at Tradera"
+            "VALIDATION_FAILED", Text("Give the number of the ad, as it stands in its address at Tradera")
         )
     return int(text)

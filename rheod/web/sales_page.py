@@ -12,6 +12,7 @@ from rheod.api import field_types, item_body
 from rheod.api.routing import Query, read_query
 from rheod.domain.errors import Refused
 from rheod.domain.model import Json
+from rheod.domain.text import Text
 from rheod.web.items_page import item_address
 from rheod.web.site import HOME, ActionDone, Page
 from rheod.web.words_sv import MONTHS_SV
@@ -114,7 +115,7 @@ class SalesPage:
         """Tell the parcel of an order, as a partner does by the API: it is marked as shipped at Tradera."""
         if visit.account_id in self._parts.api.removed_accounts:
             raise Refused(
-                "CONFLICT", "This account is not in the settings any more: its orders can only be read"
+                "CONFLICT", Text("This account is not in the settings any more: its orders can only be read")
             )
         order_id = _number(visit, "orderId")
         given = {"carrier": visit.form.get("carrier", ""), "trackingNumber": visit.form.get("number", "")}
@@ -148,7 +149,7 @@ def _address(visit: PageRequest, path: str = "", **query: str) -> str:
 def _number(visit: PageRequest, name: str) -> int:
     text = visit.request.match_info[name]
     if not (text.isascii() and text.isdecimal() and len(text) < 19):
-        raise Refused("NOT_FOUND", "There is none with this number")
+        raise Refused("NOT_FOUND", Text("There is none with this number"))
     return int(text)
 
 

@@ -43,6 +43,7 @@ from rheod.api.json_body import collect
 from rheod.api.responses import STATUS_OF
 from rheod.api.routing import Handler
 from rheod.domain.errors import Refused, Transient
+from rheod.domain.text import Text
 from rheod.store.keys import Session
 from rheod.web import charts
 from rheod.web.words import Words, chosen, iso
@@ -68,14 +69,14 @@ FORM_BYTES = 64 * 1024
 async def read_form(request: web.Request, *, deadline_s: float) -> dict[str, str]:
     """The fields of a sent form, the first value of each. Refused with 415, 413 or 400."""
     if request.content_type != "application/x-www-form-urlencoded":
-        raise Refused("UNSUPPORTED_MEDIA_TYPE", "Send the form as application/x-www-form-urlencoded")
+        raise Refused("UNSUPPORTED_MEDIA_TYPE", Text("Send the form as application/x-www-form-urlencoded"))
     body = bytearray()
     try:
         async with asyncio.timeout(deadline_s):
             await collect(request, body, FORM_BYTES)
         pairs = parse_qsl(body.decode(), keep_blank_values=True, errors="strict", max_num_fields=200)
     except (TimeoutError, ConnectionError, ValueError) as error:
-        raise Refused("BAD_REQUEST", "The form could not be read") from error
+        raise Refused("BAD_REQUEST", Text("The form could not be read")) from error
     return dict(reversed(pairs))
 
 
@@ -250,7 +251,7 @@ class Site:
         check_origin(request, public_url=self._parts.api.public_url)
         if not hmac.compare_digest(form.get("form_token", "").encode(), form_token(cookie).encode()):
             raise Refused(
-                "BAD_REQUEST", "This form is too old: go back, load the page again and send it anew"
+                "BAD_REQUEST", Text("This form is too old: go back, load the page again and send it anew")
             )
         return form
 

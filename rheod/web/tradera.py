@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rheod.domain.ad_text import MAX_DESCRIPTION, MAX_TITLE, ad_description, ad_title, whole_kronor
 from rheod.domain.errors import Refused
 from rheod.domain.model import CallClass
+from rheod.domain.text import Text
 from rheod.tradera.responses import time_ms
 from rheod.usecases.connect_account import Shown
 from rheod.web.integration import of_account
@@ -129,7 +130,7 @@ class TraderaPage:
         """The account that a form is about."""
         account = visit.form.get("account", "")
         if account not in self._parts.accounts:
-            raise Refused("NOT_FOUND", "There is no such account")
+            raise Refused("NOT_FOUND", Text("There is no such account"))
         return account
 
     async def _login_address(self, one: AccountConnection) -> str | None:

@@ -18,6 +18,7 @@ import aiohttp
 
 from rheod.domain.errors import Refused
 from rheod.domain.event_payloads import new_event_id, ping_body, signature_headers
+from rheod.domain.text import Text
 from rheod.net.http_errors import failure_sentence, read_capped, retry_after_s
 from rheod.net.ssrf_guard import is_forbidden
 from rheod.store.endpoints import Endpoint
@@ -162,13 +163,15 @@ class WebhookClient:
 
     def _sentence(self, error: BaseException) -> str:
         if is_forbidden(error):
-            return "address not allowed"
+            return Text("address not allowed")
         if isinstance(error, aiohttp.ConnectionTimeoutError):
-            return f"no connection within {min(_CONNECT_TIMEOUT_S, self._timeout_s):g} s"
+            return Text(
+                "no connection within {seconds} s", seconds=f"{min(_CONNECT_TIMEOUT_S, self._timeout_s):g}"
+            )
         if isinstance(error, TimeoutError):
-            return f"no answer within {self._timeout_s:g} s"
+            return Text("no answer within {seconds} s", seconds=f"{self._timeout_s:g}")
         if isinstance(error, ValueError) and not isinstance(error, aiohttp.ClientError):
-            return "the address or a header is not valid"
+            return Text("the address or a header is not valid")
         return failure_sentence(error)
 
 
@@ -177,10 +180,10 @@ def _verdict(status: int) -> str | None:
     if 200 <= status <= 299:
         return None
     if 300 <= status <= 399:
-        return f"redirects are not followed ({status})"
+        return Text("redirects are not followed ({status})", status=status)
     if status == 410:
-        return "the endpoint says it is gone for good (410)"
-    return f"the endpoint answered {status}"
+        return Text("the endpoint says it is gone for good (410)")
+    return Text("the endpoint answered {status}", status=status)
 
 
 async def _snippet(response: aiohttp.ClientResponse, *, until: float) -> str:
@@ -224,7 +227,7 @@ class TestEventSender:
         """Send a `ping` now, also to an endpoint that is off. Raises Refused (NOT_FOUND, CONFLICT without an address)."""
         endpoint = await self._endpoints.find(account_id, endpoint_id)
         if endpoint.url is None:
-            raise Refused("CONFLICT", "The webhook endpoint has no URL")
+            raise Refused("CONFLICT", Text("The webhook endpoint has no URL"))
         now = self._now()
         event_id = new_event_id(now, self._rng)
         body = ping_body(event_id=event_id, now=now, account_id=account_id)

@@ -17,6 +17,7 @@ import structlog
 from rheod.domain.crash import crashpoint
 from rheod.domain.model import Job
 from rheod.domain.retry import delay_ms, stretched_ms
+from rheod.domain.text import Text
 from rheod.jobs.meters import Meters
 from rheod.jobs.queue import Done, Hold, Look, Outcome, Retry
 from rheod.store import endpoints, facts, outbox
@@ -131,7 +132,7 @@ class Deliverer:
 
         Only failures it had alone count towards that: an endpoint that comes and goes fails every event.
         """
-        reason = delivery.error or "failed"
+        reason = delivery.error or Text("failed")
         gap_ms = stretched_ms(delay_ms(self._delays_s, job.attempts + 1), delivery.retry_after_s)
 
         def write(tx: Transaction) -> None:

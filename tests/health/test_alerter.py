@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from rheod.domain.errors import Permanent, Refused, RheodError, StoreUnavailable, Transient, Unanswered
+from rheod.domain.text import Text
 from rheod.health.alerter import Alerter, Rounds
 from rheod.health.notifiers import AlertMessage
 from rheod.health.rules import Finding, Mood
@@ -23,7 +24,7 @@ class Phone:
     """The owner's telephone, which is sometimes out of reach."""
 
     away: bool = False
-    noise: RheodError = field(default_factory=lambda: Transient("out of reach"))
+    noise: RheodError = field(default_factory=lambda: Transient(Text("out of reach")))
     heard: list[AlertMessage] = field(default_factory=list)
 
     async def tell(self, message: AlertMessage) -> None:
@@ -109,7 +110,13 @@ async def test_what_could_not_be_told_is_told_later(scene: Scene) -> None:
 
 @pytest.mark.parametrize(
     "noise",
-    [Transient("a"), Unanswered("b"), StoreUnavailable("c"), Permanent("d"), Refused("CONFLICT", "e")],
+    [
+        Transient(Text("a")),
+        Unanswered(Text("b")),
+        StoreUnavailable(Text("c")),
+        Permanent(Text("d")),
+        Refused("CONFLICT", Text("e")),
+    ],
     ids=lambda noise: type(noise).__name__,
 )
 async def test_whatever_an_alarm_has_a_sentence_for_stops_nothing(scene: Scene, noise: RheodError) -> None:

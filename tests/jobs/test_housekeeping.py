@@ -14,6 +14,7 @@ from structlog.testing import capture_logs
 
 from rheod.domain.errors import StoreUnavailable
 from rheod.domain.model import ItemSpec, ItemType, Order, OrderLine
+from rheod.domain.text import Text
 from rheod.jobs.housekeeping import Heartbeat, Housekeeping, LoopWatch
 from rheod.store import key_value, outbox
 from rheod.store.engine.database import Database
@@ -52,7 +53,7 @@ class Pulse:
 
     async def alive(self) -> None:
         if self.full:
-            raise StoreUnavailable("the disk is full")
+            raise StoreUnavailable(Text("the disk is full"))
         if self.hangs:
             await asyncio.Event().wait()
 
@@ -216,7 +217,7 @@ async def test_a_chore_that_cannot_write_is_tried_again(database: Database, cloc
     async def save() -> None:
         tries.append(1)
         if len(tries) == 1:
-            raise StoreUnavailable("the disk is full")
+            raise StoreUnavailable(Text("the disk is full"))
 
     upkeep = Housekeeping(
         database=database, now=clock, save_uses=save, keep_days=90, orders_days=730, every_s=0.01

@@ -9,6 +9,7 @@ from structlog.testing import capture_logs
 
 from rheod.domain.errors import Refused, StoreUnavailable
 from rheod.domain.model import CallClass, Job, JobKind, QueueName
+from rheod.domain.text import Text
 from rheod.jobs.queue import BudgetWait, ByUrgency, Done, Hold, Outcome, Pause, Retry
 from rheod.store.engine.database import Database
 from rheod.usecases.transaction import Store, Transaction
@@ -213,7 +214,7 @@ async def test_a_write_that_is_refused_puts_the_job_off_and_nothing_else(yard: Y
 
     def write(tx: Transaction) -> None:
         tx.db.execute("INSERT INTO marks (name, value) VALUES ('half', 'x')")
-        raise Refused("CONFLICT", "not like this")
+        raise Refused("CONFLICT", Text("not like this"))
 
     def broken(tx: Transaction) -> None:
         tx.db.execute("INSERT INTO listings (id) VALUES ('x')")
@@ -233,7 +234,7 @@ async def test_a_store_that_cannot_be_read_or_written_by_a_job_is_no_failure_of_
     """StoreUnavailable inside a job puts it off without counting a try."""
 
     def no_room(_job: Job) -> Outcome:
-        raise StoreUnavailable("the disk is full")
+        raise StoreUnavailable(Text("the disk is full"))
 
     yard.outcomes["a"] = no_room
     async with yard.working():

@@ -17,6 +17,7 @@ from rheod.domain.model import QueueName
 from rheod.push.client import PushQueue, QueueMessage
 from rheod.push.poller import PushPoller
 from rheod.store.engine.database import Database
+from rheod.store.texts import restored
 from rheod.usecases.sales import SellersAndSite
 from rheod.usecases.transaction import Store
 from tests.push.small_queue import URL, SmallQueue
@@ -70,7 +71,7 @@ def order_created(order_id: int, seller: int = SELLER_ID) -> dict[str, Any]:
 async def kept(database: Database) -> list[tuple[str, str | None]]:
     """State and reason of every message in the inbox."""
     found = await rows(database, "SELECT state, reason FROM inbox ORDER BY id")
-    return [(row["state"], row["reason"]) for row in found]
+    return [(row["state"], restored(row["reason"])) for row in found]
 
 
 async def test_a_message_is_kept_then_deleted_and_causes_its_work(

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from random import Random
 
 from rheod.domain.model import Order, OrderLine, SellerAd
+from rheod.domain.text import Text
 from rheod.tradera.requests import FIXED_PRICE, Ad
 from rheod.tradera.transport import Rejected
 
@@ -212,7 +213,7 @@ class Market:
         """The seller has sent the order's ads; Rejected for an order that is not his."""
         whose, order = self.orders.get(order_id, (None, None))
         if order is None or whose != seller:
-            raise Rejected("The order was not found", status=404)
+            raise Rejected(Text("The order was not found"), status=404)
         self.shipped |= {line.tradera_item_id for line in order.lines}
 
     def close(self, listed: Listed, reason: str) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from rheod.domain.errors import Permanent, Transient
+from rheod.domain.text import Text
 from rheod.push.client import PushQueue, QueueMessage
 from tests.simulation.faults import HOUR_S, Faults
 from tests.simulation.life import Life
@@ -142,5 +143,5 @@ class SimulatedQueue(PushQueue):
         await self._life.may_die(crash, "before", operation)
         if self._faults.is_weather("push_away") or self._faults.chance(self._faults.climate.push):
             if self._faults.chance(0.2):
-                raise Permanent(f"AWS refused {operation}")
-            raise Transient(f"the push queue cannot be reached for {operation}")
+                raise Permanent(Text("AWS refused {operation}", operation=operation))
+            raise Transient(Text("the push queue cannot be reached for {operation}", operation=operation))

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from rheod.domain.errors import Unanswered
 from rheod.domain.model import Order, SellerAd
+from rheod.domain.text import Text
 from rheod.tradera.client import TraderaClient
 from rheod.tradera.requests import Ad
 from rheod.tradera.responses import Created, Member, Result
@@ -91,7 +92,7 @@ class SimulatedTradera(TraderaClient):
 
         def effect() -> None:
             if not self._market.add_image(request_id, jpeg):
-                raise Rejected("Images can only be added to an uncommitted request", status=400)
+                raise Rejected(Text("Images can only be added to an uncommitted request"), status=400)
 
         await self._call("image", seller, effect)
 
@@ -100,7 +101,7 @@ class SimulatedTradera(TraderaClient):
 
         def effect() -> None:
             if not self._market.commit(request_id) and request_id % 2:
-                raise Rejected("The request is committed already", status=400)
+                raise Rejected(Text("The request is committed already"), status=400)
 
         await self._call("commit", seller, effect)
 
@@ -192,18 +193,20 @@ def _quietly(effect: Callable[[], object]) -> None:
 def _raise_if_bad(operation: str, fate: Fate) -> None:
     match fate.answer:
         case "unreachable":
-            raise Unreachable(f"Tradera cannot be reached for {operation}")
+            raise Unreachable(Text("Tradera cannot be reached for {operation}", operation=operation))
         case "lost":
-            raise Unanswered(f"Tradera gave no answer to {operation}")
+            raise Unanswered(Text("Tradera gave no answer to {operation}", operation=operation))
         case "error_500":
-            raise ServerFailure(f"Tradera answered 500 to {operation}", status=500)
+            raise ServerFailure(Text("Tradera answered 500 to {operation}", operation=operation), status=500)
         case "error_503":
-            raise ServerFailure(f"Tradera answered 503 to {operation}", status=503)
+            raise ServerFailure(Text("Tradera answered 503 to {operation}", operation=operation), status=503)
         case "over_limit":
-            raise OverLimit(f"Tradera answered 429 to {operation}", retry_after_s=600.0)
+            raise OverLimit(
+                Text("Tradera answered 429 to {operation}", operation=operation), retry_after_s=600.0
+            )
         case "token":
-            raise TokenRefused(f"Tradera answered 401 to {operation}")
+            raise TokenRefused(Text("Tradera answered 401 to {operation}", operation=operation))
         case "refused":
-            raise Rejected(f"Tradera answered 400 to {operation}", status=400)
+            raise Rejected(Text("Tradera answered 400 to {operation}", operation=operation), status=400)
         case "ok":
             return

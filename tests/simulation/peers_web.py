@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from rheod.domain.errors import Permanent, Transient
 from rheod.domain.event_payloads import sign
+from rheod.domain.text import Text
 from rheod.pictures.decoder import DecodedPicture, Decoder
 from rheod.pictures.download import Fetched, PictureDownloader
 from rheod.webhooks.client import Delivery, WebhookClient
@@ -104,9 +105,9 @@ class SimulatedShop(PictureDownloader):
         await asyncio.sleep(self._faults.between(0.05, 1))
         await self._life.may_die(crash, "before", "a picture")
         if self._faults.chance(self._faults.climate.shop):
-            raise Transient("the shop answered 503 for the picture")
+            raise Transient(Text("the shop answered 503 for the picture"))
         if "gone" in url:
-            raise Permanent("the shop answered 404 for the picture")
+            raise Permanent(Text("the shop answered 404 for the picture"))
         if self._faults.chance(self._faults.climate.shop / 10):
             url += "?changed"  # another content each time (F92)
         destination.write_text(url)
@@ -129,7 +130,7 @@ class SimulatedRenderer(Decoder):
         await asyncio.sleep(self._faults.between(0.01, 0.2))
         await self._life.may_die(crash, "before", "a rendering")
         if self._faults.chance(self._faults.climate.shop / 4):
-            raise Transient("the picture's decoder ended without an answer")
+            raise Transient(Text("the picture's decoder ended without an answer"))
         digest = hashlib.sha256(raw).hexdigest()
         (images_dir / f"{digest}.jpg").write_bytes(raw)
         await self._life.may_die(crash, "after", "a rendering")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from rheod.domain.errors import StoreUnavailable
+from rheod.domain.text import Text
 from rheod.store.engine import database as real
 from rheod.store.engine.database import Database
 from rheod.store.engine.encryption import SecretBox
@@ -70,7 +71,9 @@ class SimulatedStore(Database):
         outcomes = [attempt(waiting.work, self._db) for waiting in group]
         if full:
             self._db.execute("ROLLBACK")
-            return [StoreUnavailable("The store cannot write now: database or disk is full") for _ in group]
+            return [
+                StoreUnavailable(Text("The store cannot write now: database or disk is full")) for _ in group
+            ]
         self._db.execute("COMMIT")
         return outcomes
 

@@ -9,6 +9,7 @@ from structlog.testing import capture_logs
 
 from rheod.domain.model import CallClass, JobKind, JobOrder, ListingState, QueueName
 from rheod.store import ledger
+from rheod.store.texts import restored
 from tests.desk import ASKS_AFTER_S, HOUR_MS, Desk, calls_so_far
 from tests.jobs.watching import looks_at_rest
 from tests.stores import rows
@@ -298,5 +299,5 @@ async def test_a_call_without_an_answer_counts(desk: Desk) -> None:
     await calls_so_far(desk, "create", 1)
     (row,) = await desk.spent()
     assert row["counted"] == 1
-    assert "no answer to create" in row["outcome"]
+    assert "no answer to create" in (restored(row["outcome"]) or "")
     assert len(desk.ledger.times(now=desk.clock())) == 1

@@ -8,6 +8,7 @@ from functools import partial
 
 from rheod.domain.errors import Refused
 from rheod.domain.model import Event, EventType, QueueName
+from rheod.domain.text import Text
 from rheod.store import items
 from rheod.usecases.events import CHUNK
 from rheod.usecases.transaction import Transaction
@@ -33,7 +34,7 @@ async def test_the_cursor_never_skips_an_event_that_commits_later(shop: Shop) ->
     def happen(number: int, tx: Transaction) -> None:
         tell(shop, tx, number)
         if number % 3 == 0:
-            raise Refused("CONFLICT", "rolled back with its event")
+            raise Refused("CONFLICT", Text("rolled back with its event"))
 
     async def write(worker: int) -> None:
         for number in range(worker * 40 + 1, worker * 40 + 41):

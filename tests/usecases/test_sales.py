@@ -8,6 +8,7 @@ import pytest
 
 from rheod.domain.model import JobKind, Listing, ListingState, RheoStatus, TraderaStatus
 from rheod.store import inbox, orders
+from rheod.store.texts import restored
 from rheod.usecases.sales import Wait
 from tests.stores import rows
 from tests.usecases.selling import Shop, item_closed, order, order_created
@@ -16,7 +17,7 @@ from tests.usecases.selling import Shop, item_closed, order, order_created
 async def states(shop: Shop) -> list[tuple[str, str | None]]:
     """(state, reason) of every message, oldest first."""
     found = await rows(shop.database, "SELECT state, reason FROM inbox ORDER BY id")
-    return [(row["state"], row["reason"]) for row in found]
+    return [(row["state"], restored(row["reason"])) for row in found]
 
 
 async def told(shop: Shop, listing: Listing) -> list[str]:

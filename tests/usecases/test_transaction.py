@@ -10,6 +10,7 @@ import pytest
 
 from rheod.domain.errors import Refused
 from rheod.domain.model import Event, EventType, JobKind, JobOrder, QueueName
+from rheod.domain.text import Text
 from rheod.store.jobs import Owner
 from rheod.usecases.transaction import Transaction
 from tests.stores import rows
@@ -34,7 +35,7 @@ async def test_a_refused_use_case_leaves_nothing_and_rings_nobody(shop: Shop, wo
 
     def use_case(tx: Transaction) -> None:
         tx.order_for(WORK, Owner(account_id=shop.account_id))
-        raise Refused("CONFLICT", "no")
+        raise Refused("CONFLICT", Text("no"))
 
     with pytest.raises(Refused):
         await shop.store.write(use_case)

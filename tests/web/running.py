@@ -15,6 +15,7 @@ import aiohttp
 from rheod.api.server import build_app, start
 from rheod.domain.budget import Allowance
 from rheod.domain.errors import Refused
+from rheod.domain.text import Text
 from rheod.health.rules import Finding
 from rheod.store.accounts import Token
 from rheod.store.audit import Audit
@@ -44,7 +45,7 @@ class NoConnector:
 
     async def begin(self, account_id: str) -> str:
         """Refused."""
-        raise Refused("CONFLICT", f"no credentials for {account_id}")
+        raise Refused("CONFLICT", Text("no credentials for {account_id}", account_id=account_id))
 
     async def address(self, account_id: str) -> str | None:
         """None."""
@@ -53,11 +54,16 @@ class NoConnector:
 
     async def finish(self, account_id: str, user: str = "") -> Token:
         """Refused."""
-        raise Refused("CONFLICT", f"no credentials for {account_id} {user}")
+        raise Refused(
+            "CONFLICT", Text("no credentials for {account_id} {user}", account_id=account_id, user=user)
+        )
 
     async def accept(self, account_id: str, shown: Shown) -> Token:
         """Refused."""
-        raise Refused("CONFLICT", f"no credentials for {account_id} {shown.user}")
+        raise Refused(
+            "CONFLICT",
+            Text("no credentials for {account_id} {FIXME}", account_id=account_id, FIXME=shown.user),
+        )
 
 
 class Pages:

@@ -59,6 +59,8 @@ def refusals(module: ast.Module) -> list[str]:
 
 def written(value: ast.expr) -> str:
     """A text of the source as it stands, or with its filled-in places as `{}`; empty when it is something else."""
+    if isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id == "Text":
+        return PLACE.sub("{}", written(value.args[0]))
     if isinstance(value, ast.JoinedStr):
         return "".join(map(written, value.values))
     if isinstance(value, ast.Constant):

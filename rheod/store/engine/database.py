@@ -21,6 +21,7 @@ import aiosqlite
 import structlog
 
 from rheod.domain.errors import RheodError, StoreUnavailable
+from rheod.domain.text import Text
 from rheod.store.engine import encryption, integrity, restore_swap
 from rheod.store.engine.encryption import SecretBox
 from rheod.store.engine.group_commit import WriteFunction, code_of, is_fatal, run_group, run_queries
@@ -160,7 +161,7 @@ class Database:
         except RheodError:
             self._closing = True
             for waiting in self._more(self._waiting.qsize()):
-                _answer(waiting, StoreUnavailable("rheod is stopping"))
+                _answer(waiting, StoreUnavailable(Text("rheod is stopping")))
             raise
 
     async def _next(self) -> _Waiting | None:
@@ -208,7 +209,7 @@ class Database:
             # they have waited too: nobody waits longer than for one lock
             group += self._more(self._waiting.qsize())
         for waiting in group:
-            _answer(waiting, StoreUnavailable(f"The store cannot write now: {error}"))
+            _answer(waiting, StoreUnavailable(Text("The store cannot write now: {error}", error=str(error))))
         if isinstance(error, RheodError):
             raise error
         if is_fatal(error):
@@ -228,7 +229,7 @@ class Database:
         `then` is called on the loop after the commit of what `work` did, even if the caller is gone by then.
         """
         if self._closing:
-            raise StoreUnavailable("rheod is stopping")
+            raise StoreUnavailable(Text("rheod is stopping"))
         answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._waiting.put_nowait(_Waiting(work, then, answer))
         return await answer
@@ -243,7 +244,9 @@ class Database:
         except (sqlite3.Error, ValueError) as error:
             self._end_if_fatal(error)
             if self._closing or isinstance(error, sqlite3.OperationalError):
-                raise StoreUnavailable(f"The store cannot be read now: {error}") from error
+                raise StoreUnavailable(
+                    Text("The store cannot be read now: {error}", error=str(error))
+                ) from error
             raise
         return answer
 
@@ -318,7 +321,7 @@ class Database:
         while not self._waiting.empty():
             waiting = self._waiting.get_nowait()
             if waiting is not None:
-                _answer(waiting, StoreUnavailable("rheod is stopping"))
+                _answer(waiting, StoreUnavailable(Text("rheod is stopping")))
         try:
             await self._reader.close()
             await self._writer.close()

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from rheod.domain.errors import Refused, StoreUnavailable
+from rheod.domain.text import Text
 from rheod.store import key_value
 from rheod.store.engine.database import PAUSE_ROWS, Database, write_back
 from rheod.store.engine.group_commit import READ_S, WriteFunction
@@ -29,7 +30,7 @@ def failing(name: str) -> WriteFunction[None]:
 
     def work(db: sqlite3.Connection) -> None:
         key_value.put(db, name, "1")
-        raise Refused("CONFLICT", "no")
+        raise Refused("CONFLICT", Text("no"))
 
     return work
 
