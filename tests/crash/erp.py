@@ -50,8 +50,8 @@ class StuckError(Exception):
 class PushedMessages(SmallQueue):
     """The queue as Tradera writes to it; `sent` are the ids of all messages."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, *, first: int = 1) -> None:
+        super().__init__(first=first)
         self.sent: list[str] = []
 
     async def post(self, body: str | dict[str, Any]) -> None:
@@ -268,10 +268,10 @@ class Erp:
 
 
 @asynccontextmanager
-async def yard(folder: Path) -> AsyncIterator[Erp]:
-    """Remotes of one run's own."""
-    tradera = TraderaSimulator(now=wall_clock, rng=random.Random(4), processing_delay_s=0.02)
-    erp = Erp(tradera, Shop(now=wall_clock), PushedMessages(), folder)
+async def yard(folder: Path, *, seed: int = 4) -> AsyncIterator[Erp]:
+    """Remotes of one run's own; with another seed Tradera and its queue give other numbers."""
+    tradera = TraderaSimulator(now=wall_clock, rng=random.Random(seed), processing_delay_s=0.02)
+    erp = Erp(tradera, Shop(now=wall_clock), PushedMessages(first=seed * 1000), folder)
     tradera.queue = Pushing(erp.queue)
     async with AsyncExitStack() as stack:
         for remote in (tradera, erp.shop, erp.queue):

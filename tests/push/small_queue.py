@@ -16,11 +16,11 @@ URL = "http://127.0.0.1/1234567890/tradera_api_push_test"
 class SmallQueue:
     """One queue. What was received and not deleted is hidden until `reappear`.
 
-    Every answer to a receiver takes `call_s`. `away` answers every call with 503, `refused` with AWS's word for wrong keys, `keeps` names message ids that a
+    Every answer to a receiver takes `call_s`, the first message is number `first`. `away` answers every call with 503, `refused` with AWS's word for wrong keys, `keeps` names message ids that a
     batch may not delete.
     """
 
-    def __init__(self, *, call_s: float = 0) -> None:
+    def __init__(self, *, call_s: float = 0, first: int = 1) -> None:
         self._call_s = call_s
         self.away = False
         self.refused = False
@@ -29,7 +29,7 @@ class SmallQueue:
         self.deleted: list[str] = []
         self._waiting: dict[str, str] = {}
         self._hidden: dict[str, str] = {}
-        self._numbers = itertools.count(1)
+        self._numbers = itertools.count(first)
         self._arrival = asyncio.Event()
         app = web.Application()
         self.add_to(app)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -35,6 +36,16 @@ def _version(db: sqlite3.Connection) -> int:
 def test_the_scripts_are_numbered_without_a_gap() -> None:
     """The number is the version a database has after it."""
     assert [number for number, _ in scripts()] == list(range(1, len(scripts()) + 1))
+
+
+SHIPPED = {1: "749e04d28f009ef29f2527e5e6b3fd28afa617bb7b9bb3ef4c8213e2c030f80f"}
+"""The SHA-256 of each migration that has been released. A new one is added with the release that ships it."""
+
+
+def test_what_is_shipped_is_never_edited() -> None:
+    """A database that has been through a step would not get what is changed in it later: a change is a new step."""
+    digests = {number: hashlib.sha256(script.encode()).hexdigest() for number, script in scripts()}
+    assert {number: digests[number] for number in SHIPPED} == SHIPPED
 
 
 def test_a_copy_is_kept_of_what_was_there_before(tmp_path: Path, db: sqlite3.Connection) -> None:
