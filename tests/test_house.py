@@ -1,14 +1,11 @@
-"""The house rules that a machine can check (sizes, nesting, forbidden words), and what the README must not get wrong."""
+"""The house rules that a machine can check (sizes, nesting, forbidden words)."""
 
 from __future__ import annotations
 
 import ast
-import re
 from pathlib import Path
 
 import pytest
-
-from rheod.domain.lifecycle import RHEO_MOVES, TRADERA_MOVES
 
 ROOT = Path(__file__).parent.parent
 SOURCES = sorted((ROOT / "rheod").rglob("*.py"))
@@ -94,19 +91,3 @@ def test_tests_use_no_mocks_and_do_not_skip(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     for word in ("unittest.mock", "monkeypatch", "pytest.skip", "mark.skip", "xfail", "time.sleep("):
         assert word not in text, word
-
-
-def test_the_diagram_in_the_readme_is_the_lifecycle() -> None:
-    """The diagrams in the README of the code have exactly the arrows of the two tables."""
-    readme = (ROOT / "rheod" / "README.md").read_text(encoding="utf-8")
-    drawn = set(re.findall(r"^\s+(\w+) --> (\w+): (\w+)$", readme, re.MULTILINE))
-    table = {
-        (before.value, after.value, move.value)
-        for move, arrows in RHEO_MOVES.items()
-        for before, after in arrows.items()
-    } | {
-        (before.value if before else "none", after.value if after else "none", move.value)
-        for move, moves in TRADERA_MOVES.items()
-        for before, after in moves.items()
-    }
-    assert drawn == table

@@ -1,13 +1,14 @@
-"""What can happen to an item: the events `lifecycle.apply` understands, each with the facts it needs.
+"""What can happen to an item and to its listing: the inputs of `lifecycle.apply`, each with the facts it needs.
 
-Times are milliseconds UTC, prices öre (`_ore`) or whole kronor (`_kr`). Nothing here decides anything.
+Prices are öre (`_ore`) or whole kronor (`_kr`), times are ms UTC, durations end in `_ms`. Nothing here decides anything.
+When an input counts from is the `now` that `apply` is given; a time in an input is there because it may differ.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rheod.domain.model import CloseReason, EndWish, Listing
+from rheod.domain.model import CloseReason, EndWish, Item, SellerAd
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,38 +21,117 @@ class PicturesSettled:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishOrdered:
-    """The item shall go to Tradera as this new listing; `pictures_settled` says whether it can go at once."""
+    """The item shall go to Tradera as a new listing with this id, at once if its `pictures` are settled."""
 
-    listing: Listing
+    listing_id: str
     pictures: int
     pictures_settled: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WentLive:
-    """Tradera's queue has accepted the committed request, or the ad was seen; the owner wants `wanted_kr` now."""
+class CreateStarted:
+    """The ad is about to be sent to Tradera as a request; it shows `item` as it was read then, for `days`."""
 
-    at: int
+    item: Item
+    days: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Created:
+    """Tradera made the request and gave the ad its number; nothing is visible before the commit."""
+
+    request_id: int
+    tradera_item_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PictureStarted:
+    """A picture is about to be sent: until its answer it may have arrived or not."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PictureSent:
+    """Tradera took the picture."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommitStarted:
+    """The commit of this request is about to be sent (again): from now on the ad may become visible.
+
+    The result is asked for `ask_in_ms` from now.
+    """
+
+    request_id: int
+    ask_in_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommitAnswered:
+    """Tradera has the commit, by its answer (then the result is asked for in `ask_in_ms`) or because its queue shows it."""
+
+    ask_in_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommitRefused:
+    """Tradera refused the commit. An earlier one may have arrived, so only the result says what that means."""
+
+    error: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoAnswer:
+    """A call was sent and no trustworthy answer came: it may have taken effect, so the listing stays where it was put."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartedOver:
+    """The uncommitted request is of no use any more (the item changed, the request is stale or lost): begin anew."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResultWaits:
+    """Tradera has no result yet: it is asked again `ask_in_ms` from now.
+
+    Not `counted` when the question was about another listing: patience is measured by a listing's own questions, and
+    its own later time is kept.
+    """
+
+    ask_in_ms: int
+    counted: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndSeen:
+    """Tradera shows when the ad ends; until then that was reckoned."""
+
+    ends_at: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WentLive:
+    """The ad is visible, by Tradera's queue or by being seen. `since` is when its days began, if that is not now."""
+
     ad_url: str
-    wanted_kr: int
+    since: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TakenOver:
-    """After a restore an ad of the item was found at Tradera that this rheod had not made, or not yet: it is this listing.
+    """After a restore an ad of the item was found at Tradera that is not known here to be up.
 
-    `listing` is how it stands now: live.
+    It belongs to the listing of this generation, which is made with `listing_id` where nobody here remembers it.
     """
 
-    listing: Listing
+    listing_id: str
+    generation: int
+    ad: SellerAd
     ad_url: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Superseded:
     """After a restore a newer ad of the item was found at Tradera: this listing had been closed before it."""
-
-    at: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +143,7 @@ class PublishFailed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishInDoubt:
-    """Nobody could say in time whether the ad is visible: a human must look; no second listing is made."""
+    """Nobody could say in time whether the ad is visible: the owner must look; no second listing is made."""
 
     error: str
 
@@ -72,7 +152,7 @@ class PublishInDoubt:
 class SellerTokenRefused:
     """Tradera refused the seller's token to this publishing; it goes on by itself once there is another.
 
-    `since` (ms) names the time without a token, in which an item is told of but once.
+    `since` (ms) names the time without a token, for which an item has one event.
     """
 
     error: str
@@ -85,7 +165,6 @@ class Sold:
 
     order_id: int
     price_ore: int
-    at: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,20 +172,18 @@ class AdClosed:
     """The ad is down without a sale."""
 
     reason: CloseReason
-    at: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PriceChanged:
-    """The owner wants another price (öre); a live ad is repriced by a job."""
+    """The owner wants another price; a live ad is repriced by a job."""
 
     price_ore: int
-    price_kr: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repriced:
-    """Tradera shows this price (kronor) now."""
+    """Tradera shows this price now."""
 
     price_kr: int
 
@@ -124,7 +201,6 @@ class Removal:
 
     wish: EndWish
     keep: bool = False
-    at: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,8 +210,24 @@ class EndRefused:
     error: str
 
 
+Step = (
+    CreateStarted
+    | Created
+    | PictureStarted
+    | PictureSent
+    | CommitStarted
+    | CommitAnswered
+    | CommitRefused
+    | NoAnswer
+    | StartedOver
+    | ResultWaits
+    | EndSeen
+)
+"""Inputs about the listing alone, between the order to publish and the ad: the item stays as it is."""
+
 Input = (
-    PicturesSettled
+    Step
+    | PicturesSettled
     | PublishOrdered
     | WentLive
     | TakenOver

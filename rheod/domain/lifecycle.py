@@ -1,60 +1,40 @@
-"""The life of an item and its listing: two tables of allowed moves and one pure function, `apply`.
+"""The states of an item and of its listings: three tables of allowed moves, the only places where a state is decided.
 
-Every change of state in rheod goes through here and is written by `catalog` in one transaction with the jobs and
-notices it causes. Rules: rheo-api.md section 4 and push.md. No I/O, no clock: times come in with the cause.
+What else a move causes (facts, jobs, events) stands in `effects.py`. No I/O and no clock.
+`python -m rheod.domain.lifecycle` draws the tables as the diagrams of `rheod/README.md`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
 from enum import StrEnum
+from typing import Any
 
-from rheod.domain.ad_text import whole_kronor
-from rheod.domain.budget import publish_cost
 from rheod.domain.errors import Refused
-from rheod.domain.event_payloads import ImagesReady, ItemSold, ListingCreated, ListingEnded, ListingFailed
-from rheod.domain.inputs import (
-    AdClosed,
-    EndRefused,
-    Input,
-    PicturesSettled,
-    PriceChanged,
-    PublishFailed,
-    PublishInDoubt,
-    PublishOrdered,
-    Removal,
-    Repriced,
-    SellerTokenRefused,
-    Sold,
-    Superseded,
-    SyncRefused,
-    TakenOver,
-    WentLive,
-)
-from rheod.domain.model import (
-    CloseReason,
-    EndWish,
-    Event,
-    EventType,
-    Item,
-    JobKind,
-    JobOrder,
-    Listing,
-    ListingState,
-    QueueName,
-    RheoStatus,
-    TraderaStatus,
-)
+from rheod.domain.model import Item, Listing, ListingState, RheoStatus, TraderaStatus
 from rheod.domain.text import Text
 
 
 class Move(StrEnum):
-    """The moves of the two tables; the diagram in README shows them."""
+    """What moves an item or a listing from one state to another, or finds that it may stay where it is."""
 
     PICTURES_SETTLED = "pictures_settled"
     PUBLISH_ORDERED = "publish_ordered"
+    CREATE_STARTED = "create_started"
+    CREATED = "created"
+    PICTURE_STARTED = "picture_started"
+    PICTURE_SENT = "picture_sent"
+    COMMIT_STARTED = "commit_started"
+    COMMIT_ANSWERED = "commit_answered"
+    COMMIT_REFUSED = "commit_refused"
+    NO_ANSWER = "no_answer"
+    STARTED_OVER = "started_over"
+    RESULT_WAITS = "result_waits"
+    IN_DOUBT = "in_doubt"
     WENT_LIVE = "went_live"
+    END_SEEN = "end_seen"
     PUBLISH_FAILED = "publish_failed"
     WITHDRAWN = "withdrawn"
     CLOSED = "closed"
@@ -63,11 +43,11 @@ class Move(StrEnum):
     UNLISTED = "unlisted"
     END_REFUSED = "end_refused"
     ARCHIVED = "archived"
+    SUPERSEDED = "superseded"
+    TAKEN_OVER = "taken_over"
 
 
-R, T = RheoStatus, TraderaStatus
-_DAY_MS = 24 * 3600 * 1000
-_LONGEST_DAYS = 14
+R, T, L = RheoStatus, TraderaStatus, ListingState
 
 RHEO_MOVES: Mapping[Move, Mapping[RheoStatus, RheoStatus]] = {
     Move.PICTURES_SETTLED: {R.DRAFT: R.ACTIVE},
@@ -103,30 +83,75 @@ REFUSALS: Mapping[tuple[Move, RheoStatus], Text] = {
     (Move.UNLISTED, R.SOLD): Text("The item is sold and cannot be delisted"),
     (Move.UNLISTED, R.ARCHIVED): Text("The item is archived and cannot be delisted"),
 }
-"""Moves an owner may ask for in vain, with the reason of the 409."""
+"""Moves of an item that an owner may ask for in vain, with the reason of the 409."""
 
+LISTING_MOVES: Mapping[Move, Mapping[ListingState | None, ListingState]] = {
+    Move.PUBLISH_ORDERED: {None: L.QUEUED},
+    Move.CREATE_STARTED: {L.QUEUED: L.ADDING, L.ADDING: L.ADDING, L.ADDED: L.ADDING},
+    Move.CREATED: {L.ADDING: L.ADDED},
+    Move.PICTURE_STARTED: {L.ADDED: L.ADDED},
+    Move.PICTURE_SENT: {L.ADDED: L.ADDED},
+    Move.COMMIT_STARTED: {
+        L.ADDED: L.COMMITTING,
+        L.COMMITTING: L.COMMITTING,
+        L.COMMITTED: L.COMMITTED,
+    },
+    Move.COMMIT_ANSWERED: {L.COMMITTING: L.COMMITTED},
+    Move.COMMIT_REFUSED: {L.COMMITTING: L.COMMITTING},
+    Move.NO_ANSWER: {
+        L.ADDING: L.ADDING,
+        L.ADDED: L.ADDED,
+        L.COMMITTING: L.COMMITTING,
+        L.COMMITTED: L.COMMITTED,
+    },
+    Move.STARTED_OVER: {L.ADDING: L.QUEUED, L.ADDED: L.QUEUED},
+    Move.RESULT_WAITS: {L.COMMITTING: L.COMMITTING, L.COMMITTED: L.COMMITTED},
+    Move.IN_DOUBT: {L.COMMITTING: L.COMMITTING, L.COMMITTED: L.COMMITTED},
+    Move.WENT_LIVE: {L.COMMITTING: L.LIVE, L.COMMITTED: L.LIVE},
+    Move.END_SEEN: {L.LIVE: L.LIVE},
+    Move.PUBLISH_FAILED: {
+        L.QUEUED: L.REJECTED,
+        L.ADDING: L.REJECTED,
+        L.ADDED: L.REJECTED,
+        L.COMMITTING: L.REJECTED,
+        L.COMMITTED: L.REJECTED,
+    },
+    Move.WITHDRAWN: {L.QUEUED: L.WITHDRAWN, L.ADDING: L.WITHDRAWN, L.ADDED: L.WITHDRAWN},
+    Move.CLOSED: {L.LIVE: L.ENDED},
+    Move.SOLD: dict.fromkeys(L, L.SOLD),
+    Move.SUPERSEDED: {
+        L.QUEUED: L.WITHDRAWN,
+        L.ADDING: L.WITHDRAWN,
+        L.ADDED: L.WITHDRAWN,
+        L.COMMITTING: L.ENDED,
+        L.COMMITTED: L.ENDED,
+        L.LIVE: L.ENDED,
+    },
+    Move.TAKEN_OVER: {None: L.LIVE, L.QUEUED: L.LIVE, L.ADDING: L.LIVE, L.ADDED: L.LIVE, L.REJECTED: L.LIVE},
+}
+"""What each move does to a listing; None begins one, which needs that the item has no open one. A state without an
+entry does not take the move.
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
-    """What an cause makes of an item: its new state and what that causes, to be written together."""
+Nothing leads from where a commit may have been sent back to where a request is made: that would sell the item twice.
+"""
 
-    item: Item
-    listing: Listing | None = None
-    jobs: tuple[JobOrder, ...] = ()
-    events: tuple[Event, ...] = ()
-    removed: bool = False
-
-
-def apply(item: Item, listing: Listing | None, cause: Input) -> Change:
-    """Say what `cause` makes of the item and its latest listing; raise Refused (CONFLICT) where it may not be.
-
-    Applying an cause whose effect is already there changes nothing, so that every sender may repeat itself.
-    """
-    return _RULES[type(cause)](item, listing, cause)
+LISTING_REFUSALS: Mapping[ListingState, str] = {
+    L.QUEUED: "It has no request at Tradera",
+    L.ADDING: "Its request at Tradera is still being made",
+    L.ADDED: "Its request at Tradera is not committed",
+    L.COMMITTING: "Its commit may have arrived at Tradera",
+    L.COMMITTED: "Tradera has its commit",
+    L.LIVE: "Its ad is up",
+    L.SOLD: "It is sold",
+    L.ENDED: "Its ad has ended",
+    L.REJECTED: "It was refused",
+    L.WITHDRAWN: "It was taken back",
+}
+"""Why a listing in this state does not take a move that the table has no entry for."""
 
 
 def moved(item: Item, move: Move) -> Item:
-    """The item after `move` by the two tables, or Refused with the reason."""
+    """The item after `move` by its two tables. Raises Refused (CONFLICT) with the reason."""
     reason = REFUSALS.get((move, item.rheo_status))
     if reason:
         raise Refused("CONFLICT", reason)
@@ -135,262 +160,35 @@ def moved(item: Item, move: Move) -> Item:
     return replace(item, rheo_status=rheo, tradera_status=tradera)
 
 
-def _job(kind: JobKind, subject: str, *, cost: int = 0) -> JobOrder:
-    return JobOrder(queue=QueueName.TRADERA, kind=kind, subject=subject, cost=cost)
+def moved_listing(listing: Listing, move: Move) -> Listing | None:
+    """The listing after `move` by its table; None where it does not take the move."""
+    state = LISTING_MOVES[move].get(listing.state)
+    return None if state is None else replace(listing, state=state)
 
 
-def _failed(listing: Listing | None, error: str, *, once: str | None = None) -> tuple[Event, ...]:
-    ad_id = str(listing.tradera_item_id) if listing and listing.tradera_item_id else None
-    return (ListingFailed(error=error, tradera_ad_id=ad_id).event(once=once),)
+def begun(listing: Listing, move: Move) -> Listing:
+    """A listing that is new with `move`, in the state in which that begins one."""
+    return replace(listing, state=LISTING_MOVES[move][None])
 
 
-def _pictures_settled(item: Item, listing: Listing | None, cause: PicturesSettled) -> Change:
-    settled = moved(item, Move.PICTURES_SETTLED) if cause.ready or not cause.failures else item
-    events: tuple[Event, ...] = ()
-    if cause.ready:
-        events = (ImagesReady(images_processed=cause.ready).event(),)
-    if listing is None or not listing.state.is_open or listing.state.may_be_live:
-        return Change(item=settled, listing=listing, events=events)
-    if cause.failures and not cause.ready:
-        return _publish_failed(
-            item, listing, PublishFailed(error=Text("No picture could be used: {why}", why=cause.failures[0]))
-        )
-    job = _job(JobKind.PUBLISH, listing.id, cost=publish_cost(cause.ready))
-    return Change(item=settled, listing=listing, jobs=(job,), events=events)
+def diagrams() -> str:
+    """The three tables as Mermaid diagrams, each under its name; moves between the same two states share an arrow."""
+    tables: dict[str, Mapping[Move, Mapping[Any, Any]]] = {
+        "rheoStatus": RHEO_MOVES,
+        "traderaStatus": TRADERA_MOVES,
+        "listing": LISTING_MOVES,
+    }
+    return "\n".join(f"### {name}\n\n{_diagram(table)}" for name, table in tables.items())
 
 
-def _publish_ordered(item: Item, listing: Listing | None, cause: PublishOrdered) -> Change:
-    if listing is not None and listing.state.is_open:
-        return Change(item=item, listing=listing)
-    job = _job(JobKind.PUBLISH, cause.listing.id, cost=publish_cost(cause.pictures))
-    return Change(
-        item=replace(moved(item, Move.PUBLISH_ORDERED), last_error=None),
-        listing=cause.listing,
-        jobs=(job,) if cause.pictures_settled else (),
-    )
+def _diagram(table: Mapping[Move, Mapping[Any, Any]]) -> str:
+    arrows: dict[str, list[str]] = {}
+    for move, pairs in table.items():
+        for before, after in pairs.items():
+            arrows.setdefault(f"{before or 'none'} --> {after or 'none'}", []).append(move)
+    lines = [f"    {arrow}: {', '.join(moves)}" for arrow, moves in arrows.items()]
+    return "\n".join(["```mermaid", "stateDiagram-v2", *lines, "```", ""])
 
 
-def _went_live(item: Item, listing: Listing | None, cause: WentLive) -> Change:
-    if listing is None or listing.state not in {ListingState.COMMITTING, ListingState.COMMITTED}:
-        return Change(item=item, listing=listing)
-    ends_at = cause.at + (listing.days or _LONGEST_DAYS) * _DAY_MS
-    live = replace(
-        listing, state=ListingState.LIVE, live_at=cause.at, ends_at=ends_at, ask_at=None, error=None
-    )
-    created = ListingCreated(tradera_ad_id=str(listing.tradera_item_id), tradera_ad_url=cause.ad_url)
-    event = created.event(once=f"listing.created:{listing.id}")
-    jobs: tuple[JobOrder, ...] = ()
-    if listing.end_wish:
-        jobs = (_job(JobKind.END, listing.id),)
-    elif cause.wanted_kr != listing.price_kr:
-        jobs = (_job(JobKind.REPRICE, listing.id),)
-    return Change(
-        item=replace(moved(item, Move.WENT_LIVE), last_error=None),
-        listing=live,
-        jobs=jobs,
-        events=(event,),
-    )
-
-
-def _taken_over(item: Item, _: Listing | None, cause: TakenOver) -> Change:
-    """Up, or it was: its end or sale is found as for any other; its price stays, for the one known here may be older."""
-    created = ListingCreated(tradera_ad_id=str(cause.listing.tradera_item_id), tradera_ad_url=cause.ad_url)
-    event = created.event(once=f"listing.created:{cause.listing.id}")
-    up = replace(moved(moved(item, Move.PUBLISH_ORDERED), Move.WENT_LIVE), last_error=None)
-    return Change(item=up, listing=cause.listing, events=(event,))
-
-
-def _superseded(item: Item, listing: Listing | None, cause: Superseded) -> Change:
-    if listing is None or not listing.state.is_open:
-        return Change(item=item, listing=listing)
-    state = ListingState.ENDED if listing.state.may_be_live else ListingState.WITHDRAWN
-    return Change(item=item, listing=replace(listing, state=state, closed_at=cause.at, ask_at=None))
-
-
-def _publish_failed(item: Item, listing: Listing | None, cause: PublishFailed) -> Change:
-    if listing is None or not listing.state.is_open or listing.state is ListingState.LIVE:
-        return Change(item=item, listing=listing)
-    rejected = replace(listing, state=ListingState.REJECTED, error=cause.error, ask_at=None)
-    failed = replace(moved(item, Move.PUBLISH_FAILED), last_error=cause.error)
-    events = _failed(listing, cause.error, once=f"publish.failed:{listing.id}")
-    if listing.end_wish is EndWish.DELETED:
-        return _removed(failed, rejected, keep=False, events=events)
-    return Change(item=failed, listing=rejected, events=events)
-
-
-def _publish_in_doubt(item: Item, listing: Listing | None, cause: PublishInDoubt) -> Change:
-    if listing is None or listing.state not in {ListingState.COMMITTING, ListingState.COMMITTED}:
-        return Change(item=item, listing=listing)
-    return Change(
-        item=replace(moved(item, Move.PUBLISH_FAILED), last_error=cause.error),
-        listing=replace(listing, error=cause.error, ask_at=None),
-        events=_failed(listing, cause.error, once=f"publish.doubt:{listing.id}"),
-    )
-
-
-def _token_refused(item: Item, listing: Listing | None, cause: SellerTokenRefused) -> Change:
-    """The listing stays open and pending; only the owner can help, so it is told (F47)."""
-    if listing is None or not listing.state.is_open or listing.state is ListingState.LIVE:
-        return Change(item=item, listing=listing)
-    once = f"token.refused:{listing.id}:{cause.since}"
-    return Change(
-        item=replace(item, last_error=cause.error),
-        listing=listing,
-        events=_failed(listing, cause.error, once=once),
-    )
-
-
-def _sold(item: Item, listing: Listing | None, cause: Sold) -> Change:
-    sold = listing and replace(
-        listing, state=ListingState.SOLD, closed_at=listing.closed_at or cause.at, ask_at=None
-    )
-    sale = ItemSold(
-        tradera_ad_id=str(listing.tradera_item_id) if listing else None,
-        order_id=str(cause.order_id),
-        sale_price_ore=cause.price_ore,
-    )
-    event = sale.event(once=f"item.sold:{cause.order_id}:{item.id}")
-    after = moved(item, Move.SOLD)
-    if item.delete_requested:
-        after = replace(moved(after, Move.ARCHIVED), delete_requested=False)
-    return Change(item=after, listing=sold, events=(event,))
-
-
-def _closed(item: Item, listing: Listing | None, cause: AdClosed) -> Change:
-    if listing is None or listing.state is not ListingState.LIVE:
-        return Change(item=item, listing=listing)
-    ended = replace(listing, state=ListingState.ENDED, closed_at=cause.at, ask_at=None)
-    after = moved(item, Move.CLOSED)
-    events: tuple[Event, ...] = ()
-    if listing.end_wish is None or cause.reason is not CloseReason.CLOSED_BY_SELLER:
-        closed = ListingEnded(tradera_ad_id=str(listing.tradera_item_id), reason=cause.reason)
-        events = (closed.event(once=f"listing.ended:{listing.id}"),)
-    if listing.end_wish is EndWish.DELETED:
-        keep = after.rheo_status is RheoStatus.ARCHIVED
-        return _removed(after, ended, keep=keep, events=events)
-    if listing.end_wish is EndWish.UNLISTED:
-        events += (Event(type=EventType.ITEM_UNLISTED),)
-    return Change(item=after, listing=ended, events=events)
-
-
-def _price_changed(item: Item, listing: Listing | None, cause: PriceChanged) -> Change:
-    if item.rheo_status in {RheoStatus.SOLD, RheoStatus.ARCHIVED}:
-        raise Refused(
-            "CONFLICT",
-            Text("The item is {status}; its price can no longer be changed", status=item.rheo_status.value),
-        )
-    if cause.price_ore == item.spec.price_ore:
-        return Change(item=item, listing=listing)
-    repriced = replace(item, spec=replace(item.spec, price_ore=cause.price_ore))
-    live = listing is not None and listing.state is ListingState.LIVE and listing.price_kr != cause.price_kr
-    return Change(
-        item=repriced,
-        listing=listing,
-        jobs=(_job(JobKind.REPRICE, listing.id),) if listing and live else (),
-        events=(Event(type=EventType.PRICE_UPDATED, data={"price": cause.price_ore / 100}),),
-    )
-
-
-def _repriced(item: Item, listing: Listing | None, cause: Repriced) -> Change:
-    """What was sent may be stale by now: a price changed meanwhile is carried by another job."""
-    if listing is None:
-        return Change(item=item)
-    stale = whole_kronor(item.spec.price_ore or 100) != cause.price_kr
-    jobs = (_job(JobKind.REPRICE, listing.id),) if stale and listing.state is ListingState.LIVE else ()
-    return Change(item=item, listing=replace(listing, price_kr=cause.price_kr), jobs=jobs)
-
-
-def _sync_refused(item: Item, listing: Listing | None, cause: SyncRefused) -> Change:
-    return Change(
-        item=replace(item, last_error=cause.error),
-        listing=listing,
-        events=_failed(listing, cause.error),
-    )
-
-
-_WISHES = {
-    EndWish.MARKED_SOLD: (Move.MARKED_SOLD, RheoStatus.SOLD),
-    EndWish.UNLISTED: (Move.UNLISTED, RheoStatus.NOT_LISTED),
-}
-"""The move of each wish and the status that says it has been heard."""
-
-
-def _removal(item: Item, listing: Listing | None, cause: Removal) -> Change:
-    if cause.wish is EndWish.DELETED:
-        return _deletion(item, listing, cause)
-    move, wanted = _WISHES[cause.wish]
-    up = listing is not None and listing.state.is_open and listing.end_wish is None
-    if item.rheo_status is wanted and not up:
-        return Change(item=item, listing=listing)
-    events: tuple[Event, ...] = ()
-    if cause.wish is EndWish.MARKED_SOLD and item.rheo_status is not RheoStatus.SOLD:
-        price = item.spec.price_ore or 0
-        events = (ItemSold(platform="rheo", sale_price_ore=price).event(),)
-    after = moved(item, move)
-    if listing is None or not listing.state.is_open:
-        unlisted = (Event(type=EventType.ITEM_UNLISTED),) if cause.wish is EndWish.UNLISTED else ()
-        return Change(item=after, listing=listing, events=events + unlisted)
-    taken = _take_down(after, listing, cause)
-    return replace(taken, events=events + taken.events)
-
-
-def _deletion(item: Item, listing: Listing | None, cause: Removal) -> Change:
-    if listing is not None and listing.state.may_be_live:
-        taken = _take_down(item, listing, cause)
-        return replace(taken, item=replace(taken.item, delete_requested=True))
-    if listing is not None and listing.state.is_open:
-        taken = _take_down(item, listing, cause)
-        return _removed(taken.item, taken.listing, keep=cause.keep, events=())
-    return _removed(item, listing, keep=cause.keep, events=())
-
-
-def _take_down(item: Item, listing: Listing, cause: Removal) -> Change:
-    """Before the commit nothing can be visible: withdraw. After it, end the ad as soon as it is known to be live.
-
-    Once the item is to be deleted, no other wish takes the place of that one.
-    """
-    if not listing.state.may_be_live:
-        withdrawn = replace(listing, state=ListingState.WITHDRAWN, closed_at=cause.at, end_wish=cause.wish)
-        event = (Event(type=EventType.ITEM_UNLISTED),) if cause.wish is EndWish.UNLISTED else ()
-        return Change(item=moved(item, Move.WITHDRAWN), listing=withdrawn, events=event)
-    ending = replace(listing, end_wish=EndWish.DELETED if item.delete_requested else cause.wish)
-    jobs = (_job(JobKind.END, listing.id),) if listing.state is ListingState.LIVE else ()
-    return Change(item=item, listing=ending, jobs=jobs)
-
-
-def _end_refused(item: Item, listing: Listing | None, cause: EndRefused) -> Change:
-    if listing is None or listing.end_wish is None or listing.state is not ListingState.LIVE:
-        return Change(item=item, listing=listing)
-    kept = listing.end_wish is EndWish.DELETED
-    return Change(
-        item=replace(moved(item, Move.END_REFUSED), last_error=cause.error),
-        listing=listing if kept else replace(listing, end_wish=None),
-        events=_failed(listing, cause.error),
-    )
-
-
-def _removed(item: Item, listing: Listing | None, *, keep: bool, events: tuple[Event, ...]) -> Change:
-    gone = (*events, Event(type=EventType.ITEM_DELETED))
-    if keep:
-        kept = replace(moved(item, Move.ARCHIVED), delete_requested=False)
-        return Change(item=kept, listing=listing, events=gone)
-    return Change(item=item, listing=listing, events=gone, removed=True)
-
-
-_RULES: Mapping[type, Callable[..., Change]] = {
-    PicturesSettled: _pictures_settled,
-    PublishOrdered: _publish_ordered,
-    WentLive: _went_live,
-    TakenOver: _taken_over,
-    Superseded: _superseded,
-    PublishFailed: _publish_failed,
-    PublishInDoubt: _publish_in_doubt,
-    SellerTokenRefused: _token_refused,
-    Sold: _sold,
-    AdClosed: _closed,
-    PriceChanged: _price_changed,
-    Repriced: _repriced,
-    SyncRefused: _sync_refused,
-    Removal: _removal,
-    EndRefused: _end_refused,
-}
+if __name__ == "__main__":
+    sys.stdout.write(diagrams())

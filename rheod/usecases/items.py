@@ -8,12 +8,11 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Literal
 
-from rheod.domain.ad_text import whole_kronor
 from rheod.domain.budget import Claim, cost_with_others, expected_at, shared_by
 from rheod.domain.crash import crashpoint
+from rheod.domain.effects import Change
 from rheod.domain.errors import Refused
 from rheod.domain.inputs import PriceChanged, Removal
-from rheod.domain.lifecycle import Change
 from rheod.domain.model import (
     CallClass,
     EndWish,
@@ -192,7 +191,7 @@ def _change_price(tx: Transaction, account_id: str, external_id: str, price_ore:
     item = _found(tx.db, account_id, external_id)
     refuse_price_or_status(item)
     listing = items.latest_listing(tx.db, item.id)
-    change = tx.apply(item, listing, PriceChanged(price_ore=price_ore, price_kr=whole_kronor(price_ore)))
+    change = tx.apply(item, listing, PriceChanged(price_ore=price_ore))
     if change.item == item:
         return "Price is unchanged; nothing to do."
     return "Price updated; the ad follows in the background." if change.jobs else "Price updated."
@@ -208,7 +207,7 @@ def _take_away(tx: Transaction, account_id: str, external_id: str, wish: EndWish
         refuse_price_or_status(item)
     listing = items.latest_listing(tx.db, item.id)
     keep = wish is EndWish.DELETED and orders.open_for_item(tx.db, item.id)
-    change = tx.apply(item, listing, Removal(wish=wish, keep=keep, at=tx.now))
+    change = tx.apply(item, listing, Removal(wish=wish, keep=keep))
     if change.removed:
         jobs.drop(tx.db, JobKind.FETCH_PICTURE, [each.id for each in items.pictures(tx.db, item.id)])
     if listing is not None and change.listing is not None and change.listing.state is ListingState.WITHDRAWN:

@@ -13,11 +13,11 @@ from typing import Literal
 
 import structlog
 
-from rheod.domain.ad_text import whole_kronor
+from rheod.domain.effects import Change
 from rheod.domain.errors import FieldError, Refused
 from rheod.domain.event_payloads import ItemCreated
 from rheod.domain.inputs import PicturesSettled, PriceChanged, PublishOrdered
-from rheod.domain.lifecycle import Change
+from rheod.domain.lifecycle import Move, moved
 from rheod.domain.model import (
     Event,
     EventType,
@@ -83,8 +83,9 @@ def _create(tx: Transaction, account_id: str, external_id: str, spec: ItemSpec) 
     item = Item(id=tx.new_id(), account_id=account_id, external_id=external_id, spec=spec, created_at=tx.now)
     container = spec.type is ItemType.CONTAINER
     if container or not spec.image_urls:
-        item = replace(item, rheo_status=RheoStatus.ACTIVE)
-    tx.record(None, None, Change(item=item, events=(ItemCreated(type=spec.type).event(),)))
+        item = moved(item, Move.PICTURES_SETTLED)
+    event = ItemCreated(type=spec.type).event()
+    tx.record(None, None, Change(item=item, events=(event,)))
     if spec.image_urls:
         _fetch_pictures(tx, item, kept=[])
     message = "Item is being processed in the background."
@@ -144,8 +145,7 @@ def _carry_price(tx: Transaction, item: Item, listing: Listing | None, price_ore
         priced = replace(item, spec=replace(item.spec, price_ore=price_ore))
         tx.record(item, listing, Change(item=priced))
         return priced
-    cause = PriceChanged(price_ore=price_ore, price_kr=whole_kronor(price_ore))
-    return tx.apply(item, listing, cause).item
+    return tx.apply(item, listing, PriceChanged(price_ore=price_ore)).item
 
 
 def _publish_anew(tx: Transaction, item: Item, listing: Listing | None) -> None:
@@ -203,16 +203,9 @@ def _fetch_failed_again(tx: Transaction, item: Item) -> list[Picture]:
 def queue_listing(tx: Transaction, item: Item, previous: Listing | None) -> Change:
     """Order a new listing of the item; pictures that failed before are fetched again."""
     pictures = _fetch_failed_again(tx, item)
-    listing = Listing(
-        id=tx.new_id(),
-        item_id=item.id,
-        account_id=item.account_id,
-        generation=previous.generation + 1 if previous else 1,
-        item_version=item.version,
-    )
     ready = sum(picture.state is PictureState.READY for picture in pictures)
     settled = all(picture.state is not PictureState.PENDING for picture in pictures)
-    cause = PublishOrdered(listing=listing, pictures=ready, pictures_settled=settled)
+    cause = PublishOrdered(listing_id=tx.new_id(), pictures=ready, pictures_settled=settled)
     return tx.apply(item, previous, cause)
 
 

@@ -10,7 +10,7 @@ from rheod.domain.inputs import PublishFailed, WentLive
 from rheod.domain.model import Event, EventType, Item, Listing, ListingState
 from rheod.domain.text import Text
 from rheod.store import items
-from rheod.usecases.transaction import Transaction, wanted_kr
+from rheod.usecases.transaction import Transaction
 
 NOT_LIVE = Text("The owner looked: Tradera never showed this ad")
 
@@ -37,8 +37,8 @@ def settle(tx: Transaction, item: Item, *, ad_id: int | None, site_url: str) -> 
         tx.apply(item, listing, PublishFailed(error=NOT_LIVE))
         return Text("Noted: there is no ad. The item can be published again.")
     url = f"{site_url}/item/{ad_id}"
-    at = listing.commit_sent_at or tx.now  # its days at Tradera are counted from about then
-    tx.apply(item, listing, WentLive(at=at, ad_url=url, wanted_kr=wanted_kr(item)))
+    since = listing.commit_sent_at  # its days at Tradera are counted from about then
+    tx.apply(item, listing, WentLive(ad_url=url, since=since))
     return Text("Noted: the ad is live at {url}", url=url)
 
 

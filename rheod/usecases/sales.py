@@ -198,7 +198,7 @@ def _sell(tx: Transaction, account_id: str, order: Order, line: OrderLine, selle
     item = items.by_id(tx.db, listing.item_id)
     orders.match(tx.db, order.order_id, line.tradera_item_id, item)
     price = line.unit_price_ore * max(line.quantity, 1)
-    change = tx.apply(item, listing, Sold(order_id=order.order_id, price_ore=price, at=tx.now))
+    change = tx.apply(item, listing, Sold(order_id=order.order_id, price_ore=price))
     _take_down_newer(tx, change.item, listing)
     return change.listing != listing
 
@@ -209,7 +209,7 @@ def _take_down_newer(tx: Transaction, item: Item, sold: Listing) -> None:
     assert newer is not None
     up = newer.id != sold.id and newer.state.is_open and newer.end_wish is None
     if up and item.rheo_status is RheoStatus.SOLD:
-        tx.apply(item, newer, Removal(wish=EndWish.MARKED_SOLD, at=tx.now))
+        tx.apply(item, newer, Removal(wish=EndWish.MARKED_SOLD))
 
 
 def _listing_of(tx: Transaction, account_id: str, line: OrderLine) -> Listing | None:
@@ -255,7 +255,7 @@ def close_ad(tx: Transaction, account_id: str, ad: int, reason: CloseReason, sel
         change = went_live(tx, listing.id, sellers.ad_url(ad))
         assert change.listing is not None
         listing = change.listing
-    tx.apply(items.by_id(tx.db, listing.item_id), listing, AdClosed(reason=reason, at=tx.now))
+    tx.apply(items.by_id(tx.db, listing.item_id), listing, AdClosed(reason=reason))
     return True
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import structlog
 
@@ -29,7 +29,6 @@ from rheod.usecases.sales import SellersAndSite
 from rheod.usecases.transaction import Transaction
 
 _log = structlog.get_logger(__name__)
-_LONGEST_MS = 14 * 24 * 3600 * 1000
 _GONE = frozenset({RheoStatus.SOLD, RheoStatus.ARCHIVED})
 
 
@@ -96,10 +95,13 @@ def _adopt(tx: Transaction, item_id: str, generation: int, ad: SellerAd, sellers
         return False
     latest = items.latest_listing(tx.db, item_id)
     if listing is None and latest is not None and latest.state.is_open:
-        item = tx.apply(item, latest, Superseded(at=tx.now)).item
+        item = tx.apply(item, latest, Superseded()).item
         jobs.drop(tx.db, JobKind.PUBLISH, [latest.id])
-    live = _live(tx, listing or _unknown(tx, item, generation), ad)
-    tx.apply(item, listing, TakenOver(listing=live, ad_url=sellers.ad_url(ad.tradera_item_id)))
+    found = TakenOver(
+        listing_id=tx.new_id(), generation=generation, ad=ad, ad_url=sellers.ad_url(ad.tradera_item_id)
+    )
+    live = tx.apply(item, listing, found).listing
+    assert live is not None
     jobs.drop(tx.db, JobKind.PUBLISH, [live.id])
     _log.warning("took over an ad made since the backup", ad=ad.tradera_item_id, external_id=item.external_id)
     return True
@@ -116,30 +118,3 @@ def _is_missed(tx: Transaction, listing: Listing | None, ad: SellerAd) -> bool:
     if listing.commit_sent_at is not None and listing.tradera_item_id != ad.tradera_item_id:
         return False  # a committed listing keeps its ad; Tradera has made another of it by itself
     return listing.state.is_open or (listing.state is ListingState.REJECTED and _is_up(ad, tx.now))
-
-
-def _unknown(tx: Transaction, item: Item, generation: int) -> Listing:
-    """A publishing that nobody here remembers."""
-    return Listing(
-        id=tx.new_id(),
-        item_id=item.id,
-        account_id=item.account_id,
-        generation=generation,
-        item_version=item.version,
-    )
-
-
-def _live(tx: Transaction, listing: Listing, ad: SellerAd) -> Listing:
-    same = listing.tradera_item_id == ad.tradera_item_id
-    return replace(
-        listing,
-        state=ListingState.LIVE,
-        tradera_item_id=ad.tradera_item_id,
-        request_id=listing.request_id if same else None,
-        price_kr=(ad.buy_now_kr if ad.opening_kr is None else ad.opening_kr) or listing.price_kr,
-        commit_sent_at=listing.commit_sent_at or tx.now,
-        live_at=tx.now,
-        ends_at=ad.ends_at or tx.now + _LONGEST_MS,
-        closed_at=None,
-        error=None,
-    )

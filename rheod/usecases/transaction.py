@@ -14,11 +14,10 @@ from random import Random
 from typing import Any, TypeVar
 from uuid import UUID
 
-from rheod.domain import lifecycle
-from rheod.domain.ad_text import whole_kronor
+from rheod.domain import effects
+from rheod.domain.effects import Change
 from rheod.domain.event_payloads import new_event_id, sek, webhook_body
 from rheod.domain.inputs import Input
-from rheod.domain.lifecycle import Change
 from rheod.domain.model import WEBHOOK_EVENTS, Event, EventType, Item, Job, JobOrder, Listing, QueueName
 from rheod.store import accounts, items, jobs, outbox
 from rheod.store.engine.database import Database
@@ -48,9 +47,9 @@ class Transaction:
         """A new id for an event that happens now."""
         return new_event_id(self.now, self._rng)
 
-    def apply(self, item: Item, listing: Listing | None, cause: Input) -> Change:
-        """Let the lifecycle say what the event means, and write that down."""
-        change = lifecycle.apply(item, listing, cause)
+    def apply(self, item: Item, listing: Listing | None, given: Input) -> Change:
+        """Let the lifecycle say what the input means now, and write that down."""
+        change = effects.apply(item, listing, given, now=self.now)
         self.record(item, listing, change)
         return change
 
@@ -71,8 +70,10 @@ class Transaction:
             self.tell(change.item, event)
 
     def order(self, wanted: JobOrder, item: Item) -> None:
-        """Order a job about an item."""
-        self.order_for(wanted, jobs.Owner(account_id=item.account_id, item_id=item.id))
+        """Order a job about an item, or about all that its account has."""
+        about_all = wanted.subject == item.account_id
+        owner = jobs.Owner(account_id=item.account_id, item_id=None if about_all else item.id)
+        self.order_for(wanted, owner)
 
     def order_for(self, wanted: JobOrder, owner: jobs.Owner) -> None:
         """Order a job and ring its lane after the commit."""
@@ -145,8 +146,3 @@ def _of_history(event: Event) -> dict[str, Any]:
     if event.type is not EventType.ITEM_SOLD:
         return dict(event.data)
     return {**event.data, "salePrice": sek(event.sale_price_ore), "platform": event.platform}
-
-
-def wanted_kr(item: Item) -> int:
-    """The item's price as Tradera takes it: whole kronor."""
-    return whole_kronor(item.spec.price_ore or 100)

@@ -1,4 +1,4 @@
-"""The lifecycle under any order of events: walks from a new item, with every rule checked at every step."""
+"""The lifecycle under any order of inputs: walks from a new item, with every rule checked at every step."""
 
 from __future__ import annotations
 
@@ -7,24 +7,40 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rheod.domain import effects
+from rheod.domain.effects import Change
 from rheod.domain.errors import Refused
 from rheod.domain.inputs import (
     AdClosed,
+    CommitAnswered,
+    CommitRefused,
+    CommitStarted,
+    Created,
+    CreateStarted,
     EndRefused,
+    EndSeen,
     Input,
+    NoAnswer,
+    PictureSent,
     PicturesSettled,
+    PictureStarted,
     PriceChanged,
     PublishFailed,
     PublishInDoubt,
     PublishOrdered,
     Removal,
     Repriced,
+    ResultWaits,
     SellerTokenRefused,
     Sold,
+    StartedOver,
+    Step,
+    Superseded,
     SyncRefused,
+    TakenOver,
     WentLive,
 )
-from rheod.domain.lifecycle import RHEO_MOVES, TRADERA_MOVES, Change, apply
+from rheod.domain.lifecycle import LISTING_MOVES, RHEO_MOVES, TRADERA_MOVES
 from rheod.domain.model import (
     CloseReason,
     EndWish,
@@ -34,16 +50,12 @@ from rheod.domain.model import (
     Listing,
     ListingState,
     RheoStatus,
+    SellerAd,
     TraderaStatus,
 )
 
-NEXT_STEP = {
-    ListingState.QUEUED: ListingState.ADDING,
-    ListingState.ADDING: ListingState.ADDED,
-    ListingState.ADDED: ListingState.COMMITTING,
-    ListingState.COMMITTING: ListingState.COMMITTED,
-}
-"""What the publisher does to a listing between events."""
+NOW = 1000
+BEFORE_COMMIT = {ListingState.QUEUED, ListingState.ADDING, ListingState.ADDED}
 
 AFTER_CLOSING = {
     ListingState.SOLD: TraderaStatus.SOLD,
@@ -53,90 +65,163 @@ AFTER_CLOSING = {
 }
 
 REPEATABLE = (WentLive, PublishFailed, PublishInDoubt, PublishOrdered, Sold, AdClosed, PriceChanged)
-"""Events that a sender may repeat without anybody hearing of it twice."""
+"""Inputs that a sender may repeat without a second event."""
 
-wishes = st.sampled_from(EndWish)
 steps = st.one_of(
-    st.just("publisher"),
-    st.just("publish"),
+    st.sampled_from(["publisher", "publisher", "publisher", "publish", "takeover", "newer ad"]),
     st.builds(PicturesSettled, ready=st.integers(1, 3)),
     st.just(PicturesSettled(ready=0, failures=("gone",))),
-    st.builds(WentLive, at=st.just(1000), ad_url=st.just("u"), wanted_kr=st.sampled_from([1, 2])),
+    st.just(WentLive(ad_url="u")),
     st.just(PublishFailed(error="no")),
     st.just(PublishInDoubt(error="who knows")),
     st.just(SellerTokenRefused(error="log in again", since=1)),
-    st.builds(Sold, order_id=st.integers(1, 2), price_ore=st.just(500), at=st.just(2000)),
-    st.builds(AdClosed, reason=st.sampled_from(CloseReason), at=st.just(3000)),
-    st.sampled_from([PriceChanged(price_ore=100, price_kr=1), PriceChanged(price_ore=200, price_kr=2)]),
+    st.builds(Sold, order_id=st.integers(1, 2), price_ore=st.just(500)),
+    st.builds(AdClosed, reason=st.sampled_from(CloseReason)),
+    st.sampled_from([PriceChanged(price_ore=100), PriceChanged(price_ore=200)]),
     st.builds(Repriced, price_kr=st.sampled_from([1, 2])),
     st.just(SyncRefused(error="bids")),
-    st.builds(Removal, wish=wishes, at=st.just(4000), keep=st.booleans()),
+    st.builds(Removal, wish=st.sampled_from(EndWish), keep=st.booleans()),
     st.just(EndRefused(error="bids")),
+    st.builds(Created, request_id=st.integers(1, 3), tradera_item_id=st.integers(1, 3)),
+    st.builds(CommitStarted, request_id=st.integers(1, 3), ask_in_ms=st.just(10)),
+    st.sampled_from([CommitAnswered(), CommitAnswered(ask_in_ms=10), CommitRefused(error="400")]),
+    st.sampled_from([PictureStarted(), PictureSent(), NoAnswer(), StartedOver(), EndSeen(ends_at=9)]),
+    st.builds(ResultWaits, ask_in_ms=st.just(10), counted=st.booleans()),
 )
 
 
-def _new_item() -> Item:
-    return Item(id="i", account_id="a", external_id="x", spec=ItemSpec(title="Kopp", price_ore=100))
+class Walk:
+    """One item and all its listings; `versions` grow with what the ad would show."""
+
+    def __init__(self) -> None:
+        self.item = Item(id="i", account_id="a", external_id="x", spec=ItemSpec(title="Kopp", price_ore=100))
+        self.listings: dict[str, Listing] = {}
+        self.requests = 0
+        self.removed = False
+
+    @property
+    def latest(self) -> Listing | None:
+        """The listing of the highest generation."""
+        return max(self.listings.values(), key=lambda each: each.generation, default=None)
+
+    def inputs(self, step: Input | str) -> list[Input]:
+        """What a drawn step stands for at this moment."""
+        listing = self.latest
+        following = listing.generation + 1 if listing else 1
+        match step:
+            case "publish":
+                return [PublishOrdered(listing_id=f"l{following}", pictures=1, pictures_settled=True)]
+            case "publisher":
+                return [] if listing is None else self._next_call(listing)
+            case "takeover":
+                return [] if listing is None else [_found(listing.id, listing.generation, listing)]
+            case "newer ad":
+                return [] if self.item.delete_requested else [Superseded(), _found("new", following, None)]
+            case str():
+                raise AssertionError(step)
+            case _:
+                return [step]
+
+    def _next_call(self, listing: Listing) -> list[Input]:
+        """Both halves of the call that the publisher makes now, as if it were answered well."""
+        match listing.state:
+            case ListingState.QUEUED | ListingState.ADDING:
+                self.requests += 1
+                numbers = Created(request_id=self.requests, tradera_item_id=self.requests)
+                return [CreateStarted(item=self.item, days=7), numbers]
+            case ListingState.ADDED if listing.pictures_sent == 0:
+                return [PictureStarted(), PictureSent()]
+            case ListingState.ADDED | ListingState.COMMITTING:
+                return [CommitStarted(request_id=listing.request_id or 0, ask_in_ms=9), CommitAnswered()]
+            case _:
+                return []
+
+    def take(self, given: Input) -> None:
+        """Apply one input, check what became of it, and go on from there."""
+        before = self.latest
+        if isinstance(given, TakenOver) and given.listing_id == "new":
+            given, before = replace(given, listing_id=f"l{given.generation}"), None
+        try:
+            change = effects.apply(self.item, before, given, now=NOW)
+        except Refused:
+            return
+        _check_listing(before, change, given)
+        _check_statuses(self.item, change)
+        _check_jobs(change)
+        if change.listing is not None:
+            self.listings[change.listing.id] = change.listing
+        assert sum(listing.state.is_open for listing in self.listings.values()) <= 1, "two open listings"
+        if not isinstance(given, Superseded):  # which a newer ad always follows
+            _check_agreement(change)
+        if isinstance(given, Sold):
+            assert change.item.rheo_status in {RheoStatus.SOLD, RheoStatus.ARCHIVED}
+            assert [event.sale_price_ore for event in change.events] == [given.price_ore]
+        self.item, self.removed = change.item, change.removed
+        if not isinstance(given, Step | TakenOver) and not change.removed:
+            _check_twice(given, change)
 
 
-def _new_listing(generation: int) -> Listing:
-    return Listing(id=f"l{generation}", item_id="i", account_id="a", generation=generation)
+def _found(listing_id: str, generation: int, listing: Listing | None) -> TakenOver:
+    """An ad found at Tradera after a restore: that of the listing, if it has one."""
+    number = (listing and listing.tradera_item_id) or 1000 + generation
+    return TakenOver(
+        listing_id=listing_id, generation=generation, ad=SellerAd(tradera_item_id=number), ad_url="u"
+    )
 
 
-def _event(step: Input | str, listing: Listing | None) -> Input | None:
-    if step == "publish":
-        new = _new_listing(listing.generation + 1 if listing else 1)
-        return PublishOrdered(listing=new, pictures=1, pictures_settled=True)
-    return None if isinstance(step, str) else step
-
-
-def _work(listing: Listing | None) -> Listing | None:
-    if listing is None or listing.state not in NEXT_STEP:
-        return listing
-    return replace(listing, state=NEXT_STEP[listing.state], price_kr=1, tradera_item_id=listing.generation)
-
-
-def _check(item: Item, listing: Listing | None, event: Input, change: Change) -> None:
-    _check_listing(listing, change)
-    _check_statuses(item, change)
-    _check_jobs(change)
-    _check_agreement(change)
-    if isinstance(event, Sold):
-        assert change.item.rheo_status in {RheoStatus.SOLD, RheoStatus.ARCHIVED}
-        assert [event.sale_price_ore for event in change.events] == [event.price_ore]
-
-
-def _check_listing(before: Listing | None, change: Change) -> None:
+def _check_listing(before: Listing | None, change: Change, given: Input) -> None:
     after = change.listing
+    if change.refusal:
+        assert isinstance(given, Step)
+        assert (after, change.jobs, change.events) == (before, (), ())
     if before is None or after is None or after.id != before.id:
-        assert after is None or before is None or not before.state.is_open, "a second open listing"
+        assert before is None or not before.state.is_open, "a second listing beside an open one"
         return
     if not before.state.is_open and after.state is not before.state:
-        assert after.state is ListingState.SOLD, f"{before.state} became {after.state}"
+        late_sale = after.state is ListingState.SOLD and isinstance(given, Sold)
+        seen = before.state is ListingState.REJECTED and isinstance(given, TakenOver)
+        assert late_sale or seen, f"{before.state} became {after.state}"
     if before.state.may_be_live:
-        gone = {ListingState.WITHDRAWN, ListingState.QUEUED, ListingState.ADDING, ListingState.ADDED}
-        assert after.state not in gone, "an ad that may be up was taken for one that is not"
-    assert (before.generation, before.request_id) == (after.generation, after.request_id)
+        assert after.state not in BEFORE_COMMIT, "an ad that may be up was taken for one that is not"
+        assert after.state is not ListingState.WITHDRAWN
+        if isinstance(given, CreateStarted | Created | StartedOver | PictureStarted | PictureSent):
+            assert change.refusal, "a new request beside one that may be committed"
+    if before.commit_sent_at is not None:
+        fixed = ("request_id", "tradera_item_id", "commit_sent_at")
+        assert all(getattr(before, name) == getattr(after, name) for name in fixed), (
+            "a committed one keeps them"
+        )
+    assert before.generation == after.generation
 
 
 def _check_statuses(before: Item, change: Change) -> None:
     after = change.item
     rheo = {pair for moves in RHEO_MOVES.values() for pair in moves.items()}
     tradera = {pair for moves in TRADERA_MOVES.values() for pair in moves.items()}
+    ends = {after for _, after in tradera}
     if before.rheo_status is not after.rheo_status:
         assert (before.rheo_status, after.rheo_status) in rheo
     if before.tradera_status is not after.tradera_status:
-        assert (before.tradera_status, after.tradera_status) in tradera
+        direct = (before.tradera_status, after.tradera_status) in tradera
+        taken_over = after.tradera_status is TraderaStatus.ACTIVE and before.tradera_status in {
+            None,
+            TraderaStatus.ENDED,
+        }
+        assert direct or taken_over
+        assert after.tradera_status in ends
 
 
 def _check_jobs(change: Change) -> None:
     for job in change.jobs:
         listing = change.listing
         assert listing is not None
+        if job.kind is JobKind.RESULTS:
+            assert (job.subject, job.delay_ms > 0) == (listing.account_id, True)
+            assert listing.ask_at is not None
+            continue
         assert job.subject == listing.id
         if job.kind is JobKind.PUBLISH:
-            assert listing.state.is_open
-            assert not listing.state.may_be_live
+            assert listing.state in BEFORE_COMMIT
         else:
             assert listing.state is ListingState.LIVE
         assert (job.kind is not JobKind.END) or listing.end_wish
@@ -156,18 +241,18 @@ def _check_agreement(change: Change) -> None:
     if item.delete_requested:
         assert listing.end_wish is EndWish.DELETED, "a deletion was forgotten"
         assert listing.state.may_be_live
-    if item.rheo_status is RheoStatus.SOLD and listing.state.is_open and not listing.state.may_be_live:
+    if item.rheo_status is RheoStatus.SOLD and listing.state in BEFORE_COMMIT:
         raise AssertionError("a sold item is on its way to Tradera")
 
 
-def _check_twice(event: Input, change: Change) -> None:
-    """The same event again finds nothing left to do."""
+def _check_twice(given: Input, change: Change) -> None:
+    """The same input again finds nothing left to do."""
     try:
-        again = apply(change.item, change.listing, event)
+        again = effects.apply(change.item, change.listing, given, now=NOW)
     except Refused:
         return
     assert (again.item, again.listing) == (change.item, change.listing)
-    if isinstance(event, REPEATABLE):
+    if isinstance(given, REPEATABLE):
         assert all(event.once for event in again.events)
 
 
@@ -175,30 +260,44 @@ def _check_twice(event: Input, change: Change) -> None:
 @given(st.lists(steps, max_size=25))
 def test_every_walk_keeps_the_rules(walk: list[Input | str]) -> None:
     """Whatever comes in whatever order: no closed listing opens, no second ad, no status off the tables."""
-    item, listing = _new_item(), None
+    walked = Walk()
     for step in walk:
-        event = _event(step, listing)
-        if event is None:
-            listing = _work(listing)
-            continue
-        try:
-            change = apply(item, listing, event)
-        except Refused:
-            continue
-        _check(item, listing, event, change)
-        if change.removed:
-            return
-        _check_twice(event, change)
-        item, listing = change.item, change.listing
+        for each in walked.inputs(step):
+            walked.take(each)
+            if walked.removed:
+                return
+
+
+def test_nothing_leads_from_a_commit_back_to_a_request() -> None:
+    """From where an ad may be visible, no move of the table and no row of moves reaches the states of a request."""
+    reached, seen = {ListingState.COMMITTING}, set[ListingState]()
+    while reached - seen:
+        state = (reached - seen).pop()
+        seen.add(state)
+        reached |= {moves[state] for moves in LISTING_MOVES.values() if state in moves}
+    assert seen.isdisjoint(BEFORE_COMMIT)
+    assert {ListingState.LIVE, ListingState.ENDED, ListingState.SOLD} <= seen
+
+
+def test_closed_listings_stay_closed() -> None:
+    """But for a sale that comes late, and for an ad that is seen after a restore though it was thought refused."""
+    leaving = {
+        (before, move.value, after)
+        for move, moves in LISTING_MOVES.items()
+        for before, after in moves.items()
+        if before is not None and not before.is_open and after is not ListingState.SOLD
+    }
+    assert leaving == {(ListingState.REJECTED, "taken_over", ListingState.LIVE)}
 
 
 @given(st.sampled_from(RheoStatus), st.sampled_from([None, *TraderaStatus]), st.sampled_from(ListingState))
 def test_a_sale_is_never_refused(
     rheo: RheoStatus, tradera: TraderaStatus | None, state: ListingState
 ) -> None:
-    """However late an order comes, the item and its listing become sold and the sale is told."""
-    item = replace(_new_item(), rheo_status=rheo, tradera_status=tradera)
-    change = apply(item, replace(_new_listing(1), state=state), Sold(order_id=9, price_ore=700, at=1))
+    """However late an order comes, the item and its listing become sold and the sale is an event."""
+    item = replace(Walk().item, rheo_status=rheo, tradera_status=tradera)
+    listing = Listing(id="l1", item_id="i", account_id="a", generation=1, state=state)
+    change = effects.apply(item, listing, Sold(order_id=9, price_ore=700), now=NOW)
     assert change.listing is not None
     assert change.listing.state is ListingState.SOLD
     assert change.item.tradera_status is TraderaStatus.SOLD

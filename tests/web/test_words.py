@@ -31,7 +31,7 @@ BEHIND = [
         *(f"web/{page}.py" for page in ("integration", "items_page", "sales_page", "site", "tradera")),
         "webhooks/client.py",
         "api/authenticator.py",
-        "domain/lifecycle.py",
+        "domain/effects.py",
         "store/engine/database.py",
         "store/keys.py",
     )

@@ -12,9 +12,9 @@ import pytest
 
 from rheod.api.openapi.events import SCHEMAS, webhooks
 from rheod.domain import event_payloads
+from rheod.domain.effects import apply
 from rheod.domain.event_payloads import WEBHOOK_EVENT_CLASSES, ItemCreated
 from rheod.domain.inputs import AdClosed, Input, PicturesSettled, PublishFailed, Removal, Sold, WentLive
-from rheod.domain.lifecycle import apply
 from rheod.domain.model import (
     WEBHOOK_EVENTS,
     CloseReason,
@@ -49,12 +49,12 @@ CAUSES: tuple[tuple[Item, Listing | None, Input], ...] = (
     (
         replace(ACTIVE, tradera_status=TraderaStatus.PENDING_SYNC),
         COMMITTED,
-        WentLive(at=1, ad_url="https://t/77", wanted_kr=950),
+        WentLive(ad_url="https://t/77"),
     ),
     (replace(ACTIVE, tradera_status=TraderaStatus.PENDING_SYNC), QUEUED, PublishFailed(error="no")),
-    (UP, LIVE, Sold(order_id=9, price_ore=110050, at=5)),
-    (UP, LIVE, AdClosed(reason=CloseReason.NO_BIDS, at=5)),
-    (ACTIVE, None, Removal(wish=EndWish.MARKED_SOLD, at=5)),
+    (UP, LIVE, Sold(order_id=9, price_ore=110050)),
+    (UP, LIVE, AdClosed(reason=CloseReason.NO_BIDS)),
+    (ACTIVE, None, Removal(wish=EndWish.MARKED_SOLD)),
 )
 
 
@@ -62,7 +62,9 @@ def sent() -> Iterator[Event]:
     """Every event that the lifecycle and an upload cause."""
     yield ItemCreated(type=ItemType.CONTAINER).event()
     for item, listing, event in CAUSES:
-        yield from (event for event in apply(item, listing, event).events if event.type in WEBHOOK_EVENTS)
+        yield from (
+            event for event in apply(item, listing, event, now=1).events if event.type in WEBHOOK_EVENTS
+        )
 
 
 def test_the_causes_of_this_test_send_every_event() -> None:

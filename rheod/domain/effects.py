@@ -1,0 +1,469 @@
+"""What each input makes of an item and its listing: one pure function, `apply`, over the tables of `lifecycle.py`.
+
+Every change in rheod is what `apply` returns, written by `usecases` in one transaction with the jobs and events it
+causes. No I/O and no clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from rheod.domain.ad_text import whole_kronor
+from rheod.domain.budget import publish_cost
+from rheod.domain.errors import Refused
+from rheod.domain.event_payloads import ImagesReady, ItemSold, ListingCreated, ListingEnded, ListingFailed
+from rheod.domain.inputs import (
+    AdClosed,
+    CommitAnswered,
+    CommitRefused,
+    CommitStarted,
+    Created,
+    CreateStarted,
+    EndRefused,
+    EndSeen,
+    Input,
+    NoAnswer,
+    PictureSent,
+    PicturesSettled,
+    PictureStarted,
+    PriceChanged,
+    PublishFailed,
+    PublishInDoubt,
+    PublishOrdered,
+    Removal,
+    Repriced,
+    ResultWaits,
+    SellerTokenRefused,
+    Sold,
+    StartedOver,
+    Step,
+    Superseded,
+    SyncRefused,
+    TakenOver,
+    WentLive,
+)
+from rheod.domain.lifecycle import LISTING_REFUSALS, Move, begun, moved, moved_listing
+from rheod.domain.model import (
+    CloseReason,
+    EndWish,
+    Event,
+    EventType,
+    Item,
+    JobKind,
+    JobOrder,
+    Listing,
+    ListingState,
+    QueueName,
+    RheoStatus,
+)
+from rheod.domain.text import Text
+
+_DAY_MS = 24 * 3600 * 1000
+_LONGEST_DAYS = 14
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """What an input makes of an item: its new state and what that causes, to be written together.
+
+    `refusal` says why a step was not taken; then everything is as it was.
+    """
+
+    item: Item
+    listing: Listing | None = None
+    jobs: tuple[JobOrder, ...] = ()
+    events: tuple[Event, ...] = ()
+    removed: bool = False
+    refusal: str | None = None
+
+
+def apply(item: Item, listing: Listing | None, given: Input, *, now: int) -> Change:
+    """Say what `given` makes of the item and its latest listing at `now` (ms UTC).
+
+    An input whose effect is already there changes nothing, so that every sender may repeat itself. A step that the
+    listing does not take is a Change with a `refusal`. Raises Refused (CONFLICT) for what an owner may not ask.
+    """
+    if isinstance(given, Step):
+        return _step(item, listing, given, now)
+    return _RULES[type(given)](item, listing, given, now)
+
+
+def _without_request(listing: Listing) -> Listing:
+    return replace(
+        listing,
+        request_id=None,
+        tradera_item_id=None,
+        added_at=None,
+        pictures_sent=0,
+        picture_in_doubt=False,
+    )
+
+
+def _price_kr(item: Item) -> int:
+    return whole_kronor(item.spec.price_ore or 100)
+
+
+def _create_started(listing: Listing, step: CreateStarted, _now: int) -> Listing:
+    anew = _without_request(listing)
+    return replace(anew, item_version=step.item.version, price_kr=_price_kr(step.item), days=step.days)
+
+
+def _created(listing: Listing, step: Created, now: int) -> Listing:
+    request_id, ad = step.request_id, step.tradera_item_id
+    return replace(listing, request_id=request_id, tradera_item_id=ad, added_at=now)
+
+
+def _commit_started(listing: Listing, step: CommitStarted, now: int) -> Listing:
+    """The first commit starts the wait for its result; the same one sent again only puts off the next question."""
+    if listing.commit_sent_at is None:
+        listing = replace(listing, commit_sent_at=now, waits_since=now, asked=0)
+    return replace(listing, ask_at=now + step.ask_in_ms)
+
+
+def _result_waits(listing: Listing, step: ResultWaits, now: int) -> Listing:
+    kept = 0 if step.counted else listing.ask_at or 0
+    at = max(now + step.ask_in_ms, kept)
+    return replace(listing, asked=listing.asked + int(step.counted), ask_at=at)
+
+
+_STEPS: Mapping[type[Step], tuple[Move, Callable[[Listing, Any, int], Listing]]] = {
+    CreateStarted: (Move.CREATE_STARTED, _create_started),
+    Created: (Move.CREATED, _created),
+    PictureStarted: (
+        Move.PICTURE_STARTED,
+        lambda listing, _step, _now: replace(listing, picture_in_doubt=True),
+    ),
+    PictureSent: (
+        Move.PICTURE_SENT,
+        lambda listing, _step, _now: replace(
+            listing, pictures_sent=listing.pictures_sent + 1, picture_in_doubt=False
+        ),
+    ),
+    CommitStarted: (Move.COMMIT_STARTED, _commit_started),
+    CommitAnswered: (
+        Move.COMMIT_ANSWERED,
+        lambda listing, step, now: replace(
+            listing, ask_at=listing.ask_at if step.ask_in_ms is None else now + step.ask_in_ms
+        ),
+    ),
+    CommitRefused: (Move.COMMIT_REFUSED, lambda listing, step, _now: replace(listing, error=step.error)),
+    NoAnswer: (Move.NO_ANSWER, lambda listing, _step, _now: listing),
+    StartedOver: (Move.STARTED_OVER, lambda listing, _step, _now: _without_request(listing)),
+    ResultWaits: (Move.RESULT_WAITS, _result_waits),
+    EndSeen: (Move.END_SEEN, lambda listing, step, _now: replace(listing, ends_at=step.ends_at)),
+}
+"""The move of each step, and the facts it brings beside the state."""
+
+
+def _step(item: Item, listing: Listing | None, step: Step, now: int) -> Change:
+    if listing is None:
+        return Change(item=item, refusal="It has no listing")
+    move, note = _STEPS[type(step)]
+    after = moved_listing(listing, move)
+    refusal = _outdated(item, listing, step) if after else LISTING_REFUSALS[listing.state]
+    if after is None or refusal:
+        return Change(item=item, listing=listing, refusal=refusal)
+    jobs: tuple[JobOrder, ...] = ()
+    if isinstance(step, CommitStarted | CommitAnswered) and step.ask_in_ms and after.state != listing.state:
+        results = _job(JobKind.RESULTS, listing.account_id)
+        jobs = (replace(results, delay_ms=step.ask_in_ms),)
+    return Change(item=item, listing=note(after, step, now), jobs=jobs)
+
+
+def _outdated(item: Item, listing: Listing, step: Step) -> str | None:
+    """Why the request is not the one to go on with, though the listing's state would allow it; a price is no reason."""
+    if isinstance(step, CommitStarted) and step.request_id != listing.request_id:
+        return "It has another request by now"
+    uses_request = isinstance(step, PictureStarted | CommitStarted) and not listing.state.may_be_live
+    if uses_request and listing.item_version != item.version:
+        return "The item has changed since its request was made"
+    return None
+
+
+def _job(kind: JobKind, subject: str, *, cost: int = 0) -> JobOrder:
+    return JobOrder(queue=QueueName.TRADERA, kind=kind, subject=subject, cost=cost)
+
+
+def _failed(listing: Listing | None, error: str, *, once: str | None = None) -> tuple[Event, ...]:
+    return (ListingFailed(error=error, tradera_ad_id=_ad_id(listing)).event(once=once),)
+
+
+def _ad_id(listing: Listing | None) -> str | None:
+    return str(listing.tradera_item_id) if listing and listing.tradera_item_id else None
+
+
+def _created_event(listing: Listing, ad_url: str) -> Event:
+    event = ListingCreated(tradera_ad_id=str(listing.tradera_item_id), tradera_ad_url=ad_url)
+    return event.event(once=f"listing.created:{listing.id}")
+
+
+def _pictures_settled(item: Item, listing: Listing | None, given: PicturesSettled, now: int) -> Change:
+    settled = moved(item, Move.PICTURES_SETTLED) if given.ready or not given.failures else item
+    events: tuple[Event, ...] = ()
+    if given.ready:
+        events = (ImagesReady(images_processed=given.ready).event(),)
+    if listing is None or not listing.state.is_open or listing.state.may_be_live:
+        return Change(item=settled, listing=listing, events=events)
+    if given.failures and not given.ready:
+        failed = PublishFailed(error=Text("No picture could be used: {why}", why=given.failures[0]))
+        return _publish_failed(item, listing, failed, now)
+    job = _job(JobKind.PUBLISH, listing.id, cost=publish_cost(given.ready))
+    return Change(item=settled, listing=listing, jobs=(job,), events=events)
+
+
+def _publish_ordered(item: Item, listing: Listing | None, given: PublishOrdered, _now: int) -> Change:
+    if listing is not None and listing.state.is_open:
+        return Change(item=item, listing=listing)
+    new = Listing(
+        id=given.listing_id,
+        item_id=item.id,
+        account_id=item.account_id,
+        generation=listing.generation + 1 if listing else 1,
+        item_version=item.version,
+    )
+    job = _job(JobKind.PUBLISH, new.id, cost=publish_cost(given.pictures))
+    return Change(
+        item=replace(moved(item, Move.PUBLISH_ORDERED), last_error=None),
+        listing=begun(new, Move.PUBLISH_ORDERED),
+        jobs=(job,) if given.pictures_settled else (),
+    )
+
+
+def _went_live(item: Item, listing: Listing | None, given: WentLive, now: int) -> Change:
+    after = listing and moved_listing(listing, Move.WENT_LIVE)
+    if after is None:
+        return Change(item=item, listing=listing)
+    since = given.since or now
+    ends_at = since + (after.days or _LONGEST_DAYS) * _DAY_MS
+    jobs: tuple[JobOrder, ...] = ()
+    if after.end_wish:
+        jobs = (_job(JobKind.END, after.id),)
+    elif _price_kr(item) != after.price_kr:
+        jobs = (_job(JobKind.REPRICE, after.id),)
+    return Change(
+        item=replace(moved(item, Move.WENT_LIVE), last_error=None),
+        listing=replace(after, live_at=since, ends_at=ends_at, ask_at=None, error=None),
+        jobs=jobs,
+        events=(_created_event(after, given.ad_url),),
+    )
+
+
+def _taken_over(item: Item, listing: Listing | None, given: TakenOver, now: int) -> Change:
+    """The ad is up, or was: its end or sale is found as for any other. Its price stays; the one here may be older."""
+    if listing is None:
+        new = Listing(
+            id=given.listing_id,
+            item_id=item.id,
+            account_id=item.account_id,
+            generation=given.generation,
+            item_version=item.version,
+        )
+        after: Listing | None = begun(new, Move.TAKEN_OVER)
+    else:
+        after = moved_listing(listing, Move.TAKEN_OVER)
+    if after is None:
+        return Change(item=item, listing=listing)
+    ad = given.ad
+    live = replace(
+        after,
+        tradera_item_id=ad.tradera_item_id,
+        request_id=after.request_id if after.tradera_item_id == ad.tradera_item_id else None,
+        price_kr=(ad.buy_now_kr if ad.opening_kr is None else ad.opening_kr) or after.price_kr,
+        commit_sent_at=after.commit_sent_at or now,
+        live_at=now,
+        ends_at=ad.ends_at or now + _LONGEST_DAYS * _DAY_MS,
+        closed_at=None,
+        error=None,
+    )
+    up = replace(moved(moved(item, Move.PUBLISH_ORDERED), Move.WENT_LIVE), last_error=None)
+    return Change(item=up, listing=live, events=(_created_event(live, given.ad_url),))
+
+
+def _superseded(item: Item, listing: Listing | None, _given: Superseded, now: int) -> Change:
+    after = listing and moved_listing(listing, Move.SUPERSEDED)
+    closed = after and replace(after, closed_at=now, ask_at=None)
+    return Change(item=item, listing=closed or listing)
+
+
+def _publish_failed(item: Item, listing: Listing | None, given: PublishFailed, _now: int) -> Change:
+    after = listing and moved_listing(listing, Move.PUBLISH_FAILED)
+    if after is None:
+        return Change(item=item, listing=listing)
+    rejected = replace(after, error=given.error, ask_at=None)
+    failed = replace(moved(item, Move.PUBLISH_FAILED), last_error=given.error)
+    events = _failed(after, given.error, once=f"publish.failed:{after.id}")
+    if after.end_wish is EndWish.DELETED:
+        return _removed(failed, rejected, keep=False, events=events)
+    return Change(item=failed, listing=rejected, events=events)
+
+
+def _publish_in_doubt(item: Item, listing: Listing | None, given: PublishInDoubt, _now: int) -> Change:
+    after = listing and moved_listing(listing, Move.IN_DOUBT)
+    if after is None:
+        return Change(item=item, listing=listing)
+    return Change(
+        item=replace(moved(item, Move.PUBLISH_FAILED), last_error=given.error),
+        listing=replace(after, error=given.error, ask_at=None),
+        events=_failed(after, given.error, once=f"publish.doubt:{after.id}"),
+    )
+
+
+def _token_refused(item: Item, listing: Listing | None, given: SellerTokenRefused, _now: int) -> Change:
+    """The listing stays open and pending: it goes on when the owner has connected the account again."""
+    if listing is None or not listing.state.is_open or listing.state is ListingState.LIVE:
+        return Change(item=item, listing=listing)
+    once = f"token.refused:{listing.id}:{given.since}"
+    return Change(
+        item=replace(item, last_error=given.error),
+        listing=listing,
+        events=_failed(listing, given.error, once=once),
+    )
+
+
+def _sold(item: Item, listing: Listing | None, given: Sold, now: int) -> Change:
+    after = listing and moved_listing(listing, Move.SOLD)
+    sold = after and replace(after, closed_at=after.closed_at or now, ask_at=None)
+    ad = str(listing.tradera_item_id) if listing else None
+    sale = ItemSold(sale_price_ore=given.price_ore, tradera_ad_id=ad, order_id=str(given.order_id))
+    event = sale.event(once=f"item.sold:{given.order_id}:{item.id}")
+    gone = moved(item, Move.SOLD)
+    if item.delete_requested:
+        gone = replace(moved(gone, Move.ARCHIVED), delete_requested=False)
+    return Change(item=gone, listing=sold, events=(event,))
+
+
+def _closed(item: Item, listing: Listing | None, given: AdClosed, now: int) -> Change:
+    after = listing and moved_listing(listing, Move.CLOSED)
+    if after is None:
+        return Change(item=item, listing=listing)
+    ended = replace(after, closed_at=now, ask_at=None)
+    down = moved(item, Move.CLOSED)
+    events: tuple[Event, ...] = ()
+    if after.end_wish is None or given.reason is not CloseReason.CLOSED_BY_SELLER:
+        event = ListingEnded(tradera_ad_id=str(after.tradera_item_id), reason=given.reason)
+        events = (event.event(once=f"listing.ended:{after.id}"),)
+    if after.end_wish is EndWish.DELETED:
+        keep = down.rheo_status is RheoStatus.ARCHIVED
+        return _removed(down, ended, keep=keep, events=events)
+    if after.end_wish is EndWish.UNLISTED:
+        events += (Event(type=EventType.ITEM_UNLISTED),)
+    return Change(item=down, listing=ended, events=events)
+
+
+def _price_changed(item: Item, listing: Listing | None, given: PriceChanged, _now: int) -> Change:
+    if item.rheo_status in {RheoStatus.SOLD, RheoStatus.ARCHIVED}:
+        raise Refused(
+            "CONFLICT",
+            Text("The item is {status}; its price can no longer be changed", status=item.rheo_status.value),
+        )
+    if given.price_ore == item.spec.price_ore:
+        return Change(item=item, listing=listing)
+    repriced = replace(item, spec=replace(item.spec, price_ore=given.price_ore))
+    jobs: tuple[JobOrder, ...] = ()
+    if listing and listing.state is ListingState.LIVE and listing.price_kr != whole_kronor(given.price_ore):
+        jobs = (_job(JobKind.REPRICE, listing.id),)
+    event = Event(type=EventType.PRICE_UPDATED, data={"price": given.price_ore / 100})
+    return Change(item=repriced, listing=listing, jobs=jobs, events=(event,))
+
+
+def _repriced(item: Item, listing: Listing | None, given: Repriced, _now: int) -> Change:
+    """What was sent may be stale by now: a price changed meanwhile is carried by another job."""
+    if listing is None:
+        return Change(item=item)
+    stale = _price_kr(item) != given.price_kr and listing.state is ListingState.LIVE
+    jobs = (_job(JobKind.REPRICE, listing.id),) if stale else ()
+    return Change(item=item, listing=replace(listing, price_kr=given.price_kr), jobs=jobs)
+
+
+def _sync_refused(item: Item, listing: Listing | None, given: SyncRefused, _now: int) -> Change:
+    events = _failed(listing, given.error)
+    return Change(item=replace(item, last_error=given.error), listing=listing, events=events)
+
+
+_WISHES = {
+    EndWish.MARKED_SOLD: (Move.MARKED_SOLD, RheoStatus.SOLD),
+    EndWish.UNLISTED: (Move.UNLISTED, RheoStatus.NOT_LISTED),
+}
+"""The move of each wish and the status that says it has been heard."""
+
+
+def _removal(item: Item, listing: Listing | None, given: Removal, now: int) -> Change:
+    if given.wish is EndWish.DELETED:
+        return _deletion(item, listing, given, now)
+    move, wanted = _WISHES[given.wish]
+    up = listing is not None and listing.state.is_open and listing.end_wish is None
+    if item.rheo_status is wanted and not up:
+        return Change(item=item, listing=listing)
+    events: tuple[Event, ...] = ()
+    if given.wish is EndWish.MARKED_SOLD and item.rheo_status is not RheoStatus.SOLD:
+        events = (ItemSold(platform="rheo", sale_price_ore=item.spec.price_ore or 0).event(),)
+    after = moved(item, move)
+    if listing is None or not listing.state.is_open:
+        unlisted = (Event(type=EventType.ITEM_UNLISTED),) if given.wish is EndWish.UNLISTED else ()
+        return Change(item=after, listing=listing, events=events + unlisted)
+    down = _take_down(after, listing, given, now)
+    return replace(down, events=events + down.events)
+
+
+def _deletion(item: Item, listing: Listing | None, given: Removal, now: int) -> Change:
+    if listing is None or not listing.state.is_open:
+        return _removed(item, listing, keep=given.keep, events=())
+    down = _take_down(item, listing, given, now)
+    if listing.state.may_be_live:
+        return replace(down, item=replace(down.item, delete_requested=True))
+    return _removed(down.item, down.listing, keep=given.keep, events=())
+
+
+def _take_down(item: Item, listing: Listing, given: Removal, now: int) -> Change:
+    """Before the commit nothing can be visible: withdraw. After it, end the ad as soon as it is known to be live.
+
+    Once the item is to be deleted, no other wish takes the place of that one.
+    """
+    after = moved_listing(listing, Move.WITHDRAWN)
+    if after is not None:
+        withdrawn = replace(after, closed_at=now, end_wish=given.wish)
+        events = (Event(type=EventType.ITEM_UNLISTED),) if given.wish is EndWish.UNLISTED else ()
+        return Change(item=moved(item, Move.WITHDRAWN), listing=withdrawn, events=events)
+    ending = replace(listing, end_wish=EndWish.DELETED if item.delete_requested else given.wish)
+    jobs = (_job(JobKind.END, listing.id),) if listing.state is ListingState.LIVE else ()
+    return Change(item=item, listing=ending, jobs=jobs)
+
+
+def _end_refused(item: Item, listing: Listing | None, given: EndRefused, _now: int) -> Change:
+    if listing is None or listing.end_wish is None or listing.state is not ListingState.LIVE:
+        return Change(item=item, listing=listing)
+    kept = listing.end_wish is EndWish.DELETED
+    return Change(
+        item=replace(moved(item, Move.END_REFUSED), last_error=given.error),
+        listing=listing if kept else replace(listing, end_wish=None),
+        events=_failed(listing, given.error),
+    )
+
+
+def _removed(item: Item, listing: Listing | None, *, keep: bool, events: tuple[Event, ...]) -> Change:
+    gone = (*events, Event(type=EventType.ITEM_DELETED))
+    if keep:
+        kept = replace(moved(item, Move.ARCHIVED), delete_requested=False)
+        return Change(item=kept, listing=listing, events=gone)
+    return Change(item=item, listing=listing, events=gone, removed=True)
+
+
+_RULES: Mapping[type, Callable[..., Change]] = {
+    PicturesSettled: _pictures_settled,
+    PublishOrdered: _publish_ordered,
+    WentLive: _went_live,
+    TakenOver: _taken_over,
+    Superseded: _superseded,
+    PublishFailed: _publish_failed,
+    PublishInDoubt: _publish_in_doubt,
+    SellerTokenRefused: _token_refused,
+    Sold: _sold,
+    AdClosed: _closed,
+    PriceChanged: _price_changed,
+    Repriced: _repriced,
+    SyncRefused: _sync_refused,
+    Removal: _removal,
+    EndRefused: _end_refused,
+}
