@@ -15,7 +15,8 @@ from rheod.compose.build import Rheod, build
 from rheod.compose.core import Core
 from rheod.compose.loops import observed
 from rheod.compose.remotes import Remotes
-from rheod.config.settings import AccountSettings, Settings, Storage
+from rheod.config.sections import AccountSettings, Storage
+from rheod.config.settings import Settings
 from rheod.health.metrics import gather_metrics
 from rheod.jobs.clock import SteadyClock
 from tests.stores import opened

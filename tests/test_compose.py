@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from rheod.compose.remotes import check_webhook_url
-from rheod.config.settings import Settings, Webhooks
+from rheod.config.sections import Webhooks
+from rheod.config.settings import Settings
 
 HTTP = "webhooks.allow_http allows it"
 PRIVATE = "webhooks.allow_private_networks allows it"

@@ -1,7 +1,8 @@
 """The only reader of the TOML file, systemd credentials and environment variables.
 
-Later layers win: defaults, file, credentials, environment. Every wrong setting is reported at once, and never with
-its value. Nothing below `app` may import this module: constructors take the few values they need.
+The layers are pydantic-settings' own sources; later ones win: defaults, file, credentials, environment. Every wrong
+setting is reported at once, and never with its value. Nothing below `compose` may import this module: constructors take
+the few values they need.
 """
 
 from __future__ import annotations
@@ -10,16 +11,23 @@ import difflib
 import ipaddress
 import json
 import re
-import tomllib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, get_args, get_origin
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_settings import (
+    EnvSettingsSource,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    TomlConfigSettingsSource,
+)
+from typing_extensions import override
 
-from rheod.config.settings import LEAVES, AccountSettings, Key, Settings, section_of
+from rheod.config.sections import AccountSettings
+from rheod.config.settings import LEAVES, Key, Settings, section_of
 from rheod.domain.budget import Allowance, publish_cost
 from rheod.domain.errors import RheodError
 from rheod.domain.model import CallClass
@@ -38,6 +46,7 @@ __all__ = [
 DEFAULT_FILE = Path("/etc/rheod/rheod.toml")
 PREFIX = "RHEOD_"
 _MASK = "********"
+_ACCOUNTS = ("accounts",)
 _MEMBER_TOKEN = re.compile(r"(?:RHEOD_ACCOUNTS|accounts)__(.+)__(?:USER_TOKEN|user_token)")
 """A member's token in a file or variable of its own, as every other secret may be."""
 
@@ -56,7 +65,8 @@ def load_settings(
     """
     reader = _Reader()
     if state := environ.get("STATE_DIRECTORY", "").partition(":")[0]:
-        reader.put(("storage", "path"), state, "environment STATE_DIRECTORY")
+        source = InitSettingsSource(Settings, {"storage": {"path": state}})
+        reader.add(source, lambda _key: "environment STATE_DIRECTORY")
     file = config_file or _path(environ, "RHEOD_CONFIG") or (DEFAULT_FILE if DEFAULT_FILE.exists() else None)
     if file:
         reader.read_file(file)
@@ -70,6 +80,181 @@ def _path(environ: Mapping[str, str], name: str) -> Path | None:
     return Path(environ[name]) if environ.get(name) else None
 
 
+class _Texts(EnvSettingsSource):
+    """Settings given as texts by name, such as `server__port`; lists and tables are JSON."""
+
+    def __init__(self, texts: Mapping[str, str]) -> None:
+        super().__init__(Settings, env_prefix="", env_nested_delimiter="__")
+        self.env_vars = texts
+
+
+class _Layer(PydanticBaseSettingsSource):
+    """Wraps a source and remembers where each of its values came from, unless a higher layer has that setting.
+
+    A value is replaced as a whole: what pydantic-settings would do, merging two layers' tables, would give a table that
+    nobody has written.
+    """
+
+    def __init__(self, values: dict[Key, Any], origin: Callable[[Key], str], origins: dict[Key, str]) -> None:
+        super().__init__(Settings)
+        self.values = values
+        self._origin = origin
+        self._origins = origins
+
+    @override
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        """Part of the base's interface; values are given all at once."""
+        return None, field_name, False
+
+    @override
+    def __call__(self) -> dict[str, Any]:
+        """What this layer has to say; the library asks the highest layer first."""
+        tree: dict[str, Any] = {}
+        for key, value in self.values.items():
+            if key in self._origins:
+                continue
+            self._origins[key] = self._origin(key)
+            table = tree
+            for name in key[:-1]:
+                table = table.setdefault(name, {})
+            table[key[-1]] = value
+        return tree
+
+
+class _Reader:
+    """Collects the layers, the lowest first, and everything that is wrong."""
+
+    def __init__(self) -> None:
+        self._layers: list[_Layer] = []
+        self._origins: dict[Key, str] = {}
+        self._problems: list[str] = []
+        self._member_tokens: dict[str, tuple[str, str]] = {}
+        """Tokens of `[[accounts]]` given apart: the account's name in capitals -> the token and where it came from."""
+
+    def add(self, source: PydanticBaseSettingsSource, origin: Callable[[Key], str]) -> None:
+        """Put a source above the others; `origin` says for a setting of it where it stands."""
+        values = dict(self._settings(source(), Settings, (), origin))
+        self._layers.append(_Layer(values, origin, self._origins))
+
+    def _settings(
+        self, table: Mapping[str, Any], model: type[BaseModel], above: Key, origin: Callable[[Key], str]
+    ) -> Iterator[tuple[Key, Any]]:
+        """The single settings of a table, by their names in parts."""
+        for name, value in table.items():
+            key = (*above, name)
+            info = model.model_fields.get(name)
+            section = info and section_of(info)
+            if info is None:
+                known = {".".join(leaf[:size]) for leaf in LEAVES for size in range(1, len(leaf) + 1)}
+                self._report_unknown(".".join(key), known, origin(key))
+            elif section is None:
+                yield key, value
+            elif isinstance(value, Mapping):
+                yield from self._settings(value, section, key, origin)
+            else:
+                dotted = ".".join(key)
+                self._problems.append(f"{dotted} ({origin(key)}): must be a table; write [{dotted}]")
+
+    def read_file(self, file: Path) -> None:
+        """Take a TOML file."""
+        try:
+            with file.open("rb"):  # the source takes a file that is not there for an empty one
+                source = TomlConfigSettingsSource(Settings, file)
+        except (OSError, ValueError) as error:
+            wrong = error.strerror if isinstance(error, OSError) else f"not valid TOML: {error}"
+            self._problems.append(f"{file} (settings file): {wrong}; mend it or name another with --config")
+            return
+        self.add(source, lambda _key: f"file {file}")
+
+    def read_credentials(self, folder: Path) -> None:
+        """Take systemd credentials: files `section__key`, and `accounts`; other names are not ours."""
+        known = {"__".join(key): key for key in LEAVES}
+        try:
+            files = sorted(path for path in folder.iterdir() if "__" in path.name or path.name in known)
+            texts = {path.name: path.read_text(encoding="utf-8").strip() for path in files if path.is_file()}
+        except (OSError, UnicodeDecodeError) as error:
+            wrong = error.strerror if isinstance(error, OSError) else "a file is not UTF-8 text"
+            self._problems.append(f"{folder} (credentials): {wrong}; mend the unit's LoadCredential= lines")
+            return
+        self._read_texts(texts, known, "credential")
+
+    def read_environment(self, environ: Mapping[str, str]) -> None:
+        """Take `RHEOD_SECTION__KEY` variables."""
+        known = {PREFIX + "__".join(key).upper(): key for key in LEAVES}
+        ours = {name for name in environ if name.startswith(PREFIX) and name != "RHEOD_CONFIG"}
+        self._read_texts({name: environ[name] for name in sorted(ours)}, known, "environment")
+
+    def _read_texts(self, texts: Mapping[str, str], known: Mapping[str, Key], place: str) -> None:
+        """Add a layer of texts by their names in `place`; those that cannot be taken are reported and left out."""
+        taken: dict[Key, str] = {}  # a setting and the name it is given by
+        for name, text in texts.items():
+            key = known.get(name)
+            if member := _MEMBER_TOKEN.fullmatch(name):
+                if text:
+                    self._member_tokens[_capitals(member[1])] = (text, f"{place} {name}")
+            elif key is None:
+                self._report_unknown(name, known, place)
+            elif not text and LEAVES[key].default is None:
+                pass  # an empty variable of a compose file is as good as not there
+            elif _is_table_or_list(LEAVES[key].annotation) and not _is_json(text):
+                self._problems.append(
+                    f"{'.'.join(key)} ({place} {name}): must be JSON; write a JSON list or object"
+                )
+            else:
+                taken[key] = name
+        source = _Texts({"__".join(key): texts[name] for key, name in taken.items()})
+        self.add(source, lambda key: f"{place} {taken[key]}")
+
+    def _report_unknown(self, name: str, known: Iterable[str], origin: str) -> None:
+        self._problems.append(f"{name} ({origin}): unknown setting; {_nearest(name, known)}")
+
+    def _place_member_tokens(self) -> None:
+        """Give each token to the one account whose reference, in capitals and with `_` for signs, it names."""
+        accounts = next(
+            (layer.values[_ACCOUNTS] for layer in reversed(self._layers) if _ACCOUNTS in layer.values), ()
+        )
+        members = [each for each in accounts if isinstance(each, dict)] if isinstance(accounts, list) else []
+        for name, (token, origin) in self._member_tokens.items():
+            named = [each for each in members if _capitals(str(each.get("reference"))) == name]
+            if len(named) == 1:
+                named[0]["user_token"] = token
+            else:
+                found = "several references" if named else "no reference"
+                self._problems.append(
+                    f"accounts ({origin}): names {found} of [[accounts]]; rename one of them"
+                )
+
+    def build(self) -> Settings:
+        """The validated tree, or everything that is wrong."""
+        self._place_member_tokens()
+        try:
+            settings = Settings.of(tuple(reversed(self._layers)), self._origins)
+        except ValidationError as error:
+            wrong = [self._explain(detail["loc"], detail["msg"]) for detail in error.errors()]
+            raise SettingsError("\n".join(self._problems + wrong)) from error
+        if self._problems:
+            raise SettingsError("\n".join(self._problems))
+        return settings
+
+    def _explain(self, loc: tuple[int | str, ...], message: str) -> str:
+        """One line on a value that failed its check, with the name and the place its owner knows it by."""
+        names = tuple(str(part) for part in loc)
+        key = next(
+            (names[:size] for size in range(len(names), 0, -1) if names[:size] in self._origins), names
+        )
+        name = ".".join(names)
+        where = self._origins.get(key, "settings")
+        if message.startswith("Extra inputs"):
+            return f"{name} ({where}): unknown setting; {_nearest(names[-1], AccountSettings.model_fields)}"
+        wrong = message.removeprefix("Value error, ").replace("Input should be", "must be")
+        if wrong == "Field required":
+            return f"{name} ({where}): is missing; add it"
+        default = LEAVES[key].default if key in LEAVES else None
+        if isinstance(default, bool | int | float | str | Path):
+            return f"{name} ({where}): {wrong}; change it, or remove it for the default {_plain(default)}"
+        return f"{name} ({where}): {wrong}; change it or remove it"
+
+
 def _capitals(reference: str) -> str:
     """A reference as the name of a variable can hold it."""
     return re.sub(r"[^0-9A-Z]", "_", reference.upper())
@@ -77,6 +262,14 @@ def _capitals(reference: str) -> str:
 
 def _is_table_or_list(kind: object) -> bool:
     return get_origin(kind) in {tuple, dict} or any(_is_table_or_list(part) for part in get_args(kind))
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:
@@ -87,141 +280,6 @@ def _nearest(name: str, known: Iterable[str]) -> str:
         last = {re.split(r"__|\.", candidate)[-1]: candidate for candidate in names}
         close = [last[part] for part in difflib.get_close_matches(re.split(r"__|\.", name)[-1], last, 1, 0.8)]
     return f"did you mean {close[0]}?" if close else "remove it"
-
-
-@dataclass(slots=True)
-class _Reader:
-    """Collects single settings layer by layer, with their origins and everything that is wrong."""
-
-    values: dict[Key, Any] = field(default_factory=dict)
-    origins: dict[Key, str] = field(default_factory=dict)
-    problems: list[str] = field(default_factory=list)
-    member_tokens: dict[str, tuple[str, str]] = field(default_factory=dict)
-    """Tokens of `[[accounts]]` given apart: the account's name in capitals -> the token and where it came from."""
-
-    def put(self, key: Key, value: object, origin: str) -> None:
-        """Set one known setting; the last layer that does so wins."""
-        self.values[key] = value
-        self.origins[key] = origin
-
-    def read_file(self, file: Path) -> None:
-        """Take a TOML file."""
-        try:
-            table = tomllib.loads(file.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            wrong = error.strerror if isinstance(error, OSError) else f"not valid TOML: {error}"
-            self.problems.append(f"{file} (settings file): {wrong}; mend it or name another with --config")
-            return
-        self._read_table(table, Settings, (), f"file {file}")
-
-    def _read_table(self, table: dict[str, Any], model: type[BaseModel], above: Key, origin: str) -> None:
-        for name, value in table.items():
-            key = (*above, name)
-            info = model.model_fields.get(name)
-            section = info and section_of(info)
-            if info is None:
-                known = {".".join(leaf[:size]) for leaf in LEAVES for size in range(1, len(leaf) + 1)}
-                self._unknown(".".join(key), known, origin)
-            elif section is None:
-                self.put(key, value, origin)
-            elif isinstance(value, dict):
-                self._read_table(value, section, key, origin)
-            else:
-                self.problems.append(f"{'.'.join(key)} ({origin}): must be a table; write [{'.'.join(key)}]")
-
-    def read_credentials(self, folder: Path) -> None:
-        """Take systemd credentials: files `section__key`, and `accounts`; other names are not ours."""
-        known = {"__".join(key): key for key in LEAVES}
-        try:
-            files = sorted(path for path in folder.iterdir() if "__" in path.name or path.name in known)
-            texts = {path.name: path.read_text(encoding="utf-8").strip() for path in files if path.is_file()}
-        except (OSError, UnicodeDecodeError) as error:
-            wrong = error.strerror if isinstance(error, OSError) else "a file is not UTF-8 text"
-            self.problems.append(f"{folder} (credentials): {wrong}; mend the unit's LoadCredential= lines")
-            return
-        for name, text in texts.items():
-            self._read_text(name, text, known, f"credential {name}")
-
-    def read_environment(self, environ: Mapping[str, str]) -> None:
-        """Take `RHEOD_SECTION__KEY` variables; lists and tables are JSON."""
-        known = {PREFIX + "__".join(key).upper(): key for key in LEAVES}
-        for name in sorted(environ):
-            if name.startswith(PREFIX) and name != "RHEOD_CONFIG":
-                self._read_text(name, environ[name], known, f"environment {name}")
-
-    def _read_text(self, name: str, text: str, known: Mapping[str, Key], origin: str) -> None:
-        if member := _MEMBER_TOKEN.fullmatch(name):
-            if text:
-                self.member_tokens[_capitals(member[1])] = (text, origin)
-            return
-        key = known.get(name)
-        if key is None:
-            self._unknown(name, known, origin.partition(" ")[0])
-            return
-        if not text and LEAVES[key].default is None:
-            return  # an empty variable of a compose file: as good as not there
-        if not _is_table_or_list(LEAVES[key].annotation):
-            self.put(key, text, origin)
-            return
-        try:
-            self.put(key, json.loads(text), origin)
-        except ValueError:
-            self.problems.append(f"{'.'.join(key)} ({origin}): must be JSON; write a JSON list or object")
-
-    def _unknown(self, name: str, known: Iterable[str], origin: str) -> None:
-        self.problems.append(f"{name} ({origin}): unknown setting; {_nearest(name, known)}")
-
-    def _place_member_tokens(self) -> None:
-        """Give each token to the one account whose reference, in capitals and with `_` for signs, it names."""
-        accounts = self.values.get(("accounts",), ())
-        members = [each for each in accounts if isinstance(each, dict)] if isinstance(accounts, list) else []
-        for name, (token, origin) in self.member_tokens.items():
-            named = [each for each in members if _capitals(str(each.get("reference"))) == name]
-            if len(named) == 1:
-                named[0]["user_token"] = token
-            else:
-                found = "several references" if named else "no reference"
-                self.problems.append(
-                    f"accounts ({origin}): names {found} of [[accounts]]; rename one of them"
-                )
-
-    def build(self) -> Settings:
-        """The validated tree, or everything that is wrong."""
-        self._place_member_tokens()
-        tree: dict[str, Any] = {}
-        for key, value in self.values.items():
-            table = tree
-            for name in key[:-1]:
-                table = table.setdefault(name, {})
-            table[key[-1]] = value
-        try:
-            settings = Settings.build(tree, self.origins)
-        except ValidationError as error:
-            wrong = [self._explain(detail["loc"], detail["msg"]) for detail in error.errors()]
-            raise SettingsError("\n".join(self.problems + wrong)) from error
-        if self.problems:
-            raise SettingsError("\n".join(self.problems))
-        return settings
-
-    def _explain(self, loc: tuple[int | str, ...], message: str) -> str:
-        """One line on a value that failed its check, in the words of the layer it came from."""
-        names = tuple(str(part) for part in loc)
-        key = next((names[:size] for size in range(len(names), 0, -1) if names[:size] in self.origins), names)
-        name = ".".join(names)
-        where = self.origins.get(key, "settings")
-        if message.startswith("Extra inputs"):
-            return f"{name} ({where}): unknown setting; {_nearest(names[-1], AccountSettings.model_fields)}"
-        wrong = message.removeprefix("Value error, ").replace("Input should be", "must be")
-        if wrong == "Field required":
-            return f"{name} ({where}): is missing; add it"
-        return f"{name} ({where}): {wrong}; {_fix(key)}"
-
-
-def _fix(key: Key) -> str:
-    default = LEAVES[key].default if key in LEAVES else None
-    if not isinstance(default, bool | int | float | str | Path):
-        return "change it or remove it"
-    return f"change it, or remove it for the default {_plain(default)}"
 
 
 def _plain(value: Any) -> Any:
@@ -270,7 +328,7 @@ def missing_at_start(settings: Settings) -> list[str]:
 
 
 def warnings(settings: Settings) -> list[str]:
-    """Sentences on settings that are only for development or cannot work out; `app` logs them at start."""
+    """Sentences on settings that are only for development or cannot work out; the daemon logs them at start."""
     found = []
     for section in ("images", "webhooks"):
         if getattr(settings, section).allow_http:

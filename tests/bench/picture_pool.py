@@ -20,7 +20,7 @@ from pathlib import Path
 import aiohttp
 from PIL import Image
 
-from rheod.config.settings import Images
+from rheod.config.sections import Images
 from rheod.sandbox.demo_daemon import DemoDaemon
 from tests.bench import peers
 from tests.bench.table import Row

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import aiohttp
 
-from rheod.config.settings import Webhooks
+from rheod.config.sections import Webhooks
 from rheod.sandbox.demo_daemon import DemoDaemon
 from tests.bench import peers
 from tests.bench.hooks import OPEN, body_of, fill, new_store

@@ -21,6 +21,7 @@ from rheod.config.loading import (
     secret_values,
     warnings,
 )
+from rheod.config.sections import AccountSettings
 from rheod.config.settings import LEAVES, Settings
 from tests.owning import Owner
 
@@ -28,7 +29,7 @@ EXAMPLE = Path(__file__).parents[2] / "rheod.toml.example"
 
 
 def test_nothing_set_gives_the_documented_defaults(owner: Owner) -> None:
-    """The table of interface.md, in samples of each kind."""
+    """Samples of each kind of setting."""
     settings = owner.load()
     assert (settings.server.host, settings.server.port) == ("127.0.0.1", 8080)
     assert settings.admin_socket == Path("/var/lib/rheod/admin.sock")
@@ -165,7 +166,7 @@ def test_a_wrong_file_is_refused_with_its_reason(owner: Owner, toml: str, says: 
 
 
 def test_one_category_leaves_the_others(owner: Owner) -> None:
-    """An owner replaces what he uses; the rest keeps the map's top categories."""
+    """An owner replaces some; the rest keeps the map's top categories."""
     owner.file.write_text("[tradera.defaults.category_id]\nwatches = 302571\nother = 5")
     categories = owner.load().tradera.defaults.category_id
     assert (categories["watches"], categories["other"], categories["books"]) == (302571, 5, 521)
@@ -311,12 +312,40 @@ def test_the_example_shows_what_has_no_default(owner: Owner) -> None:
 
 
 def test_the_example_explains_every_setting() -> None:
-    """One line of meaning beside each key; categories speak for themselves."""
-    text = EXAMPLE.read_text()
-    categories = text[text.index("[tradera.defaults.category_id]") : text.index("[push]")]
-    lines = [line for line in text.replace(categories, "").splitlines() if re.match(r"#?[a-z_]+ = ", line)]
-    assert len(lines) >= len(LEAVES) - 2
-    assert [line for line in lines if not re.search(r" {2,}# \S", line)] == []
+    """The meaning beside each key is the one that the setting itself has; categories speak for themselves."""
+    said: dict[tuple[str, ...], str] = {}
+    table: tuple[str, ...] = ()
+    for line in EXAMPLE.read_text().splitlines():
+        if found := re.match(r"#?\[+([a-z_.]+)\]", line):
+            table = tuple(found[1].split("."))
+        elif found := re.match(r"#?([a-z_]+) = .*? {2,}# (\S.*)$", line):
+            said[(*table, found[1])] = found[2]
+    settings = LEAVES | {("accounts", name): info for name, info in AccountSettings.model_fields.items()}
+    without_a_line = {("accounts",), ("debug", "crash_at"), ("tradera", "defaults", "category_id")}
+    assert said == {key: info.description for key, info in settings.items() if key not in without_a_line}
+
+
+def test_the_schema_explains_every_setting() -> None:
+    """`rheod config schema` has a meaning for each, for editors to show."""
+    assert [key for key, info in LEAVES.items() if not info.description] == []
+    schema = Settings.model_json_schema()
+    assert "TLS" in schema["$defs"]["Server"]["properties"]["host"]["description"]
+
+
+def test_a_table_of_a_higher_layer_replaces_the_lower_one(owner: Owner) -> None:
+    """Two layers' tables are not mixed into one that nobody has written."""
+    owner.file.write_text("[tradera]\ndaily_calls_per_method = { image = 1000 }")
+    assert owner.load().tradera.daily_calls_per_method == {"image": 1000}
+    settings = owner.load({"RHEOD_TRADERA__DAILY_CALLS_PER_METHOD": '{"orders": 7}'})
+    assert settings.tradera.daily_calls_per_method == {"orders": 7}
+
+
+@pytest.mark.parametrize("name", ["RHEOD_server__port", "RHEOD_SERVER", "RHEOD_SERVER__PORT__X"])
+def test_names_are_taken_as_they_are_written(owner: Owner, name: str) -> None:
+    """Small letters in a variable, a whole table, and something below a setting are no settings; nor is [Server]."""
+    assert "unknown setting" in owner.refusal({name: "1"})[0]
+    owner.file.write_text("[Server]\nport = 1")
+    assert "did you mean server?" in owner.refusal()[0]
 
 
 def test_every_section_refuses_unknown_keys_and_changes() -> None:

@@ -19,7 +19,7 @@ def test_two_accounts_cannot_share_a_name_or_member(owner: Owner) -> None:
 
 
 def test_a_member_cannot_be_the_default_seller(owner: Owner) -> None:
-    """Two lanes with one token would tell the sales of one to the other."""
+    """Two accounts with one token would find each other's sales."""
     owner.file.write_text(
         "[tradera]\nuser_id = 5\n[[accounts]]\nreference = 'a'\nuser_id = 5\nuser_token = 't'"
     )
@@ -65,8 +65,8 @@ def test_a_members_token_without_its_one_account_is_refused(
     assert "test-secret" not in line
 
 
-def test_an_owner_who_only_has_members_need_not_sell_himself(owner: Owner) -> None:
-    """The application's id and key are enough; a half-given seller of his own is told of."""
+def test_an_owner_who_only_has_members_need_not_sell_anything(owner: Owner) -> None:
+    """The application's id and key are enough; a seller of their own that is half given is named."""
     account = {"reference": "a", "user_id": 5, "user_token": "test-secret"}
     environ = {
         "RHEOD_TRADERA__APP_ID": "1",
