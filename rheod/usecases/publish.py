@@ -31,6 +31,7 @@ from rheod.domain.inputs import (
     ResultWaits,
     SellerTokenRefused,
     StartedOver,
+    Step,
     SyncRefused,
     WentLive,
 )
@@ -92,7 +93,7 @@ def step(tx: Transaction, listing_id: str, given: Input) -> Change:
                 ad=made.tradera_item_id,
             )
         )
-    tx.record(item, listing, change)
+    tx.record(item, listing, change, touch=not isinstance(given, Step))
     return change
 
 

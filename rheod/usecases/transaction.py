@@ -53,10 +53,15 @@ class Transaction:
         self.record(item, listing, change)
         return change
 
-    def record(self, before: Item | None, listing_before: Listing | None, change: Change) -> None:
-        """Write a change: the item, its listing, the jobs, the notices. Nothing is written where nothing changed."""
+    def record(
+        self, before: Item | None, listing_before: Listing | None, change: Change, *, touch: bool = True
+    ) -> None:
+        """Write a change: the item, its listing, the jobs, the events. Nothing is written where nothing changed.
+
+        Without `touch` a change of the listing alone leaves the item's `updatedAt` as it is.
+        """
         listing_changed = change.listing is not None and change.listing != listing_before
-        if change.item != before or listing_changed or change.removed:
+        if change.item != before or (listing_changed and touch) or change.removed:
             item = replace(change.item, updated_at=self.now)
             if before is None:
                 items.add(self.db, item)

@@ -55,6 +55,17 @@ async def test_a_publishing_from_the_queue_to_the_ad(shop: Shop) -> None:
     assert listing.ends_at == shop.clock() + 7 * 24 * 3600 * 1000
 
 
+async def test_the_steps_of_a_publishing_are_no_change_of_the_item(shop: Shop) -> None:
+    """`updatedAt` tells an ERP that pages by it what to read again: it moves with the ad, not with every call."""
+    listing = await queued(shop)
+    put_at = shop.clock()
+    shop.clock.forward(5000)
+    listing = await shop.advance(listing, ListingState.COMMITTED)
+    assert (await shop.item()).updated_at == put_at
+    await shop.advance(listing, ListingState.LIVE)
+    assert (await shop.item()).updated_at == shop.clock()
+
+
 async def test_an_ad_seen_twice_is_told_once(shop: Shop) -> None:
     """The asker and an order may both find it."""
     listing = await queued(shop, ListingState.LIVE)
