@@ -1,4 +1,8 @@
-"""Rows of items, pictures and listings. Only `catalog` writes through here."""
+"""Rows of items, pictures and listings; only the use cases write through here.
+
+An item's row, its catalogue codes and the words of its title are written together. Only what has changed is named in an
+UPDATE: SQLite rewrites every index of a named column, and with a million items each of those lies in a page of its own.
+"""
 
 from __future__ import annotations
 
@@ -42,21 +46,32 @@ def spec_text(spec: ItemSpec, *, canonical: bool = False) -> str:
     return (_encode_sorted if canonical else _encode)(rest)
 
 
-def _members(wish: TraderaWish) -> dict[str, Any]:
-    return {name: getattr(wish, name) for name in _FIELDS_OF_WISH}
-
-
-_COMPACT = partial(json.JSONEncoder, ensure_ascii=False, separators=(",", ":"), default=_members)
+_COMPACT = partial(
+    json.JSONEncoder,
+    ensure_ascii=False,
+    separators=(",", ":"),
+    default=lambda wish: {name: getattr(wish, name) for name in _FIELDS_OF_WISH},
+)
 _encode, _encode_sorted = _COMPACT().encode, _COMPACT(sort_keys=True).encode
 
 
 def item_of(row: sqlite3.Row) -> Item:
     """An item from its row."""
+    rest = json.loads(row["spec"])
+    if rest.get("tradera") is not None:
+        rest["tradera"] = TraderaWish(**rest["tradera"])
+    rest["image_urls"] = tuple(rest.get("image_urls", ()))
     return Item(
         id=row["id"],
         account_id=row["account_id"],
         external_id=row["external_id"],
-        spec=_spec_of(row),
+        spec=ItemSpec(
+            type=ItemType(row["type"]),
+            title=row["title"],
+            price_ore=row["price_ore"],
+            parent_external_id=row["parent_external_id"],
+            **rest,
+        ),
         rheo_status=RheoStatus(row["rheo_status"]),
         tradera_status=row["tradera_status"] and TraderaStatus(row["tradera_status"]),
         version=row["version"],
@@ -64,20 +79,6 @@ def item_of(row: sqlite3.Row) -> Item:
         delete_requested=bool(row["delete_requested"]),
         created_at=row["created_at"],
         updated_at=row["updated_at"],
-    )
-
-
-def _spec_of(row: sqlite3.Row) -> ItemSpec:
-    rest = json.loads(row["spec"])
-    if rest.get("tradera") is not None:
-        rest["tradera"] = TraderaWish(**rest["tradera"])
-    rest["image_urls"] = tuple(rest.get("image_urls", ()))
-    return ItemSpec(
-        type=ItemType(row["type"]),
-        title=row["title"],
-        price_ore=row["price_ore"],
-        parent_external_id=row["parent_external_id"],
-        **rest,
     )
 
 
@@ -158,33 +159,24 @@ def add(db: sqlite3.Connection, item: Item) -> None:
         },
     ).lastrowid
     assert number is not None  # of an INSERT
-    search.add_codes(db, item)
-    search.add_words(db, number, item.spec.title)
+    search.change_names(db, number, None, item)
 
 
 def save(db: sqlite3.Connection, before: Item, item: Item, *, removed_at: int | None = None) -> None:
-    """Write what has changed of an item since `before`, which is what is kept of it; once removed it stays removed.
-
-    Only the columns that have changed are named, since SQLite rewrites every index of a named one: with a million
-    items each of those lies in a page of its own.
-    """
+    """Write what has changed of an item since `before`, which is what is stored; once removed it stays removed."""
     old, new = _changing(before), _changing(item)
     slots = [f"{name} = :{name}" for name, value in new.items() if value != old[name]]
     if removed_at is not None:
         slots.append("removed_at = coalesce(removed_at, :removed_at)")
-    if slots:
-        values = {**new, "removed_at": removed_at, "id": item.id}
-        db.execute(f"UPDATE items SET {', '.join(slots)} WHERE id = :id", values)
-    names_other = (before.spec.title, search.codes_of(before)) != (item.spec.title, search.codes_of(item))
-    if names_other or removed_at is not None:
-        _find_by_other_names(db, item)
-
-
-def _find_by_other_names(db: sqlite3.Connection, item: Item) -> None:
-    row = db.execute("SELECT number, removed_at FROM items WHERE id = ?", (item.id,)).fetchone()
-    gone = row["removed_at"] is not None
-    search.write_codes(db, item, gone=gone)
-    search.write_words(db, row["number"], None if gone else item.spec.title)
+    if not slots:
+        return
+    values = {**new, "removed_at": removed_at, "id": item.id}
+    update = f"UPDATE items SET {', '.join(slots)} WHERE id = :id RETURNING number, removed_at"
+    [(number, gone_at)] = db.execute(update, values).fetchall()
+    if removed_at is not None:
+        search.change_names(db, number, before, None)
+    elif gone_at is None:
+        search.change_names(db, number, before, item)
 
 
 def _changing(item: Item) -> dict[str, Any]:
@@ -223,9 +215,19 @@ def picture_of(row: sqlite3.Row) -> Picture:
     return Picture(**{**dict(row), "state": PictureState(row["state"]), "error": restored(row["error"])})
 
 
-def replace_pictures(db: sqlite3.Connection, item_id: str, wanted: Sequence[Picture]) -> None:
-    """Make these the item's pictures."""
-    db.execute("DELETE FROM pictures WHERE item_id = ?", (item_id,))
+def pictures_around(db: sqlite3.Connection, picture_id: str) -> list[Picture]:
+    """The pictures of the item that has this one, in the order shown; none when a later PUT has replaced it."""
+    rows = db.execute(
+        "SELECT * FROM pictures WHERE item_id = (SELECT item_id FROM pictures WHERE id = ?) ORDER BY position",
+        (picture_id,),
+    )
+    return [picture_of(row) for row in rows.fetchall()]
+
+
+def replace_pictures(db: sqlite3.Connection, kept: Sequence[Picture], wanted: Sequence[Picture]) -> None:
+    """Put pictures in the place of all that an item has (`kept`)."""
+    if kept:
+        db.execute("DELETE FROM pictures WHERE item_id = ?", (kept[0].item_id,))
     db.executemany(
         "INSERT INTO pictures (id, item_id, position, url, state, file, size_bytes, error)"
         " VALUES (:id, :item_id, :position, :url, :state, :file, :size_bytes, :error)",
@@ -264,7 +266,7 @@ def latest_listing(db: sqlite3.Connection, item_id: str) -> Listing | None:
 
 
 def listing_of_ad(db: sqlite3.Connection, account_id: str, tradera_item_id: int) -> Listing | None:
-    """The listing behind an ad of this account at Tradera, if it is one of ours."""
+    """The listing of an ad at Tradera, within this account."""
     row = db.execute(
         "SELECT * FROM listings WHERE tradera_item_id = ? AND account_id = ?", (tradera_item_id, account_id)
     ).fetchone()
@@ -272,7 +274,7 @@ def listing_of_ad(db: sqlite3.Connection, account_id: str, tradera_item_id: int)
 
 
 def listing_of_number(db: sqlite3.Connection, tradera_item_id: int) -> Listing | None:
-    """The listing that has this ad, whosever it is."""
+    """Find a listing by ad id, in any account."""
     row = db.execute("SELECT * FROM listings WHERE tradera_item_id = ?", (tradera_item_id,)).fetchone()
     return row and _listing_of(row)
 
@@ -341,7 +343,7 @@ def overdue_listings(
 
 
 def count_in_doubt(db: sqlite3.Connection) -> int:
-    """How many listings only a human can settle: committed, and no longer asked for."""
+    """How many listings only the owner can resolve: committed, and Tradera is asked for their result no more."""
     row = db.execute(
         "SELECT count(*) FROM listings WHERE state IN ('committing', 'committed') AND ask_at IS NULL"
     ).fetchone()

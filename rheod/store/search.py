@@ -28,23 +28,6 @@ from rheod.domain.model import Item, ItemType, Json, RheoStatus, TraderaStatus
 from rheod.store.texts import restored
 
 
-def write_words(db: sqlite3.Connection, number: int, title: str | None) -> None:
-    """Make the row of this item say its title, None for an item that is gone; what says so already is left alone."""
-    row = db.execute("SELECT title FROM item_words WHERE rowid = ?", (number,)).fetchone()
-    kept = None if row is None else row["title"]
-    if kept == title:
-        return
-    if kept is not None:
-        db.execute("DELETE FROM item_words WHERE rowid = ?", (number,))
-    if title is not None:
-        add_words(db, number, title)
-
-
-def add_words(db: sqlite3.Connection, number: int, title: str) -> None:
-    """Write the row of a new item."""
-    db.execute("INSERT INTO item_words (rowid, title) VALUES (?, ?)", (number, title))
-
-
 def asked(text: str) -> str | None:
     """The text as a question to the words: each must be there, or begin one that is; None when it has no word."""
     found = [word.replace('"', "") for word in text.split() if any(map(str.isalnum, word))]
@@ -230,37 +213,31 @@ def _hit_of(row: sqlite3.Row) -> Hit:
     )
 
 
-def write_codes(db: sqlite3.Connection, item: Item, *, gone: bool) -> None:
-    """Make the rows say what the item says; nothing is written when they do already."""
-    wanted = set() if gone else codes_of(item)
-    rows = db.execute("SELECT system, code FROM item_codes WHERE item_id = ?", (item.id,))
-    kept = {(row[0], row[1]) for row in rows.fetchall()}
+def change_names(db: sqlite3.Connection, number: int, before: Item | None, item: Item | None) -> None:
+    """Let an item be found by what it says now, where that differs from `before`; None: it is new, or gone."""
+    old, new = before and before.spec.title, item and item.spec.title
+    if old != new and old is not None:
+        db.execute("DELETE FROM item_words WHERE rowid = ?", (number,))
+    if old != new and new is not None:
+        db.execute("INSERT INTO item_words (rowid, title) VALUES (?, ?)", (number, new))
+    had, has = _codes_of(before), _codes_of(item)
     db.executemany(
-        "DELETE FROM item_codes WHERE account_id = ? AND system = ? AND code = ? AND item_id = ?",
-        [(item.account_id, system, code, item.id) for system, code in kept - wanted],
+        "DELETE FROM item_codes WHERE account_id = ? AND system = ? AND code = ? AND item_id = ?", had - has
     )
-    _insert(db, item, wanted - kept)
-
-
-def add_codes(db: sqlite3.Connection, item: Item) -> None:
-    """Write the rows of a new item."""
-    _insert(db, item, codes_of(item))
-
-
-def _insert(db: sqlite3.Connection, item: Item, pairs: set[tuple[str, str]]) -> None:
     db.executemany(
-        "INSERT INTO item_codes (account_id, system, code, item_id) VALUES (?, ?, ?, ?)",
-        [(item.account_id, system, code, item.id) for system, code in pairs],
+        "INSERT INTO item_codes (account_id, system, code, item_id) VALUES (?, ?, ?, ?)", has - had
     )
 
 
-def codes_of(item: Item) -> set[tuple[str, str]]:
-    """The (system, code) pairs an item names; whatever else stands there is none."""
-    part = (item.spec.attributes or {}).get("part")
+def _codes_of(item: Item | None) -> set[tuple[str, str, str, str]]:
+    """The rows (account, system, code, item) of the codes an item names; whatever else stands there is no code."""
+    part = ((item and item.spec.attributes) or {}).get("part")
     pairs: Any = part.get("catalogCodes") if isinstance(part, Mapping) else None
-    if not isinstance(pairs, Mapping):
+    if item is None or not isinstance(pairs, Mapping):
         return set()
-    return {(system, code) for system, code in pairs.items() if isinstance(code, str)}
+    return {
+        (item.account_id, system, code, item.id) for system, code in pairs.items() if isinstance(code, str)
+    }
 
 
 Position = tuple[int, str]

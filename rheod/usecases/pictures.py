@@ -1,4 +1,4 @@
-"""What the image lane reports: a picture is ready, or has failed for good; and which go when there is no room."""
+"""What the pictures queue reports: a picture is ready, or has failed for good; and which go when there is no room."""
 
 from __future__ import annotations
 
@@ -43,19 +43,21 @@ def make_room(tx: Transaction, after: Closing, *, limit: int) -> Closing | None:
 
 
 def _settle(tx: Transaction, job: Job, change: Callable[[Picture], Picture]) -> None:
-    tx.finish(job)
-    picture = items.picture(tx.db, job.subject)
-    if picture is None or picture.state is not PictureState.PENDING:
-        return  # a later PUT has replaced it
-    after = change(picture)
+    every = {picture.id: picture for picture in items.pictures_around(tx.db, job.subject)}
+    before = every.get(job.subject)
+    if before is None or before.state is not PictureState.PENDING:
+        return  # a later PUT has replaced it, or this was reported before
+    after = every[job.subject] = change(before)
     items.save_picture(tx.db, after)
-    item = items.by_id(tx.db, picture.item_id)
+    is_last = all(each.state is not PictureState.PENDING for each in every.values())
+    if after.state is not PictureState.FAILED and not is_last:
+        return
+    item = items.by_id(tx.db, after.item_id)
     if after.state is PictureState.FAILED:
         told = {"url": after.url, "position": after.position, "error": after.error}
         tx.tell(item, Event(type=EventType.IMAGE_FAILED, data=told))
-    every = items.pictures(tx.db, item.id)
-    if any(each.state is PictureState.PENDING for each in every) or items.is_removed(tx.db, item.id):
+    if not is_last or items.is_removed(tx.db, item.id):
         return
-    failures = tuple(each.error or "" for each in every if each.state is PictureState.FAILED)
-    count = sum(each.state is PictureState.READY for each in every)
+    failures = tuple(each.error or "" for each in every.values() if each.state is PictureState.FAILED)
+    count = sum(each.state is PictureState.READY for each in every.values())
     tx.apply(item, items.latest_listing(tx.db, item.id), PicturesSettled(ready=count, failures=failures))

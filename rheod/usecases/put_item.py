@@ -173,8 +173,9 @@ def _fetch_pictures(tx: Transaction, item: Item, *, kept: list[Picture]) -> None
         else Picture(id=tx.new_id(), item_id=item.id, position=position, url=url)
         for position, url in enumerate(item.spec.image_urls)
     ]
-    jobs.drop(tx.db, JobKind.FETCH_PICTURE, [picture.id for picture in kept])
-    items.replace_pictures(tx.db, item.id, wanted)
+    fetched = [picture.id for picture in kept if picture.state is PictureState.PENDING]
+    jobs.drop(tx.db, JobKind.FETCH_PICTURE, fetched)
+    items.replace_pictures(tx.db, kept, wanted)
     for picture in wanted:
         if picture.state is PictureState.PENDING:
             tx.order(JobOrder(queue=QueueName.PICTURES, kind=JobKind.FETCH_PICTURE, subject=picture.id), item)

@@ -18,7 +18,7 @@ from rheod.domain import effects
 from rheod.domain.effects import Change
 from rheod.domain.event_payloads import new_event_id, sek, webhook_body
 from rheod.domain.inputs import Input
-from rheod.domain.model import WEBHOOK_EVENTS, Event, EventType, Item, Job, JobOrder, Listing, QueueName
+from rheod.domain.model import WEBHOOK_EVENTS, Event, EventType, Item, JobOrder, Listing, QueueName
 from rheod.store import accounts, items, jobs, outbox
 from rheod.store.engine.database import Database
 
@@ -104,10 +104,6 @@ class Transaction:
         if seq is not None and goes_out:
             outbox.order_deliveries(self.db, seq, now=self.now)
             self.woken.add(QueueName.WEBHOOKS)
-
-    def finish(self, job: Job) -> None:
-        """The job is done in this very transaction."""
-        jobs.finish(self.db, job)
 
 
 class Store:

@@ -125,7 +125,7 @@ def test_what_has_not_changed_is_not_written(db: sqlite3.Connection) -> None:
     db.set_trace_callback(seen.append)
     items.save(db, item, item)
     items.save(db, item, replace(item, spec=replace(FULL, price_ore=1)))
-    assert seen == ["UPDATE items SET price_ore = 1 WHERE id = 'i'"]
+    assert seen == ["UPDATE items SET price_ore = 1 WHERE id = 'i' RETURNING number, removed_at"]
 
 
 def test_a_removed_item_is_found_by_id_alone(db: sqlite3.Connection) -> None:
@@ -168,12 +168,12 @@ def test_pictures_keep_their_order_and_are_replaced_together(db: sqlite3.Connect
     """A replaced picture is gone: what its fetch brings finds nothing."""
     item = add_item(db)
     first = [Picture(id=f"p{n}", item_id=item.id, position=n, url="https://i/1") for n in (1, 0)]
-    items.replace_pictures(db, item.id, first)
+    items.replace_pictures(db, [], first)
     assert [picture.id for picture in items.pictures(db, item.id)] == ["p0", "p1"]
     ready = replace(first[0], state=PictureState.READY, file="f.jpg", size_bytes=9)
     items.save_picture(db, ready)
     assert items.picture(db, "p1") == ready
-    items.replace_pictures(db, item.id, [replace(ready, id="p2", position=0)])
+    items.replace_pictures(db, first, [replace(ready, id="p2", position=0)])
     assert items.picture(db, "p1") is None
     assert [picture.id for picture in items.pictures(db, item.id)] == ["p2"]
 

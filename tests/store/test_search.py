@@ -110,7 +110,7 @@ def test_a_hit_shows_the_first_picture_that_is_ready(db: sqlite3.Connection) -> 
         Picture(id="p0", item_id=item.id, position=0, url="u", state=PictureState.FAILED),
         Picture(id="p1", item_id=item.id, position=1, url="u", state=PictureState.READY, file="b.jpg"),
     ]
-    items.replace_pictures(db, item.id, made)
+    items.replace_pictures(db, [], made)
     (hit,), _ = search.page(db, "a", Sought(), limit=9)
     assert hit.picture == "b.jpg"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -134,12 +135,21 @@ class Shop:
     async def picture_ready(self, picture_id: str, file: str = "f.jpg") -> None:
         """The image lane has stored a picture."""
         job = await self.job(JobKind.FETCH_PICTURE, picture_id)
-        await self.store.write(lambda tx: pictures.ready(tx, job, file=file, size_bytes=9))
+        await self._end(job, lambda tx: pictures.ready(tx, job, file=file, size_bytes=9))
 
     async def picture_failed(self, picture_id: str, error: str = "404") -> None:
         """The image lane has given a picture up."""
         job = await self.job(JobKind.FETCH_PICTURE, picture_id)
-        await self.store.write(lambda tx: pictures.failed(tx, job, error=error))
+        await self._end(job, lambda tx: pictures.failed(tx, job, error=error))
+
+    async def _end(self, job: Job, report: Callable[[Transaction], None]) -> None:
+        """As the loop does: the report and the end of its job in one transaction."""
+
+        def use_case(tx: Transaction) -> None:
+            report(tx)
+            jobs.finish(tx.db, job)
+
+        await self.store.write(use_case)
 
     async def advance(self, listing: Listing, to: ListingState) -> Listing:
         """Take the publisher's steps one after the other until the listing is in that state."""

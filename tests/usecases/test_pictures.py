@@ -1,4 +1,4 @@
-"""What the image lane reports, and what follows when the last picture is settled."""
+"""What the pictures queue reports, and what follows when the last picture is settled."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import pytest
 
 from rheod.domain.model import JobKind, ListingState, PictureState, RheoStatus, TraderaStatus
 from rheod.usecases import pictures
+from rheod.usecases.transaction import Transaction
 from tests.usecases.selling import Shop
 
 URLS = ("https://i/1", "https://i/2")
@@ -100,3 +101,22 @@ async def test_a_publishing_that_had_begun_goes_on_with_new_pictures(shop: Shop,
     [picture] = (await shop.view()).pictures
     await shop.picture_ready(picture.id)
     assert await shop.jobs() == [("publish", listing.id)]
+
+
+async def test_a_picture_that_is_not_the_last_costs_a_read_and_a_write(shop: Shop) -> None:
+    """Its item is not read, and its job is left to the loop, which ends it once for all."""
+    await shop.put(image_urls=URLS)
+    [picture, _] = (await shop.view()).pictures
+    job = await shop.job(JobKind.FETCH_PICTURE, picture.id)
+    statements: list[str] = []
+
+    def use_case(tx: Transaction) -> None:
+        tx.db.set_trace_callback(statements.append)
+        pictures.ready(tx, job, file="f.jpg", size_bytes=1)
+        tx.db.set_trace_callback(None)
+
+    await shop.store.write(use_case)
+    of_rheod = dict.fromkeys(
+        each for each in statements if not each.startswith("--")
+    )  # not the triggers' own
+    assert [each.split()[0] for each in of_rheod] == ["SELECT", "UPDATE"]
