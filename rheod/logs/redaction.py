@@ -1,7 +1,4 @@
-"""What no log line may show is masked here: known secrets, credentials of known shapes, the private parts of addresses.
-
-Pure text work; knows nothing of lines and writes nothing.
-"""
+"""What no log line may show is masked here: known secrets, credentials of known shapes, the private parts of addresses."""
 
 from __future__ import annotations
 
@@ -11,11 +8,13 @@ from functools import lru_cache
 from itertools import islice
 from typing import Any
 
+from structlog.typing import EventDict, WrappedLogger
+
 MIN_LITERAL_CHARS = 6
 """Shorter values are not redacted by their text: they would tear holes into innocent lines."""
 
 _SHORT_CHARS = 64
-"""Texts up to this length come again and again (routes, methods, names of lanes): their answer is remembered."""
+"""Texts up to this length come again and again (routes, methods, names of queues): their answer is remembered."""
 
 _MASK = "***"
 # These bound the work of the patterns. A longer text is joined from its ends before redaction; the seam, where half a
@@ -48,6 +47,8 @@ _PATTERNS = tuple(
     )
 )
 _ANY_HINT = re.compile("|".join(re.escape(hint) for hints, _, _ in _PATTERNS for hint in hints))
+_UNSAID = {"timestamp", "level", "logger"}
+"""Fields whose value nobody has said: the log makes them itself."""
 _SECRET_KEY = re.compile(r"(?:.*_)?(?:authorization|cookie|password|secret|token|(?:access|api|app)_key)")
 
 
@@ -123,6 +124,6 @@ def _is_secret_name(key: str) -> bool:
     return _SECRET_KEY.fullmatch(key.lower().replace("-", "_")) is not None
 
 
-def redact_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a line, whose names are ours, with every value redacted."""
-    return {key: _redact_pair(key, value, 0) for key, value in fields.items()}
+def redact_event(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """A processor: the fields of a line, whose names are ours, with every value redacted."""
+    return {key: value if key == "timestamp" else _redact_pair(key, value, 0) for key, value in event.items()}

@@ -1,12 +1,8 @@
-"""Sets logging up, once: one pipeline for our own and the libraries' lines, redacted, as JSON or text.
+"""Sets logging up, once: one chain of structlog's processors for our own and the libraries' lines, as JSON or text.
 
 Logging must never hold up the event loop: a line is made by its caller and written by a thread; when the reader of
 the stream stalls, lines are dropped and counted. No other module configures logging or writes to standard output
 while the daemon runs.
-
-The writing side of the log: a bounded queue and one thread, so that a stalled reader never holds up the event loop.
-
-Knows nothing of what stands in a line.
 """
 
 from __future__ import annotations
@@ -18,36 +14,56 @@ import re
 import select
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from queue import SimpleQueue
 from typing import Any, Literal, TextIO
 
 import structlog
-from structlog.processors import ExceptionRenderer, format_exc_info
+from structlog.contextvars import merge_contextvars
+from structlog.dev import Column, ConsoleRenderer
+from structlog.processors import ExceptionRenderer, JSONRenderer, format_exc_info
+from structlog.stdlib import ProcessorFormatter, add_log_level, add_logger_name
 from structlog.tracebacks import ExceptionDictTransformer
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-from rheod.logs.redaction import redact_fields
+from rheod.logs.redaction import redact_event
 
 MAX_WAITING_LINES = 1_000
 LINES_AT_ONCE = 64
 """What has gathered while a line was written goes out with one write."""
+MAX_LINE_BYTES = 8_000
+
+_PRIORITY = {"critical": 2, "error": 3, "warning": 4, "info": 6, "debug": 7}
+_COLOUR = {"critical": 31, "error": 31, "warning": 33, "info": 32, "debug": 2}
+_CORE = ("timestamp", "level", "logger", "event")
+# These write credentials, statements with their values, or noise below WARNING, whatever level the owner wants.
+_TALKATIVE = ("aiobotocore", "aiosqlite", "asyncio", "botocore", "PIL", "urllib3")
+_CONTROLS = {
+    code: f"\\u{code:04x}"
+    for span in ((0, 0x20), (0x7F, 0xA0), (0x200E, 0x2010), (0x2028, 0x202F), (0x2066, 0x206A))
+    for code in range(*span)
+} | {0x09: "\\t", 0x0A: "\\n", 0x0D: "\\r"}
+_NEEDS_ESCAPES = re.compile("[" + re.escape("".join(map(chr, _CONTROLS))) + "]")
+_encode = json.JSONEncoder(ensure_ascii=False).encode
 
 
 class LogOutput:
-    """The writing side: a bounded queue and one thread; `stream` must be a real file, pipe or terminal."""
+    """The writing side: a bounded queue and one thread; `stream` must be a real file, pipe or terminal.
 
-    def __init__(self, *, stream: TextIO, event: Callable[[int], str]) -> None:
+    `dropped_line` makes the line that says how many lines were dropped.
+    """
+
+    def __init__(self, *, stream: TextIO, dropped_line: Callable[[int], str]) -> None:
         self._descriptor = os.dup(stream.fileno())
-        self._event = event
+        self._dropped_line = dropped_line
         # SimpleQueue, since a finalizer may log while the same thread is inside put()
         self._lines: SimpleQueue[str | None] = SimpleQueue()
         self._closed = False
         self._dropped = 0
         self._dropping = threading.Lock()  # callers are in several threads
-        self._told = 0  # written by the thread
+        self._reported = 0  # written by the thread
         self._thread = threading.Thread(target=self._run, name="log-writer", daemon=True)
         self._thread.start()
 
@@ -80,20 +96,17 @@ class LogOutput:
             lines = [self._lines.get()]
             lines += [self._lines.get() for _ in range(min(self._lines.qsize(), LINES_AT_ONCE))]
             going_on = None not in lines
-            if told := [line for line in lines if line is not None]:
-                self._write("\n".join(told))
-            if self._lines.qsize() < MAX_WAITING_LINES // 2:
-                self._tell_dropped()
+            if waiting := [line for line in lines if line is not None]:
+                self._write("\n".join(waiting))
+            dropped = self._dropped - self._reported
+            if dropped and self._lines.qsize() < MAX_WAITING_LINES // 2:
+                self._reported += dropped
+                self._write(self._dropped_line(dropped))
         os.close(self._descriptor)
-
-    def _tell_dropped(self) -> None:
-        if count := self._dropped - self._told:
-            self._told += count
-            self._write(self._event(count))
 
     def _write(self, line: str) -> None:
         data = memoryview((line + "\n").encode(errors="backslashreplace"))
-        with suppress(OSError):  # the reader is gone: there is nobody left to tell
+        with suppress(OSError):  # the reader is gone: there is nobody left to write to
             while data:
                 data = data[self._write_some(data) :]
 
@@ -107,21 +120,79 @@ class LogOutput:
             return 0
 
 
-MAX_LINE_BYTES = 8_000
+def _stamp(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Put the core fields first, with the time of now or of a library's record: ISO, in UTC, with milliseconds."""
+    record: logging.LogRecord | None = event.get("_record")
+    moment = datetime.fromtimestamp(time.time() if record is None else record.created, UTC)
+    stamp = moment.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+    core = {
+        "timestamp": stamp,
+        "level": event["level"],
+        "logger": event["logger"],
+        "event": event.get("event", ""),
+    }
+    stamped = {**core, **event, "timestamp": stamp}
+    if record is not None:
+        del stamped["_record"], stamped["_from_structlog"]
+    return stamped
 
-_PRIORITY = {"critical": 2, "error": 3, "warning": 4, "info": 6, "debug": 7}
-_COLOUR = {"critical": 31, "error": 31, "warning": 33, "info": 32, "debug": 2}
-_CORE = ("timestamp", "level", "logger", "event")
-# These write credentials, statements with their values, or noise below WARNING, whatever level the owner wants.
-_TALKATIVE = ("aiobotocore", "aiosqlite", "asyncio", "botocore", "PIL", "urllib3")
-_CONTROLS = {
-    code: f"\\u{code:04x}"
-    for span in ((0, 0x20), (0x7F, 0xA0), (0x200E, 0x2010), (0x2028, 0x202F), (0x2066, 0x206A))
-    for code in range(*span)
-} | {0x09: "\\t", 0x0A: "\\n", 0x0D: "\\r"}
 
-_NEEDS_ESCAPES = re.compile("[" + re.escape("".join(map(chr, _CONTROLS))) + "]")
-_encode = json.JSONEncoder(ensure_ascii=False).encode
+class _Chain:
+    """Runs processors one after the other; a line that cannot be made must not hurt the code that logs."""
+
+    def __init__(self, *processors: Processor) -> None:
+        self._processors = processors
+
+    def __call__(self, logger: WrappedLogger, method: str, event: EventDict) -> str:
+        record: logging.LogRecord | None = event.get("_record")
+        source: str = logger.name if record is None else record.name
+        try:
+            made: Any = event
+            for processor in self._processors:
+                made = processor(logger, method, made)
+        except Exception as error:  # noqa: BLE001 - any object's __str__ may raise anything
+            return self.spoilt(error, source=source)
+        return str(made)
+
+    def spoilt(self, error: Exception, *, source: str) -> str:
+        """The line in the place of one of `source` that could not be made."""
+        return self.warning("log line could not be made", source=source, error=type(error).__name__)
+
+    def warning(self, event: str, **fields: str | int) -> str:
+        """A line of the log's own."""
+        return self(logging.getLogger(__name__), "warning", {"event": event, **fields})
+
+
+class _Renderer:
+    """The last processor: an event becomes its line or lines, never over `MAX_LINE_BYTES`.
+
+    With `journald`, its priority stands before every line: to journald each line is an entry of its own.
+    """
+
+    def __init__(self, render: Processor, *, journald: bool) -> None:
+        self._render = render
+        self._journald = journald
+
+    def __call__(self, logger: WrappedLogger, method: str, event: EventDict) -> str:
+        line = self._line(logger, method, event)
+        for limit in (2_000, 400, 80):
+            if _fits(line):
+                return line
+            line = self._line(logger, method, _cut(event, limit) | {"truncated": True})
+        if _fits(line):
+            return line
+        return self._line(logger, method, {key: _cut(event[key], 80) for key in _CORE} | {"truncated": True})
+
+    def _line(self, logger: WrappedLogger, method: str, event: EventDict) -> str:
+        line = str(self._render(logger, method, event))
+        if not self._journald:
+            return line
+        prefix = f"<{_PRIORITY.get(event['level'], 6)}>"
+        return prefix + line.replace("\n", "\n" + prefix)
+
+
+def _fits(line: str) -> bool:
+    return len(line.encode(errors="backslashreplace")) <= MAX_LINE_BYTES
 
 
 def _cut(value: Any, limit: int) -> Any:
@@ -135,111 +206,42 @@ def _cut(value: Any, limit: int) -> Any:
     return value
 
 
-class _Renderer:
-    """Turns an event into its line or lines: never over `MAX_LINE_BYTES`, never with a raw control character."""
-
-    def __init__(self, *, text: bool, colour: bool, journald: bool) -> None:
-        self._render = self._text if text else self._json
-        self._colour = colour
-        self._journald = journald
-
-    def __call__(self, event: Mapping[str, Any]) -> str:
-        line = self._prefixed(event)
-        for limit in (2_000, 400, 80):
-            if len(line.encode(errors="backslashreplace")) <= MAX_LINE_BYTES:
-                return line
-            line = self._prefixed(_cut(event, limit) | {"truncated": True})
-        if len(line.encode(errors="backslashreplace")) <= MAX_LINE_BYTES:
-            return line
-        return self._prefixed({key: _cut(event[key], 80) for key in _CORE} | {"truncated": True})
-
-    def _prefixed(self, event: Mapping[str, Any]) -> str:
-        """With journald's priority in front of every line: to journald each line is an entry of its own."""
-        line = self._render(event)
-        if not self._journald:
-            return line
-        prefix = f"<{_PRIORITY.get(event['level'], 6)}>"
-        return prefix + line.replace("\n", "\n" + prefix)
-
-    def _json(self, event: Mapping[str, Any]) -> str:
-        line = _encode(event)
-        return line.translate(_CONTROLS) if _NEEDS_ESCAPES.search(line) else line
-
-    def _text(self, event: Mapping[str, Any]) -> str:
-        level = f"{event['level']:<8}"
-        if self._colour:
-            level = f"\x1b[{_COLOUR.get(event['level'], 0)}m{level}\x1b[0m"
-        words = [str(event["timestamp"]), level, str(event["event"]).translate(_CONTROLS)]
-        words += [
-            f"{key}={_word(value)}".translate(_CONTROLS)
-            for key, value in event.items()
-            if key not in {"timestamp", "level", "event", "exception"}
-        ]
-        # each line of a traceback is marked, so that no message can pass for a line of its own
-        trace = str(event.get("exception", "")).splitlines()
-        return "\n".join([" ".join(words), *(f"  | {line.translate(_CONTROLS)}" for line in trace)])
+def _as_json(event: EventDict, **_options: object) -> str:
+    line = _encode(event)
+    return line.translate(_CONTROLS) if _NEEDS_ESCAPES.search(line) else line
 
 
-def _word(value: Any) -> str:
-    plain = isinstance(value, str) and value and not set(value) & set(" \"'=")
-    return str(value) if plain else _encode(value)
+def _mark_traces(event: EventDict) -> EventDict:
+    """A copy in which each line of a traceback is marked, so that no message can pass for a line of its own."""
+    event = dict(event)
+    for name in ("stack", "exception"):
+        if name in event:
+            lines = str(event[name]).splitlines()
+            event[name] = "\n".join(f"  | {line.translate(_CONTROLS)}" for line in lines)
+    return event
 
 
-class _Lines:
-    """Makes the line of an event; one that cannot be made must not hurt the code that logs."""
+def _console(*, colour: bool) -> Processor:
+    """Lines for people: time, level, event, then the fields as `key=value`, then a traceback."""
 
-    def __init__(self, *, exceptions: Processor, render: _Renderer) -> None:
-        self._exceptions = exceptions
-        self._render = render
+    def level(key: str, value: object) -> str:  # noqa: ARG001 - a column is asked by these names
+        padded = f"{value:<8}"
+        return f"\x1b[{_COLOUR.get(str(value), 0)}m{padded}\x1b[0m" if colour else padded
 
-    def of_ours(self, logger: WrappedLogger, method: str, event: EventDict) -> str:
-        """A line of our own, as structlog's one processor."""
-        level = "error" if method == "exception" else method
-        return self.line(event, at_s=time.time(), level=level, name=logger.name)
+    def plain(key: str, value: object) -> str:  # noqa: ARG001 - as above
+        return str(value).translate(_CONTROLS)
 
-    def of_record(self, record: logging.LogRecord) -> str:
-        """A line of a library."""
-        level = record.levelname.lower()
-        try:
-            event: EventDict = {"event": record.getMessage()}
-        except Exception as error:  # noqa: BLE001 - its arguments may be anything
-            return self._spoilt(error, at_s=record.created, name=record.name)
-        if record.exc_info:
-            event["exc_info"] = record.exc_info
-        return self.line(event, at_s=record.created, level=level, name=record.name)
+    def pair(key: str, value: object) -> str:
+        is_word = isinstance(value, str) and value and not set(value) & set(" \"'=")
+        return f"{key}={value if is_word else _encode(value)}".translate(_CONTROLS)
 
-    def dropped(self, count: int) -> str:
-        """The line that tells of lines that were never written."""
-        event = {"event": "log lines dropped, the reader stalled", "count": count}
-        return self.line(event, at_s=time.time(), level="warning", name=__name__)
-
-    def line(self, event: EventDict, *, at_s: float, level: str, name: str) -> str:
-        """The event described, redacted and rendered."""
-        try:
-            event = {**structlog.contextvars.get_contextvars(), **event}
-            told: Any = self._exceptions(None, level, event)
-            return self._rendered(redact_fields(told), at_s=at_s, level=level, name=name)
-        except Exception as error:  # noqa: BLE001 - any object's __str__ may raise anything
-            return self._spoilt(error, at_s=at_s, name=name)
-
-    def _rendered(self, event: Mapping[str, Any], *, at_s: float, level: str, name: str) -> str:
-        """The core fields first, whatever else has their names."""
-        moment = datetime.fromtimestamp(at_s, UTC).isoformat(timespec="milliseconds")
-        core = {
-            "timestamp": moment.removesuffix("+00:00") + "Z",
-            "level": level,
-            "logger": name,
-            "event": event.get("event", ""),
-        }
-        return self._render({**core, **event, **core})
-
-    def _spoilt(self, error: Exception, *, at_s: float, name: str) -> str:
-        event = {"event": "log line could not be made", "source": name, "error": type(error).__name__}
-        return self._rendered(event, at_s=at_s, level="warning", name=__name__)
+    core = [Column("timestamp", plain), Column("level", level), Column("event", plain)]
+    render = ConsoleRenderer(columns=[*core, Column("", pair)], sort_keys=False)
+    return lambda logger, method, event: render(logger, method, _mark_traces(event))
 
 
-class _Voice:
-    """What our loggers speak through: the lines are made already, and go to the output."""
+class _Target:
+    """What our loggers write to: the lines are made already, and go to the output."""
 
     def __init__(self, *, name: str, output: LogOutput) -> None:
         self.name = name
@@ -249,13 +251,18 @@ class _Voice:
 class _Handler(logging.Handler):
     """The one handler of the root logger: what libraries say goes the way of our own lines."""
 
-    def __init__(self, *, lines: _Lines, output: LogOutput) -> None:
+    def __init__(self, *, chain: _Chain, output: LogOutput) -> None:
         super().__init__()
-        self._lines = lines
+        self.setFormatter(ProcessorFormatter(foreign_pre_chain=[merge_contextvars], processors=[chain]))
+        self._chain = chain
         self._output = output
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._output.put(self._lines.of_record(record))
+        try:
+            line = self.format(record)
+        except Exception as error:  # noqa: BLE001 - the arguments of its message may be anything
+            line = self._chain.spoilt(error, source=record.name)
+        self._output.put(line)
 
 
 def configure(
@@ -265,7 +272,7 @@ def configure(
     stream: TextIO,
     journald: bool,
 ) -> LogOutput:
-    """Send structlog and stdlib logging through the pipeline to `stream`; the caller closes what it returns.
+    """Send structlog and stdlib logging through the chain to `stream`; the caller closes what it returns.
 
     `auto` is text on a terminal, JSON otherwise. `journald` puts `<3>`-like priorities in front (when JOURNAL_STREAM
     is set). Called again, it replaces what it set up before.
@@ -273,25 +280,32 @@ def configure(
     terminal = stream.isatty()
     text = format == "text" or (format == "auto" and terminal)
     number = logging.getLevelNamesMapping()[level.upper()]
-    plain_dicts = ExceptionRenderer(
-        ExceptionDictTransformer(show_locals=False, use_rich=False, max_frames=20)
+    frames = ExceptionDictTransformer(show_locals=False, use_rich=False, max_frames=20)
+    chain = _Chain(
+        add_log_level,
+        add_logger_name,
+        _stamp,
+        format_exc_info if text else ExceptionRenderer(frames),
+        redact_event,
+        _Renderer(
+            _console(colour=terminal) if text else JSONRenderer(serializer=_as_json), journald=journald
+        ),
     )
-    lines = _Lines(
-        exceptions=format_exc_info if text else plain_dicts,
-        render=_Renderer(text=text, colour=terminal, journald=journald),
+    output = LogOutput(
+        stream=stream,
+        dropped_line=lambda count: chain.warning("log lines dropped, the reader stalled", count=count),
     )
-    output = LogOutput(stream=stream, event=lines.dropped)
     root = logging.getLogger()
     for old in [handler for handler in root.handlers if isinstance(handler, _Handler)]:
         root.removeHandler(old)
-    root.addHandler(_Handler(lines=lines, output=output))
+    root.addHandler(_Handler(chain=chain, output=output))
     root.setLevel(number)
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(max(number, logging.WARNING))
     logging.captureWarnings(True)
     structlog.configure(
-        processors=[lines.of_ours],
-        logger_factory=lambda name="": _Voice(name=name, output=output),
+        processors=[merge_contextvars, chain],
+        logger_factory=lambda name="": _Target(name=name, output=output),
         wrapper_class=structlog.make_filtering_bound_logger(number),
         cache_logger_on_first_use=False,
     )

@@ -179,7 +179,7 @@ def test_no_message_can_pass_for_a_line_of_its_own(reader: Reader, form: Format)
     """Line breaks, escapes and direction marks are written out; the lines of a trace are marked as such."""
     log = reader.configure(form=form)
     nasty = "a\nforged\r\x1b[31m\x85\u2028\u202e\ud800\x00"
-    log.info(nasty, **{"key": nasty, "k\ney": 1})
+    log.info(nasty, **{"key": nasty, "k\ney": 1, "stack": nasty})
     _say_failure(log)
     text = reader.text()
     assert not set(text) & set("\r\x1b\x85\u2028\u202e\x00")
