@@ -34,12 +34,12 @@ from rheod.api.item_body import read_password
 from rheod.api.items import ItemLines, OwnItemReply, item_line, item_reply, rehearsal_reply
 from rheod.api.json_body import BODY_BYTES, read_optional_json
 from rheod.api.management import KeysReply, NewNumberedKey, key_reply
-from rheod.api.middleware import error_answers, request_line
+from rheod.api.middleware import around_requests
 from rheod.api.operators import OperatorCalls
 from rheod.api.orders import OrderCalls
 from rheod.api.responses import DoneReply, Reply, answer, reply
 from rheod.api.routing import Route, path_of
-from rheod.api.server import add_routes, name_server
+from rheod.api.server import add_routes
 from rheod.domain.errors import Permanent, Refused
 from rheod.domain.event_payloads import new_ulid
 from rheod.domain.model import RheoStatus
@@ -235,7 +235,7 @@ def build_admin(parts: AdminContext, *, more: Sequence[Route] = ()) -> web.Appli
     def new_id() -> str:
         return new_ulid(parts.api.now(), parts.api.rng)
 
-    app = web.Application(middlewares=[request_line(new_id=new_id), error_answers()])
+    app = web.Application(middlewares=[around_requests(new_id=new_id)])
     add_routes(
         app,
         [
@@ -258,7 +258,6 @@ def build_admin(parts: AdminContext, *, more: Sequence[Route] = ()) -> web.Appli
             *routes(parts),
         ],
     )
-    app.on_response_prepare.append(name_server)
     return app
 
 

@@ -1,175 +1,27 @@
-"""One connection of a client: its limits of time, and errors of HTTP itself in our one shape.
+"""The listening side of the HTTP server: how many connections may be open, how long each may take, and HTTP's own errors.
 
-aiohttp does not bound the time an answer may take to be read, and its own answer to a request it cannot parse is plain
-text with a traceback in the log; this is where that is put right. Knows no routes.
-
-How many connections may be open, in all and from one address, and which of them makes room for a newcomer.
-
-A connection that waits for a request is worth less than one that brings one, so a full house closes the longest idle
-connection first; one whose request is being worked on is never closed. Knows nothing of HTTP.
-
-Requests that two servers could cut apart in different places: refused, and their connection ends with the answer.
-
-The parser refuses most of them already (two lengths, a length beside chunks, folded lines, bare line feeds); here are
-those it takes, because a proxy in front may read them otherwise. Reads headers only.
-
-The listening side of the HTTP server: the limits of all connections together, and the socket they come from.
-
-Knows neither routes nor what a connection does with its requests.
+aiohttp bounds the time of a request's head. Here are the time in which an answer must be read, a plain cap on open
+connections, and the answers to what is no request: aiohttp's own are plain text with a traceback in the log. Limits by
+address are the business of the reverse proxy in front. Knows no routes.
 """
 
 from __future__ import annotations
 
 import asyncio
-import ipaddress
-import math
 import os
 import resource
 import socket
 import struct
-import time
-from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import structlog
 from aiohttp import HttpVersion11, hdrs, web
 
-from rheod.api.authenticator import Network, caller_address, is_within
-from rheod.api.context import STRANGER
 from rheod.api.responses import refusal
-from rheod.api.routing import Handler
 
 _log = structlog.get_logger("rheod.api")
-
-IDLE_GRACE_S = 1.0
-"""A caller over its own limit is told so rather than robbed of a connection that is newer than this: a burst of honest
-requests must not have some of them closed unanswered. In a full house there is no such grace: the flood's own
-connections are the oldest, and somebody else is at the door."""
-
-LINE_S = 60.0
-"""At most one log line in this time tells of connections closed or turned away, with their numbers."""
-
-
-class LimitedConnection(Protocol):
-    """An open connection, as the door sees it."""
-
-    def make_room(self) -> None:
-        """Close at once, without a word."""
-
-
-@dataclass(slots=True)
-class _Group:
-    """Connections counted together; those that could be closed stand in the order of their waiting."""
-
-    count: int = 0
-    idle: OrderedDict[LimitedConnection, float] = field(default_factory=OrderedDict)
-    answering: OrderedDict[LimitedConnection, float] = field(default_factory=OrderedDict)
-
-    def dispensable(self, now: float, *, idle_s: float, slow_s: float) -> LimitedConnection | None:
-        """The longest idle one (for at least `idle_s`), else who has read an answer longest (at least `slow_s`)."""
-        for waiting, grace_s in ((self.idle, idle_s), (self.answering, slow_s)):
-            guest, since = next(iter(waiting.items()), (None, now))
-            if guest is not None and now - since >= grace_s:
-                return guest
-        return None
-
-
-class ConnectionLimiter:
-    """Counts connections and decides who may stay. Proxies have no limit of their own: many callers are behind them."""
-
-    def __init__(
-        self,
-        *,
-        most: int,
-        most_per_address: int,
-        proxies: Sequence[Network],
-        monotonic: Callable[[], float],
-        slow_after_s: float,
-    ) -> None:
-        self._most = most
-        self._most_per_address = most_per_address
-        self._proxies = proxies
-        self._monotonic = monotonic
-        self._slow_after_s = slow_after_s
-        self._all = _Group()
-        self._by_address: dict[str, _Group] = {}
-        self._address_of: dict[LimitedConnection, str] = {}
-        self._closed = self._refused = 0
-        self._last_line = -math.inf
-
-    def __len__(self) -> int:
-        return self._all.count
-
-    def admit(self, guest: LimitedConnection, peer: str) -> bool:
-        """Let a new connection in, closing another one for it if need be; False when there is no room."""
-        address = caller_address(peer, (), ())
-        now = self._monotonic()
-        if not self._has_room(address, now, limited=not is_within(peer, self._proxies)):
-            self._refused += 1
-            self._tell(now)
-            return False
-        self._address_of[guest] = address
-        for each in (self._all, self._by_address.setdefault(address, _Group())):
-            each.count += 1
-            each.idle[guest] = now
-        return True
-
-    def working(self, guest: LimitedConnection) -> None:
-        """Its request is being handled: it stays."""
-        for group in self._groups(guest):
-            group.idle.pop(guest, None)
-            group.answering.pop(guest, None)
-
-    def answering(self, guest: LimitedConnection) -> None:
-        """Its answer is being sent."""
-        now = self._monotonic()
-        for group in self._groups(guest):
-            group.idle.pop(guest, None)
-            group.answering[guest] = now
-
-    def idle(self, guest: LimitedConnection) -> None:
-        """It waits for the next request."""
-        now = self._monotonic()
-        for group in self._groups(guest):
-            group.answering.pop(guest, None)
-            group.idle[guest] = now
-
-    def gone(self, guest: LimitedConnection) -> None:
-        """It is closed; saying so twice does no harm."""
-        self.working(guest)
-        for group in self._groups(guest):
-            group.count -= 1
-        address = self._address_of.pop(guest, None)
-        if address is not None and not self._by_address[address].count:
-            del self._by_address[address]
-
-    def _groups(self, guest: LimitedConnection) -> tuple[_Group, ...]:
-        address = self._address_of.get(guest)
-        return () if address is None else (self._all, self._by_address[address])
-
-    def _has_room(self, address: str, now: float, *, limited: bool) -> bool:
-        group = self._by_address.get(address)
-        if limited and group is not None and group.count >= self._most_per_address:
-            return self._close_one(group, now, idle_s=IDLE_GRACE_S)
-        return self._all.count < self._most or self._close_one(self._all, now, idle_s=0)
-
-    def _close_one(self, group: _Group, now: float, *, idle_s: float) -> bool:
-        guest = group.dispensable(now, idle_s=idle_s, slow_s=self._slow_after_s)
-        if guest is None:
-            return False
-        self.gone(guest)
-        guest.make_room()
-        self._closed += 1
-        self._tell(now)
-        return True
-
-    def _tell(self, now: float) -> None:
-        if now - self._last_line >= LINE_S:
-            _log.warning("too many connections", closed=self._closed, refused=self._refused)
-            self._closed, self._refused, self._last_line = 0, 0, now
-
 
 SERVER_NAME = "rheod"
 FULL_RETRY_S = 2
@@ -180,76 +32,129 @@ _NO_LINGER = struct.pack("ii", 1, 0)
 """Closing drops what is not sent; otherwise the kernel would go on offering it to who does not read."""
 
 
+class OpenConnections:
+    """The open connections, at most so many; in a full house the one that has waited longest for a request makes room.
+
+    So connections that say nothing keep nobody out. One whose request is being worked on or answered is never closed.
+    """
+
+    def __init__(self, *, most: int) -> None:
+        self._most = most
+        self._open: set[Connection] = set()
+        self._waiting: dict[Connection, None] = {}
+        self._is_full = False
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def admit(self, connection: Connection) -> bool:
+        """Let a new connection in, closing a waiting one for it if need be; False when there is no room."""
+        if len(self._open) >= self._most:
+            if not self._is_full:
+                _log.warning("too many connections", most=self._most)
+            self._is_full = True
+            longest = next(iter(self._waiting), None)
+            if longest is None:
+                return False
+            self.gone(longest)
+            longest.force_close()
+        elif len(self._open) < self._most // 2:
+            self._is_full = False  # so that a flood is one line of log, and the next flood another
+        self._open.add(connection)
+        self.waits(connection)
+        return True
+
+    def works(self, connection: Connection) -> None:
+        """Its request is being handled or answered."""
+        self._waiting.pop(connection, None)
+
+    def waits(self, connection: Connection) -> None:
+        """It waits for a request."""
+        if connection in self._open:
+            self._waiting[connection] = None
+
+    def gone(self, connection: Connection) -> None:
+        """It is closed; saying so twice does no harm."""
+        self._open.discard(connection)
+        self._waiting.pop(connection, None)
+
+
 class Connection(web.RequestHandler):
     """A connection; `answer_s` is how long an answer may take to be read."""
 
-    __slots__ = ("_answer_s", "_door", "_new_id", "_sending", "_socket")
+    __slots__ = ("_answer_s", "_connections", "_deadline", "_new_id", "_socket")
 
     def __init__(
         self,
         server: Any,
         *,
         new_id: Callable[[], str],
-        door: ConnectionLimiter,
+        connections: OpenConnections,
         answer_s: float,
         **options: Any,
     ) -> None:
         super().__init__(server, **options)
         self._new_id = new_id
-        self._door = door
+        self._connections = connections
         self._answer_s = answer_s
         self._socket: asyncio.Transport | None = None
-        self._sending: asyncio.Timeout | None = None
+        self._deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Come in, or be told that the house is full."""
+        """Come in, or be told that there are too many."""
         assert isinstance(transport, asyncio.Transport)
-        peer = transport.get_extra_info("peername")
-        if self._door.admit(self, str(peer[0]) if peer else ""):
+        if self._connections.admit(self):
             self._socket = transport
             transport.set_write_buffer_limits(0)  # an answer counts as sent when the kernel has all of it
             super().connection_made(transport)
             return
         self.close()
-        transport.write(_full_house(self._new_id()))
+        transport.write(_too_many_connections(self._new_id()))
         transport.close()
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """The connection is gone; a handler at work goes on to its end."""
-        self._door.gone(self)
+        self._connections.gone(self)
         self._socket = None
+        self._end_deadline()
         super().connection_lost(exc)
 
-    def make_room(self) -> None:
-        """Close for a newcomer. An answer being sent is stopped first: asyncio cannot close under a sendfile."""
-        if self._sending is None:
-            self.force_close()
-        else:
-            self._sending.reschedule(asyncio.get_running_loop().time())
+    def pause_writing(self) -> None:
+        """The kernel has not taken a whole answer: from now on there is a deadline for reading it."""
+        super().pause_writing()
+        self._deadline = asyncio.get_running_loop().call_later(self._answer_s, self._abort)
 
-    async def handle(self, request: web.BaseRequest, handler: AnyHandler) -> web.StreamResponse:
-        """Let `handler` answer; while it does, the connection is not closed for a newcomer."""
-        self._door.working(self)
-        expectation = request.headers.get(hdrs.EXPECT, "100-continue").lower()
-        if expectation != "100-continue":  # aiohttp's own answer repeats the header, and fails if it cannot
-            return self.handle_error(request, 400)
-        return await handler(request)
+    def resume_writing(self) -> None:
+        """The kernel has all of it."""
+        super().resume_writing()
+        self._end_deadline()
+
+    def handle(self, request: web.BaseRequest, handler: AnyHandler) -> Awaitable[web.StreamResponse]:
+        """Let `handler` answer; until its answer has been sent, the connection is not closed for a newcomer."""
+        self._connections.works(self)
+        if hdrs.EXPECT in request.headers and request.headers[hdrs.EXPECT].lower() != "100-continue":
+            # aiohttp's own answer repeats the header, and fails if it cannot
+            return self._refuse_expectation(request)
+        return handler(request)
 
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
-        """Send an answer, and cut off who does not read it; the next request waits until it has been read."""
-        self._door.answering(self)
-        try:
-            async with asyncio.timeout(self._answer_s) as self._sending:
-                finished = await super().finish_response(request, resp, start_time)
-        except (TimeoutError, ConnectionError):
-            self._abort()
-            return resp, True
-        finally:
-            self._sending = None
-        self._door.idle(self)
+        """Send an answer; the next request waits until it has been read."""
+        if isinstance(resp, web.FileResponse):  # sent by the kernel, past the protocol's flow control
+            try:
+                async with asyncio.timeout(self._answer_s):
+                    finished = await super().finish_response(request, resp, start_time)
+            except (TimeoutError, ConnectionError):
+                self._abort()
+                return resp, True
+        else:
+            finished = await super().finish_response(request, resp, start_time)
+        self._connections.waits(self)
         return finished
+
+    async def _refuse_expectation(self, request: web.BaseRequest) -> web.StreamResponse:
+        return self.handle_error(request, 400)
 
     def handle_error(
         self,
@@ -272,6 +177,11 @@ class Connection(web.RequestHandler):
         response.force_close()
         return response
 
+    def _end_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
     def _abort(self) -> None:
         if self._socket is None:
             return
@@ -280,7 +190,7 @@ class Connection(web.RequestHandler):
         self._socket.abort()
 
 
-def _full_house(request_id: str) -> bytes:
+def _too_many_connections(request_id: str) -> bytes:
     """The answer to a connection that cannot come in, as bytes: no request of it is ever read."""
     response = refusal("UNAVAILABLE", "Too many connections", retry_after_s=FULL_RETRY_S)
     body = response.body
@@ -300,28 +210,17 @@ def _full_house(request_id: str) -> bytes:
 _FRAMING = frozenset({"content-length", "transfer-encoding"})
 
 
-@web.middleware
-async def plain_framing(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Let through what has one reading; whatever follows a doubtful request on its connection is never served."""
-    if is_doubtful(request):
-        request[STRANGER] = True
-        response: web.StreamResponse = refusal(
-            "BAD_REQUEST", "The end of the request can be read in two ways"
-        )
-    elif hdrs.UPGRADE in request.headers or request.method == hdrs.METH_CONNECT:
-        response = await handler(request)  # a proxy may take the rest for a tunnel
-    else:
-        return await handler(request)
-    response.force_close()
-    return response
+def is_doubtful(request: web.BaseRequest) -> bool:
+    """Whether a header that says where the body ends has a form that not every server reads alike.
 
-
-def is_doubtful(request: web.Request) -> bool:
-    """Whether a header that says where the body ends has a form that not every server reads alike."""
-    encodings = request.headers.getall(hdrs.TRANSFER_ENCODING, ())
+    The parser refuses most of what two servers could cut apart in different places (two lengths, a length beside
+    chunks, folded lines, bare line feeds). Here is what it takes, because a proxy in front may read it otherwise.
+    """
+    headers = request.headers
+    encodings = headers.getall(hdrs.TRANSFER_ENCODING, ())
     if encodings and (request.version < HttpVersion11 or [each.lower() for each in encodings] != ["chunked"]):
         return True
-    return any("_" in name and name.lower().replace("_", "-") in _FRAMING for name in request.headers)
+    return any("_" in name and name.lower().replace("_", "-") in _FRAMING for name in headers)
 
 
 LISTEN_BACKLOG = 512
@@ -331,11 +230,6 @@ ACCEPTS_AT_ONCE = 16
 """Connections accepted between two looks at the open ones. asyncio goes on to this number even when there is no
 file descriptor left, with a traceback in the log for each."""
 
-_CONNECTION: Mapping[str, Any] = {
-    "auto_decompress": False,
-    "access_log": None,
-}
-
 NEW_ID: web.AppKey[Callable[[], str]] = web.AppKey("new_id")
 """Where an application keeps what makes its request ids: answers that no handler gives have one too."""
 
@@ -344,56 +238,43 @@ SHUTDOWN_S = 20.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionLimits:
-    """What connections may do; `proxies` are networks that have no limit per address.
+    """What connections may do.
 
-    `keepalive_s` is how long one may be idle or take over a request's headers, `answer_s` over reading an answer;
-    in a full house who has read for `slow_after_s` may have to go. For `lingering_s` the rest of a refused body is
-    read and thrown away, so that the refusal is not lost.
+    `keepalive_s` is how long one may be idle or take over a request's head, `answer_s` over reading an answer. For
+    `lingering_s` the rest of a refused body is read and thrown away, so that the refusal is not lost. Of `connections`
+    no more are opened than the process has file descriptors for.
     """
 
     keepalive_s: float = 15
     answer_s: float = 60
-    slow_after_s: float = 5
     lingering_s: float = 2
     connections: int = 512
-    connections_per_address: int = 64
-    proxies: Sequence[str] = ()
-
-    def door(self) -> ConnectionLimiter:
-        """A door for these limits, as far as the process has file descriptors for them."""
-        descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        most = affordable(self.connections, descriptors)
-        if most < self.connections:
-            _log.warning("fewer connections than set: raise LimitNOFILE", connections=most, files=descriptors)
-        return ConnectionLimiter(
-            most=most,
-            most_per_address=self.connections_per_address,
-            proxies=[ipaddress.ip_network(each, strict=False) for each in self.proxies],
-            monotonic=time.monotonic,
-            slow_after_s=self.slow_after_s,
-        )
 
 
 STANDARD = ConnectionLimits()
 
 
 def affordable(wanted: int, descriptors: int) -> int:
-    """The connections a process with so many file descriptors may have: half are left for everything else (F32)."""
+    """The connections a process with so many file descriptors may have: half are left for everything else."""
     return wanted if descriptors == resource.RLIM_INFINITY else min(wanted, max(1, descriptors // 2))
 
 
-class FrontSite(web.BaseSite):
+class ApiSite(web.BaseSite):
     """A TCP listener whose connections are `Connection`s."""
 
     def __init__(self, runner: web.AppRunner, *, host: str, port: int, limits: ConnectionLimits) -> None:
         super().__init__(runner)
-        self.door = limits.door()
-        self._options = {
-            **_CONNECTION,
+        descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        most = affordable(limits.connections, descriptors)
+        if most < limits.connections:
+            _log.warning("fewer connections than set: raise LimitNOFILE", connections=most, files=descriptors)
+        self._options: dict[str, Any] = {
+            "access_log": None,
+            "auto_decompress": False,
             "keepalive_timeout": limits.keepalive_s,
             "lingering_time": limits.lingering_s,
             "answer_s": limits.answer_s,
-            "door": self.door,
+            "connections": OpenConnections(most=most),
             "new_id": runner.app[NEW_ID],
         }
         self._host = host
@@ -412,11 +293,14 @@ class FrontSite(web.BaseSite):
     async def start(self) -> None:
         """Bind and listen."""
         await super().start()
-        loop = asyncio.get_running_loop()
         server: Any = self._runner.server
-        server.request_handler = _through_connection(server.request_handler)
+        server.request_handler = _noting_work(server.request_handler)
+        loop = asyncio.get_running_loop()
         self._server = await loop.create_server(
-            self._connection, self._host, self._port, backlog=ACCEPTS_AT_ONCE
+            lambda: Connection(server, loop=loop, **self._options),
+            self._host,
+            self._port,
+            backlog=ACCEPTS_AT_ONCE,
         )
         for each in self._sockets():
             with socket.socket(fileno=os.dup(each.fileno())) as same:
@@ -427,14 +311,10 @@ class FrontSite(web.BaseSite):
         assert sockets, "the site has not been started"
         return sockets
 
-    def _connection(self) -> Connection:
-        server: Any = self._runner.server
-        return Connection(server, loop=asyncio.get_running_loop(), **self._options)
 
-
-def _through_connection(handler: AnyHandler) -> AnyHandler:
-    async def handle(request: web.BaseRequest) -> web.StreamResponse:
+def _noting_work(handler: AnyHandler) -> AnyHandler:
+    def handle(request: web.BaseRequest) -> Awaitable[web.StreamResponse]:
         assert isinstance(request.protocol, Connection)
-        return await request.protocol.handle(request, handler)
+        return request.protocol.handle(request, handler)
 
     return handle

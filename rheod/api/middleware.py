@@ -11,11 +11,12 @@ import time
 from collections.abc import Callable
 
 import structlog
-from aiohttp import web
+from aiohttp import hdrs, web
 from aiohttp.typedefs import Middleware
 from structlog.typing import FilteringBoundLogger
 
 from rheod.api.authenticator import READS, Authenticator
+from rheod.api.connections import SERVER_NAME, is_doubtful
 from rheod.api.context import REQUEST_ID, STRANGER
 from rheod.api.responses import refusal
 from rheod.api.routing import Handler
@@ -35,26 +36,55 @@ FaultPage = Callable[[web.Request], web.Response | None]
 _log = structlog.get_logger("rheod.api")
 
 
-def request_line(*, new_id: Callable[[], str]) -> Middleware:
-    """Gives each request its id, on its answer and on every log line of its own, and writes its access line."""
+def around_requests(
+    *, new_id: Callable[[], str], gate: Authenticator | None = None, fault_page: FaultPage | None = None
+) -> Middleware:
+    """Gives each request its id, on its answer and on every log line of its own, and writes its access line.
+
+    What a handler raises becomes the error shape; what nobody foresaw is 500 and a traceback in the log, of which
+    `fault_page` tells those who read pages, for the paths it answers for. Nobody asks `gate` on the admin socket.
+    """
     log = _log.bind()  # put together once: a lazy one is at every call, also for a line that is not written
 
     @web.middleware
     async def around(request: web.Request, handler: Handler) -> web.StreamResponse:
+        began = time.perf_counter()
         given = request.headers.get("X-Request-Id", "")
-        request[REQUEST_ID] = request_id = given if _SANE_ID.fullmatch(given) else new_id()
-        bound = structlog.contextvars.bind_contextvars(request_id=request_id)
+        request[REQUEST_ID] = request_id = given if given and _SANE_ID.fullmatch(given) else new_id()
+        # aiohttp runs each request as a task with a context of its own: the next one does not see this id
+        structlog.contextvars.bind_contextvars(request_id=request_id)
         try:
-            began = time.perf_counter()
-            response = await handler(request)
-            response.headers["X-Request-Id"] = request_id
-            if STRANGER not in request:
-                _tell(log, request, response, spent_s=time.perf_counter() - began)
-            return response
-        finally:  # a connection's next request must not show this one's
-            structlog.contextvars.reset_contextvars(**bound)
+            response = _unclear_end(request) if is_doubtful(request) else await handler(request)
+        except Refused as error:
+            wait_s = UNAVAILABLE_RETRY_S if error.code == "UNAVAILABLE" else None
+            response = refusal(error.code, str(error), details=error.details, retry_after_s=wait_s)
+        except Transient as error:
+            response = _unavailable(error)
+        except web.HTTPException as error:
+            response = _of_aiohttp(error)
+            if gate is not None:
+                response = gate.unrouted(request, response)
+        except Exception:  # noqa: BLE001 - the one place where what nobody foresaw becomes a 500
+            _log.exception("request failed", method=request.method, route=_template(request))
+            page = fault_page(request) if fault_page is not None else None
+            response = page or refusal("INTERNAL", "Something went wrong inside rheod; it has been logged")
+        if hdrs.UPGRADE in request.headers or request.method == hdrs.METH_CONNECT:
+            response.force_close()  # a proxy may take the rest for a tunnel
+        response.headers["X-Request-Id"] = request_id
+        response.headers[hdrs.SERVER] = SERVER_NAME  # but not in which version of what
+        if STRANGER not in request:
+            _tell(log, request, response, spent_s=time.perf_counter() - began)
+        return response
 
     return around
+
+
+def _unclear_end(request: web.Request) -> web.Response:
+    """The answer to a doubtful request; whatever follows it on its connection is never served."""
+    request[STRANGER] = True
+    response = refusal("BAD_REQUEST", "The end of the request can be read in two ways")
+    response.force_close()
+    return response
 
 
 def _tell(
@@ -69,32 +99,6 @@ def _tell(
         status=response.status,
         ms=round(spent_s * 1000, 1),
     )
-
-
-def error_answers(*, gate: Authenticator | None = None, fault_page: FaultPage | None = None) -> Middleware:
-    """Turns what a handler raises into the error shape; what nobody foresaw is 500 and a traceback in the log.
-
-    Of the latter `fault_page` tells those who read pages, for the paths it answers for.
-    """
-
-    @web.middleware
-    async def around(request: web.Request, handler: Handler) -> web.StreamResponse:
-        try:
-            return await handler(request)
-        except Refused as error:
-            wait_s = UNAVAILABLE_RETRY_S if error.code == "UNAVAILABLE" else None
-            return refusal(error.code, str(error), details=error.details, retry_after_s=wait_s)
-        except Transient as error:
-            return _unavailable(error)
-        except web.HTTPException as error:
-            response = _of_aiohttp(error)
-            return gate.unrouted(request, response) if gate is not None else response
-        except Exception:  # noqa: BLE001 - the one place where what nobody foresaw becomes a 500
-            _log.exception("request failed", method=request.method, route=_template(request))
-            page = fault_page(request) if fault_page is not None else None
-            return page or refusal("INTERNAL", "Something went wrong inside rheod; it has been logged")
-
-    return around
 
 
 def _unavailable(error: Transient) -> web.Response:

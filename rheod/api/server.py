@@ -13,15 +13,13 @@ from rheod.api import batches, browsing, categories, events, items, management, 
 from rheod.api.authenticator import Authenticator
 from rheod.api.connections import (
     NEW_ID,
-    SERVER_NAME,
     SHUTDOWN_S,
     STANDARD,
+    ApiSite,
     ConnectionLimits,
-    FrontSite,
-    plain_framing,
 )
 from rheod.api.json_body import expect_later
-from rheod.api.middleware import error_answers, request_line
+from rheod.api.middleware import around_requests
 from rheod.api.openapi import document
 from rheod.api.routing import Route, path_of
 from rheod.domain.event_payloads import new_ulid
@@ -52,9 +50,7 @@ def build_app(parts: ApiContext, *, pages: Pages | None = None) -> web.Applicati
 
     app = web.Application(
         middlewares=[
-            request_line(new_id=new_id),
-            plain_framing,
-            error_answers(gate=gate, fault_page=pages.fault_page if pages else None),
+            around_requests(new_id=new_id, gate=gate, fault_page=pages.fault_page if pages else None)
         ]
     )
     app[NEW_ID] = new_id
@@ -62,7 +58,6 @@ def build_app(parts: ApiContext, *, pages: Pages | None = None) -> web.Applicati
         app,
         [*(route_of(operation, gate) for operation in operations(parts)), *(pages.routes() if pages else ())],
     )
-    app.on_response_prepare.append(name_server)
     return app
 
 
@@ -96,11 +91,6 @@ def add_routes(app: web.Application, routes: list[Route]) -> None:
             app.router.add_route(hdrs.METH_HEAD, path, handler, expect_handler=expect_later)
 
 
-async def name_server(_request: web.BaseRequest, response: web.StreamResponse) -> None:
-    """Say who answers, but not in which version of what."""
-    response.headers[hdrs.SERVER] = SERVER_NAME
-
-
 async def start(
     app: web.Application, *, host: str, port: int, limits: ConnectionLimits = STANDARD
 ) -> tuple[web.AppRunner, int]:
@@ -111,7 +101,7 @@ async def start(
     """
     runner = web.AppRunner(app, access_log=None, handler_cancellation=False, shutdown_timeout=SHUTDOWN_S)
     await runner.setup()
-    site = FrontSite(runner, host=host, port=port, limits=limits)
+    site = ApiSite(runner, host=host, port=port, limits=limits)
     try:
         await site.start()
     except BaseException:

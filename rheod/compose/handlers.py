@@ -56,8 +56,6 @@ class Handlers:
         limits = ConnectionLimits(
             keepalive_s=at.keepalive_s,
             connections=at.max_connections,
-            connections_per_address=at.max_connections_per_address,
-            proxies=[str(network) for network in at.trusted_proxies],
         )
         try:
             return await server.start(self.public(), host=at.host, port=at.port, limits=limits)

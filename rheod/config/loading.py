@@ -346,6 +346,10 @@ def warnings(settings: Settings) -> list[str]:
         if _clear_text(_value(settings, key) or "")
     )
     found.extend(_too_few_calls(settings))
+    if settings.server.max_connections_per_address is not None:
+        found.append(
+            "server.max_connections_per_address does nothing any more: take the line out, the proxy in front limits addresses"
+        )
     if settings.debug.crash_at:
         found.append("debug.crash_at is set: rheod will kill itself, as its own tests want")
     return found

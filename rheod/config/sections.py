@@ -98,9 +98,17 @@ class Server(Section):
     trusted_proxies: tuple[IPvAnyNetwork, ...] = Field(
         default=(), description='networks whose X-Forwarded-For counts, such as ["127.0.0.1/32"]'
     )
-    max_connections: int = Field(default=512, ge=1, le=8_000, description="open connections in all")
-    max_connections_per_address: int = Field(
-        default=64, ge=1, le=8_000, description="open connections from one address"
+    max_connections: int = Field(
+        default=512,
+        ge=1,
+        le=8_000,
+        description="open connections in all; beyond it the one idle for longest makes room",
+    )
+    max_connections_per_address: int | None = Field(
+        default=None,
+        ge=1,
+        le=8_000,
+        description="does nothing any more, the proxy in front limits addresses: take the line out",
     )
     body_timeout_s: float = Field(
         default=10, ge=1, le=300, description="a request's body must be there within this time"

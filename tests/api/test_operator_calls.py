@@ -7,7 +7,6 @@ import asyncio
 import pytest
 from structlog.testing import capture_logs
 
-from rheod.api.connections import ConnectionLimits
 from tests.api.running import Api, OpenApi
 
 DIGEST = "ab" + "0123456789" * 6 + "cd"
@@ -71,7 +70,7 @@ async def test_health_asks_the_database_once_a_second_at_most(open_api: OpenApi)
         asked.append(1)
         return None
 
-    api = await open_api(health=count, limits=ConnectionLimits(connections_per_address=100))
+    api = await open_api(health=count)
     replies = await asyncio.gather(*(api.call("GET", "/healthz") for _ in range(100)))
     assert {(reply.status, reply.body["status"]) for reply in replies} == {(200, "ok")}
     assert len(asked) == 1

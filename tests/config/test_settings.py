@@ -355,3 +355,11 @@ def test_every_section_refuses_unknown_keys_and_changes() -> None:
     assert len(models) == len(Settings.model_fields) - 1
     for model in models:
         assert (model.model_config.get("extra"), model.model_config.get("frozen")) == ("forbid", True)
+
+
+def test_a_superseded_setting_is_taken_and_its_line_named(owner: Owner) -> None:
+    """The limit of connections by address is the proxy's now: who still sets it is told which line to take out."""
+    owner.file.write_text("[server]\nmax_connections_per_address = 64")
+    (sentence,) = warnings(owner.load())
+    assert "server.max_connections_per_address" in sentence
+    assert "take the line out" in sentence
