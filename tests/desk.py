@@ -38,7 +38,7 @@ from rheod.store.engine.database import Database
 from rheod.store.jobs import Owner
 from rheod.store.ledger import Ledger
 from rheod.tradera.ad_updater import AdUpdater
-from rheod.tradera.budgeted_client import BudgetedClient, BudgetRules
+from rheod.tradera.budgeted_client import BudgetRules, SharedBudget
 from rheod.tradera.client import TraderaClient, open_session
 from rheod.tradera.order_sync import OrderSync, ReconcileOptions
 from rheod.tradera.publisher import Publisher, PublishOptions
@@ -145,16 +145,16 @@ class Desk:
         self.forecast = forecast
         self.catalog = Items(store=self.store, forecast=forecast)
         self.endpoints = Endpoints(store=self.store, new_secret=new_secret)
-        self.calls = BudgetedClient(
+        takeover = await self.database.read(lambda db: accounts.find(db, self.account_id))
+        budget = SharedBudget(
             store=self.store,
             ledger=self.ledger,
             rules=self.rules if self.beside is None else self.beside.rules,
-            client=await self._client(),
-            seller=Seller(self.seller_id, wishes.token),
-            account_id=self.account_id,
+            locks={self.account_id: RestoreLock(takeover)},
         )
-        self.calls.gate = RestoreLock(await self.database.read(lambda db: accounts.find(db, self.account_id)))
-        self.pick = CountingPick(ByUrgency(self.account_id, self.calls.gate))
+        seller = Seller(self.seller_id, wishes.token)
+        self.calls = budget.client_of(self.account_id, seller, await self._client())
+        self.pick = CountingPick(ByUrgency(self.account_id, self.calls.lock))
         self.queue = JobQueue(
             name="tradera",
             store=self.store,

@@ -27,9 +27,7 @@ from rheod.store.engine.database import Database
 from rheod.store.keys import KeyRing, Sessions
 from rheod.store.ledger import Ledger
 from rheod.tradera.accounts import AccountRegistry, members
-from rheod.tradera.budgeted_client import BudgetedClient, BudgetRules
-from rheod.tradera.client import TraderaClient
-from rheod.tradera.transport import Seller
+from rheod.tradera.budgeted_client import BudgetRules, SharedBudget
 from rheod.usecases.endpoints import Endpoints
 from rheod.usecases.events import EventFeed
 from rheod.usecases.forecast import AccountForecasts
@@ -76,6 +74,7 @@ class Core:
     rules: BudgetRules
     accounts: dict[str, str]
     restore_locks: dict[str, RestoreLock]
+    budget: SharedBudget
     registry: AccountRegistry
     items: Items
     inventory: Inventory
@@ -94,19 +93,6 @@ class Core:
     def default_account(self) -> str:
         """The id of the account whose reference is ''."""
         return self.accounts[""]
-
-    def budgeted(self, client: TraderaClient, account_id: str, seller: Seller) -> BudgetedClient:
-        """What calls Tradera for this account: every call is counted, and none passes its restore lock."""
-        calls = BudgetedClient(
-            store=self.store,
-            ledger=self.ledger,
-            rules=self.rules,
-            client=client,
-            seller=seller,
-            account_id=account_id,
-        )
-        calls.gate = self.restore_locks[account_id]
-        return calls
 
     @property
     def images_dir(self) -> Path:
@@ -175,6 +161,7 @@ async def build_core(settings: Settings, database: Database, *, clock: Clock, rn
         rules=rules,
         accounts=known,
         restore_locks=locks,
+        budget=SharedBudget(store=store, ledger=ledger, rules=rules, locks=locks),
         registry=registry,
         items=Items(store=store, forecast=forecast),
         inventory=Inventory(store=store, site_url=tradera.site_url),

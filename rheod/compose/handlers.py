@@ -187,7 +187,7 @@ class Handlers:
 
         def budgeted(client: TraderaClient, account: Account) -> BudgetedClient:
             assert account.seller is not None
-            return core.budgeted(client, account.id, account.seller)
+            return core.budget.client_of(account.id, account.seller, client)
 
         return Doctor(
             observed=observed(core, self.loops.running if core.life.begun else None),
@@ -210,9 +210,7 @@ class Handlers:
                 client=client, login_url=page.geturl(), app_id=tradera.app_id, public_key=tradera.public_key
             )
         return TraderaLogin(
-            store=core.store,
-            ledger=core.ledger,
-            rules=core.rules,
+            budget=core.budget,
             roll=core.registry,
             application=application,
         )

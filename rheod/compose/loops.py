@@ -167,10 +167,10 @@ class Loops:
             calls.seller = account.seller
             queue.wake()
             return
-        calls = self.core.budgeted(self.tradera, account.id, account.seller)
+        calls = self.core.budget.client_of(account.id, account.seller, self.tradera)
         queue = self.queue(
             QueueName.TRADERA,
-            ByUrgency(account.id, calls.gate),
+            ByUrgency(account.id, calls.lock),
             _tradera_desk(self.core, calls, self.meters).work,
             concurrency=1,
             label=f"tradera:{account.seller.user_id}",

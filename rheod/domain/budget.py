@@ -49,9 +49,13 @@ class Allowance:
         return max(1, int(self.limit * self.reconcile_share))
 
 
+RESULT_COST = 1
+"""Calls a publishing is reckoned with for asking what became of it."""
+
+
 def publish_cost(pictures: int) -> int:
-    """Calls one publishing takes: create, each picture, commit and its share of request-results (section 11)."""
-    return pictures + 3
+    """Calls one publishing takes: create, each picture, commit and its share of asking for results."""
+    return pictures + 2 + RESULT_COST
 
 
 def fits_at(calls: Sequence[int], *, ceiling: int, cost: int, now: int) -> int:

@@ -6,7 +6,7 @@ It mends nothing. Tradera is only called when the owner says so, and every call 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 
@@ -18,7 +18,7 @@ from rheod.health.facts import Observed, as_json, gather_facts
 from rheod.health.rules import EndpointFacts, Finding, Mood, findings
 from rheod.push.client import PushQueue
 from rheod.tradera.accounts import Account
-from rheod.tradera.budgeted_client import BudgetedCall, BudgetedClient
+from rheod.tradera.budgeted_client import BudgetedClient
 from rheod.tradera.client import TraderaClient
 from rheod.tradera.transport import TokenRefused
 
@@ -115,17 +115,17 @@ class Doctor:
 
     async def _tradera(self, client: TraderaClient) -> None:
         sellers = [account for account in self._observed.accounts if account.seller is not None]
-        if sellers and await self._application(client, sellers[0]):
+        if sellers and await self._application(self._reachable.budgeted(client, sellers[0])):
             for account in sellers:
-                await self._seller(client, account)
+                await self._seller(self._reachable.budgeted(client, account), account)
 
-    async def _application(self, client: TraderaClient, account: Account) -> bool:
+    async def _application(self, calls: BudgetedClient) -> bool:
         """Whether the application's id and key are taken; Tradera's own time comes with it."""
         self._checked.append("the application at Tradera")
         try:
-            self._compare_clock(
-                await _ask(self._reachable.budgeted(client, account), "time", client.clock), "Tradera"
-            )
+            async with calls.book(CallClass.ORDERS, "time"):
+                theirs = await calls.client.clock()
+            self._compare_clock(theirs, "Tradera")
         except RheodError as error:
             self._found.append(
                 Finding(
@@ -139,14 +139,12 @@ class Doctor:
             return False
         return True
 
-    async def _seller(self, client: TraderaClient, account: Account) -> None:
-        calls = self._reachable.budgeted(client, account)
+    async def _seller(self, calls: BudgetedClient, account: Account) -> None:
         name = account.reference or "own"
         self._checked.append(f"the Tradera token of account {name}")
-        assert account.seller is not None
-        seller = account.seller
         try:
-            await _ask(calls, "me", lambda: client.me(seller))
+            async with calls.book(CallClass.ORDERS, "me"):
+                await calls.client.me(calls.seller)
         except RheodError as error:
             refused = isinstance(error, TokenRefused) or calls.is_refused
             self._found.append(
@@ -176,14 +174,6 @@ class Doctor:
                     values={"seconds": round(off / 1000), "whose": whose},
                 )
             )
-
-
-async def _ask(calls: BudgetedClient, operation: str, send: Callable[[], Awaitable[object]]) -> int | None:
-    request = BudgetedCall(
-        call_class=CallClass.ORDERS, operation=operation, send=send, after=lambda _tx, answer: answer
-    )
-    answer = await calls.make(request)
-    return answer if isinstance(answer, int) else None
 
 
 def _moment(date: str | None) -> int | None:

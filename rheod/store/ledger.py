@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 from collections import Counter, deque
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from rheod.domain.budget import WINDOW_MS
@@ -53,11 +53,23 @@ class Spent:
 
 
 @dataclass(slots=True)
-class _Kept:
-    """Calls an account is about to make."""
+class _Reserved:
+    """Calls an account is about to make, by operation; `spare` are those of which the operation is not known yet."""
 
     call_class: CallClass
-    calls: int
+    operations: Counter[str]
+    spare: int
+
+    @property
+    def calls(self) -> int:
+        return self.operations.total() + self.spare
+
+    def draw(self, operation: str) -> None:
+        """One of the calls is being made."""
+        if self.operations[operation] > 0:
+            self.operations[operation] -= 1
+        elif self.spare > 0:
+            self.spare -= 1
 
 
 class Ledger:
@@ -66,7 +78,7 @@ class Ledger:
     def __init__(self, window: list[Spent], pauses: list[BudgetPause]) -> None:
         self._window = deque(window)
         self._pauses = {(pause.account_id, pause.call_class): pause for pause in pauses}
-        self._kept: dict[str, _Kept] = {}
+        self._reserved: dict[str, _Reserved] = {}
 
     @classmethod
     def load(cls, db: sqlite3.Connection, *, now: int) -> Ledger:
@@ -111,17 +123,16 @@ class Ledger:
             for spent in self._window
             if spent.call_class in classes and spent.at > now - WINDOW_MS
         )
-        for account_id, kept in self._kept.items():
-            counted[account_id] += kept.calls if kept.call_class in classes else 0
+        for account_id, reserved in self._reserved.items():
+            counted[account_id] += reserved.calls if reserved.call_class in classes else 0
         return counted
 
     def spend(self, call: LedgerCall, *, now: int) -> Spent:
         """Count a call from this moment on; its row is written before it is sent."""
         spent = Spent(now, call.call_class, call.operation, call.account_id)
         self._window.append(spent)
-        kept = self._kept.get(call.account_id)
-        if kept is not None and kept.calls > 0:
-            kept.calls -= 1
+        if call.account_id in self._reserved:
+            self._reserved[call.account_id].draw(call.operation)
         return spent
 
     def refund(self, spent: Spent) -> None:
@@ -129,24 +140,37 @@ class Ledger:
         with contextlib.suppress(ValueError):  # the clock has jumped and the window has dropped it
             self._window.remove(spent)
 
-    def keep(self, account_id: str, call_class: CallClass, calls: int) -> None:
+    def reserve(
+        self, account_id: str, call_class: CallClass, operations: Mapping[str, int], *, spare: int
+    ) -> None:
         """Keep room for calls an account is about to make, one job at a time; `free` ends it. A crash forgets it."""
-        self._kept[account_id] = _Kept(call_class, calls)
+        self._reserved[account_id] = _Reserved(call_class, Counter(operations), spare)
 
     def free(self, account_id: str) -> None:
         """Keep no room for this account any more."""
-        self._kept.pop(account_id, None)
+        self._reserved.pop(account_id, None)
 
-    def keeps(self, account_id: str) -> bool:
+    def reserves(self, account_id: str) -> bool:
         """Whether room is kept for this account now."""
-        return account_id in self._kept
+        return account_id in self._reserved
 
-    def kept_by_others(self, account_id: str, call_class: CallClass | None = None) -> int:
-        """How many calls, of one class if asked, the other accounts are still about to make."""
+    def has_reserved(self, call: LedgerCall) -> bool:
+        """Whether room is kept for this very call."""
+        reserved = self._reserved.get(call.account_id)
+        return (
+            reserved is not None
+            and reserved.call_class is call.call_class
+            and reserved.operations[call.operation] > 0
+        )
+
+    def reserved_by_others(
+        self, account_id: str, *, call_class: CallClass | None = None, operation: str | None = None
+    ) -> int:
+        """How many calls, of one class or operation if asked, the other accounts are still about to make."""
         return sum(
-            kept.calls
-            for each, kept in self._kept.items()
-            if each != account_id and (call_class is None or kept.call_class is call_class)
+            reserved.calls if operation is None else reserved.operations[operation]
+            for each, reserved in self._reserved.items()
+            if each != account_id and (call_class is None or reserved.call_class is call_class)
         )
 
     def pause(self, account_id: str, call_class: CallClass | None) -> BudgetPause | None:

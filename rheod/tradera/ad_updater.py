@@ -21,13 +21,13 @@ from rheod.jobs.queue import Done, Outcome
 from rheod.store import items
 from rheod.store.jobs import Owner
 from rheod.tradera.ad_builder import AdDefaults, prices_to_set
-from rheod.tradera.budgeted_client import BudgetedCall, BudgetedClient
+from rheod.tradera.budgeted_client import BudgetedClient
 from rheod.tradera.transport import Rejected
 from rheod.usecases import publish
 from rheod.usecases.transaction import Store, Transaction
 
 _log = structlog.get_logger(__name__)
-_WITH_A_LOOK = 2
+_LOOK = {"read_item": 1}
 """A refusal is judged by a look at the ad: without room for both calls the first would be spent again and again."""
 
 
@@ -48,8 +48,8 @@ class AdUpdater:
         price_kr, opening_kr, buy_now_kr = prices_to_set(item, self._defaults)
         if listing.state is not ListingState.LIVE or listing.end_wish or listing.price_kr == price_kr:
             return Done()
-        others = await self._calls.share_of_others(CallClass.PRICE)
-        with self._calls.room(CallClass.PRICE, cost=_WITH_A_LOOK, left=others):
+        others = await self._calls.fair_share(CallClass.PRICE)
+        with self._calls.reserve(CallClass.PRICE, {"price": 1, **_LOOK}, leave=others):
             refusal = await self._set_price(listing, price_kr, opening_kr, buy_now_kr)
             if refusal is None:
                 return Done()
@@ -67,25 +67,14 @@ class AdUpdater:
         self, listing: Listing, price_kr: int, opening_kr: int | None, buy_now_kr: int | None
     ) -> str | None:
         """None when Tradera took the price, else its refusal."""
-        ad = _ad(listing)
-
-        def after(tx: Transaction, refusal: str | None) -> str | None:
-            if refusal is None:
-                publish.repriced(tx, listing.id, price_kr)
-            return refusal
-
         try:
-            return await self._calls.make(
-                BudgetedCall(
-                    call_class=CallClass.PRICE,
-                    operation="price",
-                    listing_id=listing.id,
-                    send=lambda: self._calls.client.set_price(
-                        self._calls.seller, ad, opening_kr=opening_kr, buy_now_kr=buy_now_kr
-                    ),
-                    after=after,
+            async with self._calls.book(CallClass.PRICE, "price", listing_id=listing.id) as call:
+                refusal = await self._calls.client.set_price(
+                    self._calls.seller, _ad(listing), opening_kr=opening_kr, buy_now_kr=buy_now_kr
                 )
-            )
+                if refusal is None:
+                    await call.answered(lambda tx: publish.repriced(tx, listing.id, price_kr))
+                return refusal
         except Rejected as error:
             return str(error)
 
@@ -94,29 +83,23 @@ class AdUpdater:
         _, listing = await self._both(job)
         if listing.state is not ListingState.LIVE or listing.end_wish is None:
             return Done()
-        others = await self._calls.share_of_others(CallClass.END)
-        with self._calls.room(CallClass.END, cost=_WITH_A_LOOK, left=others):
+        others = await self._calls.fair_share(CallClass.END)
+        with self._calls.reserve(CallClass.END, {"end": 1, **_LOOK}, leave=others):
             return await self._end(listing)
 
     async def _end(self, listing: Listing) -> Outcome:
-        ad = _ad(listing)
         refusal: str = Text("Tradera did not end the ad")
         try:
-            ended = await self._calls.make(
-                BudgetedCall(
-                    call_class=CallClass.END,
-                    operation="end",
-                    listing_id=listing.id,
-                    send=lambda: self._calls.client.end(self._calls.seller, ad),
-                    after=lambda tx, done: done and publish.ended(tx, listing.id) is not None,
-                )
-            )
+            async with self._calls.book(CallClass.END, "end", listing_id=listing.id) as call:
+                if await self._calls.client.end(self._calls.seller, _ad(listing)):
+                    await call.answered(lambda tx: publish.ended(tx, listing.id))
+                    return Done()
         except Rejected as error:
-            ended, refusal = False, str(error)
-        return Done() if ended else await self._judge(listing, refusal)
+            refusal = str(error)
+        return await self._judge(listing, refusal)
 
     async def _judge(self, listing: Listing, refusal: str) -> Outcome:
-        """Tradera said no: read the ad and decide by its state (tradera-v4.md section 6.4)."""
+        """Tradera said no, or did not say: read the ad and decide by its state."""
         try:
             found = await self._read_ad(listing, CallClass.END)
         except Rejected as error:
@@ -134,16 +117,8 @@ class AdUpdater:
         )
 
     async def _read_ad(self, listing: Listing, call_class: CallClass) -> SellerAd | None:
-        ad = _ad(listing)
-        return await self._calls.make(
-            BudgetedCall(
-                call_class=call_class,
-                operation="read_item",
-                listing_id=listing.id,
-                send=lambda: self._calls.client.read_item(self._calls.seller, ad),
-                after=lambda _, found: found,
-            )
-        )
+        async with self._calls.book(call_class, "read_item", listing_id=listing.id):
+            return await self._calls.client.read_item(self._calls.seller, _ad(listing))
 
     async def _both(self, job: Job) -> tuple[Item, Listing]:
         listing = await self._store.read(lambda db: items.listing(db, job.subject))

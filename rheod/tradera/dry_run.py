@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from rheod.domain.budget import expected_at, publish_cost
+from rheod.domain.budget import RESULT_COST, expected_at, publish_cost
 from rheod.domain.errors import Permanent
 from rheod.domain.model import CallClass, ItemType, Listing, ListingState, Picture, PictureState, RheoStatus
 from rheod.store import facts
 from rheod.tradera.ad_builder import make_ad
-from rheod.tradera.budgeted_client import BudgetRules, require_possible
+from rheod.tradera.budgeted_client import BudgetRules
 from rheod.tradera.publisher import PublishOptions
 from rheod.tradera.requests import (
     ADS_PATH,
@@ -153,9 +153,7 @@ class DryRun:
         """Why no day has calls enough for it."""
         operations = {"create": 1, "image": pictures, "commit": 1}
         try:
-            require_possible(
-                self._rules, CallClass.PUBLISH, cost=publish_cost(pictures), operations=operations
-            )
+            self._rules.require_possible(CallClass.PUBLISH, operations, spare=RESULT_COST)
         except Permanent as error:
             return str(error)
         return None

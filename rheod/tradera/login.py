@@ -1,4 +1,4 @@
-"""Connects sellers by a login in their browser (tradera-v4.md section 4): the address, then the fetch of the token.
+"""Connects sellers by a login in their browser: the address, then the fetch of the token.
 
 Each fetch is a call of the ledger; a login gets few of them. A secret or token never reaches a sentence or the log.
 """
@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Protocol
 from urllib.parse import urlencode
 
 from rheod.domain.errors import Permanent, Refused
@@ -17,16 +18,11 @@ from rheod.domain.model import CallClass
 from rheod.domain.text import Text
 from rheod.store import accounts
 from rheod.store.accounts import Token
-from rheod.store.ledger import Ledger
-from rheod.tradera.budgeted_client import BudgetedCall, BudgetedClient, BudgetRules
+from rheod.tradera.budgeted_client import BookedCall, SharedBudget
 from rheod.tradera.client import TraderaClient
 from rheod.tradera.transport import Rejected, Seller, TokenRefused
 from rheod.usecases import connect_account
 from rheod.usecases.connect_account import AccountConnection, Shown
-from rheod.usecases.transaction import Store, Transaction
-
-T = TypeVar("T")
-R = TypeVar("R")
 
 GAPS_S = (2.0, 4.0)
 """Between the tries of one press: the token may need some seconds to be there."""
@@ -69,15 +65,12 @@ class TraderaLogin:
     def __init__(
         self,
         *,
-        store: Store,
-        ledger: Ledger,
-        rules: BudgetRules,
+        budget: SharedBudget,
         roll: AccountsToConnect,
         application: Application | None,
     ) -> None:
-        self._store = store
-        self._ledger = ledger
-        self._rules = rules
+        self._store = budget.store
+        self._budget = budget
         self._roll = roll
         self._application = application
         self._one_at_a_time = asyncio.Lock()
@@ -178,79 +171,48 @@ class TraderaLogin:
     async def _number(self, account_id: str, user: str) -> int:
         if user.isascii() and user.isdecimal() and 0 < int(user) < 2**31:
             return int(user)
-        client = self._of_tradera()
-        found = await self._make(
-            account_id, Seller(0, user), "alias", lambda: client.member(user), lambda _, member: member
-        )
+        async with self._book(account_id, Seller(0, user), "alias"):
+            found = await self._at_tradera().client.member(user)
         if found is None:
             raise Refused("NOT_FOUND", Text("Tradera knows nobody with this alias"))
         return found.user_id
 
     async def _fetch(self, account_id: str, user_id: int) -> Token:
         """One call. Raises Rejected when there is no token (yet)."""
-        client, now = self._of_tradera(), self._store.now
+        now = self._store.now
         login = await self._store.read(lambda db: connect_account.waiting(db, account_id, now=now()))
-
-        def keep(tx: Transaction, answer: tuple[str, int | None]) -> Token:
-            token = Token(user_id=user_id, token=answer[0], ends_at=answer[1], obtained_at=tx.now)
-            return connect_account.connected(tx, account_id, token)
-
         await self._store.write(lambda tx: accounts.count_try(tx.db, account_id))
-        seller = Seller(user_id, login.secret)
-        token = await self._make(
-            account_id, seller, "token", lambda: client.token(user_id, login.secret), keep
-        )
+        async with self._book(account_id, Seller(user_id, login.secret), "token") as call:
+            text, ends_at = await self._at_tradera().client.token(user_id, login.secret)
+            token = Token(user_id=user_id, token=text, ends_at=ends_at, obtained_at=now())
+            await call.answered(lambda tx: connect_account.connected(tx, account_id, token))
         self._roll.connect(account_id, token)
         return token
 
     async def _take(self, account_id: str, user_id: int, shown: Shown) -> Token:
         """The token of the return address, once Tradera has taken it in a call."""
-        client, seller = self._of_tradera(), Seller(user_id, shown.token)
-
-        def keep(tx: Transaction, member: int) -> Token:
-            if member != user_id:
-                raise Refused(
-                    "CONFLICT", Text("The token that came back is another user's: begin a new login")
-                )
-            token = Token(user_id=user_id, token=shown.token, ends_at=shown.ends_at, obtained_at=tx.now)
-            return connect_account.connected(tx, account_id, token)
-
-        async def me() -> int:
-            return (await client.me(seller)).user_id
-
-        token = await self._make(account_id, seller, "me", me, keep)
+        now, seller = self._store.now(), Seller(user_id, shown.token)
+        token = Token(user_id=user_id, token=shown.token, ends_at=shown.ends_at, obtained_at=now)
+        async with self._book(account_id, seller, "me") as call:
+            member = await self._at_tradera().client.me(seller)
+            if member.user_id == user_id:
+                await call.answered(lambda tx: connect_account.connected(tx, account_id, token))
+        if member.user_id != user_id:
+            raise Refused("CONFLICT", Text("The token that came back is another user's: begin a new login"))
         self._roll.connect(account_id, token)
         return token
 
-    async def _make(
-        self,
-        account_id: str,
-        seller: Seller,
-        operation: str,
-        send: Callable[[], Awaitable[T]],
-        after: Callable[[Transaction, T], R],
-    ) -> R:
+    @asynccontextmanager
+    async def _book(self, account_id: str, seller: Seller, operation: str) -> AsyncIterator[BookedCall]:
         """One call through the ledger; a refused application is no dead token of the account."""
-
-        async def ask() -> T:
-            try:
-                return await send()
-            except TokenRefused as error:
-                raise Permanent(
-                    Text("{error}; check tradera.app_id and tradera.app_key", error=str(error))
-                ) from error
-
-        calls = BudgetedClient(
-            store=self._store,
-            ledger=self._ledger,
-            rules=self._rules,
-            client=self._of_tradera(),
-            seller=seller,
-            account_id=account_id,
-        )
-        request = BudgetedCall(call_class=CallClass.ORDERS, operation=operation, send=ask, after=after)
+        calls = self._budget.client_of(account_id, seller, self._at_tradera().client)
         try:
-            return await calls.make(request)  # type: ignore[return-value]
+            async with calls.book(CallClass.ORDERS, operation) as call:
+                try:
+                    yield call
+                except TokenRefused as error:
+                    check = Text("{error}; check tradera.app_id and tradera.app_key", error=error)
+                    raise Permanent(check) from error
         except Rejected:
             raise
         except Permanent as error:
@@ -258,9 +220,6 @@ class TraderaLogin:
 
     async def _account(self, account_id: str) -> AccountConnection:
         return next(one for one in await self.connections() if one.account_id == account_id)
-
-    def _of_tradera(self) -> TraderaClient:
-        return self._at_tradera().client
 
     def _at_tradera(self) -> Application:
         if self._application is None:

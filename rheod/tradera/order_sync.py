@@ -1,4 +1,4 @@
-"""Reads orders: those that push has told of, and by reconciliation those it has missed (push.md, step 7)."""
+"""Reads orders: those that push has told of, and by reconciliation those it has missed."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from rheod.jobs.meters import Meters
 from rheod.jobs.queue import Done, Outcome, Retry
 from rheod.store import facts, inbox, items, jobs, key_value, orders
 from rheod.store.jobs import Owner
-from rheod.tradera.budgeted_client import BudgetedCall, BudgetedClient, NotNow
+from rheod.tradera.budgeted_client import BudgetedClient, NotSent
 from rheod.tradera.transport import Rejected
 from rheod.usecases import publish, sales
 from rheod.usecases.sales import SellersAndSite
@@ -46,6 +46,8 @@ _A_READ = 200
 """Ads looked up at once, so that nobody waits for a long read."""
 
 _OVERDUE_A_PASS = 5
+_A_PASS = ("updated_items", "seller_items", "orders")
+assert len(_A_PASS) == PASS_COST
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,23 +99,19 @@ class OrderSync:
         if not ids:
             self._one_by_one = False
             return Done()
-        self._calls.require(CallClass.ORDERS, left=await self._calls.share_of_others(CallClass.ORDERS))
+        others = await self._calls.fair_share(CallClass.ORDERS)
         try:
-            found = await self._calls.make(
-                BudgetedCall(
-                    call_class=CallClass.ORDERS,
-                    operation="orders_by_id",
-                    send=lambda: self._calls.client.orders(self._calls.seller, ids),
-                    after=lambda tx, found: self._record(tx, found, ids),
-                )
-            )
+            async with self._calls.book(CallClass.ORDERS, "orders_by_id", leave=others) as call:
+                found = await self._calls.client.orders(self._calls.seller, ids)
+                await call.answered(lambda tx: self._record(tx, found, ids))
         except Rejected as error:
             reason = Text("Tradera refuses the look-up: {error}", error=error)
             if len(ids) > 1:
                 self._one_by_one = True
                 return Retry(until=self._store.now(), reason=reason, counted=False)
             return self._unknown(job, ids, reason)
-        missing = [order_id for order_id in ids if order_id not in (found or ())]
+        known = {order.order_id for order in found}
+        missing = [order_id for order_id in ids if order_id not in known]
         if missing:
             return self._unknown(job, missing, Text("Tradera does not know this order"))
         more = await self._store.read(lambda db: inbox.orders_to_look_up(db, self._account_id, limit=1))
@@ -122,12 +120,11 @@ class OrderSync:
         self._one_by_one = False
         return Done()
 
-    def _record(self, tx: Transaction, found: Sequence[Order], asked: Sequence[int]) -> set[int]:
+    def _record(self, tx: Transaction, found: Sequence[Order], asked: Sequence[int]) -> None:
         before = facts.newest_notice(tx.db)
         sales.record_orders(tx, self._account_id, found, self._sellers, asked)
         for received_at in facts.sales_received(tx.db, after=before):
             tx.afterwards.append(partial(self._meters.sale_written, tx.now - received_at))
-        return {order.order_id for order in found}
 
     def _unknown(self, job: Job, ids: Sequence[int], reason: str) -> Outcome:
         if job.attempts < _LOOK_UPS:
@@ -161,7 +158,7 @@ class OrderSync:
         ours = [each for each in longer if each in self._sellers.accounts.values()]
         begin = (now - _FIRST_LOOK_BACK_MS if last is None else last) - _OVERLAP_MS
         try:
-            with self._calls.room(CallClass.RECONCILE, cost=PASS_COST, after=ours):
+            with self._calls.reserve(CallClass.RECONCILE, dict.fromkeys(_A_PASS, 1), after=ours):
                 ended = await self._ended_ads(begin, now)
                 crashpoint("reconcile.ads_read")
                 if await self._store.read(lambda db: _lacks_order(db, ended, now)):
@@ -183,17 +180,8 @@ class OrderSync:
         ours = await self._up(changed)
         seen: list[SellerAd] = []
         if ours:
-            seen = (
-                await self._calls.make(
-                    BudgetedCall(
-                        call_class=CallClass.RECONCILE,
-                        operation="seller_items",
-                        send=lambda: self._calls.client.seller_items(self._calls.seller, begin, now),
-                        after=lambda _, found: found,
-                    )
-                )
-                or []
-            )
+            async with self._calls.book(CallClass.RECONCILE, "seller_items"):
+                seen = await self._calls.client.seller_items(self._calls.seller, begin, now)
         known = {ad.tradera_item_id for ad in seen}
         ours |= await self._up(known - changed)
         found: list[tuple[Listing, SellerAd | None]] = [
@@ -230,9 +218,10 @@ class OrderSync:
         doubtful = [each for each in changed if each.state is not ListingState.LIVE and each.ask_at is None]
         found: list[tuple[Listing, SellerAd | None]] = []
         for listing in doubtful:
-            if not self._may_spend(2):
+            try:
+                ad = await self._read_ad(listing)
+            except NotSent:
                 return found, False
-            ad = await self._read_ad(listing)
             if ad is not None and ad.state_at(now) in {AdState.SOLD, AdState.ENDED}:
                 found.append((listing, ad))
             elif ad is not None:
@@ -249,48 +238,35 @@ class OrderSync:
         )
         found: list[tuple[Listing, SellerAd | None]] = []
         for listing in overdue:
-            if not self._may_spend(2):  # the call for the orders comes first: without it the pass was in vain
+            try:
+                found.append((listing, await self._read_ad(listing)))
+            except NotSent:
                 break
-            found.append((listing, await self._read_ad(listing)))
         return found
-
-    def _may_spend(self, calls: int) -> bool:
-        try:
-            self._calls.require(CallClass.RECONCILE, cost=calls)
-        except NotNow:
-            return False
-        return True
 
     async def _changed_ads(self) -> tuple[set[int], int]:
         """The ads that have changed since the last good pass, and the cursor to keep when this one is good."""
         cursor = int(await self._store.read(lambda db: key_value.get(db, _cursor(self._account_id))) or 0)
-        found = await self._calls.make(
-            BudgetedCall(
-                call_class=CallClass.RECONCILE,
-                operation="updated_items",
-                send=lambda: self._calls.client.updated_items(self._calls.seller, cursor),
-                after=lambda _, found: found,
-            )
-        )
-        changed = found or []
+        async with self._calls.book(CallClass.RECONCILE, "updated_items"):
+            changed = await self._calls.client.updated_items(self._calls.seller, cursor)
         return {ad for ad, _ in changed}, max([cursor, *(version for _, version in changed)])
 
     async def _read_ad(self, listing: Listing) -> SellerAd | None:
-        ad = _number(listing)
-        return await self._calls.make(
-            BudgetedCall(
-                call_class=CallClass.RECONCILE,
-                operation="read_item",
-                listing_id=listing.id,
-                send=lambda: self._calls.client.read_item(self._calls.seller, ad),
-                after=lambda tx, found: _note_end(tx, listing, found),
-            )
-        )
+        """The ad as Tradera shows it. Raises NotSent unless a call is left for the orders: without it a pass is in vain.
+
+        An ad that runs on is not overdue before its own end: else every pass would spend a call on it.
+        """
+        async with self._calls.book(CallClass.RECONCILE, "read_item", listing_id=listing.id, leave=1) as call:
+            found = await self._calls.client.read_item(self._calls.seller, _number(listing))
+            ends_at = found.ends_at if found is not None else None
+            if ends_at is not None and ends_at > self._store.now():
+                await call.answered(lambda tx: publish.runs_until(tx, listing.id, ends_at))
+        return found
 
     async def _orders_since(self, begin: int, now: int, ended: _Ended) -> None:
         """Orders first: an ad that is down without one has ended unsold. Both cursors move in the same transaction."""
 
-        def after(tx: Transaction, found: Sequence[Order]) -> int:
+        def record(tx: Transaction) -> int:
             sold = sales.record_orders(tx, self._account_id, found, self._sellers)
             for listing, ad in ended.ads:
                 self._close(tx, listing, ad, now)
@@ -299,14 +275,9 @@ class OrderSync:
                 key_value.put(tx.db, _cursor(self._account_id), str(ended.cursor))
             return sold
 
-        sold = await self._calls.make(
-            BudgetedCall(
-                call_class=CallClass.RECONCILE,
-                operation="orders",
-                send=lambda: self._calls.client.orders_between(self._calls.seller, begin, now + _HOUR_MS),
-                after=after,
-            )
-        )
+        async with self._calls.book(CallClass.RECONCILE, "orders") as call:
+            found = await self._calls.client.orders_between(self._calls.seller, begin, now + _HOUR_MS)
+            sold = await call.answered(record)
         _log.info("reconciled", sold=sold, ended=len(ended.ads))
 
     def _close(self, tx: Transaction, listing: Listing, ad: SellerAd | None, now: int) -> None:
@@ -323,13 +294,6 @@ class OrderSync:
         sales.close_ad(tx, self._account_id, number, reason, self._sellers)
 
 
-def _note_end(tx: Transaction, listing: Listing, found: SellerAd | None) -> SellerAd | None:
-    """An ad that runs on is not overdue before its own end: else every pass would spend a call on it."""
-    if found is not None and found.ends_at is not None and found.ends_at > tx.now:
-        publish.runs_until(tx, listing.id, found.ends_at)
-    return found
-
-
 def _number(listing: Listing) -> int:
     assert listing.tradera_item_id is not None
     return listing.tradera_item_id
@@ -344,7 +308,7 @@ def _cursor(account_id: str) -> str:
 
 
 def _last_pass(db: sqlite3.Connection, account_id: str, now: int) -> int | None:
-    """None when there was none, or when its time was written by a clock that was ahead (F24)."""
+    """None when there was none, or when its time was written by a clock that was ahead."""
     value = key_value.get(db, _mark(account_id))
     return None if value is None or int(value) > now else int(value)
 

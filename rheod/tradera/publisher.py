@@ -1,7 +1,7 @@
-"""Publishes one listing step by step: create, pictures in order, commit. What comes after the commit is the asker's.
+"""Publishes one listing step by step: create, pictures in order, commit. The result poller goes on from there.
 
-The state is stored before and after every call (`catalog/publishing.py`), so that after a crash the work goes on
-where it stopped and nothing is auctioned twice.
+The state is stored before and after every call, so that after a crash the work goes on where it stopped and nothing is
+auctioned twice.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Literal
 
 import structlog
 
-from rheod.domain.budget import publish_cost
+from rheod.domain.budget import RESULT_COST
 from rheod.domain.crash import crashpoint
 from rheod.domain.errors import Permanent
 from rheod.domain.model import CallClass, Job, Listing, ListingState, Picture
@@ -23,7 +23,7 @@ from rheod.domain.text import Text
 from rheod.jobs.queue import Done, Outcome, Retry
 from rheod.store import items
 from rheod.tradera.ad_builder import AdDefaults, make_ad
-from rheod.tradera.budgeted_client import BudgetedCall, BudgetedClient, TokenDead
+from rheod.tradera.budgeted_client import BudgetedClient, NotWanted, TokenDead
 from rheod.tradera.requests import Ad
 from rheod.tradera.transport import Rejected, ServerFailure
 from rheod.usecases import publish
@@ -32,7 +32,7 @@ from rheod.usecases.transaction import Store, Transaction
 
 _log = structlog.get_logger(__name__)
 _STALE_MS = 50 * 60 * 1000
-"""How long an uncommitted request is trusted: Tradera says nothing, an hour is the guess (tradera-v4.md section 10)."""
+"""How long an uncommitted request is trusted: Tradera names no time, and an hour is the guess."""
 _TRIES_OF_500 = 5
 _FORGOTTEN_REQUESTS = 2
 
@@ -48,10 +48,6 @@ class PublishOptions:
     has_mega: bool
     in_doubt: Literal["resend", "recreate"]
     schedule: AskSchedule
-
-
-class _Changed(Exception):
-    """The owner has changed or taken back the item while it was being published."""
 
 
 class _Vanished(Exception):
@@ -86,7 +82,7 @@ class Publisher:
         try:
             ad = make_ad(plan.item, plan.listing, self._options.defaults)
             await self._send(plan, ad)
-        except _Changed:
+        except NotWanted:
             now = self._store.now()
             return Retry(
                 until=now, reason=Text("the item changed"), counted=False, write=_start_over(job.subject)
@@ -126,20 +122,16 @@ class Publisher:
         goes_on = self._can_go_on(plan)
         sent = plan.listing.pictures_sent if goes_on else 0
         left = len(pictures) - sent
-        cost, wanted = publish_cost(left), {"create": 1, "image": left, "commit": 1}
-        if goes_on:
-            cost, wanted = cost - 1, {"image": left, "commit": 1}
-        else:
-            self._calls.require_possible(CallClass.PUBLISH, cost=cost, operations=wanted)
-        others = 0 if goes_on else await self._calls.share_of_others(CallClass.PUBLISH)
-        with self._calls.room(CallClass.PUBLISH, cost=cost, operations=wanted, left=others):
-            if not goes_on:
-                await self._create(plan, ad)
-            listing = await self._store.read(lambda db: items.listing(db, plan.listing.id))
+        wanted, leave = {"image": left, "commit": 1}, 0
+        if not goes_on:
+            wanted = {"create": 1, **wanted}
+            self._calls.budget.rules.require_possible(CallClass.PUBLISH, wanted, spare=RESULT_COST)
+            leave = await self._calls.fair_share(CallClass.PUBLISH)
+        with self._calls.reserve(CallClass.PUBLISH, wanted, spare=RESULT_COST, leave=leave):
+            listing = plan.listing if goes_on else await self._create(plan, ad)
             for picture in pictures[sent:]:
                 await self._add_picture(listing, picture)
-            if not await self.commit(listing):
-                raise _Changed
+            await self.commit(listing)
 
     def _can_go_on(self, plan: PublishPlan) -> bool:
         """Whether the request at Tradera is ours to finish: known, fresh, of this version, and with no doubtful picture."""
@@ -149,76 +141,68 @@ class Publisher:
         fresh = listing.added_at is not None and self._store.now() - listing.added_at < _STALE_MS
         return fresh and not (listing.picture_in_doubt and self._options.in_doubt == "recreate")
 
-    async def _create(self, plan: PublishPlan, ad: Ad) -> None:
+    async def _create(self, plan: PublishPlan, ad: Ad) -> Listing:
         crashpoint("publish.start")
-        kept = await self._calls.make(
-            BudgetedCall(
-                call_class=CallClass.PUBLISH,
-                operation="create",
-                listing_id=plan.listing.id,
-                before=lambda tx: publish.start_create(tx, plan, ad.duration_days),
-                send=lambda: self._calls.client.create(self._calls.seller, ad),
-                after=lambda tx, made: publish.created(
-                    tx, plan.listing.id, made.request_id, made.tradera_item_id
-                ),
+        async with self._calls.book(
+            CallClass.PUBLISH,
+            "create",
+            listing_id=plan.listing.id,
+            before=lambda tx: publish.start_create(tx, plan, ad.duration_days),
+        ) as call:
+            made = await self._calls.client.create(self._calls.seller, ad)
+            kept = await call.answered(
+                lambda tx: publish.created(tx, plan.listing.id, made.request_id, made.tradera_item_id)
             )
-        )
         if not kept:
-            raise _Changed
+            raise NotWanted
+        return await self._store.read(lambda db: items.listing(db, plan.listing.id))
 
     async def _add_picture(self, listing: Listing, picture: Picture) -> None:
         assert picture.file is not None
         assert listing.request_id is not None
-        request_id = listing.request_id
         jpeg = await asyncio.to_thread(_read, self._options.images_dir / picture.file)
         try:
-            done = await self._calls.make(
-                BudgetedCall(
-                    call_class=CallClass.PUBLISH,
-                    operation="image",
-                    listing_id=listing.id,
-                    before=lambda tx: publish.start_picture(tx, listing.id),
-                    send=lambda: self._calls.client.add_image(
-                        self._calls.seller,
-                        request_id,
-                        jpeg,
-                        image_format=self._options.image_format,
-                        has_mega=self._options.has_mega,
-                    ),
-                    after=lambda tx, _: publish.picture_sent(tx, listing.id),
+            async with self._calls.book(
+                CallClass.PUBLISH,
+                "image",
+                listing_id=listing.id,
+                before=lambda tx: publish.start_picture(tx, listing.id),
+            ) as call:
+                await self._calls.client.add_image(
+                    self._calls.seller,
+                    listing.request_id,
+                    jpeg,
+                    image_format=self._options.image_format,
+                    has_mega=self._options.has_mega,
                 )
-            )
+                kept = await call.answered(lambda tx: publish.picture_sent(tx, listing.id))
         except Rejected as error:
             if error.status == 404:
                 raise _Vanished(str(error)) from error
             raise
-        if not done:
-            raise _Changed
+        if not kept:
+            raise NotWanted
 
-    async def commit(self, listing: Listing) -> bool:
+    async def commit(self, listing: Listing) -> None:
         """Commit, or commit the same request once more after Tradera said that it is not committed.
 
-        False when it is not wanted any more and nothing was sent. A refusal is not the end: what it means is settled by asking for the result.
+        Raises NotWanted when the owner has changed or taken back the item. A refusal is not the end: what it means is
+        settled by asking for the result.
         """
         assert listing.request_id is not None
-        request_id = listing.request_id
-        schedule = self._options.schedule
+        request_id, schedule = listing.request_id, self._options.schedule
         try:
-            done = await self._calls.make(
-                BudgetedCall(
-                    call_class=CallClass.PUBLISH,
-                    operation="commit",
-                    listing_id=listing.id,
-                    before=lambda tx: publish.start_commit(tx, listing.id, request_id, schedule),
-                    send=lambda: self._calls.client.commit(self._calls.seller, request_id),
-                    after=lambda tx, _: publish.committed(tx, listing.id, schedule),
-                )
-            )
+            async with self._calls.book(
+                CallClass.PUBLISH,
+                "commit",
+                listing_id=listing.id,
+                before=lambda tx: publish.start_commit(tx, listing.id, request_id, schedule),
+            ) as call:
+                await self._calls.client.commit(self._calls.seller, request_id)
+                await call.answered(lambda tx: publish.committed(tx, listing.id, schedule))
         except Rejected as error:
             refusal = str(error)
             await self._store.write(lambda tx: publish.commit_refused(tx, listing.id, refusal))
-            return True
-        return bool(done)
 
 
 def _read(file: Path) -> bytes:

@@ -7,6 +7,7 @@ nothing is created anew on silence.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import partial
@@ -20,7 +21,7 @@ from rheod.jobs import queue
 from rheod.jobs.meters import Meters
 from rheod.jobs.queue import Done, Retry
 from rheod.store import facts, items, ledger
-from rheod.tradera.budgeted_client import BudgetedCall, BudgetedClient, NotNow
+from rheod.tradera.budgeted_client import BudgetedClient, NotNow, NotWanted
 from rheod.tradera.publisher import Publisher
 from rheod.tradera.responses import Result, ResultState
 from rheod.tradera.transport import Rejected
@@ -29,7 +30,6 @@ from rheod.usecases.transaction import Store, Transaction
 
 _log = structlog.get_logger(__name__)
 _A_CALL = 100
-_WITH_A_FOLLOW_UP = 2
 _LOOKS = frozenset({5, 10, 20, 40, 80})
 """Asked this often without a result, the ad itself is looked for."""
 
@@ -72,7 +72,7 @@ class ResultPoller:
         self._publisher = publisher
         self._options = options
         self._meters = meters or Meters()
-        self._cost = 1
+        self._spare = 0
 
     async def ask(self, job: Job) -> queue.Outcome:
         """Ask once for all that wait and settle what can be settled. A refused question is asked again later."""
@@ -95,25 +95,19 @@ class ResultPoller:
         Once there was no room for that, the next question waits for room for both: else questions alone would eat
         every call that becomes free.
         """
-        with self._calls.room(CallClass.RESULTS, cost=self._cost):
-            self._cost = 1
-            for follow_up in await self._ask_for(batch) or ():
+        with self._calls.reserve(CallClass.RESULTS, {"results": 1}, spare=self._spare):
+            self._spare = 0
+            for follow_up in await self._ask_for(batch):
                 await self._follow_if_allowed(follow_up)
 
-    async def _ask_for(self, batch: Sequence[Listing]) -> list[_FollowUp] | None:
+    async def _ask_for(self, batch: Sequence[Listing]) -> list[_FollowUp]:
         requests = [listing.request_id for listing in batch if listing.request_id is not None]
-        return await self._calls.make(
-            BudgetedCall(
-                call_class=CallClass.RESULTS,
-                operation="results",
-                send=lambda: self._calls.client.results(self._calls.seller, requests),
-                after=lambda tx, results: [
-                    follow_up
-                    for listing in batch
-                    if (follow_up := self._settle(tx, listing.id, results)) is not None
-                ],
+        async with self._calls.book(CallClass.RESULTS, "results") as call:
+            results = await self._calls.client.results(self._calls.seller, requests)
+            found = await call.answered(
+                lambda tx: [self._settle(tx, listing.id, results) for listing in batch]
             )
-        )
+        return [follow_up for follow_up in found if follow_up is not None]
 
     async def _waiting(self) -> list[Listing]:
         account_id = self._calls.account_id
@@ -165,7 +159,7 @@ class ResultPoller:
         try:
             await self._follow(follow_up)
         except NotNow as error:
-            self._cost = _WITH_A_FOLLOW_UP
+            self._spare = 1
             if error.call_class is CallClass.RESULTS:
                 raise
             listing, wait_ms = follow_up.listing, error.until - self._store.now()
@@ -174,7 +168,7 @@ class ResultPoller:
     async def _follow(self, follow_up: _FollowUp) -> None:
         listing = follow_up.listing
         if follow_up.next is _Next.COMMIT:
-            await self._publisher.commit(listing)
+            await self._commit(listing)
             return
         found = await self._look(listing)
         if found is not None:
@@ -185,21 +179,17 @@ class ResultPoller:
         elif self._is_late(listing):
             await self._give_up(listing)
         elif listing.state is ListingState.COMMITTING:
-            await self._publisher.commit(listing)  # asked, looked for, nowhere: the same request once more
+            await self._commit(listing)  # asked, looked for, nowhere: the same request once more
+
+    async def _commit(self, listing: Listing) -> None:
+        with suppress(NotWanted):
+            await self._publisher.commit(listing)
 
     async def _look(self, listing: Listing) -> SellerAd | None:
         """The ad itself, if Tradera shows it to its seller."""
         assert listing.tradera_item_id is not None
-        ad = listing.tradera_item_id
-        return await self._calls.make(
-            BudgetedCall(
-                call_class=CallClass.RESULTS,
-                operation="read_item",
-                listing_id=listing.id,
-                send=lambda: self._calls.client.read_item(self._calls.seller, ad),
-                after=lambda _, found: found,
-            )
-        )
+        async with self._calls.book(CallClass.RESULTS, "read_item", listing_id=listing.id):
+            return await self._calls.client.read_item(self._calls.seller, listing.tradera_item_id)
 
     async def _give_up(self, listing: Listing) -> None:
         error = (

@@ -13,7 +13,7 @@ from rheod.domain.text import Text
 from rheod.jobs.queue import Done, Outcome
 from rheod.store import key_value, orders
 from rheod.store.orders import KeptOrder
-from rheod.tradera.budgeted_client import BudgetedCall, BudgetedClient, NotNow
+from rheod.tradera.budgeted_client import BudgetedClient, NotSent, NotWanted
 from rheod.tradera.transport import Rejected, ServerFailure
 from rheod.usecases import shipping
 from rheod.usecases.transaction import Store, Transaction
@@ -38,11 +38,20 @@ class ShippingUpdater:
         order = await self._store.read(lambda db: orders.find(db, int(job.subject)))
         if order is None or order.shipped_at is not None:
             return Done()
-        self._calls.require(CallClass.SHIP, left=await self._calls.share_of_others(CallClass.SHIP))
-        if order.ship_sent_at is not None and await self._is_shipped(order):
+        others = await self._calls.fair_share(CallClass.SHIP)
+        if order.ship_sent_at is not None and await self._is_shipped(order, leave=others):
             return _shipped(order)
         try:
-            await self._mark(order)
+            async with self._calls.book(
+                CallClass.SHIP,
+                "ship",
+                before=lambda tx: shipping.start_ship(tx, order.order_id),
+                leave=others,
+            ) as call:
+                await self._calls.client.ship(self._calls.seller, order.order_id)
+                await call.answered(lambda tx: shipping.shipped(tx, order.order_id))
+        except NotWanted:
+            pass  # it is marked already
         except Rejected as error:
             if await self._is_shipped(order):
                 return _shipped(order)
@@ -55,21 +64,10 @@ class ShippingUpdater:
             )
         return Done()
 
-    async def _mark(self, order: KeptOrder) -> None:
-        await self._calls.make(
-            BudgetedCall(
-                call_class=CallClass.SHIP,
-                operation="ship",
-                before=lambda tx: shipping.start_ship(tx, order.order_id),
-                send=lambda: self._calls.client.ship(self._calls.seller, order.order_id),
-                after=lambda tx, _: shipping.shipped(tx, order.order_id),
-            )
-        )
-
-    async def _is_shipped(self, order: KeptOrder) -> bool:
+    async def _is_shipped(self, order: KeptOrder, *, leave: int = 0) -> bool:
         """Whether Tradera shows all sales of the order as shipped; False when it will not tell."""
         try:
-            shown = await self._shipped_ads(CallClass.SHIP, since=order.created_at)
+            shown = await self._shipped_ads(CallClass.SHIP, since=order.created_at, leave=leave)
         except Rejected:
             return False
         ads = {line.tradera_item_id for line in order.lines}
@@ -85,33 +83,21 @@ class ShippingUpdater:
         oldest = await self._store.read(
             lambda db: orders.oldest_to_ship(db, account_id, since=now - _LOOKED_AFTER_MS, before=wait)
         )
-        if oldest is None or not self._may_look():
+        if oldest is None:
             return
         try:
             found = await self._shipped_ads(CallClass.RECONCILE, since=oldest)
+        except NotSent:
+            return  # another pass will do
         except Rejected as error:
             _log.error("Tradera refuses to tell what is shipped", reason=str(error))
             found = set()
         await self._store.write(lambda tx: _seen(tx, account_id, found))
 
-    def _may_look(self) -> bool:
-        try:
-            self._calls.require(CallClass.RECONCILE)
-        except NotNow:
-            return False  # another pass will do
-        return True
-
-    async def _shipped_ads(self, call_class: CallClass, *, since: int) -> set[int]:
+    async def _shipped_ads(self, call_class: CallClass, *, since: int, leave: int = 0) -> set[int]:
         begin, end = since - _DAY_MS, self._store.now() + _HOUR_MS
-        shown = await self._calls.make(
-            BudgetedCall(
-                call_class=call_class,
-                operation="transactions",
-                send=lambda: self._calls.client.shipped_ads(self._calls.seller, begin, end),
-                after=lambda _, found: found,
-            )
-        )
-        return shown or set()
+        async with self._calls.book(call_class, "transactions", leave=leave):
+            return await self._calls.client.shipped_ads(self._calls.seller, begin, end)
 
 
 def _seen(tx: Transaction, account_id: str, found: set[int]) -> None:

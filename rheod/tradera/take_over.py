@@ -19,7 +19,7 @@ from rheod.store import accounts
 from rheod.store.accounts import Takeover, UnknownAds
 from rheod.store.jobs import Owner
 from rheod.tradera import order_sync
-from rheod.tradera.budgeted_client import BudgetedCall, BudgetedClient
+from rheod.tradera.budgeted_client import BudgetedClient
 from rheod.tradera.transport import Oversized, Rejected
 from rheod.usecases import take_over
 from rheod.usecases.sales import SellersAndSite
@@ -65,7 +65,7 @@ class TakeOver:
             wait_ms = delay_ms(TRADERA_DELAYS_S, job.attempts + 1)
             return Retry(until=now + wait_ms, reason=str(error))
         left = await self._store.write(self._finish)
-        self.calls.gate.set(left)
+        self.calls.lock.set(left)
         if left is None:
             return Done()
         rest_at = now + _BLIND_REST_MS if left.blind else until
@@ -92,21 +92,16 @@ class TakeOver:
             return True
         end = min(begin + self._span_ms, last)
         try:
-            await self.calls.make(
-                BudgetedCall(
-                    call_class=CallClass.TAKEOVER,
-                    operation="seller_items",
-                    send=lambda: self.calls.client.seller_items(self.calls.seller, begin, end),
-                    after=lambda tx, ads: self._adopt_month(tx, ads, end),
-                )
-            )
+            async with self.calls.book(CallClass.TAKEOVER, "seller_items") as call:
+                ads = await self.calls.client.seller_items(self.calls.seller, begin, end)
+                await call.answered(lambda tx: self._adopt(tx, ads, end))
         except Oversized:
             if self._span_ms <= _LEAST_SPAN_MS:
                 raise
             self._span_ms = (end - begin) // 2
         return False
 
-    def _adopt_month(self, tx: Transaction, ads: Sequence[SellerAd], end: int) -> None:
+    def _adopt(self, tx: Transaction, ads: Sequence[SellerAd], end: int) -> None:
         found = take_over.adopt(tx, self._account_id, ads, self._sellers)
         state = accounts.find(tx.db, self._account_id)
         assert state is not None

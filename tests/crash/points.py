@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from rheod.domain.model import JobKind
+from rheod.tradera.budgeted_client import ABOUT_THE_ACCOUNT
 
 SOURCE = Path(__file__).parents[2] / "rheod"
 
@@ -29,21 +30,16 @@ def _arguments(tree: ast.AST, function: str) -> Iterator[ast.expr]:
 
 
 def _operations(trees: list[ast.Module]) -> set[str]:
-    """The `operation` of every budgeted call."""
+    """The operation of every booked call; of those about an account nothing is stored that a kill could tear."""
     found: set[str] = set()
     for tree in trees:
         for node in ast.walk(tree):
-            if (
-                isinstance(node, ast.Call)
-                and isinstance(node.func, ast.Name)
-                and node.func.id == "BudgetedCall"
-            ):
-                found.update(
-                    str(ast.literal_eval(keyword.value))
-                    for keyword in node.keywords
-                    if keyword.arg == "operation" and isinstance(keyword.value, ast.Constant)
-                )
-    return found
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                if node.func.attr != "book" or len(node.args) < 2:
+                    continue
+                if isinstance(node.args[1], ast.Constant):
+                    found.add(str(node.args[1].value))
+    return found - ABOUT_THE_ACCOUNT
 
 
 def _names(argument: ast.expr, parts: dict[str, list[str]]) -> list[str]:

@@ -16,13 +16,14 @@ from rheod.domain.errors import StoreUnavailable
 from rheod.domain.model import CallClass, JobKind, JobOrder, QueueName
 from rheod.jobs.clock import ClockJumpMonitor, SteadyClock
 from rheod.jobs.queue import ByDueTime, ByUrgency, JobQueue, Wakeups
+from rheod.jobs.restore_lock import RestoreLock
 from rheod.pictures.fetcher import PictureFetcher
 from rheod.push.poller import ClosedAdHandler, PushPoller
 from rheod.store import accounts, facts
 from rheod.store.jobs import Owner
 from rheod.store.ledger import Ledger
 from rheod.tradera.ad_updater import AdUpdater
-from rheod.tradera.budgeted_client import BudgetedClient, BudgetRules
+from rheod.tradera.budgeted_client import BudgetedClient, BudgetRules, SharedBudget
 from rheod.tradera.order_sync import OrderSync, ReconcileOptions
 from rheod.tradera.publisher import Publisher, PublishOptions
 from rheod.tradera.result_poller import ResultPoller, ResultPollOptions
@@ -235,20 +236,18 @@ class Daemon:
 
     def _calls(self, place: int, member: int, ledger: Ledger) -> BudgetedClient:
         around = self._around
-        return BudgetedClient(
-            store=self.store,
-            ledger=ledger,
-            rules=self._rules,
-            client=SimulatedTradera(
-                market=around.market,
-                faults=around.faults,
-                life=self.life,
-                now=self.now,
-                counts=around.counts,
-            ),
-            seller=Seller(member, "test-token"),
-            account_id=around.settings.account_id(place),
+        account_id = around.settings.account_id(place)
+        budget = SharedBudget(
+            store=self.store, ledger=ledger, rules=self._rules, locks={account_id: RestoreLock()}
         )
+        client = SimulatedTradera(
+            market=around.market,
+            faults=around.faults,
+            life=self.life,
+            now=self.now,
+            counts=around.counts,
+        )
+        return budget.client_of(account_id, Seller(member, "test-token"), client)
 
     def _tradera_lane(self, place: int, member: int, ledger: Ledger) -> JobQueue:
         around = self._around

@@ -8,29 +8,35 @@ from functools import partial
 import pytest
 
 from rheod.domain.budget import Allowance
+from rheod.domain.errors import StoreUnavailable
 from rheod.domain.model import CallClass, JobKind, JobOrder, ListingState, QueueName
+from rheod.domain.text import Text
+from rheod.jobs.restore_lock import RestoreLock
 from rheod.store import accounts, ledger
 from rheod.store.jobs import Owner
 from rheod.store.ledger import BudgetPause
-from rheod.tradera.budgeted_client import BudgetedClient, BudgetRules, NotNow
+from rheod.tradera.budgeted_client import BudgetedClient, BudgetRules, NotSent, NotWanted, SharedBudget
 from rheod.tradera.transport import Seller
+from rheod.usecases.transaction import Transaction
 from tests.desk import ASKS_AFTER_S, SELLER_ID, Desk
 from tests.tradera.test_budgeted_client import DAY_S, spend
 
 _MINUTE_MS = 60_000
 
 
-async def another(desk: Desk, *, limit: int, reconcile_share: float = 0.4) -> BudgetedClient:
+async def another(
+    desk: Desk, *, limit: int, reconcile_share: float = 0.4, per_operation: dict[str, int] | None = None
+) -> BudgetedClient:
     """The calls of a second account over the desk's ledger, with this budget."""
     allowance = Allowance(limit=limit, reserve_share=0.0, reconcile_share=reconcile_share)
-    return BudgetedClient(
+    account_id = await another_account(desk)
+    budget = SharedBudget(
         store=desk.store,
         ledger=desk.ledger,
-        rules=BudgetRules(allowance=allowance, per_operation={}),
-        client=desk.calls.client,
-        seller=Seller(SELLER_ID + 1, "test-token"),
-        account_id=await another_account(desk),
+        rules=BudgetRules(allowance=allowance, per_operation=dict(per_operation or {})),
+        locks={account_id: RestoreLock()},
     )
+    return budget.client_of(account_id, Seller(SELLER_ID + 1, "test-token"), desk.calls.client)
 
 
 async def another_account(desk: Desk) -> str:
@@ -42,12 +48,12 @@ async def another_account(desk: Desk) -> str:
 async def test_room_kept_by_one_account_is_not_another_s(desk: Desk) -> None:
     """Two times three calls do not fit into five: the second account waits for a moment and then has the room."""
     other = await another(desk, limit=5)
-    with desk.calls.room(CallClass.PRICE, cost=3):
-        other.require(CallClass.PRICE, cost=2)
-        with pytest.raises(NotNow) as refused, other.room(CallClass.PRICE, cost=3):
+    with desk.calls.reserve(CallClass.PRICE, {"price": 3}):
+        other.check(CallClass.PRICE, {"price": 2})
+        with pytest.raises(NotSent) as refused, other.reserve(CallClass.PRICE, {"price": 3}):
             pass
     assert refused.value.until == desk.clock() + _MINUTE_MS
-    with other.room(CallClass.PRICE, cost=3):
+    with other.reserve(CallClass.PRICE, {"price": 3}):
         pass
 
 
@@ -55,46 +61,96 @@ async def test_a_call_made_uses_up_the_room_kept_for_it(desk: Desk) -> None:
     """Two of the three calls are made: they count once, and one more is still kept."""
     other = await another(desk, limit=5)
     call = ledger.LedgerCall(call_class=CallClass.PRICE, operation="price", account_id=desk.account_id)
-    with desk.calls.room(CallClass.PRICE, cost=3):
+    with desk.calls.reserve(CallClass.PRICE, {"price": 3}):
         for _ in range(2):
             desk.ledger.spend(call, now=desk.clock())
-        other.require(CallClass.PRICE, cost=2)
-        with pytest.raises(NotNow):
-            other.require(CallClass.PRICE, cost=3)
+        other.check(CallClass.PRICE, {"price": 2})
+        with pytest.raises(NotSent):
+            other.check(CallClass.PRICE, {"price": 3})
+
+
+async def test_room_is_kept_of_what_an_operation_may_use(desk: Desk) -> None:
+    """Three pictures a day: two accounts with two each do not both begin, and a create is not held up by pictures."""
+    other = await another(desk, limit=50, per_operation={"image": 3})
+    with desk.calls.reserve(CallClass.PUBLISH, {"image": 2}):
+        other.check(CallClass.PUBLISH, {"create": 3, "image": 1})
+        with pytest.raises(NotSent) as refused:
+            other.check(CallClass.PUBLISH, {"image": 2})
+    assert refused.value.until == desk.clock() + _MINUTE_MS
+    other.check(CallClass.PUBLISH, {"image": 2})
+
+
+async def test_what_was_reserved_is_not_asked_for_again(desk: Desk) -> None:
+    """Ending ads may use the reserve of the budget meanwhile: the publishing that has begun is not cut off half way."""
+    other = await another(desk, limit=2)
+    with other.reserve(CallClass.PRICE, {"price": 1, "read_item": 1}):
+        end = ledger.LedgerCall(call_class=CallClass.END, operation="end", account_id=desk.account_id)
+        for _ in range(2):
+            desk.ledger.spend(end, now=desk.clock())
+        async with other.book(CallClass.PRICE, "price"):
+            pass
+        with pytest.raises(NotSent):
+            async with other.book(CallClass.PRICE, "price"):
+                pass
+    assert [row["operation"] for row in await desk.spent()].count("price") == 1
+
+
+async def test_a_call_that_is_not_wanted_any_more_spends_nothing(desk: Desk) -> None:
+    """The budget of one call is whole again, in memory and in the rows, and the next one may be made."""
+    other = await another(desk, limit=1)
+    with pytest.raises(NotWanted):
+        async with other.book(CallClass.END, "end", before=lambda _tx: False):
+            pass
+    assert (desk.ledger.times(now=desk.clock()), await desk.spent()) == ([], [])
+    other.check(CallClass.END, {"end": 1})
+
+
+async def test_a_call_whose_row_cannot_be_written_spends_nothing(desk: Desk) -> None:
+    """The store refuses the transaction before the call: nothing was sent, and the budget is as it was."""
+    other = await another(desk, limit=1)
+
+    def full(_tx: Transaction) -> bool:
+        raise StoreUnavailable(Text("the disk is full"))
+
+    with pytest.raises(StoreUnavailable):
+        async with other.book(CallClass.END, "end", before=full):
+            pass
+    assert desk.ledger.times(now=desk.clock()) == []
+    other.check(CallClass.END, {"end": 1})
 
 
 async def test_one_s_own_room_is_no_obstacle(desk: Desk) -> None:
     """The calls the room was made for fit into it."""
     other = await another(desk, limit=3)
-    with other.room(CallClass.PRICE, cost=3):
-        other.require(CallClass.PRICE, cost=3)
+    with other.reserve(CallClass.PRICE, {"price": 3}):
+        other.check(CallClass.PRICE, {"price": 3})
 
 
 async def test_room_for_reconciliation_is_taken_from_its_share(desk: Desk) -> None:
     """Of ten calls six are for reconciliation: two passes are begun, a third is not, a price change is."""
     other = await another(desk, limit=10, reconcile_share=0.6)
-    with desk.calls.room(CallClass.RECONCILE, cost=3):
-        other.require(CallClass.RECONCILE, cost=3)
-        with pytest.raises(NotNow):
-            other.require(CallClass.RECONCILE, cost=4)
-        other.require(CallClass.PRICE, cost=7)
+    with desk.calls.reserve(CallClass.RECONCILE, {"orders": 3}):
+        other.check(CallClass.RECONCILE, {"orders": 3})
+        with pytest.raises(NotSent):
+            other.check(CallClass.RECONCILE, {"orders": 4})
+        other.check(CallClass.PRICE, {"price": 7})
 
 
 async def test_those_that_wait_longer_come_first(desk: Desk) -> None:
     """Their room is left to them, unless they have it already or their token is refused."""
     other = await another(desk, limit=5)
-    with pytest.raises(NotNow) as refused:
-        other.require(CallClass.PRICE, cost=3, after=[desk.account_id])
+    with pytest.raises(NotSent) as refused:
+        other.check(CallClass.PRICE, {"price": 3}, after=[desk.account_id])
     assert refused.value.until == desk.clock() + _MINUTE_MS
-    other.require(CallClass.PRICE, cost=2, after=[desk.account_id])
-    with desk.calls.room(CallClass.PRICE, cost=2):
-        other.require(CallClass.PRICE, cost=3, after=[desk.account_id])
+    other.check(CallClass.PRICE, {"price": 2}, after=[desk.account_id])
+    with desk.calls.reserve(CallClass.PRICE, {"price": 2}):
+        other.check(CallClass.PRICE, {"price": 3}, after=[desk.account_id])
     now = desk.clock()
     dead = BudgetPause(
         account_id=desk.account_id, call_class=None, until=now + 1, since=now, reason="no token"
     )
     desk.ledger.set_pause(dead)
-    other.require(CallClass.PRICE, cost=3, after=[desk.account_id])
+    other.check(CallClass.PRICE, {"price": 3}, after=[desk.account_id])
 
 
 async def test_an_account_that_waits_longer_is_reconciled_first(desk: Desk) -> None:

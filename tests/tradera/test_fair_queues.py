@@ -13,12 +13,13 @@ import pytest
 
 from rheod.domain.budget import Allowance
 from rheod.domain.model import CallClass, JobKind, JobOrder, ListingState, QueueName
+from rheod.jobs.restore_lock import RestoreLock
 from rheod.sandbox.tradera import TraderaSimulator
 from rheod.sandbox.tradera_access import Keys
 from rheod.store import accounts, jobs
 from rheod.store.engine.database import Database
 from rheod.store.ledger import BudgetPause, Ledger
-from rheod.tradera.budgeted_client import CALLS_AT_ONCE, BudgetedCall, BudgetedClient, BudgetRules, NotNow
+from rheod.tradera.budgeted_client import CALLS_AT_ONCE, BudgetedClient, BudgetRules, NotNow, SharedBudget
 from rheod.tradera.client import TraderaClient, open_session
 from rheod.tradera.transport import Seller
 from rheod.usecases.transaction import Store
@@ -218,15 +219,11 @@ async def calls_of_many(
         per_operation={},
         sellers=dict.fromkeys(ids, ""),
     )
+    budget = SharedBudget(
+        store=store, ledger=ledger, rules=rules, locks={each: RestoreLock() for each in ids}
+    )
     made = [
-        BudgetedClient(
-            store=store,
-            ledger=ledger,
-            rules=rules,
-            client=client,
-            seller=Seller(SELLER_ID + at, TOKEN),
-            account_id=account_id,
-        )
+        budget.client_of(account_id, Seller(SELLER_ID + at, TOKEN), client)
         for at, account_id in enumerate(ids)
     ]
     return made, ledger
@@ -239,17 +236,13 @@ async def test_five_accounts_never_make_more_than_the_last_calls(
     five, ledger = await calls_of_many(store, database, client, count=5, limit=7)
     sent = 0
 
-    async def send() -> None:
+    async def end(calls: BudgetedClient) -> None:
         nonlocal sent
-        sent += 1
-        await asyncio.sleep(0)
+        async with calls.book(CallClass.END, "end"):
+            sent += 1
+            await asyncio.sleep(0)
 
-    request = BudgetedCall(
-        call_class=CallClass.END, operation="end", send=send, after=lambda _tx, _answer: None
-    )
-    results = await asyncio.gather(
-        *(calls.make(request) for calls in five for _ in range(4)), return_exceptions=True
-    )
+    results = await asyncio.gather(*(end(calls) for calls in five for _ in range(4)), return_exceptions=True)
     assert sent == 7
     assert sum(isinstance(result, NotNow) for result in results) == 13
     assert len(ledger.times(now=store.now())) == 7
@@ -261,20 +254,18 @@ async def test_only_a_few_calls_are_on_their_way_at_once(
 ) -> None:
     """However many members there are, Tradera sees no more than a handful of connections busy."""
     many, _ = await calls_of_many(store, database, client, count=9, limit=100)
-    gate, inside, most = asyncio.Event(), 0, 0
+    answers, inside, most = asyncio.Event(), 0, 0
 
-    async def send() -> None:
+    async def end(calls: BudgetedClient) -> None:
         nonlocal inside, most
-        inside += 1
-        most = max(most, inside)
-        await gate.wait()
-        inside -= 1
+        async with calls.book(CallClass.END, "end"):
+            inside += 1
+            most = max(most, inside)
+            await answers.wait()
+            inside -= 1
 
-    request = BudgetedCall(
-        call_class=CallClass.END, operation="end", send=send, after=lambda _tx, _answer: None
-    )
-    making = asyncio.gather(*(calls.make(request) for calls in many))
+    making = asyncio.gather(*(end(calls) for calls in many))
     await until(lambda: inside == CALLS_AT_ONCE)
-    gate.set()
+    answers.set()
     await making
     assert most == CALLS_AT_ONCE

@@ -11,11 +11,12 @@ import pytest
 from rheod.domain.budget import Allowance
 from rheod.domain.errors import Refused
 from rheod.domain.model import CallClass
+from rheod.jobs.restore_lock import RestoreLock
 from rheod.sandbox.tradera import TraderaSimulator
-from rheod.store.accounts import Token
+from rheod.store.accounts import Takeover, Token
 from rheod.store.engine.database import Database
 from rheod.store.ledger import BudgetPause, Ledger, LedgerCall
-from rheod.tradera.budgeted_client import BudgetRules, NotNow
+from rheod.tradera.budgeted_client import BudgetRules, NotNow, SharedBudget
 from rheod.tradera.client import TraderaClient, open_session
 from rheod.tradera.login import Application, TraderaLogin
 from rheod.tradera.transport import OverLimit
@@ -72,14 +73,18 @@ class Login:
         self.simulator = simulator
         self.roll = OneAccount(account_id)
         self.ledger = Ledger([], [])
+        self.lock = RestoreLock()
 
     def connector(self, client: TraderaClient, *, daily_calls: int = 100) -> TraderaLogin:
         """What connects."""
         allowance = Allowance(limit=daily_calls, reserve_share=0.2, reconcile_share=0.2)
         self.one = TraderaLogin(
-            store=self.store,
-            ledger=self.ledger,
-            rules=BudgetRules(allowance=allowance, per_operation={}),
+            budget=SharedBudget(
+                store=self.store,
+                ledger=self.ledger,
+                rules=BudgetRules(allowance=allowance, per_operation={}),
+                locks={self.account_id: self.lock},
+            ),
             roll=self.roll,
             application=Application(
                 client=client,
@@ -252,3 +257,11 @@ async def test_an_alias_nobody_has_is_told(login: Login) -> None:
     with pytest.raises(Refused, match="nobody"):
         await login.one.finish(login.account_id, "nobody-at-all")
     assert login.called() == {"alias": 1}
+
+
+async def test_a_login_works_while_all_else_waits_after_a_restore(login: Login) -> None:
+    """The look that everything waits for needs the token: its fetch does not wait for the look."""
+    login.lock.set(Takeover(since=0, until=DAY_MS))
+    await login.begin()
+    token = await login.one.finish(login.account_id, str(SELLER))
+    assert token.user_id == SELLER
