@@ -21,8 +21,8 @@ from typing import Any
 
 from rheod.domain.model import CallClass, Job, JobKind, QueueName
 from rheod.store import accounts, audit, facts, inbox, items, jobs, orders, outbox
+from rheod.store.engine.connection import prepare
 from rheod.store.engine.encryption import SecretBox
-from rheod.store.engine.pragmas import prepare
 from rheod.store.ledger import Ledger
 from tests.bench.filled import Backlog, queue, stock
 from tests.bench.table import Row, figure

@@ -10,10 +10,9 @@ from typing import Any, TypeVar
 
 from rheod.domain.errors import StoreUnavailable
 from rheod.domain.text import Text
-from rheod.store.engine import database as real
 from rheod.store.engine.database import Database
 from rheod.store.engine.encryption import SecretBox
-from rheod.store.engine.group_commit import WriteFunction, attempt
+from rheod.store.engine.group_commit import QueuedWrite, WriteFunction, answer, attempt
 from rheod.store.migrations import migrate
 from tests.simulation.faults import Faults
 from tests.simulation.life import Life
@@ -39,17 +38,17 @@ class SimulatedStore(Database):
         self._db = db
         self._faults = faults
         self._life = life
-        self._group: list[real._Waiting] = []  # the real writer's own form
+        self._group: list[QueuedWrite] = []
 
     async def write(self, work: WriteFunction[T], *, then: Callable[[], None] | None = None) -> T:
         """See `Database.write`."""
         self._life.check()
         loop = asyncio.get_running_loop()
-        answer: asyncio.Future[T] = loop.create_future()
+        answered: asyncio.Future[T] = loop.create_future()
         if not self._group:
             loop.call_later(self._faults.between(0, 0.01), self._commit_group)
-        self._group.append(real._Waiting(work, then, answer))  # noqa: SLF001 - as above
-        return await answer
+        self._group.append(QueuedWrite(work, then, answered))
+        return await answered
 
     def _commit_group(self) -> None:
         group, self._group = self._group, []
@@ -63,9 +62,9 @@ class SimulatedStore(Database):
             if crash == "after":
                 self._life.kill("after a commit")
                 return
-            real._answer(waiting, outcome)  # noqa: SLF001 - as the real writer answers
+            answer(waiting, outcome)
 
-    def _outcomes(self, group: list[real._Waiting]) -> list[Any]:
+    def _outcomes(self, group: list[QueuedWrite]) -> list[Any]:
         full = self._faults.is_weather("disk_full") or self._faults.chance(self._faults.climate.store)
         self._db.execute("BEGIN IMMEDIATE")
         outcomes = [attempt(waiting.work, self._db) for waiting in group]

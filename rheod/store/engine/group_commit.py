@@ -1,13 +1,15 @@
-"""What happens in a connection's own thread: a group of transactions or of queries, each with an outcome of its own.
+"""Many transactions, one durable commit: a group runs in the connection's thread, each in a savepoint with its own outcome.
 
-Also says which failures of SQLite belong to one transaction, which to all of its group, and which end the process.
+It also says which failures of SQLite belong to one transaction, which to its whole group, and which end the process.
 """
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from rheod.domain.crash import crashpoint
@@ -17,7 +19,7 @@ T = TypeVar("T")
 WriteFunction = Callable[[sqlite3.Connection], T]
 
 READ_S = 0.005
-"""Seconds after which those who were answered are told so before the next query of a group is run."""
+"""Seconds after which a group of queries stops, so that those already run are answered first."""
 
 _ITS_OWN = frozenset(
     {
@@ -32,7 +34,33 @@ _ITS_OWN = frozenset(
 
 
 _FATAL = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_IOERR})
-"""Primary result codes after which the connection, or what is in the file, is not to be trusted (F28)."""
+"""Primary result codes after which neither the connection nor the file can be trusted."""
+
+
+@dataclass(slots=True)
+class QueuedWrite:
+    """A transaction that waits for its group; `then` is called on the loop once its commit is durable."""
+
+    work: WriteFunction[Any]
+    then: Callable[[], None] | None
+    answer: asyncio.Future[Any]
+
+
+def answer(queued: QueuedWrite, outcome: Any) -> None:
+    """Give a transaction's caller its outcome: a value that is durable, or an exception."""
+    if queued.then is not None and not isinstance(outcome, BaseException):
+        queued.then()
+    settle(queued.answer, outcome)
+
+
+def settle(answer: asyncio.Future[Any], outcome: Any) -> None:
+    """Set a future's value or exception, unless its caller was cancelled."""
+    if answer.done():
+        return
+    if isinstance(outcome, BaseException):
+        answer.set_exception(outcome)
+    else:
+        answer.set_result(outcome)
 
 
 def code_of(error: Exception, mask: int = 0xFF) -> int | None:
@@ -44,8 +72,8 @@ def code_of(error: Exception, mask: int = 0xFF) -> int | None:
 def is_fatal(error: Exception) -> bool:
     """Whether a failure of SQLite is a reason to end the process instead of trying again.
 
-    A write that the disk has no room for is none, whichever way it says so (ENOSPC, a quota or a limit of size): it
-    was rolled back. A sync that failed is one: nobody knows what the disk holds then.
+    A full disk is none (no space, a quota or a limit of size): the write was rolled back. A failed sync is one: nobody knows
+    what the disk holds then.
     """
     return code_of(error) in _FATAL and code_of(error, 0xFFFF) != sqlite3.SQLITE_IOERR_WRITE
 
@@ -95,14 +123,11 @@ def attempt(work: WriteFunction[Any], db: sqlite3.Connection) -> Any:
     try:
         outcome = work(db)
     except Exception as error:
-        if not db.in_transaction or _is_of_the_store(error):
+        code = code_of(error)
+        of_the_store = isinstance(error, sqlite3.Error) and code is not None and code not in _ITS_OWN
+        if not db.in_transaction or of_the_store:
             raise  # the disk is full or broken: nobody's work in this group may be acknowledged
         db.execute("ROLLBACK TO one")
         outcome = error
     db.execute("RELEASE one")
     return outcome
-
-
-def _is_of_the_store(error: Exception) -> bool:
-    code = code_of(error)
-    return isinstance(error, sqlite3.Error) and code is not None and code not in _ITS_OWN

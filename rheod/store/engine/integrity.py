@@ -11,7 +11,7 @@ import sqlite3
 from contextlib import closing, suppress
 from pathlib import Path
 
-from rheod.store.engine.pragmas import prepare
+from rheod.store.engine.connection import prepare
 
 SOUND = "ok"
 AT_ONCE_BYTES = 64 * 2**20

@@ -19,14 +19,14 @@ _WRITES_AND_DIES = """
 import asyncio, sys
 from pathlib import Path
 from rheod.domain.crash import arm
-from rheod.store import marks
+from rheod.store import key_value
 from rheod.store.engine.database import Database
 arm(sys.argv[2])
 async def main():
     database = await Database.open(Path(sys.argv[1]))
     writer = asyncio.create_task(database.run())
     for number in range(10**6):
-        await database.write(lambda db: marks.put(db, f"m{number}", "1"))
+        await database.write(lambda db: key_value.put(db, f"m{number}", "1"))
         print(f"kept {number}", file=sys.stderr, flush=True)
 asyncio.run(main())
 """

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -10,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from rheod.domain.errors import RheodError
+from rheod.store.engine.connection import Connection, prepare
 from rheod.store.engine.database import Database
-from rheod.store.engine.pragmas import prepare
 
 
 def _safety(db: sqlite3.Connection) -> tuple[object, object, object]:
@@ -27,7 +29,7 @@ def _raw(address: str) -> Iterator[sqlite3.Connection]:
 
 
 async def test_both_connections_sync_at_every_commit(database: Database) -> None:
-    """The writer and the reader of an open store report wal, full and foreign keys (P1)."""
+    """The writer and the reader of an open store report wal, full and foreign keys."""
     assert await database.write(_safety) == ("wal", 2, 1)
     assert await database.read(_safety) == ("wal", 2, 1)
 
@@ -58,3 +60,34 @@ def test_the_log_is_bounded_by_what_is_told(tmp_path: Path, log_bytes: int, page
         prepare(db, read_only=False, log_bytes=log_bytes)
         assert db.execute("PRAGMA journal_size_limit").fetchone()[0] == log_bytes
         assert db.execute("PRAGMA wal_autocheckpoint").fetchone()[0] == pages
+
+
+async def test_the_private_names_of_aiosqlite_mean_what_connection_takes_them_for(tmp_path: Path) -> None:
+    """Its thread takes a future and a function from `_tx`, `_conn` is the raw connection, `_running` ends with it."""
+    connection = await Connection.open(tmp_path / "x.db", lambda _: None)
+    raw = vars(connection)["_connection"]
+    assert isinstance(raw, sqlite3.Connection)
+    thread: threading.Thread = vars(connection)["_thread"]
+    assert (vars(connection)["_running"], thread.is_alive()) == (True, True)
+    answer: asyncio.Future[int | None] = asyncio.get_running_loop().create_future()
+    vars(connection)["_tx"].put_nowait((answer, threading.get_ident))
+    assert await answer == thread.ident
+    assert await connection.submit(lambda db: db is raw)
+    await connection.close()
+    assert vars(connection)["_running"] is False
+    with pytest.raises(ValueError, match="Connection closed"):
+        connection.submit(lambda _: None)
+
+
+async def test_a_connection_that_cannot_be_made_leaves_no_thread(tmp_path: Path) -> None:
+    """Neither when there is no such file nor when it cannot be set up."""
+    before = threading.active_count()
+    with pytest.raises(sqlite3.OperationalError):
+        await Connection.open(tmp_path / "none.db", lambda _: None, mode="ro")
+
+    def fails(_: sqlite3.Connection) -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await Connection.open(tmp_path / "x.db", fails)
+    assert threading.active_count() <= before + 1  # the thread that waited for the first is kept for later

@@ -1,0 +1,98 @@
+"""One connection to SQLite: its own thread, how it is set up, and the proof that SQLite took it.
+
+What an acknowledged write rests on (write-ahead log, a sync at each commit) is read back, since SQLite ignores a PRAGMA that
+it cannot obey.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+import aiosqlite
+
+from rheod.domain.errors import RheodError
+
+T = TypeVar("T")
+
+_FULL = 2
+_EVERY = (
+    "busy_timeout=5000",
+    "foreign_keys=ON",
+    "trusted_schema=OFF",
+    "cache_size=-2048",
+    "synchronous=FULL",
+)
+_READER = ("query_only=ON",)
+_WRITER = ("journal_mode=WAL", "secure_delete=ON", "temp_store=MEMORY")
+_PAGE_BYTES = 4096
+_CHECKPOINT_PAGES = 8192
+"""With so many pages in the log (32 MiB) a transaction writes them back and holds up the next ones; usually a pause has done so
+before (`Database.run`). At SQLite's own 1000 every tenth PUT of a burst waited for it with a million items, where each change
+lies in pages of its own: the slowest in a hundred took twice as long."""
+
+LOG_BYTES = 64 * 2**20
+"""After a checkpoint the log is cut to this size, unless told otherwise."""
+
+
+def prepare(db: sqlite3.Connection, *, read_only: bool, log_bytes: int = LOG_BYTES) -> None:
+    """Set a connection up; the writer cuts its log to `log_bytes`.
+
+    Raises RheodError when an acknowledged write would not be safe on it.
+    """
+    db.row_factory = sqlite3.Row
+    bounds = (
+        f"journal_size_limit={log_bytes}",
+        f"wal_autocheckpoint={min(_CHECKPOINT_PAGES, log_bytes // _PAGE_BYTES // 2)}",
+    )
+    for pragma in (*_EVERY, *(_READER if read_only else (*_WRITER, *bounds))):
+        db.execute(f"PRAGMA {pragma}")
+    journal, synchronous = (
+        db.execute(f"PRAGMA {pragma}").fetchone()[0] for pragma in ("journal_mode", "synchronous")
+    )
+    if journal != "wal" or synchronous != _FULL:
+        raise RheodError(
+            f"SQLite does not keep the database safely here (journal_mode {journal}, synchronous {synchronous}; wanted"
+            " wal and 2): put storage.path on a local disk with an ordinary file system, such as ext4"
+        )
+
+
+class Connection(aiosqlite.Connection):
+    """aiosqlite's thread, handed whole functions of a `sqlite3.Connection` instead of single statements.
+
+    aiosqlite has no public way to hand its thread a function, so four of its private names are used: `_tx` (the thread's
+    queue of a future and a function), `_conn` (the raw connection), `_running` and `_thread`. A test of this module fails
+    when one of them changes its meaning.
+    """
+
+    @classmethod
+    async def open(
+        cls, file: Path, ready: Callable[[sqlite3.Connection], None], *, mode: str = "rwc"
+    ) -> Connection:
+        """Connect, and let `ready` set the connection up. Raises what either raises; nothing is left open then."""
+        uri = f"{file.as_uri()}?mode={mode}"
+        connector = partial(sqlite3.connect, uri, uri=True, isolation_level=None, timeout=5.0)
+        connection = cls(connector, iter_chunk_size=64)
+        try:
+            await connection
+        except BaseException:
+            await asyncio.to_thread(connection._thread.join, 1.0)  # it speaks to the loop until it has ended
+            raise
+        try:
+            await connection.submit(ready)
+        except BaseException:
+            await connection.close()
+            raise
+        return connection
+
+    def submit(self, work: Callable[[sqlite3.Connection], T]) -> asyncio.Future[T]:
+        """Run `work` in the connection's thread. ValueError when the connection is closed."""
+        if not self._running:
+            raise ValueError("Connection closed")  # its thread would never come to it
+        answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._tx.put_nowait((answer, partial(work, self._conn)))
+        return answer
