@@ -22,6 +22,7 @@ from rheod.domain.model import (
     CallClass,
     Item,
     ItemSpec,
+    Job,
     JobOrder,
     Listing,
     ListingState,
@@ -51,7 +52,7 @@ from rheod.usecases.endpoints import Endpoints
 from rheod.usecases.items import BudgetForecast, Items
 from rheod.usecases.publish import AskSchedule
 from rheod.usecases.sales import SellersAndSite
-from rheod.usecases.transaction import Store
+from rheod.usecases.transaction import Store, Transaction
 from tests.jobs.watching import CountingPick, idle
 from tests.stores import Clock, rows
 from tests.tradera.advertising import DEFAULTS
@@ -62,6 +63,12 @@ CATEGORY = 302571
 ASKS_AFTER_S = 10.0
 DELAYS_S = (ASKS_AFTER_S, 10.0, 20.0, 40.0, 80.0, 160.0, 600.0)
 HOUR_MS = 3600 * 1000
+
+
+def _picture_ready(tx: Transaction, job: Job, file: Path) -> None:
+    """What the end of a picture's job stores."""
+    pictures.ready(tx, job, file=file.name, size_bytes=file.stat().st_size)
+    jobs.finish(tx.db, job)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -275,9 +282,7 @@ class Desk:
         ):
             file = self.folder / f"{job.subject}.jpg"
             file.write_bytes(b"\xff\xd8\xff" + job.subject.encode() + b"\xff\xd9")
-            await self.store.write(
-                partial(pictures.ready, job=job, file=file.name, size_bytes=file.stat().st_size)
-            )
+            await self.store.write(partial(_picture_ready, job=job, file=file))
 
     async def order(self, wanted: JobOrder) -> None:
         """Order a job of this account."""

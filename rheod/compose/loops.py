@@ -200,9 +200,9 @@ def build_loops(core: Core, remotes: Remotes, new_queue: type[JobQueue], clients
         webhooks=remotes.webhooks(core, clients),
         fetcher=PictureFetcher(
             store=core.store,
-            client=remotes.downloader(core, clients),
-            renderer=remotes.decoder(core, clients),
-            images_dir=core.images_dir,
+            downloader=remotes.downloader(core, clients),
+            decoder=remotes.decoder(core, clients),
+            pictures_dir=core.images_dir,
             meters=meters,
             most_bytes=settings.storage.images_max_bytes,
         ),
@@ -255,7 +255,7 @@ def _chores(loops: Loops, remotes: Remotes, clients: AsyncExitStack) -> dict[str
         orders_days=settings.retention.orders_days,
     )
     garbage = GarbageCollector(
-        store=core.store, images_dir=core.images_dir, most_bytes=settings.storage.images_max_bytes
+        store=core.store, pictures_dir=core.images_dir, most_bytes=settings.storage.images_max_bytes
     )
     alerter = Alerter(
         database=core.database,

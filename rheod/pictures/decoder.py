@@ -1,7 +1,7 @@
-"""Renderer: makes a downloaded picture fit for Tradera, in child processes that may be killed at any moment.
+"""Makes a downloaded picture fit for Tradera, in child processes that may be killed at any moment.
 
-The children (decoder_child.py) decode, encode and store; this module starts them when there is work, holds
-them to their time, and ends them when idle. It must not import Pillow: the daemon decodes nothing itself.
+The children (`decoder_child.py`) decode, encode and store; this module starts them when there is work, holds them to
+their time, and ends them when idle. It must not import Pillow: the daemon decodes nothing itself.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from typing import Any
 from rheod.domain.errors import Permanent, Transient
 from rheod.domain.text import Text
 
-# A path and not a module name, so that the child need not find rheod again: it needs Pillow only.
 _SCRIPT = Path(__file__).with_name("decoder_child.py")
+"""A path and not a module name, so that the child need not find rheod again: it needs Pillow only."""
 _STOP_GRACE_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class DecodedPicture:
-    """A stored picture: the SHA-256 (hex) of its JPEG bytes, its name below the images folder, its size."""
+    """A stored picture: the SHA-256 (hex) of its JPEG bytes, its name below the folder of pictures, its size."""
 
     sha256: str
     name: str
@@ -62,37 +62,39 @@ class Decoder:
         self._numbers = itertools.count()
         self._limits = {"max_side": max_side, "max_bytes": max_bytes}
 
-    async def render(self, source: Path, images_dir: Path) -> DecodedPicture:
-        """Store `source` below `images_dir` as a JPEG named by its content, synced to disk; keep `source`.
+    async def decode(self, source: Path, pictures_dir: Path) -> DecodedPicture:
+        """Store `source` below `pictures_dir` as a JPEG named by its content, synced to disk; keep `source`.
 
-        Raises Permanent if the picture is at fault, Transient if a child was late or died, or the disk is
-        full. Waiting for a free child does not count towards the time limit. A temporary file a kill left
-        in `images_dir/tmp` is the start-up sweep's.
+        Raises Permanent if the picture is at fault, Transient if a child was late or died, or the disk is full. Waiting
+        for a free child does not count towards the time limit. A temporary file that a kill left in `pictures_dir/tmp`
+        is removed at the next start.
         """
-        part = images_dir / "tmp" / f"render-{os.getpid()}-{next(self._numbers)}.part"
-        job = {"source": str(source), "images_dir": str(images_dir), "part": str(part), **self._limits}
+        part = pictures_dir / "tmp" / f"decode-{os.getpid()}-{next(self._numbers)}.part"
+        request = {
+            "source": str(source),
+            "pictures_dir": str(pictures_dir),
+            "part": str(part),
+            **self._limits,
+        }
         child = await self._free.get()
         try:
-            plan = _verdict(await child.ask({"do": "measure", **job}))
-            async with self._alone if plan["heavy"] else contextlib.nullcontext():
-                answer = _verdict(await child.ask({"do": "render", **job}))
+            answer = await child.ask({**request, "alone": False})
+            if "heavy" in answer:
+                async with self._alone:
+                    answer = await child.ask({**request, "alone": True})
         finally:
             self._free.put_nowait(child)
             with contextlib.suppress(OSError):
                 part.unlink()
+        if "unreadable" in answer:
+            raise Permanent(Text("the picture cannot be read: {why}", why=answer["unreadable"]))
+        if "failed" in answer:
+            raise Transient(Text("the picture cannot be stored now: {why}", why=answer["failed"]))
         return DecodedPicture(sha256=Path(answer["name"]).stem, **answer)
 
     async def close(self) -> None:
         """End every child: at once if idle, after at most two seconds (killed then) if busy."""
         await asyncio.gather(*(child.close() for child in self._children))
-
-
-def _verdict(answer: dict[str, Any]) -> dict[str, Any]:
-    if "unreadable" in answer:
-        raise Permanent(Text("the picture cannot be read: {why}", why=answer["unreadable"]))
-    if "failed" in answer:
-        raise Transient(Text("the picture cannot be stored now: {why}", why=answer["failed"]))
-    return answer
 
 
 class _Child:

@@ -1,6 +1,6 @@
 """The child process that decodes strangers' pictures, so that a hostile one costs a child and not the daemon.
 
-Run as a script by renderer.py: one JSON request per line on stdin, one JSON answer per line on stdout, the end
+Run as a script by `decoder.py`: one JSON request per line on stdin, one JSON answer per line on stdout, the end
 of stdin ends it. It must import little (it starts in front of a waiting picture) and nothing of rheod.
 """
 
@@ -34,10 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-# The four plugins by name: were one missing, Pillow would import all of its forty.
-
-
-# Never Pillow's whole list: the EPS plugin starts Ghostscript.
+# The four plugins by name: were one missing, Pillow would import all of its forty. Never Pillow's whole list: the EPS
+# plugin starts Ghostscript.
 _FORMATS = (
     JpegImagePlugin.JpegImageFile.format,
     PngImagePlugin.PngImageFile.format,
@@ -114,14 +112,14 @@ def _confine() -> None:
 
 
 def _answer(request: dict[str, Any]) -> dict[str, Any]:
-    """Do one request: `unreadable` blames the picture, `failed` this machine."""
+    """Do one request: `unreadable` blames the picture, `failed` this machine, `heavy` wants it asked again to be alone."""
     try:
         with Path(request["source"]).open("rb") as source:
-            if request["do"] == "measure":
-                return _measure(source, request["max_side"])
-            image = _decode(source, request["max_side"])
+            image = _decode(source, request["max_side"], alone=request["alone"])
+        if image is None:
+            return {"heavy": True}
         data = _encode(image, request["max_bytes"])
-        name = _keep(data, Path(request["images_dir"]), Path(request["part"]))
+        name = _keep(data, Path(request["pictures_dir"]), Path(request["part"]))
     except Unreadable as verdict:
         return {"unreadable": str(verdict)}
     except OSError as error:
@@ -130,24 +128,22 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
     return {"name": name, "width": width, "height": height, "size_bytes": len(data)}
 
 
-def _measure(source: IO[bytes], max_side: int) -> dict[str, Any]:
-    """Say from the header alone whether decoding takes so much memory that it should be done alone."""
+def _decode(source: IO[bytes], max_side: int, *, alone: bool) -> Image.Image | None:
+    """The first frame upright, in RGB on white, without metadata, its longest side at most `max_side`.
+
+    None for one that takes so much memory, by its header, that it should be decoded `alone`. The header's size was
+    judged by `Image.open` (MAX_IMAGE_PIXELS) before anything is decoded here.
+    """
     with _verdicts(), Image.open(source, formats=_FORMATS) as image:
         pixels = image.width * image.height
         # A progressive JPEG is held whole as coefficients whatever size it is then decoded to; libwebp
         # and its binding hold four canvases (measured: 12 megapixels took 230 MB).
         held = pixels * (6 if image.info.get("progressive") else 16 if image.format == "WEBP" else 0)
-        _shrink_on_load(image, max_side)
-        return {"heavy": image.width * image.height * 4 + held > _HEAVY_BYTES}
-
-
-def _decode(source: IO[bytes], max_side: int) -> Image.Image:
-    """Return the first frame upright, in RGB on white, without metadata, its longest side at most `max_side`.
-
-    The header's size was judged by `Image.open` (MAX_IMAGE_PIXELS) before anything is decoded here.
-    """
-    with _verdicts(), Image.open(source, formats=_FORMATS) as image:
-        _shrink_on_load(image, max_side)
+        # a JPEG decodes to 1/2, 1/4 or 1/8 of its size where that is still enough; the others ignore it
+        scale = min(1.0, max_side / max(image.size))
+        image.draft(None, (math.ceil(image.width * scale), math.ceil(image.height * scale)))
+        if not alone and image.width * image.height * 4 + held > _HEAVY_BYTES:
+            return None
         image.load()
         turn = _upright(image)
         small = _flattened(image, max_side)
@@ -169,12 +165,6 @@ def _verdicts() -> Iterator[None]:
         raise Unreadable("it needs too much memory") from error
     except _BAD_INPUT as error:
         raise Unreadable("it is damaged or cut off") from error
-
-
-def _shrink_on_load(image: Image.Image, max_side: int) -> None:
-    """Let a JPEG decode to 1/2, 1/4 or 1/8 of its size where that is still enough; others ignore it."""
-    scale = min(1.0, max_side / max(image.size))
-    image.draft(None, (math.ceil(image.width * scale), math.ceil(image.height * scale)))
 
 
 def _upright(image: Image.Image) -> Image.Transpose | None:
@@ -214,7 +204,7 @@ def _in_rgb(strip: Image.Image) -> Image.Image:
 
 
 def _encode(image: Image.Image, max_bytes: int) -> bytes:
-    """Return a JPEG under `max_bytes`, at the best of a few qualities that fits."""
+    """A JPEG under `max_bytes`, at the best of a few qualities that fits."""
     with _verdicts():
         for quality in _QUALITIES:
             out = io.BytesIO()
@@ -224,10 +214,10 @@ def _encode(image: Image.Image, max_bytes: int) -> bytes:
     raise Unreadable("it cannot be made small enough")
 
 
-def _keep(data: bytes, images_dir: Path, part: Path) -> str:
+def _keep(data: bytes, pictures_dir: Path, part: Path) -> str:
     """Store under the content's own hash, whole or not at all, also across a power cut; return the name."""
     digest = hashlib.sha256(data).hexdigest()
-    folder = images_dir / digest[:2]
+    folder = pictures_dir / digest[:2]
     new_folder = not folder.is_dir()
     folder.mkdir(parents=True, exist_ok=True)
     part.parent.mkdir(parents=True, exist_ok=True)
@@ -243,7 +233,7 @@ def _keep(data: bytes, images_dir: Path, part: Path) -> str:
         raise
     _sync_folder(folder)
     if new_folder:
-        _sync_folder(images_dir)
+        _sync_folder(pictures_dir)
     return f"{digest[:2]}/{digest}.jpg"
 
 

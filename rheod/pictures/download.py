@@ -1,13 +1,12 @@
-"""ImageClient: fetches a picture a partner named into a file, with every limit such a download needs.
+"""Downloads a picture that a partner named into a file, with every limit such a download needs.
 
-It judges addresses, sizes and first bytes only; it never decodes a picture (renderer.py does, in a child
-process) and never retries (the job's schedule does). The file it leaves is not synced: it can be fetched again.
+It judges addresses, sizes and first bytes only; it never decodes a picture (`decoder.py` does, in a child process) and
+never retries (the job's schedule does). The file it leaves is not synced: it can be downloaded again.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import re
 import weakref
 from collections.abc import Iterator
@@ -29,9 +28,11 @@ _MAX_REDIRECTS = 3
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _PASSING_4XX = frozenset({408, 425, 429})
 _SOCKET_TIMEOUT_S = 5.0
-_CHUNK_BYTES = 64 * 1024
 _HEAD_BYTES = 12
 _MAX_RETRY_AFTER_S = 86_400
+_KEEPALIVE_S = 1.0
+"""Long enough for the pictures of one item on one connection, and shorter than any shop closes an idle one."""
+
 _HEADERS = {
     "User-Agent": "rheod",
     # Only what can be decoded, so that a server that negotiates does not answer AVIF.
@@ -53,15 +54,6 @@ class PictureLimits:
     allow_private: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Fetched:
-    """A downloaded picture: the SHA-256 (hex) and size of its bytes, and the type its first bytes show."""
-
-    sha256: str
-    size_bytes: int
-    media_type: str
-
-
 class PictureDownloader:
     """Downloads pictures; make one inside the running loop, close it at the end.
 
@@ -77,6 +69,7 @@ class PictureDownloader:
                 allow_private=limits.allow_private,
                 limit=limits.concurrency,
                 limit_per_host=limits.per_host,
+                keepalive_s=_KEEPALIVE_S,
             ),
             # The one deadline over all redirects is fetch's own; a drip feed never trips these two.
             timeout=aiohttp.ClientTimeout(
@@ -90,7 +83,7 @@ class PictureDownloader:
         self._turns = asyncio.Semaphore(limits.concurrency)
         self._host_turns: weakref.WeakValueDictionary[str, asyncio.Semaphore] = weakref.WeakValueDictionary()
 
-    async def fetch(self, url: str, destination: Path) -> Fetched:
+    async def fetch(self, url: str, destination: Path) -> None:
         """Download `url` into `destination` (overwritten; gone again after any failure or cancellation).
 
         Raises Transient for what time may heal (time-outs, resets, names that do not resolve, 5xx, 408, 425,
@@ -104,25 +97,26 @@ class PictureDownloader:
         async with turns, self._turns:
             with _translated(host, self._limits.timeout_s):
                 async with asyncio.timeout(self._limits.timeout_s):
-                    return await self._follow(url, destination)
+                    await self._follow(url, destination)
 
     async def close(self) -> None:
         """Close every connection."""
         await self._session.close()
 
-    async def _follow(self, url: str, destination: Path) -> Fetched:
-        """Fetch through at most three redirects, each judged like a first address."""
+    async def _follow(self, url: str, destination: Path) -> None:
+        """Download through at most three redirects, each judged like a first address."""
         for _ in range(_MAX_REDIRECTS + 1):
             async with self._session.get(as_url(url), allow_redirects=False) as response:
                 if response.status not in _REDIRECTS:
-                    return await self._save(response, destination)
+                    await _save(response, destination, max_bytes=self._limits.max_bytes)
+                    return
             url = self._next(url, response.headers.get("Location", ""))
         raise Permanent(
             Text("{host} redirects the picture more than {n} times", host=_host(url), n=_MAX_REDIRECTS)
         )
 
     def _next(self, url: str, location: str) -> str:
-        """Return where a redirect leads; it is judged as sent, before anything can normalise it away."""
+        """Where a redirect leads; it is judged as sent, before anything can normalise it away."""
         problem = text_problem(location) if location else "Must name an address"
         if problem is None:
             target = _joined(url, location)
@@ -140,29 +134,29 @@ class PictureDownloader:
     def _problem(self, url: str) -> str | None:
         return check_url(url, allow_http=self._limits.allow_http, allow_private=self._limits.allow_private)
 
-    async def _save(self, response: aiohttp.ClientResponse, destination: Path) -> Fetched:
-        host = response.url.host or ""
-        _require_answer(response, host)
-        with _Part(destination, host=host, max_bytes=self._limits.max_bytes) as part:
-            part.announce(response.content_length)
-            async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
-                part.write(chunk)
-            return part.finish()
+
+async def _save(response: aiohttp.ClientResponse, destination: Path, *, max_bytes: int) -> None:
+    host = response.url.host or ""
+    _require_answer(response, host)
+    with _Part(destination, host=host, max_bytes=max_bytes) as part:
+        part.check_size(response.content_length or 0)  # before reading any of it
+        async for chunk in response.content.iter_any():
+            part.write(chunk)
+        part.check_kind()
 
 
 class _Part:
-    """The file a download grows in: counts, hashes, looks at the first bytes, and vanishes on failure."""
+    """The file a download grows in: counts, looks at the first bytes, and vanishes on failure."""
 
     def __init__(self, path: Path, *, host: str, max_bytes: int) -> None:
         self._path = path
         self._host = host
         self._max_bytes = max_bytes
-        self._digest = hashlib.sha256()
         self._size = 0
         self._head = b""
 
     def __enter__(self) -> Self:
-        # Unbuffered: the chunks are already big, and a write error shows at the write.
+        # Unbuffered, so that a write error shows at the write.
         self._file = self._path.open("wb", buffering=0)
         return self
 
@@ -171,9 +165,9 @@ class _Part:
         if kind is not None:
             self._path.unlink(missing_ok=True)
 
-    def announce(self, size: int | None) -> None:
-        """Refuse a body whose declared size (bytes) is too big, before reading any of it."""
-        if size is not None and size > self._max_bytes:
+    def check_size(self, size: int) -> None:
+        """Raise Permanent for more bytes than a picture may have."""
+        if size > self._max_bytes:
             raise Permanent(
                 Text(
                     "the picture at {host} is larger than {mib} MiB",
@@ -185,40 +179,28 @@ class _Part:
     def write(self, chunk: bytes) -> None:
         """Add bytes; raises Permanent as soon as they are too many or show that this is no picture."""
         self._size += len(chunk)
-        self.announce(self._size)
+        self.check_size(self._size)
         if len(self._head) < _HEAD_BYTES:
             self._head += chunk[:_HEAD_BYTES]
             if len(self._head) >= _HEAD_BYTES:
-                self._media_type()
-        self._digest.update(chunk)
+                self.check_kind()
         rest = memoryview(chunk)
         while rest:
             rest = rest[self._file.write(rest) :]
 
-    def finish(self) -> Fetched:
-        """Say what arrived."""
-        return Fetched(self._digest.hexdigest(), self._size, self._media_type())
-
-    def _media_type(self) -> str:
-        media_type = sniff(self._head)
-        if media_type is None:
+    def check_kind(self) -> None:
+        """Raise Permanent unless the first bytes are those of a picture."""
+        if not is_picture(self._head):
             raise Permanent(
                 Text("what {host} sent is not a picture (JPEG, PNG, WebP or GIF)", host=self._host)
             )
-        return media_type
 
 
-def sniff(head: bytes) -> str | None:
-    """Return the media type the first 12 bytes of a picture show, None if it is none that rheod takes."""
-    if head.startswith(b"\xff\xd8\xff"):
-        return "image/jpeg"
-    if head.startswith(b"\x89PNG\r\n\x1a\n"):
-        return "image/png"
-    if head.startswith((b"GIF87a", b"GIF89a")):
-        return "image/gif"
-    if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
-        return "image/webp"
-    return None
+def is_picture(head: bytes) -> bool:
+    """Whether the first 12 bytes are those of a kind that rheod takes: JPEG, PNG, GIF or WebP."""
+    if head.startswith((b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a")):
+        return True
+    return head.startswith(b"RIFF") and head[8:12] == b"WEBP"
 
 
 def _require_answer(response: aiohttp.ClientResponse, host: str) -> None:
@@ -234,12 +216,12 @@ def _require_answer(response: aiohttp.ClientResponse, host: str) -> None:
 
 
 def _host(url: str) -> str:
-    """Return the host of a checked URL, all of it that may be shown or logged."""
+    """The host of a checked URL, all of it that may be shown or logged."""
     return as_url(url).host or ""
 
 
 def _joined(url: str, location: str) -> str:
-    """Return a redirect's target as sent if it is absolute, else joined to the URL that was asked."""
+    """A redirect's target as sent if it is absolute, else joined to the URL that was asked."""
     if re.match(r"[a-z][a-z0-9+.-]*:", location, re.IGNORECASE | re.ASCII):
         return location
     try:
@@ -254,19 +236,19 @@ def _translated(host: str, timeout_s: float) -> Iterator[None]:
     try:
         yield
     except aiohttp.ClientError as error:
-        # A failed connection names its host, which after a redirect is another one.
-        raise _failure(getattr(error, "host", host), error) from error
+        host = getattr(error, "host", host)  # of a failed connection: after a redirect it is another one
+        if is_forbidden(error):
+            raise Permanent(
+                Text("the picture's host {host} was refused: address not allowed", host=host)
+            ) from error
+        # Time heals neither an address nor a certificate; whoever owns the host has to.
+        kind = Permanent if isinstance(error, _FOR_GOOD) else Transient
+        raise kind(
+            Text("{host} did not give the picture: {why}", host=host, why=failure_sentence(error))
+        ) from error
     except TimeoutError as error:
         raise Transient(
             Text("{host} did not deliver the picture within {seconds} s", host=host, seconds=f"{timeout_s:g}")
         ) from error
     except OSError as error:
         raise Transient(Text("the picture cannot be stored now: {why}", why=error.strerror)) from error
-
-
-def _failure(host: str, error: aiohttp.ClientError) -> Permanent | Transient:
-    if is_forbidden(error):
-        return Permanent(Text("the picture's host {host} was refused: address not allowed", host=host))
-    # Time heals neither an address nor a certificate; whoever owns the host has to.
-    kind = Permanent if isinstance(error, _FOR_GOOD) else Transient
-    return kind(Text("{host} did not give the picture: {why}", host=host, why=failure_sentence(error)))

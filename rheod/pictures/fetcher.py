@@ -1,4 +1,4 @@
-"""Fetches one picture: download to a temporary file, re-encode in a child process, keep under its content's name."""
+"""Fetches one picture: downloads it to a temporary file, decodes it in a child, keeps it under its content's name."""
 
 from __future__ import annotations
 
@@ -26,29 +26,29 @@ _log = structlog.get_logger(__name__)
 class PictureFetcher:
     """Works `fetch_picture` jobs; their subject is a picture id.
 
-    When all pictures together have come to `most_bytes` (0: no bound) the lane waits.
+    When all pictures together have come to `most_bytes` (0: no bound) the queue waits.
     """
 
     def __init__(
         self,
         *,
         store: Store,
-        client: PictureDownloader,
-        renderer: Decoder,
-        images_dir: Path,
+        downloader: PictureDownloader,
+        decoder: Decoder,
+        pictures_dir: Path,
         meters: Meters | None = None,
         most_bytes: int = 0,
     ) -> None:
         self._store = store
-        self._client = client
-        self._renderer = renderer
-        self._images_dir = images_dir
+        self._downloader = downloader
+        self._decoder = decoder
+        self._pictures_dir = pictures_dir
         self._meters = meters or Meters()
         self._most_bytes = most_bytes
 
     def sweep(self) -> None:
-        """Remove what an earlier run left half done (F3, F4)."""
-        for part in (self._images_dir / "tmp").glob("*"):
+        """Remove what a killed run left half done; it is fetched again."""
+        for part in (self._pictures_dir / "tmp").glob("*"):
             part.unlink(missing_ok=True)
 
     async def fetch(self, job: Job) -> Outcome:
@@ -60,11 +60,11 @@ class PictureFetcher:
             return Done()
         if self._most_bytes and kept_bytes >= self._most_bytes:
             return Pause(Text("the folder of pictures is full: raise storage.images_max_bytes"))
-        part = self._images_dir / "tmp" / f"{picture.id}.part"
+        part = self._pictures_dir / "tmp" / f"{picture.id}.part"
         try:
-            await self._client.fetch(picture.url, part)
+            await self._downloader.fetch(picture.url, part)
             crashpoint("picture.fetched")
-            rendered = await self._renderer.render(part, self._images_dir)
+            decoded = await self._decoder.decode(part, self._pictures_dir)
             crashpoint("picture.rendered")
         except Transient as error:
             return self._again(job, str(error), error.retry_after_s)
@@ -73,7 +73,7 @@ class PictureFetcher:
         finally:
             with contextlib.suppress(FileNotFoundError):
                 part.unlink()
-        return Done(lambda tx: pictures.ready(tx, job, file=rendered.name, size_bytes=rendered.size_bytes))
+        return Done(lambda tx: pictures.ready(tx, job, file=decoded.name, size_bytes=decoded.size_bytes))
 
     def _again(self, job: Job, reason: str, retry_after_s: float | None) -> Outcome:
         if job.attempts >= len(PICTURE_DELAYS_S):

@@ -1,12 +1,14 @@
 """Keeps the folder of pictures within its bound, and clean of what nothing refers to.
 
 What is needed for an ad, now or later, is never removed: when only such pictures are left, new downloads wait
-(`image_fetcher.py`) and the owner is told (`domain/findings.py`).
+(`fetcher.py`) and a finding says so (`health/rules.py`).
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 import time
 from collections.abc import Iterable
 from functools import partial
@@ -18,7 +20,7 @@ import structlog
 from rheod.domain.errors import StoreUnavailable
 from rheod.store import picture_files
 from rheod.usecases import pictures
-from rheod.usecases.transaction import Store, Transaction
+from rheod.usecases.transaction import Store
 
 _log = structlog.get_logger(__name__)
 _ITEMS = 100
@@ -31,7 +33,7 @@ _FULL_AT, _ROOM_AT = 0.95, 0.90
 
 
 class GarbageCollector:
-    """Makes a round every `every_s`; `most_bytes` 0 means no bound.
+    """Makes a round every `every_s` seconds; `most_bytes` 0 means no bound.
 
     A file younger than `young_s` is left alone, even if nothing refers to it: its picture may be about to be stored.
     """
@@ -40,13 +42,13 @@ class GarbageCollector:
         self,
         *,
         store: Store,
-        images_dir: Path,
+        pictures_dir: Path,
         most_bytes: int,
         every_s: float = 60.0,
         young_s: float = 3600.0,
     ) -> None:
         self._store = store
-        self._images_dir = images_dir
+        self._pictures_dir = pictures_dir
         self._most_bytes = most_bytes
         self._every_s = every_s
         self._young_s = young_s
@@ -64,23 +66,23 @@ class GarbageCollector:
 
     async def make_round(self) -> None:
         """Make room if there is too little, remove unused files, and look for strange ones in the next subfolder."""
-        if self._most_bytes and await self._bytes() > self._most_bytes * _FULL_AT:
-            await self._make_room()
+        if self._most_bytes:
+            in_use = await self._store.read(picture_files.bytes_in_use)
+            if in_use > self._most_bytes * _FULL_AT:
+                await self._make_room(in_use)
         await self._remove_unused()
-        await self._sweep(next(self._folders))
+        await self._remove_unknown(next(self._folders))
 
-    async def _bytes(self) -> int:
-        return await self._store.read(picture_files.bytes_in_use)
-
-    async def _make_room(self) -> None:
-        before = await self._bytes()
+    async def _make_room(self, in_use: int) -> None:
+        """Give up pictures of items that are over, those that have been so for longest first."""
+        left = in_use
         for _ in range(_STEPS):
             last = await self._store.write(partial(pictures.make_room, after=self._after, limit=_ITEMS))
             self._after = last or picture_files.FIRST  # at the end: what is over by then may be found again
-            left = await self._bytes()
+            left = await self._store.read(picture_files.bytes_in_use)
             if last is None or left <= self._most_bytes * _ROOM_AT:
                 break
-        _log.info("made room for pictures", freed_bytes=before - await self._bytes())
+        _log.info("made room for pictures", freed_bytes=in_use - left)
 
     async def _remove_unused(self) -> None:
         """Remove the files that no picture uses any more."""
@@ -91,40 +93,30 @@ class GarbageCollector:
                 return
             after = some[-1]
             gone = await asyncio.to_thread(self._unlink, some)
-            await self._store.write(partial(_forget, gone))
+            await self._store.write(lambda tx, gone=gone: picture_files.forget(tx.db, gone))  # type: ignore[misc]
 
-    async def _sweep(self, name: str) -> None:
-        """Remove from a subfolder what the store has never heard of: left by a crash, or newer than a restored store."""
-        found = await asyncio.to_thread(_names_in, self._images_dir / name)
-        for start in range(0, len(found), _FILES):
-            some = [f"{name}/{each}" for each in found[start : start + _FILES]]
+    async def _remove_unknown(self, folder: str) -> None:
+        """Remove from a subfolder what the store does not know: left by a crash, or newer than a restored store."""
+        try:
+            names = await asyncio.to_thread(os.listdir, self._pictures_dir / folder)
+        except FileNotFoundError:
+            return
+        for start in range(0, len(names), _FILES):
+            some = [f"{folder}/{name}" for name in names[start : start + _FILES]]
             known = await self._store.read(partial(picture_files.known, files=some))
-            strange = [each for each in some if each not in known]
-            if removed := await asyncio.to_thread(self._unlink, strange):
-                _log.info("pictures that nothing refers to removed", files=len(removed))
+            unknown = [file for file in some if file not in known]
+            if removed := await asyncio.to_thread(self._unlink, unknown):
+                _log.info("unknown picture files removed", files=len(removed))
 
     def _unlink(self, files: Iterable[str]) -> list[str]:
         """Remove those of these files that are not young; returns those that are gone."""
-        return [file for file in files if self._is_gone(self._images_dir / file)]
-
-    def _is_gone(self, file: Path) -> bool:
-        try:
-            if (
-                time.time() - file.stat().st_mtime < self._young_s
-            ):  # the file system's clock, not the daemon's
-                return False
-            file.unlink()
-        except FileNotFoundError:
-            pass
-        return True
-
-
-def _forget(files: list[str], tx: Transaction) -> None:
-    picture_files.forget(tx.db, files)
-
-
-def _names_in(folder: Path) -> list[str]:
-    try:
-        return [each.name for each in folder.iterdir()]
-    except FileNotFoundError:
-        return []
+        born_before = time.time() - self._young_s  # by the file system's clock, not the daemon's
+        gone: list[str] = []
+        for file in files:
+            path = self._pictures_dir / file
+            with contextlib.suppress(FileNotFoundError):
+                if path.stat().st_mtime > born_before:
+                    continue
+                path.unlink()
+            gone.append(file)
+        return gone

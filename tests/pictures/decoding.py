@@ -1,4 +1,4 @@
-"""What the tests of the renderer share: a renderer that leaves no child behind, pictures, and what must come out."""
+"""What the tests of the decoder share: a decoder that leaves no child behind, pictures, and what must come out."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ RED, GREEN, BLUE, WHITE = (200, 30, 30), (30, 160, 60), (30, 60, 200), (255, 255
 
 
 @asynccontextmanager
-async def rendering(
+async def open_decoder(
     *, processes: int = 1, max_pixels: int = 2_000_000, timeout_s: float = 10, idle_s: float = 30
 ) -> AsyncIterator[Decoder]:
-    """A renderer, closed at the end; no child may be left."""
+    """A decoder, closed at the end; no child may be left."""
     before = children()
     opened = Decoder(processes=processes, max_pixels=max_pixels, timeout_s=timeout_s, idle_s=idle_s)
     try:

@@ -15,54 +15,54 @@ from PIL import Image
 
 import rheod.pictures.decoder
 from rheod.domain.errors import Transient
-from tests.pictures.decoding import RED, children, halves, outcome, rendering, until
+from tests.pictures.decoding import RED, children, halves, open_decoder, outcome, until
 
 
 async def test_trouble_of_this_machine_is_not_the_pictures(tmp_path: Path) -> None:
     """A missing source or a folder that cannot be made may heal."""
     halves().save(tmp_path / "in", "PNG")
     (tmp_path / "file").write_text("in the way")
-    async with rendering() as renderer:
+    async with open_decoder() as decoder:
         with pytest.raises(Transient, match="the picture cannot be stored now: No such file"):
-            await renderer.render(tmp_path / "missing", tmp_path / "images")
+            await decoder.decode(tmp_path / "missing", tmp_path / "images")
         with pytest.raises(Transient, match="the picture cannot be stored now: Not a directory"):
-            await renderer.render(tmp_path / "in", tmp_path / "file" / "images")
+            await decoder.decode(tmp_path / "in", tmp_path / "file" / "images")
 
 
 async def test_a_late_child_is_killed_and_replaced(tmp_path: Path) -> None:
     """A stopped child misses its deadline; the next picture gets a new one (here after a first good one)."""
     halves().save(tmp_path / "in", "PNG")
-    async with rendering(timeout_s=4) as renderer:
-        await renderer.render(tmp_path / "in", tmp_path / "images")
+    async with open_decoder(timeout_s=4) as decoder:
+        await decoder.decode(tmp_path / "in", tmp_path / "images")
         (late,) = children()
         os.kill(late, signal.SIGSTOP)
         with pytest.raises(Transient, match="the picture was not decoded within 4 s"):
-            await renderer.render(tmp_path / "in", tmp_path / "images")
-        await renderer.render(tmp_path / "in", tmp_path / "images")
+            await decoder.decode(tmp_path / "in", tmp_path / "images")
+        await decoder.decode(tmp_path / "in", tmp_path / "images")
         assert late not in children()
 
 
 async def test_a_child_killed_at_work_is_a_failure_that_may_heal(tmp_path: Path) -> None:
-    """F19: the picture may be tried again, and the renderer lives."""
+    """The picture may be tried again, and the decoder lives."""
     halves().save(tmp_path / "in", "PNG")
-    async with rendering() as renderer:
-        await renderer.render(tmp_path / "in", tmp_path / "images")
+    async with open_decoder() as decoder:
+        await decoder.decode(tmp_path / "in", tmp_path / "images")
         (child,) = children()
         os.kill(child, signal.SIGSTOP)
-        work = asyncio.ensure_future(renderer.render(tmp_path / "in", tmp_path / "images"))
+        work = asyncio.ensure_future(decoder.decode(tmp_path / "in", tmp_path / "images"))
         await asyncio.sleep(0)
         os.kill(child, signal.SIGKILL)
         with pytest.raises(Transient, match="the picture's decoder ended without an answer"):
             await work
-        await renderer.render(tmp_path / "in", tmp_path / "images")
+        await decoder.decode(tmp_path / "in", tmp_path / "images")
 
 
 async def test_a_child_killed_while_idle_is_not_noticed(tmp_path: Path) -> None:
     """Its death between two pictures costs neither of them."""
     halves().save(tmp_path / "in", "PNG")
     others = set(threading.enumerate())
-    async with rendering() as renderer:
-        await renderer.render(tmp_path / "in", tmp_path / "images")
+    async with open_decoder() as decoder:
+        await decoder.decode(tmp_path / "in", tmp_path / "images")
         (child,) = children()
         os.kill(child, signal.SIGKILL)
         await until(lambda: not children())
@@ -71,7 +71,7 @@ async def test_a_child_killed_while_idle_is_not_noticed(tmp_path: Path) -> None:
             2
         ):  # from the thread that saw it die to the loop, and from there to the process's transport
             await asyncio.sleep(0)
-        await renderer.render(tmp_path / "in", tmp_path / "images")
+        await decoder.decode(tmp_path / "in", tmp_path / "images")
 
 
 def resident_bytes(pid: int) -> int:
@@ -82,12 +82,12 @@ def resident_bytes(pid: int) -> int:
 async def test_pictures_that_take_much_memory_are_decoded_one_at_a_time(tmp_path: Path) -> None:
     """F33: while one is held up in its child, the second waits although a child is free; then it is done."""
     Image.new("RGB", (5000, 5000), RED).save(tmp_path / "in", "PNG", compress_level=1)
-    async with rendering(processes=2, max_pixels=40_000_000, timeout_s=6) as renderer:
-        first = asyncio.ensure_future(renderer.render(tmp_path / "in", tmp_path / "images"))
+    async with open_decoder(processes=2, max_pixels=40_000_000, timeout_s=6) as decoder:
+        first = asyncio.ensure_future(decoder.decode(tmp_path / "in", tmp_path / "images"))
         await until(lambda: any(resident_bytes(pid) > 60 * 2**20 for pid in children()))
         (child,) = children()
         os.kill(child, signal.SIGSTOP)
-        second = asyncio.ensure_future(renderer.render(tmp_path / "in", tmp_path / "images"))
+        second = asyncio.ensure_future(decoder.decode(tmp_path / "in", tmp_path / "images"))
         with pytest.raises(Transient, match="not decoded within 6 s"):
             await first
         assert not second.done()
@@ -97,62 +97,62 @@ async def test_pictures_that_take_much_memory_are_decoded_one_at_a_time(tmp_path
 async def test_cancelling_kills_the_child_and_leaves_no_file(tmp_path: Path) -> None:
     """A picture given up in the middle frees its slot for the next."""
     halves().save(tmp_path / "in", "PNG")
-    async with rendering() as renderer:
-        await renderer.render(tmp_path / "in", tmp_path / "images")
+    async with open_decoder() as decoder:
+        await decoder.decode(tmp_path / "in", tmp_path / "images")
         (child,) = children()
         os.kill(child, signal.SIGSTOP)
-        work = asyncio.ensure_future(renderer.render(tmp_path / "in", tmp_path / "images"))
+        work = asyncio.ensure_future(decoder.decode(tmp_path / "in", tmp_path / "images"))
         await asyncio.sleep(0)
         work.cancel()
         with pytest.raises(asyncio.CancelledError):
             await work
         await until(lambda: child not in children())
-        done = await renderer.render(tmp_path / "in", tmp_path / "images")
+        done = await decoder.decode(tmp_path / "in", tmp_path / "images")
         outcome(done, tmp_path / "images")
 
 
 async def test_children_start_with_work_and_end_when_idle(tmp_path: Path) -> None:
     """No work, no processes: neither before the first picture nor a while after the last."""
     halves().save(tmp_path / "in", "PNG")
-    async with rendering(processes=2, idle_s=0.05) as renderer:
+    async with open_decoder(processes=2, idle_s=0.05) as decoder:
         assert children() == set()
-        await asyncio.gather(*(renderer.render(tmp_path / "in", tmp_path / "images") for _ in range(6)))
+        await asyncio.gather(*(decoder.decode(tmp_path / "in", tmp_path / "images") for _ in range(6)))
         await until(lambda: not children())
-        await renderer.render(tmp_path / "in", tmp_path / "images")
+        await decoder.decode(tmp_path / "in", tmp_path / "images")
         assert len(children()) == 1
 
 
-async def test_a_closed_renderer_starts_nothing(tmp_path: Path) -> None:
+async def test_a_closed_decoder_starts_nothing(tmp_path: Path) -> None:
     """While the daemon stops, pictures wait for the next start."""
     halves().save(tmp_path / "in", "PNG")
-    async with rendering() as renderer:
-        await renderer.close()
+    async with open_decoder() as decoder:
+        await decoder.close()
         with pytest.raises(Transient):
-            await renderer.render(tmp_path / "in", tmp_path / "images")
+            await decoder.decode(tmp_path / "in", tmp_path / "images")
 
 
 async def test_close_kills_a_child_that_does_not_end(tmp_path: Path) -> None:
     """A stopped child does not hold up the daemon's stop."""
     halves().save(tmp_path / "in", "PNG")
-    async with rendering() as renderer:
-        await renderer.render(tmp_path / "in", tmp_path / "images")
+    async with open_decoder() as decoder:
+        await decoder.decode(tmp_path / "in", tmp_path / "images")
         (child,) = children()
         os.kill(child, signal.SIGSTOP)
         async with asyncio.timeout(5):
-            await renderer.close()
+            await decoder.close()
 
 
 async def test_a_child_has_no_environment_and_ignores_the_terminals_signals(tmp_path: Path) -> None:
     """No secret of the daemon's reaches it, and Ctrl-C leaves its end to the daemon."""
     halves().save(tmp_path / "in", "PNG")
-    async with rendering() as renderer:
-        await renderer.render(tmp_path / "in", tmp_path / "images")
+    async with open_decoder() as decoder:
+        await decoder.decode(tmp_path / "in", tmp_path / "images")
         (child,) = children()
         assert Path(f"/proc/{child}/environ").read_bytes() == b""
         assert "Max address space         536870912" in Path(f"/proc/{child}/limits").read_text()
         os.kill(child, signal.SIGINT)
         os.kill(child, signal.SIGTERM)
-        await renderer.render(tmp_path / "in", tmp_path / "images")
+        await decoder.decode(tmp_path / "in", tmp_path / "images")
         assert children() == {child}
 
 

@@ -14,7 +14,7 @@ from PIL import Image
 
 from rheod.domain.errors import Permanent
 from rheod.pictures.decoder import DecodedPicture
-from tests.pictures.decoding import BLUE, GREEN, RED, WHITE, children, halves, outcome, rendering
+from tests.pictures.decoding import BLUE, GREEN, RED, WHITE, children, halves, open_decoder, outcome
 
 
 def near(image: Image.Image, at: tuple[int, int], colour: tuple[int, ...], slack: int = 40) -> bool:
@@ -26,8 +26,8 @@ def near(image: Image.Image, at: tuple[int, int], colour: tuple[int, ...], slack
 
 async def rendered(source: Path, images: Path) -> Image.Image:
     """Render one file and open the outcome, which must be what its record says."""
-    async with rendering() as renderer:
-        done = await renderer.render(source, images)
+    async with open_decoder() as decoder:
+        done = await decoder.decode(source, images)
     return outcome(done, images)
 
 
@@ -150,8 +150,8 @@ async def test_strips_join_without_a_seam(tmp_path: Path) -> None:
     """A smooth slope shrunk strip by strip equals the same slope shrunk at once."""
     slope = Image.linear_gradient("L").resize((4200, 4200)).convert("RGBA")
     slope.save(tmp_path / "in", "PNG", compress_level=1)
-    async with rendering(max_pixels=20_000_000) as renderer:
-        out = outcome(await renderer.render(tmp_path / "in", tmp_path / "images"), tmp_path / "images")
+    async with open_decoder(max_pixels=20_000_000) as decoder:
+        out = outcome(await decoder.decode(tmp_path / "in", tmp_path / "images"), tmp_path / "images")
     expected = slope.convert("RGB").resize(out.size)
     for row in range(0, out.height, 7):
         wanted = expected.getpixel((1000, row))
@@ -163,8 +163,8 @@ async def test_noise_is_brought_under_the_size_limit(tmp_path: Path) -> None:
     """The worst picture there is comes out under 2.9 MB at a lower quality."""
     noise = random.Random(1).randbytes(1900 * 1900 * 3)
     Image.frombytes("RGB", (1900, 1900), noise).save(tmp_path / "in", "PNG", compress_level=0)
-    async with rendering(max_pixels=4_000_000) as renderer:
-        done = await renderer.render(tmp_path / "in", tmp_path / "images")
+    async with open_decoder(max_pixels=4_000_000) as decoder:
+        done = await decoder.decode(tmp_path / "in", tmp_path / "images")
     assert outcome(done, tmp_path / "images").size == (1900, 1900)
     assert done.size_bytes > 1_000_000
 
@@ -172,10 +172,10 @@ async def test_noise_is_brought_under_the_size_limit(tmp_path: Path) -> None:
 async def test_the_same_picture_is_stored_once(tmp_path: Path) -> None:
     """The name is the content's hash, so rendering again changes nothing."""
     halves().save(tmp_path / "in", "PNG")
-    async with rendering(processes=2) as renderer:
+    async with open_decoder(processes=2) as decoder:
         first, second = await asyncio.gather(
-            renderer.render(tmp_path / "in", tmp_path / "images"),
-            renderer.render(tmp_path / "in", tmp_path / "images"),
+            decoder.decode(tmp_path / "in", tmp_path / "images"),
+            decoder.decode(tmp_path / "in", tmp_path / "images"),
         )
     assert first == second
     assert [path.name for path in (tmp_path / "images").rglob("*.jpg")] == [f"{first.sha256}.jpg"]
@@ -226,27 +226,27 @@ async def test_bad_pictures_are_refused_for_good(tmp_path: Path, data: bytes, wo
     """Bombs, stumps and strangers are the owner's to replace; the same child goes on working."""
     (tmp_path / "in").write_bytes(data)
     halves().save(tmp_path / "good", "PNG")
-    async with rendering() as renderer:
-        await renderer.render(tmp_path / "good", tmp_path / "images")
+    async with open_decoder() as decoder:
+        await decoder.decode(tmp_path / "good", tmp_path / "images")
         before = children()
         with pytest.raises(Permanent, match=f"^the picture cannot be read: {words}"):
-            await renderer.render(tmp_path / "in", tmp_path / "images")
-        await renderer.render(tmp_path / "good", tmp_path / "images")
+            await decoder.decode(tmp_path / "in", tmp_path / "images")
+        await decoder.decode(tmp_path / "good", tmp_path / "images")
         assert children() == before
 
 
-async def test_damaged_bytes_never_kill_the_renderer(tmp_path: Path) -> None:
+async def test_damaged_bytes_never_kill_the_decoder(tmp_path: Path) -> None:
     """A few hundred randomly broken pictures give a picture or a verdict, nothing else."""
     rng = random.Random(7)
     good = [saved(halves(mode="P"), "GIF"), *(saved(NOISE, kind) for kind in ("JPEG", "PNG", "WEBP"))]
-    async with rendering() as renderer:
+    async with open_decoder() as decoder:
         for _ in range(200):
             data = bytearray(rng.choice(good))
             for _ in range(rng.randint(1, 8)):
                 data[rng.randrange(len(data))] = rng.randrange(256)
             (tmp_path / "in").write_bytes(data)
             (done,) = await asyncio.gather(
-                renderer.render(tmp_path / "in", tmp_path / "images"), return_exceptions=True
+                decoder.decode(tmp_path / "in", tmp_path / "images"), return_exceptions=True
             )
             assert isinstance(done, DecodedPicture | Permanent)
 
@@ -254,6 +254,6 @@ async def test_damaged_bytes_never_kill_the_renderer(tmp_path: Path) -> None:
 async def test_a_picture_that_needs_too_much_memory_is_refused(tmp_path: Path) -> None:
     """The child's address space is bounded: decoding beyond it is a verdict, not a crash of the host."""
     (tmp_path / "in").write_bytes(bomb(20_000, 20_000))
-    async with rendering(max_pixels=500_000_000) as renderer:
+    async with open_decoder(max_pixels=500_000_000) as decoder:
         with pytest.raises(Permanent, match="it needs too much memory"):
-            await renderer.render(tmp_path / "in", tmp_path / "images")
+            await decoder.decode(tmp_path / "in", tmp_path / "images")

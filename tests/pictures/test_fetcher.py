@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +21,7 @@ from rheod.sandbox.shop import Shop
 from rheod.store.engine.database import Database
 from rheod.usecases.items import BudgetForecast, Items, ItemView
 from rheod.usecases.transaction import Store
-from tests.pictures.decoding import rendering
+from tests.pictures.decoding import open_decoder
 from tests.stores import Clock, rows
 from tests.waiting import until
 
@@ -33,7 +34,7 @@ MOST_BYTES = 10_000_000
 
 
 class Studio:
-    """The image lane over a shop on loopback."""
+    """The picture queue over a shop on loopback."""
 
     def __init__(self, *, database: Database, clock: Clock, account_id: str, shop: Shop) -> None:
         self.database = database
@@ -80,12 +81,12 @@ async def studio(
     one = Studio(database=database, clock=clock, account_id=account_id, shop=shop)
     (tmp_path / "images" / "tmp").mkdir(parents=True)
     client = PictureDownloader(limits=LIMITS)
-    async with rendering() as renderer:
+    async with open_decoder() as decoder:
         fetcher = PictureFetcher(
             store=one.store,
-            client=client,
-            renderer=renderer,
-            images_dir=tmp_path / "images",
+            downloader=client,
+            decoder=decoder,
+            pictures_dir=tmp_path / "images",
             meters=one.meters,
             most_bytes=MOST_BYTES,
         )
@@ -117,6 +118,25 @@ async def test_pictures_become_files_in_the_order_of_the_item(studio: Studio, tm
     assert view.item.rheo_status is RheoStatus.ACTIVE
     assert await studio.told() == ["item.created", "item.images_ready"]
     assert list((tmp_path / "images" / "tmp").iterdir()) == []
+
+
+async def test_a_job_is_finished_once(studio: Studio) -> None:
+    """Ready or failed, its row is deleted; a second end would find it gone and forget the tries of a newer order."""
+    written: list[str] = []
+
+    def watch(db: sqlite3.Connection) -> None:
+        db.set_trace_callback(lambda statement: written.append(statement.partition(" WHERE")[0]))
+
+    await studio.database.write(watch)
+    await studio.put(studio.shop.picture_url("front"), f"{studio.shop.url}/pictures/missing.xyz")
+    await studio.settled()
+
+    async def finished() -> bool:
+        return await rows(studio.database, "SELECT * FROM jobs WHERE kind = 'fetch_picture'") == []
+
+    await until(finished)
+    assert "DELETE FROM jobs" in written
+    assert [each for each in written if each.startswith("UPDATE jobs")] == []
 
 
 async def test_a_picture_that_is_none_fails_at_once_and_the_others_go_on(studio: Studio) -> None:
@@ -187,14 +207,14 @@ async def test_leftovers_of_an_earlier_run_are_swept(store: Store, tmp_path: Pat
     (tmp_path / "tmp" / "x.part").write_bytes(b"half")
     (tmp_path / "ab.jpg").write_bytes(b"whole")
     client = PictureDownloader(limits=LIMITS)
-    async with rendering() as renderer:
-        PictureFetcher(store=store, client=client, renderer=renderer, images_dir=tmp_path).sweep()
+    async with open_decoder() as decoder:
+        PictureFetcher(store=store, downloader=client, decoder=decoder, pictures_dir=tmp_path).sweep()
     await client.close()
     assert list((tmp_path / "tmp").iterdir()) == []
     assert (tmp_path / "ab.jpg").exists()
 
 
-async def test_a_full_folder_makes_the_lane_wait_and_no_picture_fail(studio: Studio) -> None:
+async def test_a_full_folder_makes_the_queue_wait_and_no_picture_fail(studio: Studio) -> None:
     """Nothing is fetched and no try is counted; with room again it goes on by itself."""
     full = "UPDATE picture_sums SET bytes = ?"
     await studio.database.write(lambda db: db.execute(full, (MOST_BYTES,)).rowcount)

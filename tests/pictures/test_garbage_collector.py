@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -27,21 +28,21 @@ OLD_S = 7200
 class Folder:
     """Items with pictures on disk, as the image lane leaves them."""
 
-    def __init__(self, *, database: Database, clock: Clock, account_id: str, images_dir: Path) -> None:
+    def __init__(self, *, database: Database, clock: Clock, account_id: str, pictures_dir: Path) -> None:
         self.database = database
         self.clock = clock
         self.account_id = account_id
-        self.images_dir = images_dir
+        self.pictures_dir = pictures_dir
         self.store = Store(database=database, now=clock, rng=Random(7), wake=lambda _queue: None)
         self.catalog = Items(store=self.store, forecast=lambda _account: BudgetForecast(calls=[], ceiling=1))
 
     def keeper(self, *, room_for: int = 0) -> GarbageCollector:
         """A keeper with room for so many files; 0 for any number."""
-        return GarbageCollector(store=self.store, images_dir=self.images_dir, most_bytes=room_for * SIZE)
+        return GarbageCollector(store=self.store, pictures_dir=self.pictures_dir, most_bytes=room_for * SIZE)
 
     def lay(self, file: str, *, young: bool = False) -> str:
         """A file on disk."""
-        path = self.images_dir / file
+        path = self.pictures_dir / file
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"x" * SIZE)
         at = time.time() - (0 if young else OLD_S)
@@ -74,7 +75,7 @@ class Folder:
 
     def files(self) -> set[str]:
         """What is in the folder."""
-        return {str(each.relative_to(self.images_dir)) for each in self.images_dir.rglob("*.jpg")}
+        return {str(each.relative_to(self.pictures_dir)) for each in self.pictures_dir.rglob("*.jpg")}
 
     async def states(self) -> dict[str, str]:
         """The state of every picture by its address."""
@@ -85,7 +86,7 @@ class Folder:
 @pytest.fixture
 def folder(database: Database, clock: Clock, account_id: str, tmp_path: Path) -> Folder:
     """An empty one."""
-    return Folder(database=database, clock=clock, account_id=account_id, images_dir=tmp_path / "images")
+    return Folder(database=database, clock=clock, account_id=account_id, pictures_dir=tmp_path / "images")
 
 
 async def test_a_file_goes_with_its_last_picture(folder: Folder) -> None:
@@ -128,13 +129,17 @@ async def test_what_is_over_makes_room_the_longest_over_first(folder: Folder) ->
         await folder.put(f"i{number}", [f"aa/{number}.jpg"])
     for number in (3, 1, 2):
         await folder.sell(f"i{number}")
-    before = pictures.NO_ROOM
     await folder.keeper(room_for=20).make_round()
     gone = {name for name, state in (await folder.states()).items() if state == "failed"}
     assert gone == {"i3-0", "i1-0", "i2-0"}
     assert folder.files() == {f"aa/{number}.jpg" for number in range(20) if number not in {1, 2, 3}}
-    told = await rows(folder.database, "SELECT DISTINCT error FROM pictures WHERE state = 'failed'")
-    assert told == [{"error": before}]
+
+    def read(db: sqlite3.Connection) -> str | None:
+        item = items.find(db, folder.account_id, "i3")
+        assert item is not None
+        return items.pictures(db, item.id)[0].error
+
+    assert await folder.database.read(read) == pictures.NO_ROOM
 
 
 async def test_pictures_that_are_needed_never_go(folder: Folder) -> None:

@@ -192,9 +192,9 @@ class Daemon:
         around = self._around
         fetcher = PictureFetcher(
             store=self.store,
-            client=SimulatedShop(faults=around.faults, life=self.life),
-            renderer=SimulatedRenderer(faults=around.faults, life=self.life),
-            images_dir=around.images_dir,
+            downloader=SimulatedShop(faults=around.faults, life=self.life),
+            decoder=SimulatedRenderer(faults=around.faults, life=self.life),
+            pictures_dir=around.images_dir,
         )
         fetcher.sweep()
         return _PatientLane(

@@ -14,7 +14,7 @@ from rheod.domain.errors import Permanent, Transient
 from rheod.domain.event_payloads import sign
 from rheod.domain.text import Text
 from rheod.pictures.decoder import DecodedPicture, Decoder
-from rheod.pictures.download import Fetched, PictureDownloader
+from rheod.pictures.download import PictureDownloader
 from rheod.webhooks.client import Delivery, WebhookClient
 from tests.simulation.faults import Faults
 from tests.simulation.life import Life
@@ -99,7 +99,7 @@ class SimulatedShop(PictureDownloader):
         self._faults = faults
         self._life = life
 
-    async def fetch(self, url: str, destination: Path) -> Fetched:
+    async def fetch(self, url: str, destination: Path) -> None:
         """See ImageClient."""
         crash = self._faults.crash()
         await asyncio.sleep(self._faults.between(0.05, 1))
@@ -112,7 +112,6 @@ class SimulatedShop(PictureDownloader):
             url += "?changed"  # another content each time (F92)
         destination.write_text(url)
         await self._life.may_die(crash, "after", "a picture")
-        return Fetched(hashlib.sha256(url.encode()).hexdigest(), len(url), "image/jpeg")
 
 
 class SimulatedRenderer(Decoder):
@@ -122,7 +121,7 @@ class SimulatedRenderer(Decoder):
         self._faults = faults
         self._life = life
 
-    async def render(self, source: Path, images_dir: Path) -> DecodedPicture:
+    async def decode(self, source: Path, pictures_dir: Path) -> DecodedPicture:
         """See Renderer."""
         self._life.check()
         raw = source.read_bytes()
@@ -132,6 +131,6 @@ class SimulatedRenderer(Decoder):
         if self._faults.chance(self._faults.climate.shop / 4):
             raise Transient(Text("the picture's decoder ended without an answer"))
         digest = hashlib.sha256(raw).hexdigest()
-        (images_dir / f"{digest}.jpg").write_bytes(raw)
+        (pictures_dir / f"{digest}.jpg").write_bytes(raw)
         await self._life.may_die(crash, "after", "a rendering")
         return DecodedPicture(digest, f"{digest}.jpg", 1, 1, len(raw))
