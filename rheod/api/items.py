@@ -311,7 +311,7 @@ def rehearsal_reply(played: DryRunReport) -> DryRunReply:
     """A rehearsal as JSON."""
     return DryRunReply(
         stops=played.stops,
-        checks=[CheckReply(verdict=each.verdict, text=each.sentence) for each in played.checks],
+        checks=[CheckReply(verdict=each.verdict, text=each.text) for each in played.checks],
         steps=[
             StepReply(
                 operation=step.operation,

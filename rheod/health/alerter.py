@@ -70,13 +70,13 @@ class Alerter:
     async def _meet(self, finding: Finding, alert: Alert | None) -> None:
         now = self._now()
         if alert is None:
-            alert = Alert(finding.key, finding.sentence, now)
-            _log.warning("needs the owner", what=finding.sentence, fix=finding.remedy)
+            alert = Alert(finding.key, finding.text, now)
+            _log.warning("needs the owner", what=finding.text, fix=finding.fix)
         elif alert.told_at is not None and alert.gone_since is None:
             return
         if alert.told_at is None:
             message = AlertMessage(
-                finding.sentence, f"{finding.sentence}.\n{finding.remedy}.", urgent=finding.mood is Mood.BAD
+                finding.text, f"{finding.text}.\n{finding.fix}.", urgent=finding.mood is Mood.BAD
             )
             alert = replace(alert, told_at=now if await self._tell(message) else None)
         await self._save(replace(alert, gone_since=None))

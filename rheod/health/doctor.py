@@ -14,6 +14,7 @@ import aiohttp
 
 from rheod.domain.errors import Permanent, RheodError
 from rheod.domain.model import CallClass
+from rheod.domain.text import Text
 from rheod.health.facts import Observed, as_json, gather_facts
 from rheod.health.rules import EndpointFacts, Finding, Mood, findings
 from rheod.push.client import PushQueue
@@ -78,9 +79,10 @@ class Doctor:
                 Finding(
                     code="queue.wrong",
                     mood=Mood.BAD if isinstance(error, Permanent) else Mood.BUSY,
-                    text="The push queue does not work: {reason}",
-                    fix="See the [push] settings; without the queue sales are found later, by asking Tradera",
-                    values={"reason": str(error)},
+                    text=Text("The push queue does not work: {reason}", reason=str(error)),
+                    fix=Text(
+                        "See the [push] settings; without the queue sales are found later, by asking Tradera"
+                    ),
                 )
             )
 
@@ -107,9 +109,12 @@ class Doctor:
                 code="receiver.dead",
                 subject=endpoint.id,
                 mood=Mood.BAD,
-                text="The webhook receiver at {host} cannot be reached: {reason}",
-                fix="Start it, or set another address: `rheod webhooks list`",
-                values={"host": endpoint.host, "reason": reason},
+                text=Text(
+                    "The webhook receiver at {host} cannot be reached: {reason}",
+                    host=endpoint.host,
+                    reason=reason,
+                ),
+                fix=Text("Start it, or set another address: `rheod webhooks list`"),
             )
         )
 
@@ -131,9 +136,10 @@ class Doctor:
                 Finding(
                     code="tradera.key",
                     mood=Mood.BAD,
-                    text="Tradera does not take the application's id and key: {reason}",
-                    fix="Check tradera.app_id, tradera.app_key and tradera.base_url",
-                    values={"reason": str(error)},
+                    text=Text(
+                        "Tradera does not take the application's id and key: {reason}", reason=str(error)
+                    ),
+                    fix=Text("Check tradera.app_id, tradera.app_key and tradera.base_url"),
                 )
             )
             return False
@@ -152,9 +158,8 @@ class Doctor:
                     code="token.dead" if refused else "tradera.away",
                     subject=account.reference,
                     mood=Mood.BAD,
-                    text="Tradera refuses account {account}: {reason}",
-                    fix="Sign in at Tradera again: `rheod tradera connect`, or the page Tradera",
-                    values={"account": name, "reason": str(error)},
+                    text=Text("Tradera refuses account {account}: {reason}", account=name, reason=str(error)),
+                    fix=Text("Sign in at Tradera again: `rheod tradera connect`, or the page Tradera"),
                 )
             )
 
@@ -169,9 +174,12 @@ class Doctor:
                 Finding(
                     code="clock.off",
                     mood=Mood.BAD,
-                    text="This machine's clock is {seconds} seconds away from that of {whose}",
-                    fix="Set the time and keep it: `timedatectl set-ntp true`",
-                    values={"seconds": round(off / 1000), "whose": whose},
+                    text=Text(
+                        "This machine's clock is {seconds} seconds away from that of {whose}",
+                        seconds=round(off / 1000),
+                        whose=whose,
+                    ),
+                    fix=Text("Set the time and keep it: `timedatectl set-ntp true`"),
                 )
             )
 

@@ -82,8 +82,8 @@ def as_json(finding: Finding) -> Mapping[str, object]:
         "code": finding.code,
         "mood": finding.mood,
         "subject": finding.subject,
-        "text": finding.sentence,
-        "fix": finding.remedy,
+        "text": finding.text,
+        "fix": finding.fix,
     }
 
 

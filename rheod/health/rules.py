@@ -6,8 +6,10 @@ The same findings are on the first page, in `rheod status`, in `rheod doctor` an
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
+
+from rheod.domain.text import Text, counted
 
 DAY_MS = 24 * 3600 * 1000
 TOKEN_STEPS = (30, 14, 7, 1)
@@ -25,33 +27,22 @@ class Mood(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One thing the owner should know. `text` and `fix` are English with `{name}` places for `values`.
+    """One thing the owner should know: what is wrong (`text`) and what to do about it (`fix`).
 
     `subject` tells findings of one kind apart. `alerts` says whether the owner is told outside the pages too.
     """
 
     code: str
     mood: Mood
-    text: str
-    fix: str
+    text: Text
+    fix: Text
     subject: str = ""
-    values: Mapping[str, str | int] = field(default_factory=dict)
     alerts: bool = True
 
     @property
     def key(self) -> str:
         """The same for the same thing at every look."""
         return f"{self.code}:{self.subject}"
-
-    @property
-    def sentence(self) -> str:
-        """What is wrong, in English."""
-        return self.text.format(**self.values)
-
-    @property
-    def remedy(self) -> str:
-        """What to do about it, in English."""
-        return self.fix.format(**self.values)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,9 +129,11 @@ def _of_tokens(facts: Facts) -> Iterator[Finding]:
                 code="token.dead",
                 subject=account.reference,
                 mood=Mood.BAD,
-                text="Tradera refuses the token of account {account}: nothing of it is published or asked for",
-                fix="Sign in at Tradera again: `rheod tradera connect`, or the page Tradera",
-                values=values,
+                text=Text(
+                    "Tradera refuses the token of account {account}: nothing of it is published or asked for",
+                    **values,
+                ),
+                fix=Text("Sign in at Tradera again: `rheod tradera connect`, or the page Tradera"),
             )
         elif account.token_ends_at is not None:
             yield from _ending(account, facts.now, values)
@@ -155,9 +148,13 @@ def _ending(account: AccountFacts, now: int, values: Mapping[str, str | int]) ->
             code="token.ends",
             subject=f"{account.reference}:{reached[-1]}",
             mood=Mood.BAD if days < TOKEN_STEPS[2] else Mood.BUSY,
-            text="The Tradera token of account {account} ends in {days} days",
-            fix="Sign in at Tradera again before that: `rheod tradera connect`, or the page Tradera",
-            values={**values, "days": days},
+            text=counted(
+                "The Tradera token of account {account} ends in {n} day",
+                "The Tradera token of account {account} ends in {n} days",
+                days,
+                **values,
+            ),
+            fix=Text("Sign in at Tradera again before that: `rheod tradera connect`, or the page Tradera"),
         )
 
 
@@ -169,18 +166,29 @@ def _of_endpoints(facts: Facts) -> Iterator[Finding]:
                 code="endpoint.off",
                 subject=endpoint.id,
                 mood=Mood.BAD,
-                text="The webhook endpoint at {host} is switched off after its failures; {waiting} events are kept for it",
-                fix="Mend the receiver, then `rheod webhooks enable {id}`: the events go out in order",
-                values=values,
+                text=counted(
+                    "The webhook endpoint at {host} is switched off after its failures; {n} event is kept for it",
+                    "The webhook endpoint at {host} is switched off after its failures; {n} events are kept for it",
+                    endpoint.waiting,
+                    **values,
+                ),
+                fix=Text(
+                    "Mend the receiver, then `rheod webhooks enable {id}`: the events go out in order",
+                    **values,
+                ),
             )
         elif endpoint.active and endpoint.fail_count >= FEW_FAILURES:
             yield Finding(
                 code="endpoint.fails",
                 subject=endpoint.id,
                 mood=Mood.BUSY,
-                text="The webhook endpoint at {host} fails; {waiting} events wait for it",
-                fix="See why: `rheod webhooks deliveries`, or the page Integration",
-                values=values,
+                text=counted(
+                    "The webhook endpoint at {host} fails; {n} event waits for it",
+                    "The webhook endpoint at {host} fails; {n} events wait for it",
+                    endpoint.waiting,
+                    **values,
+                ),
+                fix=Text("See why: `rheod webhooks deliveries`, or the page Integration"),
                 alerts=False,
             )
 
@@ -190,25 +198,35 @@ def _of_sales(facts: Facts) -> Iterator[Finding]:
         yield Finding(
             code="push.silent",
             mood=Mood.BAD,
-            text="Tradera's push queue has not answered for {minutes} minutes: sales are found later, by asking",
-            fix="Check push.queue_url, the AWS keys and the network; the log says what the queue answers",
-            values={"minutes": (facts.now - facts.push_heard_at) // 60_000},
+            text=Text(
+                "Tradera's push queue has not answered for {minutes} minutes: sales are found later, by asking",
+                minutes=(facts.now - facts.push_heard_at) // 60_000,
+            ),
+            fix=Text(
+                "Check push.queue_url, the AWS keys and the network; the log says what the queue answers"
+            ),
         )
     if facts.quarantined:
         yield Finding(
             code="sale.quarantined",
             mood=Mood.BAD,
-            text="{n} messages of Tradera could not be understood and are kept: one may be a sale",
-            fix="See them: `rheod orders list --unmatched`, and compare with your sales at Tradera",
-            values={"n": facts.quarantined},
+            text=counted(
+                "{n} message of Tradera could not be understood and is kept: it may be a sale",
+                "{n} messages of Tradera could not be understood and are kept: one may be a sale",
+                facts.quarantined,
+            ),
+            fix=Text("See them: `rheod orders list --unmatched`, and compare with your sales at Tradera"),
         )
     if facts.unmatched:
         yield Finding(
             code="sale.unmatched",
             mood=Mood.BUSY,
-            text="{n} sales are of something that rheod does not know",
-            fix="See them on the page Sales, or with `rheod orders list --unmatched`",
-            values={"n": facts.unmatched},
+            text=counted(
+                "{n} sale is of something that rheod does not know",
+                "{n} sales are of something that rheod does not know",
+                facts.unmatched,
+            ),
+            fix=Text("See them on the page Sales, or with `rheod orders list --unmatched`"),
         )
 
 
@@ -217,34 +235,41 @@ def _of_publishing(facts: Facts) -> Iterator[Finding]:
         yield Finding(
             code="publishing.waits",
             mood=Mood.BUSY,
-            text="Nothing is published: {settings} not set",
-            fix="Set them in the settings file and restart rheod, or connect on the page Tradera",
-            values={"settings": ", ".join(facts.missing)},
+            text=Text("Nothing is published: {settings} not set", settings=", ".join(facts.missing)),
+            fix=Text("Set them in the settings file and restart rheod, or connect on the page Tradera"),
             alerts=False,
         )
     if facts.in_doubt:
         yield Finding(
             code="listing.doubt",
             mood=Mood.BAD,
-            text="{n} ads are in doubt: Tradera has not said whether they are up ({items})",
-            fix="Look for them at Tradera, then `rheod items settle ID --live AD` or `--not-live`",
-            values={"n": len(facts.in_doubt), "items": ", ".join(facts.in_doubt[:3])},
+            text=counted(
+                "{n} ad is in doubt: Tradera has not said whether it is up ({items})",
+                "{n} ads are in doubt: Tradera has not said whether they are up ({items})",
+                len(facts.in_doubt),
+                items=", ".join(facts.in_doubt[:3]),
+            ),
+            fix=Text("Look for them at Tradera, then `rheod items settle ID --live AD` or `--not-live`"),
         )
     if facts.publishings_waiting and facts.calls_left <= 0:
         yield Finding(
             code="budget.spent",
             mood=Mood.BUSY,
-            text="Tradera's calls of 24 hours are used up while {n} items wait to be published",
-            fix="They go out as calls come free. If it happens often, ask Tradera for a higher limit and set tradera.daily_calls",
-            values={"n": facts.publishings_waiting},
+            text=counted(
+                "Tradera's calls of 24 hours are used up while {n} item waits to be published",
+                "Tradera's calls of 24 hours are used up while {n} items wait to be published",
+                facts.publishings_waiting,
+            ),
+            fix=Text(
+                "They go out as calls come free. If it happens often, ask Tradera for a higher limit and set tradera.daily_calls"
+            ),
         )
     if facts.unmapped:
         yield Finding(
             code="category.missing",
             mood=Mood.BUSY,
-            text="No Tradera category is set for: {domains}",
-            fix="Set it under [tradera.defaults.category_id], or send tradera.categoryId with the item",
-            values={"domains": ", ".join(facts.unmapped)},
+            text=Text("No Tradera category is set for: {domains}", domains=", ".join(facts.unmapped)),
+            fix=Text("Set it under [tradera.defaults.category_id], or send tradera.categoryId with the item"),
             alerts=False,
         )
 
@@ -257,20 +282,28 @@ def _of_takeovers(facts: Facts) -> Iterator[Finding]:
                 code="restore.blind",
                 subject=one.reference,
                 mood=Mood.BAD,
-                text="After the restore Tradera does not tell which ads of account {account} are rheod's: nothing of it"
-                " is published",
-                fix="Compare your ads at Tradera with `rheod items list`, then `rheod restore --compared`",
-                values=values,
+                text=Text(
+                    "After the restore Tradera does not tell which ads of account {account} are rheod's: nothing of it"
+                    " is published",
+                    **values,
+                ),
+                fix=Text(
+                    "Compare your ads at Tradera with `rheod items list`, then `rheod restore --compared`"
+                ),
             )
         elif one.under_way:
             yield Finding(
                 code="restore.looks",
                 subject=one.reference,
                 mood=Mood.BUSY,
-                text="After the restore rheod first looks at what account {account} has at Tradera: nothing of it is"
-                " published until then",
-                fix="Wait: it goes on by itself, after tradera.takeover_wait_s (an hour) at the latest if calls are left",
-                values=values,
+                text=Text(
+                    "After the restore rheod first looks at what account {account} has at Tradera: nothing of it is"
+                    " published until then",
+                    **values,
+                ),
+                fix=Text(
+                    "Wait: it goes on by itself, after tradera.takeover_wait_s (an hour) at the latest if calls are left"
+                ),
                 alerts=False,
             )
         if one.strangers:
@@ -278,9 +311,15 @@ def _of_takeovers(facts: Facts) -> Iterator[Finding]:
                 code="restore.strangers",
                 subject=one.reference,
                 mood=Mood.BUSY,
-                text="{n} ads at Tradera are of items that the restored backup does not know: {ads}",
-                fix="End them in My Tradera before the same things are sent again, or they are up twice",
-                values={"n": len(one.strangers), "ads": ", ".join(map(str, one.strangers[:5]))},
+                text=counted(
+                    "{n} ad at Tradera is of an item that the restored backup does not know: {ads}",
+                    "{n} ads at Tradera are of items that the restored backup does not know: {ads}",
+                    len(one.strangers),
+                    ads=", ".join(map(str, one.strangers[:5])),
+                ),
+                fix=Text(
+                    "End them in My Tradera before the same things are sent again, or they are up twice"
+                ),
             )
 
 
@@ -289,31 +328,35 @@ def _of_store(facts: Facts) -> Iterator[Finding]:
         yield Finding(
             code="backup.missed",
             mood=Mood.BUSY,
-            text="There is no fresh backup",
-            fix="Run `rheod backup DEST`, and let the timer do it daily: `systemctl enable --now rheod-backup.timer`",
+            text=Text("There is no fresh backup"),
+            fix=Text(
+                "Run `rheod backup DEST`, and let the timer do it daily: `systemctl enable --now rheod-backup.timer`"
+            ),
         )
     if facts.free_bytes is not None and facts.free_bytes < facts.least_free_bytes:
         yield Finding(
             code="disk.low",
             mood=Mood.BAD,
-            text="The disk of the data folder has only {mib} MiB left",
-            fix="Make room: with a full disk rheod answers 503 and takes nothing in",
-            values={"mib": facts.free_bytes // 2**20},
+            text=Text("The disk of the data folder has only {mib} MiB left", mib=facts.free_bytes // 2**20),
+            fix=Text("Make room: with a full disk rheod answers 503 and takes nothing in"),
         )
     if facts.most_image_bytes and facts.image_bytes >= facts.most_image_bytes:
         yield Finding(
             code="images.full",
             mood=Mood.BAD,
-            text="The pictures of items that are for sale come to {mib} MiB: new pictures are not fetched",
-            fix="Raise storage.images_max_bytes and restart rheod, or delete items that are not for sale any more",
-            values={"mib": facts.image_bytes // 2**20},
+            text=Text(
+                "The pictures of items that are for sale come to {mib} MiB: new pictures are not fetched",
+                mib=facts.image_bytes // 2**20,
+            ),
+            fix=Text(
+                "Raise storage.images_max_bytes and restart rheod, or delete items that are not for sale any more"
+            ),
         )
     if facts.log_bytes > facts.most_log_bytes:
         yield Finding(
             code="log.long",
             mood=Mood.BUSY,
-            text="The database's write-ahead log has grown to {mib} MiB",
-            fix="End whatever has been reading the database for long, such as a copy that hangs",
-            values={"mib": facts.log_bytes // 2**20},
+            text=Text("The database's write-ahead log has grown to {mib} MiB", mib=facts.log_bytes // 2**20),
+            fix=Text("End whatever has been reading the database for long, such as a copy that hangs"),
             alerts=False,
         )

@@ -7,21 +7,21 @@ token by a login sells with it at once.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from rheod.config.loading import missing_at_start, missing_for_publishing
 from rheod.config.settings import Settings
+from rheod.domain.text import Text
 from rheod.store.accounts import Token
 from rheod.store.ledger import Ledger
 from rheod.tradera.transport import Seller
 from rheod.usecases.connect_account import AccountConnection, Source
 
-REMOVED = (
+REMOVED = Text(
     "This account is not in the settings any more: its items can be read and nothing is published."
     " Put it back under [[accounts]] and restart rheod"
 )
-NO_LOGIN = "Publishing waits for Tradera credentials: `rheod tradera connect --account {reference}`, or the page Tradera"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,9 +176,12 @@ def _sellers(settings: Settings) -> dict[str, Seller | None]:
 
 def _configured(settings: Settings, account_id: str, reference: str, seller: Seller | None) -> Account:
     missing = missing_for_publishing(settings, member=bool(reference))
-    waits_for = f"Publishing waits for Tradera credentials: set {', '.join(missing)}" if missing else None
+    waits_for = _waits_for(missing)
     if seller is None and waits_for is None:
-        waits_for = NO_LOGIN.format(reference=reference)
+        waits_for = Text(
+            "Publishing waits for Tradera credentials: `rheod tradera connect --account {reference}`, or the page Tradera",
+            reference=reference,
+        )
     source: Source | None = None if seller is None else "settings"
     return Account(id=account_id, reference=reference, seller=seller, waits_for=waits_for, source=source)
 
@@ -188,8 +191,14 @@ def _logged_in(account: Account, token: Token, settings: Settings) -> Account:
     return replace(
         account,
         seller=Seller(token.user_id, token.token, setting=None),
-        waits_for=f"Publishing waits for Tradera credentials: set {', '.join(missing)}" if missing else None,
+        waits_for=_waits_for(missing),
         user_id=token.user_id,
         source="login",
         ends_at=token.ends_at,
     )
+
+
+def _waits_for(missing: Sequence[str]) -> Text | None:
+    if not missing:
+        return None
+    return Text("Publishing waits for Tradera credentials: set {settings}", settings=", ".join(missing))

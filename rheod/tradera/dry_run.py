@@ -10,13 +10,14 @@ The nouns only; `workers/rehearser.py` fills them. No credential ever stands in 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from rheod.domain.budget import RESULT_COST, expected_at, publish_cost
 from rheod.domain.errors import Permanent
 from rheod.domain.model import CallClass, ItemType, Listing, ListingState, Picture, PictureState, RheoStatus
+from rheod.domain.text import Text
 from rheod.store import facts
 from rheod.tradera.ad_builder import make_ad
 from rheod.tradera.budgeted_client import BudgetRules
@@ -45,16 +46,10 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """One thing that was looked at. `text` is English with `{name}` places for `values`."""
+    """One thing that was looked at, and what was found."""
 
     verdict: Verdict
-    text: str
-    values: Mapping[str, str | int] = field(default_factory=dict)
-
-    @property
-    def sentence(self) -> str:
-        """What was found, in English."""
-        return self.text.format(**self.values)
+    text: Text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,24 +169,26 @@ class DryRun:
 
     def _of_budget(self, scene: _Scene, forecast: BudgetForecast, goes_at: int | None) -> Iterator[Check]:
         if forecast.waits_for is not None:
-            yield _stops("{reason}", reason=forecast.waits_for)
+            yield _stops(Text.of(forecast.waits_for))
         if scene.impossible is not None:
-            yield _stops("{reason}", reason=scene.impossible)
+            yield _stops(Text.of(scene.impossible))
         used, limit = len(forecast.calls), self._rules.allowance.limit
         now = self._store.now()
         start_at = scene.view.item.spec.tradera and scene.view.item.spec.tradera.start_at
         if start_at and start_at > now:
-            yield _waits("It starts at the time that its `startAt` says")
+            yield _waits(Text("It starts at the time that its `startAt` says"))
         if forecast.paused_until > now:
-            yield _waits("Tradera has asked for a pause: nothing is published until it is over")
+            yield _waits(Text("Tradera has asked for a pause: nothing is published until it is over"))
         if goes_at is not None and goes_at > now:
             yield _waits(
-                "{used} of {limit} Tradera calls of the last 24 hours are used: it waits for its turn",
-                used=used,
-                limit=limit,
+                Text(
+                    "{used} of {limit} Tradera calls of the last 24 hours are used: it waits for its turn",
+                    used=used,
+                    limit=limit,
+                )
             )
         elif goes_at is not None:
-            yield _fine("There are calls enough: {used} of {limit} are used", used=used, limit=limit)
+            yield _fine(Text("There are calls enough: {used} of {limit} are used", used=used, limit=limit))
 
     def _steps(self, scene: _Scene, ad: Ad) -> Iterator[CheckStep]:
         yield CheckStep(
@@ -227,50 +224,52 @@ def _of_item(view: ItemView) -> Iterator[Check]:
     """Whether this item may be published at all, as the lifecycle and the catalogue decide it."""
     item, listing = view.item, view.listing
     if item.spec.type is ItemType.CONTAINER:
-        yield _stops("A container is never listed")
+        yield _stops(Text("A container is never listed"))
     elif item.delete_requested:
-        yield _stops("The item is being deleted")
+        yield _stops(Text("The item is being deleted"))
     elif item.rheo_status is RheoStatus.SOLD:
-        yield _stops("The item is sold and cannot be published again")
+        yield _stops(Text("The item is sold and cannot be published again"))
     elif item.rheo_status is RheoStatus.ARCHIVED:
-        yield _stops("The item is archived and cannot be published")
+        yield _stops(Text("The item is archived and cannot be published"))
     elif listing is not None and is_in_doubt(listing):
-        yield _stops("Its last ad is in doubt: look for it at Tradera, then say what you saw")
+        yield _stops(Text("Its last ad is in doubt: look for it at Tradera, then say what you saw"))
     elif listing is not None and listing.state.may_be_live:
-        yield _stops("It has an ad already ({ad}): a second one would sell it twice", ad=_ad_of(listing))
+        yield _stops(
+            Text("It has an ad already ({ad}): a second one would sell it twice", ad=_ad_of(listing))
+        )
     elif listing is not None and listing.state is ListingState.QUEUED:
-        yield _fine("It waits in the queue already")
+        yield _fine(Text("It waits in the queue already"))
     else:
-        yield _fine("The item may be published")
+        yield _fine(Text("The item may be published"))
 
 
 def _of_ad(scene: _Scene) -> Iterator[Check]:
     if scene.ad is not None:
-        yield _fine("Title, category, price and shipping are as Tradera takes them")
+        yield _fine(Text("Title, category, price and shipping are as Tradera takes them"))
     elif scene.fault is not None:
-        yield _stops("{reason}", reason=scene.fault)
+        yield _stops(Text.of(scene.fault))
     pictures = scene.view.pictures
     failed = sum(picture.state is PictureState.FAILED for picture in pictures)
     pending = sum(picture.state is PictureState.PENDING for picture in pictures)
     if pending:
-        yield _waits("Pictures still being fetched: {n}", n=pending)
+        yield _waits(Text("Pictures still being fetched: {n}", n=pending))
     if failed:
-        yield _fine("Pictures that could not be fetched: {n}. The ad goes out without them", n=failed)
+        yield _fine(Text("Pictures that could not be fetched: {n}. The ad goes out without them", n=failed))
     if not pending:
-        yield _fine("Pictures that go along: {n}", n=len(scene.pictures))
+        yield _fine(Text("Pictures that go along: {n}", n=len(scene.pictures)))
 
 
 def _ad_of(listing: Listing) -> str:
     return str(listing.tradera_item_id or "?")
 
 
-def _fine(text: str, **values: str | int) -> Check:
-    return Check(verdict=Verdict.FINE, text=text, values=values)
+def _fine(text: Text) -> Check:
+    return Check(verdict=Verdict.FINE, text=text)
 
 
-def _waits(text: str, **values: str | int) -> Check:
-    return Check(verdict=Verdict.WAITS, text=text, values=values)
+def _waits(text: Text) -> Check:
+    return Check(verdict=Verdict.WAITS, text=text)
 
 
-def _stops(text: str, **values: str | int) -> Check:
-    return Check(verdict=Verdict.STOPS, text=text, values=values)
+def _stops(text: Text) -> Check:
+    return Check(verdict=Verdict.STOPS, text=text)

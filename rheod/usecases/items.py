@@ -175,16 +175,18 @@ def _order_publish(tx: Transaction, account_id: str, external_id: str) -> str:
     previous = items.latest_listing(tx.db, item.id)
     if previous is not None and previous.state is ListingState.QUEUED:
         order = jobs.place_of_publish(tx.db, previous.id)
-        return "Already queued" + (f": position {order.position}" if order else ": waiting for its pictures")
+        if order is None:
+            return Text("Already queued: waiting for its pictures")
+        return Text("Already queued: position {n}", n=order.position)
     if previous is not None and is_in_doubt(previous):
         raise Refused(
             "CONFLICT",
             Text("Its last ad is in doubt: look for it, then say what you saw (rheod items settle)"),
         )
     if previous is not None and previous.state.is_open:
-        return f"Nothing to do: the listing is {previous.state.value}"
+        return Text("Nothing to do: the listing is {state}", state=previous.state.value)
     queue_listing(tx, item, previous)
-    return "Queued for publishing"
+    return Text("Queued for publishing")
 
 
 def _change_price(tx: Transaction, account_id: str, external_id: str, price_ore: int) -> str:
@@ -193,14 +195,16 @@ def _change_price(tx: Transaction, account_id: str, external_id: str, price_ore:
     listing = items.latest_listing(tx.db, item.id)
     change = tx.apply(item, listing, PriceChanged(price_ore=price_ore))
     if change.item == item:
-        return "Price is unchanged; nothing to do."
-    return "Price updated; the ad follows in the background." if change.jobs else "Price updated."
+        return Text("Price is unchanged; nothing to do.")
+    if change.jobs:
+        return Text("Price updated; the ad follows in the background.")
+    return Text("Price updated.")
 
 
 def _take_away(tx: Transaction, account_id: str, external_id: str, wish: EndWish) -> str:
     item = _found(tx.db, account_id, external_id)
     if item.rheo_status is RheoStatus.ARCHIVED and wish is EndWish.DELETED:
-        return "Item is already deleted; it is kept as archived while its order is in progress."
+        return Text("Item is already deleted; it is kept as archived while its order is in progress.")
     if wish is EndWish.DELETED:
         refuse_to_orphan(tx.db, item)
     else:
@@ -219,10 +223,15 @@ def _take_away_message(change: Change, wish: EndWish) -> str:
     ending = change.listing is not None and change.listing.state.may_be_live
     if wish is EndWish.DELETED:
         if ending:
-            return "The ad is being ended; the item is removed when Tradera confirms."
-        return "Item deleted." if change.removed else "Item archived: an order is in progress."
-    done = "Item marked as sold" if wish is EndWish.MARKED_SOLD else "Item delisted"
-    return done + ("; its ad is being ended in the background." if ending else ".")
+            return Text("The ad is being ended; the item is removed when Tradera confirms.")
+        return Text("Item deleted.") if change.removed else Text("Item archived: an order is in progress.")
+    if wish is EndWish.MARKED_SOLD and ending:
+        return Text("Item marked as sold; its ad is being ended in the background.")
+    if wish is EndWish.MARKED_SOLD:
+        return Text("Item marked as sold.")
+    return (
+        Text("Item delisted; its ad is being ended in the background.") if ending else Text("Item delisted.")
+    )
 
 
 def _found(db: sqlite3.Connection, account_id: str, external_id: str) -> Item:

@@ -15,7 +15,7 @@ from rheod.api import item_body, webhooks
 from rheod.api.webhooks import EVENTS
 from rheod.domain.errors import Refused
 from rheod.domain.model import SWEDEN
-from rheod.domain.text import Text
+from rheod.domain.text import Text, counted
 from rheod.store.outbox import STATUSES, Filters
 from rheod.usecases.endpoints import EndpointChange
 from rheod.web.site import HOME, ActionDone, Page
@@ -96,7 +96,7 @@ class IntegrationPage:
         """Make an API key; its text is shown once."""
         name = item_body.read_key_name({"name": visit.form.get("name", "").strip()})
         key, text = await self._parts.api.keys.create(visit.account_id, name)
-        sentence = visit.t("The API key {name} is made.", name=name)
+        sentence = Text("The API key {name} is made.", name=name)
         return ActionDone(sentence, to=self._home(visit), subject=key.id, shown_once=text)
 
     async def revoke_key(self, visit: PageRequest) -> ActionDone:
@@ -105,25 +105,25 @@ class IntegrationPage:
         known = {key.id for key in await self._parts.api.keys.listing(visit.account_id)}
         if key_id not in known or not await self._parts.api.keys.revoke(key_id):
             raise Refused("NOT_FOUND", Text("No live API key has this id"))
-        return ActionDone(visit.t("The key opens nothing any more."), to=self._home(visit), subject=key_id)
+        return ActionDone(Text("The key opens nothing any more."), to=self._home(visit), subject=key_id)
 
     async def add(self, visit: PageRequest) -> ActionDone:
         """Tell another address; its secret is shown once."""
         wanted = webhooks.read_new_endpoint(_wanted(visit), check_url=self._parts.api.check_webhook_url)
         made = await self._endpoints.add(visit.account_id, wanted)
-        sentence = visit.t("The webhook endpoint is made. Its secret, with which every event is signed:")
+        sentence = Text("The webhook endpoint is made. Its secret, with which every event is signed:")
         return ActionDone(sentence, to=_of(visit, made.id), subject=made.id, shown_once=made.secret)
 
     async def change(self, visit: PageRequest) -> ActionDone:
         """Change where an endpoint is, what it is told and how it is called."""
         change = webhooks.read_endpoint_change(_wanted(visit), check_url=self._parts.api.check_webhook_url)
         changed = await self._endpoints.change(visit.account_id, _id_of(visit), change)
-        return ActionDone(visit.t("Saved."), to=_of(visit, changed.id), subject=changed.id)
+        return ActionDone(Text("Saved."), to=_of(visit, changed.id), subject=changed.id)
 
     async def rotate(self, visit: PageRequest) -> ActionDone:
         """A new secret."""
         rotated = await self._endpoints.rotate(visit.account_id, _id_of(visit))
-        sentence = visit.t("The new secret; the old one signs beside it for 24 hours:")
+        sentence = Text("The new secret; the old one signs beside it for 24 hours:")
         return ActionDone(sentence, to=_of(visit, rotated.id), subject=rotated.id, shown_once=rotated.secret)
 
     async def test(self, visit: PageRequest) -> ActionDone:
@@ -132,9 +132,9 @@ class IntegrationPage:
             raise Refused("UNAVAILABLE", Text("rheod is not running: start it to send a test event"))
         sent = (await self._parts.api.pinger.ping(visit.account_id, _id_of(visit))).delivery
         if sent.ok:
-            sentence = visit.t("It answered {status} after {ms} ms.", status=sent.status, ms=sent.duration_ms)
+            sentence = Text("It answered {status} after {ms} ms.", status=sent.status, ms=sent.duration_ms)
         else:
-            sentence = visit.t("Not taken after {ms} ms: {error}", ms=sent.duration_ms, error=sent.error)
+            sentence = Text("Not taken after {ms} ms: {error}", ms=sent.duration_ms, error=sent.error)
         to = _of(visit, _id_of(visit))
         return ActionDone(sentence, to=to, subject=_id_of(visit), detail=sent.snippet, bad=not sent.ok)
 
@@ -142,28 +142,32 @@ class IntegrationPage:
         """On: the events it kept go out in order. Off: they are kept."""
         change = EndpointChange(active=active)
         changed = await self._endpoints.change(visit.account_id, _id_of(visit), change)
-        sentence = visit.t("Switched off: its events are kept until it is switched on.")
+        sentence = Text("Switched off: its events are kept until it is switched on.")
         if active:
-            sentence = visit.t("Switched on: the events it kept go out now, in order.")
+            sentence = Text("Switched on: the events it kept go out now, in order.")
         return ActionDone(sentence, to=_of(visit, changed.id), subject=changed.id)
 
     async def remove(self, visit: PageRequest) -> ActionDone:
         """Take an endpoint away with what waits for it."""
         dropped = await self._endpoints.remove(visit.account_id, _id_of(visit))
-        sentence = visit.t("The webhook endpoint is removed; {n} events that waited are dropped.", n=dropped)
+        sentence = counted(
+            "The webhook endpoint is removed; {n} event that waited is dropped.",
+            "The webhook endpoint is removed; {n} events that waited are dropped.",
+            dropped,
+        )
         return ActionDone(sentence, to=self._home(visit), subject=_id_of(visit))
 
     async def replay(self, visit: PageRequest) -> ActionDone:
         """Tell one event once more."""
         event_id = visit.form.get("event", "").strip()
         again = await self._parts.api.feed.replay(visit.account_id, event_id, _endpoint_of(visit))
-        return ActionDone(_told(visit, again), to=self._home(visit), subject=event_id)
+        return ActionDone(_ordered(again), to=self._home(visit), subject=event_id)
 
     async def replay_since(self, visit: PageRequest) -> ActionDone:
         """Tell everything since a time once more."""
         since = _moment(visit.form.get("since", ""))
         again = await self._parts.api.feed.replay_since(visit.account_id, since, _endpoint_of(visit))
-        return ActionDone(_told(visit, again), to=self._home(visit), subject=visit.form.get("since", ""))
+        return ActionDone(_ordered(again), to=self._home(visit), subject=visit.form.get("since", ""))
 
     @staticmethod
     def _home(visit: PageRequest) -> str:
@@ -201,10 +205,15 @@ def _moment(text: str) -> int:
         raise Refused("BAD_REQUEST", Text("Give a day and a time")) from error
 
 
-def _told(visit: PageRequest, again: Again) -> str:
+def _ordered(again: Again) -> Text:
     if not (again.ordered or again.waiting):
-        return visit.t("Nothing to deliver: no webhook endpoint takes such an event.")
-    return visit.t("{n} deliveries ordered once more; {m} waited already.", n=again.ordered, m=again.waiting)
+        return Text("Nothing to deliver: no webhook endpoint takes such an event.")
+    return counted(
+        "{n} delivery ordered once more; {m} waited already.",
+        "{n} deliveries ordered once more; {m} waited already.",
+        again.ordered,
+        m=again.waiting,
+    )
 
 
 LOG = f"{PAGE}/deliveries"

@@ -1,8 +1,6 @@
 """The pages about items: finding one among many, its whole story, and what the owner can do about it.
 
-An item in words for its owner: its state, why it waits, what happened to it. Decides nothing.
-
-The English texts are keys of the dictionary in `words_items.py`; a test holds the two together.
+It says in words where an item stands, why it waits and what happened to it; it decides nothing.
 """
 
 from __future__ import annotations
@@ -30,54 +28,54 @@ if TYPE_CHECKING:
     from rheod.api.routing import Route
     from rheod.domain.model import Listing
     from rheod.usecases.items import ItemView
+    from rheod.web.language import Language
     from rheod.web.site import PageRequest, Site, WebContext
-    from rheod.web.words import Words
 
 
-State = tuple[str, str]
+State = tuple[Text, str]
 """The state as a text, and its mood: good, busy, bad or nothing special."""
 
-BEING_REMOVED: State = ("being removed", "busy")
-BEING_ENDED: State = ("ad is being ended", "busy")
-CONTAINER: State = ("container", "")
+BEING_REMOVED: State = (Text("being removed"), "busy")
+BEING_ENDED: State = (Text("ad is being ended"), "busy")
+CONTAINER: State = (Text("container"), "")
 AT_TRADERA: Mapping[TraderaStatus, State] = {
-    TraderaStatus.PENDING_SYNC: ("waits to go out", "busy"),
-    TraderaStatus.ACTIVE: ("live", "good"),
-    TraderaStatus.SOLD: ("sold", "good"),
-    TraderaStatus.ENDED: ("ended unsold", ""),
-    TraderaStatus.SYNC_ERROR: ("failed", "bad"),
+    TraderaStatus.PENDING_SYNC: (Text("waits to go out"), "busy"),
+    TraderaStatus.ACTIVE: (Text("live"), "good"),
+    TraderaStatus.SOLD: (Text("sold"), "good"),
+    TraderaStatus.ENDED: (Text("ended unsold"), ""),
+    TraderaStatus.SYNC_ERROR: (Text("failed"), "bad"),
 }
 HERE: Mapping[RheoStatus, State] = {
-    RheoStatus.DRAFT: ("draft", ""),
-    RheoStatus.ACTIVE: ("ready, not published", ""),
-    RheoStatus.SOLD: ("sold", "good"),
-    RheoStatus.NOT_LISTED: ("taken down", ""),
-    RheoStatus.ARCHIVED: ("archived", ""),
+    RheoStatus.DRAFT: (Text("draft"), ""),
+    RheoStatus.ACTIVE: (Text("ready, not published"), ""),
+    RheoStatus.SOLD: (Text("sold"), "good"),
+    RheoStatus.NOT_LISTED: (Text("taken down"), ""),
+    RheoStatus.ARCHIVED: (Text("archived"), ""),
 }
-EVENTS: Mapping[EventType, str] = {
-    EventType.ITEM_CREATED: "Taken in",
-    EventType.ITEM_IMAGES_READY: "Pictures ready",
-    EventType.LISTING_CREATED: "The ad is live",
-    EventType.LISTING_ENDED: "The ad ended without a sale",
-    EventType.LISTING_FAILED: "Publishing failed",
-    EventType.ITEM_SOLD: "Sold",
-    EventType.ITEM_UPDATED: "Changed",
-    EventType.IMAGE_FAILED: "A picture could not be fetched",
-    EventType.PRICE_UPDATED: "New price",
-    EventType.ITEM_UNLISTED: "Taken down",
-    EventType.LISTING_SETTLED: "You settled a doubt",
-    EventType.ITEM_DELETED: "Removed",
-    EventType.ORDER_SHIPPED: "Marked as shipped",
-    EventType.ORDER_SHIP_FAILED: "Could not be marked as shipped",
+EVENTS: Mapping[EventType, Text] = {
+    EventType.ITEM_CREATED: Text("Taken in"),
+    EventType.ITEM_IMAGES_READY: Text("Pictures ready"),
+    EventType.LISTING_CREATED: Text("The ad is live"),
+    EventType.LISTING_ENDED: Text("The ad ended without a sale"),
+    EventType.LISTING_FAILED: Text("Publishing failed"),
+    EventType.ITEM_SOLD: Text("Sold"),
+    EventType.ITEM_UPDATED: Text("Changed"),
+    EventType.IMAGE_FAILED: Text("A picture could not be fetched"),
+    EventType.PRICE_UPDATED: Text("New price"),
+    EventType.ITEM_UNLISTED: Text("Taken down"),
+    EventType.LISTING_SETTLED: Text("You settled a doubt"),
+    EventType.ITEM_DELETED: Text("Removed"),
+    EventType.ORDER_SHIPPED: Text("Marked as shipped"),
+    EventType.ORDER_SHIP_FAILED: Text("Could not be marked as shipped"),
 }
-CALLS: Mapping[str, str] = {
-    "create": "Tradera: make the ad, unseen yet",
-    "image": "Tradera: send a picture",
-    "commit": "Tradera: make the ad visible",
-    "results": "Tradera: ask what became of it",
-    "price": "Tradera: set the price",
-    "end": "Tradera: end the ad",
-    "read_item": "Tradera: look at the ad",
+CALLS: Mapping[str, Text] = {
+    "create": Text("Tradera: make the ad, unseen yet"),
+    "image": Text("Tradera: send a picture"),
+    "commit": Text("Tradera: make the ad visible"),
+    "results": Text("Tradera: ask what became of it"),
+    "price": Text("Tradera: set the price"),
+    "end": Text("Tradera: end the ad"),
+    "read_item": Text("Tradera: look at the ad"),
 }
 
 
@@ -98,43 +96,45 @@ def state_of(
     return AT_TRADERA[tradera]
 
 
-def why(view: ItemView, words: Words) -> str | None:
+def why(view: ItemView, language: Language) -> str | None:
     """What the item waits for, or what is being done about it just now; None when nothing."""
     listing = view.listing
     if view.item.delete_requested:
-        return words.t("It is removed as soon as Tradera has ended its ad.")
+        return language.gettext("It is removed as soon as Tradera has ended its ad.")
     if listing is None or not listing.state.is_open:
         return None
     if is_in_doubt(listing):
-        return words.t(
+        return language.gettext(
             "Nobody knows whether its ad {ad} is up: Tradera never said. Look for that number at Tradera, then say below what you saw.",
             ad=listing.tradera_item_id,
         )
-    return _in_queue(view, words) if listing.state is ListingState.QUEUED else _at_tradera(listing, words)
+    return (
+        _in_queue(view, language) if listing.state is ListingState.QUEUED else _at_tradera(listing, language)
+    )
 
 
-def _at_tradera(listing: Listing, words: Words) -> str | None:
+def _at_tradera(listing: Listing, language: Language) -> str | None:
     if listing.end_wish is not None:
-        return words.t("Its ad is being ended.")
+        return language.gettext("Its ad is being ended.")
     if listing.state in {ListingState.ADDING, ListingState.ADDED}:
-        return words.t("It is being sent to Tradera.")
+        return language.gettext("It is being sent to Tradera.")
     if listing.state is ListingState.LIVE:
         return None
-    return words.t("Tradera is working on it; rheod asks {when}.", when=words.ago(listing.ask_at))
+    return language.gettext("Tradera is working on it; rheod asks {when}.", when=language.ago(listing.ask_at))
 
 
-def _in_queue(view: ItemView, words: Words) -> str:
+def _in_queue(view: ItemView, language: Language) -> str:
     pending = sum(picture.state is PictureState.PENDING for picture in view.pictures)
     if pending:
-        return words.t("It waits for its pictures; still being fetched: {n}.", n=pending)
+        return language.gettext("It waits for its pictures; still being fetched: {n}.", n=pending)
     if view.queue is None:
-        return words.said(view.waits_for) if view.waits_for else words.t("It goes out now.")
-    place = words.t(
+        return language.say(view.waits_for) if view.waits_for else language.gettext("It goes out now.")
+    place = language.gettext(
         "Place {n} in the queue; expected to go out {when}.",
         n=view.queue.position,
-        when=words.when(view.queue.expected_at),
+        when=language.when(view.queue.expected_at),
     )
-    return f"{place} {words.said(view.waits_for)}" if view.waits_for else place
+    return f"{place} {language.say(view.waits_for)}" if view.waits_for else place
 
 
 ITEMS = f"{HOME}/items"
@@ -185,7 +185,7 @@ class ItemsPage:
             "address": lambda external_id: item_address(visit, external_id),
             "statuses": [(status.value, text) for status, (text, _) in HERE.items()],
             "traderas": [
-                (NEVER, "never published"),
+                (NEVER, Text("never published")),
                 *((one.value, text) for one, (text, _) in AT_TRADERA.items()),
             ],
             "more": None if found is None else _further(visit, query, field_types.write(*found)),
@@ -206,7 +206,7 @@ class ItemsPage:
                 view.item.tradera_status,
                 delete_requested=view.item.delete_requested,
             ),
-            "why": why(view, visit.words),
+            "why": why(view, visit.language),
             "can": _can(view),
             "lines": spec_lines(spec.domain or OTHER, spec.attributes or {}),
             "timeline": await self._parts.stock.timeline(visit.account_id, external_id),
@@ -229,7 +229,7 @@ class ItemsPage:
         """Publish, also again after a failure."""
         external_id = self._writable(visit)
         message = await self._parts.api.catalog.order_publish(visit.account_id, external_id)
-        return _told(visit, external_id, message)
+        return _done(visit, external_id, message)
 
     async def end(self, visit: PageRequest) -> ActionDone:
         """Take the item off the market; a live ad is ended in the background."""
@@ -242,14 +242,14 @@ class ItemsPage:
     async def _change_status(self, visit: PageRequest, status: Literal["sold", "not_listed"]) -> ActionDone:
         external_id = self._writable(visit)
         message = await self._parts.api.catalog.change_status(visit.account_id, external_id, status)
-        return _told(visit, external_id, message)
+        return _done(visit, external_id, message)
 
     async def settle(self, visit: PageRequest) -> ActionDone:
         """The owner's word on an ad in doubt: its number, or that there is none."""
         external_id = self._writable(visit)
         ad_id = _ad_of(visit.form)
         message = await self._parts.api.catalog.settle_listing(visit.account_id, external_id, ad_id)
-        return _told(visit, external_id, message)
+        return _done(visit, external_id, message)
 
     def _writable(self, visit: PageRequest) -> str:
         if visit.account_id in self._parts.api.removed_accounts:
@@ -265,8 +265,8 @@ def item_address(visit: PageRequest, external_id: str, action: str = "") -> str:
     return f"{path}?{urlencode({'account': visit.account})}" if visit.account else path
 
 
-def _told(visit: PageRequest, external_id: str, message: str) -> ActionDone:
-    return ActionDone(visit.t(message), to=item_address(visit, external_id), subject=external_id)
+def _done(visit: PageRequest, external_id: str, message: str) -> ActionDone:
+    return ActionDone(message, to=item_address(visit, external_id), subject=external_id)
 
 
 def _id_of(visit: PageRequest) -> str:

@@ -15,7 +15,6 @@ from rheod.domain.model import Json
 from rheod.domain.text import Text
 from rheod.web.items_page import item_address
 from rheod.web.site import HOME, ActionDone, Page
-from rheod.web.words_sv import MONTHS_SV
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,7 +29,6 @@ SALES = f"{HOME}/sales"
 PAGE = 20
 UNMATCHED = 10
 _NEWEST = (2**63 - 1, 2**63 - 1)
-_MONTHS_EN = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 ADDRESS = (
     ("firstName", "lastName", "name"),
@@ -96,7 +94,7 @@ class SalesPage:
         figures = await self._parts.api.figures.of_account(visit.account_id)
         unmatched = await self._orders(visit, unmatched=True, limit=UNMATCHED + 1, before=_NEWEST)
         return {
-            "months": [(_month(month.month, visit), month) for month in figures.months],
+            "months": [(visit.language.month(month.month), month) for month in figures.months],
             "chart": _chart(figures.months, visit),
             "unmatched": unmatched[:UNMATCHED],
             "all_unmatched": _address(visit, unmatched="1") if len(unmatched) > UNMATCHED else None,
@@ -123,14 +121,14 @@ class SalesPage:
         await self._parts.api.shipping.track(
             visit.account_id, order_id, carrier=parcel.carrier, tracking_number=parcel.tracking_number
         )
-        told = visit.t("The parcel of order {n} is noted; Tradera is told.", n=order_id)
+        told = Text("The parcel of order {n} is noted; Tradera is told.", n=order_id)
         return ActionDone(told, to=_address(visit), subject=str(order_id))
 
     async def put_away(self, visit: PageRequest) -> ActionDone:
         """The owner has looked at a message that could not be read."""
         message_id = _number(visit, "messageId")
         await self._parts.strange.put_away(message_id)
-        return ActionDone(visit.t("The message is put away."), to=_address(visit), subject=str(message_id))
+        return ActionDone(Text("The message is put away."), to=_address(visit), subject=str(message_id))
 
 
 def label_of(buyer: Json) -> list[str]:
@@ -153,18 +151,12 @@ def _number(visit: PageRequest, name: str) -> int:
     return int(text)
 
 
-def _month(month: str, visit: PageRequest) -> str:
-    year, number = month.split("-")
-    names = MONTHS_SV if visit.words.language == "sv" else _MONTHS_EN
-    return f"{names[int(number) - 1]} {year}"
-
-
 def _chart(months: Sequence[Revenue], visit: PageRequest) -> list[tuple[str, float, str]]:
     return [
         (
-            _month(one.month, visit).split(" ")[0],
+            visit.language.short_month(one.month),
             one.gross / 100,
-            visit.words.number(one.gross / 100) if one.gross else "",
+            visit.language.number(one.gross / 100) if one.gross else "",
         )
         for one in months
     ]

@@ -14,6 +14,7 @@ import structlog
 from aiohttp import web
 
 from rheod.api.authenticator import check_origin
+from rheod.domain.text import Text
 from rheod.web.site import COOKIE, HOME, SIGN_IN, ActionDone, Page, local_path, read_form, see_other
 
 if TYPE_CHECKING:
@@ -115,24 +116,26 @@ class SigningIn:
     async def sign_out(self, visit: PageRequest) -> ActionDone:
         """End this session."""
         await self._parts.sessions.close(visit.session)
-        return ActionDone(visit.t("Signed out."), to=SIGN_IN)
+        return ActionDone(Text("Signed out."), to=SIGN_IN)
 
     async def set_password(self, visit: PageRequest) -> ActionDone:
         """Set the password; every session ends, this one too."""
         await self._parts.sessions.set_password(visit.form.get("password", "").strip())
-        return ActionDone(visit.t("The password is set. Sign in with it."), to=SIGN_IN)
+        return ActionDone(Text("The password is set. Sign in with it."), to=SIGN_IN)
 
     def _form(
         self, request: web.Request, *, to: str, wrong: bool = False, wait_s: int = 0, status: int = 200
     ) -> web.Response:
-        words = self._site.words(request)
+        language = self._site.language(request)
         values = {
             "to": to,
             "wrong": wrong,
             "wait_s": wait_s,
             "has_password": self._parts.sessions.has_password,
         }
-        answer = self._site.render(Page("sign_in.html", values, status=status), words, {"path": request.path})
+        answer = self._site.render(
+            Page("sign_in.html", values, status=status), language, {"path": request.path}
+        )
         if wait_s:
             answer.headers["Retry-After"] = str(wait_s)
         return answer

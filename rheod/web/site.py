@@ -46,7 +46,7 @@ from rheod.domain.errors import Refused, Transient
 from rheod.domain.text import Text
 from rheod.store.keys import Session
 from rheod.web import charts
-from rheod.web.words import Words, chosen, iso
+from rheod.web.language import Language, chosen, iso
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -87,14 +87,10 @@ class PageRequest:
     request: web.Request
     session: Session
     form_token: str
-    words: Words
+    language: Language
     account: str
     account_id: str
     form: Mapping[str, str] = field(default_factory=dict)
-
-    def t(self, text: str, **values: object) -> str:
-        """The text in the visitor's language."""
-        return self.words.t(text, **values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,17 +123,17 @@ def form_token(cookie: str) -> str:
     return hmac.new(cookie.encode("utf-8", "surrogatepass"), b"rheod form", hashlib.sha256).hexdigest()
 
 
-def sentence(error: Refused | Transient, words: Words) -> str:
+def sentence(error: Refused | Transient, language: Language) -> str:
     """The error's sentence, or those of its fields."""
     details = error.details if isinstance(error, Refused) else ()
-    said = "; ".join(f"{one.field}: {words.said(one.message)}" for one in details)
-    return said or words.said(str(error))
+    said = "; ".join(f"{one.field}: {language.say(one.message)}" for one in details)
+    return said or language.say(str(error))
 
 
-def refusal_page(error: Refused | Transient, words: Words) -> Page:
+def refusal_page(error: Refused | Transient, language: Language) -> Page:
     """A page that says it, with the status that the API would answer."""
     status = STATUS_OF.get(error.code, 500) if isinstance(error, Refused) else 503
-    return Page("problem.html", {"sentence": sentence(error, words)}, status=status)
+    return Page("problem.html", {"sentence": sentence(error, language)}, status=status)
 
 
 STYLE = files("rheod.web").joinpath("static/rheod.css").read_bytes()
@@ -222,8 +218,8 @@ class Site:
             try:
                 page = await handler(visit)
             except (Refused, Transient) as error:
-                page = refusal_page(error, visit.words)
-            return self.render(page, visit.words, self._frame(visit))
+                page = refusal_page(error, visit.language)
+            return self.render(page, visit.language, self._frame(visit))
 
         return guarded
 
@@ -238,7 +234,7 @@ class Site:
                 form = await self._form(request, cookie)
             except Refused as error:
                 visit = self._visit(request, cookie, session)
-                return self.render(refusal_page(error, visit.words), visit.words, self._frame(visit))
+                return self.render(refusal_page(error, visit.language), visit.language, self._frame(visit))
             told = await self._done(self._visit(request, cookie, session, form), handler, name)
             self._flashes[session.digest] = told
             return see_other(told.to)
@@ -259,16 +255,23 @@ class Site:
         try:
             told = await handler(visit)
         except (Refused, Transient) as error:
-            return ActionDone(sentence(error, visit.words), to=_back(visit.request), bad=True)
+            return ActionDone(sentence(error, visit.language), to=_back(visit.request), bad=True)
         origin = self._parts.callers.address(visit.request)
         await self._parts.audit.record(origin=origin, action=name, subject=told.subject, told=told.sentence)
         _log.info("owner's action", action=name, subject=told.subject)
         return told
 
-    def render(self, page: Page, words: Words, frame: Mapping[str, Any]) -> web.Response:
+    def render(self, page: Page, language: Language, frame: Mapping[str, Any]) -> web.Response:
         """The page as HTML."""
         template = templates().get_template(page.template)
-        text = template.render(t=words.t, words=words, **frame, **page.values)
+        text = template.render(
+            _=language.gettext,
+            ngettext=language.ngettext,
+            say=language.say,
+            language=language,
+            **frame,
+            **page.values,
+        )
         return web.Response(
             text=text, status=page.status, content_type="text/html", charset="utf-8", headers=HEADERS
         )
@@ -279,7 +282,7 @@ class Site:
             return None
         values = {"request_id": request[REQUEST_ID], "sent": request.method not in SAFE_METHODS}
         return self.render(
-            Page("fault.html", values, status=500), self.words(request), {"path": request.path}
+            Page("fault.html", values, status=500), self.language(request), {"path": request.path}
         )
 
     def vouches(self, request: web.Request) -> bool:
@@ -289,10 +292,10 @@ class Site:
             check_origin(request, public_url=self._parts.api.public_url)
         return session is not None
 
-    def words(self, request: web.Request) -> Words:
+    def language(self, request: web.Request) -> Language:
         """The visitor's language."""
-        language = chosen(request.headers.get(hdrs.ACCEPT_LANGUAGE, ""))
-        return Words(language, now=self._parts.api.now)
+        code = chosen(request.headers.get(hdrs.ACCEPT_LANGUAGE, ""))
+        return Language(code, now=self._parts.api.now)
 
     def _session(self, request: web.Request) -> tuple[str, Session | None]:
         cookie = request.cookies.get(COOKIE, "")
@@ -308,7 +311,7 @@ class Site:
             request=request,
             session=session,
             form_token=form_token(cookie),
-            words=self.words(request),
+            language=self.language(request),
             account=account,
             account_id=self._parts.accounts[account],
             form=form or {},

@@ -51,14 +51,18 @@ def _mood(found: Sequence[Finding]) -> str:
 
 def _freeing(outlook: AccountForecast, visit: PageRequest) -> list[tuple[str, float, str]]:
     return [
-        (visit.words.hour(start), float(calls), str(calls) if calls else "")
+        (visit.language.hour(start), float(calls), str(calls) if calls else "")
         for start, calls in outlook.freeing
     ]
 
 
 def _sales(outlook: AccountForecast, visit: PageRequest) -> list[tuple[str, float, str]]:
-    words = visit.words
+    language = visit.language
     return [
-        (f"{sold.day.day}/{sold.day.month}", sold.ore / 100, words.number(sold.ore / 100) if sold.ore else "")
+        (
+            f"{sold.day.day}/{sold.day.month}",
+            sold.ore / 100,
+            language.number(sold.ore / 100) if sold.ore else "",
+        )
         for sold in outlook.sales
     ]

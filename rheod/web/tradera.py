@@ -16,12 +16,13 @@ from rheod.web.integration import of_account
 from rheod.web.site import HOME, ActionDone, Page
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from aiohttp import web
 
     from rheod.api.routing import Handler, Route
     from rheod.store.accounts import Token
     from rheod.usecases.connect_account import AccountConnection
-    from rheod.usecases.selling_setup import Setup
     from rheod.web.site import PageRequest, Site, WebContext
 
 
@@ -64,21 +65,20 @@ class TraderaPage:
     async def show(self, visit: PageRequest) -> Page:
         """Everything on one page."""
         connections = await self._connector.connections()
-        names = {one.account_id: one.reference or visit.t("own") for one in connections}
+        names = {one.account_id: one.reference or visit.language.gettext("own") for one in connections}
         item = visit.request.query.get("item", "").strip()
         preview, missed = None, None
         if item:
             try:
                 preview = await self._preview(visit, item)
             except Refused as error:
-                missed = visit.words.said(str(error))
+                missed = visit.language.say(str(error))
         setup = await self._parts.setups.of_account(visit.account_id)
         values: dict[str, Any] = {
             "connections": [(one, await self._login_address(one)) for one in connections],
             "setup": setup,
             "names": names,
-            "kinds": kinds_of_calls(visit),
-            "pauses": _pauses(setup, names, visit),
+            "kinds": KINDS,
             "item": item,
             "preview": preview,
             "missed": missed,
@@ -101,7 +101,7 @@ class TraderaPage:
         """Begin a login; the page then shows its address."""
         account = self._account(visit)
         await self._connector.begin(self._parts.accounts[account])
-        sentence = visit.t("Open Tradera's page below, sign in there, and come back.")
+        sentence = Text("Open Tradera's page below, sign in there, and come back.")
         return ActionDone(sentence, to=of_account(visit, PAGE), subject=account or "own")
 
     async def finish(self, visit: PageRequest) -> ActionDone:
@@ -123,7 +123,7 @@ class TraderaPage:
 
     @staticmethod
     def _connected(visit: PageRequest, account: str, token: Token) -> ActionDone:
-        sentence = visit.t("Connected as Tradera user {user}.", user=token.user_id)
+        sentence = Text("Connected as Tradera user {user}.", user=token.user_id)
         return ActionDone(sentence, to=of_account(visit, PAGE), subject=account or "own")
 
     def _account(self, visit: PageRequest) -> str:
@@ -157,36 +157,20 @@ class TraderaPage:
             if self._site.vouches(request) or BOUNCED in request.query:
                 return await page(request)
             onward = request.rel_url.update_query({BOUNCED: "1"})
-            words = self._site.words(request)
-            return self._site.render(Page("onward.html", {"to": str(onward)}), words, {"path": request.path})
+            page_onward = Page("onward.html", {"to": str(onward)})
+            return self._site.render(page_onward, self._site.language(request), {"path": request.path})
 
         return handler
 
 
-def kinds_of_calls(visit: PageRequest) -> dict[CallClass, str]:
-    """What calls are for, in words."""
-    return {
-        CallClass.TAKEOVER: visit.t("Looking after a restored backup"),
-        CallClass.END: visit.t("Ending ads"),
-        CallClass.ORDERS: visit.t("Orders and logins"),
-        CallClass.SHIP: visit.t("Marking as shipped"),
-        CallClass.RESULTS: visit.t("Asking whether ads are up"),
-        CallClass.PRICE: visit.t("Changing prices"),
-        CallClass.PUBLISH: visit.t("Publishing"),
-        CallClass.RECONCILE: visit.t("Looking for what was missed"),
-    }
-
-
-def _pauses(setup: Setup, names: dict[str, str], visit: PageRequest) -> list[tuple[str, int, str]]:
-    """What is paused, until when, and why."""
-    kinds = kinds_of_calls(visit)
-    return [
-        (
-            kinds[pause.call_class]
-            if pause.call_class
-            else f"{visit.t('Account')} {names[pause.account_id]}",
-            pause.until,
-            visit.words.said(pause.reason),
-        )
-        for pause in setup.pauses
-    ]
+KINDS: Mapping[CallClass, Text] = {
+    CallClass.TAKEOVER: Text("Looking after a restored backup"),
+    CallClass.END: Text("Ending ads"),
+    CallClass.ORDERS: Text("Orders and logins"),
+    CallClass.SHIP: Text("Marking as shipped"),
+    CallClass.RESULTS: Text("Asking whether ads are up"),
+    CallClass.PRICE: Text("Changing prices"),
+    CallClass.PUBLISH: Text("Publishing"),
+    CallClass.RECONCILE: Text("Looking for what was missed"),
+}
+"""What calls are for."""

@@ -15,8 +15,10 @@ from rheod.health.rules import Finding, Mood
 from rheod.store.engine.database import Database
 from tests.stores import Clock
 
-OFF = Finding(code="endpoint.off", subject="e1", mood=Mood.BAD, text="It is off", fix="Switch it on")
-QUIET = Finding(code="category.missing", mood=Mood.BUSY, text="x", fix="y", alerts=False)
+OFF = Finding(
+    code="endpoint.off", subject="e1", mood=Mood.BAD, text=Text("It is off"), fix=Text("Switch it on")
+)
+QUIET = Finding(code="category.missing", mood=Mood.BUSY, text=Text("x"), fix=Text("y"), alerts=False)
 
 
 @dataclass
@@ -121,7 +123,7 @@ async def test_what_could_not_be_told_is_told_later(scene: Scene) -> None:
 )
 async def test_whatever_an_alarm_has_a_sentence_for_stops_nothing(scene: Scene, noise: RheodError) -> None:
     """The round goes on to what else there is, and the owner is told of both later."""
-    other = replace(OFF, subject="e2", text="Another is off")
+    other = replace(OFF, subject="e2", text=Text("Another is off"))
     scene.found, scene.phone.away, scene.phone.noise = [OFF, other], True, noise
     assert await scene.round() == []
     scene.phone.away = False

@@ -70,7 +70,7 @@ def test_each_trouble_is_found_and_says_what_to_do(change: dict[str, object], co
     """One fact out of order gives one finding, with all places of its sentences filled."""
     [found] = findings(replace(WELL, **change))  # type: ignore[arg-type]
     assert found.code == code
-    assert "{" not in found.sentence + found.remedy
+    assert "{" not in found.text + found.fix
 
 
 @pytest.mark.parametrize(

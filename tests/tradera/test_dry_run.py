@@ -34,7 +34,7 @@ async def played(desk: Desk, external_id: str = "A", *, waits_for: str | None = 
 
 def stopping(rehearsal: DryRunReport) -> list[str]:
     """The sentences that stop it."""
-    return [check.sentence for check in rehearsal.checks if check.verdict is Verdict.STOPS]
+    return [check.text for check in rehearsal.checks if check.verdict is Verdict.STOPS]
 
 
 async def test_what_is_rehearsed_is_what_is_sent(desk: Desk) -> None:

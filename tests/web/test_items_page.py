@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from rheod.domain.model import EventType, ListingState, RheoStatus, TraderaStatus
-from rheod.tradera import dry_run
-from rheod.web import items_page, words_sv
+from rheod.domain.text import Text
+from rheod.web import items_page
 from tests.web.running import text_of
 from tests.web.stocked import Stocked, stocked
 
@@ -174,16 +174,7 @@ async def test_items_of_a_removed_account_are_only_read(tmp_path: Path) -> None:
         assert (await one.shop.item("D-1")).rheo_status is not RheoStatus.NOT_LISTED
 
 
-def test_every_word_about_items_has_its_swedish() -> None:
-    """States, events, calls and the checks of a dry run, which templates translate when they show them."""
-    said = {
-        *(text for text, _ in items_page.AT_TRADERA.values()),
-        *(text for text, _ in items_page.HERE.values()),
-        *(text for text, _ in (items_page.BEING_REMOVED, items_page.BEING_ENDED, items_page.CONTAINER)),
-        *items_page.EVENTS.values(),
-        *items_page.CALLS.values(),
-        *re.findall(r'_(?:fine|waits|stops)\(\s*"([^"]+)"', Path(dry_run.__file__).read_text()),
-    }
-    assert len(said) > 40
-    assert sorted(text for text in said if text not in words_sv.SWEDISH) == []
+def test_every_event_of_an_item_has_its_words() -> None:
+    """An event without words would be shown by its technical name."""
     assert set(items_page.EVENTS) == set(EventType)
+    assert all(isinstance(each, Text) for each in (*items_page.EVENTS.values(), *items_page.CALLS.values()))

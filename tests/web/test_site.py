@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
+from rheod.domain.text import Text
 from tests.web.running import text_of
 from tests.web.stocked import Stocked, stocked
 
@@ -90,11 +91,8 @@ async def test_a_form_that_is_too_old_is_a_page(tmp_path: Path) -> None:
 async def test_what_failed_last_is_told_in_swedish(tmp_path: Path) -> None:
     """On the item's page and in the list."""
     async with stocked(tmp_path) as one:
-        await one.shop.database.write(
-            lambda db: db.execute(
-                "UPDATE items SET last_error = 'The reserve price must be above the starting price'"
-            )
-        )
+        why = Text("The reserve price must be above the starting price")
+        await one.shop.database.write(lambda db: db.execute("UPDATE items SET last_error = ?", (why,)))
         await one.pages.sign_in(one.token)
         for path in ("/dashboard/items", "/dashboard/items/F-1"):
             assert "Reservationspriset måste vara högre" in (await one.pages.get(path))[1], path

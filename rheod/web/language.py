@@ -1,0 +1,156 @@
+"""The two languages of the pages: English is what the templates say, Swedish is `locale/sv.po`; the browser chooses.
+
+Plurals come from the catalogue, numbers and dates from Babel. Babel is loaded with the first page shown: most daemons
+show none for days.
+"""
+
+from __future__ import annotations
+
+import gettext
+from collections.abc import Callable
+from datetime import date, datetime
+from functools import cache
+from importlib.resources import files
+from io import BytesIO
+
+from rheod.domain.model import SWEDEN, in_sweden
+from rheod.domain.text import Text
+
+_LOCALES = {"sv": "sv_SE", "en": "en_SE"}
+"""English as it is written in Sweden: spaces between thousands, and the 24-hour clock."""
+
+_MINUTE_MS, _HOUR_MS, _DAY_MS = 60_000, 3_600_000, 86_400_000
+_NOTHING = "\N{EN DASH}"
+_SPACE = "\N{NO-BREAK SPACE}"
+
+
+def chosen(accept_language: str) -> str:
+    """The language of ours that the browser's Accept-Language likes best; Swedish when it likes neither.
+
+    Norwegian and Danish readers are given Swedish too.
+    """
+    wishes: list[tuple[float, str]] = []
+    for part in accept_language.split(",")[:20]:
+        tag, _, parameters = part.strip().lower().partition(";")
+        quality = parameters.strip().removeprefix("q=") or "1"
+        try:
+            wishes.append((-float(quality), tag.partition("-")[0]))
+        except ValueError:
+            continue
+    for weight, tag in sorted(wishes, key=lambda wish: wish[0]):
+        if weight < 0 and tag in {"sv", "nb", "no", "nn", "da"}:
+            return "sv"
+        if weight < 0 and tag == "en":
+            return "en"
+    return "sv"
+
+
+@cache
+def translations(code: str) -> gettext.NullTranslations:
+    """The catalogue of a language; English needs none."""
+    if code == "en":
+        return gettext.NullTranslations()
+    from babel.messages.mofile import write_mo  # noqa: PLC0415 - with the first page
+    from babel.messages.pofile import read_po  # noqa: PLC0415
+
+    compiled = BytesIO()
+    with files("rheod.web").joinpath(f"locale/{code}.po").open("rb") as file:
+        write_mo(compiled, read_po(file, locale=code, abort_invalid=True))
+    compiled.seek(0)
+    return gettext.GNUTranslations(compiled)
+
+
+class Language:
+    """One language. `now` gives ms UTC, for times that are said relative to it."""
+
+    def __init__(self, code: str, *, now: Callable[[], int]) -> None:
+        self.code = code
+        self._now = now
+        self._catalogue = translations(code)
+
+    def gettext(self, text: str, /, **values: object) -> str:
+        """A text of the pages in this language, with `{name}`s filled in."""
+        found = self._catalogue.gettext(text)
+        return found.format(**values) if values else found
+
+    def ngettext(self, one: str, many: str, n: int, /, **values: object) -> str:
+        """A text about `{n}` things."""
+        return self._catalogue.ngettext(one, many, n).format(n=n, **values)
+
+    def say(self, sentence: str) -> str:
+        """A sentence from behind the pages, and each sentence it cites; what others wrote stays as it is."""
+        if not isinstance(sentence, Text):
+            return sentence
+        values = {
+            name: self.say(each) if isinstance(each, Text) else each for name, each in sentence.values.items()
+        }
+        if sentence.plural is None:
+            return self._catalogue.gettext(sentence.template).format(**values)
+        found = self._catalogue.ngettext(sentence.template, sentence.plural, int(sentence.values["n"]))
+        return found.format(**values)
+
+    def number(self, value: float) -> str:
+        """A number with spaces between thousands; two decimals unless it is whole."""
+        from babel.numbers import format_decimal  # noqa: PLC0415 - with the first page
+
+        pattern = "#,##0" if value == int(value) else "#,##0.00"
+        return format_decimal(value, format=pattern, locale=_LOCALES[self.code])
+
+    def kr(self, ore: int | None) -> str:
+        """An amount in öre as kronor."""
+        return _NOTHING if ore is None else f"{self.number(ore / 100)}{_SPACE}kr"
+
+    def when(self, at_ms: int | None) -> str:
+        """A moment in Swedish time: the clock alone for today, else with the date."""
+        if at_ms is None:
+            return _NOTHING
+        at, now = in_sweden(at_ms), in_sweden(self._now())
+        if at.date() == now.date():
+            return at.strftime("%H:%M")
+        return self._written(at, "d MMM HH:mm" if at.year == now.year else "d MMM y HH:mm")
+
+    def month(self, year_month: str) -> str:
+        """A month given as `2026-05`."""
+        return self._written(date.fromisoformat(f"{year_month}-01"), "MMM y")
+
+    def short_month(self, year_month: str) -> str:
+        """A month given as `2026-05`, without its year."""
+        return self._written(date.fromisoformat(f"{year_month}-01"), "MMM")
+
+    def _written(self, at: date | datetime, pattern: str) -> str:
+        from babel.dates import format_date, format_datetime  # noqa: PLC0415 - with the first page
+
+        locale = _LOCALES[self.code]
+        if isinstance(at, datetime):
+            return format_datetime(at, pattern, tzinfo=SWEDEN, locale=locale)
+        return format_date(at, pattern, locale=locale)
+
+    def of_rfc3339(self, text: str | None) -> str:
+        """A moment given as the API writes it."""
+        return self.when(None if text is None else round(datetime.fromisoformat(text).timestamp() * 1000))
+
+    def hour(self, at_ms: int) -> str:
+        """The hour in Swedish time."""
+        return in_sweden(at_ms).strftime("%H")
+
+    def ago(self, at_ms: int | None) -> str:
+        """How long ago, or in how long, in one unit."""
+        if at_ms is None:
+            return self.gettext("never")
+        gap = at_ms - self._now()
+        if abs(gap) < _MINUTE_MS:
+            return self.gettext("just now")
+        span = self._span(abs(gap))
+        return self.gettext("in {span}", span=span) if gap > 0 else self.gettext("{span} ago", span=span)
+
+    def _span(self, gap_ms: int) -> str:
+        if gap_ms < _HOUR_MS:
+            return f"{gap_ms // _MINUTE_MS}{_SPACE}min"
+        if gap_ms < 2 * _DAY_MS:
+            return f"{gap_ms // _HOUR_MS}{_SPACE}h"
+        return self.ngettext("{n} day", "{n} days", gap_ms // _DAY_MS)
+
+
+def iso(at_ms: int) -> str:
+    """A moment for the `datetime` attribute of a `time` element."""
+    return in_sweden(at_ms).isoformat(timespec="seconds")
