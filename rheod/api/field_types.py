@@ -134,7 +134,7 @@ class Wire(BaseModel):
     @classmethod
     def _null_is_absent(cls, body: Any) -> Any:
         """Many clients write null for what they do not set; a required field that is null is missing."""
-        if not isinstance(body, dict):
+        if not isinstance(body, dict) or None not in body.values():
             return body
         return {key: value for key, value in body.items() if value is not None}
 
@@ -157,6 +157,8 @@ def to_ore(*, least_kr: int, exact: bool) -> Callable[[Any], int]:
     """Reads an amount in SEK into öre; `exact` refuses a third decimal, else it is rounded half up."""
 
     def read(value: Any) -> int:
+        if type(value) is int and least_kr <= value <= PRICE_LIMIT_KR:
+            return value * 100
         amount = number(value)
         if amount < least_kr:
             raise wrong("least", Text("Must be at least {least}", least=least_kr))

@@ -144,6 +144,8 @@ class PasswordBody(Wire):
     password: str | None = None
 
 
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
 Model = TypeVar("Model", bound=Wire)
 
 
@@ -266,8 +268,10 @@ def _check_metadata(metadata: Any, errors: list[FieldError]) -> None:
 
 
 def _encoded_bytes(value: Any) -> int:
+    if type(value) is str and len(value) < MAX_METADATA_VALUE_BYTES // 6:
+        return 0  # six bytes are the most that one character takes
     # Broken text is refused by its own rule; here it must only not stop the measuring.
-    return len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode(errors="replace"))
+    return len(_encode(value).encode(errors="replace"))
 
 
 def _spec(body: ItemBody, urls: tuple[str, ...], domain: str | None, attributes: Json | None) -> ItemSpec:

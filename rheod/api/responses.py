@@ -1,10 +1,6 @@
-"""The answers of the wire as models: what a handler sends and what the OpenAPI document says are the same thing.
+"""What all answers share: the base of their models, our units as the wire writes them, and the one shape of errors.
 
-Only shapes and the writing of our units as the wire's; which item or event is shown is decided elsewhere.
-
-The errors of the wire: the one table from code to status, the one shape, and plain objects as JSON answers.
-
-Only builds; decides nothing. The models of what is answered when all goes well are in `replies*.py`.
+A handler sends a model, and the OpenAPI document is made from the same one. The models stand beside their handlers.
 """
 
 from __future__ import annotations
@@ -25,7 +21,11 @@ if TYPE_CHECKING:
     from rheod.domain.errors import FieldError
 
 
-NO_STORE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+JSON_HEADERS = {
+    "Content-Type": "application/json; charset=utf-8",
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+}
 """What every JSON answer says of itself."""
 
 
@@ -79,7 +79,7 @@ class WrongField(Reply):
 
 
 class ErrorReply(Reply):
-    """The one shape of every error (rheo-api.md section 1); `details` is there only when fields are wrong."""
+    """The one shape of every error; `details` is there only when fields are wrong."""
 
     model_config = ConfigDict(json_schema_serialization_defaults_required=False)
 
@@ -91,13 +91,7 @@ class ErrorReply(Reply):
 
 def reply(status: int, model: Reply) -> web.Response:
     """A JSON answer."""
-    return web.Response(
-        status=status,
-        body=encoded(model),
-        content_type="application/json",
-        charset="utf-8",
-        headers=NO_STORE,
-    )
+    return web.Response(status=status, body=encoded(model), headers=JSON_HEADERS)
 
 
 def encoded(model: Reply) -> bytes:
@@ -123,19 +117,13 @@ STATUS_OF = {
     "INTERNAL": 500,
     "UNAVAILABLE": 503,
 }
-"""The one table from code to HTTP status (rheo-api.md section 1)."""
+"""The one table from code to HTTP status."""
 
 
 def answer(status: int, body: Mapping[str, Any]) -> web.Response:
     """A plain object as a JSON answer: what no partner reads."""
     text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
-    return web.Response(
-        status=status,
-        body=text.encode("utf-8", "backslashreplace"),
-        content_type="application/json",
-        charset="utf-8",
-        headers=NO_STORE,
-    )
+    return web.Response(status=status, body=text.encode("utf-8", "backslashreplace"), headers=JSON_HEADERS)
 
 
 def refusal(

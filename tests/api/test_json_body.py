@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -39,6 +40,37 @@ def test_a_body_that_is_not_plain_json_is_a_bad_request(body: bytes) -> None:
     with pytest.raises(Refused) as caught:
         text_errors(parse(body))
     assert caught.value.code == "BAD_REQUEST"
+
+
+SAME = [
+    '{"price": 1187.375, "n": [0.1, 1e5, 1E-7, 5e-324, 1.7976931348623157e308, -0.0, 95e1]}',
+    '{"n": [0, -0, -1, 9007199254740993, 123456789012345678901234567890]}',
+    '{"n": ' + "9" * 4300 + "}",
+    '{"å": "漢字 \\ud83d\\ude00", "\\u0061": "\\"\\\\/", "b": {"a": [], "b": {}, "": null}}',
+    " [true, false, null]\n",
+]
+
+
+@pytest.mark.parametrize("text", SAME)
+def test_numbers_and_texts_are_read_as_given(text: str) -> None:
+    """Every value is the one that the standard library reads: no number is rounded, no type is changed."""
+    assert repr(parse(text.encode())) == repr(json.loads(text))
+
+
+@pytest.mark.parametrize(
+    ("body", "sentence"),
+    [
+        (b'{"a": "\xff"}', "The body is not UTF-8"),
+        (b'{"a": 1, "a": 2}', "The body names the same key twice in one object"),
+        (b'{"a": NaN}', "The body is not valid JSON: NaN and Infinity are not numbers"),
+        (b"[" * 100_000, "The body is nested deeper than 32 levels"),
+        (b'{"a": 01}', "The body is not valid JSON"),
+    ],
+)
+def test_what_is_wrong_with_a_body_is_said(body: bytes, sentence: str) -> None:
+    """The sentence tells a client's author what to mend."""
+    with pytest.raises(Refused, match=re.escape(sentence) + "$"):
+        text_errors(parse(body))
 
 
 def nested(levels: int) -> Any:
