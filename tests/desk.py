@@ -1,6 +1,6 @@
-"""One seller account's whole tradera lane on a real store, against the simulated Tradera, with a clock of the test's own.
+"""One seller account at the simulated Tradera, on a real store and with a clock of the test's own.
 
-`Desk` builds what the composition root builds, from a few wishes, and answers the questions the tests ask.
+What runs is what the daemon runs: `Desk` builds it by `compose.build`, from a few wishes, and answers what tests ask.
 """
 
 from __future__ import annotations
@@ -8,54 +8,35 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any, Literal
 
-from rheod.compose.loops import TraderaDesk
-from rheod.domain.budget import Allowance
-from rheod.domain.event_payloads import new_secret
-from rheod.domain.model import (
-    CallClass,
-    Item,
-    ItemSpec,
-    Job,
-    JobOrder,
-    Listing,
-    ListingState,
-    QueueName,
-    TraderaWish,
-)
+from pydantic import SecretStr
+
+from rheod.compose.build import Rheod, build
+from rheod.compose.loops import publish_options
+from rheod.compose.remotes import Remotes
+from rheod.config.settings import AccountSettings, Settings, Storage, Tradera, TraderaDefaults
+from rheod.domain.model import Item, ItemSpec, Job, JobOrder, Listing, ListingState, QueueName, TraderaWish
 from rheod.jobs.meters import Meters
-from rheod.jobs.queue import ByDueTime, ByUrgency, JobQueue, Wakeups
-from rheod.jobs.restore_lock import RestoreLock
-from rheod.push.poller import ClosedAdHandler
+from rheod.jobs.queue import JobQueue
 from rheod.sandbox.tradera import TraderaSimulator
 from rheod.store import accounts, items, jobs
 from rheod.store.engine.database import Database
 from rheod.store.jobs import Owner
 from rheod.store.ledger import Ledger
-from rheod.tradera.ad_updater import AdUpdater
-from rheod.tradera.budgeted_client import BudgetRules, SharedBudget
-from rheod.tradera.client import TraderaClient, open_session
-from rheod.tradera.order_sync import OrderSync, ReconcileOptions
-from rheod.tradera.publisher import Publisher, PublishOptions
-from rheod.tradera.result_poller import ResultPoller, ResultPollOptions
-from rheod.tradera.shipping import ShippingUpdater
-from rheod.tradera.take_over import TakeOver
-from rheod.tradera.transport import Seller
+from rheod.tradera.budgeted_client import BudgetedClient, BudgetRules
+from rheod.tradera.publisher import PublishOptions
 from rheod.usecases import pictures
 from rheod.usecases.endpoints import Endpoints
 from rheod.usecases.items import BudgetForecast, Items
-from rheod.usecases.publish import AskSchedule
 from rheod.usecases.sales import SellersAndSite
 from rheod.usecases.transaction import Store, Transaction
 from tests.jobs.watching import CountingPick, idle
 from tests.stores import Clock, rows
-from tests.tradera.advertising import DEFAULTS
 from tests.waiting import until
 
 SELLER_ID = 300124
@@ -71,9 +52,20 @@ def _picture_ready(tx: Transaction, job: Job, file: Path) -> None:
     jobs.finish(tx.db, job)
 
 
+class CountedQueue(JobQueue):
+    """A queue whose looks for work are counted."""
+
+    def __init__(self, **parts: Any) -> None:
+        self.pick = CountingPick(parts.pop("pick"))
+        super().__init__(pick=self.pick, **parts)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Wishes:
-    """What a test wants otherwise than usual: the owner's settings, Tradera's address and the token."""
+    """What a test wants otherwise than usual: the owner's settings, Tradera's address and the token.
+
+    `members` are the references of accounts beside the default one, which sell as the users after it.
+    """
 
     daily_calls: int = 1000
     reserve_share: float = 0.2
@@ -86,14 +78,46 @@ class Wishes:
     timeout_s: float = 5
     token: str = "test-user-token"
     base_url: str | None = None
-    sellers: Mapping[str, str] = field(default_factory=dict)
+    members: Sequence[str] = ()
+
+    def settings(self, folder: Path, simulator: TraderaSimulator) -> Settings:
+        """As the owner would write them."""
+        token = SecretStr(self.token)
+        return Settings(
+            storage=Storage(path=folder, least_free_bytes=0),
+            accounts=tuple(
+                AccountSettings(reference=reference, user_id=SELLER_ID + place, user_token=token)
+                for place, reference in enumerate(self.members, 1)
+            ),
+            tradera=Tradera(
+                base_url=self.base_url or simulator.base_url,
+                app_id=simulator.keys.app_id,
+                app_key=SecretStr(simulator.keys.app_key),
+                user_id=SELLER_ID,
+                user_token=token,
+                daily_calls=self.daily_calls,
+                daily_calls_per_method=dict(self.per_operation),
+                reserve_share=self.reserve_share,
+                reconcile_share=self.reconcile_share,
+                reconcile_interval_s=self.interval_s,
+                request_timeout_s=self.timeout_s,
+                result_delays_s=DELAYS_S,
+                image_in_doubt=self.in_doubt,
+                doubt_limit_s=self.doubt_s,
+                defaults=TraderaDefaults(max_images=self.max_images, shipping_cost=66),
+            ),
+        )
 
 
 class Desk:
-    """The parts of one account, running between `start` and `stop`; `restart` begins anew on the same store.
+    """One account's queue and the queue of push messages, running between `start` and `stop`.
 
-    One that stands `beside` another shares its budget and sells as the next member.
+    `restart` begins anew on the same store. One that stands `beside` another is a further account of the same rheod.
     """
+
+    rheod: Rheod
+    queue: CountedQueue
+    calls: BudgetedClient
 
     def __init__(
         self,
@@ -108,140 +132,111 @@ class Desk:
         self.database = database
         self.clock = clock
         self.simulator = simulator
-        self.folder = folder
         self.account_id = account_id
-        self.beside = beside
-        self.seller_id: int = SELLER_ID if beside is None else beside.seller_id + 1
-        self.wishes: Wishes = Wishes() if beside is None else beside.wishes
-        self.wakeups: Wakeups = Wakeups() if beside is None else beside.wakeups
-        self.store: Store = (
-            Store(database=database, now=clock, rng=Random(clock()), wake=self.wakeups.wake)
-            if beside is None
-            else beside.store
-        )
-        self.sellers = SellersAndSite(
-            accounts={self.seller_id: account_id}, site_url="https://www.tradera.com", closed_grace_ms=30_000
-        )
-        self.meters = Meters()
-        self._clients = AsyncExitStack()
+        self.wishes = Wishes()
+        self._data = folder
+        self._beside = beside
         self._running: asyncio.Task[None] | None = None
 
     async def start(self, **changes: Any) -> None:
-        """Build everything and run both lanes."""
-        self.wishes = wishes = replace(self.wishes, **changes)
-        self.ledger: Ledger = (
-            await self.database.read(partial(Ledger.load, now=self.clock()))
-            if self.beside is None
-            else self.beside.ledger
-        )
-        allowance = Allowance(
-            limit=wishes.daily_calls,
-            reserve_share=wishes.reserve_share,
-            reconcile_share=wishes.reconcile_share,
-        )
-        self.rules = BudgetRules(
-            allowance=allowance, per_operation=dict(wishes.per_operation), sellers=wishes.sellers
-        )
-
-        def forecast(account_id: str) -> BudgetForecast:
-            ceiling = allowance.ceiling(CallClass.PUBLISH)
-            return BudgetForecast.of(
-                self.ledger, account_id, now=self.clock(), ceiling=ceiling, sellers=wishes.sellers
-            )
-
-        self.forecast = forecast
-        self.catalog = Items(store=self.store, forecast=forecast)
-        self.endpoints = Endpoints(store=self.store, new_secret=new_secret)
-        takeover = await self.database.read(lambda db: accounts.find(db, self.account_id))
-        budget = SharedBudget(
-            store=self.store,
-            ledger=self.ledger,
-            rules=self.rules if self.beside is None else self.beside.rules,
-            locks={self.account_id: RestoreLock(takeover)},
-        )
-        seller = Seller(self.seller_id, wishes.token)
-        self.calls = budget.client_of(self.account_id, seller, await self._client())
-        self.pick = CountingPick(ByUrgency(self.account_id, self.calls.lock))
-        self.queue = JobQueue(
-            name="tradera",
-            store=self.store,
-            pick=self.pick,
-            wakeup=self.wakeups.new(QueueName.TRADERA),
-            work=self._tradera_desk(wishes).work,
-            concurrency=1,
-        )
-        self.sales_pick = CountingPick(ByDueTime(QueueName.PUSH))
-        self.sales_lane = JobQueue(
-            name="sales",
-            store=self.store,
-            pick=self.sales_pick,
-            wakeup=self.wakeups.new(QueueName.PUSH),
-            work=ClosedAdHandler(store=self.store, sellers=self.sellers).close,
-            concurrency=4,
-        )
+        """Build everything and run both queues; nothing else of the daemon runs."""
+        self.wishes = replace(self.wishes, **changes)
+        self.rheod = await self._build() if self._beside is None else self._beside.rheod
+        queue, self.calls = self.rheod.loops.of_account(self.account_id)
+        assert isinstance(queue, CountedQueue)
+        self.queue = queue
         self._running = asyncio.create_task(self._run())
 
-    async def _client(self) -> TraderaClient:
-        keys = self.simulator.keys
-        session = await self._clients.enter_async_context(open_session())
-        return TraderaClient(
-            session=session,
-            base_url=self.wishes.base_url or self.simulator.base_url,
-            app_id=keys.app_id,
-            app_key=keys.app_key,
-            timeout_s=self.wishes.timeout_s,
-        )
-
-    def _tradera_desk(self, wishes: Wishes) -> TraderaDesk:
-        self.options = options = PublishOptions(
-            defaults=DEFAULTS,
-            images_dir=self.folder,
-            max_images=wishes.max_images,
-            image_format=0,
-            has_mega=False,
-            in_doubt=wishes.in_doubt,
-            schedule=AskSchedule(first_ask_ms=round(ASKS_AFTER_S * 1000)),
-        )
-        publisher = Publisher(store=self.store, calls=self.calls, options=options)
-        asking = ResultPollOptions(
-            delays_s=DELAYS_S, doubt_ms=round(wishes.doubt_s * 1000), site_url=self.sellers.site_url
-        )
-        return TraderaDesk(
-            publisher=publisher,
-            asker=ResultPoller(
-                store=self.store, calls=self.calls, publisher=publisher, options=asking, meters=self.meters
-            ),
-            keeper=AdUpdater(store=self.store, calls=self.calls, defaults=DEFAULTS),
-            reader=OrderSync(
-                store=self.store,
-                calls=self.calls,
-                sellers=self.sellers,
-                options=ReconcileOptions(interval_ms=round(wishes.interval_s * 1000)),
-                meters=self.meters,
-            ),
-            shipper=ShippingUpdater(store=self.store, calls=self.calls),
-            takeover=TakeOver(store=self.store, calls=self.calls, sellers=self.sellers),
+    async def _build(self) -> Rheod:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        return await build(
+            self.wishes.settings(self._data, self.simulator),
+            self.database,
+            clock=self.clock,
+            rng=Random(self.clock()),
+            remotes=Remotes(),
+            new_queue=CountedQueue,
         )
 
     async def _run(self) -> None:
         async with asyncio.TaskGroup() as group:
             group.create_task(self.queue.run())
-            group.create_task(self.sales_lane.run())
+            if self._beside is None:
+                group.create_task(self._push_queue.run())
 
     async def stop(self) -> None:
-        """Stop both lanes as the daemon does; raises what killed one."""
+        """Stop both queues as the daemon does; raises what ended one."""
         self.queue.stop()
-        self.sales_lane.stop()
+        self._push_queue.stop()
         if self._running is not None:
             running, self._running = self._running, None
             async with asyncio.timeout(10):
                 await running
-        await self._clients.aclose()
+        if self._beside is None:
+            await self.rheod.clients.aclose()
 
     async def restart(self, **changes: Any) -> None:
         """End and begin anew with some wishes changed: what is only in memory is lost."""
         await self.stop()
         await self.start(**changes)
+
+    # What is built
+
+    @property
+    def folder(self) -> Path:
+        """Where pictures are kept."""
+        return self._data / "images"
+
+    @property
+    def store(self) -> Store:
+        return self.rheod.core.store
+
+    @property
+    def catalog(self) -> Items:
+        return self.rheod.core.items
+
+    @property
+    def endpoints(self) -> Endpoints:
+        return self.rheod.core.endpoints
+
+    @property
+    def ledger(self) -> Ledger:
+        return self.rheod.core.ledger
+
+    @property
+    def rules(self) -> BudgetRules:
+        return self.rheod.core.rules
+
+    @property
+    def sellers(self) -> SellersAndSite:
+        return self.rheod.core.sellers
+
+    @property
+    def meters(self) -> Meters:
+        return self.rheod.loops.meters
+
+    @property
+    def options(self) -> PublishOptions:
+        return publish_options(self.rheod.core)
+
+    @property
+    def pick(self) -> CountingPick:
+        return self.queue.pick
+
+    @property
+    def seller_id(self) -> int:
+        """The account's user at Tradera."""
+        return self.calls.seller.user_id
+
+    @property
+    def _push_queue(self) -> CountedQueue:
+        queue = next(each for each in self.rheod.loops.queues if each.name == QueueName.PUSH)
+        assert isinstance(queue, CountedQueue)
+        return queue
+
+    def forecast(self, account_id: str) -> BudgetForecast:
+        """What lies before an account's next call."""
+        return self.rheod.core.forecast(account_id)
 
     # Time
 
@@ -249,12 +244,14 @@ class Desk:
         """Let time pass; whoever waits for it looks up."""
         self.clock.forward(round(seconds * 1000))
         for queue in QueueName:
-            self.wakeups.wake(queue)
+            self.rheod.core.wakeups.wake(queue)
 
     async def idle(self) -> None:
-        """Until both lanes have nothing to do at this time."""
-        await idle(self.sales_lane, self.sales_pick, partial(self.wakeups.wake, QueueName.PUSH))
-        await idle(self.queue, self.pick, partial(self.wakeups.wake, QueueName.TRADERA))
+        """Until both queues have nothing to do at this time."""
+        await idle(
+            self._push_queue, self._push_queue.pick, partial(self.rheod.core.wakeups.wake, QueueName.PUSH)
+        )
+        await idle(self.queue, self.pick, partial(self.rheod.core.wakeups.wake, QueueName.TRADERA))
 
     # What the owner does
 
@@ -322,7 +319,7 @@ class Desk:
         return await self.reach(ListingState.LIVE, external_id)
 
     async def told(self, *types: str) -> list[dict[str, Any]]:
-        """The data of every notice of these types, oldest first."""
+        """The data of every event of these types, oldest first."""
         found = await rows(self.database, "SELECT type, data FROM notices ORDER BY seq")
         return [json.loads(row["data"]) for row in found if row["type"] in types]
 

@@ -1,4 +1,4 @@
-"""Fixtures of the workers' tests: a desk at the simulated Tradera, started and stopped around each test."""
+"""Fixtures of whoever needs Tradera, a shop or a partner's receiver: simulators, started and stopped around each test."""
 
 from __future__ import annotations
 
@@ -31,10 +31,8 @@ async def simulator(clock: Clock) -> AsyncIterator[TraderaSimulator]:
 async def desk(
     database: Database, clock: Clock, account_id: str, simulator: TraderaSimulator, tmp_path: Path
 ) -> AsyncIterator[Desk]:
-    """One account's lane, running."""
-    folder = tmp_path / "images"
-    folder.mkdir()
-    one = Desk(database=database, clock=clock, simulator=simulator, folder=folder, account_id=account_id)
+    """One account's queue, running."""
+    one = Desk(database=database, clock=clock, simulator=simulator, folder=tmp_path, account_id=account_id)
     await one.start()
     yield one
     await one.stop()
@@ -51,7 +49,7 @@ async def shop(clock: Clock) -> AsyncIterator[Shop]:
 
 @pytest.fixture
 async def post(database: Database, clock: Clock, account_id: str, shop: Shop) -> AsyncIterator[Post]:
-    """The hooks lane with an endpoint at the shop, running."""
+    """The webhook queue with an endpoint at the shop, running."""
     one = Post(database=database, clock=clock, account_id=account_id, shop=shop)
     async with aiohttp.ClientSession() as session:
         queue = one.queue(session)

@@ -24,6 +24,14 @@ class Clock:
     def __call__(self) -> int:
         return self.ms
 
+    def ahead(self) -> int:
+        """The machine's clock agrees."""
+        return 0
+
+    def adjust(self, by: int) -> None:
+        """Take over a jump."""
+        self.ms += by
+
     def forward(self, ms: int) -> int:
         """Let time pass; returns the new time."""
         self.ms += ms

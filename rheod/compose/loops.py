@@ -177,6 +177,10 @@ class Loops:
         )
         self._tradera_queues[account.id] = queue, calls
 
+    def of_account(self, account_id: str) -> tuple[JobQueue, BudgetedClient]:
+        """The queue of an account that sells, and what calls Tradera for it. KeyError for another."""
+        return self._tradera_queues[account_id]
+
     async def begin(self) -> None:
         """What comes before the first loop: the push queue opened, half-done pictures removed, sellers compared soon."""
         self.core.life.begun = True

@@ -50,7 +50,6 @@ async def open_desks(database: Database, clock: Clock, tmp_path: Path) -> AsyncI
             await simulator.start()
             stack.push_async_callback(simulator.stop)
             ids = await opened_accounts(database, count)
-            sellers = {one: Seller(SELLER_ID + at, TOKEN).fingerprint for at, one in enumerate(ids)}
             desks: list[Desk] = []
             for account_id in ids:
                 desk = Desk(
@@ -61,7 +60,7 @@ async def open_desks(database: Database, clock: Clock, tmp_path: Path) -> AsyncI
                     account_id=account_id,
                     beside=desks[0] if desks else None,
                 )
-                await desk.start(sellers=sellers, **wishes)
+                await desk.start(members=[f"m-{number}" for number in range(1, count)], **wishes)
                 stack.push_async_callback(desk.stop)
                 desks.append(desk)
             return desks

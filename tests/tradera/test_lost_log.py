@@ -15,11 +15,11 @@ from tests.stores import Clock, opened, rows
 
 
 @asynccontextmanager
-async def desk_on(data: Path, clock: Clock, simulator: TraderaSimulator, images: Path) -> AsyncIterator[Desk]:
+async def desk_on(data: Path, clock: Clock, simulator: TraderaSimulator) -> AsyncIterator[Desk]:
     """A desk over the store in this folder."""
     async with opened(data) as database:
         account_id = await open_account(database, clock)
-        one = Desk(database=database, clock=clock, simulator=simulator, folder=images, account_id=account_id)
+        one = Desk(database=database, clock=clock, simulator=simulator, folder=data, account_id=account_id)
         await one.start()
         try:
             yield one
@@ -34,14 +34,14 @@ async def test_a_sale_of_what_was_lost_is_kept_and_shown(
     before, after = tmp_path / "before", tmp_path / "after"
     before.mkdir()
     after.mkdir()
-    async with desk_on(before, clock, simulator, tmp_path) as desk:
+    async with desk_on(before, clock, simulator) as desk:
         await desk.publish("kept", pictures=0)
-    async with desk_on(before, clock, simulator, tmp_path) as desk:
+    async with desk_on(before, clock, simulator) as desk:
         ad = (await desk.publish("lost", pictures=0)).tradera_item_id or 0
         assert (before / "rheod.db-wal").stat().st_size > 0
         shutil.copy(before / "rheod.db", after)  # and not what stands in the log beside it
     order_id = await simulator.sell(ad, 700, push=False)
-    async with desk_on(after, clock, simulator, tmp_path) as desk:
+    async with desk_on(after, clock, simulator) as desk:
         assert await rows(desk.database, "PRAGMA integrity_check") == [{"integrity_check": "ok"}]
         assert [row["external_id"] for row in await rows(desk.database, "SELECT external_id FROM items")] == [
             "kept"

@@ -266,7 +266,7 @@ async def test_an_item_that_starts_later_waits_without_a_call(desk: Desk) -> Non
 
 async def test_an_item_without_a_category_fails_without_a_call(desk: Desk) -> None:
     """What Tradera would refuse is refused here: the owner is told what to set, the budget is untouched."""
-    await desk.put(tradera=None, domain="art")
+    await desk.put(tradera=None, domain="other")
     await desk.reach(ListingState.REJECTED)
     (failed,) = await desk.told("listing.failed")
     assert "tradera.categoryId" in failed["error"]
