@@ -19,8 +19,18 @@ from pydantic import SecretStr
 from rheod.compose.build import Rheod, build
 from rheod.compose.loops import publish_options
 from rheod.compose.remotes import Remotes
-from rheod.config.settings import AccountSettings, Settings, Storage, Tradera, TraderaDefaults
-from rheod.domain.model import Item, ItemSpec, Job, JobOrder, Listing, ListingState, QueueName, TraderaWish
+from rheod.config.sections import AccountSettings, Storage, Tradera, TraderaDefaults
+from rheod.config.settings import Settings
+from rheod.domain.model import (
+    Item,
+    ItemSpec,
+    Job,
+    JobOrder,
+    Listing,
+    ListingState,
+    QueueName,
+    TraderaWish,
+)
 from rheod.jobs.meters import Meters
 from rheod.jobs.queue import JobQueue
 from rheod.sandbox.tradera import TraderaSimulator

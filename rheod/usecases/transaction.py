@@ -126,7 +126,7 @@ class Store:
             return use_case(tx[0])
 
         def then() -> None:
-            for queue in tx[0].woken:
+            for queue in sorted(tx[0].woken):  # in one order, so that the same chance gives the same run
                 self._wake(queue)
             for each in tx[0].afterwards:
                 each()

@@ -1,41 +1,26 @@
-"""One life of the daemon: the real catalog, lanes, workers and poller, wired as `rheod/assembly.py` wires them."""
+"""One life of the daemon: what compose builds over simulated peers, with its queues and its poller running."""
 
 from __future__ import annotations
 
 import asyncio
 import sqlite3
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from typing import Literal
+from typing import Any, Literal
 
-from rheod.compose.loops import TraderaDesk
-from rheod.domain.budget import Allowance, reconcile_gap_ms
+from pydantic import SecretStr
+
+from rheod.compose.build import Rheod, build
+from rheod.compose.remotes import Remotes
+from rheod.config.sections import AccountSettings, Push, Storage, Tradera, TraderaDefaults
+from rheod.config.settings import Settings
 from rheod.domain.errors import StoreUnavailable
-from rheod.domain.model import CallClass, JobKind, JobOrder, QueueName
 from rheod.jobs.clock import ClockJumpMonitor, SteadyClock
-from rheod.jobs.queue import ByDueTime, ByUrgency, JobQueue, Wakeups
-from rheod.jobs.restore_lock import RestoreLock
-from rheod.pictures.fetcher import PictureFetcher
-from rheod.push.poller import ClosedAdHandler, PushPoller
-from rheod.store import accounts, facts
-from rheod.store.jobs import Owner
+from rheod.jobs.queue import JobQueue, Pick
 from rheod.store.ledger import Ledger
-from rheod.tradera.ad_updater import AdUpdater
-from rheod.tradera.budgeted_client import BudgetedClient, BudgetRules, SharedBudget
-from rheod.tradera.order_sync import OrderSync, ReconcileOptions
-from rheod.tradera.publisher import Publisher, PublishOptions
-from rheod.tradera.result_poller import ResultPoller, ResultPollOptions
-from rheod.tradera.shipping import ShippingUpdater
-from rheod.tradera.take_over import TakeOver
-from rheod.tradera.transport import Seller
 from rheod.usecases.endpoints import Endpoints
-from rheod.usecases.items import BudgetForecast, Items
-from rheod.usecases.publish import AskSchedule
-from rheod.usecases.sales import SellersAndSite
-from rheod.usecases.transaction import Store, Transaction
-from rheod.webhooks.deliverer import ByEndpoint, Deliverer
+from rheod.usecases.items import Items
 from tests.simulation.doze import Dozing
 from tests.simulation.faults import Faults
 from tests.simulation.life import Life
@@ -45,21 +30,14 @@ from tests.simulation.peers_push import Pushes, SimulatedQueue
 from tests.simulation.peers_tradera import CallCounts, SimulatedTradera
 from tests.simulation.peers_web import Receiver, SimulatedEndpoint, SimulatedRenderer, SimulatedShop
 from tests.simulation.store import SimulatedStore
-from tests.tradera.advertising import DEFAULTS as ADVERTISING
 
 START_MS = 1_767_225_600_000
 """2026-01-01T00:00:00Z."""
 
-SITE = "https://www.tradera.com"
-ASK_DELAYS_S = (10, 10, 20, 40, 80, 160, 600)
-RETRY_DELAYS_S = (1, 2, 4, 8, 16, 60, 300, 1800, 7200, 18_000, 36_000, 50_400, 64_800, 86_400)
-
-DEFAULTS = replace(ADVERTISING, category_id={"books": 521, "other": 344_480})
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnerSettings:
-    """What the owner of this run has set."""
+    """What the owner of this run has set; the rest is as rheod comes."""
 
     members: tuple[int, ...]
     daily_calls: int
@@ -71,14 +49,30 @@ class OwnerSettings:
         """The accounts' references; the first is the default one."""
         return ["", *(f"member-{number}" for number in self.members[1:])]
 
-    @property
-    def allowance(self) -> Allowance:
-        """The call budget, with the shares of the settings' defaults."""
-        return Allowance(limit=self.daily_calls, reserve_share=0.2, reconcile_share=0.1 if self.push else 0.4)
-
     def account_id(self, place: int) -> str:
         """The fixed id of an account."""
         return f"account-{place}"
+
+    def written(self, folder: Path) -> Settings:
+        """As rheod reads them."""
+        token = SecretStr("test-token")
+        return Settings(
+            storage=Storage(path=folder),
+            push=Push(queue_url="https://sqs.example/queue" if self.push else None),
+            accounts=tuple(
+                AccountSettings(reference=reference, user_id=member, user_token=token)
+                for reference, member in zip(self.references[1:], self.members[1:], strict=True)
+            ),
+            tradera=Tradera(
+                app_id=1,
+                app_key=SecretStr("test-key"),
+                user_id=self.members[0],
+                user_token=token,
+                daily_calls=self.daily_calls,
+                image_in_doubt=self.in_doubt,
+                defaults=TraderaDefaults(category_id={"books": 521, "other": 344_480}, shipping_cost=66),
+            ),
+        )
 
 
 @dataclass(slots=True)
@@ -94,7 +88,7 @@ class Surroundings:
 
     settings: OwnerSettings
     db: sqlite3.Connection
-    images_dir: Path
+    folder: Path
     market: Market
     pushes: Pushes
     receiver: Receiver
@@ -112,193 +106,81 @@ class Surroundings:
         )
 
 
-class _PatientLane(JobQueue):
-    """A lane that may rest an hour, so that an idle week costs little."""
+class PatientQueue(JobQueue):
+    """A queue that may rest an hour, so that an idle week costs little."""
 
     longest_rest_s = 3600.0
 
+    def __init__(self, *, pick: Pick, **parts: Any) -> None:
+        super().__init__(pick=Dozing(pick), **parts)
+
 
 class Daemon:
-    """The parts of one life, built anew at every start."""
+    """One life: wired anew at its start, and there for whoever asks once that is done."""
 
     def __init__(self, around: Surroundings, life: Life) -> None:
         self.life = life
         self.now = around.steady_clock()
-        self.ledger: Ledger | None = None
         self._around = around
-        self._wakeups = Wakeups()
-        self._rung: set[QueueName] = set()
         self._store = SimulatedStore(db=around.db, faults=around.faults, life=life)
-        self.store = Store(database=self._store, now=self.now, rng=around.rng, wake=self._ring_soon)
-        self.sellers = SellersAndSite(
-            accounts={
-                member: around.settings.account_id(place)
-                for place, member in enumerate(around.settings.members)
-            },
-            site_url=SITE,
-            closed_grace_ms=30_000,
-        )
-        self._rules = BudgetRules(
-            allowance=around.settings.allowance,
-            per_operation={},
-            sellers={
-                around.settings.account_id(place): Seller(member, "test-token").fingerprint
-                for place, member in enumerate(around.settings.members)
-            },
-        )
-        self.catalog = Items(store=self.store, forecast=self._forecast)
-        self.endpoints = Endpoints(store=self.store, new_secret=around.receiver.new_secret)
+        self._rheod: Rheod | None = None
 
-    def _ring_soon(self, queue: QueueName) -> None:
-        """Ring in a fixed order, so that a seed means the same in every process."""
-        if not self._rung:
-            self._around.loop.call_soon(self._ring)
-        self._rung.add(queue)
+    @property
+    def rheod(self) -> Rheod:
+        """What has been built. Raises ConnectionResetError before that, as a daemon does that does not listen yet."""
+        if self._rheod is None:
+            raise ConnectionResetError
+        return self._rheod
 
-    def _ring(self) -> None:
-        woken, self._rung = self._rung, set()
-        for queue in QueueName:
-            if queue in woken:
-                self._wakeups.wake(queue)
+    @property
+    def catalog(self) -> Items:
+        return self.rheod.core.items
 
-    def _forecast(self, _account_id: str) -> BudgetForecast:
-        calls = self.ledger.times(now=self.now()) if self.ledger else []
-        return BudgetForecast(calls=calls, ceiling=self._around.settings.allowance.ceiling(CallClass.PUBLISH))
+    @property
+    def endpoints(self) -> Endpoints:
+        """Those of the daemon, with secrets that the receiver knows."""
+        return Endpoints(store=self.rheod.core.store, new_secret=self._around.receiver.new_secret)
+
+    @property
+    def ledger(self) -> Ledger | None:
+        return None if self._rheod is None else self._rheod.core.ledger
 
     async def run(self) -> None:
         """Start and work until cancelled. Raises StoreUnavailable when it cannot start now."""
-        around = self._around
-        references = around.settings.references
-        await self._store.write(partial(facts.clamp, now=self.now()))
-        await self._store.write(partial(accounts.ensure, references=references, now=self.now()))
-        self.ledger = await self._store.read(partial(Ledger.load, now=self.now()))
-        queues = [self._images_lane(), self._hooks_lane(), self._sales_lane()]
-        queues += [
-            self._tradera_lane(place, member, self.ledger)
-            for place, member in enumerate(around.settings.members)
-        ]
-        for place in range(len(around.settings.members)):
-            await self.store.write(partial(_order_reconcile, around.settings.account_id(place)))
+        around, faults, life = self._around, self._around.faults, self.life
+        remotes = Remotes(
+            tradera=lambda _core, _clients: SimulatedTradera(
+                market=around.market, faults=faults, life=life, now=self.now, counts=around.counts
+            ),
+            push_queue=lambda _core: (
+                SimulatedQueue(pushes=around.pushes, faults=faults, life=life)
+                if around.settings.push
+                else None
+            ),
+            downloader=lambda _core, _clients: SimulatedShop(faults=faults, life=life),
+            decoder=lambda _core, _clients: SimulatedRenderer(faults=faults, life=life),
+            webhooks=lambda _core, _clients: SimulatedEndpoint(
+                receiver=around.receiver, faults=faults, life=life, now=self.now
+            ),
+        )
+        rheod = await build(
+            around.settings.written(around.folder),
+            self._store,
+            clock=self.now,
+            rng=around.rng,
+            remotes=remotes,
+            new_queue=PatientQueue,
+        )
+        await rheod.loops.begin()
+        self._rheod = rheod
         async with asyncio.TaskGroup() as group:
-            for queue in queues:
+            for queue in rheod.loops.queues:
                 group.create_task(queue.run(), name=queue.name)
-            if around.settings.push:
-                group.create_task(self._poller().run(), name="push")
-            if around.faults.climate.jumps:
-                timekeeper = ClockJumpMonitor(clock=self.now, database=self._store, every_s=300.0)
-                group.create_task(timekeeper.run(), name="timekeeper")
-
-    def _images_lane(self) -> JobQueue:
-        around = self._around
-        fetcher = PictureFetcher(
-            store=self.store,
-            downloader=SimulatedShop(faults=around.faults, life=self.life),
-            decoder=SimulatedRenderer(faults=around.faults, life=self.life),
-            pictures_dir=around.images_dir,
-        )
-        fetcher.sweep()
-        return _PatientLane(
-            name="images",
-            store=self.store,
-            pick=Dozing(ByDueTime(QueueName.PICTURES)),
-            wakeup=self._wakeups.new(QueueName.PICTURES),
-            work=fetcher.fetch,
-            concurrency=4,
-        )
-
-    def _hooks_lane(self) -> JobQueue:
-        around = self._around
-        deliverer = Deliverer(
-            store=self.store,
-            client=SimulatedEndpoint(
-                receiver=around.receiver, faults=around.faults, life=self.life, now=self.now
-            ),
-            retry_delays_s=RETRY_DELAYS_S,
-        )
-        return _PatientLane(
-            name="hooks",
-            store=self.store,
-            pick=Dozing(ByEndpoint()),
-            wakeup=self._wakeups.new(QueueName.WEBHOOKS),
-            work=deliverer.deliver,
-            concurrency=8,
-        )
-
-    def _sales_lane(self) -> JobQueue:
-        return _PatientLane(
-            name="sales",
-            store=self.store,
-            pick=Dozing(ByDueTime(QueueName.PUSH)),
-            wakeup=self._wakeups.new(QueueName.PUSH),
-            work=ClosedAdHandler(store=self.store, sellers=self.sellers).close,
-            concurrency=4,
-        )
-
-    def _calls(self, place: int, member: int, ledger: Ledger) -> BudgetedClient:
-        around = self._around
-        account_id = around.settings.account_id(place)
-        budget = SharedBudget(
-            store=self.store, ledger=ledger, rules=self._rules, locks={account_id: RestoreLock()}
-        )
-        client = SimulatedTradera(
-            market=around.market,
-            faults=around.faults,
-            life=self.life,
-            now=self.now,
-            counts=around.counts,
-        )
-        return budget.client_of(account_id, Seller(member, "test-token"), client)
-
-    def _tradera_lane(self, place: int, member: int, ledger: Ledger) -> JobQueue:
-        around = self._around
-        calls = self._calls(place, member, ledger)
-        options = PublishOptions(
-            defaults=DEFAULTS,
-            images_dir=around.images_dir,
-            max_images=8,
-            image_format=0,
-            has_mega=False,
-            in_doubt=around.settings.in_doubt,
-            schedule=AskSchedule(first_ask_ms=ASK_DELAYS_S[0] * 1000),
-        )
-        publisher = Publisher(store=self.store, calls=calls, options=options)
-        asking = ResultPollOptions(delays_s=ASK_DELAYS_S, doubt_ms=24 * 3600 * 1000, site_url=SITE)
-        interval_ms = reconcile_gap_ms(
-            (3600 if around.settings.push else 900) * 1000,
-            accounts=len(around.settings.members),
-            allowance=around.settings.allowance,
-        )
-        desk = TraderaDesk(
-            publisher=publisher,
-            asker=ResultPoller(store=self.store, calls=calls, publisher=publisher, options=asking),
-            keeper=AdUpdater(store=self.store, calls=calls, defaults=DEFAULTS),
-            reader=OrderSync(
-                store=self.store,
-                calls=calls,
-                sellers=self.sellers,
-                options=ReconcileOptions(interval_ms=interval_ms),
-            ),
-            shipper=ShippingUpdater(store=self.store, calls=calls),
-            takeover=TakeOver(store=self.store, calls=calls, sellers=self.sellers),
-        )
-        return _PatientLane(
-            name=f"tradera:{member}",
-            store=self.store,
-            pick=Dozing(ByUrgency(calls.account_id)),
-            wakeup=self._wakeups.new(QueueName.TRADERA),
-            work=desk.work,
-            concurrency=1,
-        )
-
-    def _poller(self) -> PushPoller:
-        around = self._around
-        queue = SimulatedQueue(pushes=around.pushes, faults=around.faults, life=self.life)
-        return PushPoller(store=self.store, queue=queue, sellers=self.sellers, rng=around.rng)
-
-
-def _order_reconcile(account_id: str, tx: Transaction) -> None:
-    wanted = JobOrder(queue=QueueName.TRADERA, kind=JobKind.RECONCILE, subject=account_id)
-    tx.order_for(wanted, Owner(account_id=account_id))
+            if rheod.loops.poller is not None:
+                group.create_task(rheod.loops.poller.run(), name="push")
+            if faults.climate.jumps:
+                monitor = ClockJumpMonitor(clock=self.now, database=self._store, every_s=300.0)
+                group.create_task(monitor.run(), name="clock")
 
 
 async def keep_running(around: Surroundings, lives: list[Daemon], troubles: list[str]) -> None:

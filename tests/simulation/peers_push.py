@@ -115,6 +115,9 @@ class SimulatedQueue(PushQueue):
         self._faults = faults
         self._life = life
 
+    async def open(self) -> None:
+        """Nothing is dialled."""
+
     async def receive(self) -> list[QueueMessage]:
         """See PushQueue."""
         await self._step("receive")

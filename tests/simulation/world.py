@@ -124,7 +124,7 @@ class World:
         return Surroundings(
             settings=day.settings,
             db=db,
-            images_dir=self._folder / "images",
+            folder=self._folder,
             market=Market(wires, order_lag_ms=day.order_lag_ms, end_moves_version=day.end_moves_version),
             pushes=pushes,
             receiver=Receiver(),
