@@ -136,13 +136,15 @@ REPEATED = Text("externalId: Given again later in this batch; the last one count
 class BatchItem(ItemBody):
     """One item of a batch: as the body of a PUT, with its external id."""
 
-    external_id: Annotated[str, Field(min_length=1, max_length=MAX_CHARACTERS)]
+    external_id: Annotated[
+        str, Field(description="The item's id in your system.", min_length=1, max_length=MAX_CHARACTERS)
+    ]
 
 
 class BatchBody(Wire):
     """Many items at once."""
 
-    items: Annotated[list[BatchItem], Field(min_length=1, max_length=MAX_ITEMS)]
+    items: Annotated[list[BatchItem], Field(description="The items.", min_length=1, max_length=MAX_ITEMS)]
 
 
 @dataclass(frozen=True, slots=True)

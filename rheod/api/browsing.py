@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from rheod.usecases.inventory import ItemStory
 
 
-_ERP_ID = Field(examples=["ERP_PART_12345"])
+_ERP_ID = Field(description="The item's id in your system.", examples=["ERP_PART_12345"])
 Count = Annotated[int, Field(ge=0)]
 Cursor = Annotated[str | None, Field(description="For the next page; null at the end.")]
 
@@ -40,91 +40,121 @@ class BatchError(Reply):
     """An item that was not taken: its id as far as it can be shown, its place in the batch from 0, and why."""
 
     external_id: Annotated[str | None, _ERP_ID]
-    reason: Annotated[str, Field(examples=["price: Must be at least 1"])]
-    index: Count
+    reason: Annotated[
+        str, Field(description="Why, each wrong field named.", examples=["price: Must be at least 1"])
+    ]
+    index: Annotated[Count, Field(description="Its place in the batch, from 0.")]
 
 
 class BatchReply(Reply):
     """What became of a batch; the accepted items are durable."""
 
-    accepted: Count
-    rejected: Count
-    errors: list[BatchError]
+    accepted: Annotated[Count, Field(description="How many were taken; they are durable.")]
+    rejected: Annotated[Count, Field(description="How many were not taken.")]
+    errors: Annotated[list[BatchError], Field(description="What was not taken, and why.")]
 
 
 class ItemSummary(Reply):
     """An item in a list."""
 
     external_id: Annotated[str, _ERP_ID]
-    rheo_item_id: str
-    status: RheoStatus
-    price: Kronor | None
-    title: str
-    type: ItemType
-    parent_external_id: str | None
-    metadata: dict[str, Any]
-    tradera_ad_id: str | None
-    tradera_ad_url: str | None
-    updated_at: At
+    rheo_item_id: Annotated[str, Field(description="The item's id here.")]
+    status: Annotated[RheoStatus, Field(description="How it stands.")]
+    price: Annotated[
+        Kronor | None,
+        Field(
+            description="SEK, at most two decimals. The auction's starting price, in whole kronor at Tradera (rounded half up)."
+        ),
+    ]
+    title: Annotated[
+        str, Field(description="The ad's title, at least two characters without spaces around it.")
+    ]
+    type: Annotated[
+        ItemType, Field(description="An item, or a container that only groups items and is never listed.")
+    ]
+    parent_external_id: Annotated[
+        str | None, Field(description="The container it belongs to, which must exist.")
+    ]
+    metadata: Annotated[
+        dict[str, Any],
+        Field(
+            description="Anything of yours: up to 50 keys, each value up to 1 KiB as JSON. Stored and given back as it is."
+        ),
+    ]
+    tradera_ad_id: Annotated[str | None, Field(description="The ad's number at Tradera.")]
+    tradera_ad_url: Annotated[str | None, Field(description="The ad's page; null until it is live.")]
+    updated_at: Annotated[At, Field(description="When it last changed.")]
 
 
 class ListReply(Reply):
     """A page of the list; `total` counts all pages, as they were when the walk began."""
 
-    items: list[ItemSummary]
+    items: Annotated[list[ItemSummary], Field(description="The items.")]
     next_cursor: Cursor
-    total: Count
+    total: Annotated[Count, Field(description="How many there are on all pages.")]
 
 
 class Child(Reply):
     """An item or container in a container."""
 
     external_id: Annotated[str, _ERP_ID]
-    rheo_item_id: str
-    title: str
-    status: RheoStatus
-    price: Kronor | None
-    type: ItemType
+    rheo_item_id: Annotated[str, Field(description="The item's id here.")]
+    title: Annotated[
+        str, Field(description="The ad's title, at least two characters without spaces around it.")
+    ]
+    status: Annotated[RheoStatus, Field(description="How it stands.")]
+    price: Annotated[
+        Kronor | None,
+        Field(
+            description="SEK, at most two decimals. The auction's starting price, in whole kronor at Tradera (rounded half up)."
+        ),
+    ]
+    type: Annotated[
+        ItemType, Field(description="An item, or a container that only groups items and is never listed.")
+    ]
 
 
 class ChildrenReply(Reply):
     """A page of what is in a container; `count` counts all pages."""
 
-    parent_external_id: str
-    count: Count
-    children: list[Child]
+    parent_external_id: Annotated[str, Field(description="The container it belongs to, which must exist.")]
+    count: Annotated[Count, Field(description="How many there are on all pages.")]
+    children: Annotated[list[Child], Field(description="What is in it, the oldest change first.")]
     next_cursor: Cursor
 
 
 class SummaryReply(Reply):
     """A container's items by status, and what those are worth that are for sale and those that are sold."""
 
-    external_id: str
-    child_count: Count
-    active_count: Count
-    sold_count: Count
-    draft_count: Count
-    not_listed_count: Count
-    listed_value: Kronor
-    sold_value: Kronor
-    currency: str = "SEK"
+    external_id: Annotated[str, Field(description="The item's id in your system.")]
+    child_count: Annotated[Count, Field(description="How many there are.")]
+    active_count: Annotated[Count, Field(description="How many are for sale.")]
+    sold_count: Annotated[Count, Field(description="How many are sold.")]
+    draft_count: Annotated[Count, Field(description="How many wait for their pictures.")]
+    not_listed_count: Annotated[Count, Field(description="How many are delisted.")]
+    listed_value: Annotated[Kronor, Field(description="SEK: the prices of those for sale.")]
+    sold_value: Annotated[Kronor, Field(description="SEK: what the sold ones brought.")]
+    currency: Annotated[str, Field(description="Only SEK.")] = "SEK"
 
 
 class HistoryEvent(Reply):
     """A milestone of an item."""
 
-    event_type: Annotated[str, Field(examples=["listing.created"])]
-    data: Annotated[dict[str, Any], Field(examples=[{"traderaAdId": "398271634"}])]
-    created_at: At
+    event_type: Annotated[str, Field(description="What happened.", examples=["listing.created"])]
+    data: Annotated[
+        dict[str, Any],
+        Field(description="What else there is to say of it.", examples=[{"traderaAdId": "398271634"}]),
+    ]
+    created_at: Annotated[At, Field(description="When it was made.")]
 
 
 class HistoryReply(Reply):
     """A page of an item's milestones, newest first; `count` counts all pages."""
 
     external_id: Annotated[str, _ERP_ID]
-    rheo_item_id: str
-    count: Count
-    events: list[HistoryEvent]
+    rheo_item_id: Annotated[str, Field(description="The item's id here.")]
+    count: Annotated[Count, Field(description="How many there are on all pages.")]
+    events: Annotated[list[HistoryEvent], Field(description="The milestones, newest first.")]
     next_cursor: Cursor
 
 
@@ -199,20 +229,36 @@ def _plus_again(value: Any) -> Any:
 class ListQuery(Query):
     """Which items, and which page of them."""
 
-    status: Status | None = None
-    parent_external_id: Name255 | None = None
-    updated_since: Annotated[Moment | None, BeforeValidator(_plus_again)] = None
-    catalog_system: Annotated[Name255 | None, Field(alias="catalogSystem")] = None
-    catalog_code: Annotated[Name255 | None, Field(alias="catalogCode")] = None
-    limit: Annotated[Whole, Field(ge=1, le=MAX_PAGE)] = 100
-    cursor: str | None = None
+    status: Annotated[Status | None, Field(description="Items that stand so.")] = None
+    parent_external_id: Annotated[Name255 | None, Field(description="Items of this container.")] = None
+    updated_since: Annotated[
+        Moment | None,
+        BeforeValidator(_plus_again),
+        Field(description="Items that changed at this time or later (RFC 3339)."),
+    ] = None
+    catalog_system: Annotated[
+        Name255 | None, Field(description="With `catalogCode`: the catalogue.", alias="catalogSystem")
+    ] = None
+    catalog_code: Annotated[
+        Name255 | None,
+        Field(
+            description="With `catalogSystem`: items whose part has this code in that catalogue.",
+            alias="catalogCode",
+        ),
+    ] = None
+    limit: Annotated[Whole, Field(description="How many on a page.", ge=1, le=MAX_PAGE)] = 100
+    cursor: Annotated[
+        str | None, Field(description="The `nextCursor` of an earlier answer of the same list.")
+    ] = None
 
 
 class PageQuery(Query):
     """Which page."""
 
-    limit: Annotated[Whole, Field(ge=1, le=MAX_PAGE)] = MAX_PAGE
-    cursor: str | None = None
+    limit: Annotated[Whole, Field(description="How many on a page.", ge=1, le=MAX_PAGE)] = MAX_PAGE
+    cursor: Annotated[
+        str | None, Field(description="The `nextCursor` of an earlier answer of the same list.")
+    ] = None
 
 
 class BrowseCalls:

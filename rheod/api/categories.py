@@ -28,19 +28,25 @@ TRADERA = "tradera"
 class ConvertBody(Wire):
     """A category of one market, asked for in the other: one of them is `rheo`."""
 
-    from_market: Annotated[Name255, Field(examples=[TRADERA])]
-    external_id: Annotated[Name255, Field(examples=["525"])]
-    to_market: Annotated[Name255, Field(examples=[RHEO])]
+    from_market: Annotated[
+        Name255, Field(description="Whose category it is: `rheo` or `tradera`.", examples=[TRADERA])
+    ]
+    external_id: Annotated[
+        Name255, Field(description="Tradera's category number, or the domain.", examples=["525"])
+    ]
+    to_market: Annotated[
+        Name255, Field(description="Whose category is wanted: the other one.", examples=[RHEO])
+    ]
 
 
 class CategoryReply(Reply):
     """One domain: its slug, its labels, and the attributes one would search it by."""
 
-    slug: Annotated[str, Field(examples=["books"])]
-    label_en: str
-    label_sv: str
-    description_en: str
-    search_fields: list[str]
+    slug: Annotated[str, Field(description="The domain.", examples=["books"])]
+    label_en: Annotated[str, Field(description="Its name in English.")]
+    label_sv: Annotated[str, Field(description="Its name in Swedish.")]
+    description_en: Annotated[str, Field(description="What belongs to it, in English.")]
+    search_fields: Annotated[list[str], Field(description="The attributes one would search it by.")]
 
 
 class CategoriesReply(RootModel[list[CategoryReply]], Reply):
@@ -53,11 +59,11 @@ class ConvertReply(Reply):
     `externalId` is the market's own number when it was asked for, `market` the market that is not `rheo`.
     """
 
-    rheo_category: Annotated[str, Field(examples=["electronics"])]
-    external_id: str | None
-    market: Annotated[str, Field(examples=[TRADERA])]
-    confidence: float = 1.0
-    ai_converted: bool = False
+    rheo_category: Annotated[str, Field(description="The domain.", examples=["electronics"])]
+    external_id: Annotated[str | None, Field(description="Tradera's category number, when it was asked for.")]
+    market: Annotated[str, Field(description="The market that is not `rheo`.", examples=[TRADERA])]
+    confidence: Annotated[float, Field(description="Always 1: the map is fixed.")] = 1.0
+    ai_converted: Annotated[bool, Field(description="Always false: nothing is guessed.")] = False
 
 
 class CategoryCalls:

@@ -59,62 +59,80 @@ Before = Annotated[
 class ReplayBody(Wire):
     """Which endpoint a replay is for; absent: all of the account that take the event."""
 
-    endpoint_id: Text255 | None = None
+    endpoint_id: Annotated[
+        Text255 | None, Field(description="Only to this endpoint; absent: to all that take the event.")
+    ] = None
 
 
 class ReplaySinceBody(ReplayBody):
     """From when on everything is told once more."""
 
-    since: Moment
+    since: Annotated[Moment, Field(description="Everything from this time on (RFC 3339).")]
 
 
 class DeliveriesQuery(Query):
     """What of the delivery log is wanted."""
 
-    endpoint: Annotated[str | None, StringConstraints(max_length=255)] = None
-    event: EventOrId | None = None
-    status: Literal["success", "failed"] | None = None
-    before: Before | None = None
-    limit: Annotated[Whole, Field(ge=1, le=100)] = 100
+    endpoint: Annotated[
+        str | None,
+        StringConstraints(max_length=255),
+        Field(description="Only attempts at this endpoint, by its id."),
+    ] = None
+    event: Annotated[
+        EventOrId | None, Field(description="Only this type of event, or this one event by its id.")
+    ] = None
+    status: Annotated[
+        Literal["success", "failed"] | None, Field(description="Only attempts that ended so.")
+    ] = None
+    before: Annotated[Before | None, Field(description="Only what is older than this id or time.")] = None
+    limit: Annotated[Whole, Field(description="How many on a page.", ge=1, le=100)] = 100
 
 
 class EventsQuery(Query):
     """Where the feed goes on, and what of it is wanted."""
 
-    after: Annotated[str | None, StringConstraints(max_length=512)] = None
-    type: EventName | None = None
-    limit: Annotated[Whole, Field(ge=1, le=1000)] = 100
+    after: Annotated[
+        str | None,
+        StringConstraints(max_length=512),
+        Field(description="The `cursor` of an earlier answer: the feed goes on there."),
+    ] = None
+    type: Annotated[EventName | None, Field(description="Only events of this type.")] = None
+    limit: Annotated[Whole, Field(description="How many on a page.", ge=1, le=1000)] = 100
 
 
 class DeliveryReply(Reply):
     """One attempt to deliver an event."""
 
-    id: str
-    external_id: str
-    event_type: EventName
-    status: Status
-    error_message: str | None
-    created_at: At
-    endpoint_id: str
+    id: Annotated[str, Field(description="Its id here.")]
+    external_id: Annotated[str, Field(description="The item's id in your system.")]
+    event_type: Annotated[EventName, Field(description="What happened.")]
+    status: Annotated[Status, Field(description="How it ended.")]
+    error_message: Annotated[str | None, Field(description="What went wrong; null when nothing did.")]
+    created_at: Annotated[At, Field(description="When it was made.")]
+    endpoint_id: Annotated[str, Field(description="The endpoint's id.")]
     event_id: Annotated[str, _EVENT_ID]
-    attempt: Annotated[int, Field(ge=1)]
-    http_status: int | None
-    duration_ms: int
+    attempt: Annotated[int, Field(description="Which attempt at this delivery it was, from 1.", ge=1)]
+    http_status: Annotated[
+        int | None, Field(description="What the endpoint answered; null when no answer came.")
+    ]
+    duration_ms: Annotated[int, Field(description="How long it took, in milliseconds.")]
 
 
 class DeliveriesReply(Reply):
     """The newest attempts, newest first; the `id` of the last one is the `before` of the next page."""
 
-    deliveries: list[DeliveryReply]
+    deliveries: Annotated[list[DeliveryReply], Field(description="The attempts, newest first.")]
 
 
 class EventReply(Reply):
     """An event as its webhook carries it."""
 
     event_id: Annotated[str, _EVENT_ID]
-    event_type: EventName
-    timestamp: Annotated[str, Field(json_schema_extra={"format": "date-time"})]
-    data: dict[str, Any]
+    event_type: Annotated[EventName, Field(description="What happened.")]
+    timestamp: Annotated[
+        str, Field(description="When it happened.", json_schema_extra={"format": "date-time"})
+    ]
+    data: Annotated[dict[str, Any], Field(description="What else there is to say of it.")]
 
 
 class EventsReply(Reply):
@@ -124,18 +142,18 @@ class EventsReply(Reply):
     is more already, else null.
     """
 
-    events: list[EventReply]
-    cursor: str
-    next_cursor: str | None
+    events: Annotated[list[EventReply], Field(description="The events, the oldest first.")]
+    cursor: Annotated[str, Field(description="Where to go on, today or tomorrow.")]
+    next_cursor: Annotated[str | None, Field(description="For the next page; null at the end.")]
 
 
 class ReplayReply(Reply):
     """How many deliveries were ordered once more; those that waited already were not doubled."""
 
-    success: Literal[True] = True
-    replayed: Annotated[int, Field(ge=0)]
-    already_waiting: Annotated[int, Field(ge=0)]
-    message: str
+    success: Annotated[Literal[True], Field(description="Always true.")] = True
+    replayed: Annotated[int, Field(description="How many deliveries were ordered.", ge=0)]
+    already_waiting: Annotated[int, Field(description="How many waited already and were not doubled.", ge=0)]
+    message: Annotated[str, Field(description="What happened, in one sentence.")]
 
 
 def deliveries_reply(logged: Sequence[Logged]) -> DeliveriesReply:

@@ -57,70 +57,141 @@ Images = Annotated[list[str], Field(max_length=MAX_IMAGES)]
 class TraderaBody(Wire):
     """The `tradera` object: what the owner wants of this item's ad; absent members are left to the settings."""
 
-    category_id: Annotated[int, Field(ge=1, le=INT32)] | None = None
-    listing_type: Literal["auction", "fixed_price"] | None = None
-    duration_days: Annotated[int, Field(ge=1, le=60)] | None = None
-    buy_it_now_price: Price | None = None
-    reserve_price: Price | None = None
-    condition: Literal["new", "used"] | None = None
-    restarts: Annotated[int, Field(ge=0, le=INT32)] | None = None
-    start_at: Moment | None = None
+    category_id: Annotated[
+        Annotated[int, Field(ge=1, le=INT32)] | None,
+        Field(description="Tradera's category; else one that fits the domain."),
+    ] = None
+    listing_type: Annotated[
+        Literal["auction", "fixed_price"] | None,
+        Field(description="An auction, or a fixed price; else the setting."),
+    ] = None
+    duration_days: Annotated[
+        Annotated[int, Field(ge=1, le=60)] | None,
+        Field(description="How long the auction runs; else the setting."),
+    ] = None
+    buy_it_now_price: Annotated[
+        Price | None, Field(description="SEK for which it is sold at once; at most two decimals.")
+    ] = None
+    reserve_price: Annotated[
+        Price | None, Field(description="SEK below which the auction does not sell; at most two decimals.")
+    ] = None
+    condition: Annotated[
+        Literal["new", "used"] | None,
+        Field(description="What Tradera says of its condition; else the setting."),
+    ] = None
+    restarts: Annotated[
+        Annotated[int, Field(ge=0, le=INT32)] | None,
+        Field(description="How often an auction without bids starts again; else the setting."),
+    ] = None
+    start_at: Annotated[Moment | None, Field(description="When the auction begins; absent: at once.")] = None
 
 
 class ItemBody(Wire):
     """An item or container as it is PUT; price and pictures have rules across fields, which `read_item` adds."""
 
-    title: Title
-    description: Annotated[str, StringConstraints(max_length=10_000)] = ""
-    price: Price | None = None
-    shipping_cost: Cost | None = None
-    shipping_strategy: Literal["integrated", "seller_shipped", "fixed", "pickup_only"] = "integrated"
-    weight_kg: Weight | None = None
-    currency: Literal["SEK"] = "SEK"
-    image_urls: Images | None = None
-    images: Images | None = None
-    image_urls_snake: Annotated[Images | None, Field(alias="image_urls")] = None
-    domain: Any = None
-    schema_version: Version = "1.0.0"
-    type: Literal["item", "container"] = "item"
-    parent_external_id: Name255 | None = None
-    metadata: Any = None
-    external_reference: Text255 | None = None
-    source: Text255 | None = None
-    auto_publish_tradera: bool = False
-    use_ai_enhancement: bool = False
-    tradera: TraderaBody | None = None
+    title: Annotated[
+        Title, Field(description="The ad's title, at least two characters without spaces around it.")
+    ]
+    description: Annotated[
+        str, StringConstraints(max_length=10_000), Field(description="Plain text of the ad.")
+    ] = ""
+    price: Annotated[
+        Price | None,
+        Field(
+            description="SEK, at most two decimals. The auction's starting price, in whole kronor at Tradera (rounded half up)."
+        ),
+    ] = None
+    shipping_cost: Annotated[
+        Cost | None,
+        Field(description="SEK; 0 is free shipping. Absent: by `shippingStrategy` and the settings."),
+    ] = None
+    shipping_strategy: Annotated[
+        Literal["integrated", "seller_shipped", "fixed", "pickup_only"],
+        Field(description="Who ships, and how the cost is found."),
+    ] = "integrated"
+    weight_kg: Annotated[
+        Weight | None, Field(description="Kilograms, more than 0 and at most 1,000,000.")
+    ] = None
+    currency: Annotated[Literal["SEK"], Field(description="Only SEK.")] = "SEK"
+    image_urls: Annotated[
+        Images | None,
+        Field(
+            description="HTTPS addresses of pictures, the first one leads. Also taken as `images` or `image_urls`: give one of them."
+        ),
+    ] = None
+    images: Annotated[Images | None, Field(description="Another name of `imageUrls`.")] = None
+    image_urls_snake: Annotated[
+        Images | None, Field(description="Another name of `imageUrls`.", alias="image_urls")
+    ] = None
+    domain: Annotated[Any, Field(description="What kind of goods it is, with its attributes.")] = None
+    schema_version: Annotated[Version, Field(description="A version such as 1.0.0.")] = "1.0.0"
+    type: Annotated[
+        Literal["item", "container"],
+        Field(description="An item, or a container that only groups items and is never listed."),
+    ] = "item"
+    parent_external_id: Annotated[
+        Name255 | None, Field(description="The container it belongs to, which must exist.")
+    ] = None
+    metadata: Annotated[
+        Any,
+        Field(
+            description="Anything of yours: up to 50 keys, each value up to 1 KiB as JSON. Stored and given back as it is."
+        ),
+    ] = None
+    external_reference: Annotated[
+        Text255 | None, Field(description="A reference of yours, stored and given back.")
+    ] = None
+    source: Annotated[
+        Text255 | None, Field(description="Where the item comes from, stored and given back.")
+    ] = None
+    auto_publish_tradera: Annotated[
+        bool, Field(description="Publish on Tradera; acts only when the item is created.")
+    ] = False
+    use_ai_enhancement: Annotated[
+        bool, Field(description="Taken, and does nothing unless an endpoint for it is configured.")
+    ] = False
+    tradera: Annotated[
+        TraderaBody | None,
+        Field(description="Wishes for this item's ad; what is absent is left to the settings."),
+    ] = None
 
 
 class PriceBody(Wire):
     """PATCH of the price."""
 
-    price: Price
+    price: Annotated[Price, Field(description="The new price in SEK, at most two decimals.")]
 
 
 class StatusBody(Wire):
     """PATCH of the status; another value has an error code of its own (INVALID_STATUS)."""
 
-    status: Literal["sold", "not_listed"]
+    status: Annotated[
+        Literal["sold", "not_listed"],
+        Field(
+            description="`sold` marks it as sold elsewhere, `not_listed` delists it; both take a live ad away."
+        ),
+    ]
 
 
 class WebhookUrlBody(Wire):
     """PUT of the webhook settings; null, which must be given, turns webhooks off."""
 
-    webhook_url: str | None
+    webhook_url: Annotated[str | None, Field(description="Where events go; null turns webhooks off.")]
 
 
 class TrackingBody(Wire):
     """A parcel of an order: who carries it, and its number there."""
 
-    carrier: Annotated[Shown, Field(examples=["postnord"])]
-    tracking_number: Annotated[Shown, Field(examples=["SE123456789SE"])]
+    carrier: Annotated[Shown, Field(description="Who carries the parcel.", examples=["postnord"])]
+    tracking_number: Annotated[
+        Shown, Field(description="The parcel's number at its carrier.", examples=["SE123456789SE"])
+    ]
 
 
 class KeyBody(Wire):
     """A new API key; the name is what the owner knows it by."""
 
-    name: Name255 = DEFAULT_KEY_NAME
+    name: Annotated[Name255, Field(description="What the owner knows it by.")] = DEFAULT_KEY_NAME
 
 
 def _no_ad(live: bool) -> Literal[False]:  # noqa: FBT001 - a validator's only value

@@ -34,53 +34,88 @@ if TYPE_CHECKING:
     from rheod.usecases.items import ItemView
 
 
-_ERP_ID = Field(examples=["ERP_PART_12345"])
+_ERP_ID = Field(description="The item's id in your system.", examples=["ERP_PART_12345"])
 
 
 class ItemAccepted(Reply):
     """A PUT that is durable; `message` says whether the item was created, updated or unchanged."""
 
-    success: Literal[True] = True
-    item_id: UUID
-    message: Annotated[str, Field(examples=["Item is being processed in the background."])]
+    success: Annotated[Literal[True], Field(description="Always true.")] = True
+    item_id: Annotated[UUID, Field(description="The item's id here.")]
+    message: Annotated[
+        str,
+        Field(
+            description="What happened, in one sentence.",
+            examples=["Item is being processed in the background."],
+        ),
+    ]
 
 
 class QueueReply(Reply):
     """Where a publish waits for Tradera's call budget: its position from 1 and when it should go."""
 
-    position: Annotated[int, Field(ge=1)]
-    expected_at: At
+    position: Annotated[int, Field(description="Its place in the queue, from 1.", ge=1)]
+    expected_at: Annotated[At, Field(description="When its turn should come.")]
 
 
 class ImageReply(Reply):
     """One picture: where it came from, and our copy once it is ready."""
 
-    url: str
-    state: Literal["ready", "pending", "failed"]
-    hosted_url: str | None
-    error: str | None
+    url: Annotated[str, Field(description="Its address.")]
+    state: Annotated[
+        Literal["ready", "pending", "failed"], Field(description="Whether the picture can be shown.")
+    ]
+    hosted_url: Annotated[str | None, Field(description="Our copy, once it is ready.")]
+    error: Annotated[
+        str | None, Field(description="Why it could not be fetched; null when nothing is wrong.")
+    ]
 
 
 class ItemReply(Reply):
     """Where an item stands, here and at Tradera."""
 
     external_id: Annotated[str, _ERP_ID]
-    rheo_item_id: str
-    rheo_status: RheoStatus
-    tradera_status: TraderaStatus | None
-    tradera_ad_id: str | None
-    tradera_ad_url: str | None
-    price: Kronor | None
-    title: str
-    type: ItemType
-    created_at: At
-    updated_at: At
-    last_error: str | None
-    queue: QueueReply | None
-    images: list[ImageReply]
-    parent_external_id: str | None
-    metadata: dict[str, Any]
-    domain: Annotated[dict[str, Any] | None, Field(examples=[{"domain": "books", "isbn": "9789100123456"}])]
+    rheo_item_id: Annotated[str, Field(description="The item's id here.")]
+    rheo_status: Annotated[RheoStatus, Field(description="Where the item stands here.")]
+    tradera_status: Annotated[
+        TraderaStatus | None,
+        Field(description="Where the item stands at Tradera; null before it was ever to go there."),
+    ]
+    tradera_ad_id: Annotated[str | None, Field(description="The ad's number at Tradera.")]
+    tradera_ad_url: Annotated[str | None, Field(description="The ad's page; null until it is live.")]
+    price: Annotated[Kronor | None, Field(description="SEK as you gave it; null for a container.")]
+    title: Annotated[
+        str, Field(description="The ad's title, at least two characters without spaces around it.")
+    ]
+    type: Annotated[
+        ItemType, Field(description="An item, or a container that only groups items and is never listed.")
+    ]
+    created_at: Annotated[At, Field(description="When it was made.")]
+    updated_at: Annotated[At, Field(description="When it last changed.")]
+    last_error: Annotated[
+        str | None, Field(description="What failed last, in one sentence; null when nothing did.")
+    ]
+    queue: Annotated[
+        QueueReply | None,
+        Field(description="Where a publish waits for Tradera's call budget; null when none does."),
+    ]
+    images: Annotated[list[ImageReply], Field(description="Its pictures in their order.")]
+    parent_external_id: Annotated[
+        str | None, Field(description="The container it belongs to, which must exist.")
+    ]
+    metadata: Annotated[
+        dict[str, Any],
+        Field(
+            description="Anything of yours: up to 50 keys, each value up to 1 KiB as JSON. Stored and given back as it is."
+        ),
+    ]
+    domain: Annotated[
+        dict[str, Any] | None,
+        Field(
+            description="What kind of goods it is, with its attributes.",
+            examples=[{"domain": "books", "isbn": "9789100123456"}],
+        ),
+    ]
 
 
 class OwnItemReply(ItemReply):

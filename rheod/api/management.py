@@ -29,8 +29,10 @@ if TYPE_CHECKING:
 class NewKey(Reply):
     """A new key; its text is in this answer and never again."""
 
-    api_key: Annotated[str, Field(examples=["rheo_live_" + "x" * 32])]
-    name: str
+    api_key: Annotated[
+        str, Field(description="The key's text, shown this once.", examples=["rheo_live_" + "x" * 32])
+    ]
+    name: Annotated[str, Field(description="What the owner knows it by.")]
 
 
 class NewNumberedKey(NewKey):
@@ -42,32 +44,34 @@ class NewNumberedKey(NewKey):
 class KeyReply(Reply):
     """A key as the owner sees it; its text is never part of it."""
 
-    id: str
-    user_id: str
-    prefix: Annotated[str, Field(examples=["rheo_live_ab12"])]
-    name: str
-    created_at: At
-    last_used_at: At | None
-    revoked_at: At | None
+    id: Annotated[str, Field(description="Its id here.")]
+    user_id: Annotated[str, Field(description="The account it belongs to.")]
+    prefix: Annotated[str, Field(description="How the key begins.", examples=["rheo_live_ab12"])]
+    name: Annotated[str, Field(description="What the owner knows it by.")]
+    created_at: Annotated[At, Field(description="When it was made.")]
+    last_used_at: Annotated[At | None, Field(description="When a request last came with it.")]
+    revoked_at: Annotated[At | None, Field(description="When it was revoked.")]
 
 
 class KeysReply(Reply):
     """All keys shown."""
 
-    keys: list[KeyReply]
+    keys: Annotated[list[KeyReply], Field(description="The keys that are live.")]
 
 
 class WebhookSettings(Reply):
     """The account's first endpoint."""
 
-    webhook_url: str | None
-    webhook_secret: Annotated[str, Field(examples=["whsec_" + "A" * 32])]
+    webhook_url: Annotated[str | None, Field(description="Where events go; null turns webhooks off.")]
+    webhook_secret: Annotated[
+        str, Field(description="The secret that signs the events.", examples=["whsec_" + "A" * 32])
+    ]
 
 
 class Success(Reply):
     """Done, and nothing more to say."""
 
-    success: Literal[True] = True
+    success: Annotated[Literal[True], Field(description="Always true.")] = True
 
 
 def key_reply(key: ApiKey) -> KeyReply:

@@ -16,9 +16,10 @@ import ipaddress
 import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from aiohttp import hdrs, web
+from pydantic import Field
 
 from rheod.api.authenticator import full_address, is_within
 from rheod.api.responses import Reply, answer, refusal, reply
@@ -34,24 +35,24 @@ if TYPE_CHECKING:
 class AccountCounts(Reply):
     """How many accounts there are in each state; which they are only the owner is told, by `rheod status`."""
 
-    selling: int = 0
-    waiting: int = 0
-    paused: int = 0
-    removed: int = 0
+    selling: Annotated[int, Field(description="Accounts that can publish.")] = 0
+    waiting: Annotated[int, Field(description="Accounts that wait for credentials.")] = 0
+    paused: Annotated[int, Field(description="Accounts whose calls rest.")] = 0
+    removed: Annotated[int, Field(description="Accounts that are not in the settings any more.")] = 0
 
 
 class HealthReply(Reply):
     """The process answers and its database does."""
 
-    status: Literal["ok"] = "ok"
-    accounts: AccountCounts
+    status: Annotated[Literal["ok"], Field(description="Always `ok`.")] = "ok"
+    accounts: Annotated[AccountCounts, Field(description="How many accounts there are in each state.")]
 
 
 class ReadyReply(Reply):
     """Migrated, and every loop lives."""
 
-    status: Literal["ready"] = "ready"
-    accounts: AccountCounts
+    status: Annotated[Literal["ready"], Field(description="Always `ready`.")] = "ready"
+    accounts: Annotated[AccountCounts, Field(description="How many accounts there are in each state.")]
 
 
 HEALTH_TIMEOUT_S = 5.0

@@ -32,101 +32,122 @@ if TYPE_CHECKING:
     from rheod.usecases.figures import Analytics
 
 
-_ORDER_ID = Field(examples=["55501"])
+_ORDER_ID = Field(description="The order's id, as in `item.sold`.", examples=["55501"])
 
 
 class ShipmentReply(Reply):
     """A parcel as it was told."""
 
-    shipment_id: UUID
-    tracking_number: str
-    carrier: Annotated[str, Field(examples=["postnord"])]
+    shipment_id: Annotated[UUID, Field(description="The parcel's id here.")]
+    tracking_number: Annotated[str, Field(description="The parcel's number at its carrier.")]
+    carrier: Annotated[str, Field(description="Who carries the parcel.", examples=["postnord"])]
 
 
 class ToldShipment(ShipmentReply):
     """A parcel with the time it was told."""
 
-    created_at: At
+    created_at: Annotated[At, Field(description="When it was made.")]
 
 
 class OrderLineReply(Reply):
     """One sold ad; no `externalId`: a sale of something rheod does not know."""
 
-    tradera_ad_id: str
-    rheo_item_id: str | None
-    external_id: str | None
-    title: str
-    quantity: int
-    unit_price: Kronor
+    tradera_ad_id: Annotated[str, Field(description="The ad's number at Tradera.")]
+    rheo_item_id: Annotated[str | None, Field(description="The item's id here.")]
+    external_id: Annotated[
+        str | None, Field(description="The item's id in your system; null for something rheod does not know.")
+    ]
+    title: Annotated[str, Field(description="The ad's title.")]
+    quantity: Annotated[int, Field(description="How many of it.")]
+    unit_price: Annotated[Kronor, Field(description="SEK for one.")]
 
 
 class OrderReply(Reply):
     """An order as the owner sees it. `buyer` holds Tradera's own fields, null once erased; the last shipment counts."""
 
     order_id: Annotated[str, _ORDER_ID]
-    subtotal: Kronor
-    currency: Literal["SEK"] = "SEK"
-    created_at: At
-    paid_at: At | None
-    shipped_at: At | None
-    ship_error: str | None
-    erased_at: At | None
-    buyer: dict[str, object] | None
-    lines: list[OrderLineReply]
-    shipments: list[ToldShipment]
+    subtotal: Annotated[Kronor, Field(description="SEK: what was sold, without shipping.")]
+    currency: Annotated[Literal["SEK"], Field(description="Only SEK.")] = "SEK"
+    created_at: Annotated[At, Field(description="When it was made.")]
+    paid_at: Annotated[At | None, Field(description="When it was paid; null before.")]
+    shipped_at: Annotated[
+        At | None, Field(description="When it was marked as shipped at Tradera; null before.")
+    ]
+    ship_error: Annotated[
+        str | None, Field(description="Why Tradera was not told that it is shipped; null when it was.")
+    ]
+    erased_at: Annotated[At | None, Field(description="When the buyer's data were erased.")]
+    buyer: Annotated[
+        dict[str, object] | None, Field(description="The buyer in Tradera's own fields; null once erased.")
+    ]
+    lines: Annotated[list[OrderLineReply], Field(description="What was sold.")]
+    shipments: Annotated[list[ToldShipment], Field(description="The parcels; the last one counts.")]
 
 
 class OrdersReply(Reply):
     """A page of orders, the newest first."""
 
-    orders: list[OrderReply]
-    next_cursor: str | None
+    orders: Annotated[list[OrderReply], Field(description="The orders, the newest first.")]
+    next_cursor: Annotated[str | None, Field(description="For the next page; null at the end.")]
 
 
 class InventoryReply(Reply):
     """Items by status; `total` also has those that are not listed, and containers are none."""
 
-    total: int
-    active: int
-    draft: int
-    sold: int
-    archived: int
+    total: Annotated[int, Field(description="How many there are, the delisted too; containers are none.")]
+    active: Annotated[int, Field(description="How many are for sale.")]
+    draft: Annotated[int, Field(description="How many wait for their pictures.")]
+    sold: Annotated[int, Field(description="How many are sold.")]
+    archived: Annotated[int, Field(description="How many were deleted while an order was in progress.")]
 
 
 class MonthReply(Reply):
     """What was sold in a calendar month, by Swedish clocks; `gross` also has what is not paid yet."""
 
-    month: Annotated[str, Field(examples=["2026-04"], pattern=r"^\d{4}-\d{2}$")]
-    gross: Kronor
-    fee: Kronor
-    net: Kronor
-    orders: int
+    month: Annotated[
+        str,
+        Field(
+            description="The calendar month, by Swedish clocks.",
+            examples=["2026-04"],
+            pattern=r"^\d{4}-\d{2}$",
+        ),
+    ]
+    gross: Annotated[Kronor, Field(description="SEK: what was sold.")]
+    fee: Annotated[Kronor, Field(description="SEK: what rheod would take, by the setting.")]
+    net: Annotated[Kronor, Field(description="SEK: gross less fee.")]
+    orders: Annotated[int, Field(description="How many orders.")]
 
 
 class CategorySales(Reply):
     """One kind of goods: how many items there are of it, and what its sales brought in the months shown."""
 
-    category: Annotated[str, Field(examples=["Reservdel"])]
-    count: int
-    revenue: Kronor
+    category: Annotated[
+        str, Field(description="The kind of goods, by its Swedish name.", examples=["Reservdel"])
+    ]
+    count: Annotated[int, Field(description="How many there are on all pages.")]
+    revenue: Annotated[Kronor, Field(description="SEK: what its sales brought.")]
 
 
 class RevenueReply(Reply):
     """The sums of the months shown; `totalPending` is the part of gross that is not paid yet."""
 
-    total_gross: Kronor
-    total_fee: Kronor
-    total_net: Kronor
-    total_pending: Kronor
+    total_gross: Annotated[Kronor, Field(description="SEK: what was sold.")]
+    total_fee: Annotated[Kronor, Field(description="SEK: the fees.")]
+    total_net: Annotated[Kronor, Field(description="SEK: gross less fees.")]
+    total_pending: Annotated[Kronor, Field(description="SEK: the part of gross that is not paid yet.")]
 
 
 class AnalyticsReply(Reply):
     """The owner's figures, of rheod's own items alone."""
 
-    inventory: InventoryReply
-    monthly_revenue: list[MonthReply]
-    category_breakdown: list[CategorySales]
-    revenue_summary: RevenueReply
+    inventory: Annotated[InventoryReply, Field(description="The items by status.")]
+    monthly_revenue: Annotated[
+        list[MonthReply], Field(description="The last twelve months, those without sales too.")
+    ]
+    category_breakdown: Annotated[
+        list[CategorySales], Field(description="The ten kinds of goods that brought most.")
+    ]
+    revenue_summary: Annotated[RevenueReply, Field(description="The sums of the months shown.")]
 
 
 def shipment_reply(shipment: Shipment) -> ShipmentReply:
@@ -204,9 +225,14 @@ _NEWEST = 2**63 - 1
 class OrdersQuery(Query):
     """Which orders: `unmatched` only those with a sale of something rheod does not know."""
 
-    unmatched: Literal["true", "false"] = "false"
-    limit: Annotated[Whole, Field(ge=1, le=1000)] = 100
-    cursor: str | None = None
+    unmatched: Annotated[
+        Literal["true", "false"],
+        Field(description="Only orders with a sale of something rheod does not know."),
+    ] = "false"
+    limit: Annotated[Whole, Field(description="How many on a page.", ge=1, le=1000)] = 100
+    cursor: Annotated[
+        str | None, Field(description="The `nextCursor` of an earlier answer of the same list.")
+    ] = None
 
 
 class OrderCalls:

@@ -67,15 +67,15 @@ Kronor = Annotated[int, PlainSerializer(kronor), WithJsonSchema({"type": "number
 class DoneReply(Reply):
     """Work that is durable and goes on in the background."""
 
-    success: bool = True
-    message: Annotated[str, Field(examples=["Price updated."])]
+    success: Annotated[bool, Field(description="Always true.")] = True
+    message: Annotated[str, Field(description="What happened, in one sentence.", examples=["Price updated."])]
 
 
 class WrongField(Reply):
     """One wrong field of a request; the offending value is never echoed."""
 
-    field: Annotated[str, Field(examples=["imageUrls.0"])]
-    message: Annotated[str, Field(examples=["Must be an HTTPS URL"])]
+    field: Annotated[str, Field(description="The field by its dotted path.", examples=["imageUrls.0"])]
+    message: Annotated[str, Field(description="What the field must be.", examples=["Must be an HTTPS URL"])]
 
 
 class ErrorReply(Reply):
@@ -83,10 +83,13 @@ class ErrorReply(Reply):
 
     model_config = ConfigDict(json_schema_serialization_defaults_required=False)
 
-    error: str
-    code: str
-    status_code: int
-    details: list[WrongField] | SkipJsonSchema[None] = None
+    error: Annotated[str, Field(description="One sentence on what went wrong.")]
+    code: Annotated[str, Field(description="What went wrong, as a word for programs.")]
+    status_code: Annotated[int, Field(description="The HTTP status.")]
+    details: Annotated[
+        list[WrongField] | SkipJsonSchema[None],
+        Field(description="Every wrong field; only there when fields are wrong."),
+    ] = None
 
 
 def reply(status: int, model: Reply) -> web.Response:

@@ -77,20 +77,34 @@ Scope = Literal["self", "members"]
 class NewEndpointBody(Wire):
     """A webhook endpoint to be made; no event types means all of them."""
 
-    url: Url
-    event_types: Annotated[EventNames, Field(default_factory=list)]
-    scope: Scope = "self"
-    description: Text255 = ""
+    url: Annotated[Url, Field(description="An HTTPS address of yours.")]
+    event_types: Annotated[
+        EventNames, Field(description="The events it gets; none means all.", default_factory=list)
+    ]
+    scope: Annotated[
+        Scope,
+        Field(
+            description="`self`: the account's own events. `members`: those of all member accounts, with `memberExternalId`."
+        ),
+    ] = "self"
+    description: Annotated[Text255, Field(description="What the owner knows it by.")] = ""
 
 
 class EndpointBody(Wire):
     """What to change of a webhook endpoint; what is absent stays."""
 
-    url: Url | None = None
-    event_types: EventNames | None = None
-    scope: Scope | None = None
-    description: Text255 | None = None
-    active: bool | None = None
+    url: Annotated[Url | None, Field(description="Its address.")] = None
+    event_types: Annotated[EventNames | None, Field(description="The events it gets; none means all.")] = None
+    scope: Annotated[
+        Scope | None,
+        Field(
+            description="`self`: the account's own events. `members`: those of all member accounts, with `memberExternalId`."
+        ),
+    ] = None
+    description: Annotated[Text255 | None, Field(description="What the owner knows it by.")] = None
+    active: Annotated[
+        bool | None, Field(description="False rests it, its events are kept; true starts it again.")
+    ] = None
 
 
 def read_new_endpoint(body: Any, *, check_url: UrlCheck) -> NewEndpoint:
@@ -121,45 +135,59 @@ def _url_errors(body: Any, check_url: UrlCheck) -> list[FieldError]:
     return [FieldError("url", Text.of(sentence))] if sentence else []
 
 
-_EVENT_ID = Field(examples=["evt_01j2k3m4n5p6q7r8s9t0abcdef"])
+_EVENT_ID = Field(
+    description="The event's id, the same on every attempt.", examples=["evt_01j2k3m4n5p6q7r8s9t0abcdef"]
+)
 _HINT_CHARS = 4
 
 
 class EndpointReply(Reply):
     """A webhook endpoint; no event types means all of them. `secretHint` is the end of its secret."""
 
-    id: str
-    url: str | None
-    event_types: list[EventName]
-    scope: Scope
-    active: bool
-    description: str
-    fail_count: int
-    secret_hint: Annotated[str, Field(examples=["whsec_…Ab1="])]
-    created_at: At
-    updated_at: At
+    id: Annotated[str, Field(description="Its id here.")]
+    url: Annotated[str | None, Field(description="Its address.")]
+    event_types: Annotated[list[EventName], Field(description="The events it gets; none means all.")]
+    scope: Annotated[
+        Scope,
+        Field(
+            description="`self`: the account's own events. `members`: those of all member accounts, with `memberExternalId`."
+        ),
+    ]
+    active: Annotated[bool, Field(description="False while it rests; its events are kept.")]
+    description: Annotated[str, Field(description="What the owner knows it by.")]
+    fail_count: Annotated[int, Field(description="Failures since the last success; at 15 it is disabled.")]
+    secret_hint: Annotated[str, Field(description="How the secret ends.", examples=["whsec_…Ab1="])]
+    created_at: Annotated[At, Field(description="When it was made.")]
+    updated_at: Annotated[At, Field(description="When it last changed.")]
 
 
 class EndpointWithSecret(EndpointReply):
     """A webhook endpoint whose secret is new: it is in this answer and never again."""
 
-    secret: Annotated[str, Field(examples=["whsec_" + "A" * 32])]
+    secret: Annotated[
+        str,
+        Field(
+            description="The secret that signs its events, shown this once.", examples=["whsec_" + "A" * 32]
+        ),
+    ]
 
 
 class EndpointsReply(Reply):
     """All webhook endpoints of the account, the oldest first."""
 
-    endpoints: list[EndpointReply]
+    endpoints: Annotated[list[EndpointReply], Field(description="The endpoints, the oldest first.")]
 
 
 class PingReply(Reply):
     """What the endpoint answered to a test event; `httpStatus` is null when no answer came."""
 
-    success: bool
+    success: Annotated[bool, Field(description="Whether the endpoint answered 2xx.")]
     event_id: Annotated[str, _EVENT_ID]
-    http_status: int | None
-    duration_ms: int
-    error_message: str | None
+    http_status: Annotated[
+        int | None, Field(description="What the endpoint answered; null when no answer came.")
+    ]
+    duration_ms: Annotated[int, Field(description="How long it took, in milliseconds.")]
+    error_message: Annotated[str | None, Field(description="What went wrong; null when nothing did.")]
 
 
 def endpoint_reply(endpoint: Endpoint) -> EndpointReply:

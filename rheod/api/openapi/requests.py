@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from rheod.api.field_types import MAX_CHARACTERS
 from rheod.api.openapi.examples import EXAMPLES, SEGMENTS
-from rheod.api.openapi.schemas import of_query, path_words, ref
+from rheod.api.openapi.schemas import of_query, ref
 
 if TYPE_CHECKING:
     from rheod.api.routing import Operation
@@ -18,6 +19,17 @@ _SEGMENT = re.compile(r"\{(\w+)(?::[^}]*)?\}")
 
 _EXTERNAL_ID: Json = {"type": "string", "minLength": 1, "maxLength": MAX_CHARACTERS}
 """What else it must be stands in its words: classes of Unicode differ between dialects of regular expressions."""
+
+_PATH: Mapping[str, str] = {
+    "externalId": "The item's id in your system, percent-encoded: any printable text, `/` too.",
+    "endpointId": "The endpoint's id.",
+    "eventId": "The event's id: `evt_…`.",
+    "orderId": "The order, as in `item.sold`.",
+    "key_id": "The id of the key, not its text.",
+    "folder": "The first two digits of the picture's SHA-256.",
+    "file": "The picture's SHA-256 and `.jpg`.",
+}
+
 
 HEADERS: Json = {
     "PartnerAccount": {
@@ -73,7 +85,7 @@ def _segment(name: str) -> Json:
         told["schema"] = _EXTERNAL_ID
     if name in SEGMENTS:
         told["example"] = SEGMENTS[name]
-    return {**told, "description": path_words(name)}
+    return {**told, "description": _PATH.get(name, "")}
 
 
 def _query(operation: Operation) -> list[Json]:
