@@ -33,7 +33,6 @@ from rheod.tradera.dry_run import DryRun
 from rheod.tradera.login import Application, TraderaLogin
 from rheod.usecases.backups import Backups
 from rheod.usecases.figures import Figures
-from rheod.usecases.inventory import Stock
 from rheod.usecases.sales import QuarantinedMessages
 from rheod.usecases.shipping import Shipments
 from rheod.web import reference_view
@@ -79,7 +78,6 @@ class Handlers:
                 audit=core.audit,
                 findings=lambda: gather_findings(seen),
                 outlooks=core.forecasts,
-                stock=Stock(store=core.store),
                 strange=QuarantinedMessages(store=core.store),
                 ad_url=core.sellers.ad_url,
                 status=lambda: gather_status(seen, running),

@@ -1,8 +1,4 @@
-"""Looking through what an account has: lists, what is inside a container and what it is worth, the story of an item.
-
-Reads only, each call one moment of the store.
-
-The owner looks through his stock: searches it, and sees of one item all that has ever been done about it.
+"""What an account has, for the API and the pages alike: lists, a search, what a container holds, the story of an item.
 
 Reads only, each call one moment of the store.
 """
@@ -41,8 +37,38 @@ class ItemStory:
     total: int
 
 
+LONGEST = 200
+"""So many of each kind a timeline shows: an item that is priced anew every hour has thousands."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundItems:
+    """A page of what was found. `following` is where the next one begins, None at the end."""
+
+    hits: list[Hit]
+    following: Spot | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimelineEntry:
+    """One thing that happened at a time (ms): exactly one of the three is set."""
+
+    at: int
+    milestone: Milestone | None = None
+    call: Called | None = None
+    delivery: Delivered | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeline:
+    """Everything about an item, newest first; not `whole` when there is more than is shown."""
+
+    entries: tuple[TimelineEntry, ...]
+    whole: bool
+
+
 class Inventory:
-    """What an account has, as its ERP looks through it. `site_url` is where the ads are shown."""
+    """Lists items and tells their stories. `site_url` is where the ads are shown."""
 
     def __init__(self, *, store: Store, site_url: str) -> None:
         self._store = store
@@ -62,6 +88,18 @@ class Inventory:
         `total` is what an earlier page of the same walk has counted: a walk counts once.
         """
         return await self._store.read(lambda db: _page(db, account_id, wanted, limit, after, total))
+
+    async def search(
+        self, account_id: str, sought: Sought, *, limit: int, after: Spot | None = None
+    ) -> FoundItems:
+        """The items that fit, from where an earlier page ended.
+
+        Without a text the newest change comes first; with one, ids that begin with it, then titles with its words.
+        """
+        hits, following = await self._store.read(
+            lambda db: search.page(db, account_id, sought, limit=limit, after=after)
+        )
+        return FoundItems(hits=hits, following=following)
 
     async def children(
         self, account_id: str, external_id: str, *, limit: int, after: Position = START
@@ -102,6 +140,10 @@ class Inventory:
 
         return await self._store.read(query)
 
+    async def timeline(self, account_id: str, external_id: str) -> Timeline:
+        """Milestones, calls to Tradera and webhook deliveries of an item together. Raises Refused (NOT_FOUND)."""
+        return await self._store.read(lambda db: _timeline(db, account_id, external_id))
+
     def ad_url(self, line: Line) -> str | None:
         """Where the ad of a line is shown; None until it has been visible."""
         return f"{self._site_url}/item/{line.ad}" if line.was_live else None
@@ -123,60 +165,8 @@ def _found(db: sqlite3.Connection, account_id: str, external_id: str) -> Item:
     return found
 
 
-LONGEST = 200
-"""So many of each kind a timeline shows: an item that is priced anew every hour has thousands."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ItemsPage:
-    """A page of what was found. `following` is where the next one begins, None at the end."""
-
-    hits: list[Hit]
-    following: Spot | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TimelineEntry:
-    """One thing that happened at a time (ms): exactly one of the three is set."""
-
-    at: int
-    milestone: Milestone | None = None
-    call: Called | None = None
-    delivery: Delivered | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Timeline:
-    """Everything about an item, newest first; not `whole` when there is more than is shown."""
-
-    entries: tuple[TimelineEntry, ...]
-    whole: bool
-
-
-class Stock:
-    """Finds items and tells their stories."""
-
-    def __init__(self, *, store: Store) -> None:
-        self._store = store
-
-    async def page(
-        self, account_id: str, sought: Sought, *, limit: int, after: Spot | None = None
-    ) -> ItemsPage:
-        """The items that fit, from where an earlier page ended."""
-        hits, following = await self._store.read(
-            lambda db: search.page(db, account_id, sought, limit=limit, after=after)
-        )
-        return ItemsPage(hits=hits, following=following)
-
-    async def timeline(self, account_id: str, external_id: str) -> Timeline:
-        """Milestones, Tradera's calls and the webhooks told, together. Raises Refused (NOT_FOUND)."""
-        return await self._store.read(lambda db: _timeline(db, account_id, external_id))
-
-
 def _timeline(db: sqlite3.Connection, account_id: str, external_id: str) -> Timeline:
-    item = items.find(db, account_id, external_id)
-    if item is None:
-        raise Refused("NOT_FOUND", NOT_FOUND)
+    item = _found(db, account_id, external_id)
     milestones = outbox.history(db, item.id, limit=LONGEST)
     calls = feed.calls(db, item.id, limit=LONGEST)
     deliveries = feed.deliveries(db, item.id, limit=LONGEST)

@@ -176,11 +176,13 @@ class ItemsPage:
         """A page of the items that fit."""
         query = read_query(visit.request, ItemsQuery)
         sought = Sought(text=query.q.strip(), status=query.status, tradera_status=query.tradera)
-        shelf = await self._parts.stock.page(visit.account_id, sought, limit=PAGE, after=_spot(query.after))
-        found = shelf.following
+        found_items = await self._parts.api.inventory.search(
+            visit.account_id, sought, limit=PAGE, after=_spot(query.after)
+        )
+        found = found_items.following
         values = {
             "query": query,
-            "hits": shelf.hits,
+            "hits": found_items.hits,
             "state_of": state_of,
             "address": lambda external_id: item_address(visit, external_id),
             "statuses": [(status.value, text) for status, (text, _) in HERE.items()],
@@ -209,7 +211,7 @@ class ItemsPage:
             "why": why(view, visit.language),
             "can": _can(view),
             "lines": spec_lines(spec.domain or OTHER, spec.attributes or {}),
-            "timeline": await self._parts.stock.timeline(visit.account_id, external_id),
+            "timeline": await self._parts.api.inventory.timeline(visit.account_id, external_id),
             "events": EVENTS,
             "calls": CALLS,
             "action": lambda name: item_address(visit, external_id, name),

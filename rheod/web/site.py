@@ -1,24 +1,6 @@
-"""The machinery of the pages: sign-in checked, forms checked, templates filled, every answer with strict headers.
+"""What all pages share: sign-in and forms checked, templates filled in, every answer with strict headers.
 
-Pages and actions themselves live in modules of their own; this one knows none of them.
-
-Who stands behind a request, past the trusted proxies: the address it comes from and whether it came by HTTPS.
-
-Reads a sent HTML form, bounded in size and time.
-
-What the pages are built from, in one frozen record; the composition root fills it.
-
-What a page says when something cannot be done: the sentence in the visitor's language, or a page of its own.
-
-Only writes what was raised; decides nothing.
-
-Jinja over our templates, for the dashboard and the reference alike: strict, and escaping everything.
-
-It is loaded with the first page that is shown, since most daemons show none for days.
-
-The style sheet and the icon, read once; the sheet's name holds its hash, so that browsers may keep it for ever.
-
-One visit to a page: who comes, in which language, about which account; and what a page or an action answers.
+Pages and actions live in modules of their own; this one knows none of them.
 """
 
 from __future__ import annotations
@@ -57,7 +39,6 @@ if TYPE_CHECKING:
     from rheod.store.keys import Sessions
     from rheod.usecases.connect_account import Connector
     from rheod.usecases.forecast import AccountForecasts
-    from rheod.usecases.inventory import Stock
     from rheod.usecases.sales import QuarantinedMessages
     from rheod.usecases.selling_setup import Setups
 
@@ -126,8 +107,8 @@ def form_token(cookie: str) -> str:
 def sentence(error: Refused | Transient, language: Language) -> str:
     """The error's sentence, or those of its fields."""
     details = error.details if isinstance(error, Refused) else ()
-    said = "; ".join(f"{one.field}: {language.say(one.message)}" for one in details)
-    return said or language.say(str(error))
+    of_fields = "; ".join(f"{one.field}: {language.say(one.message)}" for one in details)
+    return of_fields or language.say(str(error))
 
 
 def refusal_page(error: Refused | Transient, language: Language) -> Page:
@@ -163,7 +144,7 @@ def _kept(body: bytes, kind: str, how_long: str) -> web.Response:
 
 @cache
 def templates() -> Environment:
-    """The templates."""
+    """Jinja over our templates: strict, and escaping everything. Loaded with the first page: most daemons show none."""
     from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415 - five megabytes
 
     environment = Environment(
@@ -380,7 +361,6 @@ class WebContext:
     audit: Audit
     findings: Callable[[], Awaitable[Sequence[Finding]]]
     outlooks: AccountForecasts
-    stock: Stock
     strange: QuarantinedMessages
     ad_url: Callable[[int], str]
     status: Callable[[], Awaitable[Mapping[str, Any]]]

@@ -9,7 +9,7 @@ from rheod.domain.model import CallClass
 from rheod.store import ledger
 from rheod.store.ledger import LedgerCall
 from rheod.store.search import Sought
-from rheod.usecases.inventory import Stock
+from rheod.usecases.inventory import Inventory
 from tests.usecases.selling import Shop
 
 
@@ -23,7 +23,7 @@ async def test_a_timeline_tells_milestones_and_calls_in_order(shop: Shop) -> Non
     await shop.database.write(lambda db: ledger.open_call(db, call, now=at))
     shop.clock.forward(1000)
     await shop.put(title="Fat")
-    told = await Stock(store=shop.store).timeline(shop.account_id, "x")
+    told = await Inventory(store=shop.store, site_url="https://tradera.test").timeline(shop.account_id, "x")
     names = [
         entry.milestone.type if entry.milestone else entry.call and entry.call.operation
         for entry in told.entries
@@ -32,15 +32,15 @@ async def test_a_timeline_tells_milestones_and_calls_in_order(shop: Shop) -> Non
     assert set(names[2:]) == {"item.created", "listing.created"}
     assert told.whole
     with pytest.raises(Refused, match="No item"):
-        await Stock(store=shop.store).timeline(shop.account_id, "y")
+        await Inventory(store=shop.store, site_url="https://tradera.test").timeline(shop.account_id, "y")
 
 
 async def test_a_search_is_of_one_account(shop: Shop) -> None:
     """Page by page."""
     for name in "abc":
         await shop.put(name, title=f"Kopp {name}")
-    stock = Stock(store=shop.store)
-    first = await stock.page(shop.account_id, Sought(text="kopp"), limit=2)
-    rest = await stock.page(shop.account_id, Sought(text="kopp"), limit=2, after=first.following)
+    stock = Inventory(store=shop.store, site_url="https://tradera.test")
+    first = await stock.search(shop.account_id, Sought(text="kopp"), limit=2)
+    rest = await stock.search(shop.account_id, Sought(text="kopp"), limit=2, after=first.following)
     assert [hit.external_id for hit in (*first.hits, *rest.hits)] == ["c", "b", "a"]
-    assert (await stock.page("nobody", Sought(), limit=2)).hits == []
+    assert (await stock.search("nobody", Sought(), limit=2)).hits == []

@@ -24,7 +24,6 @@ from rheod.store.keys import Sessions
 from rheod.store.ledger import Ledger
 from rheod.usecases.connect_account import AccountConnection, Shown
 from rheod.usecases.forecast import AccountForecasts
-from rheod.usecases.inventory import Stock
 from rheod.usecases.items import BudgetForecast
 from rheod.usecases.sales import QuarantinedMessages
 from rheod.usecases.selling_setup import Setups
@@ -125,7 +124,6 @@ async def pages(folder: Path, **changes: Any) -> AsyncIterator[tuple[Pages, str]
             outlooks=AccountForecasts(
                 store=store, forecast=lambda _account: BudgetForecast(calls=[], ceiling=80)
             ),
-            stock=Stock(store=store),
             strange=QuarantinedMessages(store=store),
             ad_url=lambda ad: f"https://tradera.example/item/{ad}",
             status=_status,
