@@ -1,33 +1,95 @@
-"""The long poll on Tradera's queue: every message is kept in the inbox first and deleted from SQS after that commit.
+"""The long poll on Tradera's push queue, and what its messages say.
 
-It understands nothing of what a message means; `catalog/sales.py` does. Runs alone beside the lanes.
-
-Settles the closings that push tells of: an ad that ended, unless an order explains it.
+Every message is read once, kept in the inbox and only deleted from SQS after that commit. What follows from it is the
+business of `usecases/sales.py`. An ad that ended is settled by a job of its own, unless an order explains it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
+from collections.abc import Mapping
 from random import Random
+from typing import Any, TypeGuard
 
 import structlog
 
 from rheod.domain.crash import crashpoint
 from rheod.domain.errors import Permanent, Transient
-from rheod.domain.model import Job
+from rheod.domain.model import CloseReason, Job
 from rheod.domain.retry import LOOP_DELAYS_S, delay_ms
+from rheod.domain.text import Text
 from rheod.jobs.queue import Done, Outcome, Retry
 from rheod.push.client import PushQueue, QueueMessage
 from rheod.usecases import sales
-from rheod.usecases.sales import PushMessage, SellersAndSite
+from rheod.usecases.sales import AdEnded, OrderCreated, PushMessage, SellersAndSite, Unreadable
 from rheod.usecases.transaction import Store
 
 _log = structlog.get_logger(__name__)
 OWNER_DELAYS_S = (60, 120, 300)
-"""Gaps while only the owner can help (wrong keys, no such queue): F60."""
+"""Gaps (seconds) while only the owner can help: wrong keys, no such queue."""
 _LEAST_EMPTY_S = 1.0
-"""An empty answer costs at least this long, also where `push.wait_s` is 0: never more than a call a second (F62)."""
+"""An empty answer costs at least this long, also where `push.wait_s` is 0: never more than a call a second, for AWS
+counts them."""
+
+_REASONS: Mapping[object, CloseReason] = {
+    "ItemClosedByTradera": CloseReason.CLOSED_BY_TRADERA,
+    "ItemClosedBySeller": CloseReason.CLOSED_BY_SELLER,
+    "ItemEndedWithoutBuyer": CloseReason.NO_BIDS,
+    "ShopItemQuantityZero": CloseReason.QUANTITY_ZERO,
+}
+"""Tradera's reasons and ours."""
+
+
+def read_message(message_id: str, body: str) -> PushMessage:
+    """What a message says; whatever it is, nothing raises."""
+    if body != body.encode("utf-8", errors="ignore").decode():  # a lone surrogate cannot be stored as it is
+        kept = body.encode("utf-8", errors="backslashreplace").decode()
+        return PushMessage(message_id, kept, Unreadable(Text("is not valid text")))
+    try:
+        content = json.loads(body)
+    except (ValueError, RecursionError):
+        return PushMessage(message_id, body, Unreadable(Text("is not JSON")))
+    if not isinstance(content, dict):
+        return PushMessage(message_id, body, Unreadable(Text("is not a JSON object")))
+    return PushMessage(message_id, body, _meaning(content))
+
+
+def _meaning(content: dict[str, Any]) -> OrderCreated | AdEnded | Unreadable:
+    match content.get("Type"):
+        case "OrderCreated":
+            return _order_created(content)
+        case "ItemClosed":
+            return _ad_ended(content)
+        case _:
+            return Unreadable(Text("has an unknown Type"))
+
+
+def _order_created(content: dict[str, Any]) -> OrderCreated | Unreadable:
+    """An order is one even when its ads cannot be read: the order itself says what was sold."""
+    order_id, seller, ads = content.get("OrderId"), content.get("SellerMemberId"), content.get("ItemIds")
+    if not _is_id(order_id):
+        return Unreadable(Text("has no OrderId"))
+    if not _is_id(seller):
+        return Unreadable(Text("has no SellerMemberId"))
+    readable = tuple(ad for ad in ads if _is_id(ad)) if isinstance(ads, list) else ()
+    return OrderCreated(seller=seller, order_id=order_id, ads=readable)
+
+
+def _ad_ended(content: dict[str, Any]) -> AdEnded | Unreadable:
+    ad, seller, reason = content.get("ItemId"), content.get("SellerMemberId"), content.get("Reason")
+    if not _is_id(ad):
+        return Unreadable(Text("has no ItemId"))
+    if not isinstance(reason, str) or reason not in _REASONS:
+        return Unreadable(Text("has an unknown Reason"))
+    if not _is_id(seller):
+        return Unreadable(Text("has no SellerMemberId"))
+    return AdEnded(seller=seller, ad=ad, reason=_REASONS[reason])
+
+
+def _is_id(value: object) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**63
 
 
 class PushPoller:
@@ -47,7 +109,7 @@ class PushPoller:
         self._stopping.set()
 
     async def run(self) -> None:
-        """Poll until `stop`; a queue that is away is said once when it goes and once when it is back.
+        """Poll until `stop`; a queue that is away is logged once when it goes and once when it is back.
 
         While ten messages are kept and deleted the next ten may already be on their way, and no more.
         """
@@ -73,9 +135,9 @@ class PushPoller:
     async def _take(self, messages: list[QueueMessage]) -> None:
         """Keep the messages, then delete them; rest when they cannot be kept."""
         crashpoint("push.received")
-        kept = [PushMessage(message.message_id, message.body) for message in messages]
+        read = [read_message(message.message_id, message.body) for message in messages]
         try:
-            new = await self._store.write(lambda tx: sales.take_in(tx, kept, self._sellers))
+            new = await self._store.write(lambda tx: sales.take_in(tx, read, self._sellers))
         except Transient as error:
             # not kept, so not deleted: SQS hands them out again
             await self._rest(error, "push messages wait for the store")

@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rheod.domain.model import CloseReason
 from rheod.store.texts import restored
 
 
@@ -27,19 +28,21 @@ class InboxEntry:
     type: str | None = None
     order_id: int | None = None
     tradera_item_ids: tuple[int, ...] = ()
+    close_reason: CloseReason | None = None
 
 
 def add(db: sqlite3.Connection, entry: InboxEntry, *, now: int) -> int | None:
     """Keep a message; None when it, or another telling the same, is already here."""
     row = db.execute(
-        "INSERT INTO inbox (message_id, business_key, account_id, type, order_id, body, state, reason, received_at)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING id",
+        "INSERT INTO inbox (message_id, business_key, account_id, type, order_id, close_reason, body, state, reason,"
+        " received_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING id",
         (
             _storable(entry.message_id),
             entry.business_key,
             entry.account_id,
             entry.type,
             entry.order_id,
+            entry.close_reason,
             _storable(entry.body),
             entry.state,
             entry.reason,
@@ -61,10 +64,29 @@ def _storable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
 
 
-def find(db: sqlite3.Connection, inbox_id: int) -> sqlite3.Row | None:
-    """One message, or None."""
-    row: sqlite3.Row | None = db.execute("SELECT * FROM inbox WHERE id = ?", (inbox_id,)).fetchone()
-    return row
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClosedAd:
+    """An ad that Tradera has said is closed, and why."""
+
+    account_id: str
+    tradera_item_id: int
+    reason: CloseReason
+
+
+def closed_ad(db: sqlite3.Connection, inbox_id: int) -> ClosedAd | None:
+    """What an ItemClosed that has not been dealt with says; None for every other message."""
+    row = db.execute(
+        "SELECT account_id, tradera_item_id, close_reason FROM inbox JOIN inbox_items ON inbox_id = inbox.id"
+        " WHERE inbox.id = ? AND state = 'new' AND close_reason IS NOT NULL",
+        (inbox_id,),
+    ).fetchone()
+    if row is None:
+        return None
+    return ClosedAd(
+        account_id=row["account_id"],
+        tradera_item_id=row["tradera_item_id"],
+        reason=CloseReason(row["close_reason"]),
+    )
 
 
 def orders_to_look_up(db: sqlite3.Connection, account_id: str, *, limit: int) -> list[int]:

@@ -7,10 +7,8 @@ The owner's use cases about push messages that nobody could read: see them, put 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeGuard
 
 from rheod.domain.errors import Refused
 from rheod.domain.inputs import AdClosed, Removal, Sold
@@ -35,24 +33,42 @@ from rheod.store.jobs import Owner
 from rheod.usecases.publish import went_live
 from rheod.usecases.transaction import Store, Transaction
 
-REASONS: Mapping[str, CloseReason] = {
-    "ItemClosedByTradera": CloseReason.CLOSED_BY_TRADERA,
-    "ItemClosedBySeller": CloseReason.CLOSED_BY_SELLER,
-    "ItemEndedWithoutBuyer": CloseReason.NO_BIDS,
-    "ShopItemQuantityZero": CloseReason.QUANTITY_ZERO,
-}
-"""Tradera's reasons and ours (push.md)."""
-
 ORDERS_A_CALL = 50
 """Orders looked up in one call; the path carries their ids."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderCreated:
+    """An order was made at Tradera; `ads` are those of its ids that could be read."""
+
+    seller: int
+    order_id: int
+    ads: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdEnded:
+    """An ad was closed."""
+
+    seller: int
+    ad: int
+    reason: CloseReason
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A message that says nothing rheod understands, and why."""
+
+    why: Text
+
+
 @dataclass(frozen=True, slots=True)
 class PushMessage:
-    """A push message as it came from the queue."""
+    """A push message as it came and what it says (`seller` is a Tradera member id)."""
 
     message_id: str
     body: str
+    content: OrderCreated | AdEnded | Unreadable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +89,7 @@ def take_in(tx: Transaction, messages: Sequence[PushMessage], sellers: SellersAn
     new = 0
     wanted: dict[JobOrder, str] = {}  # one order, however many of the messages want it
     for message in messages:
-        entry = read_message(message, sellers.accounts)
+        entry = _entry(message, sellers.accounts)
         inbox_id = inbox.add(tx.db, entry, now=tx.now)
         if inbox_id is None:
             continue
@@ -85,85 +101,52 @@ def take_in(tx: Transaction, messages: Sequence[PushMessage], sellers: SellersAn
     return new
 
 
-def _work(entry: inbox.InboxEntry, inbox_id: int, account_id: str, sellers: SellersAndSite) -> JobOrder:
-    """All orders an account was told of are one job; each closing is its own."""
-    if entry.type == "OrderCreated":
-        return JobOrder(queue=QueueName.TRADERA, kind=JobKind.ORDERS, subject=account_id)
-    return JobOrder(
-        queue=QueueName.PUSH, kind=JobKind.CLOSE, subject=str(inbox_id), delay_ms=_grace(entry, sellers)
-    )
-
-
-def _grace(entry: inbox.InboxEntry, sellers: SellersAndSite) -> int:
-    """The queue is unordered: an order that explains the closing may come a little later."""
-    return 0 if '"ItemClosedByTradera"' in entry.body else sellers.closed_grace_ms
-
-
-def read_message(message: PushMessage, accounts: Mapping[int, str]) -> inbox.InboxEntry:
-    """What a message is about; anything that cannot be read is quarantined, anything foreign ignored."""
-    if not _is_utf8(message.body):
-        kept = message.body.encode("utf-8", errors="backslashreplace").decode()
-        return _quarantined(replace(message, body=kept), Text("is not valid text"))
-    try:
-        content = json.loads(message.body)
-    except (ValueError, RecursionError):
-        return _quarantined(message, Text("is not JSON"))
-    if not isinstance(content, dict):
-        return _quarantined(message, Text("is not a JSON object"))
-    kind = content.get("Type")
-    about = _about(kind, content)
-    if isinstance(about, str):
-        return _quarantined(message, about)
-    key, order_id, ads = about
-    seller = content.get("SellerMemberId")
-    if not _is_id(seller):
-        return _quarantined(message, Text("has no SellerMemberId"))
-    account_id = accounts.get(seller)
-    return inbox.InboxEntry(
+def _entry(message: PushMessage, accounts: Mapping[int, str]) -> inbox.InboxEntry:
+    """What is kept of a message: what cannot be read is quarantined, what is another seller's ignored."""
+    content = message.content
+    if isinstance(content, Unreadable):
+        return inbox.InboxEntry(
+            message_id=message.message_id, body=message.body, state="quarantined", reason=content.why
+        )
+    account_id = accounts.get(content.seller)
+    entry = inbox.InboxEntry(
         message_id=message.message_id,
         body=message.body,
         state="new" if account_id else "ignored",
         reason=None if account_id else Text("of another seller"),
-        business_key=key,
         account_id=account_id,
-        type=str(kind),
-        order_id=order_id,
-        tradera_item_ids=ads,
+    )
+    if isinstance(content, AdEnded):
+        return replace(
+            entry,
+            type="ItemClosed",
+            business_key=f"ItemClosed:{content.ad}",
+            tradera_item_ids=(content.ad,),
+            close_reason=content.reason,
+        )
+    return replace(
+        entry,
+        type="OrderCreated",
+        business_key=f"OrderCreated:{content.order_id}",
+        order_id=content.order_id,
+        tradera_item_ids=content.ads,
     )
 
 
-def _about(kind: Any, content: dict[str, Any]) -> tuple[str, int | None, tuple[int, ...]] | Text:
-    """(business key, order id, ad ids), or what is wrong with the message."""
-    if kind == "OrderCreated":
-        order_id = content.get("OrderId")
-        if not _is_id(order_id):
-            return Text("has no OrderId")
-        given = content.get("ItemIds")
-        ads = tuple(ad for ad in given if _is_id(ad)) if isinstance(given, list) else ()
-        return f"OrderCreated:{order_id}", order_id, ads
-    if kind == "ItemClosed":
-        ad = content.get("ItemId")
-        if not _is_id(ad):
-            return Text("has no ItemId")
-        reason = content.get("Reason")
-        if not isinstance(reason, str) or reason not in REASONS:
-            return Text("has an unknown Reason")
-        return f"ItemClosed:{ad}", None, (ad,)
-    return Text("has an unknown Type")
+def _work(entry: inbox.InboxEntry, inbox_id: int, account_id: str, sellers: SellersAndSite) -> JobOrder:
+    """All orders of an account that push tells of are one job; each closing is its own.
 
-
-def _is_utf8(text: str) -> bool:
-    """A lone surrogate cannot be stored as it is."""
-    return text == text.encode("utf-8", errors="ignore").decode()
-
-
-def _is_id(value: Any) -> TypeGuard[int]:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**63
-
-
-def _quarantined(message: PushMessage, reason: str) -> inbox.InboxEntry:
-    return inbox.InboxEntry(
-        message_id=message.message_id, body=message.body, state="quarantined", reason=reason
+    The queue is unordered: an order that explains a closing may come a little later, so that the closing waits, unless
+    Tradera itself has closed the ad.
+    """
+    if entry.close_reason is None:
+        return JobOrder(queue=QueueName.TRADERA, kind=JobKind.ORDERS, subject=account_id)
+    by_tradera = entry.close_reason is CloseReason.CLOSED_BY_TRADERA
+    return JobOrder(
+        queue=QueueName.PUSH,
+        kind=JobKind.CLOSE,
+        subject=str(inbox_id),
+        delay_ms=0 if by_tradera else sellers.closed_grace_ms,
     )
 
 
@@ -233,16 +216,14 @@ class Wait:
 
 def close(tx: Transaction, inbox_id: int, sellers: SellersAndSite) -> Wait | None:
     """Settle one ItemClosed: say that the ad ended, unless an order explains it."""
-    row = inbox.find(tx.db, inbox_id)
-    if row is None or row["state"] != "new":
+    closed = inbox.closed_ad(tx.db, inbox_id)
+    if closed is None:
         return None
-    content = json.loads(row["body"])
-    ad: int = content["ItemId"]
-    if inbox.order_waits_for(tx.db, ad):
+    if inbox.order_waits_for(tx.db, closed.tradera_item_id):
         return Wait(Text("an order for this ad is being looked up"))
     inbox.settle(tx.db, inbox_id, now=tx.now)
-    if not orders.exists_for_ad(tx.db, ad):
-        close_ad(tx, row["account_id"], ad, REASONS[content["Reason"]], sellers)
+    if not orders.exists_for_ad(tx.db, closed.tradera_item_id):
+        close_ad(tx, closed.account_id, closed.tradera_item_id, closed.reason, sellers)
     return None
 
 

@@ -16,11 +16,11 @@ from rheod.domain.errors import StoreUnavailable
 from rheod.domain.model import ItemSpec, ItemType, Order, OrderLine
 from rheod.domain.text import Text
 from rheod.jobs.housekeeping import Heartbeat, Housekeeping, LoopWatch
+from rheod.push.poller import read_message
 from rheod.store import key_value, outbox
 from rheod.store.engine.database import Database
 from rheod.store.outbox import Attempt
 from rheod.usecases import sales
-from rheod.usecases.sales import PushMessage
 from rheod.usecases.shipping import Shipments
 from tests.desk import Desk
 from tests.stores import Clock, rows
@@ -160,7 +160,7 @@ async def test_a_buyer_is_forgotten_when_his_time_has_come(desk: Desk) -> None:
     line = OrderLine(tradera_item_id=5, quantity=1, unit_price_ore=25_000, title="Kopp")
     sale = Order(order_id=7, created_at=desk.clock(), updated_at=desk.clock(), lines=(line,), buyer=buyer)
     await desk.store.write(lambda tx: sales.record_orders(tx, desk.account_id, [sale], desk.sellers))
-    await desk.store.write(lambda tx: sales.take_in(tx, [PushMessage("m1", secret)], desk.sellers))
+    await desk.store.write(lambda tx: sales.take_in(tx, [read_message("m1", secret)], desk.sellers))
     await Shipments(store=desk.store).track(desk.account_id, 7, carrier="postnord", tracking_number=secret)
     upkeep = Housekeeping(
         database=desk.database, now=desk.clock, save_uses=nothing, keep_days=90, orders_days=730, every_s=0.01

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sqlite3
 
+from rheod.domain.model import CloseReason
 from rheod.store import inbox
-from rheod.store.inbox import InboxEntry
+from rheod.store.inbox import ClosedAd, InboxEntry
 
 
 def order_message(order_id: int, ads: tuple[int, ...] = (), *, message_id: str | None = None) -> InboxEntry:
@@ -24,9 +25,7 @@ def order_message(order_id: int, ads: tuple[int, ...] = (), *, message_id: str |
 
 def state(db: sqlite3.Connection, inbox_id: int) -> str:
     """What has become of a message."""
-    row = inbox.find(db, inbox_id)
-    assert row is not None
-    return str(row["state"])
+    return str(db.execute("SELECT state FROM inbox WHERE id = ?", (inbox_id,)).fetchone()["state"])
 
 
 def test_a_message_is_kept_once(db: sqlite3.Connection) -> None:
@@ -53,8 +52,7 @@ def test_an_ad_that_is_told_twice_in_one_order_is_kept_once(db: sqlite3.Connecti
 def test_a_body_utf8_cannot_hold_is_kept_escaped(db: sqlite3.Connection) -> None:
     """A lone surrogate must not turn a message into one that fails for ever."""
     assert inbox.add(db, InboxEntry(message_id="m\ud800", body="\ud800{", state="quarantined"), now=1) == 1
-    row = inbox.find(db, 1)
-    assert row is not None
+    row = db.execute("SELECT body FROM inbox WHERE id = 1").fetchone()
     assert row["body"] == "\\ud800{"
 
 
@@ -80,9 +78,29 @@ def test_a_settled_message_stays_settled(db: sqlite3.Connection) -> None:
     assert state(db, 1) == "quarantined"
     inbox.settle(db, 1, now=5)
     assert state(db, 1) == "done"
-    assert inbox.find(db, 99) is None
 
 
 def test_an_empty_inbox_has_no_newest(db: sqlite3.Connection) -> None:
     """Nothing has come yet."""
     assert inbox.last_received_at(db) is None
+
+
+def test_a_closing_is_kept_as_it_was_read(db: sqlite3.Connection) -> None:
+    """Its ad and reason are columns: nobody reads the body again, whatever stands in it. Once settled it is no closing."""
+    closing = InboxEntry(
+        message_id="m",
+        body="no JSON",
+        state="new",
+        business_key="ItemClosed:7",
+        account_id="a",
+        type="ItemClosed",
+        tradera_item_ids=(7,),
+        close_reason=CloseReason.NO_BIDS,
+    )
+    assert inbox.add(db, closing, now=1) == 1
+    found = ClosedAd(account_id="a", tradera_item_id=7, reason=CloseReason.NO_BIDS)
+    assert inbox.closed_ad(db, 1) == found
+    inbox.settle(db, 1, now=2)
+    assert inbox.closed_ad(db, 1) is None
+    assert inbox.add(db, order_message(5, (7,)), now=3) == 2
+    assert inbox.closed_ad(db, 2) is None

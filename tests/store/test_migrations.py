@@ -77,3 +77,28 @@ def test_a_copy_left_half_made_is_made_anew(tmp_path: Path, db: sqlite3.Connecti
     (tmp_path / "rheod.db.before-0002.part").write_bytes(b"half")
     apply_all(db, [(1, FIRST), (2, SECOND)], file=_file(tmp_path))
     assert not (tmp_path / "rheod.db.before-0002.part").exists()
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ('{"Reason": "ItemEndedWithoutBuyer"}', "no_bids"),
+        ('{"Reason": "ItemClosedBySeller"}', "closed_by_seller"),
+        ('{"Reason": "ShopItemQuantityZero"}', "quantity_zero"),
+        ('{"Reason": "ItemClosedByTradera"}', "closed_by_tradera"),
+        ('{"Reason": "ItemEndedWithoutBuyer", "Price": NaN}', "closed_by_tradera"),
+    ],
+)
+def test_a_closing_that_waits_gets_its_reason(
+    tmp_path: Path, db: sqlite3.Connection, body: str, reason: str
+) -> None:
+    """From the body, which Python may have read where SQLite cannot; what is done or no closing gets none."""
+    steps = scripts()
+    apply_all(db, steps[:1], file=_file(tmp_path))
+    insert = "INSERT INTO inbox (message_id, type, body, state, received_at) VALUES (?, ?, ?, ?, 1)"
+    db.execute(insert, ("waits", "ItemClosed", body, "new"))
+    db.execute(insert, ("done", "ItemClosed", "", "done"))
+    db.execute(insert, ("order", "OrderCreated", body, "new"))
+    apply_all(db, steps[:2], file=_file(tmp_path))
+    found = db.execute("SELECT message_id, close_reason FROM inbox").fetchall()
+    assert dict(found) == {"waits": reason, "done": None, "order": None}

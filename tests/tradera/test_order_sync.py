@@ -7,9 +7,9 @@ import json
 from typing import Any
 
 from rheod.domain.model import CallClass, JobKind, JobOrder, ListingState, QueueName, RheoStatus
+from rheod.push.poller import read_message
 from rheod.store import key_value, ledger
 from rheod.usecases import sales
-from rheod.usecases.sales import PushMessage
 from tests.desk import HOUR_MS, SELLER_ID, Desk
 from tests.stores import rows
 from tests.waiting import until
@@ -20,7 +20,7 @@ _numbers = itertools.count(1)
 async def push(desk: Desk, *contents: dict[str, Any] | str) -> int:
     """Take messages in as the poller does; returns how many were new."""
     messages = [
-        PushMessage(f"m{next(_numbers)}", text if isinstance(text, str) else json.dumps(text))
+        read_message(f"m{next(_numbers)}", text if isinstance(text, str) else json.dumps(text))
         for text in contents
     ]
     new: int = await desk.store.write(lambda tx: sales.take_in(tx, messages, desk.sellers))

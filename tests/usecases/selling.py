@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rheod.domain.model import Item, ItemSpec, ItemType, Job, JobKind, Listing, ListingState, Order, OrderLine
+from rheod.push.poller import read_message
 from rheod.store import items, jobs
 from rheod.store.engine.database import Database
 from rheod.usecases import pictures, publish, sales
@@ -16,7 +17,7 @@ from rheod.usecases.events import EventFeed
 from rheod.usecases.items import Items, ItemView
 from rheod.usecases.publish import AskSchedule
 from rheod.usecases.put_item import PutResult
-from rheod.usecases.sales import PushMessage, SellersAndSite
+from rheod.usecases.sales import SellersAndSite
 from rheod.usecases.transaction import Store, Transaction
 from tests.stores import Clock, rows
 
@@ -190,7 +191,7 @@ class Shop:
     async def take_in(self, *contents: object) -> int:
         """Messages come from the queue; what is no text is written as JSON."""
         messages = [
-            PushMessage(
+            read_message(
                 f"m{number}-{hash(str(content))}",
                 content if isinstance(content, str) else json.dumps(content),
             )
