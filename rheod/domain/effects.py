@@ -78,6 +78,11 @@ class Change:
     removed: bool = False
     refusal: str | None = None
 
+    def then(self, given: Input, *, now: int) -> Change:
+        """One change of this and of what `given` makes of its outcome. Raises Refused as `apply` does."""
+        further = apply(self.item, self.listing, given, now=now)
+        return replace(further, jobs=self.jobs + further.jobs, events=self.events + further.events)
+
 
 def apply(item: Item, listing: Listing | None, given: Input, *, now: int) -> Change:
     """Say what `given` makes of the item and its latest listing at `now` (ms UTC).

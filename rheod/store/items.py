@@ -351,17 +351,21 @@ def count_in_doubt(db: sqlite3.Connection) -> int:
     return count
 
 
+_SAVE_LISTING = (
+    f"INSERT INTO listings ({', '.join(_LISTING_FIELDS)}, created_at)"
+    f" VALUES ({', '.join(f':{name}' for name in _LISTING_FIELDS)}, :created_at) ON CONFLICT (id) DO UPDATE SET "
+    + ", ".join(
+        f"{name} = excluded.{name}"
+        for name in _LISTING_FIELDS
+        if name not in {"id", "item_id", "account_id", "generation"}
+    )
+)
+
+
 def save_listing(db: sqlite3.Connection, listing: Listing, *, now: int) -> None:
     """Insert the listing or replace what may change of it; the schema refuses a second commit or a second ad."""
-    names = ", ".join(_LISTING_FIELDS)
-    slots = ", ".join(f":{name}" for name in _LISTING_FIELDS)
-    kept = {"id", "item_id", "account_id", "generation"}
-    updates = ", ".join(f"{name} = excluded.{name}" for name in _LISTING_FIELDS if name not in kept)
-    db.execute(
-        f"INSERT INTO listings ({names}, created_at) VALUES ({slots}, :created_at)"
-        f" ON CONFLICT (id) DO UPDATE SET {updates}",
-        {**asdict(listing), "created_at": now},
-    )
+    values = {name: getattr(listing, name) for name in _LISTING_FIELDS}
+    db.execute(_SAVE_LISTING, {**values, "created_at": now})
 
 
 def any_committed_since(db: sqlite3.Connection, account_id: str, since: int) -> bool:

@@ -50,9 +50,16 @@ class PutResult:
     message: str
 
 
-def put(tx: Transaction, account_id: str, external_id: str, spec: ItemSpec) -> PutResult:
-    """Create or update one item within a transaction (the batch of many uses it too)."""
-    _check_parent(tx.db, account_id, external_id, spec)
+def put(
+    tx: Transaction, account_id: str, external_id: str, spec: ItemSpec, containers: set[str] | None = None
+) -> PutResult:
+    """Create or update one item within a transaction.
+
+    `containers` are those that were parents in this transaction already, and get more; each is looked up but once.
+    """
+    known = set[str]() if containers is None else containers
+    known.discard(external_id)
+    _check_parent(tx.db, account_id, external_id, spec, known)
     standing = items.standing(tx.db, account_id, external_id)
     if standing is None:
         return _create(tx, account_id, external_id, spec)
@@ -66,14 +73,18 @@ def put(tx: Transaction, account_id: str, external_id: str, spec: ItemSpec) -> P
     return _update(tx, standing, spec)
 
 
-def _check_parent(db: sqlite3.Connection, account_id: str, external_id: str, spec: ItemSpec) -> None:
+def _check_parent(
+    db: sqlite3.Connection, account_id: str, external_id: str, spec: ItemSpec, known: set[str]
+) -> None:
     wanted = spec.parent_external_id
     if wanted is None:
         return
-    parent = items.standing(db, account_id, wanted)
-    if parent is None or parent.spec.type is not ItemType.CONTAINER or wanted == external_id:
-        wrong = FieldError("parentExternalId", Text("Must be the external ID of an existing container"))
-        raise Refused("VALIDATION_FAILED", Text("Validation failed"), (wrong,))
+    if wanted not in known:
+        parent = items.standing(db, account_id, wanted)
+        if parent is None or parent.spec.type is not ItemType.CONTAINER or wanted == external_id:
+            wrong = FieldError("parentExternalId", Text("Must be the external ID of an existing container"))
+            raise Refused("VALIDATION_FAILED", Text("Validation failed"), (wrong,))
+        known.add(wanted)
     if spec.type is ItemType.CONTAINER and external_id in items.ancestors(db, account_id, wanted):
         wrong = FieldError("parentExternalId", Text("Must not be inside the container itself"))
         raise Refused("VALIDATION_FAILED", Text("Validation failed"), (wrong,))
@@ -84,15 +95,16 @@ def _create(tx: Transaction, account_id: str, external_id: str, spec: ItemSpec) 
     container = spec.type is ItemType.CONTAINER
     if container or not spec.image_urls:
         item = moved(item, Move.PICTURES_SETTLED)
-    event = ItemCreated(type=spec.type).event()
-    tx.record(None, None, Change(item=item, events=(event,)))
-    if spec.image_urls:
-        _fetch_pictures(tx, item, kept=[])
-    message = "Item is being processed in the background."
+    change = Change(item=item, events=(ItemCreated(type=spec.type).event(),))
     if spec.auto_publish and not container:
-        queue_listing(tx, item, None)
-    if container:
-        message = "Container created."
+        settled = not spec.image_urls
+        change = change.then(
+            PublishOrdered(listing_id=tx.new_id(), pictures=0, pictures_settled=settled), now=tx.now
+        )
+    tx.record(None, None, change)
+    if spec.image_urls:
+        _give_pictures(tx, item, kept=[])
+    message = "Container created." if container else "Item is being processed in the background."
     return PutResult(item.id, "created", message + _ai_hint(spec))
 
 
@@ -101,23 +113,27 @@ def _ai_hint(spec: ItemSpec) -> str:
 
 
 def _update(tx: Transaction, item: Item, given: ItemSpec) -> PutResult:
+    """All that the new words mean for the item, for its ad and for a publishing that was refused, written once."""
     spec = _merged(item.spec, given)
     if _canonical(spec) == _canonical(item.spec):
         return PutResult(item.id, "unchanged", "Item is unchanged; nothing to do.")
     listing = items.latest_listing(tx.db, item.id)
     refuse_other_type(tx.db, item, spec, listing)
-    shows_other = replace(spec, price_ore=item.spec.price_ore, metadata=item.spec.metadata) != item.spec
-    updated = replace(
-        item, spec=replace(spec, price_ore=item.spec.price_ore), version=item.version + int(shows_other)
-    )
-    tx.record(item, listing, Change(item=updated, events=(Event(type=EventType.ITEM_UPDATED),)))
+    shown = replace(spec, price_ore=item.spec.price_ore)
+    shows_other = replace(shown, metadata=item.spec.metadata) != item.spec
+    updated = replace(item, spec=shown, version=item.version + int(shows_other))
+    change = Change(item=updated, listing=listing, events=(Event(type=EventType.ITEM_UPDATED),))
+    pictures = None
     if spec.image_urls != item.spec.image_urls:
-        updated = _change_pictures(tx, updated, listing)
-    updated = _carry_price(tx, updated, listing, spec.price_ore)
-    _publish_anew(tx, updated, listing)
-    return PutResult(
-        item.id, "updated", _update_message(updated, listing, shows_other=shows_other) + _ai_hint(given)
-    )
+        pictures = _give_pictures(tx, updated, kept=items.pictures(tx.db, item.id))
+        change = _with_pictures(tx, change, pictures)
+    change = _with_price(change, spec.price_ore, now=tx.now)
+    if _goes_again(change):
+        pictures = items.pictures(tx.db, item.id) if pictures is None else pictures
+        change = _with_listing(tx, change, pictures)
+    tx.record(item, listing, change)
+    message = _update_message(change.item, listing, shows_other=shows_other)
+    return PutResult(item.id, "updated", message + _ai_hint(given))
 
 
 def _merged(stored: ItemSpec, given: ItemSpec) -> ItemSpec:
@@ -138,22 +154,31 @@ def _canonical(spec: ItemSpec) -> tuple[object, ...]:
     return (spec.type, spec.title, spec.price_ore, spec.parent_external_id, rest)
 
 
-def _carry_price(tx: Transaction, item: Item, listing: Listing | None, price_ore: int | None) -> Item:
-    if price_ore is None or price_ore == item.spec.price_ore:
-        return item
+def _with_pictures(tx: Transaction, change: Change, pictures: Sequence[Picture]) -> Change:
+    """A publish that waits goes on when the new pictures are settled; nothing to fetch settles them at once."""
+    if change.listing is not None and change.listing.state is ListingState.QUEUED:
+        jobs.drop(tx.db, JobKind.PUBLISH, [change.listing.id])
+    if any(picture.state is PictureState.PENDING for picture in pictures):
+        return change
+    return change.then(PicturesSettled(ready=len(pictures)), now=tx.now)
+
+
+def _with_price(change: Change, price_ore: int | None, *, now: int) -> Change:
+    """A price that a PUT brings; of an item that is gone it is only noted, where PATCH would refuse it."""
+    item = change.item
+    if price_ore is None:
+        return change
     if item.rheo_status in {RheoStatus.SOLD, RheoStatus.ARCHIVED}:
-        priced = replace(item, spec=replace(item.spec, price_ore=price_ore))
-        tx.record(item, listing, Change(item=priced))
-        return priced
-    return tx.apply(item, listing, PriceChanged(price_ore=price_ore)).item
+        return replace(change, item=replace(item, spec=replace(item.spec, price_ore=price_ore)))
+    return change.then(PriceChanged(price_ore=price_ore), now=now)
 
 
-def _publish_anew(tx: Transaction, item: Item, listing: Listing | None) -> None:
-    """A corrected item whose publishing was refused gets a new try: a new listing (F49)."""
+def _goes_again(change: Change) -> bool:
+    """Whether this corrects an item whose publishing was refused: it gets a new try, as a new listing."""
+    item, listing = change.item, change.listing
     refused = listing is not None and listing.state is ListingState.REJECTED
     wanted = item.spec.auto_publish and item.rheo_status in {RheoStatus.DRAFT, RheoStatus.ACTIVE}
-    if refused and wanted and item.tradera_status is TraderaStatus.SYNC_ERROR:
-        queue_listing(tx, item, listing)
+    return refused and wanted and item.tradera_status is TraderaStatus.SYNC_ERROR
 
 
 def _update_message(item: Item, listing: Listing | None, *, shows_other: bool) -> str:
@@ -164,7 +189,7 @@ def _update_message(item: Item, listing: Listing | None, *, shows_other: bool) -
     return "Item updated; it is being processed in the background."
 
 
-def _fetch_pictures(tx: Transaction, item: Item, *, kept: list[Picture]) -> None:
+def _give_pictures(tx: Transaction, item: Item, *, kept: list[Picture]) -> list[Picture]:
     """Give the item its pictures: those whose address was ready before stay, the others are ordered."""
     ready = {picture.url: picture for picture in kept if picture.state is PictureState.READY}
     wanted = [
@@ -178,36 +203,29 @@ def _fetch_pictures(tx: Transaction, item: Item, *, kept: list[Picture]) -> None
     items.replace_pictures(tx.db, kept, wanted)
     for picture in wanted:
         if picture.state is PictureState.PENDING:
-            tx.order(JobOrder(queue=QueueName.PICTURES, kind=JobKind.FETCH_PICTURE, subject=picture.id), item)
+            _fetch(tx, item, picture)
+    return wanted
 
 
-def _change_pictures(tx: Transaction, item: Item, listing: Listing | None) -> Item:
-    """A publish that waits goes on when the new pictures are settled; nothing to fetch settles them at once."""
-    _fetch_pictures(tx, item, kept=items.pictures(tx.db, item.id))
-    if listing is not None and listing.state is ListingState.QUEUED:
-        jobs.drop(tx.db, JobKind.PUBLISH, [listing.id])
-    pictures = items.pictures(tx.db, item.id)
-    if any(picture.state is PictureState.PENDING for picture in pictures):
-        return item
-    return tx.apply(item, listing, PicturesSettled(ready=len(pictures))).item
+def _fetch(tx: Transaction, item: Item, picture: Picture) -> None:
+    tx.order(JobOrder(queue=QueueName.PICTURES, kind=JobKind.FETCH_PICTURE, subject=picture.id), item)
 
 
-def _fetch_failed_again(tx: Transaction, item: Item) -> list[Picture]:
-    pictures = items.pictures(tx.db, item.id)
-    for picture in pictures:
-        if picture.state is PictureState.FAILED:
-            items.save_picture(tx.db, replace(picture, state=PictureState.PENDING, error=None))
-            tx.order(JobOrder(queue=QueueName.PICTURES, kind=JobKind.FETCH_PICTURE, subject=picture.id), item)
-    return items.pictures(tx.db, item.id)
-
-
-def queue_listing(tx: Transaction, item: Item, previous: Listing | None) -> Change:
+def queue_listing(tx: Transaction, item: Item, previous: Listing | None) -> None:
     """Order a new listing of the item; pictures that failed before are fetched again."""
-    pictures = _fetch_failed_again(tx, item)
+    before = Change(item=item, listing=previous)
+    tx.record(item, previous, _with_listing(tx, before, items.pictures(tx.db, item.id)))
+
+
+def _with_listing(tx: Transaction, change: Change, pictures: Sequence[Picture]) -> Change:
+    failed = [picture for picture in pictures if picture.state is PictureState.FAILED]
+    for picture in failed:
+        items.save_picture(tx.db, replace(picture, state=PictureState.PENDING, error=None))
+        _fetch(tx, change.item, picture)
     ready = sum(picture.state is PictureState.READY for picture in pictures)
-    settled = all(picture.state is not PictureState.PENDING for picture in pictures)
-    cause = PublishOrdered(listing_id=tx.new_id(), pictures=ready, pictures_settled=settled)
-    return tx.apply(item, previous, cause)
+    settled = ready == len(pictures)
+    ordered = PublishOrdered(listing_id=tx.new_id(), pictures=ready, pictures_settled=settled)
+    return change.then(ordered, now=tx.now)
 
 
 _log = structlog.get_logger(__name__)
@@ -237,11 +255,12 @@ class BatchPut:
 
 def _put_all(tx: Transaction, *, account_id: str, entries: Sequence[BatchEntry]) -> list[Refused | None]:
     verdicts: list[Refused | None] = [None] * len(entries)
+    containers: set[str] = set()
     for place in parents_first(entries):
         entry = entries[place]
 
         def one(_db: sqlite3.Connection, entry: BatchEntry = entry) -> PutResult:
-            return put(tx, account_id, entry.external_id, entry.spec)
+            return put(tx, account_id, entry.external_id, entry.spec, containers)
 
         outcome = attempt(one, tx.db)
         if isinstance(outcome, Refused):

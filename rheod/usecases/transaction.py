@@ -9,7 +9,7 @@ import json
 import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from random import Random
 from typing import Any, TypeVar
 from uuid import UUID
@@ -37,6 +37,7 @@ class Transaction:
         self.afterwards: list[Callable[[], None]] = []
         """Called once what this unit did is durable, and not at all if it is undone."""
         self._rng = rng
+        self._reference = cache(partial(accounts.reference, db))
 
     def new_id(self) -> str:
         """A new UUID of this moment as text (RFC 9562, version 7): what is new lies together in every index."""
@@ -90,13 +91,13 @@ class Transaction:
         event_id = self.new_event_id()
         goes_out = event.type in WEBHOOK_EVENTS
         body = partial(webhook_body, event_id=event_id, now=self.now, item=item, event=event)
-        member = accounts.reference(self.db, item.account_id)
+        member = self._reference(item.account_id) if goes_out else ""
         new = outbox.NewEvent(
             event_id=event_id,
             type=event.type,
             data=_encode(_of_history(event)),
             body=body() if goes_out else None,
-            members_body=body(member=member) if goes_out and member else None,
+            members_body=body(member=member) if member else None,
             once=event.once,
         )
         owner = jobs.Owner(account_id=item.account_id, item_id=item.id)

@@ -76,6 +76,19 @@ async def test_containers_cannot_be_inside_each_other(shop: Shop) -> None:
     assert await put(shop, BatchEntry("a", inside("a"))) == [BAD_PARENT]
 
 
+async def test_a_container_that_becomes_an_item_in_a_batch_holds_nothing_after_that(shop: Shop) -> None:
+    """Of two that are each other's parents the first is put last: what was known of it before is forgotten."""
+    boxes = [BatchEntry("box", container()), BatchEntry("full", container())]
+    assert await put(shop, *boxes, BatchEntry("kid", spec(parent_external_id="full"))) == [None] * 3
+    verdicts = await put(
+        shop,
+        BatchEntry("box", spec(parent_external_id="full")),
+        BatchEntry("full", spec(parent_external_id="box")),
+        BatchEntry("late", spec(parent_external_id="box")),
+    )
+    assert verdicts == [None, "CONFLICT", BAD_PARENT]
+
+
 async def test_a_refused_item_changes_nothing_for_the_others(shop: Shop) -> None:
     """No parent, a parent that is an item, an item being deleted: each alone is refused."""
     await shop.put_live("going")
