@@ -72,13 +72,13 @@ class Handlers:
         core, seen, running = self.core, observed(self.core, self.loops.running), self.loops.running
         parts = self.api()
         pages = Dashboard(
-            parts=WebContext(
+            context=WebContext(
                 api=parts,
                 sessions=core.sessions,
                 audit=core.audit,
                 findings=lambda: gather_findings(seen),
                 outlooks=core.forecasts,
-                strange=QuarantinedMessages(store=core.store),
+                quarantine=QuarantinedMessages(store=core.store),
                 ad_url=core.sellers.ad_url,
                 status=lambda: gather_status(seen, running),
                 accounts=core.accounts,

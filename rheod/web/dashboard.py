@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 class Dashboard:
     """The pages put together."""
 
-    def __init__(self, *, parts: WebContext) -> None:
-        self._parts = parts
-        self.site = Site(parts=parts)
+    def __init__(self, *, context: WebContext) -> None:
+        self._context = context
+        self.site = Site(context=context)
 
     def fault_page(self, request: web.Request) -> web.Response | None:
         """What is shown of an error nobody foresaw; None outside the pages."""
@@ -33,15 +33,15 @@ class Dashboard:
 
     def routes(self) -> list[Route]:
         """Every page and action."""
-        parts, site = self._parts, self.site
+        context, site = self._context, self.site
         return [
             ("GET", ADDRESS, unlogged(style_sheet)),
             ("GET", ICON_ADDRESS, unlogged(icon)),
-            *SigningIn(parts=parts, site=site).routes(),
-            *TodayPage(parts=parts, site=site).routes(),
-            *ItemsPage(parts=parts, site=site).routes(),
-            *SalesPage(parts=parts, site=site).routes(),
-            *IntegrationPage(parts=parts, site=site).routes(),
-            *DeliveriesPage(parts=parts, site=site).routes(),
-            *TraderaPage(parts=parts, site=site).routes(),
+            *SigningIn(context=context, site=site).routes(),
+            *TodayPage(context=context, site=site).routes(),
+            *ItemsPage(context=context, site=site).routes(),
+            *SalesPage(context=context, site=site).routes(),
+            *IntegrationPage(context=context, site=site).routes(),
+            *DeliveriesPage(context=context, site=site).routes(),
+            *TraderaPage(context=context, site=site).routes(),
         ]

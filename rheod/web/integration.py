@@ -1,6 +1,6 @@
 """The page Integration: API keys, webhook endpoints, replays, the password, and what the owner has done.
 
-The pages of the delivery log: every attempt by filters, and one with what was sent and answered.
+Also the pages of the delivery log: the attempts that pass some filters, and one attempt with what was sent and answered.
 """
 
 from __future__ import annotations
@@ -23,28 +23,27 @@ from rheod.web.site import HOME, ActionDone, Page
 if TYPE_CHECKING:
     from rheod.api.routing import Route
     from rheod.store.feed import Again
-    from rheod.store.outbox import Logged
     from rheod.web.site import PageRequest, Site, WebContext
 
 
 PAGE = f"{HOME}/integration"
 ENDPOINTS = f"{PAGE}/webhooks"
 ENDPOINT = f"{ENDPOINTS}/{{endpoint_id}}"
-DEEDS_SHOWN = 30
+ACTIONS_SHOWN = 30
 
 
-def of_account(visit: PageRequest, path: str) -> str:
+def of_account(request: PageRequest, path: str) -> str:
     """A path of ours that keeps the account one looks at."""
-    return f"{path}?account={quote(visit.account, safe='')}" if visit.account else path
+    return f"{path}?account={quote(request.account, safe='')}" if request.account else path
 
 
 class IntegrationPage:
     """Who may call rheod and whom rheod tells."""
 
-    def __init__(self, *, parts: WebContext, site: Site) -> None:
-        self._parts = parts
+    def __init__(self, *, context: WebContext, site: Site) -> None:
+        self._context = context
         self._site = site
-        self._endpoints = parts.api.endpoints
+        self._endpoints = context.api.endpoints
 
     def routes(self) -> list[Route]:
         """The page, one endpoint's page, and every action on them."""
@@ -73,136 +72,138 @@ class IntegrationPage:
             ("POST", f"{PAGE}/replay-since", action(self.replay_since, name="replay events")),
         ]
 
-    async def show(self, visit: PageRequest) -> Page:
+    async def show(self, request: PageRequest) -> Page:
         """Everything on one page."""
-        keys = await self._parts.api.keys.listing(visit.account_id)
+        keys = await self._context.api.keys.listing(request.account_id)
         values: dict[str, Any] = {
             "keys": [key for key in keys if key.revoked_at is None],
             "revoked": [key for key in keys if key.revoked_at is not None],
-            "endpoints": await self._endpoints.listing(visit.account_id),
+            "endpoints": await self._endpoints.listing(request.account_id),
             "events": EVENTS,
-            "deeds": await self._parts.audit.latest(limit=DEEDS_SHOWN),
-            "has_password": self._parts.sessions.has_password,
-            "is_own": visit.account == "",
+            "actions": await self._context.audit.latest(limit=ACTIONS_SHOWN),
+            "has_password": self._context.sessions.has_password,
+            "is_own": request.account == "",
         }
         return Page("integration.html", values)
 
-    async def show_endpoint(self, visit: PageRequest) -> Page:
+    async def show_endpoint(self, request: PageRequest) -> Page:
         """One endpoint: what it is told, and everything that can be done to it."""
-        endpoint = await self._endpoints.find(visit.account_id, _id_of(visit))
-        return Page("endpoint.html", {"endpoint": endpoint, "events": EVENTS, "is_own": visit.account == ""})
+        endpoint = await self._endpoints.find(request.account_id, _id_of(request))
+        return Page(
+            "endpoint.html", {"endpoint": endpoint, "events": EVENTS, "is_own": request.account == ""}
+        )
 
-    async def make_key(self, visit: PageRequest) -> ActionDone:
+    async def make_key(self, request: PageRequest) -> ActionDone:
         """Make an API key; its text is shown once."""
-        name = item_body.read_key_name({"name": visit.form.get("name", "").strip()})
-        key, text = await self._parts.api.keys.create(visit.account_id, name)
+        name = item_body.read_key_name({"name": request.form.get("name", "").strip()})
+        key, text = await self._context.api.keys.create(request.account_id, name)
         sentence = Text("The API key {name} is made.", name=name)
-        return ActionDone(sentence, to=self._home(visit), subject=key.id, shown_once=text)
+        return ActionDone(sentence, to=self._home(request), subject=key.id, shown_once=text)
 
-    async def revoke_key(self, visit: PageRequest) -> ActionDone:
+    async def revoke_key(self, request: PageRequest) -> ActionDone:
         """Make a key worthless."""
-        key_id = visit.request.match_info["key_id"]
-        known = {key.id for key in await self._parts.api.keys.listing(visit.account_id)}
-        if key_id not in known or not await self._parts.api.keys.revoke(key_id):
+        key_id = request.http.match_info["key_id"]
+        known = {key.id for key in await self._context.api.keys.listing(request.account_id)}
+        if key_id not in known or not await self._context.api.keys.revoke(key_id):
             raise Refused("NOT_FOUND", Text("No live API key has this id"))
-        return ActionDone(Text("The key opens nothing any more."), to=self._home(visit), subject=key_id)
+        return ActionDone(Text("The key opens nothing any more."), to=self._home(request), subject=key_id)
 
-    async def add(self, visit: PageRequest) -> ActionDone:
+    async def add(self, request: PageRequest) -> ActionDone:
         """Tell another address; its secret is shown once."""
-        wanted = webhooks.read_new_endpoint(_wanted(visit), check_url=self._parts.api.check_webhook_url)
-        made = await self._endpoints.add(visit.account_id, wanted)
+        wanted = webhooks.read_new_endpoint(_wanted(request), check_url=self._context.api.check_webhook_url)
+        made = await self._endpoints.add(request.account_id, wanted)
         sentence = Text("The webhook endpoint is made. Its secret, with which every event is signed:")
-        return ActionDone(sentence, to=_of(visit, made.id), subject=made.id, shown_once=made.secret)
+        return ActionDone(sentence, to=_of(request, made.id), subject=made.id, shown_once=made.secret)
 
-    async def change(self, visit: PageRequest) -> ActionDone:
+    async def change(self, request: PageRequest) -> ActionDone:
         """Change where an endpoint is, what it is told and how it is called."""
-        change = webhooks.read_endpoint_change(_wanted(visit), check_url=self._parts.api.check_webhook_url)
-        changed = await self._endpoints.change(visit.account_id, _id_of(visit), change)
-        return ActionDone(Text("Saved."), to=_of(visit, changed.id), subject=changed.id)
+        change = webhooks.read_endpoint_change(
+            _wanted(request), check_url=self._context.api.check_webhook_url
+        )
+        changed = await self._endpoints.change(request.account_id, _id_of(request), change)
+        return ActionDone(Text("Saved."), to=_of(request, changed.id), subject=changed.id)
 
-    async def rotate(self, visit: PageRequest) -> ActionDone:
+    async def rotate(self, request: PageRequest) -> ActionDone:
         """A new secret."""
-        rotated = await self._endpoints.rotate(visit.account_id, _id_of(visit))
+        rotated = await self._endpoints.rotate(request.account_id, _id_of(request))
         sentence = Text("The new secret; the old one signs beside it for 24 hours:")
-        return ActionDone(sentence, to=_of(visit, rotated.id), subject=rotated.id, shown_once=rotated.secret)
+        return ActionDone(
+            sentence, to=_of(request, rotated.id), subject=rotated.id, shown_once=rotated.secret
+        )
 
-    async def test(self, visit: PageRequest) -> ActionDone:
+    async def test(self, request: PageRequest) -> ActionDone:
         """Send a test event and show what came back."""
-        if self._parts.api.pinger is None:
+        if self._context.api.pinger is None:
             raise Refused("UNAVAILABLE", Text("rheod is not running: start it to send a test event"))
-        sent = (await self._parts.api.pinger.ping(visit.account_id, _id_of(visit))).delivery
+        sent = (await self._context.api.pinger.ping(request.account_id, _id_of(request))).delivery
         if sent.ok:
             sentence = Text("It answered {status} after {ms} ms.", status=sent.status, ms=sent.duration_ms)
         else:
             sentence = Text("Not taken after {ms} ms: {error}", ms=sent.duration_ms, error=sent.error)
-        to = _of(visit, _id_of(visit))
-        return ActionDone(sentence, to=to, subject=_id_of(visit), detail=sent.snippet, bad=not sent.ok)
+        to = _of(request, _id_of(request))
+        return ActionDone(sentence, to=to, subject=_id_of(request), detail=sent.snippet, bad=not sent.ok)
 
-    async def switch(self, visit: PageRequest, *, active: bool) -> ActionDone:
+    async def switch(self, request: PageRequest, *, active: bool) -> ActionDone:
         """On: the events it kept go out in order. Off: they are kept."""
         change = EndpointChange(active=active)
-        changed = await self._endpoints.change(visit.account_id, _id_of(visit), change)
+        changed = await self._endpoints.change(request.account_id, _id_of(request), change)
         sentence = Text("Switched off: its events are kept until it is switched on.")
         if active:
             sentence = Text("Switched on: the events it kept go out now, in order.")
-        return ActionDone(sentence, to=_of(visit, changed.id), subject=changed.id)
+        return ActionDone(sentence, to=_of(request, changed.id), subject=changed.id)
 
-    async def remove(self, visit: PageRequest) -> ActionDone:
+    async def remove(self, request: PageRequest) -> ActionDone:
         """Take an endpoint away with what waits for it."""
-        dropped = await self._endpoints.remove(visit.account_id, _id_of(visit))
+        dropped = await self._endpoints.remove(request.account_id, _id_of(request))
         sentence = counted(
             "The webhook endpoint is removed; {n} event that waited is dropped.",
             "The webhook endpoint is removed; {n} events that waited are dropped.",
             dropped,
         )
-        return ActionDone(sentence, to=self._home(visit), subject=_id_of(visit))
+        return ActionDone(sentence, to=self._home(request), subject=_id_of(request))
 
-    async def replay(self, visit: PageRequest) -> ActionDone:
+    async def replay(self, request: PageRequest) -> ActionDone:
         """Tell one event once more."""
-        event_id = visit.form.get("event", "").strip()
-        again = await self._parts.api.feed.replay(visit.account_id, event_id, _endpoint_of(visit))
-        return ActionDone(_ordered(again), to=self._home(visit), subject=event_id)
+        event_id = request.form.get("event", "").strip()
+        again = await self._context.api.feed.replay(request.account_id, event_id, _endpoint_of(request))
+        return ActionDone(_ordered(again), to=self._home(request), subject=event_id)
 
-    async def replay_since(self, visit: PageRequest) -> ActionDone:
+    async def replay_since(self, request: PageRequest) -> ActionDone:
         """Tell everything since a time once more."""
-        since = _moment(visit.form.get("since", ""))
-        again = await self._parts.api.feed.replay_since(visit.account_id, since, _endpoint_of(visit))
-        return ActionDone(_ordered(again), to=self._home(visit), subject=visit.form.get("since", ""))
+        given = request.form.get("since", "")
+        try:
+            since = round(datetime.fromisoformat(given).replace(tzinfo=SWEDEN).timestamp() * 1000)
+        except (ValueError, OverflowError) as error:
+            raise Refused("BAD_REQUEST", Text("Give a day and a time")) from error
+        again = await self._context.api.feed.replay_since(request.account_id, since, _endpoint_of(request))
+        return ActionDone(_ordered(again), to=self._home(request), subject=given)
 
     @staticmethod
-    def _home(visit: PageRequest) -> str:
-        return of_account(visit, PAGE)
+    def _home(request: PageRequest) -> str:
+        return of_account(request, PAGE)
 
 
-def _id_of(visit: PageRequest) -> str:
-    return visit.request.match_info["endpoint_id"]
+def _id_of(request: PageRequest) -> str:
+    return request.http.match_info["endpoint_id"]
 
 
-def _of(visit: PageRequest, endpoint_id: str) -> str:
-    return of_account(visit, f"{ENDPOINTS}/{endpoint_id}")
+def _of(request: PageRequest, endpoint_id: str) -> str:
+    return of_account(request, f"{ENDPOINTS}/{endpoint_id}")
 
 
-def _endpoint_of(visit: PageRequest) -> str | None:
-    return visit.form.get("endpoint") or None
+def _endpoint_of(request: PageRequest) -> str | None:
+    return request.form.get("endpoint") or None
 
 
-def _wanted(visit: PageRequest) -> dict[str, Any]:
+def _wanted(request: PageRequest) -> dict[str, Any]:
     """The form as the API's body: every box ticked, or none, is every event."""
-    ticked = [event for event in EVENTS if visit.form.get(f"event.{event}")]
+    ticked = [event for event in EVENTS if request.form.get(f"event.{event}")]
     return {
-        "url": visit.form.get("url", "").strip(),
+        "url": request.form.get("url", "").strip(),
         "eventTypes": [] if len(ticked) == len(EVENTS) else ticked,
-        "scope": visit.form.get("scope", "self"),
-        "description": visit.form.get("description", "").strip(),
+        "scope": request.form.get("scope", "self"),
+        "description": request.form.get("description", "").strip(),
     }
-
-
-def _moment(text: str) -> int:
-    """A time of a form, in Swedish time (ms). Raises Refused."""
-    try:
-        return round(datetime.fromisoformat(text).replace(tzinfo=SWEDEN).timestamp() * 1000)
-    except (ValueError, OverflowError) as error:
-        raise Refused("BAD_REQUEST", Text("Give a day and a time")) from error
 
 
 def _ordered(again: Again) -> Text:
@@ -223,8 +224,8 @@ A_PAGE = 50
 class DeliveriesPage:
     """Reads only; replays are ordered at the page Integration."""
 
-    def __init__(self, *, parts: WebContext, site: Site) -> None:
-        self._parts = parts
+    def __init__(self, *, context: WebContext, site: Site) -> None:
+        self._context = context
         self._site = site
 
     def routes(self) -> list[Route]:
@@ -234,48 +235,44 @@ class DeliveriesPage:
             ("GET", f"{LOG}/{{delivery_id:[0-9]{{1,18}}}}", self._site.page(self.show_one)),
         ]
 
-    async def show(self, visit: PageRequest) -> Page:
+    async def show(self, request: PageRequest) -> Page:
         """The newest attempts that pass the filters."""
-        wanted = _wanted_deliveries(visit)
-        found = await self._parts.api.feed.deliveries(wanted, limit=A_PAGE + 1)
-        endpoints = await self._parts.api.endpoints.listing(visit.account_id)
+        wanted = _wanted_deliveries(request)
+        found = await self._context.api.feed.deliveries(wanted, limit=A_PAGE + 1)
+        endpoints = await self._context.api.endpoints.listing(request.account_id)
+        older = None
+        if len(found) > A_PAGE:
+            older = f"{LOG}?{urlencode({**request.http.query, 'before': str(found[A_PAGE - 1].id)})}"
         values: dict[str, Any] = {
             "attempts": found[:A_PAGE],
-            "older": _older(visit, found),
+            "older": older,
             "wanted": wanted,
             "endpoints": endpoints,
             "events": EVENTS,
         }
         return Page("deliveries.html", values)
 
-    async def show_one(self, visit: PageRequest) -> Page:
+    async def show_one(self, request: PageRequest) -> Page:
         """What was sent and what came back."""
-        number = int(visit.request.match_info["delivery_id"])
-        exchange = await self._parts.api.feed.exchange(visit.account_id, number)
+        number = int(request.http.match_info["delivery_id"])
+        exchange = await self._context.api.feed.exchange(request.account_id, number)
         return Page("delivery.html", {"exchange": exchange, "sent": _pretty(exchange.sent)})
 
 
-def _wanted_deliveries(visit: PageRequest) -> Filters:
-    query = visit.request.query
+def _wanted_deliveries(request: PageRequest) -> Filters:
+    query = request.http.query
     event, status, before = query.get("event", "").strip(), query.get("status"), query.get("before", "")
     by_id = event.startswith("evt_")
     if before and not (before.isascii() and before.isdecimal() and len(before) < 19):
         raise Refused("BAD_REQUEST", Text("before must be the number of a delivery"))
     return Filters(
-        account_id=visit.account_id,
+        account_id=request.account_id,
         endpoint_id=query.get("endpoint") or None,
         event_id=event if by_id else None,
         event_type=event if event in EVENTS else None,
         status=status if status in STATUSES else None,
         before=int(before) if before else None,
     )
-
-
-def _older(visit: PageRequest, found: list[Logged]) -> str | None:
-    if len(found) <= A_PAGE:
-        return None
-    kept = {**visit.request.query, "before": str(found[A_PAGE - 1].id)}
-    return f"{LOG}?{urlencode(kept)}"
 
 
 def _pretty(sent: str) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Literal, cast
 from urllib.parse import quote, urlencode
 
@@ -155,8 +156,8 @@ class ItemsQuery(Query):
 class ItemsPage:
     """The list and the page of one item, with its actions."""
 
-    def __init__(self, *, parts: WebContext, site: Site) -> None:
-        self._parts = parts
+    def __init__(self, *, context: WebContext, site: Site) -> None:
+        self._context = context
         self._site = site
 
     def routes(self) -> list[Route]:
@@ -172,32 +173,41 @@ class ItemsPage:
             ("POST", f"{ITEM}/settle", action(self.settle, name="settle doubt")),
         ]
 
-    async def list(self, visit: PageRequest) -> Page:
+    async def list(self, request: PageRequest) -> Page:
         """A page of the items that fit."""
-        query = read_query(visit.request, ItemsQuery)
+        query = read_query(request.http, ItemsQuery)
         sought = Sought(text=query.q.strip(), status=query.status, tradera_status=query.tradera)
-        found_items = await self._parts.api.inventory.search(
-            visit.account_id, sought, limit=PAGE, after=_spot(query.after)
+        found = await self._context.api.inventory.search(
+            request.account_id, sought, limit=PAGE, after=_spot(query.after)
         )
-        found = found_items.following
+        more = None
+        if found.following is not None:
+            given = {
+                "q": query.q,
+                "status": query.status,
+                "tradera": query.tradera,
+                "account": request.account,
+            }
+            kept = {name: value for name, value in given.items() if value}
+            more = f"{ITEMS}?{urlencode({**kept, 'after': field_types.write(*found.following)})}"
         values = {
             "query": query,
-            "hits": found_items.hits,
+            "hits": found.hits,
             "state_of": state_of,
-            "address": lambda external_id: item_address(visit, external_id),
+            "address": lambda external_id: item_address(request, external_id),
             "statuses": [(status.value, text) for status, (text, _) in HERE.items()],
             "traderas": [
                 (NEVER, Text("never published")),
                 *((one.value, text) for one, (text, _) in AT_TRADERA.items()),
             ],
-            "more": None if found is None else _further(visit, query, field_types.write(*found)),
+            "more": more,
         }
         return Page("items.html", values)
 
-    async def show(self, visit: PageRequest) -> Page:
+    async def show(self, request: PageRequest) -> Page:
         """One item with its story."""
-        external_id = _id_of(visit)
-        view = await self._parts.api.catalog.read_item(visit.account_id, external_id)
+        external_id = _id_of(request)
+        view = await self._context.api.catalog.read_item(request.account_id, external_id)
         spec = view.item.spec
         values = {
             "view": view,
@@ -208,71 +218,83 @@ class ItemsPage:
                 view.item.tradera_status,
                 delete_requested=view.item.delete_requested,
             ),
-            "why": why(view, visit.language),
+            "why": why(view, request.language),
             "can": _can(view),
             "lines": spec_lines(spec.domain or OTHER, spec.attributes or {}),
-            "timeline": await self._parts.api.inventory.timeline(visit.account_id, external_id),
+            "timeline": await self._context.api.inventory.timeline(request.account_id, external_id),
             "events": EVENTS,
             "calls": CALLS,
-            "action": lambda name: item_address(visit, external_id, name),
-            "address": lambda other: item_address(visit, other),
+            "action": lambda name: item_address(request, external_id, name),
+            "address": lambda other: item_address(request, other),
         }
         return Page("item.html", values)
 
-    async def rehearse(self, visit: PageRequest) -> Page:
+    async def rehearse(self, request: PageRequest) -> Page:
         """The dry run of a publishing: nobody is called and nothing changes."""
-        external_id = _id_of(visit)
-        played = await self._parts.api.rehearse(visit.account_id, external_id)
-        back = item_address(visit, external_id)
-        values = {"played": played, "external_id": external_id, "back": back, "pretty": _pretty}
+        external_id = _id_of(request)
+        played = await self._context.api.rehearse(request.account_id, external_id)
+        back = item_address(request, external_id)
+        values = {
+            "played": played,
+            "external_id": external_id,
+            "back": back,
+            "pretty": partial(json.dumps, ensure_ascii=False, indent=2),
+        }
         return Page("dry_run.html", values)
 
-    async def publish(self, visit: PageRequest) -> ActionDone:
+    async def publish(self, request: PageRequest) -> ActionDone:
         """Publish, also again after a failure."""
-        external_id = self._writable(visit)
-        message = await self._parts.api.catalog.order_publish(visit.account_id, external_id)
-        return _done(visit, external_id, message)
+        external_id = self._writable(request)
+        message = await self._context.api.catalog.order_publish(request.account_id, external_id)
+        return _done(request, external_id, message)
 
-    async def end(self, visit: PageRequest) -> ActionDone:
+    async def end(self, request: PageRequest) -> ActionDone:
         """Take the item off the market; a live ad is ended in the background."""
-        return await self._change_status(visit, "not_listed")
+        return await self._change_status(request, "not_listed")
 
-    async def mark_sold(self, visit: PageRequest) -> ActionDone:
+    async def mark_sold(self, request: PageRequest) -> ActionDone:
         """The item was sold elsewhere."""
-        return await self._change_status(visit, "sold")
+        return await self._change_status(request, "sold")
 
-    async def _change_status(self, visit: PageRequest, status: Literal["sold", "not_listed"]) -> ActionDone:
-        external_id = self._writable(visit)
-        message = await self._parts.api.catalog.change_status(visit.account_id, external_id, status)
-        return _done(visit, external_id, message)
+    async def _change_status(self, request: PageRequest, status: Literal["sold", "not_listed"]) -> ActionDone:
+        external_id = self._writable(request)
+        message = await self._context.api.catalog.change_status(request.account_id, external_id, status)
+        return _done(request, external_id, message)
 
-    async def settle(self, visit: PageRequest) -> ActionDone:
+    async def settle(self, request: PageRequest) -> ActionDone:
         """The owner's word on an ad in doubt: its number, or that there is none."""
-        external_id = self._writable(visit)
-        ad_id = _ad_of(visit.form)
-        message = await self._parts.api.catalog.settle_listing(visit.account_id, external_id, ad_id)
-        return _done(visit, external_id, message)
+        external_id = self._writable(request)
+        ad_id, given = None, request.form.get("ad", "").strip()
+        if request.form.get("found") != "none":
+            if not (given.isascii() and given.isdecimal() and 0 < len(given) < 19):
+                raise Refused(
+                    "VALIDATION_FAILED",
+                    Text("Give the number of the ad, as it stands in its address at Tradera"),
+                )
+            ad_id = int(given)
+        message = await self._context.api.catalog.settle_listing(request.account_id, external_id, ad_id)
+        return _done(request, external_id, message)
 
-    def _writable(self, visit: PageRequest) -> str:
-        if visit.account_id in self._parts.api.removed_accounts:
+    def _writable(self, request: PageRequest) -> str:
+        if request.account_id in self._context.api.removed_accounts:
             raise Refused(
                 "CONFLICT", Text("This account is not in the settings any more: its items can only be read")
             )
-        return _id_of(visit)
+        return _id_of(request)
 
 
-def item_address(visit: PageRequest, external_id: str, action: str = "") -> str:
+def item_address(request: PageRequest, external_id: str, action: str = "") -> str:
     """The page of an item, or where one of its actions is sent."""
     path = f"{ITEMS}/{quote(external_id, safe='')}" + (f"/{action}" if action else "")
-    return f"{path}?{urlencode({'account': visit.account})}" if visit.account else path
+    return f"{path}?{urlencode({'account': request.account})}" if request.account else path
 
 
-def _done(visit: PageRequest, external_id: str, message: str) -> ActionDone:
-    return ActionDone(message, to=item_address(visit, external_id), subject=external_id)
+def _done(request: PageRequest, external_id: str, message: str) -> ActionDone:
+    return ActionDone(message, to=item_address(request, external_id), subject=external_id)
 
 
-def _id_of(visit: PageRequest) -> str:
-    external_id, found = read_external_id(visit.request.raw_path, segment=ID_SEGMENT)
+def _id_of(request: PageRequest) -> str:
+    external_id, found = read_external_id(request.http.raw_path, segment=ID_SEGMENT)
     raise_if_any(found)
     return external_id
 
@@ -284,12 +306,6 @@ def _spot(after: str | None) -> Spot | None:
     if walk not in {"changes", "ids", "words"}:
         raise Refused("BAD_REQUEST", Text("Begin the search anew"))
     return Spot(cast("Literal['changes', 'ids', 'words']", walk), at, name)
-
-
-def _further(visit: PageRequest, query: ItemsQuery, after: str) -> str:
-    given = {"q": query.q, "status": query.status, "tradera": query.tradera, "account": visit.account}
-    kept = {name: value for name, value in given.items() if value}
-    return f"{ITEMS}?{urlencode({**kept, 'after': after})}"
 
 
 def _can(view: ItemView) -> set[str]:
@@ -311,18 +327,3 @@ def _can(view: ItemView) -> set[str]:
     if item.rheo_status in {RheoStatus.DRAFT, RheoStatus.ACTIVE}:
         can.add("end")
     return can
-
-
-def _pretty(body: Mapping[str, object]) -> str:
-    return json.dumps(body, ensure_ascii=False, indent=2)
-
-
-def _ad_of(form: Mapping[str, str]) -> int | None:
-    if form.get("found") == "none":
-        return None
-    text = form.get("ad", "").strip()
-    if not (text.isascii() and text.isdecimal() and 0 < len(text) < 19):
-        raise Refused(
-            "VALIDATION_FAILED", Text("Give the number of the ad, as it stands in its address at Tradera")
-        )
-    return int(text)

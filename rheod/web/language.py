@@ -16,6 +16,7 @@ from io import BytesIO
 from rheod.domain.model import SWEDEN, in_sweden
 from rheod.domain.text import Text
 
+LANGUAGES = ("sv", "en")
 _LOCALES = {"sv": "sv_SE", "en": "en_SE"}
 """English as it is written in Sweden: spaces between thousands, and the 24-hour clock."""
 
@@ -140,15 +141,12 @@ class Language:
         gap = at_ms - self._now()
         if abs(gap) < _MINUTE_MS:
             return self.gettext("just now")
-        span = self._span(abs(gap))
+        span = self.ngettext("{n} day", "{n} days", abs(gap) // _DAY_MS)
+        if abs(gap) < _HOUR_MS:
+            span = f"{abs(gap) // _MINUTE_MS}{_SPACE}min"
+        elif abs(gap) < 2 * _DAY_MS:
+            span = f"{abs(gap) // _HOUR_MS}{_SPACE}h"
         return self.gettext("in {span}", span=span) if gap > 0 else self.gettext("{span} ago", span=span)
-
-    def _span(self, gap_ms: int) -> str:
-        if gap_ms < _HOUR_MS:
-            return f"{gap_ms // _MINUTE_MS}{_SPACE}min"
-        if gap_ms < 2 * _DAY_MS:
-            return f"{gap_ms // _HOUR_MS}{_SPACE}h"
-        return self.ngettext("{n} day", "{n} days", gap_ms // _DAY_MS)
 
 
 def iso(at_ms: int) -> str:

@@ -55,7 +55,8 @@ class Row:
 def rows(schema: Json, schemas: Json) -> list[Row]:
     """The fields of an object in their order, those of what it is made of first."""
     found: dict[str, Row] = {}
-    for part in (*_parts(schema, schemas), schema):
+    references = [each["$ref"] for each in (schema, *schema.get("allOf", ())) if "$ref" in each]
+    for part in (*(schemas[each.rpartition("/")[2]] for each in references), schema):
         required = part.get("required", ())
         for name, each in part.get("properties", {}).items():
             found[name] = _row(name, each, required=name in required)
@@ -75,11 +76,6 @@ def resolved(given: Json, document: Json) -> Json:
 def name_in(schema: Json) -> str | None:
     """The name of the first schema a schema refers to."""
     return next(iter(_shapes(schema)), None)
-
-
-def _parts(schema: Json, schemas: Json) -> list[Json]:
-    references = [schema, *schema.get("allOf", ())]
-    return [schemas[each["$ref"].rpartition("/")[2]] for each in references if "$ref" in each]
 
 
 def _row(name: str, schema: Json, *, required: bool) -> Row:
@@ -180,7 +176,11 @@ class View:
 def view(document: Json) -> View:
     """Everything the template shows beside the introduction."""
     groups = {
-        tag["name"]: Group(name=tag["name"], meaning=tag["description"], anchor=_anchor(tag["name"]))
+        tag["name"]: Group(
+            name=tag["name"],
+            meaning=tag["description"],
+            anchor="tag-" + tag["name"].lower().replace(" ", "-"),
+        )
         for tag in document["tags"]
     }
     for path, methods in document["paths"].items():
@@ -216,6 +216,7 @@ def command_of(method: str, path: str, operation: Json) -> str:
 def _call(method: str, path: str, operation: Json, document: Json) -> ReferenceCall:
     schemas = document["components"]["schemas"]
     body = operation.get("requestBody", {})
+    answers = {status: resolved(each, document) for status, each in operation["responses"].items()}
     gates = [gate for gates in operation["security"] for gate in gates]
     return ReferenceCall(
         anchor=operation["operationId"],
@@ -229,15 +230,18 @@ def _call(method: str, path: str, operation: Json, document: Json) -> ReferenceC
         body_note=body.get("description", ""),
         command=command_of(method, path, operation),
         example=_success_example(operation),
-        answers=[_answer(status, each, document) for status, each in operation["responses"].items()],
+        answers=[
+            ReferenceAnswer(status=status, meaning=each["description"], shape=name_in(_schema_of(each)))
+            for status, each in answers.items()
+        ],
     )
 
 
 def _event(name: str, operation: Json, document: Json) -> ReferenceCall:
     schemas = document["components"]["schemas"]
     content = operation["requestBody"]["content"]["application/json"]
-    told = content["schema"].get("allOf", [content["schema"]])[-1]
-    data = told["properties"]["data"]
+    payload = content["schema"].get("allOf", [content["schema"]])[-1]
+    data = payload["properties"]["data"]
     return ReferenceCall(
         anchor=operation["operationId"],
         method="EVENT",
@@ -257,17 +261,12 @@ def _event(name: str, operation: Json, document: Json) -> ReferenceCall:
 def _parameters(operation: Json, document: Json) -> list[Row]:
     found = []
     for each in operation["parameters"]:
-        told = resolved(each, document)
-        schema = {"properties": {told["name"]: {**told["schema"], "description": told["description"]}}}
-        required = [told["name"]] if told.get("required") else []
+        one = resolved(each, document)
+        schema = {"properties": {one["name"]: {**one["schema"], "description": one["description"]}}}
+        required = [one["name"]] if one.get("required") else []
         (row,) = rows({**schema, "required": required}, document["components"]["schemas"])
-        found.append(row.placed(told["in"]))
+        found.append(row.placed(one["in"]))
     return found
-
-
-def _answer(status: str, given: Json, document: Json) -> ReferenceAnswer:
-    told = resolved(given, document)
-    return ReferenceAnswer(status=status, meaning=told["description"], shape=name_in(_schema_of(told)))
 
 
 def _schema_of(given: Json) -> Json:
@@ -288,10 +287,6 @@ def _written(value: Any, indent: int | None = None) -> str:
     return json.dumps(value, ensure_ascii=False, indent=indent)
 
 
-def _anchor(name: str) -> str:
-    return "tag-" + name.lower().replace(" ", "-")
-
-
 _MARKS = (
     (re.compile(r"\*\*(.+?)\*\*"), r"<strong>\1</strong>"),
     (re.compile(r"`(.+?)`"), r"<code>\1</code>"),
@@ -303,11 +298,15 @@ def render(document: dict[str, Any]) -> tuple[str, Mapping[str, str]]:
     style = resources.files("rheod.web").joinpath("templates/reference.css").read_text(encoding="utf-8")
     environment = templates()
     environment.filters["marked"] = marked
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     html = environment.get_template("reference.html").render(
         document=document, style=style, view=view(document)
     )
     return html, {
-        "Content-Security-Policy": _policy(style),
+        "Content-Security-Policy": (
+            f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'; "
+            "frame-ancestors 'none'"
+        ),
         "Referrer-Policy": "no-referrer",
         "X-Frame-Options": "DENY",
     }
@@ -319,11 +318,3 @@ def marked(text: str) -> Markup:
     for pattern, written in _MARKS:
         html = pattern.sub(written, html)
     return Markup(html)  # noqa: S704 - escaped above
-
-
-def _policy(style: str) -> str:
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    return (
-        f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'; "
-        "frame-ancestors 'none'"
-    )

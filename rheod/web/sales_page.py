@@ -17,11 +17,8 @@ from rheod.web.items_page import item_address
 from rheod.web.site import HOME, ActionDone, Page
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from rheod.api.routing import Route
     from rheod.store.orders import KeptOrder
-    from rheod.usecases.figures import Revenue
     from rheod.web.site import PageRequest, Site, WebContext
 
 
@@ -53,8 +50,8 @@ class SalesQuery(Query):
 class SalesPage:
     """Orders, what cannot be matched, and the months."""
 
-    def __init__(self, *, parts: WebContext, site: Site) -> None:
-        self._parts = parts
+    def __init__(self, *, context: WebContext, site: Site) -> None:
+        self._context = context
         self._site = site
 
     def routes(self) -> list[Route]:
@@ -70,65 +67,73 @@ class SalesPage:
             ),
         ]
 
-    async def show(self, visit: PageRequest) -> Page:
+    async def show(self, request: PageRequest) -> Page:
         """The first page begins with what needs the owner; further ones are orders alone."""
-        query = read_query(visit.request, SalesQuery)
+        query = read_query(request.http, SalesQuery)
         first = query.after is None and not query.unmatched
         before = _NEWEST if query.after is None else field_types.read(query.after, int, int)
-        found = await self._orders(visit, unmatched=bool(query.unmatched), limit=PAGE + 1, before=before)
+        found = await self._orders(request, unmatched=bool(query.unmatched), limit=PAGE + 1, before=before)
         orders = found[:PAGE]
         more = field_types.write(orders[-1].created_at, orders[-1].order_id) if len(found) > PAGE else None
         values: dict[str, Any] = {
             "query": query,
             "first": first,
             "orders": orders,
-            "more": more and _address(visit, unmatched=query.unmatched, after=more),
+            "more": more and _address(request, unmatched=query.unmatched, after=more),
             "label": label_of,
-            "address": lambda external_id: item_address(visit, external_id),
-            "action": lambda path: _address(visit, path),
-            "ad_url": self._parts.ad_url,
+            "address": lambda external_id: item_address(request, external_id),
+            "action": lambda path: _address(request, path),
+            "ad_url": self._context.ad_url,
         }
-        return Page("sales.html", values | (await self._overview(visit) if first else {}))
+        return Page("sales.html", values | (await self._overview(request) if first else {}))
 
-    async def _overview(self, visit: PageRequest) -> dict[str, Any]:
-        figures = await self._parts.api.figures.of_account(visit.account_id)
-        unmatched = await self._orders(visit, unmatched=True, limit=UNMATCHED + 1, before=_NEWEST)
+    async def _overview(self, request: PageRequest) -> dict[str, Any]:
+        language = request.language
+        figures = await self._context.api.figures.of_account(request.account_id)
+        unmatched = await self._orders(request, unmatched=True, limit=UNMATCHED + 1, before=_NEWEST)
         return {
-            "months": [(visit.language.month(month.month), month) for month in figures.months],
-            "chart": _chart(figures.months, visit),
+            "months": [(language.month(month.month), month) for month in figures.months],
+            "chart": [
+                (
+                    language.short_month(one.month),
+                    one.gross / 100,
+                    language.number(one.gross / 100) if one.gross else "",
+                )
+                for one in figures.months
+            ],
             "unmatched": unmatched[:UNMATCHED],
-            "all_unmatched": _address(visit, unmatched="1") if len(unmatched) > UNMATCHED else None,
-            "strange": await self._parts.strange.newest() if not visit.account else [],
+            "all_unmatched": _address(request, unmatched="1") if len(unmatched) > UNMATCHED else None,
+            "quarantined": await self._context.quarantine.newest() if not request.account else [],
         }
 
     async def _orders(
-        self, visit: PageRequest, *, unmatched: bool, limit: int, before: tuple[Any, ...]
+        self, request: PageRequest, *, unmatched: bool, limit: int, before: tuple[Any, ...]
     ) -> list[KeptOrder]:
         at, last = before
-        return await self._parts.api.shipping.orders(
-            visit.account_id, unmatched=unmatched, limit=limit, before=(at, last)
+        return await self._context.api.shipping.orders(
+            request.account_id, unmatched=unmatched, limit=limit, before=(at, last)
         )
 
-    async def track(self, visit: PageRequest) -> ActionDone:
+    async def track(self, request: PageRequest) -> ActionDone:
         """Tell the parcel of an order, as a partner does by the API: it is marked as shipped at Tradera."""
-        if visit.account_id in self._parts.api.removed_accounts:
+        if request.account_id in self._context.api.removed_accounts:
             raise Refused(
                 "CONFLICT", Text("This account is not in the settings any more: its orders can only be read")
             )
-        order_id = _number(visit, "orderId")
-        given = {"carrier": visit.form.get("carrier", ""), "trackingNumber": visit.form.get("number", "")}
+        order_id = _number(request, "orderId")
+        given = {"carrier": request.form.get("carrier", ""), "trackingNumber": request.form.get("number", "")}
         parcel = item_body.read_model(item_body.TrackingBody, given)
-        await self._parts.api.shipping.track(
-            visit.account_id, order_id, carrier=parcel.carrier, tracking_number=parcel.tracking_number
+        await self._context.api.shipping.track(
+            request.account_id, order_id, carrier=parcel.carrier, tracking_number=parcel.tracking_number
         )
-        told = Text("The parcel of order {n} is noted; Tradera is told.", n=order_id)
-        return ActionDone(told, to=_address(visit), subject=str(order_id))
+        sentence = Text("The parcel of order {n} is noted; Tradera is told.", n=order_id)
+        return ActionDone(sentence, to=_address(request), subject=str(order_id))
 
-    async def put_away(self, visit: PageRequest) -> ActionDone:
+    async def put_away(self, request: PageRequest) -> ActionDone:
         """The owner has looked at a message that could not be read."""
-        message_id = _number(visit, "messageId")
-        await self._parts.strange.put_away(message_id)
-        return ActionDone(Text("The message is put away."), to=_address(visit), subject=str(message_id))
+        message_id = _number(request, "messageId")
+        await self._context.quarantine.put_away(message_id)
+        return ActionDone(Text("The message is put away."), to=_address(request), subject=str(message_id))
 
 
 def label_of(buyer: Json) -> list[str]:
@@ -139,24 +144,13 @@ def label_of(buyer: Json) -> list[str]:
     return [line for line in lines if line]
 
 
-def _address(visit: PageRequest, path: str = "", **query: str) -> str:
-    kept = {name: value for name, value in {**query, "account": visit.account}.items() if value}
+def _address(request: PageRequest, path: str = "", **query: str) -> str:
+    kept = {name: value for name, value in {**query, "account": request.account}.items() if value}
     return f"{SALES}{path}" + (f"?{urlencode(kept)}" if kept else "")
 
 
-def _number(visit: PageRequest, name: str) -> int:
-    text = visit.request.match_info[name]
+def _number(request: PageRequest, name: str) -> int:
+    text = request.http.match_info[name]
     if not (text.isascii() and text.isdecimal() and len(text) < 19):
         raise Refused("NOT_FOUND", Text("There is none with this number"))
     return int(text)
-
-
-def _chart(months: Sequence[Revenue], visit: PageRequest) -> list[tuple[str, float, str]]:
-    return [
-        (
-            visit.language.short_month(one.month),
-            one.gross / 100,
-            visit.language.number(one.gross / 100) if one.gross else "",
-        )
-        for one in months
-    ]

@@ -1,7 +1,4 @@
-"""Signing in and out, and setting the password. Guessing is slowed down by address; a failure never says why.
-
-Slows down guessing at the sign-in: after a few failures an address waits, each time twice as long.
-"""
+"""Signing in and out, and setting the password. A failure never says why, and guessing is slowed down by address."""
 
 from __future__ import annotations
 
@@ -66,10 +63,10 @@ _log = structlog.get_logger("rheod.web")
 class SigningIn:
     """The sign-in page and what it leads to."""
 
-    def __init__(self, *, parts: WebContext, site: Site) -> None:
-        self._parts = parts
+    def __init__(self, *, context: WebContext, site: Site) -> None:
+        self._context = context
         self._site = site
-        self._throttle = Throttle(monotonic=parts.api.monotonic)
+        self._throttle = Throttle(monotonic=context.api.monotonic)
 
     def routes(self) -> list[Route]:
         """Who is not signed in may only come here."""
@@ -83,44 +80,46 @@ class SigningIn:
 
     async def show(self, request: web.Request) -> web.Response:
         """The form."""
+        await self._site.load()
         return self._form(request, to=local_path(request.query.get("next", "")))
 
     async def sign_in(self, request: web.Request) -> web.Response:
         """Open a session for whoever knows the admin token or the password."""
-        form = await read_form(request, deadline_s=self._parts.api.body_deadline_s)
-        check_origin(request, public_url=self._parts.api.public_url)
-        to, address = local_path(form.get("next", "")), self._parts.callers.address(request)
+        await self._site.load()
+        form = await read_form(request, deadline_s=self._context.api.body_deadline_s)
+        check_origin(request, public_url=self._context.api.public_url)
+        to, address = local_path(form.get("next", "")), self._context.callers.address(request)
         if wait_s := self._throttle.wait_s(address):
             return self._form(request, to=to, wait_s=wait_s, status=429)
         given = form.get("secret", "").strip()
-        known = self._parts.api.keys.is_admin(given) or await self._parts.sessions.is_password(given)
+        known = self._context.api.keys.is_admin(given) or await self._context.sessions.is_password(given)
         if not known:
             self._throttle.failed(address)
             _log.warning("sign-in refused", address=address)
             return self._form(request, to=to, wrong=True, status=403)
         self._throttle.succeeded(address)
-        session, cookie = await self._parts.sessions.open()
-        await self._parts.audit.record(origin=address, action="sign in", subject="", told="")
+        session, cookie = await self._context.sessions.open()
+        await self._context.audit.record(origin=address, action="sign in", subject="", told="")
         answer = see_other(to)
         answer.set_cookie(
             COOKIE,
             cookie,
             max_age=(session.expires_at - session.created_at) // 1000,
             path="/",
-            secure=self._parts.callers.is_secure(request),
+            secure=self._context.callers.is_secure(request),
             httponly=True,
             samesite="Strict",
         )
         return answer
 
-    async def sign_out(self, visit: PageRequest) -> ActionDone:
+    async def sign_out(self, request: PageRequest) -> ActionDone:
         """End this session."""
-        await self._parts.sessions.close(visit.session)
+        await self._context.sessions.close(request.session)
         return ActionDone(Text("Signed out."), to=SIGN_IN)
 
-    async def set_password(self, visit: PageRequest) -> ActionDone:
+    async def set_password(self, request: PageRequest) -> ActionDone:
         """Set the password; every session ends, this one too."""
-        await self._parts.sessions.set_password(visit.form.get("password", "").strip())
+        await self._context.sessions.set_password(request.form.get("password", "").strip())
         return ActionDone(Text("The password is set. Sign in with it."), to=SIGN_IN)
 
     def _form(
@@ -131,7 +130,7 @@ class SigningIn:
             "to": to,
             "wrong": wrong,
             "wait_s": wait_s,
-            "has_password": self._parts.sessions.has_password,
+            "has_password": self._context.sessions.has_password,
         }
         answer = self._site.render(
             Page("sign_in.html", values, status=status), language, {"path": request.path}

@@ -28,7 +28,7 @@ from rheod.domain.errors import Refused, Transient
 from rheod.domain.text import Text
 from rheod.store.keys import Session
 from rheod.web import charts
-from rheod.web.language import Language, chosen, iso
+from rheod.web.language import LANGUAGES, Language, chosen, iso
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -65,7 +65,7 @@ async def read_form(request: web.Request, *, deadline_s: float) -> dict[str, str
 class PageRequest:
     """A request of somebody signed in; `form` is the sent form of an action, empty for a page."""
 
-    request: web.Request
+    http: web.Request
     session: Session
     form_token: str
     language: Language
@@ -184,23 +184,25 @@ _log = structlog.get_logger("rheod.web")
 class Site:
     """Wraps page handlers and actions into handlers of the server."""
 
-    def __init__(self, *, parts: WebContext) -> None:
-        self._parts = parts
+    def __init__(self, *, context: WebContext) -> None:
+        self._context = context
         self._flashes: dict[bytes, ActionDone] = {}
+        self._is_loaded = False
 
     def page(self, handler: PageHandler) -> Handler:
         """A page for who is signed in; others are sent to the sign-in and come back."""
 
         async def guarded(request: web.Request) -> web.StreamResponse:
+            await self.load()
             cookie, session = self._session(request)
             if session is None:
                 return see_other(f"{SIGN_IN}?next={quote(request.path_qs, safe='')}")
-            visit = self._visit(request, cookie, session)
+            asked = self._page_request(request, cookie, session)
             try:
-                page = await handler(visit)
+                page = await handler(asked)
             except (Refused, Transient) as error:
-                page = refusal_page(error, visit.language)
-            return self.render(page, visit.language, self._frame(visit))
+                page = refusal_page(error, asked.language)
+            return self.render(page, asked.language, self._frame(asked))
 
         return guarded
 
@@ -208,39 +210,42 @@ class Site:
         """A sent form: checked to come from our own page, written to the audit log, answered with a redirect."""
 
         async def guarded(request: web.Request) -> web.StreamResponse:
+            await self.load()
             cookie, session = self._session(request)
             if session is None:
                 return see_other(SIGN_IN)
             try:
                 form = await self._form(request, cookie)
             except Refused as error:
-                visit = self._visit(request, cookie, session)
-                return self.render(refusal_page(error, visit.language), visit.language, self._frame(visit))
-            told = await self._done(self._visit(request, cookie, session, form), handler, name)
-            self._flashes[session.digest] = told
-            return see_other(told.to)
+                asked = self._page_request(request, cookie, session)
+                return self.render(refusal_page(error, asked.language), asked.language, self._frame(asked))
+            done = await self._done(self._page_request(request, cookie, session, form), handler, name)
+            self._flashes[session.digest] = done
+            return see_other(done.to)
 
         return guarded
 
     async def _form(self, request: web.Request, cookie: str) -> Mapping[str, str]:
         """The sent form. Raises Refused unless it is one of ours."""
-        form = await read_form(request, deadline_s=self._parts.api.body_deadline_s)
-        check_origin(request, public_url=self._parts.api.public_url)
+        form = await read_form(request, deadline_s=self._context.api.body_deadline_s)
+        check_origin(request, public_url=self._context.api.public_url)
         if not hmac.compare_digest(form.get("form_token", "").encode(), form_token(cookie).encode()):
             raise Refused(
                 "BAD_REQUEST", Text("This form is too old: go back, load the page again and send it anew")
             )
         return form
 
-    async def _done(self, visit: PageRequest, handler: ActionHandler, name: str) -> ActionDone:
+    async def _done(self, asked: PageRequest, handler: ActionHandler, name: str) -> ActionDone:
         try:
-            told = await handler(visit)
+            done = await handler(asked)
         except (Refused, Transient) as error:
-            return ActionDone(sentence(error, visit.language), to=_back(visit.request), bad=True)
-        origin = self._parts.callers.address(visit.request)
-        await self._parts.audit.record(origin=origin, action=name, subject=told.subject, told=told.sentence)
-        _log.info("owner's action", action=name, subject=told.subject)
-        return told
+            referrer = urlsplit(asked.http.headers.get(hdrs.REFERER, ""))
+            back = local_path(referrer.path + (f"?{referrer.query}" if referrer.query else ""))
+            return ActionDone(sentence(error, asked.language), to=back, bad=True)
+        origin = self._context.callers.address(asked.http)
+        await self._context.audit.record(origin=origin, action=name, subject=done.subject, told=done.sentence)
+        _log.info("owner's action", action=name, subject=done.subject)
+        return done
 
     def render(self, page: Page, language: Language, frame: Mapping[str, Any]) -> web.Response:
         """The page as HTML."""
@@ -270,42 +275,57 @@ class Site:
         """Whether an API call comes from somebody signed in here. Refused when another site has sent it."""
         _, session = self._session(request)
         if session is not None and request.method not in SAFE_METHODS:
-            check_origin(request, public_url=self._parts.api.public_url)
+            check_origin(request, public_url=self._context.api.public_url)
         return session is not None
 
     def language(self, request: web.Request) -> Language:
         """The visitor's language."""
         code = chosen(request.headers.get(hdrs.ACCEPT_LANGUAGE, ""))
-        return Language(code, now=self._parts.api.now)
+        return Language(code, now=self._context.api.now)
+
+    async def load(self) -> None:
+        """Load templates and languages, once and beside the loop: they take a third of a second."""
+        if not self._is_loaded:
+            await asyncio.to_thread(_load)
+            self._is_loaded = True
 
     def _session(self, request: web.Request) -> tuple[str, Session | None]:
         cookie = request.cookies.get(COOKIE, "")
-        return cookie, self._parts.sessions.find(cookie) if cookie else None
+        return cookie, self._context.sessions.find(cookie) if cookie else None
 
-    def _visit(
+    def _page_request(
         self, request: web.Request, cookie: str, session: Session, form: Mapping[str, str] | None = None
     ) -> PageRequest:
         account = request.query.get("account", "")
-        if account not in self._parts.accounts:
+        if account not in self._context.accounts:
             account = ""
         return PageRequest(
-            request=request,
+            http=request,
             session=session,
             form_token=form_token(cookie),
             language=self.language(request),
             account=account,
-            account_id=self._parts.accounts[account],
+            account_id=self._context.accounts[account],
             form=form or {},
         )
 
-    def _frame(self, visit: PageRequest) -> dict[str, Any]:
+    def _frame(self, asked: PageRequest) -> dict[str, Any]:
         """What the frame around every page shows."""
         return {
-            "visit": visit,
-            "path": visit.request.path,
-            "told": self._flashes.pop(visit.session.digest, None),
-            "accounts": sorted(self._parts.accounts),
+            "request": asked,
+            "path": asked.http.path,
+            "done": self._flashes.pop(asked.session.digest, None),
+            "accounts": sorted(self._context.accounts),
         }
+
+
+def _load() -> None:
+    templates()
+    for code in LANGUAGES:
+        language = Language(code, now=lambda: 0)
+        language.kr(150)
+        language.when(None)
+        language.month("2026-01")
 
 
 def see_other(to: str) -> web.Response:
@@ -321,12 +341,6 @@ def local_path(text: str) -> str:
         return HOME
     ours = text.startswith(HOME) and not parts.scheme and not parts.netloc and text.isprintable()
     return text if ours and "\\" not in text and not text.startswith(SIGN_IN) else HOME
-
-
-def _back(request: web.Request) -> str:
-    """The page the form was on, as far as the browser says so."""
-    referrer = urlsplit(request.headers.get(hdrs.REFERER, ""))
-    return local_path(referrer.path + (f"?{referrer.query}" if referrer.query else ""))
 
 
 class Callers:
@@ -361,7 +375,7 @@ class WebContext:
     audit: Audit
     findings: Callable[[], Awaitable[Sequence[Finding]]]
     outlooks: AccountForecasts
-    strange: QuarantinedMessages
+    quarantine: QuarantinedMessages
     ad_url: Callable[[int], str]
     status: Callable[[], Awaitable[Mapping[str, Any]]]
     accounts: Mapping[str, str]

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from rheod.api.routing import Handler, Route
     from rheod.store.accounts import Token
-    from rheod.usecases.connect_account import AccountConnection
     from rheod.web.site import PageRequest, Site, WebContext
 
 
@@ -46,10 +45,10 @@ class Preview:
 class TraderaPage:
     """How the accounts sell at Tradera."""
 
-    def __init__(self, *, parts: WebContext, site: Site) -> None:
-        self._parts = parts
+    def __init__(self, *, context: WebContext, site: Site) -> None:
+        self._context = context
         self._site = site
-        self._connector = parts.connector
+        self._connector = context.connector
 
     def routes(self) -> list[Route]:
         """The page, where Tradera's login returns to, and the actions."""
@@ -62,20 +61,23 @@ class TraderaPage:
             ("POST", f"{PAGE}/accept", action(self.accept, name="connect to Tradera")),
         ]
 
-    async def show(self, visit: PageRequest) -> Page:
+    async def show(self, request: PageRequest) -> Page:
         """Everything on one page."""
         connections = await self._connector.connections()
-        names = {one.account_id: one.reference or visit.language.gettext("own") for one in connections}
-        item = visit.request.query.get("item", "").strip()
+        names = {one.account_id: one.reference or request.language.gettext("own") for one in connections}
+        item = request.http.query.get("item", "").strip()
         preview, missed = None, None
         if item:
             try:
-                preview = await self._preview(visit, item)
+                preview = await self._preview(request, item)
             except Refused as error:
-                missed = visit.language.say(str(error))
-        setup = await self._parts.setups.of_account(visit.account_id)
+                missed = request.language.say(str(error))
+        setup = await self._context.setups.of_account(request.account_id)
         values: dict[str, Any] = {
-            "connections": [(one, await self._login_address(one)) for one in connections],
+            "connections": [
+                (one, await self._connector.address(one.account_id) if one.begun_at is not None else None)
+                for one in connections
+            ],
             "setup": setup,
             "names": names,
             "kinds": KINDS,
@@ -86,58 +88,55 @@ class TraderaPage:
         }
         return Page("tradera.html", values)
 
-    async def show_return(self, visit: PageRequest) -> Page:
+    async def show_return(self, request: PageRequest) -> Page:
         """What Tradera said at the end of a login, to be taken with one press.
 
         Not taken by itself: any site could send the owner here with a token of its own.
         """
         begun = [one for one in await self._connector.connections() if one.begun_at is not None]
         begun.sort(key=lambda one: one.begun_at or 0, reverse=True)
-        query = visit.request.query
+        query = request.http.query
         given = {name: query.get(name, "") for name in ("userId", "token", "exp")}
         return Page("tradera_return.html", {"given": given, "begun": begun})
 
-    async def begin(self, visit: PageRequest) -> ActionDone:
+    async def begin(self, request: PageRequest) -> ActionDone:
         """Begin a login; the page then shows its address."""
-        account = self._account(visit)
-        await self._connector.begin(self._parts.accounts[account])
+        account = self._account(request)
+        await self._connector.begin(self._context.accounts[account])
         sentence = Text("Open Tradera's page below, sign in there, and come back.")
-        return ActionDone(sentence, to=of_account(visit, PAGE), subject=account or "own")
+        return ActionDone(sentence, to=of_account(request, PAGE), subject=account or "own")
 
-    async def finish(self, visit: PageRequest) -> ActionDone:
+    async def finish(self, request: PageRequest) -> ActionDone:
         """Fetch the token of a login that is done."""
-        account = self._account(visit)
-        token = await self._connector.finish(self._parts.accounts[account], visit.form.get("user", ""))
-        return self._connected(visit, account, token)
+        account = self._account(request)
+        token = await self._connector.finish(self._context.accounts[account], request.form.get("user", ""))
+        return self._connected(request, account, token)
 
-    async def accept(self, visit: PageRequest) -> ActionDone:
+    async def accept(self, request: PageRequest) -> ActionDone:
         """Take what Tradera's return brought."""
-        account = self._account(visit)
+        account = self._account(request)
         shown = Shown(
-            user=visit.form.get("userId", ""),
-            token=visit.form.get("token", ""),
-            ends_at=time_ms(visit.form.get("exp", "")),
+            user=request.form.get("userId", ""),
+            token=request.form.get("token", ""),
+            ends_at=time_ms(request.form.get("exp", "")),
         )
-        token = await self._connector.accept(self._parts.accounts[account], shown)
-        return self._connected(visit, account, token)
+        token = await self._connector.accept(self._context.accounts[account], shown)
+        return self._connected(request, account, token)
 
     @staticmethod
-    def _connected(visit: PageRequest, account: str, token: Token) -> ActionDone:
+    def _connected(request: PageRequest, account: str, token: Token) -> ActionDone:
         sentence = Text("Connected as Tradera user {user}.", user=token.user_id)
-        return ActionDone(sentence, to=of_account(visit, PAGE), subject=account or "own")
+        return ActionDone(sentence, to=of_account(request, PAGE), subject=account or "own")
 
-    def _account(self, visit: PageRequest) -> str:
+    def _account(self, request: PageRequest) -> str:
         """The account that a form is about."""
-        account = visit.form.get("account", "")
-        if account not in self._parts.accounts:
+        account = request.form.get("account", "")
+        if account not in self._context.accounts:
             raise Refused("NOT_FOUND", Text("There is no such account"))
         return account
 
-    async def _login_address(self, one: AccountConnection) -> str | None:
-        return await self._connector.address(one.account_id) if one.begun_at is not None else None
-
-    async def _preview(self, visit: PageRequest, external_id: str) -> Preview:
-        view = await self._parts.api.catalog.read_item(visit.account_id, external_id)
+    async def _preview(self, request: PageRequest, external_id: str) -> Preview:
+        view = await self._context.api.catalog.read_item(request.account_id, external_id)
         spec = view.item.spec
         source = ad_description(spec)
         wish = spec.tradera and spec.tradera.category_id
@@ -147,13 +146,14 @@ class TraderaPage:
             lines=[html.unescape(line) for line in source.split("<br>")],
             source=source,
             price_kr=whole_kronor(spec.price_ore or 100),
-            category=wish or self._parts.setups.category(spec.domain or "other"),
+            category=wish or self._context.setups.category(spec.domain or "other"),
         )
 
     def _bounced(self, page: Handler) -> Handler:
         """A browser sent here by Tradera's site brings no cookie (SameSite=Strict): it is sent on once by ourselves."""
 
         async def handler(request: web.Request) -> web.StreamResponse:
+            await self._site.load()
             if self._site.vouches(request) or BOUNCED in request.query:
                 return await page(request)
             onward = request.rel_url.update_query({BOUNCED: "1"})

@@ -124,7 +124,7 @@ async def pages(folder: Path, **changes: Any) -> AsyncIterator[tuple[Pages, str]
             outlooks=AccountForecasts(
                 store=store, forecast=lambda _account: BudgetForecast(calls=[], ceiling=80)
             ),
-            strange=QuarantinedMessages(store=store),
+            quarantine=QuarantinedMessages(store=store),
             ad_url=lambda ad: f"https://tradera.example/item/{ad}",
             status=_status,
             accounts={"": api.default_account},
@@ -138,7 +138,7 @@ async def pages(folder: Path, **changes: Any) -> AsyncIterator[tuple[Pages, str]
             ),
             callers=Callers(proxies=api.trusted_proxies, public_url=api.public_url),
         )
-        dashboard = Dashboard(parts=parts)
+        dashboard = Dashboard(context=parts)
         served = replace(api, signed_in=dashboard.site.vouches)
         app = build_app(served, pages=dashboard)
         runner, port = await start(app, host="127.0.0.1", port=0)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -94,6 +96,16 @@ def test_a_sentence_from_behind_the_pages_is_said_in_swedish(sentence: str, swed
 def test_the_browser_chooses(header: str, language: str) -> None:
     """Accept-Language with its weights; nonsense gives Swedish."""
     assert chosen(header) == language
+
+
+def test_a_daemon_that_shows_no_page_loads_neither_babel_nor_jinja() -> None:
+    """They take seven megabytes and a third of a second; most daemons show no page for days."""
+    code = (
+        "import sys, rheod.cli.main, rheod.compose.handlers, rheod.web.dashboard;"
+        " print([name for name in sys.modules if name.partition('.')[0] in ('babel', 'jinja2')])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout == "[]\n"
 
 
 def test_numbers_and_times_read_naturally() -> None:
