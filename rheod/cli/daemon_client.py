@@ -65,9 +65,7 @@ def ask_socket(
     Raises NotRunning, or CommandFailed with the daemon's sentence.
     """
     connection = _UnixConnection(path, timeout_s)
-    headers = {"Content-Type": b"application/json"}
-    if account is not None:
-        headers["x-partner-account"] = _header_value(account)
+    headers = request_headers(account)
     try:
         connection.request(method, target, body=None if body is None else json.dumps(body), headers=headers)
         response = connection.getresponse()
@@ -89,13 +87,18 @@ def ask_socket(
     return _read(status, raw)
 
 
-def _header_value(reference: str) -> bytes:
-    if not reference.isprintable() or reference != reference.strip() or not reference:
-        raise CommandFailed("--account must be a reference of [[accounts]]", status=WRONG_USAGE)
-    return reference.encode()
+def request_headers(account: str | None) -> dict[str, bytes]:
+    """What every request says; CommandFailed for a reference that no account can have."""
+    headers = {"Content-Type": b"application/json"}
+    if account is not None:
+        if not account.isprintable() or account != account.strip() or not account:
+            raise CommandFailed("--account must be a reference of [[accounts]]", status=WRONG_USAGE)
+        headers["x-partner-account"] = account.encode()
+    return headers
 
 
 def _read(status: int, raw: bytes) -> Any:
+    """The answer's JSON, None when it has none. CommandFailed with rheod's sentence where it refuses."""
     try:
         answer = json.loads(raw) if raw else None
     except ValueError as error:
@@ -184,14 +187,11 @@ def ask(
     try:
         return ask_daemon(options, method, target, body, timeout_s=timeout_s)
     except NotRunning as absent:
-        from rheod.cli.offline import ask_file  # noqa: PLC0415 - the whole daemon's imports
+        from rheod.cli.offline import Asked, ask_store  # noqa: PLC0415 - the whole daemon's imports
 
-        account = options.account
-        return ask_file(
-            load(options),
-            lambda path: ask_socket(path, method, target, body, account=account, timeout_s=timeout_s),
-            absent.path,
-        )
+        headers = request_headers(options.account)
+        asked = Asked(method=method, target=target, headers=headers, body=body)
+        return _read(*ask_store(load(options), asked, silent=absent.path))
 
 
 def ask_daemon(

@@ -1,37 +1,49 @@
-"""Answers a command's question when no daemon runs: takes the lock, opens the file, serves the admin calls to itself.
+"""Answers a command's request when no daemon runs: takes the lock, opens the store and calls the admin handler itself.
 
-So every command works on the file exactly as it works on the daemon. No worker runs: what was ordered waits for the
-daemon.
+So every command works on the file exactly as it works on the daemon, and nothing is served. No loop runs: what was
+ordered waits for the daemon.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import sys
-import tempfile
-from collections.abc import Callable
+from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from typing import Any
 
-from rheod.api.admin import start_admin
+from aiohttp import StreamReader, hdrs, web
+from aiohttp.http import HttpVersion11, RawRequestMessage, StreamWriter
+from multidict import CIMultiDict, CIMultiDictProxy
+from yarl import URL
+
 from rheod.cli import CommandFailed
 from rheod.cli.printing import note
-from rheod.compose.build import Rheod, build, open_database
+from rheod.compose.build import build, open_database
 from rheod.compose.remotes import Remotes
 from rheod.config.settings import Settings
 from rheod.domain.errors import RheodError
 from rheod.jobs.clock import SteadyClock
 from rheod.logs import setup
 
-Question = Callable[[Path], Any]
-"""Asks one question at the admin socket of this path."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What a command asks, as it would be sent to the admin socket."""
+
+    method: str
+    target: str
+    headers: Mapping[str, bytes]
+    body: dict[str, Any] | None = None
 
 
-def ask_file(settings: Settings, question: Question, silent: Path) -> Any:
-    """The answer from the data folder itself; `silent` is the socket where no daemon answered.
+def ask_store(settings: Settings, asked: Asked, *, silent: Path) -> tuple[int, bytes]:
+    """Status and body of the answer from the data folder itself; `silent` is the socket where no daemon answered.
 
     Raises CommandFailed, also when a daemon has the folder after all or it may not be opened.
     """
@@ -39,7 +51,7 @@ def ask_file(settings: Settings, question: Question, silent: Path) -> Any:
     fresh = not (folder / "rheod.db").exists()
     output = setup.configure(format="text", level="warning", stream=sys.stderr, journald=False)
     try:
-        answer = asyncio.run(_answer(settings, question))
+        answer = asyncio.run(_answer(settings, asked))
     except CommandFailed:
         raise
     except (OSError, RheodError) as error:
@@ -55,7 +67,7 @@ def ask_file(settings: Settings, question: Question, silent: Path) -> Any:
     return answer
 
 
-async def _answer(settings: Settings, question: Question) -> Any:
+async def _answer(settings: Settings, asked: Asked) -> tuple[int, bytes]:
     database = await open_database(settings)
     try:
         async with asyncio.TaskGroup() as group:
@@ -64,7 +76,7 @@ async def _answer(settings: Settings, question: Question) -> Any:
                 rng = Random()  # noqa: S311 - ids must be unique, not secret
                 rheod = await build(settings, database, clock=SteadyClock(), rng=rng, remotes=Remotes())
                 async with rheod.clients:
-                    return await _serve_one(rheod, question)
+                    return await _handled(rheod.handlers.admin(), asked)
             finally:
                 database.stop()
     except BaseExceptionGroup as errors:
@@ -73,14 +85,47 @@ async def _answer(settings: Settings, question: Question) -> Any:
         await database.close()
 
 
-async def _serve_one(rheod: Rheod, question: Question) -> Any:
-    with tempfile.TemporaryDirectory(prefix="rheod-") as private:
-        path = Path(private, "admin.sock")
-        runner = await start_admin(rheod.handlers.admin(), path)
-        try:
-            return await asyncio.to_thread(question, path)
-        finally:
-            await runner.cleanup()
+async def _handled(app: web.Application, asked: Asked) -> tuple[int, bytes]:
+    """Status and body of the application's own answer to a request that no connection has brought."""
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()  # routes are final now; nothing listens
+    server, loop = runner.server, asyncio.get_running_loop()
+    assert server is not None
+    headers = CIMultiDict({hdrs.HOST: "rheod"})
+    for name, value in asked.headers.items():
+        headers[name] = value.decode("utf-8", "surrogateescape")
+    protocol = server()
+    content = StreamReader(protocol, 2**16, loop=loop)
+    if asked.body is not None:
+        raw = json.dumps(asked.body).encode()
+        headers[hdrs.CONTENT_LENGTH] = str(len(raw))
+        content.feed_data(raw)
+    content.feed_eof()
+    message = RawRequestMessage(
+        method=asked.method,
+        path=asked.target,
+        version=HttpVersion11,
+        headers=CIMultiDictProxy(headers),
+        raw_headers=tuple(
+            (name.encode(), value.encode("utf-8", "surrogateescape")) for name, value in headers.items()
+        ),
+        should_close=True,
+        compression=None,
+        upgrade=False,
+        chunked=False,
+        url=URL(asked.target, encoded=True),
+    )
+    task = asyncio.current_task()
+    assert task is not None
+    request = server.request_factory(message, content, protocol, StreamWriter(protocol, loop), task)
+    try:
+        response = await server.request_handler(request)
+    finally:
+        await runner.cleanup()
+    assert isinstance(response, web.Response)
+    body = response.body
+    assert body is None or isinstance(body, bytes | bytearray)
+    return response.status, bytes(body or b"")
 
 
 def _give_to_owner(folder: Path) -> None:
