@@ -14,6 +14,7 @@ from random import Random
 
 import structlog
 
+from rheod.config.loading import missing_at_start, missing_for_publishing
 from rheod.config.settings import Settings
 from rheod.domain.budget import Allowance
 from rheod.domain.event_payloads import new_secret
@@ -26,8 +27,9 @@ from rheod.store.audit import Audit
 from rheod.store.engine.database import Database
 from rheod.store.keys import KeyRing, Sessions
 from rheod.store.ledger import Ledger
-from rheod.tradera.accounts import AccountRegistry, members
+from rheod.tradera.accounts import AccountRegistry, ConfiguredAccount, SellerSettings
 from rheod.tradera.budgeted_client import BudgetRules, SharedBudget
+from rheod.tradera.transport import Seller
 from rheod.usecases.endpoints import Endpoints
 from rheod.usecases.events import EventFeed
 from rheod.usecases.forecast import AccountForecasts
@@ -117,12 +119,14 @@ async def build_core(settings: Settings, database: Database, *, clock: Clock, rn
     references = ["", *(account.reference for account in settings.accounts)]
     if clamped := await database.write(partial(facts.clamp, now=clock())):
         _log.warning("times from a wrong clock set right", count=clamped)
+    sellers = _seller_settings(settings)
+    members = {each.reference: each.user_id for each in sellers.accounts if each.user_id is not None}
     known = await database.write(
-        partial(accounts.ensure, references=references, members=members(settings), now=clock())
+        partial(accounts.ensure, references=references, members=members, now=clock())
     )
     ledger = await database.read(partial(Ledger.load, now=clock()))
     registry = AccountRegistry(
-        settings=settings,
+        settings=sellers,
         known=known,
         tokens=await database.read(accounts.tokens),
         users=await database.read(accounts.of_members),
@@ -185,6 +189,37 @@ async def build_core(settings: Settings, database: Database, *, clock: Clock, rn
         now=clock,
         rng=rng,
         started_at=clock(),
+    )
+
+
+def _seller_settings(settings: Settings) -> SellerSettings:
+    tradera = settings.tradera
+    of_application = missing_for_publishing(settings, member=True)
+    own = None
+    if tradera.user_id is not None and tradera.user_token is not None:
+        own = Seller(tradera.user_id, tradera.user_token.get_secret_value())
+    members = [
+        ConfiguredAccount(
+            reference=account.reference,
+            user_id=account.user_id,
+            seller=None
+            if account.user_token is None
+            else Seller(
+                account.user_id,
+                account.user_token.get_secret_value(),
+                setting=f"the user_token of [[accounts]] {account.reference}",
+            ),
+            missing=of_application,
+        )
+        for account in settings.accounts
+    ]
+    first = ConfiguredAccount(
+        reference="", user_id=tradera.user_id, seller=own, missing=missing_for_publishing(settings)
+    )
+    return SellerSettings(
+        accounts=(first, *members),
+        missing_of_application=of_application,
+        missing_at_start=missing_at_start(settings),
     )
 
 

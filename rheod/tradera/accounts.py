@@ -1,7 +1,6 @@
 """Who sells: the default account and the members, with their Tradera users, as the settings and the store know them.
 
-Part of the composition root. An account that has left the settings stays on the roll, without a token; one that gets a
-token by a login sells with it at once.
+An account that has left the settings stays, without a token; one that gets a token by a login sells with it at once.
 """
 
 from __future__ import annotations
@@ -10,8 +9,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from rheod.config.loading import missing_at_start, missing_for_publishing
-from rheod.config.settings import Settings
 from rheod.domain.text import Text
 from rheod.store.accounts import Token
 from rheod.store.ledger import Ledger
@@ -22,6 +19,28 @@ REMOVED = Text(
     "This account is not in the settings any more: its items can be read and nothing is published."
     " Put it back under [[accounts]] and restart rheod"
 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfiguredAccount:
+    """An account as the settings have it; `missing` are the settings without which its publishing waits."""
+
+    reference: str
+    user_id: int | None
+    seller: Seller | None
+    missing: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SellerSettings:
+    """What the settings say of who sells, the default account first.
+
+    Missing `of_application` are the settings that every account needs, `at_start` those without which nobody sells.
+    """
+
+    accounts: Sequence[ConfiguredAccount]
+    missing_of_application: Sequence[str]
+    missing_at_start: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +80,7 @@ class AccountRegistry:
     def __init__(
         self,
         *,
-        settings: Settings,
+        settings: SellerSettings,
         known: Mapping[str, str],
         tokens: Mapping[str, Token],
         users: dict[int, str],
@@ -86,8 +105,8 @@ class AccountRegistry:
         """The settings without which nothing is published, less what a login has given."""
         own = next(each for each in self if each.reference == "")
         if own.source == "login":
-            return missing_for_publishing(self._settings, member=True)
-        return missing_at_start(self._settings)
+            return list(self._settings.missing_of_application)
+        return list(self._settings.missing_at_start)
 
     def connect(self, account_id: str, token: Token) -> None:
         """The account sells with this token from now on, unless its settings have one."""
@@ -95,7 +114,7 @@ class AccountRegistry:
         self.users[token.user_id] = account_id
         if before.source == "settings" or before.removed:
             return
-        after = _logged_in(before, token, self._settings)
+        after = _logged_in(before, token, self._settings.missing_of_application)
         self._accounts[account_id] = after
         assert after.seller is not None
         self.fingerprints[account_id] = after.seller.fingerprint
@@ -121,14 +140,6 @@ class AccountRegistry:
         return found
 
 
-def members(settings: Settings) -> dict[str, int]:
-    """The Tradera user of each account that has one in the settings, by reference."""
-    found = {account.reference: account.user_id for account in settings.accounts}
-    if settings.tradera.user_id is not None:
-        found[""] = settings.tradera.user_id
-    return found
-
-
 def state_of(account: Account, ledger: Ledger, *, now: int) -> AccountState:
     """What the account does at this time (ms)."""
     if account.removed:
@@ -146,48 +157,34 @@ def count_states(accounts: Iterable[Account], ledger: Ledger, *, now: int) -> Co
     return Counter(state_of(account, ledger, now=now).state for account in accounts)
 
 
-def _accounts(settings: Settings, known: Mapping[str, str], tokens: Mapping[str, Token]) -> Iterator[Account]:
-    sellers, users = _sellers(settings), members(settings)
-    for reference, seller in sellers.items():
-        one = _configured(settings, known[reference], reference, seller)
-        one = replace(one, user_id=users.get(reference))
-        token = tokens.get(one.id)
-        yield one if seller is not None or token is None else _logged_in(one, token, settings)
-    for reference in sorted(known.keys() - sellers.keys()):
+def _accounts(
+    settings: SellerSettings, known: Mapping[str, str], tokens: Mapping[str, Token]
+) -> Iterator[Account]:
+    for each in settings.accounts:
+        waits_for = _waits_for(each.missing)
+        if each.seller is None and waits_for is None:
+            waits_for = Text(
+                "Publishing waits for Tradera credentials: `rheod tradera connect --account {reference}`, or the page Tradera",
+                reference=each.reference,
+            )
+        account = Account(
+            id=known[each.reference],
+            reference=each.reference,
+            seller=each.seller,
+            waits_for=waits_for,
+            user_id=each.user_id,
+            source=None if each.seller is None else "settings",
+        )
+        token = tokens.get(account.id)
+        if token is not None and each.seller is None:
+            account = _logged_in(account, token, settings.missing_of_application)
+        yield account
+    configured = {each.reference for each in settings.accounts}
+    for reference in sorted(known.keys() - configured):
         yield Account(id=known[reference], reference=reference, seller=None, waits_for=REMOVED, removed=True)
 
 
-def _sellers(settings: Settings) -> dict[str, Seller | None]:
-    tradera = settings.tradera
-    own: Seller | None = None
-    if tradera.user_id is not None and tradera.user_token is not None:
-        own = Seller(tradera.user_id, tradera.user_token.get_secret_value())
-    return {"": own} | {
-        account.reference: None
-        if account.user_token is None
-        else Seller(
-            account.user_id,
-            account.user_token.get_secret_value(),
-            setting=f"the user_token of [[accounts]] {account.reference}",
-        )
-        for account in settings.accounts
-    }
-
-
-def _configured(settings: Settings, account_id: str, reference: str, seller: Seller | None) -> Account:
-    missing = missing_for_publishing(settings, member=bool(reference))
-    waits_for = _waits_for(missing)
-    if seller is None and waits_for is None:
-        waits_for = Text(
-            "Publishing waits for Tradera credentials: `rheod tradera connect --account {reference}`, or the page Tradera",
-            reference=reference,
-        )
-    source: Source | None = None if seller is None else "settings"
-    return Account(id=account_id, reference=reference, seller=seller, waits_for=waits_for, source=source)
-
-
-def _logged_in(account: Account, token: Token, settings: Settings) -> Account:
-    missing = missing_for_publishing(settings, member=True)
+def _logged_in(account: Account, token: Token, missing: Sequence[str]) -> Account:
     return replace(
         account,
         seller=Seller(token.user_id, token.token, setting=None),

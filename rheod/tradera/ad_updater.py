@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import sqlite3
+
 import structlog
 
+from rheod.domain.inputs import AdClosed, EndRefused, Input, Repriced, SyncRefused
 from rheod.domain.model import (
     AdState,
     CallClass,
+    CloseReason,
     Item,
     Job,
     JobKind,
@@ -31,6 +35,9 @@ _LOOK = {"read_item": 1}
 """A refusal is judged by a look at the ad: without room for both calls the first would be spent again and again."""
 
 
+_ENDED = AdClosed(reason=CloseReason.CLOSED_BY_SELLER)
+
+
 class AdUpdater:
     """Works `reprice` and `end` jobs; their subject is a listing id."""
 
@@ -44,59 +51,63 @@ class AdUpdater:
 
         A refusal is believed only when the ad shows another price: the answer to an earlier try may have been lost.
         """
-        item, listing = await self._both(job)
+        item, listing = await self._store.read(lambda db: _both(db, job.subject))
         price_kr, opening_kr, buy_now_kr = prices_to_set(item, self._defaults)
         if listing.state is not ListingState.LIVE or listing.end_wish or listing.price_kr == price_kr:
             return Done()
         others = await self._calls.fair_share(CallClass.PRICE)
         with self._calls.reserve(CallClass.PRICE, {"price": 1, **_LOOK}, leave=others):
-            refusal = await self._set_price(listing, price_kr, opening_kr, buy_now_kr)
-            if refusal is None:
-                return Done()
+            try:
+                async with self._calls.book(CallClass.PRICE, "price", listing.id) as call:
+                    refusal = await self._calls.client.set_price(
+                        self._calls.seller, _ad(listing), opening_kr=opening_kr, buy_now_kr=buy_now_kr
+                    )
+                    if refusal is None:
+                        await call.answered(Repriced(price_kr=price_kr))
+                        return Done()
+            except Rejected as error:
+                refusal = str(error)
             try:
                 found = await self._read_ad(listing, CallClass.PRICE)
             except Rejected:
                 found = None  # it is not even shown: the refusal stands
         shown = found and (found.buy_now_kr if opening_kr is None else found.opening_kr)
         if shown == price_kr:
-            return Done(lambda tx: publish.repriced(tx, listing.id, price_kr))
-        sentence = f"Tradera refused the price {price_kr} kr: {refusal}"
-        return Done(lambda tx: publish.reprice_refused(tx, listing.id, sentence))
+            return _told(listing, Repriced(price_kr=price_kr))
+        why = Text("Tradera refused the price {price} kr: {refusal}", price=price_kr, refusal=refusal)
+        return _told(listing, SyncRefused(error=why))
 
     async def _set_price(
         self, listing: Listing, price_kr: int, opening_kr: int | None, buy_now_kr: int | None
     ) -> str | None:
         """None when Tradera took the price, else its refusal."""
         try:
-            async with self._calls.book(CallClass.PRICE, "price", listing_id=listing.id) as call:
+            async with self._calls.book(CallClass.PRICE, "price", listing.id) as call:
                 refusal = await self._calls.client.set_price(
                     self._calls.seller, _ad(listing), opening_kr=opening_kr, buy_now_kr=buy_now_kr
                 )
                 if refusal is None:
-                    await call.answered(lambda tx: publish.repriced(tx, listing.id, price_kr))
+                    await call.answered(Repriced(price_kr=price_kr))
                 return refusal
         except Rejected as error:
             return str(error)
 
     async def end(self, job: Job) -> Outcome:
         """End the ad as the owner wished."""
-        _, listing = await self._both(job)
+        listing = await self._store.read(lambda db: items.listing(db, job.subject))
         if listing.state is not ListingState.LIVE or listing.end_wish is None:
             return Done()
         others = await self._calls.fair_share(CallClass.END)
         with self._calls.reserve(CallClass.END, {"end": 1, **_LOOK}, leave=others):
-            return await self._end(listing)
-
-    async def _end(self, listing: Listing) -> Outcome:
-        refusal: str = Text("Tradera did not end the ad")
-        try:
-            async with self._calls.book(CallClass.END, "end", listing_id=listing.id) as call:
-                if await self._calls.client.end(self._calls.seller, _ad(listing)):
-                    await call.answered(lambda tx: publish.ended(tx, listing.id))
-                    return Done()
-        except Rejected as error:
-            refusal = str(error)
-        return await self._judge(listing, refusal)
+            refusal: str = Text("Tradera did not end the ad")
+            try:
+                async with self._calls.book(CallClass.END, "end", listing.id) as call:
+                    if await self._calls.client.end(self._calls.seller, _ad(listing)):
+                        await call.answered(_ENDED)
+                        return Done()
+            except Rejected as error:
+                refusal = str(error)
+            return await self._judge(listing, refusal)
 
     async def _judge(self, listing: Listing, refusal: str) -> Outcome:
         """Tradera said no, or did not say: read the ad and decide by its state."""
@@ -104,30 +115,33 @@ class AdUpdater:
             found = await self._read_ad(listing, CallClass.END)
         except Rejected as error:
             unseen = Text("Tradera neither ends the ad nor shows it: {error}", error=error)
-            return Done(lambda tx: publish.end_refused(tx, listing.id, unseen))
+            return _told(listing, EndRefused(error=unseen))
         state = found.state_at(self._store.now()) if found else AdState.ENDED
         _log.info("ending refused", listing=listing.id, ad_state=state)
         if state is AdState.ENDED:
-            return Done(lambda tx: publish.ended(tx, listing.id))
+            return _told(listing, _ENDED)
         if state is AdState.SOLD:
             return Done(lambda tx: _look_for_order(tx, listing))
         why = Text("it has bids") if state is AdState.BIDS else refusal
-        return Done(
-            lambda tx: publish.end_refused(tx, listing.id, Text("Tradera keeps the ad up: {why}", why=why))
-        )
+        return _told(listing, EndRefused(error=Text("Tradera keeps the ad up: {why}", why=why)))
 
     async def _read_ad(self, listing: Listing, call_class: CallClass) -> SellerAd | None:
-        async with self._calls.book(call_class, "read_item", listing_id=listing.id):
+        async with self._calls.book(call_class, "read_item", listing.id):
             return await self._calls.client.read_item(self._calls.seller, _ad(listing))
 
-    async def _both(self, job: Job) -> tuple[Item, Listing]:
-        listing = await self._store.read(lambda db: items.listing(db, job.subject))
-        item = await self._store.read(lambda db: items.by_id(db, listing.item_id))
-        return item, listing
+
+def _told(listing: Listing, given: Input) -> Done:
+    return Done(lambda tx: publish.step(tx, listing.id, given))
+
+
+def _both(db: sqlite3.Connection, listing_id: str) -> tuple[Item, Listing]:
+    listing = items.listing(db, listing_id)
+    return items.by_id(db, listing.item_id), listing
 
 
 def _look_for_order(tx: Transaction, listing: Listing) -> None:
-    publish.end_refused(tx, listing.id, "The auction has already ended with a buyer")
+    with_buyer = EndRefused(error=Text("The auction has already ended with a buyer"))
+    publish.step(tx, listing.id, with_buyer)
     wanted = JobOrder(queue=QueueName.TRADERA, kind=JobKind.RECONCILE, subject=listing.account_id)
     tx.order_for(wanted, Owner(account_id=listing.account_id))
 

@@ -19,7 +19,9 @@ import structlog
 
 from rheod.domain.budget import PROBE_MS, WINDOW_MS, Allowance, Claim, fits_at, left_to_others, shared_by
 from rheod.domain.crash import crashpoint
+from rheod.domain.effects import Change
 from rheod.domain.errors import Permanent, RheodError, Transient, Unanswered
+from rheod.domain.inputs import Input
 from rheod.domain.model import CallClass
 from rheod.domain.text import Text
 from rheod.jobs.restore_lock import RestoreLock
@@ -27,6 +29,7 @@ from rheod.store import jobs, ledger
 from rheod.store.ledger import BudgetPause, Ledger, LedgerCall, Spent
 from rheod.tradera.client import TraderaClient
 from rheod.tradera.transport import OverLimit, Rejected, Seller, TokenRefused, Unreachable
+from rheod.usecases import publish
 from rheod.usecases.transaction import Store, Transaction
 
 T = TypeVar("T")
@@ -64,7 +67,7 @@ class TokenDead(NotNow):
 
 
 class NotWanted(Exception):
-    """The transaction before the call found that the call is not wanted any more: nothing was sent, nothing is spent."""
+    """The item has been changed or taken back meanwhile, or the thing is done: nothing more is sent for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,18 +127,24 @@ class SharedBudget:
 
 
 class BookedCall:
-    """A call whose row is durable; it is `answered` once, in the transaction that stores what the answer means."""
+    """A call whose row is durable. Once, its answer is stored with what it means, by `answered` or `keep`."""
 
     def __init__(self, client: BudgetedClient, call: LedgerCall, *, number: int, spent: Spent) -> None:
         self.operation = call.operation
         self.call_class = call.call_class
+        self.listing_id = call.listing_id
         self.heard = False
         self._client = client
         self._number = number
         self._spent = spent
         self._began = perf_counter()
 
-    async def answered(self, use_case: Callable[[Transaction], T]) -> T:
+    async def answered(self, given: Input) -> Change:
+        """Tradera has answered: store what that means for the call's listing."""
+        assert self.listing_id is not None
+        return await self.keep(partial(publish.step, listing_id=self.listing_id, given=given))
+
+    async def keep(self, use_case: Callable[[Transaction], T]) -> T:
         """Tradera has answered: run the use case and close the call in one transaction."""
         self.heard = True
         self._client.answers_heard += 1
@@ -188,18 +197,19 @@ class BudgetedClient:
         self,
         call_class: CallClass,
         operation: str,
-        *,
         listing_id: str | None = None,
-        before: Callable[[Transaction], bool] | None = None,
+        intent: Input | Callable[[Transaction], bool] | None = None,
+        *,
         leave: int = 0,
     ) -> AsyncIterator[BookedCall]:
-        """Book one call, which the block makes; `before` runs in the transaction that writes the call's row.
+        """Book one call, which the block makes. `leave` so many calls free for others.
 
-        The block hands what it heard to `BookedCall.answered`; without that the answer changes nothing. What leaves the
-        block by an exception is noted by its kind. `leave` so many calls free for others.
+        The first transaction writes the call's row and its intent: a step of the listing, or a use case. The block hands
+        what it heard to `BookedCall.answered` (or `keep`), the second transaction; without that the answer changes
+        nothing. What leaves the block by an exception is noted by its kind.
 
-        Raises NotSent when the budget forbids it, NotWanted when `before` is False, or what the failure means: NotNow
-        after a 429, TokenDead, Rejected, else the client's own error.
+        Raises NotSent when the budget forbids it, NotWanted when the intent is refused or False, or what the failure
+        means: NotNow after a 429, TokenDead, Rejected, else the client's own error.
         """
         call = LedgerCall(
             call_class=call_class, operation=operation, account_id=self.account_id, listing_id=listing_id
@@ -207,7 +217,7 @@ class BudgetedClient:
         async with self._rules.concurrency:
             self._ask_for(call, leave)
             try:
-                async with self._booked(call, before) as booked:
+                async with self._booked(call, intent) as booked:
                     yield booked
             except TokenRefused as error:
                 raise await self._judge_token(call, error) from error
@@ -222,10 +232,16 @@ class BudgetedClient:
 
     @asynccontextmanager
     async def _booked(
-        self, call: LedgerCall, before: Callable[[Transaction], bool] | None
+        self, call: LedgerCall, intent: Input | Callable[[Transaction], bool] | None
     ) -> AsyncIterator[BookedCall]:
         def book(tx: Transaction) -> int:
-            if before is not None and not before(tx):
+            if callable(intent):
+                wanted = intent(tx)
+            elif intent is not None and call.listing_id is not None:
+                wanted = publish.step(tx, call.listing_id, intent).refusal is None
+            else:
+                wanted = True
+            if not wanted:
                 raise NotWanted
             return ledger.open_call(tx.db, call, now=tx.now)
 
@@ -247,7 +263,7 @@ class BudgetedClient:
                 raise await self._pause_class(call, error) from error
             raise
         if not booked.heard:
-            await booked.answered(lambda _tx: None)
+            await booked.keep(lambda _tx: None)
 
     @contextmanager
     def reserve(

@@ -15,7 +15,7 @@ import aiohttp
 from rheod.domain.errors import Unanswered
 from rheod.domain.event_payloads import rfc3339_ms
 from rheod.domain.text import Text
-from rheod.tradera import responses as words
+from rheod.tradera import responses
 from rheod.tradera.requests import (
     ADS_PATH,
     RESULTS_PATH,
@@ -44,7 +44,7 @@ T = TypeVar("T")
 def open_session(*, connections: int = 8) -> aiohttp.ClientSession:
     """The session to give a TraderaClient; needs a running loop, and the caller closes it.
 
-    Each call has a connection of its own (G69): a kept one may have been closed by the far end meanwhile, and a
+    Each call has a connection of its own: a kept one may have been closed by the far end meanwhile, and a
     create or commit that dies on it leaves a doubt that costs more calls than a handshake costs time.
     """
     session = aiohttp.ClientSession(
@@ -68,14 +68,14 @@ class TraderaClient:
     def __init__(
         self, *, session: aiohttp.ClientSession, base_url: str, app_id: int, app_key: str, timeout_s: float
     ) -> None:
-        self._wire = TraderaTransport(
+        self._transport = TraderaTransport(
             session=session, base_url=base_url, app_id=app_id, app_key=app_key, timeout_s=timeout_s
         )
 
     async def create(self, seller: Seller, ad: Ad) -> Created:
         """Make an uncommitted listing: nobody sees it until `commit`. Repeating it makes another one."""
         call = HttpCall(what="create", method="POST", path=ADS_PATH, seller=seller, body=create_body(ad))
-        return self._read(call, words.read_created, await self._done(call))
+        return self._read(call, responses.read_created, await self._done(call))
 
     async def add_image(
         self, seller: Seller, request_id: int, jpeg: bytes, *, image_format: int, has_mega: bool
@@ -98,12 +98,12 @@ class TraderaClient:
         path = f"{RESULTS_PATH}?{query}"
         call = HttpCall(what="request-results", method="GET", path=path, seller=seller)
         answer = await self._found(call)
-        return self._read(call, lambda value: words.read_results(value, set(request_ids)), answer)
+        return self._read(call, lambda value: responses.read_results(value, set(request_ids)), answer)
 
     async def set_price(
         self, seller: Seller, item_id: int, *, opening_kr: int | None, buy_now_kr: int | None
     ) -> str | None:
-        """Set a live ad's prices (kronor; None stays as it is). None when done, else Tradera's refusal in words."""
+        """Set a live ad's prices (kronor; None stays as it is). None when done, else Tradera's refusal in responses."""
         prices = {"openingPrice": opening_kr, "binPrice": buy_now_kr}
         body = {name: kronor for name, kronor in prices.items() if kronor is not None}
         path = f"/listings/items/{item_id}/price"
@@ -127,7 +127,7 @@ class TraderaClient:
         path = f"/listings/items/{item_id}"
         call = HttpCall(what="item", method="GET", path=path, seller=seller)
         answer = await self._found(call)
-        return None if answer is None else self._read(call, words.read_listed, answer)
+        return None if answer is None else self._read(call, responses.read_listed, answer)
 
     async def orders(self, seller: Seller, order_ids: Sequence[int]) -> list[Order]:
         """These orders, in one call; those Tradera does not know are absent."""
@@ -135,14 +135,14 @@ class TraderaClient:
             return []
         path = "/orders/" + ",".join(map(str, order_ids))
         call = HttpCall(what="orders", method="GET", path=path, seller=seller, limit=LIST_ANSWER_BYTES)
-        return self._read(call, words.read_orders, await self._found(call))
+        return self._read(call, responses.read_orders, await self._found(call))
 
     async def orders_between(self, seller: Seller, from_ms: int, to_ms: int) -> list[Order]:
         """Orders made, changed or paid in a period (ms UTC)."""
         period = {"fromDate": rfc3339_ms(from_ms), "toDate": rfc3339_ms(to_ms)}
         path = "/orders?" + urlencode({**period, "queryDateMode": _LAST_UPDATED})
         call = HttpCall(what="orders", method="GET", path=path, seller=seller, limit=LIST_ANSWER_BYTES)
-        return self._read(call, words.read_orders, await self._ask(call))
+        return self._read(call, responses.read_orders, await self._ask(call))
 
     async def updated_items(self, seller: Seller, row_version: int) -> list[tuple[int, int]]:
         """(item id, row version) of ads changed since a row version; keep the largest as the next one."""
@@ -150,14 +150,14 @@ class TraderaClient:
         call = HttpCall(
             what="updated-seller-items", method="GET", path=path, seller=seller, limit=LIST_ANSWER_BYTES
         )
-        return self._read(call, words.read_updated, await self._ask(call))
+        return self._read(call, responses.read_updated, await self._ask(call))
 
     async def seller_items(self, seller: Seller, min_end_ms: int, max_end_ms: int) -> list[SellerAd]:
         """The seller's started ads that end (or ended) in a period (ms UTC)."""
         period = {"minEndDate": rfc3339_ms(min_end_ms), "maxEndDate": rfc3339_ms(max_end_ms)}
         path = "/listings/seller-items?" + urlencode(period)
         call = HttpCall(what="seller-items", method="GET", path=path, seller=seller, limit=LIST_ANSWER_BYTES)
-        return self._read(call, words.read_listed_all, await self._ask(call))
+        return self._read(call, responses.read_listed_all, await self._ask(call))
 
     async def ship(self, seller: Seller, order_id: int) -> None:
         """Mark an order as shipped. After Unanswered look at `shipped_ads` before repeating it."""
@@ -170,29 +170,29 @@ class TraderaClient:
         call = HttpCall(
             what="seller-transactions", method="GET", path=path, seller=seller, limit=LIST_ANSWER_BYTES
         )
-        return self._read(call, words.read_shipped, await self._ask(call))
+        return self._read(call, responses.read_shipped, await self._ask(call))
 
     async def me(self, seller: Seller) -> Member:
         """Whose token it is: the cheapest proof that it works."""
         call = HttpCall(what="users/me", method="GET", path="/users/me", seller=seller)
-        return self._read(call, words.read_member, await self._ask(call))
+        return self._read(call, responses.read_member, await self._ask(call))
 
     async def member(self, alias: str) -> Member | None:
         """Who has this alias; None when nobody has."""
         path = f"/users/by-alias/{quote(alias, safe='')}"
         call = HttpCall(what="users/by-alias", method="GET", path=path)
         answer = await self._found(call)
-        return None if answer is None else self._read(call, words.read_member, answer)
+        return None if answer is None else self._read(call, responses.read_member, answer)
 
     async def token(self, user_id: int, secret: str) -> tuple[str, int | None]:
         """The token of a seller who has logged in with this secret of ours, and when it ends (ms UTC)."""
         body = {"userId": user_id, "secretKey": secret}
         call = HttpCall(what="auth/token", method="POST", path="/auth/token", body=body)
-        return self._read(call, words.read_token, await self._done(call))
+        return self._read(call, responses.read_token, await self._done(call))
 
     async def clock(self) -> int | None:
         """Tradera's time (ms UTC); None when the answer is no time."""
-        return words.read_clock(
+        return responses.read_clock(
             await self._ask(HttpCall(what="time", method="GET", path="/reference-data/time"))
         )
 
@@ -217,7 +217,7 @@ class TraderaClient:
             raise
 
     async def _ask(self, call: HttpCall) -> Any:
-        return judge(call, await self._wire.exchange(call))
+        return judge(call, await self._transport.exchange(call))
 
     @staticmethod
     def _read(call: HttpCall, reader: Callable[[Any], T], answer: Any) -> T:

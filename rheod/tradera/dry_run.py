@@ -1,10 +1,7 @@
-"""Plays a publishing through without calling anybody: the checks, the exact request, the cost in calls (a dry run).
+"""Plays a publishing through without a call: what would be sent, what would stop it, what it would cost.
 
-Reads only. What it shows is made by the same functions that publish, so that it cannot drift from them.
-
-A publishing played through without a call: what would be sent, what would stop it, what it would cost.
-
-The nouns only; `workers/rehearser.py` fills them. No credential ever stands in one.
+It only reads. The rules and the requests are those of the publishing itself, so that it cannot drift from them; no
+credential ever stands in what it shows.
 """
 
 from __future__ import annotations
@@ -16,7 +13,7 @@ from typing import Any
 
 from rheod.domain.budget import RESULT_COST, expected_at, publish_cost
 from rheod.domain.errors import Permanent
-from rheod.domain.model import CallClass, ItemType, Listing, ListingState, Picture, PictureState, RheoStatus
+from rheod.domain.model import CallClass, ItemType, Listing, ListingState, Picture, PictureState
 from rheod.domain.text import Text
 from rheod.store import facts
 from rheod.tradera.ad_builder import make_ad
@@ -32,7 +29,7 @@ from rheod.tradera.requests import (
     image_path,
 )
 from rheod.usecases.items import BudgetForecast, Items, ItemView
-from rheod.usecases.resolve_doubt import is_in_doubt
+from rheod.usecases.resolve_doubt import why_not_published
 from rheod.usecases.transaction import Store
 
 
@@ -96,7 +93,7 @@ class _Scene:
 
 
 class DryRun:
-    """Rehearses publishings; `base_url` is where Tradera's API is."""
+    """Plays publishings through; `base_url` is where Tradera's API is."""
 
     def __init__(
         self,
@@ -121,7 +118,7 @@ class DryRun:
         scene = self._scene(view)
         forecast = self._forecast(account_id)
         goes_at = await self._goes_at(scene, forecast)
-        checks = (*_of_item(view), *_of_ad(scene), *self._of_budget(scene, forecast, goes_at))
+        checks = (_of_item(view), *_of_ad(scene), *self._of_budget(scene, forecast, goes_at))
         stopped = any(check.verdict is Verdict.STOPS for check in checks)
         steps = () if scene.ad is None else tuple(self._steps(scene, scene.ad))
         return DryRunReport(
@@ -220,27 +217,18 @@ def _listing_for(view: ItemView) -> Listing:
     return Listing(id="", item_id=view.item.id, account_id=view.item.account_id, generation=generation)
 
 
-def _of_item(view: ItemView) -> Iterator[Check]:
-    """Whether this item may be published at all, as the lifecycle and the catalogue decide it."""
-    item, listing = view.item, view.listing
-    if item.spec.type is ItemType.CONTAINER:
-        yield _stops(Text("A container is never listed"))
-    elif item.delete_requested:
-        yield _stops(Text("The item is being deleted"))
-    elif item.rheo_status is RheoStatus.SOLD:
-        yield _stops(Text("The item is sold and cannot be published again"))
-    elif item.rheo_status is RheoStatus.ARCHIVED:
-        yield _stops(Text("The item is archived and cannot be published"))
-    elif listing is not None and is_in_doubt(listing):
-        yield _stops(Text("Its last ad is in doubt: look for it at Tradera, then say what you saw"))
-    elif listing is not None and listing.state.may_be_live:
-        yield _stops(
-            Text("It has an ad already ({ad}): a second one would sell it twice", ad=_ad_of(listing))
-        )
-    elif listing is not None and listing.state is ListingState.QUEUED:
-        yield _fine(Text("It waits in the queue already"))
-    else:
-        yield _fine(Text("The item may be published"))
+def _of_item(view: ItemView) -> Check:
+    """Whether this item may be published at all."""
+    listing = view.listing
+    refusal = why_not_published(view.item, listing)
+    if refusal is not None:
+        return _stops(refusal)
+    if listing is not None and listing.state.may_be_live:
+        ad = str(listing.tradera_item_id or "?")
+        return _stops(Text("It has an ad already ({ad}): a second one would sell it twice", ad=ad))
+    if listing is not None and listing.state is ListingState.QUEUED:
+        return _fine(Text("It waits in the queue already"))
+    return _fine(Text("The item may be published"))
 
 
 def _of_ad(scene: _Scene) -> Iterator[Check]:
@@ -257,10 +245,6 @@ def _of_ad(scene: _Scene) -> Iterator[Check]:
         yield _fine(Text("Pictures that could not be fetched: {n}. The ad goes out without them", n=failed))
     if not pending:
         yield _fine(Text("Pictures that go along: {n}", n=len(scene.pictures)))
-
-
-def _ad_of(listing: Listing) -> str:
-    return str(listing.tradera_item_id or "?")
 
 
 def _fine(text: Text) -> Check:

@@ -185,7 +185,7 @@ class TraderaLogin:
         async with self._book(account_id, Seller(user_id, login.secret), "token") as call:
             text, ends_at = await self._at_tradera().client.token(user_id, login.secret)
             token = Token(user_id=user_id, token=text, ends_at=ends_at, obtained_at=now())
-            await call.answered(lambda tx: connect_account.connected(tx, account_id, token))
+            await call.keep(lambda tx: connect_account.connected(tx, account_id, token))
         self._roll.connect(account_id, token)
         return token
 
@@ -196,7 +196,7 @@ class TraderaLogin:
         async with self._book(account_id, seller, "me") as call:
             member = await self._at_tradera().client.me(seller)
             if member.user_id == user_id:
-                await call.answered(lambda tx: connect_account.connected(tx, account_id, token))
+                await call.keep(lambda tx: connect_account.connected(tx, account_id, token))
         if member.user_id != user_id:
             raise Refused("CONFLICT", Text("The token that came back is another user's: begin a new login"))
         self._roll.connect(account_id, token)

@@ -11,6 +11,7 @@ import structlog
 
 from rheod.domain.budget import PASS_COST
 from rheod.domain.crash import crashpoint
+from rheod.domain.inputs import EndSeen, WentLive
 from rheod.domain.model import (
     AdState,
     CallClass,
@@ -103,7 +104,7 @@ class OrderSync:
         try:
             async with self._calls.book(CallClass.ORDERS, "orders_by_id", leave=others) as call:
                 found = await self._calls.client.orders(self._calls.seller, ids)
-                await call.answered(lambda tx: self._record(tx, found, ids))
+                await call.keep(lambda tx: self._record(tx, found, ids))
         except Rejected as error:
             reason = Text("Tradera refuses the look-up: {error}", error=error)
             if len(ids) > 1:
@@ -225,8 +226,8 @@ class OrderSync:
             if ad is not None and ad.state_at(now) in {AdState.SOLD, AdState.ENDED}:
                 found.append((listing, ad))
             elif ad is not None:
-                url = self._sellers.ad_url(_number(listing))
-                await self._store.write(partial(publish.went_live, listing_id=listing.id, ad_url=url))
+                live = WentLive(ad_url=self._sellers.ad_url(_number(listing)))
+                await self._store.write(partial(publish.step, listing_id=listing.id, given=live))
                 _log.info("an ad in doubt is up after all", ad=listing.tradera_item_id)
         return found, True
 
@@ -256,11 +257,11 @@ class OrderSync:
 
         An ad that runs on is not overdue before its own end: else every pass would spend a call on it.
         """
-        async with self._calls.book(CallClass.RECONCILE, "read_item", listing_id=listing.id, leave=1) as call:
+        async with self._calls.book(CallClass.RECONCILE, "read_item", listing.id, leave=1) as call:
             found = await self._calls.client.read_item(self._calls.seller, _number(listing))
             ends_at = found.ends_at if found is not None else None
             if ends_at is not None and ends_at > self._store.now():
-                await call.answered(lambda tx: publish.runs_until(tx, listing.id, ends_at))
+                await call.answered(EndSeen(ends_at=ends_at))
         return found
 
     async def _orders_since(self, begin: int, now: int, ended: _Ended) -> None:
@@ -277,7 +278,7 @@ class OrderSync:
 
         async with self._calls.book(CallClass.RECONCILE, "orders") as call:
             found = await self._calls.client.orders_between(self._calls.seller, begin, now + _HOUR_MS)
-            sold = await call.answered(record)
+            sold = await call.keep(record)
         _log.info("reconciled", sold=sold, ended=len(ended.ads))
 
     def _close(self, tx: Transaction, listing: Listing, ad: SellerAd | None, now: int) -> None:

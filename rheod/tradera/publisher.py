@@ -16,7 +16,21 @@ import structlog
 
 from rheod.domain.budget import RESULT_COST
 from rheod.domain.crash import crashpoint
+from rheod.domain.effects import Change
 from rheod.domain.errors import Permanent
+from rheod.domain.inputs import (
+    CommitAnswered,
+    CommitRefused,
+    CommitStarted,
+    Created,
+    CreateStarted,
+    Input,
+    PictureSent,
+    PictureStarted,
+    PublishFailed,
+    SellerTokenRefused,
+    StartedOver,
+)
 from rheod.domain.model import CallClass, Job, Listing, ListingState, Picture
 from rheod.domain.retry import TRADERA_DELAYS_S, delay_ms
 from rheod.domain.text import Text
@@ -35,6 +49,7 @@ _STALE_MS = 50 * 60 * 1000
 """How long an uncommitted request is trusted: Tradera names no time, and an hour is the guess."""
 _TRIES_OF_500 = 5
 _FORGOTTEN_REQUESTS = 2
+"""A Tradera that forgets each request anew is not worth the calls."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,102 +87,74 @@ class Publisher:
         if start_at and start_at > now:
             return Retry(until=start_at, reason=Text("starts at the time the item says"), counted=False)
         try:
-            return await self._try(job, plan)
-        except TokenDead as error:
-            reason, since = str(error), error.since
-            await self._store.write(lambda tx: publish.token_refused(tx, job.subject, reason, since))
-            raise
-
-    async def _try(self, job: Job, plan: PublishPlan) -> Outcome:
-        try:
-            ad = make_ad(plan.item, plan.listing, self._options.defaults)
-            await self._send(plan, ad)
+            await self._send(plan, make_ad(plan.item, plan.listing, self._options.defaults))
         except NotWanted:
-            now = self._store.now()
-            return Retry(
-                until=now, reason=Text("the item changed"), counted=False, write=_start_over(job.subject)
-            )
+            start_over = _given(job, StartedOver())
+            return Retry(until=now, reason=Text("the item changed"), counted=False, write=start_over)
         except _Vanished as error:
-            return self._begin_anew(job, str(error))
+            if job.attempts < _FORGOTTEN_REQUESTS:
+                until = self._store.now() + delay_ms(TRADERA_DELAYS_S, job.attempts + 1)
+                return Retry(until=until, reason=str(error), write=_given(job, StartedOver()))
+            why = str(error)
+        except TokenDead as error:
+            refused = SellerTokenRefused(error=str(error), since=error.since)
+            await self._store.write(_given(job, refused))
+            raise
         except ServerFailure as error:
-            if not await self._is_bad_input(job, error):
-                raise
-            return Done(
-                _fail(
-                    job.subject,
-                    Text("Tradera answers this item with an error again and again: {error}", error=error),
-                )
-            )
+            why = await self._blamed(job, error)
         except Permanent as error:
             _log.warning("publishing refused", external_id=plan.item.external_id, error=str(error))
-            return Done(_fail(job.subject, str(error)))
-        return Done()
+            why = str(error)
+        else:
+            return Done()
+        return Done(_given(job, PublishFailed(error=why)))
 
-    def _begin_anew(self, job: Job, why: str) -> Outcome:
-        """A new request, for no commit was sent; a Tradera that forgets each one is not worth the calls."""
-        if job.attempts >= _FORGOTTEN_REQUESTS:
-            return Done(_fail(job.subject, why))
-        wait_ms = delay_ms(TRADERA_DELAYS_S, job.attempts + 1)
-        return Retry(until=self._store.now() + wait_ms, reason=why, write=_start_over(job.subject))
+    async def _blamed(self, job: Job, error: ServerFailure) -> Text:
+        """What is wrong when a 500 again and again is about this item alone; never once a commit may have taken effect.
 
-    async def _is_bad_input(self, job: Job, error: ServerFailure) -> bool:
-        """Whether a 500 again and again is about this item alone; never once a commit may have taken effect."""
+        Raises the error where it may be an outage.
+        """
         if error.status != 500 or job.attempts < _TRIES_OF_500:
-            return False
+            raise error
         listing = await self._store.read(lambda db: items.listing(db, job.subject))
-        return not listing.state.may_be_live and await self._calls.answers()
+        if listing.state.may_be_live or not await self._calls.answers():
+            raise error
+        return Text("Tradera answers this item with an error again and again: {error}", error=error)
 
     async def _send(self, plan: PublishPlan, ad: Ad) -> None:
-        pictures = plan.pictures[: self._options.max_images]
-        goes_on = self._can_go_on(plan)
-        sent = plan.listing.pictures_sent if goes_on else 0
-        left = len(pictures) - sent
-        wanted, leave = {"image": left, "commit": 1}, 0
+        """Go on with the request at Tradera if it is ours to finish: known, fresh, of this version, no picture in doubt."""
+        listing, pictures = plan.listing, plan.pictures[: self._options.max_images]
+        known = listing.state is ListingState.ADDED and listing.item_version == plan.item.version
+        fresh = listing.added_at is not None and self._store.now() - listing.added_at < _STALE_MS
+        doubtful = listing.picture_in_doubt and self._options.in_doubt == "recreate"
+        goes_on = known and fresh and not doubtful
+        left = pictures[listing.pictures_sent if goes_on else 0 :]
+        wanted, leave = {"image": len(left), "commit": 1}, 0
         if not goes_on:
             wanted = {"create": 1, **wanted}
             self._calls.budget.rules.require_possible(CallClass.PUBLISH, wanted, spare=RESULT_COST)
             leave = await self._calls.fair_share(CallClass.PUBLISH)
         with self._calls.reserve(CallClass.PUBLISH, wanted, spare=RESULT_COST, leave=leave):
-            listing = plan.listing if goes_on else await self._create(plan, ad)
-            for picture in pictures[sent:]:
+            if not goes_on:
+                listing = await self._create(plan, ad)
+            for picture in left:
                 await self._add_picture(listing, picture)
             await self.commit(listing)
 
-    def _can_go_on(self, plan: PublishPlan) -> bool:
-        """Whether the request at Tradera is ours to finish: known, fresh, of this version, and with no doubtful picture."""
-        listing = plan.listing
-        if listing.state is not ListingState.ADDED or listing.item_version != plan.item.version:
-            return False
-        fresh = listing.added_at is not None and self._store.now() - listing.added_at < _STALE_MS
-        return fresh and not (listing.picture_in_doubt and self._options.in_doubt == "recreate")
-
     async def _create(self, plan: PublishPlan, ad: Ad) -> Listing:
         crashpoint("publish.start")
-        async with self._calls.book(
-            CallClass.PUBLISH,
-            "create",
-            listing_id=plan.listing.id,
-            before=lambda tx: publish.start_create(tx, plan, ad.duration_days),
-        ) as call:
+        intent = CreateStarted(item=plan.item, days=ad.duration_days)
+        async with self._calls.book(CallClass.PUBLISH, "create", plan.listing.id, intent) as call:
             made = await self._calls.client.create(self._calls.seller, ad)
-            kept = await call.answered(
-                lambda tx: publish.created(tx, plan.listing.id, made.request_id, made.tradera_item_id)
-            )
-        if not kept:
-            raise NotWanted
-        return await self._store.read(lambda db: items.listing(db, plan.listing.id))
+            created = Created(request_id=made.request_id, tradera_item_id=made.tradera_item_id)
+            return _wanted(await call.answered(created))
 
     async def _add_picture(self, listing: Listing, picture: Picture) -> None:
         assert picture.file is not None
         assert listing.request_id is not None
         jpeg = await asyncio.to_thread(_read, self._options.images_dir / picture.file)
         try:
-            async with self._calls.book(
-                CallClass.PUBLISH,
-                "image",
-                listing_id=listing.id,
-                before=lambda tx: publish.start_picture(tx, listing.id),
-            ) as call:
+            async with self._calls.book(CallClass.PUBLISH, "image", listing.id, PictureStarted()) as call:
                 await self._calls.client.add_image(
                     self._calls.seller,
                     listing.request_id,
@@ -175,13 +162,11 @@ class Publisher:
                     image_format=self._options.image_format,
                     has_mega=self._options.has_mega,
                 )
-                kept = await call.answered(lambda tx: publish.picture_sent(tx, listing.id))
+                _wanted(await call.answered(PictureSent()))
         except Rejected as error:
             if error.status == 404:
                 raise _Vanished(str(error)) from error
             raise
-        if not kept:
-            raise NotWanted
 
     async def commit(self, listing: Listing) -> None:
         """Commit, or commit the same request once more after Tradera said that it is not committed.
@@ -190,19 +175,22 @@ class Publisher:
         settled by asking for the result.
         """
         assert listing.request_id is not None
-        request_id, schedule = listing.request_id, self._options.schedule
+        ask_in_ms = self._options.schedule.first_ask_ms
+        intent = CommitStarted(request_id=listing.request_id, ask_in_ms=ask_in_ms)
         try:
-            async with self._calls.book(
-                CallClass.PUBLISH,
-                "commit",
-                listing_id=listing.id,
-                before=lambda tx: publish.start_commit(tx, listing.id, request_id, schedule),
-            ) as call:
-                await self._calls.client.commit(self._calls.seller, request_id)
-                await call.answered(lambda tx: publish.committed(tx, listing.id, schedule))
+            async with self._calls.book(CallClass.PUBLISH, "commit", listing.id, intent) as call:
+                await self._calls.client.commit(self._calls.seller, listing.request_id)
+                await call.answered(CommitAnswered(ask_in_ms=ask_in_ms))
         except Rejected as error:
-            refusal = str(error)
-            await self._store.write(lambda tx: publish.commit_refused(tx, listing.id, refusal))
+            refused = CommitRefused(error=str(error))
+            await self._store.write(lambda tx: publish.step(tx, listing.id, refused))
+
+
+def _wanted(change: Change) -> Listing:
+    """The listing after an answer. Raises NotWanted when the owner has taken it back while the call was under way."""
+    if change.refusal is not None or change.listing is None:
+        raise NotWanted
+    return change.listing
 
 
 def _read(file: Path) -> bytes:
@@ -214,9 +202,6 @@ def _read(file: Path) -> bytes:
         ) from error
 
 
-def _start_over(listing_id: str) -> Callable[[Transaction], None]:
-    return lambda tx: publish.start_over(tx, listing_id)
-
-
-def _fail(listing_id: str, error: str) -> Callable[[Transaction], object]:
-    return lambda tx: publish.failed(tx, listing_id, error)
+def _given(job: Job, given: Input) -> Callable[[Transaction], Change]:
+    """The step that stores this of the job's listing."""
+    return lambda tx: publish.step(tx, job.subject, given)

@@ -1,4 +1,4 @@
-"""One ad as we ask Tradera to make it, and the JSON body of that request (tradera-v4.md section 5.1).
+"""One ad as we ask Tradera to make it, and the JSON body of that request.
 
 The smallest body known to work, and what safety needs beside it: `autoCommit` is always false, so that nothing can
 go live before its pictures are there and its ids are stored; the bidders allowed and the condition always go along.

@@ -1,12 +1,7 @@
-"""Tradera's JSON in our words: what the answers of API v4 mean (tradera-v4.md sections 5 to 7 and 9).
+"""Tradera's answers in our types.
 
-A tolerant reader: unknown fields, nulls and missing optionals are fine; a field we cannot do without raises
-WrongShapeError. No I/O. Buyers' data passes through here and must not reach an error's text.
-
-Single values out of Tradera's JSON: tolerant of nulls, missing fields and odd spellings (tradera-v4.md 2 and 9).
-
-A value we cannot do without raises WrongShapeError, which names the field and never its value. Nothing here knows
-what an item or an order is; that is tradera_words.py.
+A tolerant reader: unknown fields, nulls and missing optionals are fine; a value we cannot do without raises
+WrongShapeError, which names the field and never its value, for buyers' data passes through here. No I/O.
 """
 
 from __future__ import annotations
@@ -46,7 +41,7 @@ def refusal(answer: Any) -> str | None:
 
 
 def own_words(answer: Any) -> str:
-    """The message of an error body in any of the shapes seen (section 2); "" when there is none."""
+    """The message of an error body in any of the shapes seen; "" when there is none."""
     if not isinstance(answer, dict):
         return ""
     error = answer.get("error")
@@ -159,7 +154,7 @@ _BUYER_FIELDS = 40
 
 
 class ResultState(StrEnum):
-    """What a request result says, read from its flags (section 7)."""
+    """What a request result says, read from its flags."""
 
     DONE = "done"
     WAITING = "waiting"

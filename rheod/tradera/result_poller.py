@@ -1,7 +1,7 @@
 """Asks Tradera what became of the committed requests: one call for all that wait, with growing gaps.
 
-Settles every doubt about a commit by asking, never by guessing (tradera-v4.md section 10): absent is «not yet», and
-nothing is created anew on silence.
+Settles every doubt about a commit by asking, never by guessing: a request without a result is not there yet, and nothing
+is created anew on silence.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from functools import partial
 
 import structlog
 
+from rheod.domain.inputs import CommitAnswered, PublishFailed, PublishInDoubt, ResultWaits, WentLive
 from rheod.domain.model import CallClass, Job, Listing, ListingState, SellerAd
 from rheod.domain.retry import TRADERA_DELAYS_S, delay_ms
 from rheod.domain.text import Text
@@ -104,9 +105,7 @@ class ResultPoller:
         requests = [listing.request_id for listing in batch if listing.request_id is not None]
         async with self._calls.book(CallClass.RESULTS, "results") as call:
             results = await self._calls.client.results(self._calls.seller, requests)
-            found = await call.answered(
-                lambda tx: [self._settle(tx, listing.id, results) for listing in batch]
-            )
+            found = await call.keep(lambda tx: [self._settle(tx, listing.id, results) for listing in batch])
         return [follow_up for follow_up in found if follow_up is not None]
 
     async def _waiting(self) -> list[Listing]:
@@ -124,17 +123,19 @@ class ResultPoller:
             self._went_live(tx, listing)
             return None
         if outcome is ResultState.WAITING and result is not None and result.code:
-            publish.in_queue(tx, listing.id)
+            publish.step(tx, listing.id, CommitAnswered())
         if outcome is ResultState.UNCOMMITTED and listing.error is not None:
-            publish.failed(tx, listing.id, Text("Tradera refused the commit: {error}", error=listing.error))
+            refused = Text("Tradera refused the commit: {error}", error=listing.error)
+            publish.step(tx, listing.id, PublishFailed(error=refused))
             return None
         due = _ask_at(listing) <= tx.now
-        publish.ask_later(tx, listing.id, delay_ms(self._options.delays_s, listing.asked + 2), counted=due)
+        gap_ms = delay_ms(self._options.delays_s, listing.asked + 2)
+        publish.step(tx, listing.id, ResultWaits(ask_in_ms=gap_ms, counted=due))
         look = due and listing.asked + due in _LOOKS
         return self._follow_up(_with_its_refusal(tx, listing.id), outcome, result, look=look)
 
     def _went_live(self, tx: Transaction, listing: Listing) -> None:
-        change = publish.went_live(tx, listing.id, self.ad_url(listing))
+        change = publish.step(tx, listing.id, WentLive(ad_url=self.ad_url(listing)))
         if change.events:
             took_ms = tx.now - facts.ordered_at(tx.db, listing.id)
             tx.afterwards.append(partial(self._meters.published, took_ms))
@@ -163,7 +164,8 @@ class ResultPoller:
             if error.call_class is CallClass.RESULTS:
                 raise
             listing, wait_ms = follow_up.listing, error.until - self._store.now()
-            await self._store.write(lambda tx: publish.ask_later(tx, listing.id, wait_ms, counted=False))
+            waits = ResultWaits(ask_in_ms=wait_ms, counted=False)
+            await self._store.write(lambda tx: publish.step(tx, listing.id, waits))
 
     async def _follow(self, follow_up: _FollowUp) -> None:
         listing = follow_up.listing
@@ -174,10 +176,17 @@ class ResultPoller:
         if found is not None:
             await self._store.write(lambda tx: self._went_live(tx, listing))
         elif follow_up.failure is not None:
-            failure = follow_up.failure
-            await self._store.write(lambda tx: publish.failed(tx, listing.id, failure))
+            failed = PublishFailed(error=follow_up.failure)
+            await self._store.write(lambda tx: publish.step(tx, listing.id, failed))
         elif self._is_late(listing):
-            await self._give_up(listing)
+            _log.error("publishing in doubt", listing=listing.id, ad=listing.tradera_item_id)
+            doubt = PublishInDoubt(
+                error=Text(
+                    "Tradera has not said whether the ad is up: look for it in My Tradera (ad {ad}) and say what you saw with rheod items settle. rheod makes no second ad of this item by itself",
+                    ad=listing.tradera_item_id,
+                )
+            )
+            await self._store.write(lambda tx: publish.step(tx, listing.id, doubt))
         elif listing.state is ListingState.COMMITTING:
             await self._commit(listing)  # asked, looked for, nowhere: the same request once more
 
@@ -188,17 +197,8 @@ class ResultPoller:
     async def _look(self, listing: Listing) -> SellerAd | None:
         """The ad itself, if Tradera shows it to its seller."""
         assert listing.tradera_item_id is not None
-        async with self._calls.book(CallClass.RESULTS, "read_item", listing_id=listing.id):
+        async with self._calls.book(CallClass.RESULTS, "read_item", listing.id):
             return await self._calls.client.read_item(self._calls.seller, listing.tradera_item_id)
-
-    async def _give_up(self, listing: Listing) -> None:
-        error = (
-            "Tradera has not said whether the ad is up: look for it in My Tradera"
-            f" (ad {listing.tradera_item_id}) and say what you saw with rheod items settle."
-            " rheod makes no second ad of this item by itself"
-        )
-        _log.error("publishing in doubt", listing=listing.id, ad=listing.tradera_item_id)
-        await self._store.write(lambda tx: publish.in_doubt(tx, listing.id, error))
 
     def _is_late(self, listing: Listing) -> bool:
         return self._store.now() - (listing.waits_since or 0) >= self._options.doubt_ms

@@ -6,6 +6,8 @@ each time. What Tradera refuses is noted and left alone.
 
 from __future__ import annotations
 
+from functools import partial
+
 import structlog
 
 from rheod.domain.model import CallClass, Job
@@ -42,14 +44,10 @@ class ShippingUpdater:
         if order.ship_sent_at is not None and await self._is_shipped(order, leave=others):
             return _shipped(order)
         try:
-            async with self._calls.book(
-                CallClass.SHIP,
-                "ship",
-                before=lambda tx: shipping.start_ship(tx, order.order_id),
-                leave=others,
-            ) as call:
+            start = partial(shipping.start_ship, order_id=order.order_id)
+            async with self._calls.book(CallClass.SHIP, "ship", None, start, leave=others) as call:
                 await self._calls.client.ship(self._calls.seller, order.order_id)
-                await call.answered(lambda tx: shipping.shipped(tx, order.order_id))
+                await call.keep(lambda tx: shipping.shipped(tx, order.order_id))
         except NotWanted:
             pass  # it is marked already
         except Rejected as error:

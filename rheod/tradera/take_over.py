@@ -1,7 +1,7 @@
 """The first thing an account does after a restore: it reads its ads at Tradera, and until then nothing is published.
 
 One pass at once, so that sales are found, and a last one when Tradera's queue cannot hold anything of the lost machine
-any more. What it reads becomes listings in `catalog/takeover.py`.
+any more. What it reads becomes listings in `usecases/take_over.py`.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ class TakeOver:
         try:
             async with self.calls.book(CallClass.TAKEOVER, "seller_items") as call:
                 ads = await self.calls.client.seller_items(self.calls.seller, begin, end)
-                await call.answered(lambda tx: self._adopt(tx, ads, end))
+                await call.keep(lambda tx: self._adopt(tx, ads, end))
         except Oversized:
             if self._span_ms <= _LEAST_SPAN_MS:
                 raise

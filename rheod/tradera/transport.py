@@ -1,6 +1,6 @@
 """One request to Tradera and its answer: sending, reading to a limit, and what each failure means.
 
-Knows headers, deadlines and statuses, not what any call is for; that is tradera.py. Credentials and buyers' data never
+Knows headers, deadlines and statuses, not what any call is for. Credentials and buyers' data never
 reach an error's text, and nothing is sent twice.
 """
 
@@ -41,7 +41,7 @@ class OverLimit(Transient):
 
 
 class ServerFailure(Unanswered):
-    """A status of 500 and above: it may or may not have taken effect; 500 may also be bad input (section 2)."""
+    """A status of 500 and above: it may or may not have taken effect; 500 may also be bad input."""
 
     def __init__(self, message: Text, *, status: int) -> None:
         super().__init__(message)
@@ -206,7 +206,7 @@ async def _receive(call: HttpCall, response: aiohttp.ClientResponse, *, sent: tu
 
 
 def judge(call: HttpCall, answer: HttpAnswer) -> Any:
-    """The parsed body of a success, or the error this answer amounts to (tradera-v4.md section 2)."""
+    """The parsed body of a success, or the error this answer amounts to."""
     if 200 <= answer.status <= 299:
         try:
             return _parse(answer)

@@ -18,7 +18,6 @@ from rheod.domain.model import (
     EndWish,
     Item,
     ItemSpec,
-    ItemType,
     JobKind,
     Listing,
     ListingState,
@@ -30,7 +29,7 @@ from rheod.store import items, jobs, orders
 from rheod.store.ledger import Ledger
 from rheod.usecases.containers import refuse_price_or_status, refuse_to_orphan
 from rheod.usecases.put_item import PutResult, put, queue_listing
-from rheod.usecases.resolve_doubt import is_in_doubt, settle
+from rheod.usecases.resolve_doubt import settle, why_not_published
 from rheod.usecases.transaction import Store, Transaction
 
 NOT_FOUND = Text("No item found with this external ID")
@@ -168,21 +167,15 @@ class Items:
 
 def _order_publish(tx: Transaction, account_id: str, external_id: str) -> str:
     item = _found(tx.db, account_id, external_id)
-    if item.spec.type is ItemType.CONTAINER:
-        raise Refused("CONFLICT", Text("A container is never listed"))
-    if item.delete_requested:
-        raise Refused("CONFLICT", Text("The item is being deleted"))
     previous = items.latest_listing(tx.db, item.id)
+    refusal = why_not_published(item, previous)
+    if refusal is not None:
+        raise Refused("CONFLICT", refusal)
     if previous is not None and previous.state is ListingState.QUEUED:
         order = jobs.place_of_publish(tx.db, previous.id)
         if order is None:
             return Text("Already queued: waiting for its pictures")
         return Text("Already queued: position {n}", n=order.position)
-    if previous is not None and is_in_doubt(previous):
-        raise Refused(
-            "CONFLICT",
-            Text("Its last ad is in doubt: look for it, then say what you saw (rheod items settle)"),
-        )
     if previous is not None and previous.state.is_open:
         return Text("Nothing to do: the listing is {state}", state=previous.state.value)
     queue_listing(tx, item, previous)

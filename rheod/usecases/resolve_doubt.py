@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from rheod.domain.errors import Refused
 from rheod.domain.inputs import PublishFailed, WentLive
-from rheod.domain.model import Event, EventType, Item, Listing, ListingState
+from rheod.domain.lifecycle import REFUSALS, Move
+from rheod.domain.model import Event, EventType, Item, ItemType, Listing, ListingState
 from rheod.domain.text import Text
 from rheod.store import items
 from rheod.usecases.transaction import Transaction
@@ -45,6 +46,22 @@ def settle(tx: Transaction, item: Item, *, ad_id: int | None, site_url: str) -> 
 def is_in_doubt(listing: Listing) -> bool:
     """Whether a commit was sent, nobody knows what became of it, and rheod has given up asking."""
     return listing.state in {ListingState.COMMITTING, ListingState.COMMITTED} and listing.ask_at is None
+
+
+def why_not_published(item: Item, previous: Listing | None) -> Text | None:
+    """What forbids a new ad of this item whose latest listing is `previous`; None when nothing does.
+
+    An order to publish is refused with it, and a dry run stops at it. Whoever has an open ad needs no new one.
+    """
+    if item.spec.type is ItemType.CONTAINER:
+        return Text("A container is never listed")
+    if item.delete_requested:
+        return Text("The item is being deleted")
+    if previous is not None and is_in_doubt(previous):
+        return Text("Its last ad is in doubt: look for it, then say what you saw (rheod items settle)")
+    if previous is not None and previous.state.is_open:
+        return None
+    return REFUSALS.get((Move.PUBLISH_ORDERED, item.rheo_status))
 
 
 def _in_doubt(listing: Listing | None) -> Listing:

@@ -239,7 +239,7 @@ async def test_a_pause_outlives_a_restart(desk: Desk) -> None:
 
 
 async def test_a_refused_connection_spends_no_budget(desk: Desk) -> None:
-    """A call that never left counts nothing, in memory and in the rows; the lane backs off from 5 s on (F40)."""
+    """A call that never left counts nothing, in memory and in the rows; the lane backs off from 5 s on."""
     await desk.restart(base_url="http://127.0.0.1:9/v4")
     await desk.put(pictures=0)
     for gap_s in (5, 15, 45):

@@ -98,7 +98,7 @@ async def test_a_call_that_is_not_wanted_any_more_spends_nothing(desk: Desk) -> 
     """The budget of one call is whole again, in memory and in the rows, and the next one may be made."""
     other = await another(desk, limit=1)
     with pytest.raises(NotWanted):
-        async with other.book(CallClass.END, "end", before=lambda _tx: False):
+        async with other.book(CallClass.END, "end", None, lambda _tx: False):
             pass
     assert (desk.ledger.times(now=desk.clock()), await desk.spent()) == ([], [])
     other.check(CallClass.END, {"end": 1})
@@ -112,7 +112,7 @@ async def test_a_call_whose_row_cannot_be_written_spends_nothing(desk: Desk) -> 
         raise StoreUnavailable(Text("the disk is full"))
 
     with pytest.raises(StoreUnavailable):
-        async with other.book(CallClass.END, "end", before=full):
+        async with other.book(CallClass.END, "end", None, full):
             pass
     assert desk.ledger.times(now=desk.clock()) == []
     other.check(CallClass.END, {"end": 1})

@@ -374,7 +374,7 @@ async def test_settings_http_cannot_carry_are_named() -> None:
 
 
 async def test_every_call_has_a_connection_of_its_own() -> None:
-    """A kept connection the server has dropped meanwhile can never put a create in doubt (G69)."""
+    """A kept connection the server has dropped meanwhile can never put a create in doubt."""
     fake = FakeTradera([reply(200, CREATED, Connection="keep-alive")])
     async with client_of(fake) as client:
         assert [await create(client) for _ in range(3)] == [Created(request_id=11, tradera_item_id=22)] * 3

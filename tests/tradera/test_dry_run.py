@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from rheod.domain.errors import Refused
+from rheod.domain.inputs import PublishInDoubt
 from rheod.domain.model import ItemType, ListingState, TraderaWish
 from rheod.tradera.dry_run import DryRun, DryRunReport, Verdict
+from rheod.usecases import publish
 from rheod.usecases.items import BudgetForecast
 from tests.desk import ASKS_AFTER_S, CATEGORY, Desk
 
@@ -76,6 +79,40 @@ async def test_what_can_never_be_published_is_told(desk: Desk, name: str) -> Non
     assert told.stops
     assert told.goes_at is None
     assert any(each.startswith(sentence) for each in stopping(told)), stopping(told)
+
+
+async def _being_deleted(desk: Desk) -> None:
+    await desk.publish()
+    await desk.catalog.delete_item(desk.account_id, "A")
+
+
+async def _in_doubt(desk: Desk) -> None:
+    desk.simulator.processing_delay_s = 3600
+    await desk.put()
+    listing = await desk.reach(ListingState.COMMITTED)
+    doubt = PublishInDoubt(error="nobody knows")
+    await desk.store.write(lambda tx: publish.step(tx, listing.id, doubt))
+
+
+async def _sold(desk: Desk) -> None:
+    await desk.put(auto_publish=False)
+    await desk.catalog.change_status(desk.account_id, "A", "sold")
+
+
+async def _container(desk: Desk) -> None:
+    await desk.put(type=ItemType.CONTAINER, price_ore=None, auto_publish=False, tradera=None)
+
+
+@pytest.mark.parametrize("become", [_being_deleted, _in_doubt, _sold, _container])
+async def test_what_an_order_is_refused_for_stops_the_dry_run(
+    desk: Desk, become: Callable[[Desk], Awaitable[None]]
+) -> None:
+    """One rule for both: the order to publish is refused with the very sentence at which the dry run stops."""
+    await become(desk)
+    stops = stopping(await played(desk))
+    with pytest.raises(Refused) as refused:
+        await desk.catalog.order_publish(desk.account_id, "A")
+    assert str(refused.value) in stops
 
 
 async def test_a_live_ad_is_not_doubled(desk: Desk) -> None:

@@ -1,4 +1,4 @@
-"""The write-ahead log was deleted while rheod was stopped: what it held is gone, and what comes of it (F31)."""
+"""The write-ahead log was deleted while rheod was stopped: what it held is gone, and what comes of it."""
 
 from __future__ import annotations
 

@@ -146,7 +146,7 @@ async def test_a_refused_batch_is_looked_up_one_by_one(desk: Desk) -> None:
 
 
 async def test_the_same_order_told_twice_is_one_sale(desk: Desk) -> None:
-    """Another message about the same order, and the order seen again by reconciliation: one item.sold (F54)."""
+    """Another message about the same order, and the order seen again by reconciliation: one item.sold."""
     ad = await live(desk)
     order_id = await desk.simulator.sell(ad, 200, push=False)
     assert await push(desk, order_created(order_id, ad), order_created(order_id, ad)) == 1
@@ -216,7 +216,7 @@ async def test_a_pass_finds_a_sale_that_push_missed(desk: Desk) -> None:
 
 
 async def test_a_pass_finds_sales_of_days_without_rheod(desk: Desk) -> None:
-    """Five days away, longer than SQS keeps messages: nothing is lost (F63)."""
+    """Five days away, longer than SQS keeps messages: nothing is lost."""
     ad = await live(desk)
     await reconcile(desk)
     await desk.simulator.sell(ad, 700, push=False)
@@ -378,7 +378,7 @@ async def last_pass(desk: Desk, at_ms: int) -> None:
 
 
 async def test_a_pass_in_the_future_is_none(desk: Desk) -> None:
-    """A clock that was a day ahead wrote the time of the last pass: what was sold since is found, and at once (F24)."""
+    """A clock that was a day ahead wrote the time of the last pass: what was sold since is found, and at once."""
     ad = await live(desk)
     await desk.simulator.sell(ad, 700, push=False)
     desk.forward(3 * 3600)

@@ -198,7 +198,7 @@ async def test_a_deletion_before_the_commit_stops_the_publishing(desk: Desk, ste
 
 @pytest.mark.parametrize("step", STEPS[:2])
 async def test_a_changed_title_makes_a_new_request(desk: Desk, step: str) -> None:
-    """The ad that goes up shows the later PUT, whichever step was under way (F93)."""
+    """The ad that goes up shows the later PUT, whichever step was under way."""
     await held_open(desk, step)
     item = await desk.item()
     spec = replace(item.spec, title="Rörstrand tekanna")
@@ -228,7 +228,7 @@ async def test_changed_pictures_make_a_new_request_when_they_are_ready(desk: Des
 
 @pytest.mark.parametrize("step", STEPS)
 async def test_a_price_changed_meanwhile_reaches_the_ad(desk: Desk, step: str) -> None:
-    """A price needs no new request: the ad is repriced as soon as it is up (F94)."""
+    """A price needs no new request: the ad is repriced as soon as it is up."""
     await held_open(desk, step)
     await desk.catalog.change_price(desk.account_id, "A", 25_000)
     item = await go_live(desk)
@@ -239,7 +239,7 @@ async def test_a_price_changed_meanwhile_reaches_the_ad(desk: Desk, step: str) -
 
 
 async def test_a_withdrawal_during_the_commit_ends_the_ad_once_it_is_up(desk: Desk) -> None:
-    """From the commit on an ad may appear: it is waited for and then ended (F95)."""
+    """From the commit on an ad may appear: it is waited for and then ended."""
     await held_open(desk, "commit")
     await desk.catalog.change_status(desk.account_id, "A", "not_listed")
     assert (await desk.listing()).end_wish is EndWish.UNLISTED
@@ -295,7 +295,7 @@ async def test_a_refused_create_fails_the_listing_with_tradera_s_words(desk: Des
 
 
 async def test_a_corrected_item_gets_a_new_listing(desk: Desk) -> None:
-    """After a refusal a new PUT is a new try under a reference of its own (F49)."""
+    """After a refusal a new PUT is a new try under a reference of its own."""
     item = await desk.put(tradera=TraderaWish(category_id=999_999))
     await desk.reach(ListingState.REJECTED)
     await desk.catalog.put_item(
@@ -327,7 +327,7 @@ async def test_a_picture_lost_from_the_disk_fails_the_listing(desk: Desk) -> Non
 
 
 async def test_a_create_that_always_gives_500_fails_when_tradera_otherwise_answers(desk: Desk) -> None:
-    """500 may be bad input: after a few tries one look at users/me tells, and the item fails with the message (F42)."""
+    """500 may be bad input: after a few tries one look at users/me tells, and the item fails with the message."""
     desk.simulator.fault("create", "500", times=None)
     await desk.put(pictures=0)
     tries = 0

@@ -140,7 +140,7 @@ def test_results_tell_what_to_do() -> None:
     ],
 )
 def test_the_state_of_an_item_follows_from_its_fields(fields: dict[str, Any], state: AdState) -> None:
-    """The table of section 6.2, with and without `status`."""
+    """Ended, sold, with bids or running, with and without `status`."""
     assert read_listed({"id": 22, **fields}).state_at(END_MS + 1) is state
 
 

@@ -71,7 +71,7 @@ async def test_questions_come_with_growing_gaps(desk: Desk) -> None:
 
 
 async def test_a_lost_commit_answer_is_asked_about_and_not_repeated(desk: Desk) -> None:
-    """The commit had arrived: the result says so, there is one commit and one ad (F8)."""
+    """The commit had arrived: the result says so, there is one commit and one ad."""
     listing = await lost_commit(desk)
     assert listing.state is ListingState.LIVE
     assert (desk.called()["commit"], desk.simulator.second_commits) == (1, 0)

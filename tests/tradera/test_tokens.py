@@ -29,7 +29,7 @@ async def test_a_refused_token_pauses_the_account_after_one_check(desk: Desk, st
 
 
 async def test_an_item_refused_for_the_token_stays_pending_and_goes_live_by_itself(desk: Desk) -> None:
-    """Told once however often the dead token is tried; with another one the same listing goes up (F47)."""
+    """Told once however often the dead token is tried; with another one the same listing goes up."""
     await desk.restart(token="test-old-token")
     await desk.put(pictures=0)
     for tries in (1, 2):
