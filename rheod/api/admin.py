@@ -1,18 +1,12 @@
 """The admin socket: what `rheod` commands ask a running daemon, as JSON over HTTP on a unix socket.
 
-Reaching the socket is the permission (mode 0600), so nothing here checks a key. Never served over TCP.
-
-The admin socket's calls about backups: a copy is made on request, and its keeper says when it is safe.
-
-Only for the admin socket: the answers name paths of this machine.
-
-The dashboard's password by the admin socket: whether there is one, and a new one.
-
-A password is in the answer that made it and never again; it is neither logged nor audited.
+Reaching the socket is the permission (mode 0600), so nothing here checks a key. Never served over TCP: some answers name
+paths of this machine. A password is in the answer that made it and never again; it is neither logged nor audited.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
 import secrets
 import socket
@@ -20,31 +14,33 @@ import stat
 from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from aiohttp import web
+from pydantic import AfterValidator, Field
 
 import rheod
-from rheod.api import events, item_body, webhooks
+from rheod.api import events, webhooks
 from rheod.api.authenticator import named_account, require_writable
 from rheod.api.connections import SHUTDOWN_S
-from rheod.api.context import CALLER, Caller
-from rheod.api.field_types import raise_if_any, read_external_id
-from rheod.api.item_body import read_password
+from rheod.api.context import CALLER, ApiContext, Caller
+from rheod.api.field_types import Wire, raise_if_any, read_external_id, read_model, wrong
 from rheod.api.items import ItemLines, OwnItemReply, item_line, item_reply, rehearsal_reply
 from rheod.api.json_body import BODY_BYTES, read_optional_json
-from rheod.api.management import KeysReply, NewNumberedKey, key_reply
+from rheod.api.management import KeysReply, NewNumberedKey, key_reply, read_key_name
 from rheod.api.middleware import around_requests
 from rheod.api.operators import OperatorCalls
 from rheod.api.orders import OrderCalls
-from rheod.api.responses import DoneReply, Reply, answer, reply
+from rheod.api.responses import At, DoneReply, Reply, answer, reply
 from rheod.api.routing import Route, path_of
 from rheod.api.server import add_routes
 from rheod.domain.errors import Permanent, Refused
-from rheod.domain.event_payloads import new_ulid
+from rheod.domain.event_payloads import new_ulid, rfc3339
 from rheod.domain.model import RheoStatus
 from rheod.domain.text import Text
+from rheod.store.facts import inspect
 from rheod.store.search import Wanted
+from rheod.usecases.connect_account import AccountConnection, Connector
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -54,6 +50,15 @@ if TYPE_CHECKING:
     from rheod.store.audit import Audit
     from rheod.store.keys import Sessions
     from rheod.usecases.backups import Backups
+
+
+def inspection_routes(file: Path) -> list[Route]:
+    """What `build_admin` adds: GET /inspection."""
+
+    async def show(_request: web.Request) -> web.Response:
+        return answer(200, await asyncio.to_thread(inspect, file))
+
+    return [("GET", "/inspection", show)]
 
 
 class BackupCalls:
@@ -121,6 +126,26 @@ MAX_PAGE = 1000
 ITEM = "/items/{externalId:[^/]+}"
 
 
+def _no_ad(live: bool) -> Literal[False]:  # noqa: FBT001 - a validator's only value
+    if live:
+        raise wrong("no_ad", Text("Must be the ad's number, or false"))
+    return False
+
+
+class SettleBody(Wire):
+    """What the owner found of an ad in doubt: its number at Tradera, or false where there is none.
+
+    A literal False would take 0 as well, and a slip of the keyboard would then free the item for a second ad.
+    """
+
+    live: Annotated[int, Field(ge=1, lt=2**63)] | Annotated[bool, AfterValidator(_no_ad)]
+
+
+def read_settlement(body: Any) -> int | None:
+    """The ad the owner has seen, or None."""
+    return read_model(SettleBody, body).live or None
+
+
 class AdminCalls:
     """Handlers of the admin socket; they act for the account named in `x-partner-account`, else for the default one."""
 
@@ -140,7 +165,7 @@ class AdminCalls:
         """POST /keys `{"name"?}`: the key's text is in this answer and never again."""
         deadline_s = self._api.body_deadline_s
         body = await read_optional_json(request, limit_bytes=BODY_BYTES, deadline_s=deadline_s)
-        key, text = await self._api.keys.create(self._account(request), item_body.read_key_name(body))
+        key, text = await self._api.keys.create(self._account(request), read_key_name(body))
         return reply(201, NewNumberedKey(api_key=text, id=key.id, name=key.name))
 
     async def revoke_key(self, request: web.Request) -> web.Response:
@@ -189,7 +214,7 @@ class AdminCalls:
         require_writable(request, account_id, self._api)
         deadline_s = self._api.body_deadline_s
         body = await read_optional_json(request, limit_bytes=BODY_BYTES, deadline_s=deadline_s)
-        ad_id = item_body.read_settlement(body)
+        ad_id = read_settlement(body)
         message = await self._api.catalog.settle_listing(account_id, _id_of(request), ad_id)
         return reply(202, DoneReply(message=message))
 
@@ -339,10 +364,93 @@ def _id_of(request: web.Request) -> str:
     return external_id
 
 
+class ConnectionReply(Reply):
+    """An account as `rheod tradera status` shows it."""
+
+    reference: str | None
+    user_id: int | None
+    token_from: str | None
+    token_ends_at: At | None
+    state: str
+    reason: str | None
+    login_begun_at: At | None
+
+
+class ConnectionsReply(Reply):
+    """Every account."""
+
+    accounts: list[ConnectionReply]
+
+
+class ConnectionCalls:
+    """Handlers under `/tradera`; they act for the account named in `x-partner-account`, else for the default one."""
+
+    def __init__(self, *, connector: Connector, api: ApiContext) -> None:
+        self._connector = connector
+        self._api = api
+
+    def _account_of(self, request: web.Request) -> str:
+        return named_account(request, self._api) or self._api.default_account
+
+    def routes(self) -> list[Route]:
+        """What commands may ask."""
+        return [
+            ("GET", "/tradera/connections", self.listing),
+            ("POST", "/tradera/connect", self.begin),
+            ("POST", "/tradera/finish", self.finish),
+        ]
+
+    async def listing(self, _request: web.Request) -> web.Response:
+        """GET /tradera/connections: costs no Tradera call."""
+        found = await self._connector.connections()
+        return reply(200, ConnectionsReply(accounts=[_shown(each) for each in found]))
+
+    async def begin(self, request: web.Request) -> web.Response:
+        """POST /tradera/connect: the address to open in the seller's browser; costs no Tradera call."""
+        account_id = self._account_of(request)
+        address = await self._connector.begin(account_id)
+        found = {each.account_id: each for each in await self._connector.connections()}
+        return answer(200, {"address": address, "userId": found[account_id].user_id})
+
+    async def finish(self, request: web.Request) -> web.Response:
+        """POST /tradera/finish `{"user"?}`: fetch the token of a login that is done, with a few Tradera calls."""
+        body = await read_optional_json(request, limit_bytes=BODY_BYTES, deadline_s=self._api.body_deadline_s)
+        user = body.get("user") if isinstance(body, dict) else None
+        if user is not None and not isinstance(user, str):
+            raise Refused("BAD_REQUEST", Text("user must be a text"))
+        token = await self._connector.finish(self._account_of(request), user or "")
+        ends_at = None if token.ends_at is None else rfc3339(token.ends_at)
+        return answer(200, {"userId": token.user_id, "tokenEndsAt": ends_at})
+
+
+def _shown(one: AccountConnection) -> ConnectionReply:
+    return ConnectionReply(
+        reference=one.reference or None,
+        user_id=one.user_id,
+        token_from=one.source,
+        token_ends_at=one.ends_at,
+        state=one.state,
+        reason=one.reason,
+        login_begun_at=one.begun_at,
+    )
+
+
 _LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 """Without those that look alike: a password is typed on a phone once."""
 
 _GROUPS = 5
+
+
+class PasswordBody(Wire):
+    """The owner's password for the dashboard; none asks for one to be made."""
+
+    password: str | None = None
+
+
+def read_password(body: Any) -> str | None:
+    """The password wanted, without spaces at its ends, as the sign-in form takes it."""
+    password = read_model(PasswordBody, body).password
+    return None if password is None else password.strip()
 
 
 class PasswordState(Reply):

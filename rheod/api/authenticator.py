@@ -1,14 +1,7 @@
 """Who may call what, and how often: API keys, the admin token, rate limits. Order: key, bucket, then the body.
 
-All of it is decided in memory, so that a flood without a key costs no query and no line each in the log.
-
-Token buckets on the monotonic clock, in memory (a restart refills them). Knows nothing of HTTP or keys.
-
-Whether a request that carries a cookie was made by our own pages: no other site may act in the owner's name.
-
-Whose items a request is about: the account its `x-partner-account` header names (rheo-api.md, Reseller routing).
-
-The same for partners, the owner and the admin socket; who may call at all is the gate's business.
+All of it is decided in memory, so that a flood without a key costs no query and no line each in the log. Here too: whose
+items a request is about (`x-partner-account`), and whether a request with a cookie was made by our own pages.
 """
 
 from __future__ import annotations
@@ -38,7 +31,7 @@ if TYPE_CHECKING:
 
 
 BURST_S = 2.0
-"""A full bucket holds what may be asked in this many seconds (rheo-api.md section 1)."""
+"""A full bucket holds what may be asked in this many seconds."""
 
 MAX_OWNERS = 100_000
 """Buckets kept at once; beyond it the least recently used is forgotten, which only ever favours its owner."""
@@ -138,10 +131,10 @@ class Authenticator:
         self._last_line = -math.inf
 
     def before(self, operation: Operation) -> Handler:
-        """The operation's handler behind the checks of its gate."""
-        if operation.gate == "owner":
+        """The operation's handler behind the checks of its access."""
+        if operation.access == "owner":
             return self.owner(operation.handler)
-        if operation.gate == "open":
+        if operation.access == "open":
             open_to_all = (
                 self.anybody(operation.rate, operation.handler) if operation.rate else operation.handler
             )

@@ -1,12 +1,7 @@
 """The partner's batch: many items in one request, read in small steps so that nobody else waits for it.
 
-Reads the list in a large JSON body one element at a time, so that neither time nor memory goes to the whole at once.
-
-As strict as `strict_json.py`, of which it is the other way in; knows nothing of items.
-
-The body of a batch and how it is read: every item by itself, so that a bad one never spoils the others.
-
-What one item may say is `wire.py`'s.
+The list in the body is read one element at a time, so that neither time nor memory goes to the whole at once, and each
+item by itself, so that a bad one never spoils the others. As strict as `json_body`.
 """
 
 from __future__ import annotations
@@ -20,12 +15,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 from aiohttp import web
 from pydantic import Field
 
-from rheod.api.browsing import BatchError, BatchReply
 from rheod.api.context import CALLER
 from rheod.api.field_types import MAX_CHARACTERS, Wire, fault, raise_if_any
 from rheod.api.item_body import ItemBody, UrlCheck, read_item
 from rheod.api.json_body import BODY_BYTES, DUPLICATE, NOT_JSON, decoded, is_clean, parse_at, read_body
-from rheod.api.responses import reply
+from rheod.api.responses import EXTERNAL_ID, Count, Reply, reply
 from rheod.api.routing import Operation
 from rheod.domain.errors import FieldError, Refused
 from rheod.domain.model import ItemSpec
@@ -131,6 +125,24 @@ REASONS = 10
 """Wrong fields told of one item."""
 
 REPEATED = Text("externalId: Given again later in this batch; the last one counts")
+
+
+class BatchError(Reply):
+    """An item that was not taken: its id as far as it can be shown, its place in the batch from 0, and why."""
+
+    external_id: Annotated[str | None, EXTERNAL_ID]
+    reason: Annotated[
+        str, Field(description="Why, each wrong field named.", examples=["price: Must be at least 1"])
+    ]
+    index: Annotated[Count, Field(description="Its place in the batch, from 0.")]
+
+
+class BatchReply(Reply):
+    """What became of a batch; the accepted items are durable."""
+
+    accepted: Annotated[Count, Field(description="How many were taken; they are durable.")]
+    rejected: Annotated[Count, Field(description="How many were not taken.")]
+    errors: Annotated[list[BatchError], Field(description="What was not taken, and why.")]
 
 
 class BatchItem(ItemBody):
@@ -284,7 +296,7 @@ def operations(parts: ApiContext) -> list[Operation]:
             "POST",
             "/integration/v1/items/batch",
             BatchCalls(parts=parts).put,
-            gate="partner",
+            access="partner",
             tag="Items",
             rate="batch",
             body=BatchBody,

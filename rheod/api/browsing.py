@@ -1,9 +1,4 @@
-"""The partner's calls that look through many items: the list, a container's children and figures, a history.
-
-Reads the query, calls one use case of the inventory, answers.
-
-Answers about many items (rheo-api.md section 2): a batch, a list, a container's children and figures, a history.
-"""
+"""The partner's calls that look through many items: the list, a container's children and figures, a history."""
 
 from __future__ import annotations
 
@@ -18,7 +13,7 @@ from rheod.api import field_types
 from rheod.api.context import CALLER
 from rheod.api.field_types import Moment, Name255
 from rheod.api.items import ITEM, checked_id
-from rheod.api.responses import At, Kronor, Reply, reply
+from rheod.api.responses import EXTERNAL_ID, At, Count, Kronor, Reply, reply
 from rheod.api.routing import Operation, Query, Whole, read_query
 from rheod.domain.errors import FieldError, Refused
 from rheod.domain.model import ItemType, RheoStatus
@@ -31,33 +26,13 @@ if TYPE_CHECKING:
     from rheod.usecases.inventory import ItemStory
 
 
-_ERP_ID = Field(description="The item's id in your system.", examples=["ERP_PART_12345"])
-Count = Annotated[int, Field(ge=0)]
 Cursor = Annotated[str | None, Field(description="For the next page; null at the end.")]
-
-
-class BatchError(Reply):
-    """An item that was not taken: its id as far as it can be shown, its place in the batch from 0, and why."""
-
-    external_id: Annotated[str | None, _ERP_ID]
-    reason: Annotated[
-        str, Field(description="Why, each wrong field named.", examples=["price: Must be at least 1"])
-    ]
-    index: Annotated[Count, Field(description="Its place in the batch, from 0.")]
-
-
-class BatchReply(Reply):
-    """What became of a batch; the accepted items are durable."""
-
-    accepted: Annotated[Count, Field(description="How many were taken; they are durable.")]
-    rejected: Annotated[Count, Field(description="How many were not taken.")]
-    errors: Annotated[list[BatchError], Field(description="What was not taken, and why.")]
 
 
 class ItemSummary(Reply):
     """An item in a list."""
 
-    external_id: Annotated[str, _ERP_ID]
+    external_id: Annotated[str, EXTERNAL_ID]
     rheo_item_id: Annotated[str, Field(description="The item's id here.")]
     status: Annotated[RheoStatus, Field(description="How it stands.")]
     price: Annotated[
@@ -97,7 +72,7 @@ class ListReply(Reply):
 class Child(Reply):
     """An item or container in a container."""
 
-    external_id: Annotated[str, _ERP_ID]
+    external_id: Annotated[str, EXTERNAL_ID]
     rheo_item_id: Annotated[str, Field(description="The item's id here.")]
     title: Annotated[
         str, Field(description="The ad's title, at least two characters without spaces around it.")
@@ -151,7 +126,7 @@ class HistoryEvent(Reply):
 class HistoryReply(Reply):
     """A page of an item's milestones, newest first; `count` counts all pages."""
 
-    external_id: Annotated[str, _ERP_ID]
+    external_id: Annotated[str, EXTERNAL_ID]
     rheo_item_id: Annotated[str, Field(description="The item's id here.")]
     count: Annotated[Count, Field(description="How many there are on all pages.")]
     events: Annotated[list[HistoryEvent], Field(description="The milestones, newest first.")]
@@ -339,7 +314,7 @@ def _wanted(asked: ListQuery) -> Wanted:
 def operations(parts: ApiContext) -> list[Operation]:
     """What a partner's ERP calls to look through its items, with its API key."""
     calls = BrowseCalls(parts=parts)
-    read = partial(Operation, "GET", gate="partner", tag="Items", rate="get")
+    read = partial(Operation, "GET", access="partner", tag="Items", rate="get")
     below = partial(read, refusals=("VALIDATION_FAILED",))
     return [
         read("/integration/v1/items", calls.page, query=ListQuery, answer=ListReply),

@@ -1,4 +1,4 @@
-"""The 18 domains for anybody to read, and the static map between them and Tradera's categories (rheo-api.md 3)."""
+"""The 18 domains for anybody to read, and the static map between them and Tradera's categories."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from aiohttp import web
 from pydantic import Field, RootModel
 
-from rheod.api.field_types import Name255, Wire
-from rheod.api.item_body import read_model
+from rheod.api.field_types import Name255, Wire, read_model
 from rheod.api.json_body import BODY_BYTES, read_json
 from rheod.api.responses import Reply, reply
 from rheod.api.routing import Operation
@@ -111,7 +110,7 @@ def converted(asked: ConvertBody) -> ConvertReply:
 def operations(parts: ApiContext) -> list[Operation]:
     """What anybody may ask, each address within a limit of its own."""
     calls = CategoryCalls(parts=parts)
-    ask = partial(Operation, gate="open", tag="Categories", rate="categories")
+    ask = partial(Operation, access="open", tag="Categories", rate="categories")
     return [
         ask("GET", "/categories", calls.all, answer=CategoriesReply, refusals=("RATE_LIMITED",)),
         ask(

@@ -1,4 +1,4 @@
-"""The attributes of the seven rich domains (rheo-api.md section 3): every one optional, typed where it is known.
+"""The attributes of the seven rich domains: every one optional, typed where it is known.
 
 The models only check. What is stored is the object as it came, so that nothing a partner sent is lost.
 """

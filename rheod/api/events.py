@@ -1,9 +1,4 @@
-"""The owner's calls about what was told: the delivery log, the feed of all events, replays (rheo-api.md section 6).
-
-Answers about webhook endpoints, the delivery log, the feed of events and replays (rheo-api.md sections 5 and 6).
-
-The bodies and query strings of the owner's calls about webhooks and events (rheo-api.md sections 5 and 6).
-"""
+"""The owner's calls about what was sent: the log of deliveries, the feed of all events, replays."""
 
 from __future__ import annotations
 
@@ -15,12 +10,12 @@ from pydantic import Field, PlainValidator, StringConstraints, WithJsonSchema
 
 from rheod.api import field_types
 from rheod.api.context import CALLER
-from rheod.api.field_types import Moment, Text255, Wire
-from rheod.api.item_body import read_model
+from rheod.api.field_types import Moment, Text255, Wire, read_model, to_ms, wrong
 from rheod.api.json_body import BODY_BYTES, read_json, read_optional_json
 from rheod.api.responses import At, Reply, reply
 from rheod.api.routing import Operation, Query, Whole, read_query
-from rheod.api.webhooks import _EVENT_ID, EVENTS, EventName, _before, _event_or_id
+from rheod.api.webhooks import EVENT_ID, EVENTS, EventName, event_name
+from rheod.domain.text import Text
 from rheod.store.outbox import Filters, Status
 
 if TYPE_CHECKING:
@@ -29,6 +24,28 @@ if TYPE_CHECKING:
     from rheod.api.context import ApiContext
     from rheod.store.feed import Again, Event
     from rheod.store.outbox import Logged
+
+
+def _event_or_id(value: Any) -> str:
+    if not str(value).startswith("evt_"):
+        return event_name(value)
+    return str(value)
+
+
+def _before(value: Any) -> tuple[Literal["id", "moment"], int]:
+    """The id of an attempt, or a time."""
+    text = str(value)
+    if text.isascii() and text.isdecimal() and len(text) < 20:
+        return "id", min(int(text), _MAX_ID)
+    try:
+        return "moment", to_ms(text)
+    except (ValueError, OverflowError):
+        raise wrong(
+            "before", Text("Must be the id of a delivery or a time such as 2026-05-26T10:00:00Z")
+        ) from None
+
+
+_MAX_ID = 2**63 - 1
 
 
 EventOrId = Annotated[
@@ -110,7 +127,7 @@ class DeliveryReply(Reply):
     error_message: Annotated[str | None, Field(description="What went wrong; null when nothing did.")]
     created_at: Annotated[At, Field(description="When it was made.")]
     endpoint_id: Annotated[str, Field(description="The endpoint's id.")]
-    event_id: Annotated[str, _EVENT_ID]
+    event_id: Annotated[str, EVENT_ID]
     attempt: Annotated[int, Field(description="Which attempt at this delivery it was, from 1.", ge=1)]
     http_status: Annotated[
         int | None, Field(description="What the endpoint answered; null when no answer came.")
@@ -127,7 +144,7 @@ class DeliveriesReply(Reply):
 class EventReply(Reply):
     """An event as its webhook carries it."""
 
-    event_id: Annotated[str, _EVENT_ID]
+    event_id: Annotated[str, EVENT_ID]
     event_type: Annotated[EventName, Field(description="What happened.")]
     timestamp: Annotated[
         str, Field(description="When it happened.", json_schema_extra={"format": "date-time"})
@@ -264,7 +281,7 @@ class EventCalls:
 def operations(parts: ApiContext) -> list[Operation]:
     """What the owner asks and orders about events, with the admin token."""
     calls = EventCalls(parts=parts)
-    own = partial(Operation, gate="owner", tag="Events")
+    own = partial(Operation, access="owner", tag="Events")
     again = partial(own, "POST", status=202, answer=ReplayReply, refusals=("NOT_FOUND",))
     return [
         own("GET", DELIVERIES, calls.deliveries, query=DeliveriesQuery, answer=DeliveriesReply),

@@ -1,19 +1,7 @@
-"""The field types of the wire: strict, checked on the value as sent, turned into our units at the door.
+"""The field types of the wire: strict, checked on the value as sent, turned into our units as they are read.
 
-Only types live here; which body has which fields is said in `wire.py` and `wire_domains.py`.
-
-Cursors: a position in a list as opaque text, so that clients hand it back instead of reading it.
-
-Opaque, not secret: a made-up cursor can only name another position of the same account's list.
-
-The partner's own id of an item, as it stands in a path.
-
-Read from the raw request line, so that `%2F` stays a character of the id and nothing has been normalised before it
-is checked. Does not know what items exist.
-
-Turns what pydantic found wrong into the wire's list of fields with sentences a person can act on.
-
-Never repeats an offending value: only the path, the rule and the rule's own limits reach an answer or a log.
+Also the base of all bodies, the sentences for wrong fields, which never repeat an offending value, the cursors of lists,
+and the partner's own id of an item as it stands in a path.
 """
 
 from __future__ import annotations
@@ -24,10 +12,10 @@ import json
 import math
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any, TypeVar
 from urllib.parse import unquote_to_bytes
 
 from pydantic import (
@@ -37,19 +25,16 @@ from pydantic import (
     ConfigDict,
     PlainValidator,
     StringConstraints,
+    ValidationError,
     WithJsonSchema,
     model_validator,
 )
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
-from rheod.api.json_body import MAX_DETAILS, dotted
+from rheod.api.json_body import MAX_DETAILS, dotted, text_errors
 from rheod.domain.errors import FieldError, Refused
 from rheod.domain.text import Text
-
-if TYPE_CHECKING:
-    from pydantic import ValidationError
-
 
 OWN = "rheod_"
 """Rules of our own carry this before their name, and their sentence with them."""
@@ -238,6 +223,27 @@ Version = Annotated[
     WithJsonSchema({"type": "string", "pattern": f"^{_SEMVER.pattern}$", "examples": ["1.0.0"]}),
 ]
 Moment = Annotated[int, PlainValidator(_moment), WithJsonSchema({"type": "string", "format": "date-time"})]
+
+
+Model = TypeVar("Model", bound=Wire)
+
+
+def read_model(model: type[Model], body: Any, found: Sequence[FieldError] = ()) -> Model:
+    """A body as its model says. Refused(VALIDATION_FAILED) lists every wrong field, those in `found` first."""
+    errors = [*found, *text_errors(body)]
+    value = validated(model, body, errors)
+    raise_if_any(errors)
+    assert value is not None  # else its errors were raised
+    return value
+
+
+def validated(model: type[Model], body: Any, errors: list[FieldError]) -> Model | None:
+    """The body as its model says, or None, with what is wrong added to `errors`."""
+    try:
+        return model.model_validate(body)
+    except ValidationError as error:
+        errors.extend(from_pydantic(error))
+        return None
 
 
 MAX_CHARS = 512

@@ -1,11 +1,8 @@
-"""The bodies of the wire and how each is read into rheod's words (rheo-api.md sections 2 and 6).
+"""The body of an item, its price and its status: how each is read, and what its JSON Schema says beyond its model.
 
 Every reader takes a parsed JSON value and either gives domain values or raises Refused with every wrong field in it.
-Nothing here does I/O; where a rule needs the settings (which URLs are allowed) it comes in as a function.
-
-Rules of an item's body that go across its fields, and the union of the domains, as JSON Schema.
-
-They are the rules of `wire.read_item` and `wire_domains.read_domain` in other words; a test holds the two together.
+Nothing here does I/O; where a rule needs the settings (which URLs are allowed) it comes in as a function. A test holds
+the schema's rules and the reader's together.
 """
 
 from __future__ import annotations
@@ -13,9 +10,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, StringConstraints, ValidationError
+from pydantic import Field, StringConstraints
 
 from rheod.api.domain_body import RICH, read_domain
 from rheod.api.field_types import (
@@ -23,15 +20,14 @@ from rheod.api.field_types import (
     Moment,
     Name255,
     Price,
-    Shown,
     Text255,
     Title,
     Version,
     Weight,
     Wire,
-    from_pydantic,
     raise_if_any,
-    wrong,
+    read_model,
+    validated,
 )
 from rheod.api.json_body import dotted, is_clean, text_errors
 from rheod.domain.errors import FieldError, Refused
@@ -49,7 +45,6 @@ IMAGE_FIELDS = ("imageUrls", "images", "image_urls")
 """The three names of one field; a body may use one of them."""
 
 INT32 = 2**31 - 1
-DEFAULT_KEY_NAME = "API Key"
 
 Images = Annotated[list[str], Field(max_length=MAX_IMAGES)]
 
@@ -173,51 +168,7 @@ class StatusBody(Wire):
     ]
 
 
-class WebhookUrlBody(Wire):
-    """PUT of the webhook settings; null, which must be given, turns webhooks off."""
-
-    webhook_url: Annotated[str | None, Field(description="Where events go; null turns webhooks off.")]
-
-
-class TrackingBody(Wire):
-    """A parcel of an order: who carries it, and its number there."""
-
-    carrier: Annotated[Shown, Field(description="Who carries the parcel.", examples=["postnord"])]
-    tracking_number: Annotated[
-        Shown, Field(description="The parcel's number at its carrier.", examples=["SE123456789SE"])
-    ]
-
-
-class KeyBody(Wire):
-    """A new API key; the name is what the owner knows it by."""
-
-    name: Annotated[Name255, Field(description="What the owner knows it by.")] = DEFAULT_KEY_NAME
-
-
-def _no_ad(live: bool) -> Literal[False]:  # noqa: FBT001 - a validator's only value
-    if live:
-        raise wrong("no_ad", Text("Must be the ad's number, or false"))
-    return False
-
-
-class SettleBody(Wire):
-    """What the owner found of an ad in doubt: its number at Tradera, or false where there is none.
-
-    A literal False would take 0 as well, and a slip of the keyboard would then free the item for a second ad.
-    """
-
-    live: Annotated[int, Field(ge=1, lt=2**63)] | Annotated[bool, AfterValidator(_no_ad)]
-
-
-class PasswordBody(Wire):
-    """The owner's password for the dashboard; none asks for one to be made."""
-
-    password: str | None = None
-
-
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-
-Model = TypeVar("Model", bound=Wire)
 
 
 def read_item(body: Any, *, check_url: UrlCheck, found: Sequence[FieldError] = ()) -> ItemSpec:
@@ -230,7 +181,7 @@ def read_item(body: Any, *, check_url: UrlCheck, found: Sequence[FieldError] = (
         given.pop("price", None)  # ignored for containers, whatever it is
     elif given.get("price") is None:
         errors.append(FieldError("price", Text("Required")))
-    model = _validated(ItemBody, given, errors)
+    model = validated(ItemBody, given, errors)
     urls = _image_urls(given, check_url, errors)
     domain, attributes = read_domain(given.get("domain"), errors)
     _check_metadata(given.get("metadata"), errors)
@@ -253,55 +204,6 @@ def read_status(body: Any) -> Literal["sold", "not_listed"]:
     if status == "not_listed":
         return "not_listed"
     raise Refused("INVALID_STATUS", Text("Invalid status. Must be 'sold' or 'not_listed'"))
-
-
-def read_key_name(body: Any) -> str:
-    """The name of a new API key."""
-    return read_model(KeyBody, body).name
-
-
-def read_password(body: Any) -> str | None:
-    """The password wanted, without spaces at its ends, as the sign-in form takes it."""
-    password = read_model(PasswordBody, body).password
-    return None if password is None else password.strip()
-
-
-def read_settlement(body: Any) -> int | None:
-    """The ad the owner has seen, or None."""
-    return read_model(SettleBody, body).live or None
-
-
-def read_webhook_url(body: Any, *, check_url: UrlCheck) -> str | None:
-    """The webhook URL of the settings; None turns webhooks off."""
-    errors = text_errors(body)
-    url = body.get("webhookUrl") if isinstance(body, dict) else None
-    if not isinstance(body, dict):
-        errors.append(FieldError("body", Text("Must be an object")))
-    elif "webhookUrl" not in body:
-        errors.append(FieldError("webhookUrl", Text("Required")))
-    elif url is not None and not isinstance(url, str):
-        errors.append(FieldError("webhookUrl", Text("Must be a string or null")))
-    elif url is not None and not errors and (sentence := check_url(url)):
-        errors.append(FieldError("webhookUrl", Text.of(sentence)))
-    raise_if_any(errors)
-    return url
-
-
-def read_model(model: type[Model], body: Any, found: Sequence[FieldError] = ()) -> Model:
-    """A body as its model says. Refused(VALIDATION_FAILED) lists every wrong field, those in `found` first."""
-    errors = [*found, *text_errors(body)]
-    value = _validated(model, body, errors)
-    raise_if_any(errors)
-    assert value is not None  # else its errors were raised
-    return value
-
-
-def _validated(model: type[Model], body: Any, errors: list[FieldError]) -> Model | None:
-    try:
-        return model.model_validate(body)
-    except ValidationError as error:
-        errors.extend(from_pydantic(error))
-        return None
 
 
 def _image_urls(body: Mapping[str, Any], check_url: UrlCheck, errors: list[FieldError]) -> tuple[str, ...]:

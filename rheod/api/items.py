@@ -1,10 +1,7 @@
-"""The partner's calls for single items: read the request, call one use case of the catalogue, answer.
+"""The partner's calls about single items: read the request, call one use case, answer.
 
-No rule about items lives here: what is valid is said in `wire.py`, what may happen in `catalog.py`.
-
-Answers about single items (rheo-api.md section 2), and how an item becomes one.
-
-The answer to a dry run of a publishing, for the command line.
+What a body must be is said in `item_body`, what may happen to an item in `usecases`. The answer to a dry run, which only
+the command line asks for, is here too.
 """
 
 from __future__ import annotations
@@ -20,7 +17,7 @@ from rheod.api import item_body
 from rheod.api.context import CALLER
 from rheod.api.field_types import raise_if_any, read_external_id
 from rheod.api.json_body import BODY_BYTES, read_json
-from rheod.api.responses import At, DoneReply, Kronor, Reply, reply
+from rheod.api.responses import EXTERNAL_ID, At, DoneReply, Kronor, Reply, reply
 from rheod.api.routing import Operation
 from rheod.domain.model import ItemType, Picture, RheoStatus, TraderaStatus
 from rheod.tradera.dry_run import Verdict
@@ -32,9 +29,6 @@ if TYPE_CHECKING:
     from rheod.store.search import Line
     from rheod.tradera.dry_run import DryRunReport
     from rheod.usecases.items import ItemView
-
-
-_ERP_ID = Field(description="The item's id in your system.", examples=["ERP_PART_12345"])
 
 
 class ItemAccepted(Reply):
@@ -74,7 +68,7 @@ class ImageReply(Reply):
 class ItemReply(Reply):
     """Where an item stands, here and at Tradera."""
 
-    external_id: Annotated[str, _ERP_ID]
+    external_id: Annotated[str, EXTERNAL_ID]
     rheo_item_id: Annotated[str, Field(description="The item's id here.")]
     rheo_status: Annotated[RheoStatus, Field(description="Where the item stands here.")]
     tradera_status: Annotated[
@@ -260,7 +254,7 @@ class ItemCalls:
 def operations(parts: ApiContext) -> list[Operation]:
     """What a partner's ERP calls about one item, with its API key."""
     calls = ItemCalls(parts=parts)
-    item = partial(Operation, gate="partner", tag="Items")
+    item = partial(Operation, access="partner", tag="Items")
     return [
         item(
             "PUT",

@@ -1,7 +1,4 @@
-"""The owner's calls: API keys and the account's webhook settings (rheo-api.md section 6), with the admin token.
-
-Answers to the owner and about the daemon itself: API keys, webhook settings, health.
-"""
+"""The owner's calls about API keys and the account's webhook settings, with the admin token."""
 
 from __future__ import annotations
 
@@ -11,19 +8,55 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from aiohttp import web
 from pydantic import Field
 
-from rheod.api import item_body
 from rheod.api.context import CALLER
-from rheod.api.item_body import KeyBody, WebhookUrlBody
-from rheod.api.json_body import BODY_BYTES, read_json, read_optional_json
+from rheod.api.field_types import Name255, Wire, raise_if_any, read_model
+from rheod.api.item_body import UrlCheck
+from rheod.api.json_body import BODY_BYTES, read_json, read_optional_json, text_errors
 from rheod.api.responses import At, Reply, reply
 from rheod.api.routing import Operation
-from rheod.domain.errors import Refused
+from rheod.domain.errors import FieldError, Refused
 from rheod.domain.text import Text
 
 if TYPE_CHECKING:
     from rheod.api.context import ApiContext
     from rheod.store.endpoints import Endpoint
     from rheod.store.keys import ApiKey
+
+
+DEFAULT_KEY_NAME = "API Key"
+
+
+class WebhookUrlBody(Wire):
+    """PUT of the webhook settings; null, which must be given, turns webhooks off."""
+
+    webhook_url: Annotated[str | None, Field(description="Where events go; null turns webhooks off.")]
+
+
+class KeyBody(Wire):
+    """A new API key; the name is what the owner knows it by."""
+
+    name: Annotated[Name255, Field(description="What the owner knows it by.")] = DEFAULT_KEY_NAME
+
+
+def read_key_name(body: Any) -> str:
+    """The name of a new API key."""
+    return read_model(KeyBody, body).name
+
+
+def read_webhook_url(body: Any, *, check_url: UrlCheck) -> str | None:
+    """The webhook URL of the settings; None turns webhooks off."""
+    errors = text_errors(body)
+    url = body.get("webhookUrl") if isinstance(body, dict) else None
+    if not isinstance(body, dict):
+        errors.append(FieldError("body", Text("Must be an object")))
+    elif "webhookUrl" not in body:
+        errors.append(FieldError("webhookUrl", Text("Required")))
+    elif url is not None and not isinstance(url, str):
+        errors.append(FieldError("webhookUrl", Text("Must be a string or null")))
+    elif url is not None and not errors and (sentence := check_url(url)):
+        errors.append(FieldError("webhookUrl", Text.of(sentence)))
+    raise_if_any(errors)
+    return url
 
 
 class NewKey(Reply):
@@ -108,7 +141,7 @@ class OwnerCalls:
         """Make an API key; its text is in this answer and never again."""
         deadline_s = self._parts.body_deadline_s
         body: Any = await read_optional_json(request, limit_bytes=BODY_BYTES, deadline_s=deadline_s)
-        key, text = await self._keys.create(request[CALLER].account_id, item_body.read_key_name(body))
+        key, text = await self._keys.create(request[CALLER].account_id, read_key_name(body))
         return reply(200, NewKey(api_key=text, name=key.name))
 
     async def list_keys(self, request: web.Request) -> web.Response:
@@ -131,7 +164,7 @@ class OwnerCalls:
         """Set the webhook URL, or null for no webhooks."""
         deadline_s = self._parts.body_deadline_s
         body = await read_json(request, limit_bytes=BODY_BYTES, deadline_s=deadline_s)
-        url = item_body.read_webhook_url(body, check_url=self._parts.check_webhook_url)
+        url = read_webhook_url(body, check_url=self._parts.check_webhook_url)
         await self._endpoints.set_url(request[CALLER].account_id, url)
         return reply(200, Success())
 
@@ -144,7 +177,7 @@ class OwnerCalls:
 def operations(parts: ApiContext) -> list[Operation]:
     """What the owner calls, with the admin token."""
     calls = OwnerCalls(parts=parts)
-    own = partial(Operation, gate="owner")
+    own = partial(Operation, access="owner")
     return [
         own(
             "POST",

@@ -37,12 +37,15 @@ _log = structlog.get_logger("rheod.api")
 
 
 def around_requests(
-    *, new_id: Callable[[], str], gate: Authenticator | None = None, fault_page: FaultPage | None = None
+    *,
+    new_id: Callable[[], str],
+    authenticator: Authenticator | None = None,
+    fault_page: FaultPage | None = None,
 ) -> Middleware:
     """Gives each request its id, on its answer and on every log line of its own, and writes its access line.
 
     What a handler raises becomes the error shape; what nobody foresaw is 500 and a traceback in the log, of which
-    `fault_page` tells those who read pages, for the paths it answers for. Nobody asks `gate` on the admin socket.
+    `fault_page` tells those who read pages, for the paths it answers for. The admin socket has no `authenticator`.
     """
     log = _log.bind()  # put together once: a lazy one is at every call, also for a line that is not written
 
@@ -62,8 +65,8 @@ def around_requests(
             response = _unavailable(error)
         except web.HTTPException as error:
             response = _of_aiohttp(error)
-            if gate is not None:
-                response = gate.unrouted(request, response)
+            if authenticator is not None:
+                response = authenticator.unrouted(request, response)
         except Exception:  # noqa: BLE001 - the one place where what nobody foresaw becomes a 500
             _log.exception("request failed", method=request.method, route=_template(request))
             page = fault_page(request) if fault_page is not None else None

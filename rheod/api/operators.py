@@ -1,12 +1,6 @@
-"""What runs without a key: health, readiness and the hosted pictures. Shows nothing of items, keys or settings.
+"""What runs without a key: health, readiness, the hosted pictures, and `/metrics` for Prometheus.
 
-`/metrics` for Prometheus: who may read it, and one look at the daemon for all who ask within a second.
-
-What is measured is gathered elsewhere (`rheod/metrics.py`). Everybody else gets what a path that does not exist gets.
-
-Answers to the owner and about the daemon itself: API keys, webhook settings, health.
-
-The admin socket's look at the database for a support bundle; part of the composition root.
+Shows nothing of items, keys or settings. Who may not read the metrics gets what a path that does not exist gets.
 """
 
 from __future__ import annotations
@@ -22,11 +16,10 @@ from aiohttp import hdrs, web
 from pydantic import Field
 
 from rheod.api.authenticator import full_address, is_within
-from rheod.api.responses import Reply, answer, refusal, reply
-from rheod.api.routing import Operation, Route
+from rheod.api.responses import Reply, refusal, reply
+from rheod.api.routing import Operation
 from rheod.domain.errors import Refused, Transient
 from rheod.domain.text import Text
-from rheod.store.facts import inspect
 
 if TYPE_CHECKING:
     from rheod.api.context import ApiContext
@@ -143,13 +136,13 @@ def operations(parts: ApiContext) -> list[Operation]:
     """What anybody may call, and what Prometheus calls."""
     calls = OperatorCalls(parts=parts)
     return [
-        Operation("GET", "/healthz", calls.healthz, gate="open", tag="Health", answer=HealthReply),
-        Operation("GET", "/readyz", calls.readyz, gate="open", tag="Health", answer=ReadyReply),
+        Operation("GET", "/healthz", calls.healthz, access="open", tag="Health", answer=HealthReply),
+        Operation("GET", "/readyz", calls.readyz, access="open", tag="Health", answer=ReadyReply),
         Operation(
             "GET",
             "/images/{folder}/{file}",
             calls.image,
-            gate="open",
+            access="open",
             tag="Pictures",
             media_type="image/jpeg",
             refusals=("NOT_FOUND",),
@@ -159,7 +152,7 @@ def operations(parts: ApiContext) -> list[Operation]:
             "GET",
             "/metrics",
             MetricsCalls(parts=parts).scrape,
-            gate="open",
+            access="open",
             tag="Health",
             media_type="text/plain",
             refusals=("NOT_FOUND",),
@@ -239,12 +232,3 @@ class MetricsCalls:
             raise Transient(
                 Text("The figures were not there within {seconds} seconds", seconds=f"{TIMEOUT_S:g}")
             ) from error
-
-
-def inspection_routes(file: Path) -> list[Route]:
-    """What `build_admin` adds: GET /inspection."""
-
-    async def show(_request: web.Request) -> web.Response:
-        return answer(200, await asyncio.to_thread(inspect, file))
-
-    return [("GET", "/inspection", show)]

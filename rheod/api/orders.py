@@ -1,8 +1,6 @@
-"""Calls about orders: the partner's parcels, the owner's list and figures (rheo-api.md sections 2 and 7).
+"""Calls about orders: the partner's parcels, the owner's list and figures.
 
 The list is the only way out for a buyer's data, and only the owner may ask for it.
-
-Answers about orders and the figures (rheo-api.md sections 2 and 7), and how an order becomes one.
 """
 
 from __future__ import annotations
@@ -14,8 +12,9 @@ from uuid import UUID
 from aiohttp import web
 from pydantic import Field
 
-from rheod.api import field_types, item_body
+from rheod.api import field_types
 from rheod.api.context import CALLER
+from rheod.api.field_types import Shown, Wire, read_model
 from rheod.api.json_body import BODY_BYTES, read_json
 from rheod.api.responses import At, Kronor, Reply, reply
 from rheod.api.routing import Operation, Query, Whole, read_query
@@ -33,6 +32,15 @@ if TYPE_CHECKING:
 
 
 _ORDER_ID = Field(description="The order's id, as in `item.sold`.", examples=["55501"])
+
+
+class TrackingBody(Wire):
+    """A parcel of an order: who carries it, and its number there."""
+
+    carrier: Annotated[Shown, Field(description="Who carries the parcel.", examples=["postnord"])]
+    tracking_number: Annotated[
+        Shown, Field(description="The parcel's number at its carrier.", examples=["SE123456789SE"])
+    ]
 
 
 class ShipmentReply(Reply):
@@ -244,7 +252,7 @@ class OrderCalls:
     async def track(self, request: web.Request) -> web.Response:
         """Tell the parcel of an order; the order is marked as shipped at Tradera in the background."""
         body = await read_json(request, limit_bytes=BODY_BYTES, deadline_s=self._parts.body_deadline_s)
-        parcel = item_body.read_model(item_body.TrackingBody, body)
+        parcel = read_model(TrackingBody, body)
         shipment = await self._parts.shipping.track(
             request[CALLER].account_id,
             _order_id(request.match_info["orderId"]),
@@ -284,16 +292,16 @@ def _order_id(text: str) -> int:
 def operations(parts: ApiContext) -> list[Operation]:
     """What is asked about orders."""
     calls = OrderCalls(parts=parts)
-    own = partial(Operation, gate="owner")
+    own = partial(Operation, access="owner")
     return [
         Operation(
             "POST",
             TRACKING,
             calls.track,
-            gate="partner",
+            access="partner",
             tag="Orders",
             rate="tracking",
-            body=item_body.TrackingBody,
+            body=TrackingBody,
             answer=ShipmentReply,
             refusals=("CONFLICT",),
         ),

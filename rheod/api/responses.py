@@ -64,6 +64,10 @@ At = Annotated[
 Kronor = Annotated[int, PlainSerializer(kronor), WithJsonSchema({"type": "number", "examples": [950]})]
 
 
+EXTERNAL_ID = Field(description="The item's id in your system.", examples=["ERP_PART_12345"])
+Count = Annotated[int, Field(ge=0)]
+
+
 class DoneReply(Reply):
     """Work that is durable and goes on in the background."""
 

@@ -1,18 +1,7 @@
-"""One operation of the API: its route with everything the OpenAPI document says of it.
+"""One operation of the API: its route with everything the OpenAPI document says of it, and its query string.
 
 The server registers operations and the document is made from them, so that neither can know what the other does not.
-
-Who may call what, and how often: API keys, the admin token, rate limits. Order: key, bucket, then the body.
-
-All of it is decided in memory, so that a flood without a key costs no query and no line each in the log.
-
-Reads the query string of a request into a model; whatever is wrong is a 400 that names the parameter.
-
-Parameters we do not know are ignored, as unknown fields of a body are (rheo-api.md section 1).
-
-The HTTP server put together: the list of routes, the checks before each, the start and the stop.
-
-Handlers live in their own modules; this one only says which path is whose and who may call it.
+Query parameters we do not know are ignored, as unknown fields of a body are.
 """
 
 from __future__ import annotations
@@ -36,12 +25,12 @@ if TYPE_CHECKING:
     from rheod.api.responses import Reply
 
 
-GateKind = Literal["partner", "owner", "open"]
+Access = Literal["partner", "owner", "open"]
 
 _EVERY = ("BAD_REQUEST", "INTERNAL", "UNAVAILABLE")
 """A header too many or a broken request line, a bug of ours, a store that cannot answer: possible anywhere."""
 
-_OF_GATE: Mapping[GateKind, tuple[str, ...]] = {
+_OF_ACCESS: Mapping[Access, tuple[str, ...]] = {
     "partner": ("UNAUTHORIZED", "RATE_LIMITED", "NOT_FOUND"),
     "owner": ("UNAUTHORIZED", "RATE_LIMITED", "NOT_FOUND"),
     "open": (),
@@ -56,7 +45,7 @@ class Operation:
     """A method on a path. `path` may hold `{name}` segments, `{name:regex}` where a plain segment will not do.
 
     `rate` names the bucket of a partner's call. `query`, `body` and `answer` are the models read and sent (answer None:
-    no body, or one of `media_type`), `refusals` the error codes beyond those that its gate and its body bring with
+    no body, or one of `media_type`), `refusals` the error codes beyond those that its access and its body bring with
     them, `besides` what other statuses without an error code mean. The summary is the first sentence of the handler's
     docstring.
     """
@@ -65,7 +54,7 @@ class Operation:
     path: str
     handler: Handler
     _: KW_ONLY
-    gate: GateKind
+    access: Access
     tag: str
     rate: CallKind | None = None
     query: type[Query] | None = None
@@ -81,8 +70,8 @@ class Operation:
     @property
     def codes(self) -> list[str]:
         """Every error code the operation may answer with, in the order of their statuses."""
-        wanted = {*_EVERY, *_OF_GATE[self.gate], *self.refusals, *(_OF_BODY if self.body else ())}
-        if self.gate == "partner" and self.method != "GET":
+        wanted = {*_EVERY, *_OF_ACCESS[self.access], *self.refusals, *(_OF_BODY if self.body else ())}
+        if self.access == "partner" and self.method != "GET":
             wanted |= {*_OF_PARTNERS_WRITE}
         return [code for code in STATUS_OF if code in wanted]
 

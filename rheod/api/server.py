@@ -43,20 +43,25 @@ class Pages(Protocol):
 
 def build_app(parts: ApiContext, *, pages: Pages | None = None) -> web.Application:
     """The whole API, and what else is served beside it, as an aiohttp application; `start` listens with it."""
-    gate = Authenticator(parts=parts)
+    authenticator = Authenticator(parts=parts)
 
     def new_id() -> str:
         return new_ulid(parts.now(), parts.rng)
 
     app = web.Application(
         middlewares=[
-            around_requests(new_id=new_id, gate=gate, fault_page=pages.fault_page if pages else None)
+            around_requests(
+                new_id=new_id, authenticator=authenticator, fault_page=pages.fault_page if pages else None
+            )
         ]
     )
     app[NEW_ID] = new_id
     add_routes(
         app,
-        [*(route_of(operation, gate) for operation in operations(parts)), *(pages.routes() if pages else ())],
+        [
+            *(route_of(operation, authenticator) for operation in operations(parts)),
+            *(pages.routes() if pages else ()),
+        ],
     )
     return app
 
@@ -78,9 +83,9 @@ def operations(parts: ApiContext) -> list[Operation]:
     return [*served, *document.operations(parts, served)]
 
 
-def route_of(operation: Operation, gate: Authenticator) -> Route:
-    """The operation as the router takes it, behind the checks of its gate."""
-    return (operation.method, path_of(operation), gate.before(operation))
+def route_of(operation: Operation, authenticator: Authenticator) -> Route:
+    """The operation as the router takes it, behind the checks of its access."""
+    return (operation.method, path_of(operation), authenticator.before(operation))
 
 
 def add_routes(app: web.Application, routes: list[Route]) -> None:

@@ -1,11 +1,4 @@
-"""The owner's calls about webhook endpoints: made, changed, tested and removed (rheo-api.md section 6).
-
-The admin socket's calls behind `rheod tradera`: which account sells as whom, and connecting one by a login.
-
-Answers about webhook endpoints, the delivery log, the feed of events and replays (rheo-api.md sections 5 and 6).
-
-The bodies and query strings of the owner's calls about webhooks and events (rheo-api.md sections 5 and 6).
-"""
+"""The owner's calls about webhook endpoints: made, changed, tested and removed."""
 
 from __future__ import annotations
 
@@ -15,59 +8,36 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from aiohttp import web
 from pydantic import Field, PlainValidator, StringConstraints, WithJsonSchema
 
-from rheod.api.authenticator import named_account
 from rheod.api.context import CALLER
-from rheod.api.field_types import Text255, Wire, to_ms, wrong
-from rheod.api.item_body import UrlCheck, read_model
-from rheod.api.json_body import BODY_BYTES, read_json, read_optional_json
-from rheod.api.responses import At, Reply, answer, reply
+from rheod.api.field_types import Text255, Wire, read_model, wrong
+from rheod.api.item_body import UrlCheck
+from rheod.api.json_body import BODY_BYTES, read_json
+from rheod.api.responses import At, Reply, reply
 from rheod.api.routing import Operation
 from rheod.domain.errors import FieldError, Refused
-from rheod.domain.event_payloads import rfc3339
 from rheod.domain.model import WEBHOOK_EVENTS
 from rheod.domain.text import Text
 from rheod.usecases.endpoints import EndpointChange, NewEndpoint
 
 if TYPE_CHECKING:
     from rheod.api.context import ApiContext
-    from rheod.api.routing import Route
     from rheod.store.endpoints import Endpoint
-    from rheod.usecases.connect_account import AccountConnection, Connector
     from rheod.webhooks.client import SentTestEvent
 
 
 EVENTS = tuple(sorted(event.value for event in WEBHOOK_EVENTS))
-_MAX_ID = 2**63 - 1
 _URL_CHARS = 2048
 
 
-def _event_name(value: Any) -> str:
+def event_name(value: Any) -> str:
+    """The name of a webhook event; a broken rule of the field when there is none of this name."""
     if not isinstance(value, str) or value not in EVENTS:
         raise wrong("event", Text("Must be one of {events}", events=", ".join(EVENTS)))
     return value
 
 
-def _event_or_id(value: Any) -> str:
-    if not str(value).startswith("evt_"):
-        return _event_name(value)
-    return str(value)
-
-
-def _before(value: Any) -> tuple[Literal["id", "moment"], int]:
-    """The id of an attempt, or a time."""
-    text = str(value)
-    if text.isascii() and text.isdecimal() and len(text) < 20:
-        return "id", min(int(text), _MAX_ID)
-    try:
-        return "moment", to_ms(text)
-    except (ValueError, OverflowError):
-        raise wrong(
-            "before", Text("Must be the id of a delivery or a time such as 2026-05-26T10:00:00Z")
-        ) from None
-
-
 EventName = Annotated[
-    str, PlainValidator(_event_name), WithJsonSchema({"type": "string", "enum": list(EVENTS)})
+    str, PlainValidator(event_name), WithJsonSchema({"type": "string", "enum": list(EVENTS)})
 ]
 Url = Annotated[str, StringConstraints(max_length=_URL_CHARS)]
 EventNames = Annotated[list[EventName], Field(max_length=len(EVENTS))]
@@ -135,7 +105,7 @@ def _url_errors(body: Any, check_url: UrlCheck) -> list[FieldError]:
     return [FieldError("url", Text.of(sentence))] if sentence else []
 
 
-_EVENT_ID = Field(
+EVENT_ID = Field(
     description="The event's id, the same on every attempt.", examples=["evt_01j2k3m4n5p6q7r8s9t0abcdef"]
 )
 _HINT_CHARS = 4
@@ -182,7 +152,7 @@ class PingReply(Reply):
     """What the endpoint answered to a test event; `httpStatus` is null when no answer came."""
 
     success: Annotated[bool, Field(description="Whether the endpoint answered 2xx.")]
-    event_id: Annotated[str, _EVENT_ID]
+    event_id: Annotated[str, EVENT_ID]
     http_status: Annotated[
         int | None, Field(description="What the endpoint answered; null when no answer came.")
     ]
@@ -283,7 +253,7 @@ class WebhookCalls:
 def operations(parts: ApiContext) -> list[Operation]:
     """What the owner does with webhook endpoints, with the admin token."""
     calls = WebhookCalls(parts=parts)
-    own = partial(Operation, gate="owner", tag="Webhooks")
+    own = partial(Operation, access="owner", tag="Webhooks")
     gone, clash = ("NOT_FOUND",), ("NOT_FOUND", "CONFLICT")
     return [
         own("GET", ENDPOINTS, calls.listing, answer=EndpointsReply),
@@ -311,74 +281,3 @@ def operations(parts: ApiContext) -> list[Operation]:
 
 def _id_of(request: web.Request) -> str:
     return request.match_info["endpointId"]
-
-
-class ConnectionReply(Reply):
-    """An account as `rheod tradera status` shows it."""
-
-    reference: str | None
-    user_id: int | None
-    token_from: str | None
-    token_ends_at: At | None
-    state: str
-    reason: str | None
-    login_begun_at: At | None
-
-
-class ConnectionsReply(Reply):
-    """Every account."""
-
-    accounts: list[ConnectionReply]
-
-
-class ConnectionCalls:
-    """Handlers under `/tradera`; they act for the account named in `x-partner-account`, else for the default one."""
-
-    def __init__(self, *, connector: Connector, api: ApiContext) -> None:
-        self._connector = connector
-        self._api = api
-
-    def _account_of(self, request: web.Request) -> str:
-        return named_account(request, self._api) or self._api.default_account
-
-    def routes(self) -> list[Route]:
-        """What commands may ask."""
-        return [
-            ("GET", "/tradera/connections", self.listing),
-            ("POST", "/tradera/connect", self.begin),
-            ("POST", "/tradera/finish", self.finish),
-        ]
-
-    async def listing(self, _request: web.Request) -> web.Response:
-        """GET /tradera/connections: costs no Tradera call."""
-        found = await self._connector.connections()
-        return reply(200, ConnectionsReply(accounts=[_shown(each) for each in found]))
-
-    async def begin(self, request: web.Request) -> web.Response:
-        """POST /tradera/connect: the address to open in the seller's browser; costs no Tradera call."""
-        account_id = self._account_of(request)
-        address = await self._connector.begin(account_id)
-        found = {each.account_id: each for each in await self._connector.connections()}
-        return answer(200, {"address": address, "userId": found[account_id].user_id})
-
-    async def finish(self, request: web.Request) -> web.Response:
-        """POST /tradera/finish `{"user"?}`: fetch the token of a login that is done, with a few Tradera calls."""
-        body = await read_optional_json(request, limit_bytes=BODY_BYTES, deadline_s=self._api.body_deadline_s)
-        user = body.get("user") if isinstance(body, dict) else None
-        if user is not None and not isinstance(user, str):
-            raise Refused("BAD_REQUEST", Text("user must be a text"))
-        token = await self._connector.finish(self._account_of(request), user or "")
-        ends_at = None if token.ends_at is None else rfc3339(token.ends_at)
-        return answer(200, {"userId": token.user_id, "tokenEndsAt": ends_at})
-
-
-def _shown(one: AccountConnection) -> ConnectionReply:
-    return ConnectionReply(
-        reference=one.reference or None,
-        user_id=one.user_id,
-        token_from=one.source,
-        token_ends_at=one.ends_at,
-        state=one.state,
-        reason=one.reason,
-        login_begun_at=one.begun_at,
-    )

@@ -10,11 +10,9 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from rheod.api import server
-from rheod.api.admin import PasswordCalls, build_admin, start_admin
+from rheod.api.admin import ConnectionCalls, PasswordCalls, build_admin, inspection_routes, start_admin
 from rheod.api.connections import ConnectionLimits
 from rheod.api.context import AdminContext, ApiContext, Rates
-from rheod.api.operators import inspection_routes
-from rheod.api.webhooks import ConnectionCalls
 from rheod.compose.core import Core, open_restore_locks
 from rheod.compose.loops import Loops, observed, publish_options
 from rheod.compose.remotes import Remotes, check_webhook_url

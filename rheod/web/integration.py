@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
-from rheod.api import item_body, webhooks
+from rheod.api import management, webhooks
 from rheod.api.webhooks import EVENTS
 from rheod.domain.errors import Refused
 from rheod.domain.model import SWEDEN
@@ -95,7 +95,7 @@ class IntegrationPage:
 
     async def make_key(self, request: PageRequest) -> ActionDone:
         """Make an API key; its text is shown once."""
-        name = item_body.read_key_name({"name": request.form.get("name", "").strip()})
+        name = management.read_key_name({"name": request.form.get("name", "").strip()})
         key, text = await self._context.api.keys.create(request.account_id, name)
         sentence = Text("The API key {name} is made.", name=name)
         return ActionDone(sentence, to=self._home(request), subject=key.id, shown_once=text)

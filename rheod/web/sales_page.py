@@ -8,7 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlencode
 
-from rheod.api import field_types, item_body
+from rheod.api import field_types
+from rheod.api.field_types import read_model
+from rheod.api.orders import TrackingBody
 from rheod.api.routing import Query, read_query
 from rheod.domain.errors import Refused
 from rheod.domain.model import Json
@@ -122,7 +124,7 @@ class SalesPage:
             )
         order_id = _number(request, "orderId")
         given = {"carrier": request.form.get("carrier", ""), "trackingNumber": request.form.get("number", "")}
-        parcel = item_body.read_model(item_body.TrackingBody, given)
+        parcel = read_model(TrackingBody, given)
         await self._context.api.shipping.track(
             request.account_id, order_id, carrier=parcel.carrier, tracking_number=parcel.tracking_number
         )

@@ -33,7 +33,7 @@ RATES = st.sampled_from([2.0, 10.0, 20.0, 30.0]) | st.floats(1, 60)
 @given(per_s=RATES, seed=st.integers(0, 10**9))
 @settings(max_examples=40, deadline=None)
 def test_three_times_the_limit_for_a_minute_gets_the_limit(per_s: float, seed: int) -> None:
-    """P14: once the burst is spent, what passes in 60 s at three times the rate is the rate within 2 % (or one call)."""
+    """Once the burst is spent, what passes in 60 s at three times the rate is the rate within 2 % (or one call)."""
     clock, rng = Clock(), Random(seed)
     buckets = RateLimiter(per_s=per_s, monotonic=clock)
     while buckets.take("a") == 0:
@@ -48,7 +48,7 @@ def test_three_times_the_limit_for_a_minute_gets_the_limit(per_s: float, seed: i
 @given(per_s=RATES | st.floats(0.1, 1), seed=st.integers(0, 10**9))
 @settings(max_examples=40, deadline=None)
 def test_who_waits_as_told_is_not_refused_again(per_s: float, seed: int) -> None:
-    """P14: a client that asks at three times the rate and waits when told to is never refused twice in a row."""
+    """A client that asks at three times the rate and waits when told to is never refused twice in a row."""
     clock, rng = Clock(), Random(seed)
     buckets = RateLimiter(per_s=per_s, monotonic=clock)
     refusals, end = 0, clock.at + 60

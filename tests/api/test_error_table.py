@@ -1,4 +1,4 @@
-"""Every line of the error table of rheo-api.md section 1, each shown over a real socket."""
+"""Every line of the error table, each shown over a real socket."""
 
 from __future__ import annotations
 

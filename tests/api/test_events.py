@@ -1,4 +1,4 @@
-"""What was told, over the API: the delivery log, the feed with its cursor, replays (rheo-api.md sections 5 and 6)."""
+"""What was told, over the API: the delivery log, the feed with its cursor, replays."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ async def shown(api: Api, query: str = "", **headers: str) -> list[tuple[str, st
 
 
 async def test_an_attempt_has_every_field(api: Api) -> None:
-    """As rheo-api.md section 6 lists them; the dashboard also gets what was sent and answered."""
+    """As they are promised; the dashboard also gets what was sent and answered."""
     hook = await endpoint(api)
     await happen(api, "A")
     await tried(api, hook, 1, ok=True)

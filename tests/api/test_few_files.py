@@ -1,4 +1,4 @@
-"""F32: too few file descriptors slow the API down and do not end it."""
+"""Too few file descriptors slow the API down and do not end it."""
 
 from __future__ import annotations
 

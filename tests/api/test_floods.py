@@ -52,7 +52,7 @@ async def wrong_keys(api: Api, count: int) -> set[int]:
 
 
 async def test_wrong_keys_cost_no_statement_and_one_line(open_api: OpenApi) -> None:
-    """F98: a flood of wrong keys runs no statement on either connection and writes one line of log."""
+    """A flood of wrong keys runs no statement on either connection and writes one line of log."""
     api = await open_api()
     async with statements(api) as seen:
         with capture_logs() as lines:
@@ -78,7 +78,7 @@ async def test_wrong_keys_beyond_the_limit_cost_nothing_either(open_api: OpenApi
 
 
 async def test_a_flood_of_wrong_keys_holds_up_nobody(open_api: OpenApi) -> None:
-    """F98: PUTs with a key, sent meanwhile from the same address, are all taken, and none waits for the flood's end."""
+    """PUTs with a key, sent meanwhile from the same address, are all taken, and none waits for the flood's end."""
     api = await open_api(rates=replace(FAST, strangers=10))
     flood = asyncio.ensure_future(wrong_keys(api, FLOOD))
     taken_meanwhile = 0
@@ -90,7 +90,7 @@ async def test_a_flood_of_wrong_keys_holds_up_nobody(open_api: OpenApi) -> None:
 
 
 async def test_a_key_revoked_while_its_request_runs_ends_with_it(api: Api) -> None:
-    """F96: the request that is under way may end, the next one is 401."""
+    """The request that is under way may end, the next one is 401."""
     reader, writer = await asyncio.open_connection("127.0.0.1", api.port)
     request = (PUT + LENGTH + b"\r\n" + BODY).replace(b"KEY", api.key.encode())
     begun = request.replace(LENGTH, LENGTH + b"Expect: 100-continue\r\n")[: -len(BODY)]
@@ -108,7 +108,7 @@ async def test_a_key_revoked_while_its_request_runs_ends_with_it(api: Api) -> No
 
 
 async def test_a_minute_at_three_times_the_limit_over_the_socket(open_api: OpenApi) -> None:
-    """P14: of 360 requests in 60 s at a limit of 2/s, 120 and the burst are let through; who obeys gets through next."""
+    """Of 360 requests in 60 s at a limit of 2/s, 120 and the burst are let through; who obeys gets through next."""
     api = await open_api(rates=Rates(get=2))
     passed = 0
     for _ in range(360):

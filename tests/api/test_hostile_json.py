@@ -11,7 +11,7 @@ from tests.api.running import Api
 
 
 async def test_every_hostile_document_has_its_answer(api: Api) -> None:
-    """P12: what is JSON is taken or named by its field, what is not is 400; never a 5xx, never slow, nothing echoed."""
+    """What is JSON is taken or named by its field, what is not is 400; never a 5xx, never slow, nothing echoed."""
     table = list(documents())
     assert len(table) >= 300
     wrong: dict[str, str] = {}

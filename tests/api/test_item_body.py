@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rheod.api import item_body
+from rheod.api import item_body, management
 from rheod.api.domain_body import RICH
 from rheod.api.json_body import parse
 from rheod.domain.errors import Refused
@@ -303,8 +303,8 @@ def test_a_body_that_is_no_object_is_told_so(body: Any) -> None:
     for reader in (
         lambda: item_body.read_item(body, check_url=check_url),
         lambda: item_body.read_price(body),
-        lambda: item_body.read_key_name(body),
-        lambda: item_body.read_webhook_url(body, check_url=check_url),
+        lambda: management.read_key_name(body),
+        lambda: management.read_webhook_url(body, check_url=check_url),
     ):
         with pytest.raises(Refused) as caught:
             reader()
@@ -326,14 +326,14 @@ def test_only_two_statuses_may_be_set(body: Any) -> None:
 
 def test_a_webhook_url_may_be_null_but_not_left_out() -> None:
     """Null turns webhooks off; an empty body is a mistake, and a refused URL says why."""
-    assert item_body.read_webhook_url({"webhookUrl": None}, check_url=check_url) is None
+    assert management.read_webhook_url({"webhookUrl": None}, check_url=check_url) is None
     for body, message in [
         ({}, "Required"),
         ({"webhookUrl": 5}, "Must be a string or null"),
         ({"webhookUrl": "http://x"}, "Must be an HTTPS URL"),
     ]:
         with pytest.raises(Refused) as caught:
-            item_body.read_webhook_url(body, check_url=check_url)
+            management.read_webhook_url(body, check_url=check_url)
         assert [(one.field, one.message) for one in caught.value.details] == [("webhookUrl", message)]
 
 

@@ -191,7 +191,7 @@ async def test_a_wrong_parameter_is_told(api: Api, query: str) -> None:
 
 
 async def test_figures_of_nothing_are_twelve_months_of_zeros(api: Api) -> None:
-    """Exactly the fields of rheo-api.md section 7."""
+    """Exactly the fields that are promised."""
     shown = (await api.own("GET", "/partner/analytics")).body
     months = shown.pop("monthlyRevenue")
     assert [one["month"] for one in months] == [f"2025-{n:02d}" for n in range(6, 13)] + [

@@ -1,4 +1,4 @@
-"""Webhook endpoints over the API: made, shown, changed, rotated, tested and removed (rheo-api.md section 6)."""
+"""Webhook endpoints over the API: made, shown, changed, rotated, tested and removed."""
 
 from __future__ import annotations
 

@@ -1,8 +1,6 @@
-"""The whole OpenAPI 3.1 document of the operations that are served.
+"""The OpenAPI 3.1 document of the operations that are served, and a page of it for people.
 
-The API's own description: the OpenAPI document for machines and a page of it for people.
-
-Both are made once, when first asked for, from the operations that are served; what they look like is not decided here.
+Both are made once, when first asked for; what they look like is not decided here.
 """
 
 from __future__ import annotations
@@ -50,7 +48,7 @@ _SECURITY: Json = {
     },
 }
 _ASKED: Json = {"partner": [{"partner": []}], "owner": [{"owner": []}, {"session": []}], "open": []}
-"""What each gate asks for: one of these."""
+"""What each kind of access asks for: one of these."""
 
 
 def build(operations: Sequence[Operation], *, rates: Rates, public_url: str | None) -> Json:
@@ -95,32 +93,32 @@ def _error_responses(operations: Sequence[Operation]) -> Json:
 def _paths(operations: Sequence[Operation], rates: Rates, schemas: Json) -> Json:
     paths: Json = {}
     for operation in operations:
-        told = _operation(operation, rates, schemas)
-        paths.setdefault(requests.path_template(operation), {})[operation.method.lower()] = told
+        described = _operation(operation, rates, schemas)
+        paths.setdefault(requests.path_template(operation), {})[operation.method.lower()] = described
     return paths
 
 
 def _operation(operation: Operation, rates: Rates, schemas: Json) -> Json:
-    told: Json = {
+    described: Json = {
         "operationId": _name(operation),
         "tags": [operation.tag],
         "summary": operation.summary,
         "parameters": requests.parameters(operation),
         "responses": responses.responses(operation, schemas),
-        "security": _ASKED[operation.gate],
+        "security": _ASKED[operation.access],
     }
     if body := requests.body(operation):
-        told["requestBody"] = body
+        described["requestBody"] = body
     if operation.rate is not None:
-        told |= _rate(operation, getattr(rates, operation.rate))
-    elif operation.gate == "owner":
-        told |= {"description": "Not limited with a valid token."}
-    return told
+        described |= _rate(operation, getattr(rates, operation.rate))
+    elif operation.access == "owner":
+        described |= {"description": "Not limited with a valid token."}
+    return described
 
 
 def _rate(operation: Operation, per_s: float) -> Json:
     burst = per_s * BURST_S
-    whose = "address" if operation.gate == "open" else "API key"
+    whose = "address" if operation.access == "open" else "API key"
     return {
         "description": f"At most {per_s:g} calls a second for each {whose}, {burst:g} at once.",
         "x-rate-limit": {"bucket": operation.rate, "perSecond": per_s, "burst": burst},
@@ -188,7 +186,7 @@ class ReferenceCalls:
 def operations(parts: ApiContext, others: Sequence[Operation]) -> list[Operation]:
     """What tells of all operations: the others', and these two."""
     calls = ReferenceCalls(parts=parts, operations=lambda: [*others, *own])
-    tell = partial(Operation, "GET", gate="open", tag="Reference", besides=UNCHANGED)
+    tell = partial(Operation, "GET", access="open", tag="Reference", besides=UNCHANGED)
     own = [
         tell("/openapi.json", calls.document),
         tell("/docs", calls.page, media_type="text/html"),

@@ -108,8 +108,8 @@ def webhooks() -> Json:
 
 
 def _ping() -> Json:
-    told = {"eventType": {"const": "ping"}, "data": _schema(Ping)}
-    schema = {**SCHEMAS["Event"], "properties": {**SCHEMAS["Event"]["properties"], **told}}
+    described = {"eventType": {"const": "ping"}, "data": _schema(Ping)}
+    schema = {**SCHEMAS["Event"], "properties": {**SCHEMAS["Event"]["properties"], **described}}
     example = event_payloads.ping_body(event_id=_EXAMPLE_ID, now=_EXAMPLE_MS, account_id=_ITEM.account_id)
     return _post("ping", Ping.__doc__ or "", schema, example)
 
@@ -117,8 +117,8 @@ def _ping() -> Json:
 def _event(event: type[WebhookEvent]) -> Json:
     name = event.EVENT.value
     data = _schema(event)
-    told = {"properties": {"eventType": {"const": name}, "data": data}}
-    schema = {"allOf": [{"$ref": "#/components/schemas/Event"}, told]}
+    described = {"properties": {"eventType": {"const": name}, "data": data}}
+    schema = {"allOf": [{"$ref": "#/components/schemas/Event"}, described]}
     given: Json = {
         each.name: sample(data["properties"][name], {}) for name, each in told_fields(event).items()
     }

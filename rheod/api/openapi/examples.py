@@ -1,8 +1,6 @@
-"""Request bodies and path segments that work when they are pasted, by the name of their model or segment.
+"""Request bodies and path segments that work when they are pasted, and an example made of any schema.
 
-A test sends every one of them to a running API.
-
-Makes an example of a schema: what an answer of this shape looks like.
+The bodies stand by the name of their model; a test sends every one of them to a running API.
 """
 
 from __future__ import annotations

@@ -59,7 +59,7 @@ def path_template(operation: Operation) -> str:
 def parameters(operation: Operation) -> list[Json]:
     """Everything an operation reads beside its body."""
     given = [_segment(name) for name in _SEGMENT.findall(operation.path)] + _query(operation)
-    wanted = ["RequestId"] if operation.gate == "open" else ["PartnerAccount", "RequestId"]
+    wanted = ["RequestId"] if operation.access == "open" else ["PartnerAccount", "RequestId"]
     return given + [{"$ref": f"#/components/parameters/{name}"} for name in wanted]
 
 
@@ -80,12 +80,17 @@ def body(operation: Operation) -> Json | None:
 
 
 def _segment(name: str) -> Json:
-    told: Json = {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+    described: Json = {
+        "name": name,
+        "in": "path",
+        "required": True,
+        "schema": {"type": "string", "minLength": 1},
+    }
     if name == "externalId":
-        told["schema"] = _EXTERNAL_ID
+        described["schema"] = _EXTERNAL_ID
     if name in SEGMENTS:
-        told["example"] = SEGMENTS[name]
-    return {**told, "description": _PATH.get(name, "")}
+        described["example"] = SEGMENTS[name]
+    return {**described, "description": _PATH.get(name, "")}
 
 
 def _query(operation: Operation) -> list[Json]:

@@ -1,7 +1,4 @@
-"""What an operation may answer, for the document: its success and every error with its codes.
-
-What the document says in sentences: the introduction, the tags and the error codes.
-"""
+"""What an operation may answer, for the document, and what the document says in sentences."""
 
 from __future__ import annotations
 
@@ -18,7 +15,7 @@ if TYPE_CHECKING:
 
 TITLE = "rheod: the Rheo Integration API"
 API_VERSION = "1.0.0"
-"""Of the protocol. Which version of rheod answers is not told to strangers."""
+"""Of the protocol. Which version of rheod answers is not shown to strangers."""
 
 INTRODUCTION = """\
 rheod takes a reseller's items from an ERP, publishes them as auctions on Tradera and tells the ERP, with a signed webhook, \
@@ -69,7 +66,7 @@ CODES: Mapping[str, str] = {
     "INTERNAL": "A bug in rheod; it has been logged.",
     "UNAVAILABLE": "rheod is stopping or cannot write; come back after `Retry-After` seconds.",
 }
-"""Every code of the error table (rheo-api.md section 1)."""
+"""Every code of the error table."""
 
 
 Json = dict[str, Any]
@@ -96,8 +93,8 @@ def responses(operation: Operation, schemas: Json) -> Json:
     found: Json = {str(operation.status): _success(operation, schemas)}
     for status, meaning in operation.besides.items():
         content = {operation.media_type: _untold(operation.media_type)}
-        told = {"description": meaning, "headers": _headers(status)}
-        found[str(status)] = {**told, "content": content} if status < 300 else told
+        described = {"description": meaning, "headers": _headers(status)}
+        found[str(status)] = {**described, "content": content} if status < 300 else described
     for status, codes in codes_by_status(operation).items():
         found[str(status)] = {"$ref": f"#/components/responses/{name_of(codes)}"}
     return dict(sorted(found.items()))
@@ -123,25 +120,27 @@ def error_response(codes: list[str]) -> Json:
     if codes[0] == "VALIDATION_FAILED":
         wrong = {"field": "imageUrls.0", "message": "Must be an HTTPS URL"}
         example |= {"error": "Validation failed", "details": [wrong]}
-    told = {"properties": {"code": {"enum": codes}, "statusCode": {"const": status}}}
+    described = {"properties": {"code": {"enum": codes}, "statusCode": {"const": status}}}
     return {
         "description": " ".join(f"`{code}`: {CODES[code]}" for code in codes),
         "headers": _headers(status),
-        "content": {"application/json": {"schema": {"allOf": [ref("ErrorReply"), told]}, "example": example}},
+        "content": {
+            "application/json": {"schema": {"allOf": [ref("ErrorReply"), described]}, "example": example}
+        },
     }
 
 
 def _success(operation: Operation, schemas: Json) -> Json:
-    told: Json = {"description": "Done; there is nothing to say.", "headers": _headers(operation.status)}
+    described: Json = {"description": "Done; there is nothing to say.", "headers": _headers(operation.status)}
     if operation.answer is not None:
         name = operation.answer.__name__
         content = {"schema": ref(name), "example": sample(ref(name), schemas)}
         about = str(schemas[name].get("description", "")).partition("\n")[0]
-        return {**told, "description": about or "Done.", "content": {"application/json": content}}
+        return {**described, "description": about or "Done.", "content": {"application/json": content}}
     if operation.status != 204:
-        told["description"] = "Done."
-        told["content"] = {operation.media_type: _untold(operation.media_type)}
-    return told
+        described["description"] = "Done."
+        described["content"] = {operation.media_type: _untold(operation.media_type)}
+    return described
 
 
 def _untold(media_type: str) -> Json:

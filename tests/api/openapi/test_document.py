@@ -151,7 +151,7 @@ ITEM_FIELDS = {
     "image_urls", "domain", "schemaVersion", "type", "parentExternalId", "metadata", "externalReference", "source",
     "autoPublishTradera", "useAiEnhancement", "tradera",
 }  # fmt: skip
-"""The table of rheo-api.md section 2."""
+"""Every field that an item may have."""
 
 
 async def test_an_item_has_every_field_of_the_protocol(document: Json) -> None:

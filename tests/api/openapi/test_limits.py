@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from rheod.api import item_body
+from rheod.api import item_body, management
 from rheod.api.domain_body import RICH
 from rheod.api.item_body import DOMAIN_SCHEMAS
 from rheod.api.openapi.schemas import of_bodies
@@ -23,8 +23,8 @@ SCHEMAS = of_bodies(
         item_body.ItemBody,
         item_body.PriceBody,
         item_body.StatusBody,
-        item_body.WebhookUrlBody,
-        item_body.KeyBody,
+        management.WebhookUrlBody,
+        management.KeyBody,
     ]
 )
 GOOD: Json = {"title": "Bromsok", "price": 950}
@@ -34,8 +34,8 @@ READERS: dict[str, Callable[[Any], object]] = {
     "ItemBody": lambda body: item_body.read_item(body, check_url=https_only),
     "PriceBody": item_body.read_price,
     "StatusBody": item_body.read_status,
-    "WebhookUrlBody": lambda body: item_body.read_webhook_url(body, check_url=https_only),
-    "KeyBody": item_body.read_key_name,
+    "WebhookUrlBody": lambda body: management.read_webhook_url(body, check_url=https_only),
+    "KeyBody": management.read_key_name,
 }
 
 
