@@ -1,4 +1,4 @@
-"""Hostile pictures through the whole daemon: each fails for itself, the good one beside them gets through (P11)."""
+"""Hostile pictures through the whole daemon: each fails for itself, the good one beside them gets through."""
 
 from __future__ import annotations
 

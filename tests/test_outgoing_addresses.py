@@ -1,4 +1,4 @@
-"""The real daemon with its guard on, as an owner runs it: partners cannot send it to inner addresses (P10, section 6)."""
+"""The real daemon with its guard on, as an owner runs it: partners cannot send it to inner addresses."""
 
 from __future__ import annotations
 

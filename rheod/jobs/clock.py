@@ -1,10 +1,7 @@
 """The daemon's time: the wall clock as it was at the start, carried on by the monotonic one, so that it never jumps by itself.
 
-Part of the composition root. What follows from a jump of the machine's clock is the timekeeper's business.
-
-Watches for jumps of the machine's clock and lets due times move along, so that neither a storm nor a long sleep follows.
-
-It takes the daemon's clock as it is and never sets the machine's.
+When the machine's clock jumps, every due time moves along with it, so that neither a storm of retries nor a long sleep
+follows. The machine's clock is never set.
 """
 
 from __future__ import annotations
@@ -57,7 +54,7 @@ class SteadyClock:
 
 _log = structlog.get_logger(__name__)
 JUMP_MS = 5000
-"""Less than this is the usual correction of a clock, which is taken over without a word."""
+"""Less than this is the usual correction of a clock, which is taken over without a log line."""
 
 
 class Clock(Protocol):
@@ -77,7 +74,7 @@ class Clock(Protocol):
 
 
 class ClockJumpMonitor:
-    """Looks every `every_s` seconds."""
+    """Compares the two clocks every `every_s` seconds and takes over what the machine's has jumped."""
 
     def __init__(self, *, clock: Clock, database: Database, every_s: float = 5.0) -> None:
         self._clock = clock
@@ -88,17 +85,14 @@ class ClockJumpMonitor:
         """Watch until cancelled."""
         while True:
             await asyncio.sleep(self._every_s)
-            await self._look()
-
-    async def _look(self) -> None:
-        by = self._clock.ahead()
-        if abs(by) < JUMP_MS:
+            by = self._clock.ahead()
+            if abs(by) < JUMP_MS:
+                self._clock.adjust(by)
+                continue
+            try:
+                await self._database.write(partial(facts.move, now=self._clock(), by=by))
+            except StoreUnavailable as error:
+                _log.warning("the jump of the clock waits for the store", reason=str(error))
+                continue
             self._clock.adjust(by)
-            return
-        try:
-            await self._database.write(partial(facts.move, now=self._clock(), by=by))
-        except StoreUnavailable as error:
-            _log.warning("the jump of the clock waits for the store", reason=str(error))
-            return
-        self._clock.adjust(by)
-        _log.warning("the machine's clock jumped; due times moved along", seconds=round(by / 1000))
+            _log.warning("the machine's clock jumped; due times moved along", seconds=round(by / 1000))

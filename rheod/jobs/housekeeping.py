@@ -1,8 +1,6 @@
-"""Small chores on the clock: key uses written down, old rows dropped, the watchdog fed from the loop itself, its stalls measured.
+"""What keeps the daemon well: the watchdog fed, the loop's stalls measured, old rows dropped, the database checked.
 
-Looks through a database that was too large to be looked through before the start, once, while the daemon runs.
-
-The look never holds up a write, and gives way to the write-ahead log, which cannot be shortened while somebody reads.
+Each of these is a loop of its own beside the queues.
 """
 
 from __future__ import annotations
@@ -50,7 +48,7 @@ class Heartbeat:
 
 
 class LoopWatch:
-    """Measures how late the loop is: who holds it up holds up every answer (I9).
+    """Measures how late the event loop is: what holds it up holds up every answer.
 
     `longest_ms` is the worst since the start; a stall counts from the moment at which this should have had its turn.
     """
@@ -74,21 +72,19 @@ class LoopWatch:
         while True:
             due = time.monotonic() + self._every_s
             await asyncio.sleep(self._every_s)
-            self._note(round((time.monotonic() - due) * 1000))
-
-    def _note(self, late_ms: int) -> None:
-        self._looks += 1
-        if self._looks % self.LATELY == 0:
-            self._worst_before, self._worst = self._worst, 0
-        self._worst = max(self._worst, late_ms)
-        self.longest_ms = max(self.longest_ms, late_ms)
+            late_ms = round((time.monotonic() - due) * 1000)
+            self._looks += 1
+            if self._looks % self.LATELY == 0:
+                self._worst_before, self._worst = self._worst, 0
+            self._worst = max(self._worst, late_ms)
+            self.longest_ms = max(self.longest_ms, late_ms)
 
 
 class Housekeeping:
     """Chores every `every_s`; each is short and may fail without harm.
 
     `keep_days` are those of the delivery log, `orders_days` those after which personal data is erased. A write-ahead log
-    that is long is shortened; that it cannot be means that somebody has been reading for long: a backup that hangs (G8).
+    that is long is shortened; when it cannot be, something has been reading for long, such as a backup that hangs.
     """
 
     def __init__(
@@ -118,11 +114,11 @@ class Housekeeping:
                 await self._save_uses()
                 before = self._now() - self._keep_days * _DAY_MS
                 await self._database.write(partial(outbox.drop_old_deliveries, before=before, limit=_A_ROUND))
-                await self._erase()
+                await self._erase_personal_data()
             except StoreUnavailable as error:
-                _log.warning("upkeep waits for the store", reason=str(error))
+                _log.warning("housekeeping waits for the store", reason=str(error))
 
-    async def _erase(self) -> None:
+    async def _erase_personal_data(self) -> None:
         """Forget who bought what and by which parcel, once `orders_days` have passed."""
         now = self._now()
         before = now - self._orders_days * _DAY_MS
@@ -131,7 +127,7 @@ class Housekeeping:
             _log.info("personal data erased", rows=erased)
 
     async def _watch_log(self) -> None:
-        """Shorten the write-ahead log; say once when it stays long, and once when it is short again."""
+        """Shorten the write-ahead log; log once when it stays long, and once when it is short again."""
         if self._database.log_is_long:
             await self._database.shorten_log()
         size = self._database.log_bytes
@@ -148,7 +144,11 @@ class Housekeeping:
 
 
 class IntegrityChecker:
-    """Gives a look up when the log becomes long, and tries again `rest_s` later."""
+    """Checks a database that was too large to be checked before the start, once, while the daemon runs.
+
+    The check never holds up a write. The write-ahead log cannot be shortened while it reads, so that it is given up when
+    the log becomes long, and begun again `rest_s` seconds later.
+    """
 
     def __init__(self, *, database: Database, every_s: float = 1.0, rest_s: float = 600.0) -> None:
         self._database = database
@@ -156,23 +156,22 @@ class IntegrityChecker:
         self._rest_s = rest_s
 
     async def run(self) -> None:
-        """Return when the file is known to be sound. RheodError when it is damaged: that must end the process."""
+        """Return once the file is known to be sound. RheodError when it is damaged: that must end the process."""
         if not self._database.unchecked:
             return
-        while (found := await self._look()) is None:
-            _log.warning(
-                "the look through the database waits: too much is being written", seconds=self._rest_s
-            )
+        while (found := await self._check()) is None:
+            _log.warning("integrity check waits: too much is being written", seconds=self._rest_s)
             await asyncio.sleep(self._rest_s)
         if found != SOUND:
             raise RheodError(f"The database {self._database.file} is damaged: {found}. {HINT}")
         self._database.unchecked = False
-        _log.info("the whole database was looked through and is sound")
+        _log.info("integrity check passed")
 
-    async def _look(self) -> str | None:
+    async def _check(self) -> str | None:
+        """What the check found; None when it was given up."""
         look = Look(self._database.file)
         async with asyncio.TaskGroup() as group:
-            looking = group.create_task(asyncio.to_thread(look.run), name="look")
+            looking = group.create_task(asyncio.to_thread(look.run), name="integrity check")
             try:
                 await self._stand_by(look, looking)
             finally:
@@ -180,6 +179,7 @@ class IntegrityChecker:
         return looking.result()
 
     async def _stand_by(self, look: Look, looking: asyncio.Task[str | None]) -> None:
+        """Until the check ends, by itself or because the log has become long."""
         while not looking.done():
             await asyncio.wait([looking], timeout=self._every_s)
             if self._database.log_is_long:

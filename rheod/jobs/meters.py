@@ -1,7 +1,7 @@
-"""What the workers measure as it happens: how long publishings and sales take, and the pictures that failed.
+"""What is measured as it happens: how long publishing and sales take, and the pictures that failed.
 
-One object for a daemon, handed to the workers. It starts at nothing with each start, as Prometheus expects, and knows
-neither items nor accounts.
+There is one object for a daemon, handed to whatever works jobs. It starts at nothing with each start, as Prometheus
+expects, and knows neither items nor accounts.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ SALE_BUCKETS_S = (0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 300, 900, 3600, 6 * 3600,
 
 
 class Meters:
-    """Observed after the commit of what they measure. Durations are milliseconds; what a clock set back made negative is 0."""
+    """Observed after the commit of what they measure. Durations are milliseconds; one that a clock made negative is 0."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()

@@ -1,6 +1,6 @@
-"""The gate of one account: which classes of Tradera calls wait while a takeover is under way after a restore.
+"""Which classes of an account's Tradera calls wait while a takeover is under way after a restore.
 
-It is only told; what decides is the takeover that stands in the store.
+The takeover in the store decides; this is its copy in memory.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ LOOKING = Text("After a restore rheod first looks at what Tradera has")
 
 
 class RestoreLock:
-    """Open without a takeover. Before the first look all is closed, after it publishing alone."""
+    """Open without a takeover. Before the first look at Tradera all else is closed, after it publishing alone."""
 
     def __init__(self, takeover: Takeover | None = None) -> None:
         self.closed: frozenset[CallClass] = frozenset()
@@ -26,7 +26,7 @@ class RestoreLock:
         self.set(takeover)
 
     def set(self, takeover: Takeover | None) -> None:
-        """Close and open as the takeover wants it."""
+        """Close and open as the takeover demands."""
         self.takeover = takeover
         if takeover is None:
             self.closed = frozenset()

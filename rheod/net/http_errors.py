@@ -1,7 +1,7 @@
-"""What may go wrong between us and any HTTP server, in words an owner can act on, and reading no more than we want.
+"""What may go wrong between rheod and an HTTP server, in words an owner can act on, and bodies read up to a limit.
 
-For the clients that speak aiohttp. It decides nothing: whether a failure is worth another try is the client's
-business. No sentence here quotes the other side.
+For the clients that speak aiohttp. Whether a failure is worth another try is the client's decision. No sentence here
+quotes the other side.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ async def read_capped(response: ClientResponse, limit: int, *, into: bytearray) 
 
 
 def retry_after_s(value: str | None) -> float | None:
-    """The seconds of a Retry-After header; None when absent, a date, negative or absurd (F75)."""
+    """The seconds of a Retry-After header; None when absent, a date, negative or absurd."""
     if value is None or not (value.isascii() and value.strip().isdigit()) or len(value) > 10:
         return None
     seconds = int(value)

@@ -1,7 +1,7 @@
-"""The connect guard (SSRF): looks names up once, and lets no socket be made for a forbidden address.
+"""The guard against server-side request forgery: looks names up once, and makes no socket for a forbidden address.
 
-Used for everything whose address a partner chose: pictures and webhook targets. The URL's text is judged in
-addresses.py; this module must not judge it again, nor follow redirects, nor decide what a failure means.
+For everything whose address a partner chose: pictures and webhooks. The URL's text is judged in `url_policy.py`; this
+module neither judges it again, nor follows redirects, nor decides what a failure means.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ class AddressForbidden(OSError):
 
 
 def is_forbidden(error: BaseException) -> bool:
-    """Say whether an aiohttp failure was the guard's refusal (for good) and not the network's (for now)."""
+    """Whether an aiohttp failure was the guard's refusal (for good) and not the network's (for now)."""
     return isinstance(getattr(error, "os_error", error), AddressForbidden)
 
 
 def allowed_for_partners(address: str, *, own: Callable[[str], bool] = is_own) -> bool:
-    """Say whether a numeric address is public and not this host's own (reliability.md 6.1, gotcha G68)."""
+    """Whether a numeric address is public and not this host's own."""
     return is_public(address) and not own(address)
 
 
@@ -84,7 +84,7 @@ class GuardedResolver(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
-        """Return the host's addresses, every one of them allowed."""
+        """The host's addresses, every one of them allowed."""
         try:
             async with asyncio.timeout(self._timeout_s):
                 answers = await self._ask(host, port, family)

@@ -1,7 +1,7 @@
 """Which outgoing addresses rheod may talk to: the policy on a URL's text and the table of public addresses.
 
-Pure decisions plus one question to the kernel; no name is looked up and nothing is dialled here (guard.py
-does that). Source of every rule: reliability.md section 6. A URL is never normalised: it is refused or kept.
+Pure decisions plus one question to the kernel; no name is looked up and nothing is dialled here (`ssrf_guard.py` does
+that). A URL is never normalised, since two readers may disagree about what it then says: it is refused or kept.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class _Parts(NamedTuple):
 
 
 def check_url(url: str, *, allow_http: bool, allow_private: bool) -> Text | None:
-    """Return None if rheod may fetch or post to `url`, else the sentence naming the broken rule (6.1).
+    """None if rheod may fetch or post to `url`, else the sentence that names the broken rule.
 
     `allow_http` also admits `http://`; `allow_private` also admits IP literals, single labels such as
     localhost, local top-level names and any port (development). No name is looked up.
@@ -75,7 +75,7 @@ def check_url(url: str, *, allow_http: bool, allow_private: bool) -> Text | None
 
 
 def as_url(url: str) -> URL:
-    """Return the object aiohttp fetches for a checked URL, its bytes untouched when it is plain ASCII.
+    """The object that aiohttp fetches for a checked URL, its bytes untouched when it is plain ASCII.
 
     Some shops sign their picture links, so re-quoting a link may break it.
     """
@@ -83,7 +83,7 @@ def as_url(url: str) -> URL:
 
 
 def is_public(address: str) -> bool:
-    """Say whether a numeric address may be dialled for a partner, by the table of reliability.md 6.2.
+    """Whether a numeric address may be dialled for a partner, by the registries of special addresses.
 
     Python's own `is_global` is not used: it calls several cloud metadata and tunnel addresses public.
     """
@@ -99,7 +99,7 @@ def is_public(address: str) -> bool:
 
 
 def is_own(address: str) -> bool:
-    """Say whether a numeric address belongs to this host: the kernel binds a socket to no other.
+    """Whether a numeric address belongs to this host: the kernel binds a socket to no other.
 
     Limits: an address translated outside the host (a cloud's floating IP) is not seen, and where
     `ip_nonlocal_bind` is on the answer is always False, since there a bind proves nothing.
@@ -118,7 +118,7 @@ def _binds(family: socket.AddressFamily, address: str) -> bool:
 
 
 def text_problem(text: str) -> Text | None:
-    """Return the sentence for text no URL may contain (control characters, any space, backslash), or None."""
+    """The sentence for text no URL may contain (control characters, any space, backslash), or None."""
     if any(char == "\\" or unicodedata.category(char) in {"Cc", "Cs", "Zs", "Zl", "Zp"} for char in text):
         return _BAD_TEXT
     return None
@@ -142,7 +142,7 @@ def _split(url: str, *, allow_http: bool) -> tuple[_Parts | None, Text | None]:
 
 
 def _is_literal(host: str) -> bool:
-    """Say whether the host is a canonical IPv4 or bracketed IPv6 literal without a zone."""
+    """Whether the host is a canonical IPv4 or bracketed IPv6 literal without a zone."""
     bracketed = host.startswith("[") and host.endswith("]")
     text = host[1:-1] if bracketed else host
     try:
@@ -153,7 +153,7 @@ def _is_literal(host: str) -> bool:
 
 
 def _ascii_host(host: str) -> str | None:
-    """Return the host in lower-case ASCII, or None if a label is not LDH or not strict IDNA 2008."""
+    """The host in lower-case ASCII, or None if a label is not LDH or not strict IDNA 2008."""
     labels = [_ascii_label(label) for label in host.split(".")]
     name = ".".join(label or "" for label in labels)
     return name if all(labels) and len(name) <= _MAX_HOST else None

@@ -1,11 +1,6 @@
-"""The HTTP session given to AWS's library, which itself would read an answer of any size whole.
+"""Two limits on AWS's library: how much of an answer it reads, and how much it loads to find SQS.
 
-It only counts bytes. Importing it loads AWS's library, so `sqs.py` does that when the queue is opened.
-
-What AWS's library is given to find SQS by, in place of its list of every service in every region.
-
-That list is a megabyte of JSON, seven in memory for as long as the daemon runs; SQS's addresses all follow the rule of
-their partition. Importing this loads AWS's library, so `sqs.py` does that when the queue is opened.
+Importing this loads the library, so `client.py` does that when the queue is opened.
 """
 
 from __future__ import annotations
@@ -16,15 +11,22 @@ from aiobotocore.httpsession import AIOHTTPSession
 from botocore.loaders import Loader
 
 from rheod.domain.errors import Transient
+from rheod.domain.text import Text
 from rheod.net.http_errors import read_capped
-from rheod.push.errors import TOO_LARGE
 
+TOO_LARGE = Text(
+    "the push queue's answer is larger than any of SQS can be: something between rheod and AWS is answering for it "
+    "(check push.endpoint_url and any proxy)"
+)
 ANSWER_BYTES = 10 * 256 * 1024 * 6 + 64 * 1024
 """Ten messages of 256 KiB, each byte of them written as a JSON escape, and what stands around them."""
 
 
 class CappedSession(AIOHTTPSession):  # type: ignore[misc]  # the library has no types
-    """Reads an answer to `ANSWER_BYTES`; a larger one raises Transient and closes its connection."""
+    """Reads an answer to `ANSWER_BYTES`; a larger one raises Transient and closes its connection.
+
+    The library by itself would read an answer of any size whole.
+    """
 
     async def send(self, request: Any) -> Any:
         """Send a request and read its answer, as the library does for all but streams."""
@@ -39,7 +41,7 @@ class CappedSession(AIOHTTPSession):  # type: ignore[misc]  # the library has no
                 response.raw.close()
         if not whole:
             raise Transient(TOO_LARGE)
-        response._content = bytes(body)  # noqa: SLF001 - where the library keeps what it has read
+        response._content = bytes(body)  # noqa: SLF001 - where the library keeps what it has read; it has no setter
         return response
 
 
@@ -52,23 +54,26 @@ _RULE = {
 
 
 class SmallLoader(Loader):  # type: ignore[misc]  # the library has no types
-    """Reads the library's data as ever, but that list."""
+    """Reads the library's data, but makes the list of every service in every region from the partitions alone.
+
+    That list is a megabyte of JSON, seven in memory for as long as the daemon runs; SQS's addresses all follow the rule
+    of their partition.
+    """
 
     def load_data_with_path(self, name: str) -> Any:
         """The data of this name and where it was found."""
         if name != _LIST:
             return super().load_data_with_path(name)
         partitions, path = super().load_data_with_path("partitions")
-        return {"version": 3, "partitions": [_partition(each) for each in partitions["partitions"]]}, path
-
-
-def _partition(told: dict[str, Any]) -> dict[str, Any]:
-    """A partition as the list has it, without its services."""
-    return {
-        "partition": told["id"],
-        "regionRegex": told["regionRegex"],
-        "dnsSuffix": told["outputs"]["dnsSuffix"],
-        "regions": told["regions"],
-        "defaults": _RULE,
-        "services": {},
-    }
+        found = [
+            {
+                "partition": each["id"],
+                "regionRegex": each["regionRegex"],
+                "dnsSuffix": each["outputs"]["dnsSuffix"],
+                "regions": each["regions"],
+                "defaults": _RULE,
+                "services": {},
+            }
+            for each in partitions["partitions"]
+        ]
+        return {"version": 3, "partitions": found}, path

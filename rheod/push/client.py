@@ -1,4 +1,4 @@
-"""PushQueue: receive and delete the messages of Tradera's push queue (push.md) through aiobotocore.
+"""Receives and deletes the messages of Tradera's push queue at AWS SQS, and says what a failure of it means.
 
 It understands no message, waits for nothing but the long poll and retries nothing: the poller does. AWS's library is
 imported when the queue is opened, so that a daemon without a queue does not carry it.
@@ -12,8 +12,10 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from rheod.domain.errors import Transient
-from rheod.push.errors import EMPTY_TOO_SOON, failure, foreign_errors, is_time_out
+import aiohttp
+
+from rheod.domain.errors import Permanent, RheodError, Transient
+from rheod.domain.text import Text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,6 +28,50 @@ _CONNECT_TIMEOUT_S = 5
 _TIME_OUTS_TO_RECREATE = 3
 _SOONEST_EMPTY_S = 1.0
 _LIMITS = "rheod.push.botocore_limits"
+
+_EMPTY_TOO_SOON = Text(
+    "the push queue answered empty at once instead of waiting: something between rheod and AWS is answering for it "
+    "(check push.endpoint_url and any proxy)"
+)
+_NO_KEYS = Text(
+    "there are no AWS keys for the push queue: set push.access_key_id and push.secret_access_key, "
+    "or give rheod's user an AWS profile"
+)
+
+_BAD_SETTINGS = Text("the push settings are not usable: check push.endpoint_url and push.region")
+
+_CLOCK_CODES = frozenset({"RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture"})
+_KEY_CODES = frozenset(
+    {
+        "AccessDenied",
+        "AccessDeniedException",
+        "AuthFailure",
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "IncompleteSignature",
+        "InvalidAccessKeyId",
+        "InvalidClientTokenId",
+        "InvalidSecurity",
+        "InvalidSignatureException",
+        "KmsAccessDenied",
+        "MissingAuthenticationToken",
+        "MissingAuthenticationTokenException",
+        "NotAuthorized",
+        "OptInRequired",
+        "SignatureDoesNotMatch",
+        "UnrecognizedClientException",
+    }
+)
+_QUEUE_CODES = frozenset(
+    {
+        "AWS.SimpleQueueService.NonExistentQueue",
+        "InvalidAddress",
+        "NonExistentQueue",
+        "QueueDeletedRecently",
+        "QueueDoesNotExist",
+    }
+)
+_PASSING_CODES = frozenset({"OverLimit", "RequestThrottled", "RequestTimeout", "SlowDown"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +93,7 @@ class PushQueue:
     """
 
     OVER_WAIT_S: ClassVar[float] = 20.0
-    """How much longer than `wait_s` one request may take in all (G12)."""
+    """How much longer than `wait_s` one request may take in all."""
 
     def __init__(
         self,
@@ -94,8 +140,8 @@ class PushQueue:
     async def receive(self) -> list[QueueMessage]:
         """Up to 10 messages, or none after `wait_s`; they come back in 120 s unless deleted.
 
-        May be cancelled; what SQS had just chosen then comes back by itself (G21). An empty answer that came at once
-        is an error: something else than SQS answers, and a poller would spin on it (F62).
+        May be cancelled; what SQS had just chosen then comes back by itself. An empty answer that came at once
+        is an error: something else than SQS answers, and a poller would spin on it.
         """
         clock = asyncio.get_running_loop().time
         start = clock()
@@ -108,7 +154,7 @@ class PushQueue:
         )
         messages = [_message(entry) for entry in answer.get("Messages") or ()]
         if not messages and self._wait_s >= 1 and clock() - start < _SOONEST_EMPTY_S:
-            raise Transient(EMPTY_TOO_SOON)
+            raise Transient(_EMPTY_TOO_SOON)
         return messages
 
     async def delete(self, messages: Sequence[QueueMessage]) -> list[QueueMessage]:
@@ -130,20 +176,20 @@ class PushQueue:
         return date if isinstance(date, str) else None
 
     async def _call(self, operation: str, **arguments: Any) -> Mapping[str, Any]:
-        """One request to SQS within its deadline; after three time-outs in a row the client is made anew (G12)."""
+        """One request to SQS within its deadline; after three time-outs in a row the client is made anew."""
         if self._client is None:
             await self._make_client()
         try:
             async with asyncio.timeout(self._wait_s + self.OVER_WAIT_S):
                 answer = await getattr(self._client, operation)(QueueUrl=self._queue_url, **arguments)
-        except foreign_errors() as error:
+        except _foreign_errors() as error:
             await self._note(error)
             raise failure(error) from error
         self._time_outs = 0
         return answer if isinstance(answer, dict) else {}
 
     async def _note(self, error: Exception) -> None:
-        self._time_outs = self._time_outs + 1 if is_time_out(error) else 0
+        self._time_outs = self._time_outs + 1 if _is_time_out(error) else 0
         if self._time_outs >= _TIME_OUTS_TO_RECREATE:
             self._time_outs = 0
             await self.close()
@@ -152,7 +198,7 @@ class PushQueue:
         limits = importlib.import_module(_LIMITS)
         config_module = importlib.import_module("aiobotocore.config")
         session = importlib.import_module("aiobotocore.session").get_session()
-        # the probe of 169.254.169.254 only delays the start of a machine that is not Amazon's (G19)
+        # the probe of 169.254.169.254 only delays the start of a machine that is not Amazon's
         session.get_component("credential_provider").remove("iam-role")
         session.register_component("data_loader", limits.SmallLoader())
         config = config_module.AioConfig(
@@ -161,12 +207,12 @@ class PushQueue:
             retries={"mode": "standard", "total_max_attempts": 1},
             http_session_cls=limits.CappedSession,
             tcp_keepalive=True,
-            proxies={},  # none from the environment: a proxy would see the keys' signatures and everything told (G35)
+            proxies={},  # none from the environment: a proxy would see the keys' signatures and every message
         )
         try:
             client = session.create_client("sqs", config=config, **self._settings)
             self._client = await self._stack.enter_async_context(client)
-        except foreign_errors() as error:
+        except _foreign_errors() as error:
             raise failure(error) from error
 
 
@@ -186,3 +232,89 @@ def _number(value: Any, otherwise: int) -> int:
         return int(value)
     except (TypeError, ValueError):
         return otherwise
+
+
+def _foreign_errors() -> tuple[type[Exception], ...]:
+    """Everything a call of AWS's library may raise for reasons outside this program."""
+    botocore: Any = importlib.import_module("botocore.exceptions")
+    network = (botocore.BotoCoreError, botocore.ClientError, aiohttp.ClientError, OSError)
+    nonsense = (
+        ValueError,
+        TypeError,
+        AttributeError,
+        LookupError,
+    )  # botocore's parser, over JSON of another shape
+    return network + nonsense
+
+
+def failure(error: Exception) -> RheodError:
+    """The error of ours that an error of aiobotocore, botocore or the network amounts to."""
+    botocore: Any = importlib.import_module("botocore.exceptions")
+    if isinstance(error, botocore.ClientError):
+        return _refusal(error.response)
+    if isinstance(error, botocore.NoCredentialsError | botocore.PartialCredentialsError):
+        return Permanent(_NO_KEYS)
+    if isinstance(error, botocore.CredentialRetrievalError | botocore.ProfileNotFound):
+        return Permanent(_NO_KEYS)
+    if isinstance(error, botocore.ParamValidationError | botocore.NoRegionError):
+        return _refused(type(error).__name__)
+    if isinstance(error, ValueError) and not isinstance(error, UnicodeError):
+        return Permanent(_BAD_SETTINGS)
+    return Transient(Text("the push queue cannot be reached ({code})", code=_network_words(error, botocore)))
+
+
+def _is_time_out(error: Exception) -> bool:
+    """Say whether nobody answered in time, which may be a dead connection of a client gone bad."""
+    botocore: Any = importlib.import_module("botocore.exceptions")
+    return isinstance(error, TimeoutError | botocore.ReadTimeoutError | botocore.ConnectTimeoutError)
+
+
+def _refusal(response: dict[str, Any]) -> RheodError:
+    """An answer of AWS with an error in it; the code is theirs, the rest of their text stays out."""
+    error = response.get("Error") or {}
+    code = str(error.get("Code", "unknown"))[:100]
+    status = (response.get("ResponseMetadata") or {}).get("HTTPStatusCode")
+    if code in _CLOCK_CODES or _speaks_of_time(str(error.get("Message", ""))):
+        return Permanent(
+            Text(
+                "AWS refused the request because this machine's clock is wrong ({code}): set the time (timedatectl)",
+                code=code,
+            )
+        )
+    if code in _KEY_CODES:
+        return Permanent(
+            Text(
+                "AWS refused the keys of the push queue ({code}): check push.access_key_id and push.secret_access_key, "
+                "and that their user may receive and delete on this queue",
+                code=code,
+            )
+        )
+    if code in _QUEUE_CODES:
+        return Permanent(
+            Text("AWS knows no such push queue ({code}): check push.queue_url and push.region", code=code)
+        )
+    passes = "Throttl" in code or code in _PASSING_CODES
+    if passes or not isinstance(status, int) or status >= 500 or status == 429:
+        return Transient(Text("AWS could not serve the push queue just now ({code})", code=code))
+    return _refused(code)
+
+
+def _refused(code: str) -> Permanent:
+    return Permanent(
+        Text("AWS refused the request to the push queue ({code}): check the push settings", code=code)
+    )
+
+
+def _speaks_of_time(message: str) -> bool:
+    """SQS reports a clock that is off as a bad signature; only the message says which it is."""
+    return message.startswith(("Signature expired", "Signature not yet current"))
+
+
+def _network_words(error: Exception, botocore: Any) -> str:
+    if _is_time_out(error):
+        return Text("no answer in time")
+    if isinstance(error, botocore.EndpointConnectionError):
+        return Text("no connection")
+    if isinstance(error, botocore.SSLError):
+        return Text("TLS failed")
+    return type(error).__name__

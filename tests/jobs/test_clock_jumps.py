@@ -1,4 +1,4 @@
-"""Jumps of the machine's clock: what is due keeps its distance, and nothing waits for a year (F24)."""
+"""Jumps of the machine's clock: what is due keeps its distance, and nothing waits for a year."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ async def due(database: Database) -> list[int]:
 
 @pytest.mark.parametrize("jump_ms", [HOUR_MS, -HOUR_MS, 24 * HOUR_MS])
 async def test_due_times_move_with_a_jump(database: Database, account_id: str, jump_ms: int) -> None:
-    """What is due in a minute is due in a minute after it too; what was overdue stays so; it is told once."""
+    """What is due in a minute is due in a minute after it too; what was overdue stays so; it is logged once."""
     wall, monotonic = Clock(), Clock(7)
     clock = SteadyClock(wall=wall, monotonic=monotonic)
     await order(database, account_id, 60_000, 0)

@@ -69,7 +69,7 @@ async def test_the_heart_beats_while_the_store_answers() -> None:
 
 
 async def test_a_store_without_room_is_no_reason_to_be_killed() -> None:
-    """A full disk answers, if only with a refusal: the watchdog is fed and the API goes on reading (F25)."""
+    """A full disk answers, if only with a refusal: the watchdog is fed and the API goes on reading."""
     pulse = Pulse(full=True)
     async with running(pulse.heart().run()):
         await until(lambda: pulse.beats >= 3)
@@ -86,7 +86,7 @@ async def test_a_store_that_hangs_ends_the_loop_without_a_beat() -> None:
 
 
 async def test_who_holds_up_the_loop_is_seen() -> None:
-    """I9: a step that keeps the loop for 0.3 s shows, less the watch's own interval at most."""
+    """A step that keeps the loop for 0.3 s shows, less the watch's own interval at most."""
     watch = LoopWatch(every_s=0.05)
     async with running(watch.run()):
         await asyncio.sleep(0)  # it has begun
@@ -230,7 +230,7 @@ async def test_a_chore_that_cannot_write_is_tried_again(database: Database, cloc
 async def test_a_long_log_is_shortened_or_told_once_and_so_is_its_end(
     database: Database, clock: Clock
 ) -> None:
-    """While somebody reads for long it cannot be (G8): said when that begins and when it is over."""
+    """While somebody reads for long it cannot be: said when that begins and when it is over."""
     database.most_log_bytes = 100_000
     upkeep = Housekeeping(
         database=database, now=clock, save_uses=nothing, keep_days=90, orders_days=730, every_s=0.01

@@ -30,7 +30,7 @@ async def _large(folder: Path, *, damaged: str | None = None) -> AsyncIterator[D
 
 
 async def test_damage_ends_it_with_the_way_out(tmp_path: Path) -> None:
-    """The error takes the process down and says what to do (F30)."""
+    """The error takes the process down and says what to do."""
     async with _large(tmp_path, damaged="shipments") as database:
         with pytest.raises(RheodError, match=r"is damaged: .*Restore the newest backup"):
             await IntegrityChecker(database=database).run()

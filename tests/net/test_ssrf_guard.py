@@ -177,7 +177,7 @@ async def test_a_name_that_flips_to_a_private_address_is_judged_each_time() -> N
 
 
 async def test_a_public_address_of_this_very_host_is_refused() -> None:
-    """A name that points at the daemon's own host may not reach what listens here (G68)."""
+    """A name that points at the daemon's own host may not reach what listens here."""
 
     def allowed(address: str) -> bool:
         return allowed_for_partners(address, own=lambda mine: mine == "8.8.8.8")

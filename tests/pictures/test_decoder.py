@@ -1,4 +1,4 @@
-"""Renderer and its real child processes: when they start and end, and what a kill or a delay does."""
+"""The decoder and its real child processes: when they start and end, and what a kill or a delay does."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def resident_bytes(pid: int) -> int:
 
 
 async def test_pictures_that_take_much_memory_are_decoded_one_at_a_time(tmp_path: Path) -> None:
-    """F33: while one is held up in its child, the second waits although a child is free; then it is done."""
+    """While one is held up in its child, the second waits although a child is free; then it is done."""
     Image.new("RGB", (5000, 5000), RED).save(tmp_path / "in", "PNG", compress_level=1)
     async with open_decoder(processes=2, max_pixels=40_000_000, timeout_s=6) as decoder:
         first = asyncio.ensure_future(decoder.decode(tmp_path / "in", tmp_path / "images"))

@@ -1,4 +1,4 @@
-"""ImageClient against shops that speak HTTP on loopback: good ones, broken ones and hostile ones."""
+"""PictureDownloader against shops that speak HTTP on loopback: good ones, broken ones and hostile ones."""
 
 from __future__ import annotations
 

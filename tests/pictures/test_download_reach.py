@@ -1,4 +1,4 @@
-"""Whom ImageClient talks to: redirects, addresses, names and certificates."""
+"""Whom PictureDownloader talks to: redirects, addresses, names and certificates."""
 
 from __future__ import annotations
 

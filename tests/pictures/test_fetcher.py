@@ -180,7 +180,7 @@ async def test_a_shop_that_is_away_is_tried_six_times(studio: Studio) -> None:
 
 
 async def test_a_picture_replaced_while_it_is_fetched_is_forgotten(studio: Studio) -> None:
-    """A later PUT has other pictures: what was under way settles nothing (F93)."""
+    """A later PUT has other pictures: what was under way settles nothing."""
     await studio.put("http://127.0.0.1:9/old.jpg")
     view = await studio.view()
     spec = replace(view.item.spec, image_urls=(studio.shop.picture_url("new"),))
@@ -202,7 +202,7 @@ async def test_a_kept_address_is_not_fetched_again(studio: Studio) -> None:
 
 
 async def test_leftovers_of_an_earlier_run_are_swept(store: Store, tmp_path: Path) -> None:
-    """Temporary files of a killed run are removed at start, finished pictures stay (F3, F4)."""
+    """Temporary files of a killed run are removed at start, finished pictures stay."""
     (tmp_path / "tmp").mkdir()
     (tmp_path / "tmp" / "x.part").write_bytes(b"half")
     (tmp_path / "ab.jpg").write_bytes(b"whole")

@@ -26,7 +26,7 @@ OLD_S = 7200
 
 
 class Folder:
-    """Items with pictures on disk, as the image lane leaves them."""
+    """Items with pictures on disk, as the picture queue leaves them."""
 
     def __init__(self, *, database: Database, clock: Clock, account_id: str, pictures_dir: Path) -> None:
         self.database = database

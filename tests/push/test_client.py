@@ -18,8 +18,7 @@ from aiohttp import web
 
 from rheod.domain.errors import Permanent, RheodError, Transient
 from rheod.push.botocore_limits import SmallLoader
-from rheod.push.client import PushQueue, QueueMessage
-from rheod.push.errors import failure
+from rheod.push.client import PushQueue, QueueMessage, failure
 from rheod.sandbox.queue import QueueServer
 from tests.push.queues import KEYS, QUEUE_URL, REGION, fake_sqs, queue_at
 
@@ -73,7 +72,7 @@ async def test_messages_arrive_with_their_count_and_time_and_are_deleted(moto: s
 
 
 async def test_a_taken_message_stays_hidden_for_two_minutes(moto: str) -> None:
-    """The visibility time asked for lies above the worst batch (reliability.md section 4)."""
+    """The visibility time asked for lies above the worst batch."""
     async with sender(moto) as (client, url), queue_at(moto, url) as queue:
         await client.send_message(QueueUrl=url, MessageBody="a")
         assert len(await queue.receive()) == 1
@@ -151,7 +150,7 @@ async def test_every_refusal_has_its_kind_and_its_fix(
 
 
 async def test_nothing_is_retried_inside() -> None:
-    """One call is one request, so that the poller's own gaps are the only ones (G15, G16)."""
+    """One call is one request, so that the poller's own gaps are the only ones."""
     requests: list[str] = []
 
     async def handle(request: web.Request) -> web.Response:
@@ -166,7 +165,7 @@ async def test_nothing_is_retried_inside() -> None:
 
 @pytest.mark.parametrize("body", ["<html>maintenance</html>", "{}", ""])
 async def test_an_empty_answer_at_once_is_no_empty_queue(body: str) -> None:
-    """A proxy's page reads as an empty queue; a poller that believed it would spin (F62)."""
+    """A proxy's page reads as an empty queue; a poller that believed it would spin."""
 
     async def handle(_request: web.Request) -> web.Response:
         return web.Response(text=body, content_type="text/html")
@@ -224,7 +223,7 @@ class HastyQueue(PushQueue):
 
 
 async def test_three_time_outs_in_a_row_make_a_new_client() -> None:
-    """A client whose connections went bad is not kept; one answer in between and it is (G12)."""
+    """A client whose connections went bad is not kept; one answer in between and it is."""
     silent = True
 
     async def handle(request: web.Request) -> web.Response:
@@ -287,7 +286,7 @@ asyncio.run(main())
 
 
 def test_without_any_keys_the_owner_is_told_so_at_once(tmp_path: Path) -> None:
-    """The provider chain is asked, but never the metadata service of cloud machines (G19)."""
+    """The provider chain is asked, but never the metadata service of cloud machines."""
     with socket.create_server(("127.0.0.1", 0)) as metadata:
         metadata.setblocking(False)
         address = f"http://127.0.0.1:{metadata.getsockname()[1]}"

@@ -65,7 +65,7 @@ async def test_a_closing_by_tradera_is_told_at_once_the_others_after_a_grace(des
 
 
 async def test_an_order_before_the_closing_explains_it(desk: Desk) -> None:
-    """Sold, then closed: nothing but item.sold is told (F55)."""
+    """Sold, then closed: nothing but item.sold is sent."""
     ad = await live(desk)
     order_id = await desk.simulator.sell(ad, 300, push=False)
     await push(desk, order_created(order_id, ad))
@@ -78,7 +78,7 @@ async def test_an_order_before_the_closing_explains_it(desk: Desk) -> None:
 
 
 async def test_an_order_within_the_grace_explains_it(desk: Desk) -> None:
-    """Closed, then sold within the grace: the queue is unordered, so nothing but item.sold is told (F55)."""
+    """Closed, then sold within the grace: the queue is unordered, so nothing but item.sold is sent."""
     ad = await live(desk)
     order_id = await desk.simulator.sell(ad, 300, push=False)
     await push(desk, item_closed(ad, "ItemClosedBySeller"))
@@ -112,7 +112,7 @@ async def test_a_closing_waits_for_an_order_that_is_being_looked_up(desk: Desk) 
 
 
 async def test_an_order_after_the_closing_still_sells(desk: Desk) -> None:
-    """Long after the listing was called ended an order comes: it is a sale all the same (F55)."""
+    """Long after the listing was called ended an order comes: it is a sale all the same."""
     ad = await live(desk)
     order_id = await desk.simulator.sell(ad, 300, push=False)
     await push(desk, item_closed(ad, "ItemEndedWithoutBuyer"))
@@ -136,7 +136,7 @@ async def test_our_own_ending_is_no_news(desk: Desk) -> None:
 
 
 async def test_a_closing_told_twice_is_one(desk: Desk) -> None:
-    """Another message about the same closing is recognised by what it is about (F54)."""
+    """Another message about the same closing is recognised by what it is about."""
     ad = await live(desk)
     assert await push(desk, item_closed(ad), item_closed(ad)) == 1
     await desk.reach(ListingState.ENDED)
@@ -145,7 +145,7 @@ async def test_a_closing_told_twice_is_one(desk: Desk) -> None:
 
 
 async def test_a_closing_of_something_unknown_is_settled(desk: Desk) -> None:
-    """An ad that is not ours to watch closes: the message is done and nothing is told."""
+    """An ad that is not ours to watch closes: the message is done and nothing is sent."""
     await push(desk, item_closed(12345))
     await settled(desk)
 

@@ -77,7 +77,7 @@ async def kept(database: Database) -> list[tuple[str, str | None]]:
 async def test_a_message_is_kept_then_deleted_and_causes_its_work(
     store: Store, database: Database, queue: SmallQueue, account_id: str, woken: list[QueueName]
 ) -> None:
-    """After the commit of inbox row and job the message leaves SQS, and the lane is rung."""
+    """After the commit of inbox row and job the message leaves SQS, and the queue is woken."""
     async with polling(store, queue, account_id):
         sent = queue.send(order_created(1))
         await until(lambda: sent in queue.deleted)
@@ -123,7 +123,7 @@ async def test_ten_more_may_come_while_ten_are_being_kept(
 async def test_what_is_not_deleted_comes_back_and_is_recognised(
     store: Store, database: Database, queue: SmallQueue, account_id: str
 ) -> None:
-    """Deletion fails for one of two: it comes back, is known, is deleted, and causes nothing twice (F14, F58)."""
+    """Deletion fails for one of two: it comes back, is known, is deleted, and causes nothing twice."""
     stays = queue.send(order_created(1))
     queue.keeps = {stays}
     goes = queue.send(order_created(2))
@@ -139,7 +139,7 @@ async def test_what_is_not_deleted_comes_back_and_is_recognised(
 async def test_the_same_news_under_another_id_is_recognised(
     store: Store, database: Database, queue: SmallQueue, account_id: str
 ) -> None:
-    """Five messages about one order are one row (F54)."""
+    """Five messages about one order are one row."""
     for _ in range(5):
         queue.send(order_created(1))
     async with polling(store, queue, account_id):
@@ -169,7 +169,7 @@ GARBAGE = {
 async def test_garbage_is_put_aside_and_the_loop_goes_on(
     store: Store, database: Database, queue: SmallQueue, account_id: str
 ) -> None:
-    """Every kind of nonsense is quarantined with its reason and deleted; the order behind it is taken in (F56)."""
+    """Every kind of nonsense is quarantined with its reason and deleted; the order behind it is taken in."""
     for body in GARBAGE:
         queue.send(body)
     last = queue.send(order_created(1))
@@ -185,7 +185,7 @@ async def test_garbage_is_put_aside_and_the_loop_goes_on(
 async def test_a_message_for_another_seller_is_ignored(
     store: Store, database: Database, queue: SmallQueue, account_id: str
 ) -> None:
-    """One queue serves every seller of the application: foreign ones are counted and cause nothing (F64)."""
+    """One queue serves every seller of the application: foreign ones are counted and cause nothing."""
     sent = queue.send(order_created(1, seller=9))
     async with polling(store, queue, account_id):
         await until(lambda: sent in queue.deleted)
@@ -212,7 +212,7 @@ async def test_a_queue_that_is_away_is_told_once_each_way(
 async def test_wrong_keys_are_told_and_hardly_retried(
     store: Store, queue: SmallQueue, account_id: str
 ) -> None:
-    """Only the owner can help: one call, one line with what to do, and a long rest that a stop ends at once (F60)."""
+    """Only the owner can help: one call, one line with what to do, and a long rest that a stop ends at once."""
     queue.refused = True
     with capture_logs() as logs:
         async with polling(store, queue, account_id):
@@ -225,7 +225,7 @@ async def test_wrong_keys_are_told_and_hardly_retried(
 async def test_what_the_store_cannot_keep_is_not_deleted(
     store: Store, database: Database, queue: SmallQueue, account_id: str
 ) -> None:
-    """The disk is full: no message is deleted; with room again they come back and are kept (F26)."""
+    """The disk is full: no message is deleted; with room again they come back and are kept."""
 
     def fill(db: sqlite3.Connection) -> None:
         pages = db.execute("PRAGMA page_count").fetchone()[0]
@@ -269,7 +269,7 @@ class SilentQueue(PushQueue):
     ("answers_after_s", "asked"), [(0.3, [0.0, 1.0, 2.0]), (1.0, [0.0, 1.0, 2.0]), (2.0, [0.0, 2.0])]
 )
 def test_an_empty_answer_costs_a_second(store: Store, answers_after_s: float, asked: list[float]) -> None:
-    """With `push.wait_s` 0 it comes at once: the poller rests all the same, but not after a long poll (F62)."""
+    """With `push.wait_s` 0 it comes at once: the poller rests all the same, but not after a long poll."""
     queue = SilentQueue(answers_after_s=answers_after_s)
     sellers = SellersAndSite(accounts={}, site_url="https://www.tradera.com", closed_grace_ms=0)
 

@@ -1,4 +1,4 @@
-"""The hooks lane of one account over the sandbox's shop, and a partner that answers each event as a test wishes."""
+"""The webhook queue of one account over the sandbox's shop, and a partner that answers each event as a test wishes."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ DELAYS_S = (
 
 
 class Post:
-    """The hooks lane of one account over the sandbox's shop."""
+    """The webhook queue of one account over the sandbox's shop."""
 
     def __init__(self, *, database: Database, clock: Clock, account_id: str, shop: Shop) -> None:
         self.database = database
@@ -51,7 +51,7 @@ class Post:
         self.pick = CountingPick(ByEndpoint())
 
     def queue(self, session: aiohttp.ClientSession) -> JobQueue:
-        """The lane as the composition root builds it, with a second for each try."""
+        """The queue as the daemon builds it, with a second for each try."""
         self.client = WebhookClient(
             session=session,
             timeout_s=1.0,

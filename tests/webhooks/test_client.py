@@ -148,7 +148,7 @@ async def test_an_event_that_a_new_connection_loses_is_not_repeated() -> None:
 
 
 async def test_the_stored_bytes_go_out_with_the_callers_headers() -> None:
-    """Content-Length and not chunked, nothing added to the body, no compression asked for (G61, G62)."""
+    """Content-Length and not chunked, nothing added to the body, no compression asked for."""
     seen: list[bytes] = []
     delivery = await delivered_to(saying(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nyes", seen))
     head, body = seen[0].decode().lower(), seen[1]
@@ -275,7 +275,7 @@ async def test_retry_after_is_handed_on() -> None:
     ],
 )
 def test_only_whole_sane_seconds_are_a_wish(value: str | None, seconds: float | None) -> None:
-    """Dates, signs, fractions, foreign digits and absurd numbers are passed over (F75)."""
+    """Dates, signs, fractions, foreign digits and absurd numbers are passed over."""
     assert retry_after_s(value) == seconds
 
 

@@ -61,7 +61,7 @@ async def test_a_failed_event_is_repeated_byte_by_byte_on_the_schedule(post: Pos
 
 
 async def test_a_retry_keeps_its_due_time_over_a_restart(post: Post) -> None:
-    """The time of the next try is a row, not a timer (F12)."""
+    """The time of the next try is a row, not a timer."""
     post.shop.answer_with([500, 500])
     await post.happen("A")
     await post.idle()
@@ -119,7 +119,7 @@ async def test_failures_of_events_sent_together_count_once(post: Post) -> None:
 
 
 async def test_a_success_between_failures_keeps_the_endpoint_on(post: Post) -> None:
-    """14 failures, a success, 14 failures: still on (P8)."""
+    """14 failures, a success, 14 failures: still on."""
     post.shop.answer_with([500] * 14 + [200] + [500] * 14)
     await post.happen("A")
     for gap_s in DELAYS_S:
@@ -160,7 +160,7 @@ async def test_an_endpoint_is_disabled_after_fifteen_and_loses_nothing(post: Pos
 
 
 async def test_a_thousand_events_kept_while_it_was_off_go_out_in_order(post: Post) -> None:
-    """All that happened in the meantime arrives once `active` is set: each event once, each item's in order (P8)."""
+    """All that happened in the meantime arrives once `active` is set: each event once, each item's in order."""
     post.shop.answer_with([500] * 1000)
     await post.happen("A")
     await post.fail_until_off()
@@ -263,7 +263,7 @@ async def test_an_event_is_not_held_while_nothing_else_is_taken(post: Post) -> N
     ("asked", "gap_ms"), [("2", 2000), ("3600", 2000), ("0", 1000), ("-1", 1000), ("soon", 1000)]
 )
 async def test_retry_after_stretches_a_gap_up_to_twice(post: Post, asked: str, gap_ms: int) -> None:
-    """What a receiver asks for is honoured up to twice the gap and never shortens it; nonsense is ignored (F75)."""
+    """What a receiver asks for is honoured up to twice the gap and never shortens it; nonsense is ignored."""
     partner = Partner(lambda _: 503, headers={"Retry-After": asked})
     async with listening(partner.answer) as url:
         await post.endpoints.set_url(post.account_id, url)
@@ -295,7 +295,7 @@ async def test_rotation_signs_with_both_secrets_for_a_day(post: Post) -> None:
 
 
 async def test_a_secret_rotated_between_two_tries_changes_the_signature_only(post: Post) -> None:
-    """The bytes are those of the first try, signed with the new secret (F81)."""
+    """The bytes are those of the first try, signed with the new secret."""
     post.shop.answer_with([500])
     await post.happen("A")
     await post.idle()
@@ -308,7 +308,7 @@ async def test_a_secret_rotated_between_two_tries_changes_the_signature_only(pos
 
 
 async def test_waiting_events_go_to_a_new_address(post: Post) -> None:
-    """The address is changed while a retry waits: the next try goes there, at once (F82)."""
+    """The address is changed while a retry waits: the next try goes there, at once."""
     post.shop.answer_with([500] * 3)
     await post.happen("A")
     await post.idle()
@@ -318,7 +318,7 @@ async def test_waiting_events_go_to_a_new_address(post: Post) -> None:
 
 
 async def test_an_endpoint_without_an_address_costs_no_looking(post: Post) -> None:
-    """Events wait for an address and the lane rests meanwhile."""
+    """Events wait for an address and the queue rests meanwhile."""
     post.shop.answer_with([500])
     await post.happen("A", 3)
     await post.idle()
@@ -332,7 +332,7 @@ async def test_an_endpoint_without_an_address_costs_no_looking(post: Post) -> No
 
 
 async def test_a_failing_endpoint_costs_no_looking_between_probes(post: Post) -> None:
-    """While a probe is not due the lane rests."""
+    """While a probe is not due the queue rests."""
     post.shop.answer_with([500] * 100)
     for number in range(10):
         await post.happen(f"I{number}")

@@ -21,7 +21,7 @@ from tests.webhooks.post import DELAYS_S, Partner, Post, listening
 
 @pytest.fixture
 async def post(database: Database, clock: Clock, account_id: str, shop: Shop) -> AsyncIterator[Post]:
-    """The lane at work, no endpoint yet."""
+    """The queue at work, no endpoint yet."""
     one = Post(database=database, clock=clock, account_id=account_id, shop=shop)
     async with aiohttp.ClientSession() as session:
         queue = one.queue(session)
@@ -143,7 +143,7 @@ async def test_a_removed_endpoint_gets_nothing_more(post: Post) -> None:
 
 
 async def test_a_failure_at_the_old_address_is_not_held_against_the_new(post: Post) -> None:
-    """The owner moves the endpoint while a try is under way (F82): the new address begins without a failure."""
+    """The owner moves the endpoint while a try is under way: the new address begins without a failure."""
     partner = Partner(lambda _: 500, together=2)
     async with listening(partner.answer) as url:
         one = await hook(post, "erp", url)
@@ -199,7 +199,7 @@ async def test_a_replay_goes_behind_what_happens_but_keeps_each_item_s_order(
 
 
 async def test_a_replay_of_what_waits_is_not_sent_twice(post: Post, feed: EventFeed) -> None:
-    """While the first delivery is under way, and while it waits for its next try (G57)."""
+    """While the first delivery is under way, and while it waits for its next try."""
     partner = Partner(lambda _: 200, together=2)
     async with listening(partner.answer) as url:
         await hook(post, "erp", url)
