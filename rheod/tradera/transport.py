@@ -76,12 +76,17 @@ class Seller:
     setting: str | None = "tradera.user_token"
 
     @property
-    def remedy(self) -> str:
+    def remedy(self) -> Text:
         """What the owner does when Tradera refuses the token."""
-        check = "(and check tradera.app_id and tradera.app_key)"
         if self.setting is None:
-            return f"log in again: `rheod tradera connect`, or the page Tradera {check}"
-        return f"log in again, set {self.setting} {check}, then restart rheod"
+            return Text(
+                "log in again: `rheod tradera connect`, or the page Tradera"
+                " (and check tradera.app_id and tradera.app_key)"
+            )
+        return Text(
+            "log in again, set {setting} (and check tradera.app_id and tradera.app_key), then restart rheod",
+            setting=self.setting,
+        )
 
     @property
     def fingerprint(self) -> str:

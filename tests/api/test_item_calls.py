@@ -10,6 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from rheod.domain.model import ListingState, PictureState
+from rheod.domain.text import Text
 from rheod.store import items
 from tests.api.running import Api, OpenApi, Reply
 
@@ -56,6 +57,21 @@ async def test_get_has_every_field_of_the_contract(api: Api) -> None:
         "metadata": {},
         "domain": None,
     }
+
+
+async def test_what_failed_is_told_in_english_however_it_is_stored(api: Api) -> None:
+    """The store keeps template and values, for the pages; an ERP reads the sentence."""
+    await api.call("PUT", ITEM, GOOD | {"imageUrls": ["https://cdn.example.com/1.jpg"]})
+    why = Text("{host} answered {status} for the picture", host="cdn.example.com", status=404)
+
+    def failed(db: Any) -> None:
+        db.execute("UPDATE items SET last_error = ?", (Text("No picture could be used: {why}", why=why),))
+        db.execute("UPDATE pictures SET state = 'failed', error = ?", (why,))
+
+    await api.database.write(failed)
+    item = await shown(api)
+    assert item["lastError"] == "No picture could be used: cdn.example.com answered 404 for the picture"
+    assert item["images"][0]["error"] == "cdn.example.com answered 404 for the picture"
 
 
 async def test_an_item_that_waits_says_when_it_goes_out(api: Api) -> None:

@@ -88,11 +88,30 @@ async def test_a_form_that_is_too_old_is_a_page(tmp_path: Path) -> None:
         assert "Formuläret är för gammalt" in html
 
 
-async def test_what_failed_last_is_told_in_swedish(tmp_path: Path) -> None:
-    """On the item's page and in the list."""
+@pytest.mark.parametrize(
+    ("language", "sentence"),
+    [
+        ("sv", "Ingen bild kunde användas: inget svar i tid"),
+        ("en", "No picture could be used: no answer in time"),
+    ],
+)
+async def test_what_failed_last_is_told_in_the_readers_language(
+    tmp_path: Path, language: str, sentence: str
+) -> None:
+    """On the item's page and in the list, though it was stored for nobody in particular."""
     async with stocked(tmp_path) as one:
-        why = Text("The reserve price must be above the starting price")
+        why = Text("No picture could be used: {why}", why=Text("no answer in time"))
         await one.shop.database.write(lambda db: db.execute("UPDATE items SET last_error = ?", (why,)))
         await one.pages.sign_in(one.token)
         for path in ("/dashboard/items", "/dashboard/items/F-1"):
-            assert "Reservationspriset måste vara högre" in (await one.pages.get(path))[1], path
+            assert sentence in (await one.pages.get(path, **{"Accept-Language": language}))[1], path
+
+
+async def test_what_an_earlier_version_stored_is_shown_as_it_is(tmp_path: Path) -> None:
+    """It kept whole English sentences; a reader of Swedish can still read them."""
+    async with stocked(tmp_path) as one:
+        await one.shop.database.write(
+            lambda db: db.execute("UPDATE items SET last_error = 'No picture could be used: {of} two'")
+        )
+        await one.pages.sign_in(one.token)
+        assert "No picture could be used: {of} two" in (await one.pages.get("/dashboard/items/F-1"))[1]
