@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import click
 
@@ -115,18 +115,17 @@ def move(source: Path, to: Path) -> None:
 def copy(source: Path, to: Path) -> str:
     """Copy a plain file to a new one of mode 0600 and sync it; returns its SHA-256. Follows no link."""
     digest = hashlib.sha256()
-    reading = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    with os.fdopen(reading, "rb") as raw, _writing(to) as out:
+    reading, writing = os.O_RDONLY | os.O_NOFOLLOW, os.O_WRONLY | os.O_CREAT | os.O_EXCL
+    with (
+        os.fdopen(os.open(source, reading | os.O_CLOEXEC), "rb") as raw,
+        os.fdopen(os.open(to, writing | os.O_CLOEXEC, 0o600), "wb") as out,
+    ):
         while block := raw.read(2**20):
             digest.update(block)
             out.write(block)
         out.flush()
         os.fsync(out.fileno())
     return digest.hexdigest()
-
-
-def _writing(file: Path) -> BinaryIO:
-    return os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb")
 
 
 def add_pictures(names: Iterable[str], to: Path, sources: list[Path]) -> tuple[list[str], list[str]]:
@@ -208,11 +207,7 @@ def backup(options: Options, *, dest: Path, pictures: bool, keep: int, as_json: 
     ask(options, "POST", f"/backup/{copied['madeAt']}/kept")
     done = kept.newest()
     assert done is not None
-    removed = kept.prune(keep)
-    if as_json:
-        say_json(_as_json(done, manifest, removed))
-    else:
-        _print_done(done, manifest, removed)
+    _print_done(done, manifest, kept.prune(keep), as_json=as_json)
     return OK
 
 
@@ -294,19 +289,20 @@ def _fill(folder: Path, copied: dict[str, Any], sources: list[Path] | None) -> M
     return manifest
 
 
-def _as_json(done: Path, manifest: Manifest, removed: list[Path]) -> dict[str, Any]:
-    return {
-        "backup": str(done),
-        "bytes": manifest.size_bytes,
-        "sha256": manifest.sha256,
-        "counts": manifest.counts,
-        "pictures": None if manifest.pictures is None else len(manifest.pictures),
-        "key": manifest.key,
-        "removed": [str(each) for each in removed],
-    }
-
-
-def _print_done(done: Path, manifest: Manifest, removed: list[Path]) -> None:
+def _print_done(done: Path, manifest: Manifest, removed: list[Path], *, as_json: bool) -> None:
+    if as_json:
+        say_json(
+            {
+                "backup": str(done),
+                "bytes": manifest.size_bytes,
+                "sha256": manifest.sha256,
+                "counts": manifest.counts,
+                "pictures": None if manifest.pictures is None else len(manifest.pictures),
+                "key": manifest.key,
+                "removed": [str(each) for each in removed],
+            }
+        )
+        return
     counts = manifest.counts
     say(f"Backed up {counts['items']} items and {counts['orders']} orders to {done}, verified.")
     if manifest.pictures is not None:

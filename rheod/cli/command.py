@@ -30,13 +30,10 @@ class Options:
 pass_options = click.make_pass_decorator(Options, ensure=True)
 
 
-def _note_config(context: click.Context, _parameter: click.Parameter, value: Path | None) -> None:
-    if value is not None:
-        context.ensure_object(Options).config = value
-
-
-def _note_account(context: click.Context, _parameter: click.Parameter, value: str | None) -> None:
-    context.ensure_object(Options).account = value
+def _note(context: click.Context, parameter: click.Parameter, value: Path | str | None) -> None:
+    """Keep an option's value for the command, whichever of `rheod`, its group and itself it was given to."""
+    if value is not None and parameter.name is not None:
+        setattr(context.ensure_object(Options), parameter.name, value)
 
 
 def _config_option(*, hidden: bool = False) -> click.Option:
@@ -46,7 +43,7 @@ def _config_option(*, hidden: bool = False) -> click.Option:
         type=click.Path(path_type=Path),
         hidden=hidden,
         expose_value=False,
-        callback=_note_config,
+        callback=_note,
         help="Settings file (default: $RHEOD_CONFIG, else /etc/rheod/rheod.toml).",
     )
 
@@ -56,7 +53,7 @@ with_account = click.option(
     "--account",
     metavar="REF",
     expose_value=False,
-    callback=_note_account,
+    callback=_note,
     help="The member account with this reference (default: your own account).",
 )
 

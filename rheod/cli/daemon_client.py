@@ -107,9 +107,9 @@ def _read(status: int, raw: bytes) -> Any:
         ) from error
     if status < http.client.BAD_REQUEST:
         return answer
-    told = answer if isinstance(answer, dict) else {}
-    sentence = str(told.get("error") or f"rheod answered {status}")
-    details = [f"{each['field']}: {each['message']}" for each in told.get("details", ())]
+    refusal = answer if isinstance(answer, dict) else {}
+    sentence = str(refusal.get("error") or f"rheod answered {status}")
+    details = [f"{each['field']}: {each['message']}" for each in refusal.get("details", ())]
     raise CommandFailed(": ".join([sentence, "; ".join(details)]) if details else sentence)
 
 
@@ -149,30 +149,24 @@ def _layers(config_file: Path | None, environ: Mapping[str, str]) -> Iterator[di
     named = config_file is not None or bool(environ.get("RHEOD_CONFIG"))
     try:
         if named or file.exists():
-            yield _of_file(tomllib.loads(file.read_text(encoding="utf-8")))
+            table = tomllib.loads(file.read_text(encoding="utf-8"))
+            sections = {section: table.get(section, {}) for section, _ in (_STORAGE, _SOCKET)}
+            if not all(isinstance(section, dict) for section in sections.values()):
+                raise InDoubtError
+            yield {
+                (section, name): str(_absolute(sections[section][name]))
+                for section, name in (_STORAGE, _SOCKET)
+                if name in sections[section]
+            }
         if folder := environ.get("CREDENTIALS_DIRECTORY"):
-            yield _of_credentials(Path(folder))
+            files = {key: Path(folder, "__".join(key)) for key in (_STORAGE, _SOCKET)}
+            yield {
+                key: file.read_text(encoding="utf-8").strip() for key, file in files.items() if file.is_file()
+            }
     except (OSError, ValueError) as error:
         raise InDoubtError from error
     names = {key: f"RHEOD_{key[0]}__{key[1]}".upper() for key in (_STORAGE, _SOCKET)}
     yield {key: environ[name] for key, name in names.items() if name in environ}
-
-
-def _of_file(table: dict[str, Any]) -> dict[tuple[str, str], Any]:
-    found = {}
-    for section, name in (_STORAGE, _SOCKET):
-        inner = table.get(section, {})
-        if not isinstance(inner, dict):
-            raise InDoubtError
-        if name in inner:
-            found[section, name] = inner[name]
-            _absolute(inner[name])
-    return found
-
-
-def _of_credentials(folder: Path) -> dict[tuple[str, str], Any]:
-    files = {key: folder / "__".join(key) for key in (_STORAGE, _SOCKET)}
-    return {key: file.read_text(encoding="utf-8").strip() for key, file in files.items() if file.is_file()}
 
 
 def ask(
@@ -214,18 +208,13 @@ def load(options: Options) -> Settings:
     """All settings; CommandFailed with one line per wrong one, exit status 2."""
     from rheod.config.loading import SettingsError, load_settings  # noqa: PLC0415 - light commands do without pydantic
 
+    credentials = None
+    if not os.environ.get("CREDENTIALS_DIRECTORY"):
+        # the secrets that setup hands to the service lie beside the settings file: whoever may read them has them too
+        file = options.config or Path(os.environ.get("RHEOD_CONFIG") or DEFAULT_FILE)
+        secrets = file.parent / "secrets"
+        credentials = secrets if os.access(secrets, os.R_OK | os.X_OK) else None
     try:
-        return load_settings(
-            config_file=options.config, environ=os.environ, credentials_dir=_secrets(options)
-        )
+        return load_settings(config_file=options.config, environ=os.environ, credentials_dir=credentials)
     except SettingsError as error:
         raise CommandFailed(str(error), status=WRONG_USAGE) from error
-
-
-def _secrets(options: Options) -> Path | None:
-    """The folder beside the settings file whose secrets setup hands to the service: whoever may read it has them too."""
-    if os.environ.get("CREDENTIALS_DIRECTORY"):
-        return None
-    file = options.config or Path(os.environ.get("RHEOD_CONFIG") or DEFAULT_FILE)
-    folder = file.parent / "secrets"
-    return folder if os.access(folder, os.R_OK | os.X_OK) else None

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import socket
 import stat
-from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 
 
 _SECRET_FILES = ("rheod.db", "rheod.db-wal", "rheod.db-shm", "secret.key", "admin.sock")
-_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _VERSION_PLACE = 60
 """Where a database file's header holds `user_version`: four bytes, big-endian (SQLite's file format, 1.3)."""
 
@@ -123,24 +121,16 @@ def _check_files(settings: Settings, report: Report, *, running: bool) -> None:
             mood="busy",
         )
         return
-    for file in _open_to_others(folder):
-        mode = "700" if file.is_dir() else "600"
-        report.add("files.open", f"Others than rheod can reach {file}", f"Run `chmod {mode} {file}`")
+    for file in (folder, *(folder / name for name in _SECRET_FILES)):
+        with suppress(OSError):
+            if file.lstat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+                mode = "700" if file.is_dir() else "600"
+                report.add("files.open", f"Others than rheod can reach {file}", f"Run `chmod {mode} {file}`")
     if (folder / "rheod.db").exists() and not (folder / "images").is_dir():
         fix = (
             "Restart rheod: it makes the folder anew" if running else "Start rheod: it makes the folder anew"
         )
         report.add("images.missing", f"The folder of pictures {folder / 'images'} is missing", fix)
-
-
-def _open_to_others(folder: Path) -> Iterator[Path]:
-    for file in (folder, *(folder / name for name in _SECRET_FILES)):
-        try:
-            mode = file.lstat().st_mode
-        except OSError:
-            continue
-        if mode & _OTHERS:
-            yield file
 
 
 def _schema_differs(settings: Settings, report: Report) -> bool:

@@ -95,12 +95,9 @@ def publish(options: Options, *, external_id: str, dry_run: bool, as_json: bool)
 
     The exit status of a dry run is 3 when the item would not be published however long one waits.
     """
-    if dry_run:
-        return _print_dry_run(ask(options, "GET", f"{_target(external_id)}/dry-run"), as_json=as_json)
-    return _print_message(ask(options, "POST", f"{_target(external_id)}/publish"), as_json=as_json)
-
-
-def _print_dry_run(report: dict[str, Any], *, as_json: bool) -> int:
+    if not dry_run:
+        return _print_message(ask(options, "POST", f"{_target(external_id)}/publish"), as_json=as_json)
+    report = ask(options, "GET", f"{_target(external_id)}/dry-run")
     status = NEEDS_ATTENTION if report["stops"] else OK
     if as_json:
         say_json(report)

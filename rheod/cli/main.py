@@ -59,7 +59,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         status: int = root.main(argv, prog_name="rheod", standalone_mode=False)
         sys.stdout.flush()
     except click.ClickException as error:
-        return _refuse(error)
+        message, context = error.format_message(), error.ctx if isinstance(error, click.UsageError) else None
+        path = "rheod" if context is None else context.command_path
+        note(f"rheod: {message}{'' if message.endswith(('.', '?')) else '.'} See: {path} --help")
+        return WRONG_USAGE
     except RheodError as error:
         for line in str(error).splitlines():
             note(f"rheod: {line}")
@@ -70,15 +73,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (click.Abort, KeyboardInterrupt):
         return _INTERRUPTED
     return status
-
-
-def _refuse(error: click.ClickException) -> int:
-    """One line on what cannot be understood, and where to look."""
-    context = error.ctx if isinstance(error, click.UsageError) else None
-    path = "rheod" if context is None else context.command_path
-    message = error.format_message()
-    note(f"rheod: {message}{'' if message.endswith(('.', '?')) else '.'} See: {path} --help")
-    return WRONG_USAGE
 
 
 @click.group(

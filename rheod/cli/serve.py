@@ -51,7 +51,10 @@ def serve(options: Options) -> int:
     redact_values(secret_values(settings))
     # taken out, so that no child can speak for the daemon
     notifier = SdNotify(os.environ.pop("NOTIFY_SOCKET", None))
-    _warn_of_proxies(os.environ)
+    proxies = {"http_proxy", "https_proxy", "all_proxy"}
+    if found := sorted(name for name, value in os.environ.items() if name.lower() in proxies and value):
+        # one would carry requests past the guard against inner networks
+        _log.warning("proxy variables are ignored: rheod connects directly", variables=", ".join(found))
     try:
         gc.set_threshold(YOUNG_OBJECTS)
         asyncio.run(
@@ -74,13 +77,6 @@ def _writes_to_journal(environ: Mapping[str, str], stream: TextIO) -> bool:
     except (OSError, ValueError):
         return False
     return environ.get("JOURNAL_STREAM") == f"{where.st_dev}:{where.st_ino}"
-
-
-def _warn_of_proxies(environ: Mapping[str, str]) -> None:
-    """A proxy would carry requests past the guard against inner networks, so none is used."""
-    wanted = {"http_proxy", "https_proxy", "all_proxy"}
-    if found := sorted(name for name in environ if name.lower() in wanted and environ[name]):
-        _log.warning("proxy variables are ignored: rheod connects directly", variables=", ".join(found))
 
 
 _EXTRA = ("moto", "flask", "openapi_schema_validator")

@@ -41,7 +41,8 @@ def attention(answer: dict[str, Any]) -> list[str]:
     ]
     return found + [
         f"{account['salesWaiting']} sales and {account['publishingsWaiting']} publishings wait"
-        f" for {_name(account)}: {account['reason']}"
+        f" for {'account ' + account['reference'] if account['reference'] else 'your own account'}:"
+        f" {account['reason']}"
         for account in left
     ]
 
@@ -72,10 +73,6 @@ def _lines(answer: dict[str, Any]) -> list[tuple[str, Any]]:
 
 def _counts(numbers: dict[str, int]) -> str:
     return ", ".join(f"{name} {number}" for name, number in numbers.items() if number) or "none"
-
-
-def _name(account: dict[str, Any]) -> str:
-    return f"account {account['reference']}" if account["reference"] else "your own account"
 
 
 def _account(account: dict[str, Any]) -> str:

@@ -79,12 +79,12 @@ def status(options: Options, *, as_json: bool) -> int:
                 for each in answer["accounts"]
             ],
         )
-    return NEEDS_ATTENTION if any(map(_needs_owner, answer["accounts"])) else OK
-
-
-def _needs_owner(account: dict[str, Any]) -> bool:
-    days: int | None = account["daysLeft"]
-    return (days is not None and days < _SOON_DAYS) or account["state"] == "paused"
+    pressing = [
+        each
+        for each in answer["accounts"]
+        if each["state"] == "paused" or (each["daysLeft"] is not None and each["daysLeft"] < _SOON_DAYS)
+    ]
+    return NEEDS_ATTENTION if pressing else OK
 
 
 def _wait(options: Options) -> bool:

@@ -321,7 +321,7 @@ def missing_for_publishing(settings: Settings, *, member: bool = False) -> list[
 
 
 def missing_at_start(settings: Settings) -> list[str]:
-    """The same for whoever sells: an owner who has members need not sell anything himself."""
+    """The same for whoever sells: an owner who has members need not sell anything."""
     tradera = settings.tradera
     only_members = bool(settings.accounts) and tradera.user_id is None and tradera.user_token is None
     return missing_for_publishing(settings, member=only_members)
@@ -345,7 +345,14 @@ def warnings(settings: Settings) -> list[str]:
         for key in addresses
         if _clear_text(_value(settings, key) or "")
     )
-    found.extend(_too_few_calls(settings))
+    tradera = settings.tradera
+    allowance = Allowance(limit=tradera.daily_calls, reserve_share=tradera.reserve_share, reconcile_share=0)
+    most, cost = allowance.ceiling(CallClass.PUBLISH), publish_cost(tradera.defaults.max_images)
+    if cost > most:
+        found.append(
+            f"tradera.daily_calls leaves {most} calls for publishing, and an item with tradera.defaults.max_images ="
+            f" {tradera.defaults.max_images} pictures takes {cost}: such items will fail"
+        )
     if settings.server.max_connections_per_address is not None:
         found.append(
             "server.max_connections_per_address does nothing any more: take the line out, the proxy in front limits addresses"
@@ -353,20 +360,6 @@ def warnings(settings: Settings) -> list[str]:
     if settings.debug.crash_at:
         found.append("debug.crash_at is set: rheod will kill itself, as its own tests want")
     return found
-
-
-def _too_few_calls(settings: Settings) -> list[str]:
-    tradera = settings.tradera
-    allowance = Allowance(limit=tradera.daily_calls, reserve_share=tradera.reserve_share, reconcile_share=0)
-    most, cost = allowance.ceiling(CallClass.PUBLISH), publish_cost(tradera.defaults.max_images)
-    if cost <= most:
-        return []
-    return [
-        (
-            f"tradera.daily_calls leaves {most} calls for publishing, and an item with tradera.defaults.max_images ="
-            f" {tradera.defaults.max_images} pictures takes {cost}: such items will fail"
-        )
-    ]
 
 
 def _clear_text(url: str) -> bool:

@@ -108,16 +108,12 @@ class LogOutput:
         data = memoryview((line + "\n").encode(errors="backslashreplace"))
         with suppress(OSError):  # the reader is gone: there is nobody left to write to
             while data:
-                data = data[self._write_some(data) :]
-
-    def _write_some(self, data: memoryview) -> int:
-        try:
-            return os.write(self._descriptor, data)
-        except BlockingIOError:  # somebody made the shared pipe non-blocking
-            waiting = select.poll()
-            waiting.register(self._descriptor, select.POLLOUT)
-            waiting.poll()
-            return 0
+                try:
+                    data = data[os.write(self._descriptor, data) :]
+                except BlockingIOError:  # somebody made the shared pipe non-blocking
+                    waiting = select.poll()
+                    waiting.register(self._descriptor, select.POLLOUT)
+                    waiting.poll()
 
 
 def _stamp(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
@@ -211,16 +207,6 @@ def _as_json(event: EventDict, **_options: object) -> str:
     return line.translate(_CONTROLS) if _NEEDS_ESCAPES.search(line) else line
 
 
-def _mark_traces(event: EventDict) -> EventDict:
-    """A copy in which each line of a traceback is marked, so that no message can pass for a line of its own."""
-    event = dict(event)
-    for name in ("stack", "exception"):
-        if name in event:
-            lines = str(event[name]).splitlines()
-            event[name] = "\n".join(f"  | {line.translate(_CONTROLS)}" for line in lines)
-    return event
-
-
 def _console(*, colour: bool) -> Processor:
     """Lines for people: time, level, event, then the fields as `key=value`, then a traceback."""
 
@@ -237,7 +223,16 @@ def _console(*, colour: bool) -> Processor:
 
     core = [Column("timestamp", plain), Column("level", level), Column("event", plain)]
     render = ConsoleRenderer(columns=[*core, Column("", pair)], sort_keys=False)
-    return lambda logger, method, event: render(logger, method, _mark_traces(event))
+
+    def render_safely(logger: WrappedLogger, method: str, event: EventDict) -> str:
+        event = dict(event)
+        for name in ("stack", "exception"):
+            if name in event:  # each line of it is marked, so that no message can pass for a line of its own
+                lines = str(event[name]).splitlines()
+                event[name] = "\n".join(f"  | {line.translate(_CONTROLS)}" for line in lines)
+        return render(logger, method, event)
+
+    return render_safely
 
 
 class _Target:

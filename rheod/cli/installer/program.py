@@ -59,11 +59,21 @@ def place_program(program: Program, place: InstallPaths) -> tuple[str, list[Step
             " uv tool install --python /usr/bin/python3 rheod"
         )
     if any(_is_hidden(path) for path in (program.command, program.package, program.libraries)):
-        _require_copy(program, place)
+        if not program.package.is_relative_to(program.libraries):
+            raise CommandFailed(
+                f"rheod runs from its sources in {program.package.parent}, which the service cannot reach. Install it:"
+                f" python3 -m venv {COPY} && {COPY}/bin/pip install {program.package.parent}"
+            )
+        target = place.at(COPY)
+        if target.exists() and not (target / _MARK).exists():
+            raise CommandFailed(
+                f"{COPY} is there and was not made by rheod setup. Use that one: {COPY}/bin/rheod setup --systemd;"
+                " or move it away first"
+            )
         return f"{COPY}/bin/rheod", [
             Step(
                 f"copy the program from {program.prefix} to {COPY}: the unit hides home folders and /tmp",
-                lambda: copy_program(program, place.at(COPY), shown=Path(COPY)),
+                lambda: copy_program(program, target, shown=Path(COPY)),
             )
         ]
     _require_reach(program)
@@ -73,20 +83,6 @@ def place_program(program: Program, place: InstallPaths) -> tuple[str, list[Step
 def _is_hidden(path: Path) -> bool:
     found = (path, path.resolve())
     return any(one.is_relative_to(hidden) for one in found for hidden in _HIDDEN)
-
-
-def _require_copy(program: Program, place: InstallPaths) -> None:
-    if not program.package.is_relative_to(program.libraries):
-        raise CommandFailed(
-            f"rheod runs from its sources in {program.package.parent}, which the service cannot reach. Install it:"
-            f" python3 -m venv {COPY} && {COPY}/bin/pip install {program.package.parent}"
-        )
-    target = place.at(COPY)
-    if target.exists() and not (target / _MARK).exists():
-        raise CommandFailed(
-            f"{COPY} is there and was not made by rheod setup. Use that one: {COPY}/bin/rheod setup --systemd;"
-            " or move it away first"
-        )
 
 
 def _require_reach(program: Program) -> None:
@@ -102,7 +98,7 @@ def _require_reach(program: Program) -> None:
 
 
 def copy_program(program: Program, target: Path, *, shown: Path) -> None:
-    """A copy of the environment at `target`, whole or not at all; `shown` is its path for the service."""
+    """A copy of the environment at `target`, whole or not at all, which all may read; `shown` is its path for the service."""
     fresh, former = target.with_name(target.name + ".fresh"), target.with_name(target.name + ".former")
     for left in (fresh, former):
         shutil.rmtree(left, ignore_errors=True)
@@ -115,21 +111,17 @@ def copy_program(program: Program, target: Path, *, shown: Path) -> None:
     # the service may not write here, and would compile everything anew at each start
     compileall.compile_dir(libraries, quiet=2, stripdir=str(fresh), prependdir=str(shown))
     (fresh / _MARK).write_text(f"{rheod.__version__} from {program.prefix}\n", encoding="utf-8")
-    _let_all_read(fresh)
-    if target.exists():
-        target.replace(former)
-    fresh.replace(target)
-    shutil.rmtree(former, ignore_errors=True)
-
-
-def _let_all_read(folder: Path) -> None:
-    for path in (folder, *folder.rglob("*")):
+    for path in (fresh, *fresh.rglob("*")):
         if path.is_symlink():
             continue
         mode = stat.S_IMODE(path.stat().st_mode) | stat.S_IROTH | stat.S_IRGRP
         if path.is_dir() or mode & stat.S_IXUSR:
             mode |= stat.S_IXOTH | stat.S_IXGRP
         path.chmod(mode)
+    if target.exists():
+        target.replace(former)
+    fresh.replace(target)
+    shutil.rmtree(former, ignore_errors=True)
 
 
 def remove_copy(place: InstallPaths) -> list[Step]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 
 DATA = "/var/lib/rheod"
+_EXAMPLE = "rheod.toml.example"
 _READY_S = 60.0
 _LOOK_S = 0.1
 
@@ -80,7 +81,7 @@ def read_settings(place: InstallPaths) -> Settings:
     file, secrets = place.at(CONFIG), place.at(SECRETS)
     try:
         return load_settings(
-            config_file=file if file.exists() else shipped("rheod.toml.example"),
+            config_file=file if file.exists() else shipped(_EXAMPLE),
             environ={},
             credentials_dir=secrets if secrets.is_dir() else None,
         )
@@ -89,29 +90,29 @@ def read_settings(place: InstallPaths) -> Settings:
 
 
 def _files(place: InstallPaths, settings: Settings) -> Iterator[Step]:
-    """The settings file, readable by the service's own user, and the folder of secrets, which only root may read."""
+    """The settings file, readable by the service's own user, and the folder of secrets, which only root may read.
+
+    What a file that is there sets otherwise than the example is listed, secrets as stars.
+    """
     yield from folder_step(place.at("/etc/rheod"), "/etc/rheod", 0o755)
     file = place.at(CONFIG)
     if file.exists():
+        from rheod.config.loading import load_settings, masked  # noqa: PLC0415 - as above
+
         yield Step(f"keep your {CONFIG}")
-        yield from (Step(f"  {line}") for line in _differences(settings))
+        example = masked(load_settings(config_file=shipped(_EXAMPLE), environ={}, credentials_dir=None))
+        shown = masked(settings)
+        for name in [name for name, one in shown.items() if one["from"].startswith("file")]:
+            value, usual = shown[name]["value"], example[name]["value"]
+            if value != usual:
+                yield Step(f"  it sets {name} to {value} (the example: {usual})")
+            if value == "********":
+                secret = f"{SECRETS}/{name.replace('.', '__')}"
+                yield Step(f"    a secret: better in {secret}, where only root reads it")
     else:
-        example = shipped("rheod.toml.example").read_text(encoding="utf-8")
-        yield Step(f"write {CONFIG}", lambda: write_file(file, example, 0o644))
+        text = shipped(_EXAMPLE).read_text(encoding="utf-8")
+        yield Step(f"write {CONFIG}", lambda: write_file(file, text, 0o644))
     yield from folder_step(place.at(SECRETS), SECRETS, 0o700)
-
-
-def _differences(settings: Settings) -> Iterator[str]:
-    """What the owner's file sets otherwise than the example; secrets are stars."""
-    from rheod.config.loading import load_settings, masked  # noqa: PLC0415 - as above
-
-    example = load_settings(config_file=shipped("rheod.toml.example"), environ={}, credentials_dir=None)
-    plain = masked(example)
-    for name, one in masked(settings).items():
-        if one["from"].startswith("file") and one["value"] != plain[name]["value"]:
-            yield f"it sets {name} to {one['value']} (the example: {plain[name]['value']})"
-            if one["value"] == "********":
-                yield f"  a secret: better in {SECRETS}/{name.replace('.', '__')}, where only root reads it"
 
 
 def _service(place: InstallPaths, program: str | None) -> Iterator[Step]:
@@ -131,9 +132,14 @@ def _service(place: InstallPaths, program: str | None) -> Iterator[Step]:
 def _finish(socket: Path, *, dry_run: bool) -> None:
     """Wait for the daemon; then a password, if there is none yet."""
     found: list[str] = []
+
+    def make_password() -> None:
+        if not ask_socket(socket, "GET", "/password")["isSet"]:
+            found.append(ask_socket(socket, "POST", "/password")["password"])
+
     steps = [
         Step("wait until rheod is ready", lambda: _wait(socket)),
-        Step("make a dashboard password if there is none", lambda: found.extend(_first_password(socket))),
+        Step("make a dashboard password if there is none", make_password),
     ]
     take(steps, dry_run=dry_run)
     if found:
@@ -157,11 +163,6 @@ def _wait(socket: Path) -> None:
             time.sleep(_LOOK_S)
         else:
             return
-
-
-def _first_password(socket: Path) -> list[str]:
-    state: Any = ask_socket(socket, "GET", "/password")
-    return [] if state["isSet"] else [ask_socket(socket, "POST", "/password")["password"]]
 
 
 def _say_next(settings: Settings, place: InstallPaths, *, systemd: bool) -> None:

@@ -87,37 +87,40 @@ class InstallPaths:
 
     def control(self, *words: str) -> Step:
         """A step that runs systemctl, or tells the owner to where no systemd runs."""
-        line = " ".join(["systemctl", *words])
-        if self.systemctl is None:
+        line, systemctl = " ".join(["systemctl", *words]), self.systemctl
+        if systemctl is None:
             return Step(f"leave to you, since systemd does not run here: {line}")
-        return Step(f"run {line}", lambda: _control(self.systemctl or "", words))
 
+        def run() -> None:
+            try:
+                ended = subprocess.run(  # noqa: S603 - systemctl with our own arguments
+                    [systemctl, *words],
+                    capture_output=True,
+                    text=True,
+                    timeout=_SYSTEMCTL_TIMEOUT_S,
+                    check=False,
+                )
+            except subprocess.TimeoutExpired as error:
+                raise CommandFailed(f"{line} took over {_SYSTEMCTL_TIMEOUT_S} s") from error
+            if ended.returncode != 0:
+                reason = [*ended.stderr.strip().splitlines(), f"exit status {ended.returncode}"][0]
+                raise CommandFailed(f"{line} failed: {reason}. See: journalctl -u rheod -n 20")
 
-def _control(systemctl: str, words: tuple[str, ...]) -> None:
-    try:
-        ended = subprocess.run(  # noqa: S603 - systemctl with our own words
-            [systemctl, *words], capture_output=True, text=True, timeout=_SYSTEMCTL_TIMEOUT_S, check=False
-        )
-    except subprocess.TimeoutExpired as error:
-        raise CommandFailed(f"systemctl {' '.join(words)} took over {_SYSTEMCTL_TIMEOUT_S} s") from error
-    if ended.returncode != 0:
-        told = ended.stderr.strip().splitlines()
-        reason = told[0] if told else f"exit status {ended.returncode}"
-        raise CommandFailed(f"systemctl {' '.join(words)} failed: {reason}. See: journalctl -u rheod -n 20")
+        return Step(f"run {line}", run)
 
 
 def folder_step(folder: Path, shown: str, mode: int) -> list[Step]:
     """Make a folder, or give it the right mode; nothing where it is right."""
+
+    def make() -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(mode)
+
     if not folder.is_dir():
-        return [Step(f"make the folder {shown} (mode {mode:04o})", lambda: _make_folder(folder, mode))]
+        return [Step(f"make the folder {shown} (mode {mode:04o})", make)]
     if folder.stat().st_mode & 0o7777 != mode:
-        return [Step(f"give the folder {shown} mode {mode:04o}", lambda: folder.chmod(mode))]
+        return [Step(f"give the folder {shown} mode {mode:04o}", make)]
     return []
-
-
-def _make_folder(folder: Path, mode: int) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    folder.chmod(mode)
 
 
 def write_file(file: Path, text: str, mode: int) -> None:

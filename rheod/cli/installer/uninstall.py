@@ -1,4 +1,4 @@
-"""`rheod uninstall`: takes away what `rheod setup` made. Data goes only when the owner has said so in words."""
+"""`rheod uninstall`: takes away what `rheod setup` made. Data goes only when the owner types so."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def uninstall(
 ) -> int:
     """Remove what setup made.
 
-    Data goes only when you say so in words; else nothing is done and the exit status is 1.
+    Data goes only when you type so; else nothing is done and the exit status is 1.
     """
     require_default_config(options)
     place = InstallPaths.of(root, systemctl)
@@ -61,9 +61,14 @@ def uninstall(
     path = Path(DATA) if settings is None else settings.storage.path
     data = place.at(path)
     there = (data / "rheod.db").is_file()  # else the folder is not surely rheod's
-    if there and not (keep_data or dry_run or yes) and not _confirmed(path):
-        note("Nothing was changed. --keep-data leaves the database and the pictures")
-        return FAILED
+    if there and not (keep_data or dry_run or yes):
+        note(
+            f"This deletes rheod's settings, secrets and everything in {path}: items, sales, pictures, backups there."
+        )
+        note(f"Type `{_CONFIRMATION}` to go on:")
+        if sys.stdin.readline().strip() != _CONFIRMATION:
+            note("Nothing was changed. --keep-data leaves the database and the pictures")
+            return FAILED
     steps = list(remove_units(place))
     if there and keep_data:
         steps.append(Step(f"keep the data in {path}"))
@@ -77,19 +82,16 @@ def uninstall(
     return OK
 
 
-def _confirmed(path: Path) -> bool:
-    note(
-        f"This deletes rheod's settings, secrets and everything in {path}: items, sales, pictures, backups there."
-    )
-    note(f"Type `{_CONFIRMATION}` to go on:")
-    return sys.stdin.readline().strip() == _CONFIRMATION
-
-
 def _settings_steps(place: InstallPaths, *, keep: bool) -> Iterator[Step]:
     if keep:
         yield Step("keep /etc/rheod: the data is sealed with storage.key, or the settings could not be read")
         return
     folder = place.at("/etc/rheod")
+
+    def remove_if_empty() -> None:
+        if not any(folder.iterdir()):
+            folder.rmdir()
+
     for shown in (CONFIG, SECRETS):
         target = place.at(shown)
         if target.is_dir():
@@ -97,12 +99,7 @@ def _settings_steps(place: InstallPaths, *, keep: bool) -> Iterator[Step]:
         elif target.exists():
             yield Step(f"remove {shown}", target.unlink)
     if folder.is_dir():
-        yield Step("remove /etc/rheod if nothing else is in it", lambda: _remove_if_empty(folder))
-
-
-def _remove_if_empty(folder: Path) -> None:
-    if not any(folder.iterdir()):
-        folder.rmdir()
+        yield Step("remove /etc/rheod if nothing else is in it", remove_if_empty)
 
 
 def _remove_data(folder: Path, socket: Path) -> None:

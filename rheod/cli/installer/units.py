@@ -58,26 +58,25 @@ def _sum(text: str) -> str:
 
 
 def write_units(place: InstallPaths, command: str) -> Iterator[Step]:
-    """A step for every unit."""
+    """A step for every unit; one that its owner has edited is kept, and this version's is put beside it."""
     for name in unit_names():
-        yield _unit_step(place, name, unit_text(name, command))
-
-
-def _unit_step(place: InstallPaths, name: str, wanted: str) -> Step:
-    shown = f"{FOLDER}/{name}"
-    file = place.at(shown)
-    found = _read(file)
-    if found is None:
-        return Step(f"write the unit {shown}", lambda: write_file(file, wanted, 0o644))
-    if found == wanted:
-        return Step(f"keep the unit {shown}: it is right")
-    if is_ours(found) or found == wanted.partition("\n")[2]:
-        return Step(f"replace the unit {shown} by this version's", lambda: write_file(file, wanted, 0o644))
-    return Step(
-        f"keep the unit {shown}: you have edited it ({_differing(found, wanted)}); put this version's beside it"
-        f" as {name}.new",
-        lambda: write_file(file.with_name(f"{name}.new"), wanted, 0o644),
-    )
+        shown = f"{FOLDER}/{name}"
+        file, wanted = place.at(shown), unit_text(name, command)
+        found, write = _read(file), partial(write_file, file, wanted, 0o644)
+        if found is None:
+            yield Step(f"write the unit {shown}", write)
+        elif found == wanted:
+            yield Step(f"keep the unit {shown}: it is right")
+        elif is_ours(found) or found == wanted.partition("\n")[2]:
+            yield Step(f"replace the unit {shown} by this version's", write)
+        else:
+            # the names of the settings that differ, never their values: those may be secrets
+            names = {line.partition("=")[0] + "=" for line in _settings(found) ^ _settings(wanted)}
+            yield Step(
+                f"keep the unit {shown}: you have edited it ({', '.join(sorted(names)) or 'remarks only'});"
+                f" put this version's beside it as {name}.new",
+                partial(write_file, file.with_name(f"{name}.new"), wanted, 0o644),
+            )
 
 
 def _read(file: Path) -> str | None:
@@ -87,14 +86,8 @@ def _read(file: Path) -> str | None:
         return None
 
 
-def _differing(found: str, wanted: str) -> str:
-    """The names of the settings that differ, never their values: those may be secrets."""
-    lines = set(_settings(found)) ^ set(_settings(wanted))
-    return ", ".join(sorted({line.partition("=")[0] + "=" for line in lines})) or "remarks only"
-
-
-def _settings(text: str) -> list[str]:
-    return [line for line in text.splitlines() if "=" in line and not line.startswith(("#", ";"))]
+def _settings(text: str) -> set[str]:
+    return {line for line in text.splitlines() if "=" in line and not line.startswith(("#", ";"))}
 
 
 def write_credentials(place: InstallPaths) -> list[Step]:
@@ -109,9 +102,9 @@ def write_credentials(place: InstallPaths) -> list[Step]:
     wanted = stamped("\n".join(["[Service]", *lines, ""]))
     file = place.at(CREDENTIALS)
     if _read(file) != wanted:
-        told = ", ".join(names) or "none yet"
+        handed = ", ".join(names) or "none yet"
         steps.append(
-            Step(f"hand the secrets to the service ({told})", lambda: write_file(file, wanted, 0o644))
+            Step(f"hand the secrets to the service ({handed})", lambda: write_file(file, wanted, 0o644))
         )
     return steps
 
