@@ -20,7 +20,7 @@ def config() -> None:
 @with_json
 @pass_options
 def check(options: Options, *, as_json: bool) -> int:
-    """Tell everything that is wrong.
+    """Name everything that is wrong.
 
     Every wrong setting is named at once, with its fix; the exit status is then 2. Warnings do not change it.
     """

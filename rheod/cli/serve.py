@@ -1,6 +1,6 @@
-"""`rheod serve`: settings, log and systemd's socket made ready, then the daemon's whole life (`rheod.daemon`).
+"""`rheod serve`: makes settings, log and systemd's socket ready, then runs the daemon (`rheod.daemon`).
 
-`rheod demo` and `rheod sandbox`: both need the extra packages of `rheod[sandbox]`.
+`rheod demo` and `rheod sandbox` are here too; both need the extra packages of `rheod[sandbox]`.
 """
 
 from __future__ import annotations

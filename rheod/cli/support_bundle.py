@@ -84,7 +84,7 @@ def _left_out(text: str) -> str:
 
 
 def scrub_line(entry: Mapping[str, Any]) -> dict[str, Any]:
-    """One entry of `journalctl -o json`: our own lines field by field, systemd's words, of others the length."""
+    """One entry of `journalctl -o json`: our own lines field by field, systemd's as they are, of others the length."""
     at, message = str(entry.get("__REALTIME_TIMESTAMP", "")), entry.get("MESSAGE")
     text = message if isinstance(message, str) else ""
     kept: dict[str, Any] = {"at": int(at) // 1000 if at.isascii() and at.isdecimal() else None}
@@ -107,7 +107,7 @@ _JOURNAL_LINES = 2_000
 _JOURNAL_S = 30
 _FOLDER = "rheod-support"
 _OWN_TEXT = ("settings.", "folder.", "files.", "images.", "schema.", "port.", "store.")
-"""Findings whose sentence is made of our own words and this machine's paths."""
+"""Findings whose sentence has our own text and this machine's paths alone."""
 
 _NAMED = ("alerts.command", "alerts.mail_to", "alerts.mail_from", "alerts.smtp_user", "accounts")
 """Settings that are no secrets and still nobody else's business."""
@@ -206,7 +206,7 @@ def _doctor(report: Report) -> dict[str, Any]:
 def _journal() -> list[dict[str, Any]]:
     command = ["journalctl", "-u", "rheod", "-n", str(_JOURNAL_LINES), "-o", "json", "--no-pager"]
     try:
-        ended = subprocess.run(  # noqa: S603 - journalctl with our own words
+        ended = subprocess.run(  # noqa: S603 - journalctl with our own arguments
             command, capture_output=True, timeout=_JOURNAL_S, check=False
         )
     except (OSError, subprocess.TimeoutExpired) as error:

@@ -140,8 +140,7 @@ class _Chain:
         self._processors = processors
 
     def __call__(self, logger: WrappedLogger, method: str, event: EventDict) -> str:
-        record: logging.LogRecord | None = event.get("_record")
-        source: str = logger.name if record is None else record.name
+        source: str = logger.name if (record := event.get("_record")) is None else record.name
         try:
             made: Any = event
             for processor in self._processors:

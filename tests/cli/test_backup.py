@@ -45,9 +45,9 @@ def keys_of(folder: Path) -> list[str]:
 def test_a_backup_is_whole_private_and_restored(data: Path, tmp_path: Path) -> None:
     """Modes 0700 and 0600, the key with it, no leftovers; what came after it is gone when it is back, and kept beside."""
     kept = tmp_path / "kept"
-    told = done(data, "backup", str(kept))
+    made = done(data, "backup", str(kept))
     (folder,) = kept.iterdir()
-    assert told["backup"] == str(folder)
+    assert made["backup"] == str(folder)
     assert sorted(each.name for each in folder.iterdir()) == ["manifest.json", "rheod.db", "secret.key"]
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert {stat.S_IMODE(each.stat().st_mode) for each in folder.iterdir()} == {0o600}
@@ -65,8 +65,8 @@ def test_only_old_backups_of_ours_are_removed(data: Path, tmp_path: Path) -> Non
     kept = tmp_path / "kept"
     for name in ("rheod-20200101T000000Z", "rheod-20210101T000000Z", "rheod-mine", "photos"):
         (kept / name).mkdir(parents=True)
-    told = done(data, "backup", str(kept), "--keep", "2")
-    assert told["removed"] == [str(kept / "rheod-20200101T000000Z")]
+    made = done(data, "backup", str(kept), "--keep", "2")
+    assert made["removed"] == [str(kept / "rheod-20200101T000000Z")]
     assert {"rheod-20210101T000000Z", "rheod-mine", "photos"} < {each.name for each in kept.iterdir()}
 
 
@@ -76,20 +76,20 @@ def test_a_place_that_cannot_hold_a_backup_is_refused(data: Path, tmp_path: Path
     empty = tmp_path / "empty"
     empty.mkdir()
     (empty / "rheod.toml").touch()
-    for folder, place, words in (
+    for folder, place, says in (
         (data, data / "inside", "must outlive it"),
         (data, tmp_path / "file", "cannot be written to"),
         (empty, tmp_path / "kept", "nothing to back up"),
     ):
         ended = rheod(folder, "backup", str(place))
         assert ended.returncode == 1
-        assert words in ended.stderr
+        assert says in ended.stderr
     assert not (data / "inside").exists()
     assert not (empty / "rheod.db").exists()
 
 
 @pytest.mark.parametrize(
-    ("harm", "words"),
+    ("harm", "says"),
     [
         ("bytes", "SHA-256 differs"),
         ("newer", "install the newer rheod first"),
@@ -98,12 +98,12 @@ def test_a_place_that_cannot_hold_a_backup_is_refused(data: Path, tmp_path: Path
         ("running", "Another rheod is using"),
     ],
 )
-def test_what_must_not_be_restored_is_refused(data: Path, tmp_path: Path, harm: str, words: str) -> None:
+def test_what_must_not_be_restored_is_refused(data: Path, tmp_path: Path, harm: str, says: str) -> None:
     """A damaged or newer backup, one of another key, or a running daemon: nothing in the data folder changes."""
     if harm == "key":
         done(data, "webhooks", "add", "https://shop.example.com/hook")
-    told = done(data, "backup", str(tmp_path / "kept"))
-    folder = Path(told["backup"])
+    made = done(data, "backup", str(tmp_path / "kept"))
+    folder = Path(made["backup"])
     manifest = json.loads((folder / "manifest.json").read_text())
     if harm == "bytes":
         with closing(sqlite3.connect(folder / "rheod.db")) as db:
@@ -120,7 +120,7 @@ def test_what_must_not_be_restored_is_refused(data: Path, tmp_path: Path, harm: 
     ended = rheod(data, "restore", str(folder))
     os.close(lock)
     assert ended.returncode == 1
-    assert words in ended.stderr
+    assert says in ended.stderr
     assert keys_of(data) == ["one", "two", "three"]
 
 
@@ -130,12 +130,12 @@ def test_what_must_not_be_restored_is_refused(data: Path, tmp_path: Path, harm: 
 def test_a_kill_in_a_restore_leaves_the_old_or_the_new(data: Path, tmp_path: Path, crash_at: str) -> None:
     """Whoever opens the store next finds one of them whole, with its own key; nothing half is left."""
     done(data, "webhooks", "add", "https://shop.example.com/hook")
-    told = done(data, "backup", str(tmp_path / "kept"))
+    made = done(data, "backup", str(tmp_path / "kept"))
     shutil.rmtree(data)
     data.mkdir(mode=0o700)
     (data / "rheod.toml").touch()
     done(data, "webhooks", "add", "https://new.example.com/hook")
-    ended = rheod(data, "restore", told["backup"], environ={"RHEOD_DEBUG__CRASH_AT": crash_at})
+    ended = rheod(data, "restore", made["backup"], environ={"RHEOD_DEBUG__CRASH_AT": crash_at})
     assert ended.returncode == -signal.SIGKILL
     assert keys_of(data) == ([] if crash_at == "restore.staged:1" else ["one", "two"])
     assert not list(data.glob("restore.*"))

@@ -74,8 +74,8 @@ def test_a_reader_that_leaves_is_no_traceback(place: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize("found", [("--live", "12"), ("--not-live",)])
-def test_a_doubt_is_not_settled_without_a_word(found: tuple[str, ...], place: dict[str, str]) -> None:
-    """The words are asked for before anything else; what is typed otherwise changes nothing."""
+def test_a_doubt_is_not_settled_without_a_confirmation(found: tuple[str, ...], place: dict[str, str]) -> None:
+    """The confirmation is asked for before anything else; what is typed otherwise changes nothing."""
     ended = run("items", "settle", "A1", *found, environ=place)
     assert (ended.returncode, ended.stdout) == (1, "")
     assert "Nothing was changed" in ended.stderr
@@ -103,9 +103,9 @@ def test_config_check_and_show_and_schema(place: dict[str, str]) -> None:
     environ = place | {"RHEOD_TRADERA__APP_KEY": "test-secret", "RHEOD_IMAGES__ALLOW_HTTP": "true"}
     checked = run("config", "check", "--json", environ=environ)
     assert checked.returncode == 0
-    told = json.loads(checked.stdout)
-    assert (told["ok"], len(told["warnings"])) == (True, 1)
-    assert "tradera.user_token" in told["publishingWaitsFor"]
+    report = json.loads(checked.stdout)
+    assert (report["ok"], len(report["warnings"])) == (True, 1)
+    assert "tradera.user_token" in report["publishingWaitsFor"]
     shown = run("config", "show", environ=environ).stdout
     assert "environment RHEOD_TRADERA__APP_KEY" in shown
     assert "test-secret" not in shown
@@ -239,9 +239,9 @@ async def test_without_credentials_the_api_works_and_says_what_waits(running: Ru
     status = await running.run("status")
     assert status.returncode == 3
     assert "ATTENTION: Nothing is published: tradera.app_id" in status.stdout
-    told = await running.json("status")
-    assert told["items"] == {"active": 1} or told["items"] == {"draft": 1}
-    assert len(told["attention"]) == 1
+    report = await running.json("status")
+    assert report["items"] in ({"active": 1}, {"draft": 1})
+    assert len(report["attention"]) == 1
 
 
 async def test_items_are_published_and_tried_again(running: Running) -> None:

@@ -108,7 +108,7 @@ async def test_a_dead_token(machine: Machine) -> None:
 
 
 async def test_a_clock_that_is_off(machine: Machine) -> None:
-    """Ten minutes, told by the date of AWS's answers."""
+    """Ten minutes, by the date of AWS's answers."""
     theirs = datetime.now(UTC) + timedelta(minutes=10)
     machine.queue_front.said["Date"] = format_datetime(theirs, usegmt=True)
     assert (await machine.doctor())[0] == {"clock.off"}

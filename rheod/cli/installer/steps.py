@@ -36,7 +36,7 @@ def require_default_config(options: Options) -> None:
 
 
 def _nothing() -> None:
-    """A step that only tells."""
+    """A step that is only said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,16 +85,16 @@ class InstallPaths:
                 status=WRONG_USAGE,
             )
 
-    def control(self, *words: str) -> Step:
-        """A step that runs systemctl, or tells the owner to where no systemd runs."""
-        line, systemctl = " ".join(["systemctl", *words]), self.systemctl
+    def control(self, *arguments: str) -> Step:
+        """A step that runs systemctl, or leaves that to the owner where no systemd runs."""
+        line, systemctl = " ".join(["systemctl", *arguments]), self.systemctl
         if systemctl is None:
             return Step(f"leave to you, since systemd does not run here: {line}")
 
         def run() -> None:
             try:
                 ended = subprocess.run(  # noqa: S603 - systemctl with our own arguments
-                    [systemctl, *words],
+                    [systemctl, *arguments],
                     capture_output=True,
                     text=True,
                     timeout=_SYSTEMCTL_TIMEOUT_S,

@@ -1,4 +1,4 @@
-"""A folder that stands for a system, a systemctl that writes down what it was told, and rheod run against both."""
+"""A folder that stands for a system, a systemctl that writes down how it was called, and rheod run against both."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from rheod.sandbox.demo_daemon import clean_environment
 
 PROGRAM = "/opt/rheod/bin/rheod"
-_SYSTEMCTL = '#!/bin/sh\necho "$@" >> "{told}"\n'
+_SYSTEMCTL = '#!/bin/sh\necho "$@" >> "{calls}"\n'
 
 
 @dataclass(frozen=True)
@@ -51,9 +51,9 @@ class Machine:
             check=False,
         )
 
-    def told(self) -> list[str]:
-        """What systemctl was told, in order; forgotten once read."""
-        file = self.root.parent / "told"
+    def systemctl_calls(self) -> list[str]:
+        """The arguments of each call of systemctl, in order; forgotten once read."""
+        file = self.root.parent / "calls"
         lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
         file.unlink(missing_ok=True)
         return lines
@@ -70,6 +70,6 @@ class Machine:
 
     def _systemctl(self) -> Path:
         script = self.root.parent / "systemctl"
-        script.write_text(_SYSTEMCTL.format(told=self.root.parent / "told"), encoding="utf-8")
+        script.write_text(_SYSTEMCTL.format(calls=self.root.parent / "calls"), encoding="utf-8")
         script.chmod(0o755)
         return script

@@ -54,17 +54,17 @@ def test_a_program_in_a_home_folder_is_copied(place: InstallPaths) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "words"),
+    ("change", "says"),
     [
         ({"python": Path("/root/.local/share/uv/python/bin/python3.12")}, "--python /usr/bin/python3"),
         ({"package": Path("/root/src/rheod")}, "runs from its sources in /root/src"),
     ],
 )
-def test_what_cannot_be_copied_is_told_with_the_way_out(
-    change: dict[str, Path], words: str, place: InstallPaths
+def test_what_cannot_be_copied_is_refused_with_the_way_out(
+    change: dict[str, Path], says: str, place: InstallPaths
 ) -> None:
     """A Python in a home folder, and sources that are not installed."""
-    with pytest.raises(CommandFailed, match=words):
+    with pytest.raises(CommandFailed, match=says):
         place_program(replace(hidden(), **change), place)
 
 

@@ -44,13 +44,13 @@ def test_setup_writes_everything_with_the_right_modes(machine: Machine) -> None:
 
 
 def test_a_dry_run_says_every_step_and_changes_nothing(machine: Machine) -> None:
-    """The same steps as the real run, in words; not even a folder is made, and systemctl is not called."""
+    """The same steps as the real run; not even a folder is made, and systemctl is not called."""
     dry = machine.run("setup", "--systemd", "--dry-run", systemd=True)
     assert dry.returncode == 0
-    assert (machine.state(), machine.told()) == ({}, [])
-    told = [line.removeprefix("would ") for line in dry.stdout.splitlines()]
+    assert (machine.state(), machine.systemctl_calls()) == ({}, [])
+    said = [line.removeprefix("would ") for line in dry.stdout.splitlines()]
     real = machine.run("setup", "--systemd").stdout
-    assert told[:4] == real.splitlines()[:4]
+    assert said[:4] == real.splitlines()[:4]
 
 
 def test_a_second_setup_changes_nothing(machine: Machine) -> None:
@@ -109,7 +109,7 @@ def test_wrong_settings_stop_it_before_anything_is_done(machine: Machine) -> Non
     ended = machine.run("setup", "--systemd", systemd=True)
     assert ended.returncode == 2
     assert "server.prot" in ended.stderr
-    assert (machine.state(), machine.told()) == (before, [])
+    assert (machine.state(), machine.systemctl_calls()) == (before, [])
 
 
 def test_without_systemd_it_makes_the_data_folder(machine: Machine) -> None:
@@ -147,15 +147,15 @@ def test_without_being_root_it_says_so(command: str, tmp_path: Path) -> None:
 
 
 async def test_the_service_comes_up_and_one_password_is_shown(machine: Machine) -> None:
-    """The systemctl is told in order, the daemon is waited for, its first password printed; a second run prints none."""
+    """The calls of systemctl are in order, the daemon is waited for, its first password printed; a second run prints none."""
     machine.data.mkdir(parents=True)
     daemon = DemoDaemon(folder=machine.data, settings={})
     async with daemon.running():
         address = await daemon.address()
         ended = machine.run("setup", "--systemd", systemd=True)
         assert (ended.returncode, ended.stderr) == (0, "")
-        told = machine.told()
-        assert told[:3] == ["daemon-reload", "enable rheod.service", "restart rheod.service"]
+        calls = machine.systemctl_calls()
+        assert calls[:3] == ["daemon-reload", "enable rheod.service", "restart rheod.service"]
         before, _, after = ended.stdout.partition("shown this once")
         assert before
         password = after.splitlines()[1]
@@ -179,8 +179,8 @@ async def _signs_in(address: str, password: str) -> bool:
         return answer.status == 303
 
 
-def test_a_service_that_does_not_start_is_told(machine: Machine) -> None:
-    """The words of systemctl, and where to look."""
+def test_a_service_that_does_not_start_is_reported(machine: Machine) -> None:
+    """What systemctl said, and where to look."""
     failing = machine.write("/systemctl", '#!/bin/sh\necho "Job for rheod.service failed" >&2; exit 1\n')
     failing.chmod(0o755)
     ended = machine.run("setup", "--systemd", "--systemctl", str(failing))

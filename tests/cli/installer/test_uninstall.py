@@ -32,9 +32,9 @@ def test_everything_goes_at_the_owners_word(machine: Machine) -> None:
     """Stopped and disabled first, then units, data, settings and secrets."""
     ended = machine.run("uninstall", systemd=True, typed="delete everything\n")
     assert ended.returncode == 0
-    told = machine.told()
-    assert told[0].startswith("disable --now rheod.service")
-    assert told[-1] == "daemon-reload"
+    calls = machine.systemctl_calls()
+    assert calls[0].startswith("disable --now rheod.service")
+    assert calls[-1] == "daemon-reload"
     assert (left(machine), machine.data.exists()) == ([], False)
     assert not machine.file("/etc/rheod").exists()
 
@@ -46,11 +46,11 @@ def test_another_word_changes_nothing(machine: Machine, typed: str) -> None:
     ended = machine.run("uninstall", systemd=True, typed=typed)
     assert ended.returncode == 1
     assert "Nothing was changed" in ended.stderr
-    assert (machine.state(), machine.told()) == (before, [])
+    assert (machine.state(), machine.systemctl_calls()) == (before, [])
     assert machine.data.exists()
 
 
-def test_the_data_is_kept_when_told(machine: Machine) -> None:
+def test_the_data_is_kept_on_request(machine: Machine) -> None:
     """Units and settings go, nothing is asked, the database stays."""
     assert machine.run("uninstall", "--keep-data").returncode == 0
     assert left(machine) == []
@@ -75,11 +75,11 @@ def test_a_dry_run_changes_nothing(machine: Machine) -> None:
     ended = machine.run("uninstall", "--dry-run", systemd=True)
     assert ended.returncode == 0
     assert "would remove the data in /var/lib/rheod" in ended.stdout
-    assert (machine.state(), machine.told(), machine.data.exists()) == (before, [], True)
+    assert (machine.state(), machine.systemctl_calls(), machine.data.exists()) == (before, [], True)
 
 
 async def test_a_running_daemons_data_is_not_removed(machine: Machine) -> None:
-    """A daemon that systemd did not stop is told of; data and settings stay."""
+    """A daemon that systemd did not stop is named; data and settings stay."""
     (machine.data / "rheod.db").unlink()
     daemon = DemoDaemon(folder=machine.data, settings={})
     async with daemon.running():
