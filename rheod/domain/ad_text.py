@@ -1,11 +1,10 @@
 """An ad's title, description and price as Tradera takes them: 80 and 7,000 characters, HTML, whole kronor.
 
-Tradera renders the description as HTML (tradera-v4.md section 5.1), so everything an owner wrote is escaped here.
-A character outside the first Unicode plane counts as two, as it does for a service that counts UTF-16 units.
+Tradera renders the description as HTML, so everything an owner wrote is escaped here. A character outside the first
+Unicode plane counts as two, as it does for a service that counts UTF-16 code units.
 
-The specification block of an ad: which attributes of a domain are printed, and how, in Swedish.
-
-Pure and forgiving: attributes may hold any JSON, and what cannot be printed is left out (rheo-api.md section 3).
+A description ends with a specification: the attributes of the item's domain, in Swedish. Attributes may hold any JSON;
+what cannot be printed is left out.
 """
 
 from __future__ import annotations
@@ -49,7 +48,7 @@ def printable(value: Any) -> str:
 def spec_lines(domain: str, attributes: Json) -> list[tuple[str, str]]:
     """The specification of an ad: (Swedish label, value) in the order shown, only what has a value.
 
-    `domain` is a canonical slug; unit domains have no lines. Attributes of the wrong type are left out.
+    `domain` is a canonical slug; one without attributes has no lines. Attributes of the wrong type are left out.
     """
     build = _LINES.get(domain)
     return [] if build is None else [(label, value) for label, value in build(attributes) if value]
@@ -101,18 +100,18 @@ def _catalog_codes(codes: Any) -> list[tuple[str, str]]:
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """One flat attribute: its key, label, unit, and Swedish words for the values of a closed list."""
+    """One flat attribute: its key and label, what it is measured in, Swedish for the values of a closed list."""
 
     key: str
     label: str
-    tx: str = ""
+    unit: str = ""
     words: Mapping[str, str] | None = None
 
     def of(self, attributes: Json) -> tuple[str, str]:
         """The label and the printed value ("" when there is none)."""
         text = printable(attributes.get(self.key))
         text = (self.words or {}).get(text.lower(), text)
-        return self.label, f"{text} {self.tx}" if text and self.tx else text
+        return self.label, f"{text} {self.unit}" if text and self.unit else text
 
 
 def _flat(*lines: _Line) -> Callable[[Json], list[tuple[str, str]]]:

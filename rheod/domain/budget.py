@@ -1,6 +1,6 @@
 """The arithmetic of Tradera's call budget: what may be called now, and when what waits will go.
 
-Tradera allows an application a number of calls in any 24 hours (tradera-v4.md section 3), which all accounts share.
+Tradera allows an application a number of calls in any 24 hours, which all accounts share.
 Pure functions over the times of the calls made; the ledger that keeps them is `store/ledger.py`.
 """
 

@@ -1,8 +1,7 @@
-"""The nouns of rheod, frozen and typed: item, listing, picture, order, job, notice.
+"""The nouns of rheod, frozen and typed (item, listing, picture, order, job, event), and the calendar it counts in.
 
-Times are milliseconds since 1970 UTC, money is öre (a hundredth of a krona), ids are text. Nothing here does anything.
-
-Calendar months in Sweden, in which the figures are told. Pure functions; the zone's rules come with Python or `tzdata`.
+Times are milliseconds since 1970 UTC, money is öre (a hundredth of a krona), ids are text. Days and months are Sweden's;
+the rules of the zone come with Python or `tzdata`.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ class ItemType(StrEnum):
 
 
 class RheoStatus(StrEnum):
-    """Where an item stands here (rheo-api.md section 4)."""
+    """Where an item stands here: the `rheoStatus` of the API."""
 
     DRAFT = "draft"
     ACTIVE = "active"
@@ -35,7 +34,7 @@ class RheoStatus(StrEnum):
 
 
 class TraderaStatus(StrEnum):
-    """Where an item stands at Tradera (rheo-api.md section 4); no status means it was never asked to go there."""
+    """Where an item stands at Tradera, `traderaStatus`; without one it was never asked to go there, or taken back."""
 
     PENDING_SYNC = "pending_sync"
     ACTIVE = "active"
@@ -45,7 +44,7 @@ class TraderaStatus(StrEnum):
 
 
 class ListingState(StrEnum):
-    """How far one publishing of an item has come; stored before and after every call (reliability.md 8.1)."""
+    """How far one publishing of an item has come; stored before and after every call to Tradera."""
 
     QUEUED = "queued"  # wanted; nothing at Tradera
     ADDING = "adding"  # create is being sent
@@ -124,7 +123,7 @@ class JobKind(StrEnum):
     TAKEOVER = "takeover"  # account id: finds the ads made since the backup that rheod began from
     SHIP = "ship"  # order id: marks it as shipped
     CLOSE = "close"  # inbox id of an ItemClosed
-    DELIVER = "deliver"  # "<notice seq>:<endpoint id>"
+    DELIVER = "deliver"  # "<event seq>:<endpoint id>"
 
 
 class CallClass(StrEnum):
@@ -313,7 +312,7 @@ class Order:
 
 
 class AdState(StrEnum):
-    """Where an ad stands at Tradera (section 6.2)."""
+    """Where an ad stands at Tradera, as its seller sees it."""
 
     RUNNING = "running"
     BIDS = "bids"
@@ -386,7 +385,10 @@ class JobOrder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """A milestone to be written down and, for the webhook events, told: `data` is what the event adds."""
+    """Something that happened to an item, to be kept and, if it is a webhook event, sent: `data` is what it adds.
+
+    Of events with the same `once` only the first is written.
+    """
 
     type: EventType
     data: Json = field(default_factory=dict)

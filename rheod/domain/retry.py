@@ -9,7 +9,7 @@ PICTURE_DELAYS_S: Sequence[float] = (2, 10, 60, 300, 1800)
 """Gaps between tries of one picture: six tries in about 36 minutes, then the picture has failed."""
 
 TRADERA_DELAYS_S: Sequence[float] = (5, 15, 45, 120, 300, 900)
-"""Gaps after a Tradera call that failed in passing (F40: 5 s to 15 min); the last one repeats."""
+"""Gaps after a Tradera call that failed in passing (5 s to 15 min); the last one repeats."""
 
 LOOP_DELAYS_S: Sequence[float] = (1, 2, 4, 8, 16, 30, 60)
 """Gaps of a loop whose remote is away; the last one repeats."""
@@ -26,7 +26,7 @@ def delay_ms(schedule_s: Sequence[float], failures: int, rng: Random | None = No
 
 
 def stretched_ms(gap_ms: int, retry_after_s: float | None) -> int:
-    """A receiver's Retry-After may stretch a gap up to twice its length and never shortens it (rheo-api.md 5)."""
+    """A receiver's Retry-After may stretch a gap up to twice its length and never shortens it."""
     if retry_after_s is None:
         return gap_ms
     return min(max(gap_ms, round(retry_after_s * 1000)), 2 * gap_ms)

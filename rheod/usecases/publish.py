@@ -70,8 +70,8 @@ def plan(db: sqlite3.Connection, listing_id: str) -> PublishPlan | None:
 def step(tx: Transaction, listing_id: str, given: Input) -> Change:
     """Store what has happened to a listing, or what is about to, with the jobs and events it causes.
 
-    A call to Tradera is two steps: `CreateStarted`, `PictureStarted` or `CommitStarted` in the transaction that books
-    the call, `Created`, `PictureSent`, `CommitAnswered`, `CommitRefused` or `NoAnswer` in the one that stores its answer::
+    A call to Tradera is two steps: `CreateStarted`, `PictureStarted` or `CommitStarted` in the transaction that notes
+    the call in the ledger, `Created`, `PictureSent`, `CommitAnswered`, `CommitRefused` or `NoAnswer` in the one that stores its answer::
 
         change = publish.step(tx, listing.id, CommitStarted(request_id=request_id, ask_in_ms=10_000))
         if change.refusal: ...

@@ -1,8 +1,7 @@
-"""What Tradera tells of sales and closings: messages taken in, orders recorded, listings closed (push.md).
+"""Sales and closings as Tradera reports them: messages kept, orders recorded, items sold, listings closed.
 
-A sale is never dropped: an order for something rheod does not know is kept as unmatched.
-
-The owner's use cases about push messages that nobody could read: see them, put them away.
+A sale is never dropped: an order for something rheod does not know is kept as unmatched, and a message that nobody can
+read waits in quarantine until the owner has looked at it.
 """
 
 from __future__ import annotations
@@ -80,7 +79,7 @@ class SellersAndSite:
     closed_grace_ms: int
 
     def ad_url(self, tradera_item_id: int | None) -> str:
-        """The public address of an ad (tradera-v4.md section 5.5)."""
+        """The public address of an ad."""
         return f"{self.site_url}/item/{tradera_item_id}"
 
 
@@ -209,7 +208,7 @@ def _listing_of(tx: Transaction, account_id: str, line: OrderLine) -> Listing | 
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """The closing cannot be judged before an order that was told has been looked up."""
+    """The closing cannot be judged before an order that a message announced has been looked up."""
 
     reason: str
 

@@ -1,6 +1,6 @@
-"""One unit of work: a transaction in which a change is written with the jobs and notices it causes.
+"""One transaction: a change is written with the jobs and events it causes.
 
-The lanes that got jobs are rung after the commit, never before.
+The queues that got jobs are woken after the commit, never before.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Transaction:
         self.now = now
         self.woken: set[QueueName] = set()
         self.afterwards: list[Callable[[], None]] = []
-        """Called once what this unit did is durable, and not at all if it is undone."""
+        """Called once the transaction is durable, and not at all if it is undone."""
         self._rng = rng
         self._reference = cache(partial(accounts.reference, db))
 
@@ -82,12 +82,12 @@ class Transaction:
         self.order_for(wanted, owner)
 
     def order_for(self, wanted: JobOrder, owner: jobs.Owner) -> None:
-        """Order a job and ring its lane after the commit."""
+        """Order a job and wake its queue after the commit."""
         jobs.order(self.db, wanted, owner, now=self.now)
         self.woken.add(wanted.queue)
 
     def tell(self, item: Item, event: Event) -> None:
-        """Write a milestone down; if it is a webhook event, build its bytes and order its deliveries."""
+        """Write an event down; if it goes out as a webhook, build its bytes and order its deliveries."""
         event_id = self.new_event_id()
         goes_out = event.type in WEBHOOK_EVENTS
         body = partial(webhook_body, event_id=event_id, now=self.now, item=item, event=event)
@@ -108,7 +108,7 @@ class Transaction:
 
 
 class Store:
-    """The door to the store for use cases: runs them as transactions and rings the lanes they gave work to."""
+    """Runs use cases as transactions, and wakes the queues they gave work to."""
 
     def __init__(
         self, *, database: Database, now: Callable[[], int], rng: Random, wake: Callable[[QueueName], None]
@@ -144,7 +144,7 @@ class Store:
 
 
 def _of_history(event: Event) -> dict[str, Any]:
-    """What history keeps of a milestone: what it adds, and of a sale also where and for how much."""
+    """What history keeps of an event: what it adds, and of a sale also where and for how much."""
     if event.type is not EventType.ITEM_SOLD:
         return dict(event.data)
     return {**event.data, "salePrice": sek(event.sale_price_ore), "platform": event.platform}

@@ -39,7 +39,7 @@ def test_a_tiny_budget_still_allows_one_call_of_every_kind() -> None:
 
 @pytest.mark.parametrize(("pictures", "calls"), [(0, 3), (1, 4), (4, 7), (8, 11)])
 def test_publishing_costs_what_the_table_says(pictures: int, calls: int) -> None:
-    """The table of tradera-v4.md section 11."""
+    """Create, each picture, commit and a share of the question for results."""
     assert publish_cost(pictures) == calls
 
 

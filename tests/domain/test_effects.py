@@ -200,7 +200,7 @@ def test_a_sale_during_deletion_archives_the_item() -> None:
 def test_an_ad_we_ended_ourselves_is_no_news(
     wish: EndWish | None, reason: CloseReason, events: list[EventType]
 ) -> None:
-    """listing.ended goes out unless the closing is our own doing (push.md)."""
+    """listing.ended goes out unless the closing is our own doing."""
     change = apply(UP, replace(LIVE, end_wish=wish), AdClosed(reason=reason))
     assert told(change) == events
     assert change.item.tradera_status is TraderaStatus.ENDED

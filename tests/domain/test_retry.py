@@ -31,7 +31,7 @@ def test_chance_keeps_a_gap_between_half_and_whole(failures: int, seed: int) -> 
 
 
 def test_tradera_is_left_alone_for_5_seconds_up_to_15_minutes() -> None:
-    """The back-off of fault F40."""
+    """5 s at first, 15 min at most."""
     assert (TRADERA_DELAYS_S[0], TRADERA_DELAYS_S[-1]) == (5, 900)
 
 
@@ -40,12 +40,12 @@ def test_tradera_is_left_alone_for_5_seconds_up_to_15_minutes() -> None:
     [(None, 8000), (3, 8000), (12, 12000), (3600, 16000), (-1, 8000), (0, 8000), (10.0**12, 16000)],
 )
 def test_retry_after_stretches_to_twice_and_never_shortens(retry_after_s: float | None, gap_ms: int) -> None:
-    """A receiver's wish counts between the gap and twice the gap (F75)."""
+    """A receiver's wish counts between the gap and twice the gap."""
     assert stretched_ms(8000, retry_after_s) == gap_ms
 
 
 @pytest.mark.parametrize("schedule", [TRADERA_DELAYS_S, LOOP_DELAYS_S])
 def test_in_a_long_outage_nobody_is_called_more_than_every_half_minute(schedule: tuple[float, ...]) -> None:
-    """After the first quick tries the gaps are 30 s at least, even where chance halves them (P18)."""
+    """After the first quick tries the gaps are 30 s at least, even where chance halves them."""
     lowest = [delay_ms(schedule, failures, Random(seed)) for failures in range(7, 30) for seed in range(50)]
     assert min(lowest) >= 30_000

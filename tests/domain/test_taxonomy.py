@@ -12,7 +12,7 @@ Skönhet & Hälsa, Industri & Kommersiellt, Övrigt""".replace("\n", " ").split(
 
 
 def test_there_are_eighteen_domains_with_the_labels_of_the_contract() -> None:
-    """The Swedish labels are those of rheo-api.md section 3, one each."""
+    """The Swedish labels are those of the API, one each."""
     assert len(DOMAINS) == 18
     assert [domain.label_sv for domain in DOMAINS.values()] == LABELS
     assert all(slug == domain.slug and domain.label_en for slug, domain in DOMAINS.items())

@@ -54,7 +54,7 @@ async def test_without_an_address_events_wait(shop: Shop) -> None:
 
 
 async def test_a_rotated_secret_keeps_the_old_one_for_a_day(shop: Shop) -> None:
-    """The old one signs beside it (P15)."""
+    """The old one signs beside it."""
     old = await shop.endpoints.settings(shop.account_id)
     rotated = await shop.endpoints.rotate_settings(shop.account_id)
     assert rotated.secret != old.secret

@@ -134,7 +134,7 @@ async def test_a_price_changed_before_the_commit_is_carried_when_live(shop: Shop
 
 
 async def test_a_picture_is_in_doubt_until_it_is_answered(shop: Shop) -> None:
-    """A crash between the two leaves the doubt on record (F7)."""
+    """A crash between the two leaves the doubt on record."""
     listing = await queued(shop, ListingState.ADDED)
     await do(shop, lambda tx: publish.start_picture(tx, listing.id))
     assert (await shop.listing()).picture_in_doubt

@@ -53,7 +53,7 @@ async def test_auto_publish_queues_a_listing(shop: Shop) -> None:
 
 
 async def test_the_same_body_again_causes_nothing(shop: Shop) -> None:
-    """Unchanged: no event, no job, the same id (P2)."""
+    """Unchanged: no event, no job, the same id."""
     values: dict[str, Any] = {
         "image_urls": ("https://i/1",),
         "metadata": {"a": 1, "b": 2},
@@ -68,7 +68,7 @@ async def test_the_same_body_again_causes_nothing(shop: Shop) -> None:
 
 
 async def test_fifty_puts_at_once_make_one_item(shop: Shop) -> None:
-    """One row, one id, one creation (P2)."""
+    """One row, one id, one creation."""
     results = await asyncio.gather(*(shop.put(auto_publish=True) for _ in range(50)))
     assert len({result.item_id for result in results}) == 1
     assert [result.outcome for result in results].count("created") == 1
@@ -250,7 +250,7 @@ async def test_ai_is_accepted_and_said_to_do_nothing(shop: Shop) -> None:
 
 
 class TestAfterARefusedPublishing:
-    """A rejected publishing and the PUT that corrects it (F49)."""
+    """A rejected publishing and the PUT that corrects it."""
 
     @pytest.fixture(autouse=True)
     async def _rejected(self, shop: Shop) -> None:

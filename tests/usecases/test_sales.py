@@ -77,7 +77,7 @@ async def test_a_sale_of_something_unknown_is_kept(shop: Shop) -> None:
 
 
 async def test_a_restarted_ad_is_known_by_its_own_reference(shop: Shop) -> None:
-    """Tradera gives it a new number (tradera-v4.md section 14)."""
+    """Tradera gives it a new number."""
     listing = await shop.put_live()
     await shop.record(order(1, 4711, references=("yard 7", listing.own_reference)))
     assert (await shop.listing()).state is ListingState.SOLD
@@ -206,7 +206,7 @@ async def test_a_closing_explained_by_an_order_is_no_end(
     shop: Shop,
     closed_first: bool,  # noqa: FBT001 - a parameter
 ) -> None:
-    """Whichever message comes first, the end is the same: sold, and nothing else is told (F55)."""
+    """Whichever message comes first, the end is the same: sold, and nothing else is told."""
     listing = await shop.put_live()
     pair = [item_closed(1, "ItemClosedBySeller"), order_created(7, 1)]
     await shop.take_in(*(pair if closed_first else reversed(pair)))
@@ -246,7 +246,7 @@ async def test_a_closing_of_an_unknown_ad_is_done(shop: Shop) -> None:
 
 
 async def test_another_sellers_message_is_ignored(shop: Shop) -> None:
-    """Kept, and no work (F64); its ad is not touched even if the number is ours."""
+    """Kept, and no work; its ad is not touched even if the number is ours."""
     listing = await shop.put_live()
     await shop.take_in(item_closed(1, member=1), order_created(1, 1, member=2))
     assert await states(shop) == [("ignored", "of another seller")] * 2
@@ -284,7 +284,7 @@ BAD: dict[str, object] = {
 
 @pytest.mark.parametrize("content", BAD.values(), ids=BAD.keys())
 async def test_what_cannot_be_read_is_quarantined_and_the_rest_goes_on(shop: Shop, content: object) -> None:
-    """Kept raw with the reason, and the next message of the batch is taken in (F56)."""
+    """Kept raw with the reason, and the next message of the batch is taken in."""
     assert await shop.take_in(content, order_created(77, 5)) == 2
     (state, reason), good = await states(shop)
     assert (state, good) == ("quarantined", ("new", None))
