@@ -146,6 +146,7 @@ class Desk:
         self.wishes = Wishes()
         self._data = folder
         self._beside = beside
+        self._rng = Random(clock())  # one for all restarts: ids must not come twice
         self._running: asyncio.Task[None] | None = None
 
     async def start(self, **changes: Any) -> None:
@@ -163,7 +164,7 @@ class Desk:
             self.wishes.settings(self._data, self.simulator),
             self.database,
             clock=self.clock,
-            rng=Random(self.clock()),
+            rng=self._rng,
             remotes=Remotes(),
             new_queue=CountedQueue,
         )
