@@ -23,7 +23,7 @@ import rheod
 from rheod.api import events, webhooks
 from rheod.api.authenticator import named_account, require_writable
 from rheod.api.connections import SHUTDOWN_S
-from rheod.api.context import CALLER, ApiContext, Caller
+from rheod.api.context import CALLER, Caller
 from rheod.api.field_types import Wire, raise_if_any, read_external_id, read_model, wrong
 from rheod.api.items import ItemLines, OwnItemReply, item_line, item_reply, rehearsal_reply
 from rheod.api.json_body import BODY_BYTES, read_optional_json
@@ -45,7 +45,7 @@ from rheod.usecases.connect_account import AccountConnection, Connector
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from rheod.api.context import AdminContext
+    from rheod.api.context import Accounts, AdminContext
     from rheod.api.routing import Handler
     from rheod.store.audit import Audit
     from rheod.store.keys import Sessions
@@ -385,12 +385,13 @@ class ConnectionsReply(Reply):
 class ConnectionCalls:
     """Handlers under `/tradera`; they act for the account named in `x-partner-account`, else for the default one."""
 
-    def __init__(self, *, connector: Connector, api: ApiContext) -> None:
+    def __init__(self, *, connector: Connector, accounts: Accounts, body_deadline_s: float) -> None:
         self._connector = connector
-        self._api = api
+        self._accounts = accounts
+        self._body_deadline_s = body_deadline_s
 
     def _account_of(self, request: web.Request) -> str:
-        return named_account(request, self._api) or self._api.default_account
+        return named_account(request, self._accounts) or self._accounts.default_account
 
     def routes(self) -> list[Route]:
         """What commands may ask."""
@@ -414,7 +415,7 @@ class ConnectionCalls:
 
     async def finish(self, request: web.Request) -> web.Response:
         """POST /tradera/finish `{"user"?}`: fetch the token of a login that is done, with a few Tradera calls."""
-        body = await read_optional_json(request, limit_bytes=BODY_BYTES, deadline_s=self._api.body_deadline_s)
+        body = await read_optional_json(request, limit_bytes=BODY_BYTES, deadline_s=self._body_deadline_s)
         user = body.get("user") if isinstance(body, dict) else None
         if user is not None and not isinstance(user, str):
             raise Refused("BAD_REQUEST", Text("user must be a text"))

@@ -25,7 +25,7 @@ from rheod.domain.text import Text
 if TYPE_CHECKING:
     from aiohttp import web
 
-    from rheod.api.context import ApiContext
+    from rheod.api.context import Access, Accounts
     from rheod.api.routing import Operation
     from rheod.store.keys import ApiKey
 
@@ -78,7 +78,7 @@ READS = frozenset({hdrs.METH_GET, hdrs.METH_HEAD})
 """The methods that change nothing."""
 
 
-def named_account(request: web.Request, parts: ApiContext) -> str | None:
+def named_account(request: web.Request, accounts: Accounts) -> str | None:
     """The id of the member account the request names, None when it names none.
 
     Refused (NOT_FOUND) for an account that has never been configured, and for two headers.
@@ -86,18 +86,18 @@ def named_account(request: web.Request, parts: ApiContext) -> str | None:
     references = request.headers.getall(HEADER, ())
     if not references:
         return None
-    named = parts.account_of_reference(references[0]) if len(references) == 1 else None
+    named = accounts.account_of_reference(references[0]) if len(references) == 1 else None
     if named is None:
         raise Refused("NOT_FOUND", Text("Unknown partner account"))
     return named
 
 
-def require_writable(request: web.Request, account_id: str, parts: ApiContext) -> None:
+def require_writable(request: web.Request, account_id: str, accounts: Accounts) -> None:
     """Refused (CONFLICT) when a partner would change items of an account that is no longer configured.
 
     They stay as they are, and readable, until the account comes back.
     """
-    if account_id in parts.removed_accounts and request.method not in READS:
+    if account_id in accounts.removed_accounts and request.method not in READS:
         raise Refused(
             "CONFLICT",
             Text("This partner account is not in rheod's settings any more: its items can only be read"),
@@ -119,7 +119,7 @@ _log = structlog.get_logger(__name__)
 class Authenticator:
     """Wraps handlers with the checks that come before them."""
 
-    def __init__(self, *, parts: ApiContext) -> None:
+    def __init__(self, *, parts: Access) -> None:
         rates, monotonic = parts.rates, parts.monotonic
         self._parts = parts
         self._buckets: dict[CallKind, RateLimiter] = {

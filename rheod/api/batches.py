@@ -27,7 +27,7 @@ from rheod.domain.text import Text
 from rheod.usecases.put_item import BatchEntry
 
 if TYPE_CHECKING:
-    from rheod.api.context import ApiContext
+    from rheod.api.context import ItemServices
 
 
 _SPACE = re.compile(r"[ \t\n\r]*")
@@ -251,7 +251,7 @@ STEP_S = 0.01
 class BatchCalls:
     """The handler of `/integration/v1/items/batch`."""
 
-    def __init__(self, *, parts: ApiContext) -> None:
+    def __init__(self, *, parts: ItemServices) -> None:
         self._parts = parts
         self._one_at_a_time = asyncio.Lock()  # each takes several times the memory of its body
 
@@ -289,7 +289,7 @@ def _answer(reader: BatchReader, *, accepted: int) -> BatchReply:
     return BatchReply(accepted=accepted, rejected=len(errors), errors=errors)
 
 
-def operations(parts: ApiContext) -> list[Operation]:
+def operations(parts: ItemServices) -> list[Operation]:
     """The batch, with the partner's API key."""
     return [
         Operation(

@@ -21,7 +21,7 @@ from rheod.domain.text import Text
 from rheod.store.search import START, Wanted
 
 if TYPE_CHECKING:
-    from rheod.api.context import ApiContext
+    from rheod.api.context import ItemServices
     from rheod.store.search import ItemCounts, Line
     from rheod.usecases.inventory import ItemStory
 
@@ -239,7 +239,7 @@ class PageQuery(Query):
 class BrowseCalls:
     """Handlers of the list and of what hangs below one item."""
 
-    def __init__(self, *, parts: ApiContext) -> None:
+    def __init__(self, *, parts: ItemServices) -> None:
         self._inventory = parts.inventory
 
     async def page(self, request: web.Request) -> web.Response:
@@ -311,7 +311,7 @@ def _wanted(asked: ListQuery) -> Wanted:
     )
 
 
-def operations(parts: ApiContext) -> list[Operation]:
+def operations(parts: ItemServices) -> list[Operation]:
     """What a partner's ERP calls to look through its items, with its API key."""
     calls = BrowseCalls(parts=parts)
     read = partial(Operation, "GET", access="partner", tag="Items", rate="get")

@@ -17,7 +17,7 @@ from rheod.domain.taxonomy import DOMAINS, TRADERA_CATEGORIES, canonical, trader
 from rheod.domain.text import Text
 
 if TYPE_CHECKING:
-    from rheod.api.context import ApiContext
+    from rheod.api.context import Bodies
 
 
 RHEO = "rheo"
@@ -68,7 +68,7 @@ class ConvertReply(Reply):
 class CategoryCalls:
     """Handlers under `/categories`."""
 
-    def __init__(self, *, parts: ApiContext) -> None:
+    def __init__(self, *, parts: Bodies) -> None:
         self._deadline_s = parts.body_deadline_s
 
     async def all(self, _request: web.Request) -> web.Response:
@@ -107,7 +107,7 @@ def converted(asked: ConvertBody) -> ConvertReply:
     raise Refused("NOT_FOUND", Text("No category matches"))
 
 
-def operations(parts: ApiContext) -> list[Operation]:
+def operations(parts: Bodies) -> list[Operation]:
     """What anybody may ask, each address within a limit of its own."""
     calls = CategoryCalls(parts=parts)
     ask = partial(Operation, access="open", tag="Categories", rate="categories")

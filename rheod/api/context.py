@@ -1,6 +1,6 @@
-"""What the HTTP API is built from: the collaborators and the few values it needs, in one frozen record.
+"""What the HTTP API is built from: for each group of handlers the use cases and the few values it needs.
 
-`app` fills it; nothing here builds, reads settings or does work.
+`compose` fills it; nothing here builds, reads settings or does work.
 """
 
 from __future__ import annotations
@@ -66,50 +66,117 @@ Page = tuple[str, Mapping[str, str]]
 """HTML, and the headers that say what it may load."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ApiContext:
-    """Everything the handlers use. Times in ms UTC (`now`) or seconds (`monotonic`).
+@dataclass(frozen=True, kw_only=True)
+class Bodies:
+    """How long a body may take to arrive (seconds)."""
 
-    `health` tells None or what is wrong with the database; `readiness` the words for what is not ready yet (none:
-    ready); `stopping` turns true when no new work may begin. `account_of_reference` finds a reseller's member,
-    `removed_accounts` are those that are not in the settings any more. `account_states` counts the accounts by state.
-    `signed_in` says whether a request has a dashboard session, and raises Refused when another site has sent it.
-    `reference_page` shows the OpenAPI document to people.
-    `metrics` gives Prometheus's text, to this machine and to the networks `metrics_allow`.
-    `pinger` sends test events; without lanes there is none.
+    body_deadline_s: float = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class Accounts:
+    """Whose items a request can be about: the default account, or a member found by its reference.
+
+    `removed_accounts` are not in the settings any more: their items can only be read.
     """
+
+    default_account: str
+    account_of_reference: Callable[[str], str | None]
+    removed_accounts: Collection[str] = frozenset()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Access(Accounts):
+    """Who may call, and how often.
+
+    `signed_in` says whether a request has a dashboard session, and raises Refused when another site has sent it.
+    `stopping` turns true when no new work may begin.
+    """
+
+    keys: KeyRing
+    rates: Rates = field(default_factory=Rates)
+    monotonic: Callable[[], float]
+    trusted_proxies: Sequence[str] = ()
+    stopping: Callable[[], bool]
+    signed_in: Callable[[web.Request], bool] = nobody
+
+
+@dataclass(frozen=True, kw_only=True)
+class ItemServices(Bodies):
+    """What the calls about items use; pictures are shown under `public_url`."""
 
     catalog: Items
     inventory: Inventory
     batches: BatchPut
-    endpoints: Endpoints
+    rehearse: Rehearse
+    check_image_url: UrlCheck
+    public_url: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SalesServices(Bodies):
+    """What the calls about orders use."""
+
     shipping: Shipments
     figures: Figures
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventServices(Bodies):
+    """What the calls about webhooks and events use. `pinger` sends test events."""
+
+    endpoints: Endpoints
     feed: EventFeed
-    rehearse: Rehearse
     pinger: TestEventSender | None = None
-    keys: KeyRing
-    default_account: str
-    account_of_reference: Callable[[str], str | None]
-    check_image_url: UrlCheck
     check_webhook_url: UrlCheck
-    image_folder: Path
-    public_url: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnerServices(Bodies):
+    """What the calls about API keys and the account's one webhook use."""
+
+    keys: KeyRing
+    endpoints: Endpoints
+    check_webhook_url: UrlCheck
+
+
+@dataclass(frozen=True, kw_only=True)
+class Condition:
+    """How rheod is, for whoever watches it, and the pictures it hosts.
+
+    `health` gives None or what is wrong with the database; `readiness` the words for what is not ready yet (none:
+    ready). `account_states` counts the accounts by state. `metrics` gives Prometheus's text, to this machine and to the
+    networks `metrics_allow`.
+    """
+
     health: Callable[[], Awaitable[str | None]]
     readiness: Callable[[], Sequence[str]]
     stopping: Callable[[], bool]
-    now: Callable[[], int]
-    monotonic: Callable[[], float]
-    rng: Random
-    reference_page: Callable[[dict[str, Any]], Page]
-    rates: Rates = field(default_factory=Rates)
-    removed_accounts: Collection[str] = frozenset()
     account_states: Callable[[], Mapping[str, int]] = dict
-    trusted_proxies: Sequence[str] = ()
+    image_folder: Path
     metrics: Callable[[], Awaitable[bytes]] = unmeasured
     metrics_allow: Sequence[str] = ()
-    body_deadline_s: float = 10
-    signed_in: Callable[[web.Request], bool] = nobody
+    trusted_proxies: Sequence[str] = ()
+    monotonic: Callable[[], float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReferencePages:
+    """What the API's own description is made of; `reference_page` shows the OpenAPI document to people."""
+
+    rates: Rates = field(default_factory=Rates)
+    public_url: str | None
+    reference_page: Callable[[dict[str, Any]], Page]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApiContext(
+    Access, ItemServices, SalesServices, EventServices, OwnerServices, Condition, ReferencePages
+):
+    """All of it, as `compose` fills it: each group of handlers takes the part it needs. `now` is ms UTC."""
+
+    now: Callable[[], int]
+    rng: Random
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,7 +21,7 @@ from rheod.store.outbox import Filters, Status
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rheod.api.context import ApiContext
+    from rheod.api.context import EventServices
     from rheod.store.feed import Again, Event
     from rheod.store.outbox import Logged
 
@@ -222,7 +222,7 @@ EVENT_FEED = "/rheod/events"
 class EventCalls:
     """Handlers of `/integration/webhook-deliveries` and under `/rheod/events`."""
 
-    def __init__(self, *, parts: ApiContext) -> None:
+    def __init__(self, *, parts: EventServices) -> None:
         self._parts = parts
         self._feed = parts.feed
 
@@ -278,7 +278,7 @@ class EventCalls:
         return reply(202, replay_reply(again))
 
 
-def operations(parts: ApiContext) -> list[Operation]:
+def operations(parts: EventServices) -> list[Operation]:
     """What the owner asks and orders about events, with the admin token."""
     calls = EventCalls(parts=parts)
     own = partial(Operation, access="owner", tag="Events")

@@ -23,7 +23,7 @@ from rheod.domain.model import ItemType, Picture, RheoStatus, TraderaStatus
 from rheod.tradera.dry_run import Verdict
 
 if TYPE_CHECKING:
-    from rheod.api.context import ApiContext
+    from rheod.api.context import ItemServices
     from rheod.domain.errors import FieldError
     from rheod.domain.model import ItemSpec, Listing
     from rheod.store.search import Line
@@ -209,7 +209,7 @@ ID_SEGMENT = 3
 class ItemCalls:
     """Handlers under `/integration/v1/items/{externalId}`."""
 
-    def __init__(self, *, parts: ApiContext) -> None:
+    def __init__(self, *, parts: ItemServices) -> None:
         self._parts = parts
         self._catalog = parts.catalog
 
@@ -251,7 +251,7 @@ class ItemCalls:
         return await read_json(request, limit_bytes=BODY_BYTES, deadline_s=self._parts.body_deadline_s)
 
 
-def operations(parts: ApiContext) -> list[Operation]:
+def operations(parts: ItemServices) -> list[Operation]:
     """What a partner's ERP calls about one item, with its API key."""
     calls = ItemCalls(parts=parts)
     item = partial(Operation, access="partner", tag="Items")

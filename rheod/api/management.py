@@ -18,7 +18,7 @@ from rheod.domain.errors import FieldError, Refused
 from rheod.domain.text import Text
 
 if TYPE_CHECKING:
-    from rheod.api.context import ApiContext
+    from rheod.api.context import OwnerServices
     from rheod.store.endpoints import Endpoint
     from rheod.store.keys import ApiKey
 
@@ -132,7 +132,7 @@ WEBHOOK = "/integration/webhook-settings"
 class OwnerCalls:
     """Handlers under `/integration/api-keys` and `/integration/webhook-settings`."""
 
-    def __init__(self, *, parts: ApiContext) -> None:
+    def __init__(self, *, parts: OwnerServices) -> None:
         self._parts = parts
         self._keys = parts.keys
         self._endpoints = parts.endpoints
@@ -174,7 +174,7 @@ class OwnerCalls:
         return reply(200, settings_reply(endpoint))
 
 
-def operations(parts: ApiContext) -> list[Operation]:
+def operations(parts: OwnerServices) -> list[Operation]:
     """What the owner calls, with the admin token."""
     calls = OwnerCalls(parts=parts)
     own = partial(Operation, access="owner")

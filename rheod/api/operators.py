@@ -22,7 +22,7 @@ from rheod.domain.errors import Refused, Transient
 from rheod.domain.text import Text
 
 if TYPE_CHECKING:
-    from rheod.api.context import ApiContext
+    from rheod.api.context import Condition
 
 
 class AccountCounts(Reply):
@@ -101,7 +101,7 @@ class Health:
 class OperatorCalls:
     """Handlers of `/healthz`, `/readyz` and `/images/`."""
 
-    def __init__(self, *, parts: ApiContext) -> None:
+    def __init__(self, *, parts: Condition) -> None:
         self._parts = parts
         self._health = Health(ask=parts.health, monotonic=parts.monotonic)
 
@@ -132,7 +132,7 @@ class OperatorCalls:
         return web.FileResponse(file, headers=_PICTURE_HEADERS)
 
 
-def operations(parts: ApiContext) -> list[Operation]:
+def operations(parts: Condition) -> list[Operation]:
     """What anybody may call, and what Prometheus calls."""
     calls = OperatorCalls(parts=parts)
     return [
@@ -196,7 +196,7 @@ _OF_PROXIES = ("X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Re
 class MetricsCalls:
     """Handler of `/metrics`."""
 
-    def __init__(self, *, parts: ApiContext) -> None:
+    def __init__(self, *, parts: Condition) -> None:
         self._parts = parts
         self._proxies = [ipaddress.ip_network(each, strict=False) for each in parts.trusted_proxies]
         self._allowed = [ipaddress.ip_network(each, strict=False) for each in parts.metrics_allow]

@@ -26,7 +26,7 @@ from rheod.usecases.shipping import NOT_FOUND
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rheod.api.context import ApiContext
+    from rheod.api.context import SalesServices
     from rheod.store.orders import KeptLine, KeptOrder, Shipment
     from rheod.usecases.figures import Analytics
 
@@ -246,7 +246,7 @@ class OrdersQuery(Query):
 class OrderCalls:
     """Handlers of the orders' tracking and list, and of the analytics."""
 
-    def __init__(self, *, parts: ApiContext) -> None:
+    def __init__(self, *, parts: SalesServices) -> None:
         self._parts = parts
 
     async def track(self, request: web.Request) -> web.Response:
@@ -289,7 +289,7 @@ def _order_id(text: str) -> int:
     return int(text)
 
 
-def operations(parts: ApiContext) -> list[Operation]:
+def operations(parts: SalesServices) -> list[Operation]:
     """What is asked about orders."""
     calls = OrderCalls(parts=parts)
     own = partial(Operation, access="owner")

@@ -20,7 +20,7 @@ from rheod.domain.text import Text
 from rheod.usecases.endpoints import EndpointChange, NewEndpoint
 
 if TYPE_CHECKING:
-    from rheod.api.context import ApiContext
+    from rheod.api.context import EventServices
     from rheod.store.endpoints import Endpoint
     from rheod.webhooks.client import SentTestEvent
 
@@ -203,7 +203,7 @@ ENDPOINT = f"{ENDPOINTS}/{{endpointId}}"
 class WebhookCalls:
     """Handlers under `/integration/webhooks`."""
 
-    def __init__(self, *, parts: ApiContext) -> None:
+    def __init__(self, *, parts: EventServices) -> None:
         self._parts = parts
         self._endpoints = parts.endpoints
 
@@ -250,7 +250,7 @@ class WebhookCalls:
         return await read_json(request, limit_bytes=BODY_BYTES, deadline_s=self._parts.body_deadline_s)
 
 
-def operations(parts: ApiContext) -> list[Operation]:
+def operations(parts: EventServices) -> list[Operation]:
     """What the owner does with webhook endpoints, with the admin token."""
     calls = WebhookCalls(parts=parts)
     own = partial(Operation, access="owner", tag="Webhooks")

@@ -93,7 +93,7 @@ class Handlers:
         core, parts = self.core, self.api()
         deadline_s = core.settings.server.body_timeout_s
         passwords = PasswordCalls(sessions=core.sessions, audit=core.audit, body_deadline_s=deadline_s)
-        connections = ConnectionCalls(connector=self.login(), api=parts)
+        connections = ConnectionCalls(connector=self.login(), accounts=parts, body_deadline_s=deadline_s)
         return build_admin(
             AdminContext(
                 api=parts,

@@ -23,7 +23,7 @@ from rheod.api.responses import ErrorReply
 from rheod.api.routing import Operation
 
 if TYPE_CHECKING:
-    from rheod.api.context import ApiContext, Rates
+    from rheod.api.context import Rates, ReferencePages
 
 
 Json = dict[str, Any]
@@ -153,7 +153,7 @@ class _Sheet:
 class ReferenceCalls:
     """Handlers of `/openapi.json` and `/docs`."""
 
-    def __init__(self, *, parts: ApiContext, operations: Callable[[], Sequence[Operation]]) -> None:
+    def __init__(self, *, parts: ReferencePages, operations: Callable[[], Sequence[Operation]]) -> None:
         self._parts = parts
         self._operations = operations
         self._making = asyncio.Lock()
@@ -183,7 +183,7 @@ class ReferenceCalls:
         }
 
 
-def operations(parts: ApiContext, others: Sequence[Operation]) -> list[Operation]:
+def operations(parts: ReferencePages, others: Sequence[Operation]) -> list[Operation]:
     """What tells of all operations: the others', and these two."""
     calls = ReferenceCalls(parts=parts, operations=lambda: [*others, *own])
     tell = partial(Operation, "GET", access="open", tag="Reference", besides=UNCHANGED)
