@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from rheod.domain.errors import Refused
-from rheod.domain.inputs import AdClosed, Removal, Sold
+from rheod.domain.inputs import AdClosed, Removal, Sold, WentLive
 from rheod.domain.model import (
     CloseReason,
     EndWish,
@@ -29,7 +29,7 @@ from rheod.domain.text import Text
 from rheod.store import inbox, items, orders
 from rheod.store.inbox import QuarantinedMessage
 from rheod.store.jobs import Owner
-from rheod.usecases.publish import went_live
+from rheod.usecases import publish
 from rheod.usecases.transaction import Store, Transaction
 
 ORDERS_A_CALL = 50
@@ -174,7 +174,8 @@ def _sell(tx: Transaction, account_id: str, order: Order, line: OrderLine, selle
     if listing is None:
         return False
     if listing.state in {ListingState.COMMITTING, ListingState.COMMITTED}:
-        change = went_live(tx, listing.id, sellers.ad_url(listing.tradera_item_id))
+        seen = WentLive(ad_url=sellers.ad_url(listing.tradera_item_id))
+        change = publish.step(tx, listing.id, seen)
         assert change.listing is not None
         listing = change.listing
     item = items.by_id(tx.db, listing.item_id)
@@ -232,7 +233,7 @@ def close_ad(tx: Transaction, account_id: str, ad: int, reason: CloseReason, sel
     if listing is None or not listing.state.may_be_live:
         return False
     if listing.state is not ListingState.LIVE:
-        change = went_live(tx, listing.id, sellers.ad_url(ad))
+        change = publish.step(tx, listing.id, WentLive(ad_url=sellers.ad_url(ad)))
         assert change.listing is not None
         listing = change.listing
     tx.apply(items.by_id(tx.db, listing.item_id), listing, AdClosed(reason=reason))

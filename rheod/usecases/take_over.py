@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from rheod.domain.inputs import Superseded, TakenOver
+from rheod.domain.inputs import Superseded, TakenOver, WentLive
 from rheod.domain.model import (
     AdState,
     Item,
@@ -24,7 +24,7 @@ from rheod.domain.model import (
     read_reference,
 )
 from rheod.store import items, jobs
-from rheod.usecases.publish import went_live
+from rheod.usecases import publish
 from rheod.usecases.sales import SellersAndSite
 from rheod.usecases.transaction import Transaction
 
@@ -89,7 +89,7 @@ def _adopt(tx: Transaction, item_id: str, generation: int, ad: SellerAd, sellers
     listing = items.listing_of_reference(tx.db, item.account_id, item_id, generation)
     if listing is not None and listing.state.may_be_live:
         if listing.tradera_item_id == ad.tradera_item_id:
-            went_live(tx, listing.id, sellers.ad_url(ad.tradera_item_id))
+            publish.step(tx, listing.id, WentLive(ad_url=sellers.ad_url(ad.tradera_item_id)))
         return False
     if item.rheo_status in _GONE or not _is_missed(tx, listing, ad):
         return False

@@ -7,7 +7,27 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from rheod.domain.model import Item, ItemSpec, ItemType, Job, JobKind, Listing, ListingState, Order, OrderLine
+from rheod.domain.inputs import (
+    AdClosed,
+    CommitAnswered,
+    CommitStarted,
+    Created,
+    CreateStarted,
+    Input,
+    WentLive,
+)
+from rheod.domain.model import (
+    CloseReason,
+    Item,
+    ItemSpec,
+    ItemType,
+    Job,
+    JobKind,
+    Listing,
+    ListingState,
+    Order,
+    OrderLine,
+)
 from rheod.push.poller import read_message
 from rheod.store import items, jobs
 from rheod.store.engine.database import Database
@@ -15,14 +35,15 @@ from rheod.usecases import pictures, publish, sales
 from rheod.usecases.endpoints import Endpoints
 from rheod.usecases.events import EventFeed
 from rheod.usecases.items import Items, ItemView
-from rheod.usecases.publish import AskSchedule
+from rheod.usecases.publish import PublishPlan
 from rheod.usecases.put_item import PutResult
 from rheod.usecases.sales import SellersAndSite
 from rheod.usecases.transaction import Store, Transaction
 from tests.stores import Clock, rows
 
 MEMBER = 300124
-SCHEDULE = AskSchedule(first_ask_ms=10_000)
+ASK_IN_MS = 10_000
+"""How long after a commit its result is asked for."""
 STEPS = (
     ListingState.QUEUED,
     ListingState.ADDING,
@@ -161,23 +182,22 @@ class Shop:
     async def _step(self, listing_id: str, to: ListingState) -> None:
         plan = await self.database.read(lambda db: publish.plan(db, listing_id))
         assert plan is not None
-        request_id = plan.listing.request_id or 0
+        change = await self.store.write(lambda tx: publish.step(tx, listing_id, self._input(plan, to)))
+        assert change.refusal is None
 
-        def use_case(tx: Transaction) -> object:
-            match to:
-                case ListingState.ADDING:
-                    return publish.start_create(tx, plan, days=7)
-                case ListingState.ADDED:
-                    self.ads += 1
-                    return publish.created(tx, listing_id, 1000 + self.ads, self.ads)
-                case ListingState.COMMITTING:
-                    return publish.start_commit(tx, listing_id, request_id, SCHEDULE)
-                case ListingState.COMMITTED:
-                    return publish.committed(tx, listing_id, SCHEDULE)
-                case _:
-                    return publish.went_live(tx, listing_id, f"https://t.example/item/{self.ads}")
-
-        assert await self.store.write(use_case)
+    def _input(self, plan: PublishPlan, to: ListingState) -> Input:
+        match to:
+            case ListingState.ADDING:
+                return CreateStarted(item=plan.item, days=7)
+            case ListingState.ADDED:
+                self.ads += 1
+                return Created(request_id=1000 + self.ads, tradera_item_id=self.ads)
+            case ListingState.COMMITTING:
+                return CommitStarted(request_id=plan.listing.request_id or 0, ask_in_ms=ASK_IN_MS)
+            case ListingState.COMMITTED:
+                return CommitAnswered(ask_in_ms=ASK_IN_MS)
+            case _:
+                return WentLive(ad_url=f"https://t.example/item/{self.ads}")
 
     async def put_live(self, external_id: str = "x", **values: Any) -> Listing:
         """PUT an item and publish it until its ad is up."""
@@ -186,7 +206,8 @@ class Shop:
 
     async def ended(self, listing: Listing) -> None:
         """Tradera has ended the ad as wished."""
-        await self.store.write(lambda tx: publish.ended(tx, listing.id))
+        closed = AdClosed(reason=CloseReason.CLOSED_BY_SELLER)
+        await self.store.write(lambda tx: publish.step(tx, listing.id, closed))
 
     async def take_in(self, *contents: object) -> int:
         """Messages come from the queue; what is no text is written as JSON."""

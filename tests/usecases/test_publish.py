@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 
 from rheod.domain.errors import Refused
-from rheod.domain.model import EndWish, JobKind, Listing, ListingState, RheoStatus, TraderaStatus
+from rheod.domain.inputs import (
+    AdClosed,
+    CommitAnswered,
+    CommitRefused,
+    CommitStarted,
+    Created,
+    CreateStarted,
+    EndRefused,
+    Input,
+    PictureSent,
+    PictureStarted,
+    PublishFailed,
+    PublishInDoubt,
+    StartedOver,
+    WentLive,
+)
+from rheod.domain.model import CloseReason, EndWish, JobKind, Listing, ListingState, RheoStatus, TraderaStatus
 from rheod.store import items
 from rheod.usecases import publish
 from rheod.usecases.publish import PublishPlan
-from rheod.usecases.transaction import Transaction
-from tests.usecases.selling import SCHEDULE, Shop
+from tests.usecases.selling import ASK_IN_MS, Shop
 
 BEFORE_COMMIT = [ListingState.QUEUED, ListingState.ADDING, ListingState.ADDED]
 
@@ -24,14 +37,15 @@ async def plan(shop: Shop, listing: Listing) -> PublishPlan:
     return found
 
 
-async def do(shop: Shop, use_case: Callable[[Transaction], object]) -> object:
-    """One step of the publisher."""
-    return await shop.store.write(use_case)
+async def step(shop: Shop, listing: Listing, given: Input) -> bool:
+    """One step of the publisher; whether the listing took it."""
+    change = await shop.store.write(lambda tx: publish.step(tx, listing.id, given))
+    return change.refusal is None
 
 
-def start_commit(tx: Transaction, listing: Listing) -> bool:
+def commit(listing: Listing) -> CommitStarted:
     """The publisher wants to commit the request it knows of."""
-    return publish.start_commit(tx, listing.id, listing.request_id or 0, SCHEDULE)
+    return CommitStarted(request_id=listing.request_id or 0, ask_in_ms=ASK_IN_MS)
 
 
 async def queued(shop: Shop, to: ListingState = ListingState.QUEUED) -> Listing:
@@ -46,7 +60,7 @@ async def test_a_publishing_from_the_queue_to_the_ad(shop: Shop) -> None:
     assert (listing.request_id, listing.tradera_item_id, listing.price_kr) == (1001, 1, 950)
     listing = await shop.advance(listing, ListingState.COMMITTED)
     assert listing.commit_sent_at == shop.clock()
-    assert listing.ask_at == shop.clock() + SCHEDULE.first_ask_ms
+    assert listing.ask_at == shop.clock() + ASK_IN_MS
     assert ("results", shop.account_id) in await shop.jobs()
     listing = await shop.advance(listing, ListingState.LIVE)
     assert (await shop.item()).tradera_status is TraderaStatus.ACTIVE
@@ -69,7 +83,7 @@ async def test_the_steps_of_a_publishing_are_no_change_of_the_item(shop: Shop) -
 async def test_an_ad_seen_twice_is_told_once(shop: Shop) -> None:
     """The asker and an order may both find it."""
     listing = await queued(shop, ListingState.LIVE)
-    await do(shop, lambda tx: publish.went_live(tx, listing.id, "again"))
+    await step(shop, listing, WentLive(ad_url="again"))
     assert (await shop.events(listing.item_id)).count("listing.created") == 1
 
 
@@ -91,12 +105,12 @@ async def test_a_withdrawn_item_is_never_committed(shop: Shop, state: ListingSta
     listing = await queued(shop, state)
     made = await plan(shop, listing)
     await shop.unlist()
-    assert not await do(shop, lambda tx: publish.start_create(tx, made, 7))
-    assert not await do(shop, lambda tx: publish.created(tx, listing.id, 5, 6))
-    assert not await do(shop, lambda tx: publish.start_picture(tx, listing.id))
-    assert not await do(shop, lambda tx: publish.picture_sent(tx, listing.id))
-    assert not await do(shop, lambda tx: start_commit(tx, listing))
-    await do(shop, lambda tx: publish.start_over(tx, listing.id))
+    assert not await step(shop, made.listing, CreateStarted(item=made.item, days=7))
+    assert not await step(shop, listing, Created(request_id=5, tradera_item_id=6))
+    assert not await step(shop, listing, PictureStarted())
+    assert not await step(shop, listing, PictureSent())
+    assert not await step(shop, listing, commit(listing))
+    await step(shop, listing, StartedOver())
     assert (await shop.listing()).state is ListingState.WITHDRAWN
     assert await shop.jobs(JobKind.PUBLISH) == []
 
@@ -105,9 +119,9 @@ async def test_an_item_changed_after_create_is_not_committed_as_it_was(shop: Sho
     """The request is thrown away and made anew with the new text."""
     listing = await queued(shop, ListingState.ADDED)
     await shop.put(title="Fat")
-    assert not await do(shop, lambda tx: publish.start_picture(tx, listing.id))
-    assert not await do(shop, lambda tx: start_commit(tx, listing))
-    await do(shop, lambda tx: publish.start_over(tx, listing.id))
+    assert not await step(shop, listing, PictureStarted())
+    assert not await step(shop, listing, commit(listing))
+    await step(shop, listing, StartedOver())
     over = await shop.listing()
     assert (over.state, over.request_id, over.tradera_item_id) == (ListingState.QUEUED, None, None)
     again = await shop.advance(over, ListingState.COMMITTING)
@@ -119,9 +133,9 @@ async def test_an_item_changed_between_plan_and_create_is_found_out(shop: Shop) 
     listing = await queued(shop)
     old = await plan(shop, listing)
     await shop.put(title="Fat")
-    await do(shop, lambda tx: publish.start_create(tx, old, 7))
-    await do(shop, lambda tx: publish.created(tx, listing.id, 5, 6))
-    assert not await do(shop, lambda tx: publish.start_commit(tx, listing.id, 5, SCHEDULE))
+    await step(shop, old.listing, CreateStarted(item=old.item, days=7))
+    await step(shop, listing, Created(request_id=5, tradera_item_id=6))
+    assert not await step(shop, listing, CommitStarted(request_id=5, ask_in_ms=ASK_IN_MS))
 
 
 async def test_a_price_changed_before_the_commit_is_carried_when_live(shop: Shop) -> None:
@@ -136,9 +150,9 @@ async def test_a_price_changed_before_the_commit_is_carried_when_live(shop: Shop
 async def test_a_picture_is_in_doubt_until_it_is_answered(shop: Shop) -> None:
     """A crash between the two leaves the doubt on record."""
     listing = await queued(shop, ListingState.ADDED)
-    await do(shop, lambda tx: publish.start_picture(tx, listing.id))
+    await step(shop, listing, PictureStarted())
     assert (await shop.listing()).picture_in_doubt
-    assert await do(shop, lambda tx: publish.picture_sent(tx, listing.id))
+    assert await step(shop, listing, PictureSent())
     after = await shop.listing()
     assert (after.picture_in_doubt, after.pictures_sent) == (False, 1)
 
@@ -146,10 +160,10 @@ async def test_a_picture_is_in_doubt_until_it_is_answered(shop: Shop) -> None:
 async def test_create_again_forgets_the_first_request(shop: Shop) -> None:
     """Nothing was committed: the pictures are counted from the start."""
     listing = await queued(shop, ListingState.ADDED)
-    await do(shop, lambda tx: publish.start_picture(tx, listing.id))
-    await do(shop, lambda tx: publish.picture_sent(tx, listing.id))
+    await step(shop, listing, PictureStarted())
+    await step(shop, listing, PictureSent())
     made = await plan(shop, listing)
-    assert await do(shop, lambda tx: publish.start_create(tx, made, 7))
+    assert await step(shop, made.listing, CreateStarted(item=made.item, days=7))
     after = await shop.listing()
     assert (after.state, after.request_id, after.pictures_sent) == (ListingState.ADDING, None, 0)
 
@@ -160,9 +174,9 @@ async def test_after_the_commit_nothing_is_created(shop: Shop, state: ListingSta
     listing = await queued(shop, state)
     made = await plan(shop, listing)
     await shop.put(title="Fat")
-    assert not await do(shop, lambda tx: publish.start_create(tx, made, 7))
-    assert not await do(shop, lambda tx: publish.created(tx, listing.id, 5, 6))
-    await do(shop, lambda tx: publish.start_over(tx, listing.id))
+    assert not await step(shop, made.listing, CreateStarted(item=made.item, days=7))
+    assert not await step(shop, listing, Created(request_id=5, tradera_item_id=6))
+    await step(shop, listing, StartedOver())
     after = await shop.listing()
     assert (after.state, after.request_id) == (state, listing.request_id)
 
@@ -172,27 +186,27 @@ async def test_a_request_the_listing_no_longer_has_is_not_committed(shop: Shop, 
     """Work that was begun with an earlier request commits neither that one nor the newer."""
     listing = await queued(shop, ListingState.ADDED)
     await shop.put(title="Fat")
-    await do(shop, lambda tx: publish.start_over(tx, listing.id))
+    await step(shop, listing, StartedOver())
     newer = await shop.advance(await shop.listing(), state)
-    assert not await do(shop, lambda tx: start_commit(tx, listing))
+    assert not await step(shop, listing, commit(listing))
     assert await shop.listing() == newer
-    assert await do(shop, lambda tx: start_commit(tx, newer))
+    assert await step(shop, listing, commit(newer))
 
 
 async def test_the_same_request_may_be_committed_again(shop: Shop) -> None:
     """After asking: it is asked for again, its request and its time of commit stay."""
     listing = await queued(shop, ListingState.COMMITTING)
     shop.clock.forward(60_000)
-    assert await do(shop, lambda tx: start_commit(tx, listing))
+    assert await step(shop, listing, commit(listing))
     after = await shop.listing()
     assert (after.request_id, after.commit_sent_at) == (listing.request_id, listing.commit_sent_at)
-    assert after.ask_at == shop.clock() + SCHEDULE.first_ask_ms
+    assert after.ask_at == shop.clock() + ASK_IN_MS
 
 
 async def test_a_refused_commit_waits_for_the_result(shop: Shop) -> None:
     """The refusal is noted and the listing stays open."""
     listing = await queued(shop, ListingState.COMMITTING)
-    await do(shop, lambda tx: publish.commit_refused(tx, listing.id, "400"))
+    await step(shop, listing, CommitRefused(error="400"))
     after = await shop.listing()
     assert (after.state, after.error) == (ListingState.COMMITTING, "400")
 
@@ -201,7 +215,7 @@ async def test_a_publishing_tradera_refuses_is_told_once(shop: Shop) -> None:
     """sync_error with the reason; the same verdict again is no news."""
     listing = await queued(shop, ListingState.COMMITTED)
     for _ in range(2):
-        await do(shop, lambda tx: publish.failed(tx, listing.id, "bad category"))
+        await step(shop, listing, PublishFailed(error="bad category"))
     item = await shop.item()
     assert (item.tradera_status, item.last_error) == (TraderaStatus.SYNC_ERROR, "bad category")
     assert (await shop.events(item.id)).count("listing.failed") == 1
@@ -210,8 +224,8 @@ async def test_a_publishing_tradera_refuses_is_told_once(shop: Shop) -> None:
 async def test_a_late_verdict_does_not_take_a_live_ad_down(shop: Shop) -> None:
     """The ad was seen: a failure told afterwards is wrong."""
     listing = await queued(shop, ListingState.LIVE)
-    await do(shop, lambda tx: publish.failed(tx, listing.id, "timeout"))
-    await do(shop, lambda tx: publish.in_doubt(tx, listing.id, "late"))
+    await step(shop, listing, PublishFailed(error="timeout"))
+    await step(shop, listing, PublishInDoubt(error="late"))
     assert (await shop.listing()).state is ListingState.LIVE
     assert (await shop.item()).last_error is None
 
@@ -220,7 +234,7 @@ async def test_a_refused_item_that_was_to_be_deleted_is_removed(shop: Shop) -> N
     """There is no ad to end."""
     listing = await queued(shop, ListingState.COMMITTED)
     await shop.delete()
-    await do(shop, lambda tx: publish.failed(tx, listing.id, "bad category"))
+    await step(shop, listing, PublishFailed(error="bad category"))
     assert await shop.is_removed(listing.item_id)
     assert (await shop.put()).outcome == "created"
 
@@ -229,14 +243,14 @@ async def test_a_listing_in_doubt_blocks_a_second_and_may_still_go_live(shop: Sh
     """A human looks; nothing is published by itself; told once."""
     listing = await queued(shop, ListingState.COMMITTED)
     for _ in range(2):
-        await do(shop, lambda tx: publish.in_doubt(tx, listing.id, "look in My Tradera"))
+        await step(shop, listing, PublishInDoubt(error="look in My Tradera"))
     assert (await shop.events(listing.item_id)).count("listing.failed") == 1
     assert await shop.database.read(lambda db: items.waiting_listings(db, shop.account_id, limit=1)) == []
     with pytest.raises(Refused, match="rheod items settle"):
         await shop.publish()
     await shop.put(title="Fat")
     assert (await shop.listing()).generation == 1
-    await do(shop, lambda tx: publish.went_live(tx, listing.id, "u"))
+    await step(shop, listing, WentLive(ad_url="u"))
     item = await shop.item()
     assert (item.tradera_status, item.last_error) == (TraderaStatus.ACTIVE, None)
 
@@ -245,7 +259,7 @@ async def test_a_deletion_tradera_refuses_is_kept_in_mind(shop: Shop) -> None:
     """The ad runs out; then the item is removed after all."""
     listing = await queued(shop, ListingState.LIVE)
     await shop.delete()
-    await do(shop, lambda tx: publish.end_refused(tx, listing.id, "it has bids"))
+    await step(shop, listing, EndRefused(error="it has bids"))
     after = await shop.listing()
     assert (after.state, after.end_wish) == (ListingState.LIVE, EndWish.DELETED)
     assert (await shop.item()).rheo_status is RheoStatus.ACTIVE
@@ -259,14 +273,14 @@ async def test_results_that_come_after_the_end_change_nothing(shop: Shop) -> Non
     await shop.unlist()
     await shop.ended(listing)
     before = (await shop.item(), await shop.listing(), await shop.events(listing.item_id))
-    late: list[Callable[[Transaction], object]] = [
-        lambda tx: publish.ended(tx, listing.id),
-        lambda tx: publish.end_refused(tx, listing.id, "late"),
-        lambda tx: publish.went_live(tx, listing.id, "u"),
-        lambda tx: publish.failed(tx, listing.id, "late"),
-        lambda tx: publish.committed(tx, listing.id, SCHEDULE),
-        lambda tx: publish.commit_refused(tx, listing.id, "late"),
+    late: list[Input] = [
+        AdClosed(reason=CloseReason.CLOSED_BY_SELLER),
+        EndRefused(error="late"),
+        WentLive(ad_url="u"),
+        PublishFailed(error="late"),
+        CommitAnswered(ask_in_ms=ASK_IN_MS),
+        CommitRefused(error="late"),
     ]
-    for step in late:
-        await do(shop, step)
+    for given in late:
+        await step(shop, listing, given)
     assert (await shop.item(), await shop.listing(), await shop.events(listing.item_id)) == before

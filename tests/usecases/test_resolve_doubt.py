@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rheod.domain.errors import Refused
+from rheod.domain.inputs import PublishInDoubt
 from rheod.domain.model import EndWish, JobKind, ListingState, RheoStatus, TraderaStatus
 from rheod.usecases import publish
 from tests.usecases.selling import STEPS, Shop
@@ -14,7 +15,9 @@ async def in_doubt(shop: Shop, state: ListingState = ListingState.COMMITTING) ->
     """An item whose commit nobody answered for; returns its ad's number."""
     await shop.put(auto_publish=True)
     listing = await shop.advance(await shop.listing(), state)
-    await shop.store.write(lambda tx: publish.in_doubt(tx, listing.id, "look in My Tradera"))
+    await shop.store.write(
+        lambda tx: publish.step(tx, listing.id, PublishInDoubt(error="look in My Tradera"))
+    )
     return listing.tradera_item_id or 0
 
 

@@ -16,6 +16,7 @@ from typing import Any
 from PIL import Image
 from playwright.async_api import Page
 
+from rheod.domain.inputs import PublishFailed, PublishInDoubt
 from rheod.domain.model import CallClass, ListingState, Order, TraderaWish
 from rheod.store import ledger
 from rheod.store.ledger import LedgerCall
@@ -107,10 +108,12 @@ async def _fill_items(shop: Shop, image_folder: Path) -> None:
     await shop.put("F-1", title="Fat utan kategori", auto_publish=True)
     failed = await shop.listing("F-1")
     reason = "No Tradera category for domain other: set tradera.categoryId on the item"
-    await shop.store.write(lambda tx: publish.failed(tx, failed.id, reason))
+    await shop.store.write(lambda tx: publish.step(tx, failed.id, PublishFailed(error=reason)))
     await shop.put("X-1", title="Lampa i tvivel", auto_publish=True, tradera=WISH)
     doubtful = await shop.advance(await shop.listing("X-1"), ListingState.COMMITTING)
-    await shop.store.write(lambda tx: publish.in_doubt(tx, doubtful.id, "Tradera gave no answer"))
+    await shop.store.write(
+        lambda tx: publish.step(tx, doubtful.id, PublishInDoubt(error="Tradera gave no answer"))
+    )
     await shop.put_live("S-1", title="Såld bromsok", tradera=WISH)
 
 
