@@ -1,12 +1,10 @@
-"""Rows of accounts: the default one and, by reference, those of a reseller's members; and who they are at Tradera.
+"""Rows of accounts, their Tradera members, tokens and logins, and what each has to do after a restore.
 
-An account is never removed: its items and its sales outlive its place in the settings.
+The default account has the reference ''; the others are a reseller's members. An account is never removed: its items and its
+sales outlive its place in the settings. Tokens and the secrets of logins are sealed (`engine/encryption.py`).
 
-What an account has still to do after a restore: look at Tradera before anything of it is published again.
-
-Kept among the marks, one for each account. Every copy of the database carries it, however the copy is put in place.
-
-Rows of sellers' tokens and of the logins that lead to them; both secrets are sealed (`vault.py`).
+A database that began as a copy has a takeover for each account: it looks at Tradera before it publishes anything. The takeover
+is stored among the small values, so that every copy carries it, however it is put in place.
 """
 
 from __future__ import annotations
@@ -32,11 +30,14 @@ def ensure(
 ) -> dict[str, str]:
     """Make sure the accounts of these references exist ('' is the default one); returns reference -> id of all.
 
-    `members` are their ids at Tradera. A member who has got another reference keeps his account.
+    `members` are their ids at Tradera. A member that has got another reference keeps its account.
     """
     for reference in references:
         if not _renamed(db, reference, members.get(reference), references):
-            _add(db, reference, now)
+            db.execute(
+                "INSERT INTO accounts (id, reference, created_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+                (str(uuid.uuid4()), reference, now),
+            )
     known = {
         row["reference"]: row["id"] for row in db.execute("SELECT reference, id FROM accounts").fetchall()
     }
@@ -46,16 +47,9 @@ def ensure(
 
 
 def add_member(db: sqlite3.Connection, account_id: str, member_id: int) -> None:
-    """Whoever sells as this member at Tradera sells for this account."""
+    """Record that this Tradera member sells for the account."""
     db.execute(
         "INSERT OR REPLACE INTO members (member_id, account_id) VALUES (?, ?)", (member_id, account_id)
-    )
-
-
-def _add(db: sqlite3.Connection, reference: str, now: int) -> None:
-    db.execute(
-        "INSERT INTO accounts (id, reference, created_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
-        (str(uuid.uuid4()), reference, now),
     )
 
 
@@ -75,7 +69,7 @@ def _renamed(
 
 
 def of_members(db: sqlite3.Connection) -> dict[int, str]:
-    """Everyone who sells or has sold through rheod: member id at Tradera -> account id."""
+    """Every member that sells or has sold through rheod: id at Tradera -> account id."""
     return {
         row["member_id"]: row["account_id"]
         for row in db.execute("SELECT member_id, account_id FROM members").fetchall()
@@ -83,7 +77,7 @@ def of_members(db: sqlite3.Connection) -> dict[int, str]:
 
 
 def reference(db: sqlite3.Connection, account_id: str) -> str:
-    """The reference of an account; '' is the default one's."""
+    """The reference of an account; the default one has ''."""
     row = db.execute("SELECT reference FROM accounts WHERE id = ?", (account_id,)).fetchone()
     return str(row["reference"])
 
@@ -118,7 +112,7 @@ class UnknownAds:
 
 
 def mark_copy(db: sqlite3.Connection, *, at: int) -> None:
-    """Note in a copy made at this time that every account has to look at Tradera first."""
+    """Record in a copy made at this time (ms) that every account has to look at Tradera before it publishes."""
     for (account_id,) in db.execute("SELECT id FROM accounts").fetchall():
         known = find(db, account_id)  # of a copy from which this database itself began
         save(db, account_id, Takeover(since=at if known is None else min(at, known.since)))
@@ -131,12 +125,12 @@ def find(db: sqlite3.Connection, account_id: str) -> Takeover | None:
 
 
 def save(db: sqlite3.Connection, account_id: str, takeover: Takeover) -> None:
-    """Note where it stands."""
+    """Store where the account's takeover stands."""
     key_value.put(db, _TAKEOVER + account_id, json.dumps(asdict(takeover)))
 
 
 def finish(db: sqlite3.Connection, account_id: str) -> None:
-    """It is done."""
+    """Forget the takeover: it is done."""
     key_value.drop(db, _TAKEOVER + account_id)
 
 
@@ -151,7 +145,7 @@ def begin(db: sqlite3.Connection, account_id: str, *, until: int) -> Takeover | 
 
 
 def strangers(db: sqlite3.Connection, account_id: str) -> UnknownAds:
-    """The ads that the last takeover found and could not adopt."""
+    """The ads that the last takeover found and could not adopt; none when there was no takeover."""
     text = key_value.get(db, _STRANGERS + account_id)
     if text is None:
         return UnknownAds()
@@ -160,7 +154,7 @@ def strangers(db: sqlite3.Connection, account_id: str) -> UnknownAds:
 
 
 def save_strangers(db: sqlite3.Connection, account_id: str, found: UnknownAds) -> None:
-    """Note them."""
+    """Store the ads that a takeover found and could not adopt."""
     key_value.put(db, _STRANGERS + account_id, json.dumps(asdict(found)))
 
 
@@ -221,7 +215,7 @@ def begun(db: sqlite3.Connection) -> dict[str, int]:
 
 
 def save_login(db: sqlite3.Connection, account_id: str, new: Login) -> None:
-    """Begin a login in place of an earlier one."""
+    """Store a login in place of the account's earlier one."""
     db.execute(
         "INSERT OR REPLACE INTO logins (account_id, secret, begun_at, tries) VALUES (?, seal(?), ?, ?)",
         (account_id, new.secret, new.begun_at, new.tries),
@@ -229,10 +223,10 @@ def save_login(db: sqlite3.Connection, account_id: str, new: Login) -> None:
 
 
 def count_try(db: sqlite3.Connection, account_id: str) -> None:
-    """The token is about to be asked for once more."""
+    """Count one more request for the login's token."""
     db.execute("UPDATE logins SET tries = tries + 1 WHERE account_id = ?", (account_id,))
 
 
 def drop_login(db: sqlite3.Connection, account_id: str) -> None:
-    """The login has served."""
+    """Forget the account's login."""
     db.execute("DELETE FROM logins WHERE account_id = ?", (account_id,))

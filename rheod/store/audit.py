@@ -1,6 +1,6 @@
-"""The audit log: what the owner did, when and from where. Rows are added and read, never changed.
+"""The audit log (what the owner did, when and from where) and the alerts (findings that are sent to the owner).
 
-Rows of alerts: what troubles the owner now, and whether he has been told.
+Rows of the audit log are added and read, never changed.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from rheod.store.texts import restored
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
-    """One action: `origin` is the address it came from, `subject` what it was done to, `told` the answer's sentence."""
+    """One action: `origin` is the address it came from, `subject` what it was done to, `told` what the owner was answered."""
 
     at: int
     origin: str
@@ -25,39 +25,28 @@ class AuditEntry:
 
 
 class Audit:
-    """Writes and reads deeds."""
+    """Writes and reads the audit log, by transactions of its own."""
 
     def __init__(self, *, database: Database, now: Callable[[], int]) -> None:
         self._database = database
         self._now = now
 
     async def record(self, *, origin: str, action: str, subject: str, told: str) -> None:
-        """Add a deed, at once durable."""
-        deed = AuditEntry(self._now(), origin, action, subject, told)
-        await self._database.write(lambda db: _insert(db, deed))
+        """Add an entry; it is durable on return."""
+        values = (self._now(), origin, action, subject, told)
+        insert = "INSERT INTO audit (at, origin, action, subject, told) VALUES (?, ?, ?, ?, ?)"
+        await self._database.write(lambda db: db.execute(insert, values).rowcount)
 
     async def latest(self, *, limit: int) -> list[AuditEntry]:
-        """The newest deeds first."""
-        return await self._database.read(lambda db: _latest(db, limit))
-
-
-def _insert(db: sqlite3.Connection, deed: AuditEntry) -> None:
-    db.execute(
-        "INSERT INTO audit (at, origin, action, subject, told) VALUES (?, ?, ?, ?, ?)",
-        (deed.at, deed.origin, deed.action, deed.subject, deed.told),
-    )
-
-
-def _latest(db: sqlite3.Connection, limit: int) -> list[AuditEntry]:
-    rows = db.execute(
-        "SELECT at, origin, action, subject, told FROM audit ORDER BY id DESC LIMIT ?", (limit,)
-    )
-    return [AuditEntry(**{**dict(row), "told": restored(row["told"])}) for row in rows.fetchall()]
+        """The newest entries first."""
+        query = "SELECT at, origin, action, subject, told FROM audit ORDER BY id DESC LIMIT ?"
+        rows = await self._database.read(lambda db: db.execute(query, (limit,)).fetchall())
+        return [AuditEntry(**{**dict(row), "told": restored(row["told"])}) for row in rows]
 
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """One trouble (`findings.Finding.key`) with its sentence; `told_at` and `gone_since` None: not yet (ms)."""
+    """A finding by its key, with its sentence; when it was sent and since when it is gone (ms), None: not yet."""
 
     key: str
     text: str
@@ -67,16 +56,16 @@ class Alert:
 
 
 def read_all(db: sqlite3.Connection) -> dict[str, Alert]:
-    """Every alert on record, by key."""
+    """Every alert, by the key of its finding."""
     rows = db.execute("SELECT key, text, since, told_at, gone_since FROM alerts")
     return {row["key"]: Alert(**{**dict(row), "text": restored(row["text"])}) for row in rows.fetchall()}
 
 
 def save(db: sqlite3.Connection, alert: Alert) -> None:
-    """Write an alert."""
+    """Insert or replace an alert."""
     db.execute("INSERT OR REPLACE INTO alerts VALUES (?, ?, ?, ?, ?)", astuple(alert))
 
 
 def drop(db: sqlite3.Connection, key: str) -> None:
-    """Forget an alert: it is over, and the owner knows."""
+    """Forget an alert that is over, once the owner has been sent so."""
     db.execute("DELETE FROM alerts WHERE key = ?", (key,))

@@ -37,14 +37,14 @@ class Endpoint:
 _FIELDS = tuple(field.name for field in fields(Endpoint))
 _SEALED = {"secret", "previous_secret"}
 _COLUMNS = ", ".join(f"unseal({name}) AS {name}" if name in _SEALED else name for name in _FIELDS)
-"""The columns of an endpoint as they are read: its secrets are sealed at rest (`vault.py`)."""
+"""The columns of an endpoint as they are read: its secrets are sealed at rest."""
 
 TAKES = (
     "(e.event_types = '' OR instr(',' || e.event_types || ',', ',' || n.type || ','))"
     " AND CASE e.scope WHEN 'self' THEN e.account_id = n.account_id"
     " ELSE e.account_id <> n.account_id AND e.account_id = (SELECT id FROM accounts WHERE reference = '') END"
 )
-"""Whether endpoint `e` is to be told of notice `n`."""
+"""The WHERE of whether endpoint `e` takes event `n`."""
 
 
 def _endpoint_of(row: sqlite3.Row) -> Endpoint:

@@ -1,18 +1,7 @@
-"""What the owner's overview asks of the store: endpoints with what waits for them, ads in doubt, the oldest account.
+"""Facts for the owner and the machine: what waits, what is in doubt, sizes and counts, and times that a wrong clock wrote.
 
-Reads only, each by an index.
-
-What the metrics ask of the store: queues, backlogs, and since when a sale or a publishing has been waiting.
-
-Reads only, each by an index, so that a scrape costs the same with a million items.
-
-What the database looks like from outside, for a support bundle: sizes, counts, failures by kind, whether it is whole.
-
-Reads by a connection of its own, so that nobody waits; no text of an item, a buyer or an answer is among what it tells.
-
-Times across all tables when the machine's clock was wrong.
-
-Due times move with a jump and are never absurdly far away; what has been looked through never reaches too far.
+The reads behind the overview and the metrics each follow an index: a scrape costs the same with a million items. `inspect`
+describes a database for the support bundle by a connection of its own, without any text of an item, a buyer or an answer.
 """
 
 from __future__ import annotations
@@ -54,7 +43,7 @@ def endpoints(db: sqlite3.Connection) -> list[EndpointState]:
 
 
 def in_doubt(db: sqlite3.Connection, *, limit: int) -> list[str]:
-    """External ids of items of which Tradera has not said whether their ad is up, and is not asked any more."""
+    """External ids of items in doubt: Tradera has not said whether their ad is up, and is asked no more."""
     rows = db.execute(
         "SELECT items.external_id FROM listings JOIN items ON items.id = listings.item_id"
         " WHERE listings.state IN ('committing', 'committed') AND listings.ask_at IS NULL"
@@ -132,27 +121,25 @@ _RECEIVED = (
     " ON inbox.business_key = 'OrderCreated:' || json_extract(notices.data, '$.orderId')"
     " WHERE notices.type = 'item.sold'"
 )
-"""When push told of the sales that these notices tell; which notices, the user adds."""
+"""When the push messages of sales came, joined to their events; the caller adds which events."""
 
 
 @dataclass(frozen=True, slots=True)
 class QueueFacts:
-    """A lane's jobs, those held or not yet due too; `due_since` is when the longest due one became so (ms)."""
+    """How many jobs a queue has, held and not yet due ones too; since when the longest due one has been due (ms)."""
 
     jobs: int
     due_since: int | None
 
 
 def queues(db: sqlite3.Connection) -> dict[QueueName, QueueFacts]:
-    """Every lane's queue."""
+    """The jobs of every queue."""
     depths = jobs.depths(db)
-    return {queue: QueueFacts(depths.get(queue, 0), _due_since(db, queue)) for queue in QueueName}
-
-
-def _due_since(db: sqlite3.Connection, queue: QueueName) -> int | None:
-    row = db.execute("SELECT min(due_at) FROM jobs WHERE lane = ? AND state = 'due'", (queue,)).fetchone()
-    at: int | None = row[0]
-    return at
+    since = "SELECT min(due_at) FROM jobs WHERE lane = ? AND state = 'due'"
+    return {
+        queue: QueueFacts(depths.get(queue, 0), db.execute(since, (queue,)).fetchone()[0])
+        for queue in QueueName
+    }
 
 
 def oldest_delivery_at(db: sqlite3.Connection) -> int | None:
@@ -180,19 +167,19 @@ def ordered_at(db: sqlite3.Connection, listing_id: str) -> int:
 
 
 def newest_notice(db: sqlite3.Connection) -> int:
-    """The number of the newest notice, 0 before the first."""
+    """The number of the newest event, 0 before the first."""
     seq: int = db.execute("SELECT coalesce(max(seq), 0) FROM notices").fetchone()[0]
     return seq
 
 
 def sales_received(db: sqlite3.Connection, *, after: int) -> list[int]:
-    """Of each sale told by a notice newer than `after`, when its push message came (ms); those without one left out."""
+    """When the push message of each sale came (ms) whose event is newer than `after`; sales without a message are left out."""
     rows = db.execute(f"{_RECEIVED} AND notices.seq > ?", (after,))
     return [row[0] for row in rows.fetchall()]
 
 
 def undelivered_sale_received(db: sqlite3.Connection, seq: int) -> int | None:
-    """When the push message of the sale came (ms) that this notice tells, if nobody has taken the notice yet."""
+    """When the push message of this event's sale came (ms), if no endpoint has taken the event yet."""
     row = db.execute(
         f"{_RECEIVED} AND notices.seq = ? AND NOT EXISTS"
         " (SELECT 1 FROM deliveries WHERE notice_seq = notices.seq AND status = 'success')",
@@ -202,11 +189,11 @@ def undelivered_sale_received(db: sqlite3.Connection, seq: int) -> int | None:
 
 
 CHECK_S = 15.0
-"""An integrity check is given so long; a large file is then called unchecked."""
+"""Seconds after which an integrity check is given up: the file is then reported as not checked."""
 
 _FAILURES = 200
 _STEPS = 10_000
-"""SQLite asks so often, in steps of its machine, whether to go on."""
+"""Steps of SQLite's virtual machine between two looks at the clock."""
 
 
 def inspect(file: Path, *, check_s: float = CHECK_S) -> dict[str, Any]:
@@ -244,7 +231,7 @@ def _rows(db: sqlite3.Connection) -> dict[str, int]:
 
 
 def _failures(db: sqlite3.Connection) -> list[dict[str, Any]]:
-    """The newest deliveries that failed: to which endpoint, never with which words."""
+    """The newest deliveries that failed, without any text of theirs."""
     rows = db.execute(
         "SELECT endpoint_id AS endpoint, event_type AS type, attempt, http_status AS status, duration_ms AS ms,"
         " created_at AS at FROM deliveries WHERE status = 'failed' ORDER BY id DESC LIMIT ?",
@@ -271,8 +258,8 @@ FARTHEST_MS = 3 * 24 * 3600 * 1000
 """No gap of any schedule is longer; what is due later (but an item's own start) was written by a wrong clock."""
 
 _WAITING = "state IN ('committing', 'committed')"
-_LANES = ", ".join(f"'{queue.value}'" for queue in QueueName)
-_ANY_JOB = f"lane IN ({_LANES}) AND state IN ('due', 'held')"
+_QUEUES = ", ".join(f"'{queue.value}'" for queue in QueueName)
+_ANY_JOB = f"lane IN ({_QUEUES}) AND state IN ('due', 'held')"
 _DUE = (  # spelt so that SQLite finds the indexes of what waits, however much there is
     ("jobs", "due_at", _ANY_JOB),
     ("listings", "ask_at", _WAITING),
@@ -285,13 +272,13 @@ _PASSES = "(name GLOB 'reconciled_until:*' OR name GLOB 'parcels_looked_at:*')"
 """Marks that say until when Tradera has been looked through, by this machine's clock."""
 
 _CURSORS = "name GLOB 'row_version:*'"
-"""Marks of the last change that such a pass was told of: it may have looked for it in the wrong days."""
+"""Marks of the last change that such a pass has seen: it may have looked on the wrong days."""
 
 
 def move(db: sqlite3.Connection, *, now: int, by: int) -> None:
-    """The clock jumps `by` ms at `now` (the time before it): what was to come later moves with it (F24).
+    """Move what is due after `now` by `by` ms: the machine's clock has jumped so far, and `now` is the time before.
 
-    So does since when Tradera's answer is waited for: that decides when a human must look (F48).
+    Since when Tradera's answer is awaited moves too: it decides when the owner must look.
     """
     for table, column, still in _DUE:
         db.execute(f"UPDATE {table} SET {column} = {column} + ? WHERE {still} AND {column} > ?", (by, now))
@@ -302,9 +289,9 @@ def move(db: sqlite3.Connection, *, now: int, by: int) -> None:
 
 
 def clamp(db: sqlite3.Connection, *, now: int) -> int:
-    """Make due now what waits absurdly long, and let no call have been made in the future; returns how many rows.
+    """Make due now what would wait longer than any schedule, and move calls of the future to now; returns how many rows.
 
-    An item that starts at a time of its own is merely looked at once and waits on.
+    An item with a start time of its own is looked at once and goes on waiting.
     """
     changed = db.execute(
         f"DELETE FROM marks WHERE ({_PASSES} OR {_CURSORS}) AND EXISTS"

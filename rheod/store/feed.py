@@ -1,11 +1,7 @@
-"""What has been told, read again: pages of an account's events, and deliveries ordered once more.
+"""Reads of what has happened: an account's webhook events in pages, deliveries ordered again, and an item's calls and deliveries.
 
-Numbers of notices are given inside the one writer's transactions, so their order is the order of the commits: whoever
-goes on after the last number seen misses nothing.
-
-What was done about an item, read from the ledger and the delivery log: Tradera's calls and the webhooks told.
-
-Reads only. The milestones are read by `outbox.history`.
+An event gets its number inside the one writer's transaction, so that the numbers follow the commits: who goes on after the last
+number seen misses nothing.
 """
 
 from __future__ import annotations
@@ -19,7 +15,7 @@ from rheod.store.texts import restored
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """A webhook event as it was written down: its number, its own bytes, when (ms)."""
+    """A webhook event as stored: its number, its bytes, when it happened (ms)."""
 
     seq: int
     event_id: str
@@ -60,7 +56,7 @@ def number_of(db: sqlite3.Connection, event_id: str, account_id: str) -> int | N
 
 
 def range_since(db: sqlite3.Connection, moment: int) -> tuple[int, int]:
-    """The numbers (first, last) of all there is to tell since a moment (ms); last is below first for nothing."""
+    """The numbers (first, last) of the events since a moment (ms); last is below first when there are none."""
     row = db.execute(
         "SELECT (SELECT seq FROM notices WHERE created_at >= ? ORDER BY created_at, seq LIMIT 1) AS first,"
         " (SELECT max(seq) FROM notices) AS last",
@@ -85,9 +81,9 @@ _OF = " AND n.seq BETWEEN :first AND :last AND e.account_id = :account AND (:end
 def order_again(
     db: sqlite3.Connection, account_id: str, endpoint_id: str | None, *, numbers: tuple[int, int], now: int
 ) -> Again:
-    """Order deliveries of these notices (first, last) once more to the account's endpoints, or to one of them.
+    """Order deliveries of these events (first, last) once more to the account's endpoints, or to one of them.
 
-    A delivery that waits already is not doubled (G57) and keeps its place; a held one is released.
+    A delivery that waits already keeps its place and is not doubled; a held one is released.
     """
     values = {
         "first": numbers[0],
@@ -107,7 +103,7 @@ def order_again(
 
 
 def hurry(db: sqlite3.Connection, seq: int, account_id: str, endpoint_id: str | None, *, now: int) -> None:
-    """The owner wants this event told now: a try that waits for its time need not, unless its whole endpoint fails."""
+    """Make the deliveries of this event due now; those of an endpoint that fails still wait for its probe."""
     db.execute(
         "UPDATE jobs SET due_at = min(due_at, :now) WHERE kind = 'deliver' AND subject IN (SELECT :seq || ':' || id"
         " FROM endpoints WHERE account_id = :account AND (:endpoint IS NULL OR id = :endpoint))",
@@ -117,7 +113,7 @@ def hurry(db: sqlite3.Connection, seq: int, account_id: str, endpoint_id: str | 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Called:
-    """A call to Tradera: `outcome` is 'ok', the failure's sentence, or None where nobody knows. `counted` False: never arrived."""
+    """A call to Tradera: `outcome` is 'ok', the failure's sentence, or None when unknown; not `counted`: it never arrived."""
 
     at: int
     operation: str
@@ -129,7 +125,7 @@ class Called:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivered:
-    """A try to tell an endpoint of one of the item's events; `ok` when it took it."""
+    """A delivery of one of the item's events; `ok` when the endpoint took it."""
 
     at: int
     event_type: str
@@ -154,7 +150,7 @@ def calls(db: sqlite3.Connection, item_id: str, *, limit: int) -> list[Called]:
 
 
 def deliveries(db: sqlite3.Connection, item_id: str, *, limit: int) -> list[Delivered]:
-    """The latest tries to tell of the item, newest first."""
+    """The latest deliveries of the item's events, newest first."""
     rows = db.execute(
         "SELECT d.created_at AS at, d.event_type, d.url, d.attempt, d.status = 'success' AS ok, d.http_status, d.error"
         " FROM notices n JOIN deliveries d ON d.notice_seq = n.seq WHERE n.item_id = ? ORDER BY d.id DESC LIMIT ?",

@@ -1,8 +1,6 @@
-"""Rows of the inbox: every push message as it came, kept before anything is done about it (push.md).
+"""Rows of the inbox: every push message as it came, stored before anything is done about it.
 
-Messages of the push queue that could not be understood: shown to the owner, and put away when he has looked.
-
-Reads and marks rows of the inbox; what a message says is never acted on from here.
+A message that cannot be understood is quarantined: the owner is shown it and puts it away; it is never acted on.
 """
 
 from __future__ import annotations
@@ -32,7 +30,7 @@ class InboxEntry:
 
 
 def add(db: sqlite3.Connection, entry: InboxEntry, *, now: int) -> int | None:
-    """Keep a message; None when it, or another telling the same, is already here."""
+    """Keep a message and return its id; None when it, or another about the same thing, is here already."""
     row = db.execute(
         "INSERT INTO inbox (message_id, business_key, account_id, type, order_id, close_reason, body, state, reason,"
         " received_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING id",
@@ -60,7 +58,7 @@ def add(db: sqlite3.Connection, entry: InboxEntry, *, now: int) -> int | None:
 
 
 def _storable(text: str) -> str:
-    """UTF-8 cannot hold a lone surrogate; its escape can be kept."""
+    """The text with lone surrogates escaped, which UTF-8 cannot hold."""
     return text.encode("utf-8", "backslashreplace").decode()
 
 
@@ -90,7 +88,7 @@ def closed_ad(db: sqlite3.Connection, inbox_id: int) -> ClosedAd | None:
 
 
 def orders_to_look_up(db: sqlite3.Connection, account_id: str, *, limit: int) -> list[int]:
-    """Ids of orders told by push and not looked up yet, oldest first."""
+    """Ids of orders that a message named and that are not looked up yet, oldest first."""
     rows = db.execute(
         "SELECT order_id FROM inbox WHERE account_id = ? AND type = 'OrderCreated' AND state = 'new'"
         " ORDER BY id LIMIT ?",
@@ -100,7 +98,7 @@ def orders_to_look_up(db: sqlite3.Connection, account_id: str, *, limit: int) ->
 
 
 def orders_waiting(db: sqlite3.Connection) -> dict[str, int]:
-    """How many sales each account has been told of and not looked up yet, by account id."""
+    """How many orders named by messages are not looked up yet, by account id."""
     rows = db.execute(
         "SELECT account_id, count(*) FROM inbox WHERE type = 'OrderCreated' AND state = 'new' GROUP BY account_id"
     )
@@ -108,7 +106,7 @@ def orders_waiting(db: sqlite3.Connection) -> dict[str, int]:
 
 
 def order_waits_for(db: sqlite3.Connection, tradera_item_id: int) -> bool:
-    """Whether an order for this ad has been told and not looked up yet."""
+    """Whether a message names an order of this ad that is not looked up yet."""
     row = db.execute(
         "SELECT 1 FROM inbox_items JOIN inbox ON inbox.id = inbox_id"
         " WHERE tradera_item_id = ? AND type = 'OrderCreated' AND state = 'new' LIMIT 1",
@@ -120,7 +118,7 @@ def order_waits_for(db: sqlite3.Connection, tradera_item_id: int) -> bool:
 def settle(
     db: sqlite3.Connection, inbox_id: int, *, now: int, state: str = "done", reason: str | None = None
 ) -> None:
-    """The message has been dealt with."""
+    """Record what became of a message."""
     db.execute(
         "UPDATE inbox SET state = ?, reason = ?, settled_at = ? WHERE id = ?", (state, reason, now, inbox_id)
     )
@@ -142,7 +140,7 @@ def counts(db: sqlite3.Connection) -> dict[str, int]:
 
 
 def count_quarantined(db: sqlite3.Connection) -> int:
-    """How many messages are put aside; read without passing by all that were ever settled."""
+    """How many messages are quarantined; reads no others."""
     count: int = db.execute("SELECT count(*) FROM inbox WHERE state = 'quarantined'").fetchone()[0]
     return count
 
@@ -156,7 +154,7 @@ def last_received_at(db: sqlite3.Connection) -> int | None:
 def quarantine_order(
     db: sqlite3.Connection, account_id: str, order_id: int, *, reason: str, now: int
 ) -> None:
-    """Put the message of an order aside, for the owner to look at."""
+    """Quarantine the message of an order, for the owner to look at."""
     db.execute(
         "UPDATE inbox SET state = 'quarantined', reason = ?, settled_at = ?"
         " WHERE account_id = ? AND order_id = ? AND state = 'new'",
@@ -169,7 +167,7 @@ SHOWN_CHARS = 4000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuarantinedMessage:
-    """A message as it came, its beginning; '' once erased. `reason` is what is wrong with it."""
+    """The beginning of a message as it came; '' once erased. `reason` is what is wrong with it."""
 
     id: int
     body: str
@@ -178,7 +176,7 @@ class QuarantinedMessage:
 
 
 def strange(db: sqlite3.Connection, *, limit: int) -> list[QuarantinedMessage]:
-    """The newest messages that nobody has looked at; whose they are is often what cannot be read."""
+    """The newest quarantined messages, of every account: often the account is what cannot be read."""
     rows = db.execute(
         "SELECT id, substr(body, 1, ?) AS body, reason, received_at FROM inbox WHERE state = 'quarantined'"
         " ORDER BY id DESC LIMIT ?",
@@ -188,7 +186,7 @@ def strange(db: sqlite3.Connection, *, limit: int) -> list[QuarantinedMessage]:
 
 
 def put_away(db: sqlite3.Connection, message_id: int, *, now: int) -> bool:
-    """The owner has looked at it; False when it waits for nobody."""
+    """Put a quarantined message away, as looked at; False when it is not quarantined."""
     changed = db.execute(
         "UPDATE inbox SET state = 'ignored', settled_at = ? WHERE id = ? AND state = 'quarantined'",
         (now, message_id),

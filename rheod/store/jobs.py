@@ -1,6 +1,6 @@
-"""Rows of the jobs table: ordered, picked by the lanes, finished, put off or held.
+"""Rows of the jobs table: ordered, picked for a queue, finished, put off or held.
 
-A job has no «running» state: the lanes remember in memory what they run, so that after a crash every job is due again.
+No row says that a job is running: the queues remember that in memory, so that after a crash every job is due again.
 """
 
 from __future__ import annotations
@@ -25,20 +25,16 @@ CLASS_OF: Mapping[JobKind, CallClass] = {
     JobKind.PUBLISH: CallClass.PUBLISH,
     JobKind.RECONCILE: CallClass.RECONCILE,
 }
-"""What each kind of job of the tradera lane calls for."""
+"""The class of call that each kind of job of the Tradera queue makes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Owner:
-    """Whom a job belongs to; `endpoint_id` for deliveries alone."""
+    """The account, item and endpoint of a job; `endpoint_id` is set for deliveries alone."""
 
     account_id: str
     item_id: str | None = None
     endpoint_id: str | None = None
-
-
-def _rank(kind: JobKind) -> int:
-    return CLASSES.index(CLASS_OF[kind]) if kind in CLASS_OF else 0
 
 
 def order(db: sqlite3.Connection, wanted: JobOrder, owner: Owner, *, now: int) -> None:
@@ -57,7 +53,7 @@ def order(db: sqlite3.Connection, wanted: JobOrder, owner: Owner, *, now: int) -
             "endpoint": owner.endpoint_id,
             "due": now + wanted.delay_ms,
             "cost": wanted.cost,
-            "rank": _rank(wanted.kind),
+            "rank": CLASSES.index(CLASS_OF[wanted.kind]) if wanted.kind in CLASS_OF else 0,
             "now": now,
         },
     )
@@ -72,13 +68,13 @@ def due(
     account_id: str | None = None,
     blocked: Collection[CallClass] = (),
 ) -> list[Job]:
-    """Due jobs of a lane: the tradera lane's by urgency and then age, the others' by due time.
+    """Due jobs of a queue: Tradera's by urgency and then age, the others' by due time.
 
-    `blocked` classes of the tradera lane are left where they are.
+    Jobs of the `blocked` classes of calls are left out.
     """
     urgent = (
         queue is QueueName.TRADERA
-    )  # read in the order of its index: the + keeps SQLite off the one by time
+    )  # the + keeps SQLite off the index by time, so that it walks the one by rank
     by, at = ("rank, id", "+due_at") if urgent else ("due_at, id", "due_at")
     ranks = ",".join(str(rank) for rank, each in enumerate(CLASSES) if each not in blocked)
     wanted = f" AND rank IN ({ranks})" if blocked else ""
@@ -91,7 +87,7 @@ def due(
 
 
 def _of(queue: QueueName, account_id: str | None) -> str:
-    """The due jobs of a lane; spelt out, so that SQLite finds the index made for it."""
+    """The WHERE of a queue's due jobs; a parameter for the queue would keep SQLite from its partial index."""
     account = "" if account_id is None else " AND account_id = :account"
     return f"lane = '{QueueName(queue).value}' AND state = 'due'{account}"
 
@@ -99,7 +95,7 @@ def _of(queue: QueueName, account_id: str | None) -> str:
 def next_due(
     db: sqlite3.Connection, queue: QueueName, *, after: int, account_id: str | None = None
 ) -> int | None:
-    """When the first job of the lane that is not due yet becomes so."""
+    """When (ms) the queue's next job becomes due, after `after`; None when there is none."""
     row = db.execute(
         f"SELECT min(due_at) FROM jobs WHERE {_of(queue, account_id)} AND due_at > :after",
         {"after": after, "account": account_id},
@@ -111,7 +107,7 @@ def next_due(
 def waiting_costs(
     db: sqlite3.Connection, account_id: str, classes: Collection[CallClass], *, now: int, most: int
 ) -> list[int]:
-    """The costs in calls of an account's due jobs of these classes, the first first, at most so many."""
+    """The costs in calls of an account's due jobs of these classes, in the order they run, at most `most`."""
     ranks = ",".join(str(CLASSES.index(each)) for each in classes)
     rows = db.execute(
         f"SELECT max(cost, 1) FROM jobs WHERE {_of(QueueName.TRADERA, account_id)} AND +due_at <= :now"
@@ -138,7 +134,7 @@ def job_of(row: sqlite3.Row) -> Job:
 
 
 def finish(db: sqlite3.Connection, job: Job) -> None:
-    """The job is done; if it was ordered again meanwhile it stays, due as ordered and with its tries forgotten."""
+    """The job is done; if it was ordered again meanwhile it stays, due as ordered and with no tries counted."""
     gone = db.execute("DELETE FROM jobs WHERE id = ? AND revision = ?", (job.id, job.revision)).rowcount
     if not gone:
         db.execute("UPDATE jobs SET attempts = 0 WHERE id = ?", (job.id,))
@@ -162,7 +158,7 @@ def hold(db: sqlite3.Connection, job: Job, *, reason: str) -> None:
 
 
 def drop(db: sqlite3.Connection, kind: JobKind, subjects: Iterable[str]) -> None:
-    """Forget jobs that have lost their meaning."""
+    """Delete jobs that nobody needs any more."""
     db.executemany(
         "DELETE FROM jobs WHERE kind = ? AND subject = ?", [(kind, subject) for subject in subjects]
     )
@@ -183,11 +179,11 @@ class QueuePosition:
 
 
 STRETCH = 4096
-"""So many job numbers share one of the sums of `publish_sums`."""
+"""So many job ids share one row of `publish_sums`."""
 
 
 def place_of_publish(db: sqlite3.Connection, listing_id: str) -> QueuePosition | None:
-    """The place of a listing's publish job among those of its account, or None when it does not wait."""
+    """The position of a listing's publish job among those of its account; None when it does not wait."""
     mine = db.execute(
         "SELECT id, account_id, due_at, reason FROM jobs WHERE kind = 'publish' AND subject = ?",
         (listing_id,),
@@ -224,7 +220,7 @@ def waiting_longer(db: sqlite3.Connection, job: Job) -> list[str]:
 
 
 def depths(db: sqlite3.Connection) -> dict[str, int]:
-    """How many jobs each lane has."""
+    """How many jobs each queue has, by its stored name."""
     rows = db.execute("SELECT lane, sum(count) FROM job_counts GROUP BY lane HAVING sum(count) > 0")
     return {row[0]: row[1] for row in rows.fetchall()}
 

@@ -1,8 +1,6 @@
-"""API keys and the admin token: kept as SHA-256, shown once, checked in memory so that a check costs no query.
+"""API keys, the admin token, dashboard sessions and the owner's password: checked in memory, so that a check costs no query.
 
-Dashboard sessions and the owner's password: sessions by digest, the password as scrypt, checked in memory.
-
-Like the keys: what is shown or typed is never kept. Only the daemon changes either.
+Keys, tokens and cookies are shown once and kept as SHA-256, the password as scrypt. Only the daemon changes them.
 """
 
 from __future__ import annotations
@@ -131,11 +129,7 @@ class KeyRing:
         """Make the admin token anew; the earlier one is worth nothing from now on."""
         token = secrets.token_urlsafe(32)
         digest = _digest(token).hex()
-        await self._database.write(
-            lambda db: (
-                db.execute("INSERT OR REPLACE INTO marks VALUES (?, ?)", (_ADMIN_MARK, digest)).rowcount
-            )
-        )
+        await self._database.write(lambda db: key_value.put(db, _ADMIN_MARK, digest))
         self._admin = digest
         return token
 
@@ -157,8 +151,7 @@ def _read_all(db: sqlite3.Connection) -> tuple[dict[bytes, ApiKey], str | None]:
         values = dict(row)
         digest = values.pop("digest")
         keys[digest] = ApiKey(**values)
-    admin = db.execute("SELECT value FROM marks WHERE name = ?", (_ADMIN_MARK,)).fetchone()
-    return keys, admin and admin["value"]
+    return keys, key_value.get(db, _ADMIN_MARK)
 
 
 SESSION_MS = 14 * 24 * 3600 * 1000
@@ -204,13 +197,13 @@ class Sessions:
 
     def find(self, token: str) -> Session | None:
         """The live session of this cookie, or None."""
-        found = self._sessions.get(_digest_of_token(token))
+        found = self._sessions.get(_digest(token))
         return found if found is not None and found.expires_at > self._now() else None
 
     async def open(self) -> tuple[Session, str]:
         """A new session; the cookie's text is returned once and kept nowhere. Expired ones are forgotten."""
         token, now = secrets.token_urlsafe(32), self._now()
-        session = Session(_digest_of_token(token), now, now + SESSION_MS)
+        session = Session(_digest(token), now, now + SESSION_MS)
         await self._database.write(lambda db: _insert_session(db, session, now))
         self._sessions[session.digest] = session
         return session, token
@@ -254,10 +247,6 @@ class Sessions:
         async with self._hashing:
             typed = text.encode("utf-8", "surrogatepass")
             return await asyncio.to_thread(lambda: hashlib.scrypt(typed, salt=salt, **_COST))
-
-
-def _digest_of_token(token: str) -> bytes:
-    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
 
 
 def _insert_session(db: sqlite3.Connection, session: Session, now: int) -> None:

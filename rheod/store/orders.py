@@ -1,12 +1,8 @@
-"""Rows of orders and their lines. The buyer is personal data: it leaves only towards the owner.
+"""Rows of orders, their lines and parcels, the erasing of personal data in them, and the sums behind the owner's figures.
 
-Erases personal data that has been kept long enough, wherever it may lie; amounts and states stay for the figures.
-
-The writer overwrites what is erased (`secure_delete`). Nothing else of the store knows what is personal.
-
-The sums behind the owner's figures: kept as things change (triggers of the schema), never added up from all there is.
-
-Rows of shipments: the parcels a partner has told of. A tracking number leads to a person; it is erased with the buyer.
+The buyer is personal data, and so is a tracking number, which leads to a person. Both are erased when they have been kept long
+enough, as are push messages and the answers of webhook receivers; the writer overwrites what is erased (`secure_delete`).
+Amounts and states stay. The sums are kept by the schema's triggers as things change, never added up from all there is.
 """
 
 from __future__ import annotations
@@ -23,7 +19,7 @@ from rheod.store.texts import restored
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shipment:
-    """One parcel of an order as the partner told it."""
+    """A parcel of an order, as the ERP reported it."""
 
     id: str
     order_id: int
@@ -35,7 +31,7 @@ class Shipment:
 def find_shipment(
     db: sqlite3.Connection, order_id: int, carrier: str, tracking_number: str
 ) -> Shipment | None:
-    """The parcel that was told just so."""
+    """The parcel reported with exactly these values, if there is one."""
     row = db.execute(
         "SELECT * FROM shipments WHERE order_id = ? AND carrier = ? AND tracking_number = ?",
         (order_id, carrier, tracking_number),
@@ -44,7 +40,7 @@ def find_shipment(
 
 
 def add(db: sqlite3.Connection, shipment: Shipment) -> None:
-    """Keep a parcel."""
+    """Insert a parcel."""
     db.execute(
         "INSERT INTO shipments (id, order_id, carrier, tracking_number, created_at) VALUES (?, ?, ?, ?, ?)",
         astuple(shipment),
@@ -52,14 +48,14 @@ def add(db: sqlite3.Connection, shipment: Shipment) -> None:
 
 
 def of_order(db: sqlite3.Connection, order_id: int) -> tuple[Shipment, ...]:
-    """The order's parcels in the order they were told; the last one counts."""
+    """The order's parcels, oldest first; the last one counts."""
     rows = db.execute("SELECT * FROM shipments WHERE order_id = ? ORDER BY created_at, rowid", (order_id,))
     return tuple(Shipment(**dict(row)) for row in rows.fetchall())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptLine:
-    """A line of an order as it is kept; no item: a sale of something rheod does not know."""
+    """A line of an order as stored; without an item it is a sale of something rheod does not know."""
 
     tradera_item_id: int
     item_id: str | None
@@ -71,7 +67,7 @@ class KeptLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptOrder:
-    """An order as it is kept: `buyer` is None once erased, `shipments` are oldest first, times in ms UTC."""
+    """An order as stored: `buyer` is None once erased, `shipments` are oldest first, times in ms UTC."""
 
     order_id: int
     account_id: str
@@ -88,7 +84,7 @@ class KeptOrder:
 
 
 def save(db: sqlite3.Connection, account_id: str, order: Order, *, now: int) -> None:
-    """Keep an order, or what has changed of it since; a buyer that was erased stays erased."""
+    """Insert an order or update what has changed of it; an erased buyer stays erased."""
     month = month_of(order.created_at)
     db.execute(
         "INSERT INTO orders (order_id, account_id, subtotal_ore, month, buyer, paid_at, created_at, updated_at,"
@@ -129,7 +125,7 @@ def save(db: sqlite3.Connection, account_id: str, order: Order, *, now: int) -> 
 
 
 def _sum_up(db: sqlite3.Connection, order_id: int) -> None:
-    """What the order brings for known items, beside it, so that the figures need not read its lines."""
+    """Store with the order what its lines of known items come to, so that the figures need not read the lines."""
     db.execute(
         "UPDATE orders SET known_ore = (SELECT sum(quantity * unit_price_ore) FROM order_lines"
         " WHERE order_id = orders.order_id AND item_id IS NOT NULL) WHERE order_id = ?",
@@ -138,7 +134,7 @@ def _sum_up(db: sqlite3.Connection, order_id: int) -> None:
 
 
 def match(db: sqlite3.Connection, order_id: int, tradera_item_id: int, item: Item) -> None:
-    """Note that a line of the order is the sale of that item, and of what domain it is."""
+    """Record that a line of the order is the sale of this item, and the item's domain at that time."""
     db.execute(
         "UPDATE order_lines SET item_id = ?, domain = coalesce(domain, ?) WHERE order_id = ? AND tradera_item_id = ?",
         (item.id, item.spec.domain or OTHER, order_id, tradera_item_id),
@@ -155,7 +151,7 @@ def exists_for_ad(db: sqlite3.Connection, tradera_item_id: int) -> bool:
 
 
 def open_for_item(db: sqlite3.Connection, item_id: str) -> bool:
-    """Whether an order for the item is in progress: known and not shipped."""
+    """Whether the item has an order that is not shipped."""
     row = db.execute(
         "SELECT 1 FROM order_lines JOIN orders USING (order_id) WHERE item_id = ? AND shipped_at IS NULL LIMIT 1",
         (item_id,),
@@ -183,7 +179,7 @@ def find(db: sqlite3.Connection, order_id: int) -> KeptOrder | None:
 def page(
     db: sqlite3.Connection, account_id: str, *, unmatched: bool, limit: int, before: tuple[int, int]
 ) -> list[KeptOrder]:
-    """Orders made before (created_at, order_id), the newest first; `unmatched`: only with a line nobody knows."""
+    """Orders made before (created_at, order_id), the newest first; `unmatched`: only those with a line of no known item."""
     only = (
         " AND EXISTS (SELECT 1 FROM order_lines lines WHERE lines.account_id = orders.account_id"
         " AND lines.order_id = orders.order_id AND lines.item_id IS NULL)"
@@ -244,17 +240,17 @@ def oldest_to_ship(db: sqlite3.Connection, account_id: str, *, since: int, befor
 
 
 def note_ship_sent(db: sqlite3.Connection, order_id: int, *, now: int) -> None:
-    """A call to mark the order as shipped is about to be made."""
+    """Record that a call to mark the order as shipped is about to be made (ms)."""
     db.execute("UPDATE orders SET ship_sent_at = ?, ship_error = NULL WHERE order_id = ?", (now, order_id))
 
 
 def note_shipped(db: sqlite3.Connection, order_id: int, *, now: int) -> None:
-    """Tradera has the order as shipped."""
+    """Record that Tradera has the order as shipped."""
     db.execute("UPDATE orders SET shipped_at = ?, ship_error = NULL WHERE order_id = ?", (now, order_id))
 
 
 def note_ship_error(db: sqlite3.Connection, order_id: int, error: str) -> None:
-    """Tradera does not mark the order as shipped."""
+    """Record why Tradera does not mark the order as shipped."""
     db.execute("UPDATE orders SET ship_error = ? WHERE order_id = ?", (error, order_id))
 
 

@@ -1,11 +1,8 @@
-"""Rows of notices and the deliveries ordered of them: what has happened, whom to tell, and which telling is next.
+"""Rows of events and their deliveries: what has happened, which endpoints take it, which delivery goes next, and each attempt.
 
-A notice is written in the transaction that changed the state; its bytes never change afterwards.
-
-Rows of deliveries: the log of every attempt to tell an endpoint, written once and read newest first.
-
-Any filter is read fast however long the log is: a page is put together from the newest rows of a few short runs of an
-index, one for each type of event and each status.
+An event is written in the transaction that changed the state; its bytes never change afterwards. Attempts are written once and
+read newest first; any filter is fast however long the log is, since a page is put together from the newest rows of a few short
+runs of an index, one for each type of event and each status.
 """
 
 from __future__ import annotations
@@ -33,9 +30,9 @@ FIRST_TRIES = 6
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewEvent:
-    """A notice about to be written: `body` is None for history alone, `once` names what may be told only once.
+    """An event to be stored: `body` is None for history alone, `once` names what may happen only once.
 
-    `members_body` is what the reseller of a member account is told.
+    `members_body` is what the reseller of a member account gets.
     """
 
     event_id: str
@@ -48,7 +45,7 @@ class NewEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventToDeliver:
-    """A notice as it is sent: its id and its bytes."""
+    """An event as it is sent: its id and its bytes."""
 
     seq: int
     event_id: str
@@ -57,7 +54,7 @@ class EventToDeliver:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Milestone:
-    """A notice as history shows it."""
+    """An event as history shows it."""
 
     seq: int
     event_id: str
@@ -67,8 +64,8 @@ class Milestone:
 
 
 def add_event(db: sqlite3.Connection, event: NewEvent, owner: Owner, *, now: int) -> int | None:
-    """Write a notice down; None when what may be told once has been told."""
-    told = db.execute(
+    """Store an event and return its number; None when it may happen only once and has."""
+    stored = db.execute(
         "INSERT INTO notices (event_id, account_id, item_id, type, data, body, members_body, once, created_at)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (once) WHERE once IS NOT NULL DO NOTHING",
         (
@@ -83,30 +80,30 @@ def add_event(db: sqlite3.Connection, event: NewEvent, owner: Owner, *, now: int
             now,
         ),
     )
-    return told.lastrowid if told.rowcount else None
+    return stored.lastrowid if stored.rowcount else None
 
 
 TO_TELL = (
     " FROM notices n, endpoints e"
     f" WHERE n.body IS NOT NULL AND e.url IS NOT NULL AND e.removed_at IS NULL AND {TAKES}"
 )
-"""Notices `n` with the endpoints `e` that take them; which notices, the user adds."""
+"""Events `n` with the endpoints `e` that take them; the caller adds which events."""
 
 ORDER = (
     "INSERT INTO jobs (lane, kind, subject, account_id, item_id, endpoint_id, notice_seq, rank, due_at, created_at)"
     f" SELECT '{QueueName.WEBHOOKS.value}', '{JobKind.DELIVER.value}', n.seq || ':' || e.id, n.account_id, n.item_id, e.id,"
     f" n.seq, :rank, :now, :now{TO_TELL}"
 )
-"""Orders deliveries of those notices to those endpoints."""
+"""Orders deliveries of those events to those endpoints."""
 
 
 def order_deliveries(db: sqlite3.Connection, seq: int, *, now: int) -> None:
-    """Order one delivery of the notice for each endpoint that has an address and wants such events."""
+    """Order one delivery of the event for each endpoint that has an address and takes such events."""
     db.execute(f"{ORDER} AND n.seq = :seq ON CONFLICT DO NOTHING", {"seq": seq, "rank": 0, "now": now})
 
 
 def told(db: sqlite3.Connection, seq: int, account_id: str) -> EventToDeliver:
-    """The notice of this number as an endpoint of this account gets it: a reseller also learns whose it is."""
+    """The event of this number as an endpoint of this account gets it; a reseller's names the member."""
     row = db.execute(
         "SELECT seq, event_id, CASE account_id WHEN ? THEN body ELSE members_body END AS body FROM notices"
         " WHERE seq = ?",
@@ -118,7 +115,7 @@ def told(db: sqlite3.Connection, seq: int, account_id: str) -> EventToDeliver:
 def history(
     db: sqlite3.Connection, item_id: str, *, limit: int, before: int | None = None
 ) -> list[Milestone]:
-    """Milestones of an item, newest first, those whose number is below `before`."""
+    """Events of an item, newest first, those whose number is below `before`."""
     rows = db.execute(
         "SELECT seq, event_id, type, data, created_at FROM notices WHERE item_id = ? AND seq < ?"
         " ORDER BY seq DESC LIMIT ?",
@@ -128,7 +125,7 @@ def history(
 
 
 def history_length(db: sqlite3.Connection, item_id: str) -> int:
-    """How many milestones an item has."""
+    """How many events an item has."""
     row = db.execute("SELECT count(*) FROM notices WHERE item_id = ?", (item_id,)).fetchone()
     return int(row[0])
 
@@ -139,10 +136,10 @@ def deliverable(
     """The deliveries that may go now.
 
     Each endpoint for itself: a healthy one gets its due events, of one item only the oldest at a time (`behind` in the
-    schema), those told the first time before replays; a failing one gets a single event when its probe is due, the least tried first, so that
-    one bad event never holds the rest.
-    They take turns, and none has more than an equal share of the `limit`, so that neither a long queue nor a slow receiver
-    takes the room of the others (P9). Those of the running ones that are only `settling` count towards no share.
+    schema), new events before replays; a failing one gets a single event when its probe is due, the least tried first,
+    so that one bad event never holds the rest. They take turns, and none has more than an equal share of the `limit`, so
+    that neither a long queue nor a slow receiver takes the others' share. Running ones that only wait for their outcome to
+    be stored (`settling`) count towards no share.
     """
     rows = db.execute(
         "SELECT id, fail_count, probe_at FROM endpoints WHERE active = 1 AND url IS NOT NULL"
@@ -176,7 +173,7 @@ _HEADS = "lane = 'hooks' AND state = 'due' AND behind = 0"
 
 
 def _first_due(db: sqlite3.Connection, endpoint_id: str, *, now: int, limit: int) -> list[Job]:
-    """What goes to a healthy endpoint next: the longest due, told in the order in which they were ordered."""
+    """What goes to a healthy endpoint next: the longest due, in the order in which they were ordered."""
     rows = db.execute(
         f"SELECT * FROM (SELECT * FROM jobs INDEXED BY jobs_heads WHERE {_HEADS} AND endpoint_id = ? AND rank IN (0, 1) AND due_at <= ?"
         " ORDER BY rank, due_at, id LIMIT ?) ORDER BY rank, id",
@@ -186,7 +183,7 @@ def _first_due(db: sqlite3.Connection, endpoint_id: str, *, now: int, limit: int
 
 
 def _least_tried(db: sqlite3.Connection, endpoint_id: str) -> list[Job]:
-    """What a failing endpoint is tried with, whenever it is due itself."""
+    """The delivery that a failing endpoint is probed with."""
     rows = db.execute(
         f"SELECT * FROM jobs INDEXED BY jobs_probes WHERE {_HEADS} AND endpoint_id = ? ORDER BY attempts, id LIMIT 1",
         (endpoint_id,),
@@ -195,12 +192,12 @@ def _least_tried(db: sqlite3.Connection, endpoint_id: str) -> list[Job]:
 
 
 def step_aside(db: sqlite3.Connection, job: Job, *, failed_alone: int) -> None:
-    """The event fails while its endpoint takes others: later ones of its item need not wait for it any more."""
+    """Let later events of the item pass this one, which fails while its endpoint takes others."""
     db.execute("UPDATE jobs SET aside = max(1, ?) WHERE id = ?", (failed_alone, job.id))
 
 
 def times_alone(db: sqlite3.Connection, job: Job, endpoint_id: str) -> int:
-    """How often the delivery has failed alone, should it fail now: not again while nothing else has been taken since."""
+    """How often the delivery has failed while its endpoint took others, if it fails now."""
     row = db.execute(
         "SELECT aside + EXISTS (SELECT 1 FROM deliveries WHERE endpoint_id = :endpoint"
         f" AND event_type IN ({_EVENTS}) AND status = 'success'"
@@ -212,7 +209,7 @@ def times_alone(db: sqlite3.Connection, job: Job, endpoint_id: str) -> int:
 
 
 def let_go(db: sqlite3.Connection, endpoint_id: str, *, now: int) -> None:
-    """The endpoint takes events again: those that waited for it go at once and in order; tries are not forgotten."""
+    """Make due now what waited for an endpoint that takes events again; its tries stay counted."""
     db.execute(
         "UPDATE jobs SET due_at = ? WHERE lane = 'hooks' AND endpoint_id = ? AND state = 'due' AND aside = 0"
         " AND due_at > ?",
@@ -221,7 +218,7 @@ def let_go(db: sqlite3.Connection, endpoint_id: str, *, now: int) -> None:
 
 
 def release(db: sqlite3.Connection, endpoint_id: str, *, now: int) -> None:
-    """The owner has set the endpoint right: all that waits for it may go now, in order, with its tries forgotten."""
+    """Make due now all that waits for an endpoint the owner has put right; its tries are forgotten."""
     put_right = "SET state = 'due', due_at = min(due_at, ?1), attempts = 0, aside = 0, reason = NULL"
     for chosen in (
         "INDEXED BY jobs_tried {} WHERE lane = 'hooks' AND endpoint_id = ?2 AND (attempts > 0 OR aside > 0)",
@@ -247,12 +244,12 @@ def next_delivery_at(db: sqlite3.Connection, *, after: int) -> int | None:
 Status = Literal["success", "failed"]
 STATUSES: tuple[Status, ...] = ("success", "failed")
 SNIPPET_BYTES = 2048
-"""So much of an event's body is shown with an attempt."""
+"""So many bytes of an event's body are shown with an attempt."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One try of delivering a notice to an endpoint at this address."""
+    """One try of delivering an event to an endpoint, at the address it had then."""
 
     endpoint_id: str
     notice_seq: int
@@ -388,13 +385,13 @@ def exchange(db: sqlite3.Connection, account_id: str, delivery_id: int) -> Excha
     row = db.execute(f"{_SHOWN} WHERE d.id = ? AND d.account_id = ?", (delivery_id, account_id)).fetchone()
     if row is None:
         return None
-    told = db.execute(
+    body = db.execute(
         "SELECT snippet, substr(CASE d.account_id WHEN n.account_id THEN n.body ELSE n.members_body END, 1, ?) AS sent"
         " FROM deliveries d JOIN notices n ON n.seq = d.notice_seq WHERE d.id = ?",
         (SNIPPET_BYTES, delivery_id),
     ).fetchone()
-    sent = bytes(told["sent"]).decode("utf-8", errors="replace")
-    return Exchange(logged=_logged(row), sent=sent, answered=told["snippet"])
+    sent = bytes(body["sent"]).decode("utf-8", errors="replace")
+    return Exchange(logged=_logged(row), sent=sent, answered=body["snippet"])
 
 
 def drop_old_deliveries(db: sqlite3.Connection, *, before: int, limit: int) -> int:

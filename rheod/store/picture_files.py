@@ -1,6 +1,6 @@
-"""Rows of the pictures' files: how many pictures use each (kept by the schema's triggers) and how large all in use are.
+"""Rows of picture files: how many pictures use each, and how large all in use are (both kept by the schema's triggers).
 
-A file is named by its content, so that several pictures may be one file. Nothing here touches the folder.
+A file is named by its content, so that several pictures may share one. Nothing here touches the folder.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ before (`Database.run`). At SQLite's own 1000 every tenth PUT of a burst waited 
 lies in pages of its own: the slowest in a hundred took twice as long."""
 
 LOG_BYTES = 64 * 2**20
-"""After a checkpoint the log is cut to this size, unless told otherwise."""
+"""After a checkpoint the log is cut to this size by default."""
 
 
 def prepare(db: sqlite3.Connection, *, read_only: bool, log_bytes: int = LOG_BYTES) -> None:

@@ -1,11 +1,7 @@
-"""Copies of the whole database: made while it is in use, marked as copies, and judged.
+"""Copies of the whole database, made while it is in use, and the manifest of the backup that holds one.
 
-A copy knows that it is one: whoever starts from it first looks at what Tradera has (`takeovers.py`). It opens the
-living database for reading only, by a connection of its own, and never checkpoints it.
-
-The manifest of a backup: what the folder holds, so that a restore can prove it before it touches anything.
-
-It only reads and writes the one JSON file; what stands in it is not believed before it was compared.
+A copy is marked as one: a rheod that starts from it looks at Tradera before it publishes. The living database is only read, by a
+connection of its own, and never checkpointed. A restore believes nothing of a manifest before it was compared with the copy.
 """
 
 from __future__ import annotations

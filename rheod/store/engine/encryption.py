@@ -30,7 +30,7 @@ class SecretBox:
 
     @classmethod
     def of(cls, folder: Path, key: str | None) -> SecretBox:
-        """The vault of a data folder: with the given key, else with that of its key file, made if absent."""
+        """The box of a data folder: with the given key, else with that of its key file, which is made if absent."""
         return cls(key if key is not None else _key_of(folder / KEY_FILE))
 
     def seal(self, text: str | None) -> str | None:

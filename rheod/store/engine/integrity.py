@@ -1,8 +1,7 @@
-"""Whether the database's file is sound: looked through before anything is built upon it, as far as that is quick (F30).
+"""Whether the database's file is sound: a small one is checked before it is opened, a large one while the daemon runs.
 
-A small file is read whole before it is opened. A large one would take minutes on a poor disk, and partners would go
-unanswered for as long: it is read while the daemon runs. What is found then ends the daemon, and a note beside the file
-has the next start read it whole first, so that nobody goes on with a damaged one.
+A large one would take minutes on a poor disk, and partners would go unanswered for as long. Damage found while the daemon runs
+ends it, and a note beside the file has the next start check the whole file first, so that nobody goes on with a damaged one.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""What the store stands on: the folder's lock, a disk of this machine, and files that are still the ones opened.
+"""The store's files: the folder's lock, a disk of this machine, and files that are still the ones opened.
 
-It knows nothing of what is in the database and opens none.
+Nothing here opens the database.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from rheod.domain.errors import RheodError
 _NETWORK = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "ncpfs", "fuse.sshfs", "fuse.glusterfs"}
 )
-"""Kinds of file system where SQLite's write-ahead log may corrupt the file: its memory is not shared (G11)."""
+"""Kinds of file system where SQLite's write-ahead log may corrupt the file: its shared memory is of one machine."""
 
 
 def take_lock(folder: Path) -> int:
@@ -39,7 +39,7 @@ def refuse_network(folder: Path, mounts: Path = Path("/proc/self/mountinfo")) ->
     try:
         kind = kind_of(folder.resolve(), mounts.read_text(encoding="utf-8", errors="surrogateescape"))
     except OSError:
-        return  # no /proc: nothing to tell by
+        return  # without /proc nobody knows
     if kind in _NETWORK:
         raise RheodError(
             f"{folder} is on a network file system ({kind}), where the database would get damaged: set storage.path"
@@ -76,7 +76,7 @@ class Files:
         return cls(tuple((each, _identity(each)) for each in both if each.exists()))
 
     def check(self) -> None:
-        """Raise RheodError when a file was removed, replaced or made read-only (F29): a commit would go nowhere.
+        """Raise RheodError when a file was removed, replaced or made read-only: a commit would be lost.
 
         A few microseconds, so that it can be asked before every commit.
         """

@@ -24,7 +24,7 @@ def scripts() -> list[tuple[int, str]]:
 
 
 def migrate(db: sqlite3.Connection, *, file: Path, steps: Sequence[tuple[int, str]] | None = None) -> None:
-    """Bring the schema of `file` up to date, by this release's steps unless told.
+    """Bring the schema of `file` up to date, by default by this release's steps.
 
     Raises RheodError when it is newer than this program.
     """
