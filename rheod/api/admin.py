@@ -39,7 +39,7 @@ from rheod.domain.event_payloads import new_ulid, rfc3339
 from rheod.domain.model import RheoStatus
 from rheod.domain.text import Text
 from rheod.store.facts import inspect
-from rheod.store.search import Wanted
+from rheod.store.search import ItemFilter
 from rheod.usecases.connect_account import AccountConnection, Connector
 
 if TYPE_CHECKING:
@@ -183,7 +183,7 @@ class AdminCalls:
         limit = _limit(request.query.get("limit"))
         page = await self._api.inventory.page(
             self._account(request),
-            Wanted(status=_status(request.query.get("status"))),
+            ItemFilter(status=_status(request.query.get("status"))),
             limit=limit,
             after=_position(request.query.get("after")),
         )

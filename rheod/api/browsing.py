@@ -18,7 +18,7 @@ from rheod.api.routing import Operation, Query, Whole, read_query
 from rheod.domain.errors import FieldError, Refused
 from rheod.domain.model import ItemType, RheoStatus
 from rheod.domain.text import Text
-from rheod.store.search import START, Wanted
+from rheod.store.search import START, ItemFilter
 
 if TYPE_CHECKING:
     from rheod.api.context import ItemServices
@@ -291,7 +291,7 @@ class BrowseCalls:
         return reply(200, history(story, following))
 
 
-def _wanted(asked: ListQuery) -> Wanted:
+def _wanted(asked: ListQuery) -> ItemFilter:
     if (asked.catalog_system is None) != (asked.catalog_code is None):
         missing = "catalogSystem" if asked.catalog_system is None else "catalogCode"
         wrong = FieldError(missing, Text("Give catalogSystem and catalogCode together"))
@@ -303,7 +303,7 @@ def _wanted(asked: ListQuery) -> Wanted:
     code = None
     if asked.catalog_system is not None and asked.catalog_code is not None:
         code = (asked.catalog_system, asked.catalog_code)
-    return Wanted(
+    return ItemFilter(
         status=asked.status,
         parent_external_id=asked.parent_external_id,
         updated_since=asked.updated_since,

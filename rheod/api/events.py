@@ -16,14 +16,14 @@ from rheod.api.responses import At, Reply, reply
 from rheod.api.routing import Operation, Query, Whole, read_query
 from rheod.api.webhooks import EVENT_ID, EVENTS, EventName, event_name
 from rheod.domain.text import Text
-from rheod.store.outbox import Filters, Status
+from rheod.store.outbox import AttemptFilter, Status
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rheod.api.context import EventServices
-    from rheod.store.feed import Again, Event
-    from rheod.store.outbox import Logged
+    from rheod.store.feed import Event, Replayed
+    from rheod.store.outbox import LoggedAttempt
 
 
 def _event_or_id(value: Any) -> str:
@@ -173,7 +173,7 @@ class ReplayReply(Reply):
     message: Annotated[str, Field(description="What happened, in one sentence.")]
 
 
-def deliveries_reply(logged: Sequence[Logged]) -> DeliveriesReply:
+def deliveries_reply(logged: Sequence[LoggedAttempt]) -> DeliveriesReply:
     """A page of the delivery log."""
     return DeliveriesReply(
         deliveries=[
@@ -205,7 +205,7 @@ def events_reply(events: Sequence[Event], *, after: int, more: bool) -> EventsRe
     )
 
 
-def replay_reply(again: Again) -> ReplayReply:
+def replay_reply(again: Replayed) -> ReplayReply:
     """How many deliveries a replay ordered, in numbers and in words."""
     words = f"{again.ordered} deliveries ordered once more."
     if again.waiting:
@@ -231,7 +231,7 @@ class EventCalls:
         asked = read_query(request, DeliveriesQuery)
         before, at = asked.before or (None, 0)
         by_id = asked.event is not None and asked.event.startswith("evt_")
-        wanted = Filters(
+        wanted = AttemptFilter(
             account_id=request[CALLER].account_id,
             endpoint_id=asked.endpoint,
             event_id=asked.event if by_id else None,

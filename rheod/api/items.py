@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from rheod.api.context import ItemServices
     from rheod.domain.errors import FieldError
     from rheod.domain.model import ItemSpec, Listing
-    from rheod.store.search import Line
+    from rheod.store.search import ItemRow
     from rheod.tradera.dry_run import DryRunReport
     from rheod.usecases.items import ItemView
 
@@ -185,7 +185,7 @@ class ItemLines(Reply):
     next: str | None
 
 
-def item_line(line: Line) -> ItemLine:
+def item_line(line: ItemRow) -> ItemLine:
     """One line of the owner's list."""
     return ItemLine(
         external_id=line.external_id,

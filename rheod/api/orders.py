@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rheod.api.context import SalesServices
-    from rheod.store.orders import KeptLine, KeptOrder, Shipment
+    from rheod.store.orders import Shipment, StoredLine, StoredOrder
     from rheod.usecases.figures import Analytics
 
 
@@ -165,12 +165,12 @@ def shipment_reply(shipment: Shipment) -> ShipmentReply:
     )
 
 
-def orders_reply(orders: Sequence[KeptOrder], next_cursor: str | None) -> OrdersReply:
+def orders_reply(orders: Sequence[StoredOrder], next_cursor: str | None) -> OrdersReply:
     """A page of orders."""
     return OrdersReply(orders=[_order(order) for order in orders], next_cursor=next_cursor)
 
 
-def _order(order: KeptOrder) -> OrderReply:
+def _order(order: StoredOrder) -> OrderReply:
     return OrderReply(
         order_id=str(order.order_id),
         subtotal=order.subtotal_ore,
@@ -187,7 +187,7 @@ def _order(order: KeptOrder) -> OrderReply:
     )
 
 
-def _line(line: KeptLine) -> OrderLineReply:
+def _line(line: StoredLine) -> OrderLineReply:
     return OrderLineReply(
         tradera_ad_id=str(line.tradera_item_id),
         rheo_item_id=line.item_id,

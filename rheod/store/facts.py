@@ -72,7 +72,7 @@ def installed_at(db: sqlite3.Connection) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class QueuedPublishing:
     """A publishing in the queue; `cost_up_to` is the calls of all before it and its own."""
 
     external_id: str
@@ -82,7 +82,7 @@ class Waiting:
     reason: str | None
 
 
-def next_publishings(db: sqlite3.Connection, account_id: str, *, limit: int) -> list[Waiting]:
+def next_publishings(db: sqlite3.Connection, account_id: str, *, limit: int) -> list[QueuedPublishing]:
     """The account's publishings that go out next, in the order of the queue that all accounts share."""
     rows = db.execute(
         "SELECT items.external_id, items.title, jobs.due_at, jobs.reason,"
@@ -93,7 +93,7 @@ def next_publishings(db: sqlite3.Connection, account_id: str, *, limit: int) -> 
         " LIMIT :limit",
         {"account": account_id, "limit": limit, "stretch": STRETCH},
     )
-    return [Waiting(**{**dict(row), "reason": restored(row["reason"])}) for row in rows.fetchall()]
+    return [QueuedPublishing(**{**dict(row), "reason": restored(row["reason"])}) for row in rows.fetchall()]
 
 
 def publishings_waiting(db: sqlite3.Connection, account_id: str) -> int:
@@ -166,7 +166,7 @@ def ordered_at(db: sqlite3.Connection, listing_id: str) -> int:
     return at
 
 
-def newest_notice(db: sqlite3.Connection) -> int:
+def newest_event(db: sqlite3.Connection) -> int:
     """The number of the newest event, 0 before the first."""
     seq: int = db.execute("SELECT coalesce(max(seq), 0) FROM notices").fetchone()[0]
     return seq

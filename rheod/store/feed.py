@@ -14,7 +14,7 @@ from rheod.store.texts import restored
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
+class StoredEvent:
     """A webhook event as stored: its number, its bytes, when it happened (ms)."""
 
     seq: int
@@ -25,7 +25,7 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Again:
+class Replayed:
     """What became of a replay: deliveries ordered, and those that waited already and are left as they are."""
 
     ordered: int
@@ -34,7 +34,7 @@ class Again:
 
 def events_after(
     db: sqlite3.Connection, account_id: str, *, after: int, limit: int, event_type: str | None = None
-) -> list[Event]:
+) -> list[StoredEvent]:
     """The account's webhook events after this number, the oldest first."""
     typed = "" if event_type is None else " AND type = :type"
     rows = db.execute(
@@ -42,7 +42,7 @@ def events_after(
         f"{typed} AND seq > :after ORDER BY seq LIMIT :limit",
         {"account": account_id, "type": event_type, "after": after, "limit": limit},
     )
-    return [Event(**dict(row)) for row in rows.fetchall()]
+    return [StoredEvent(**dict(row)) for row in rows.fetchall()]
 
 
 def number_of(db: sqlite3.Connection, event_id: str, account_id: str) -> int | None:
@@ -80,7 +80,7 @@ _OF = " AND n.seq BETWEEN :first AND :last AND e.account_id = :account AND (:end
 
 def order_again(
     db: sqlite3.Connection, account_id: str, endpoint_id: str | None, *, numbers: tuple[int, int], now: int
-) -> Again:
+) -> Replayed:
     """Order deliveries of these events (first, last) once more to the account's endpoints, or to one of them.
 
     A delivery that waits already keeps its place and is not doubled; a held one is released.
@@ -99,7 +99,7 @@ def order_again(
         " due_at = excluded.due_at, reason = NULL WHERE state = 'held'",
         values,
     ).rowcount
-    return Again(ordered=ordered, waiting=wanted - ordered)
+    return Replayed(ordered=ordered, waiting=wanted - ordered)
 
 
 def hurry(db: sqlite3.Connection, seq: int, account_id: str, endpoint_id: str | None, *, now: int) -> None:
@@ -112,7 +112,7 @@ def hurry(db: sqlite3.Connection, seq: int, account_id: str, endpoint_id: str | 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Called:
+class ItemCall:
     """A call to Tradera: `outcome` is 'ok', the failure's sentence, or None when unknown; not `counted`: it never arrived."""
 
     at: int
@@ -124,7 +124,7 @@ class Called:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Delivered:
+class ItemDelivery:
     """A delivery of one of the item's events; `ok` when the endpoint took it."""
 
     at: int
@@ -136,7 +136,7 @@ class Delivered:
     error: str | None
 
 
-def calls(db: sqlite3.Connection, item_id: str, *, limit: int) -> list[Called]:
+def calls(db: sqlite3.Connection, item_id: str, *, limit: int) -> list[ItemCall]:
     """The latest calls made for the item's ads, newest first."""
     rows = db.execute(
         "SELECT at, operation, generation, outcome, counted, duration_ms FROM listings JOIN calls"
@@ -144,12 +144,12 @@ def calls(db: sqlite3.Connection, item_id: str, *, limit: int) -> list[Called]:
         (item_id, limit),
     )
     return [
-        Called(**{**dict(row), "counted": bool(row["counted"]), "outcome": restored(row["outcome"])})
+        ItemCall(**{**dict(row), "counted": bool(row["counted"]), "outcome": restored(row["outcome"])})
         for row in rows.fetchall()
     ]
 
 
-def deliveries(db: sqlite3.Connection, item_id: str, *, limit: int) -> list[Delivered]:
+def deliveries(db: sqlite3.Connection, item_id: str, *, limit: int) -> list[ItemDelivery]:
     """The latest deliveries of the item's events, newest first."""
     rows = db.execute(
         "SELECT d.created_at AS at, d.event_type, d.url, d.attempt, d.status = 'success' AS ok, d.http_status, d.error"
@@ -157,6 +157,6 @@ def deliveries(db: sqlite3.Connection, item_id: str, *, limit: int) -> list[Deli
         (item_id, limit),
     )
     return [
-        Delivered(**{**dict(row), "ok": bool(row["ok"]), "error": restored(row["error"])})
+        ItemDelivery(**{**dict(row), "ok": bool(row["ok"]), "error": restored(row["error"])})
         for row in rows.fetchall()
     ]

@@ -175,7 +175,7 @@ class QuarantinedMessage:
     received_at: int
 
 
-def strange(db: sqlite3.Connection, *, limit: int) -> list[QuarantinedMessage]:
+def quarantined(db: sqlite3.Connection, *, limit: int) -> list[QuarantinedMessage]:
     """The newest quarantined messages, of every account: often the account is what cannot be read."""
     rows = db.execute(
         "SELECT id, substr(body, 1, ?) AS body, reason, received_at FROM inbox WHERE state = 'quarantined'"

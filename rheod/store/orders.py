@@ -54,7 +54,7 @@ def of_order(db: sqlite3.Connection, order_id: int) -> tuple[Shipment, ...]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KeptLine:
+class StoredLine:
     """A line of an order as stored; without an item it is a sale of something rheod does not know."""
 
     tradera_item_id: int
@@ -66,7 +66,7 @@ class KeptLine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KeptOrder:
+class StoredOrder:
     """An order as stored: `buyer` is None once erased, `shipments` are oldest first, times in ms UTC."""
 
     order_id: int
@@ -79,7 +79,7 @@ class KeptOrder:
     shipped_at: int | None
     ship_error: str | None
     erased_at: int | None
-    lines: tuple[KeptLine, ...] = ()
+    lines: tuple[StoredLine, ...] = ()
     shipments: tuple[Shipment, ...] = ()
 
 
@@ -168,7 +168,7 @@ def unmatched_count(db: sqlite3.Connection) -> int:
 _COLUMNS = "order_id, account_id, subtotal_ore, buyer, created_at, paid_at, ship_sent_at, shipped_at, ship_error, erased_at"
 
 
-def find(db: sqlite3.Connection, order_id: int) -> KeptOrder | None:
+def find(db: sqlite3.Connection, order_id: int) -> StoredOrder | None:
     """The order of this number with its lines and parcels."""
     found = _whole(
         db, db.execute(f"SELECT {_COLUMNS} FROM orders WHERE order_id = ?", (order_id,)).fetchall()
@@ -178,7 +178,7 @@ def find(db: sqlite3.Connection, order_id: int) -> KeptOrder | None:
 
 def page(
     db: sqlite3.Connection, account_id: str, *, unmatched: bool, limit: int, before: tuple[int, int]
-) -> list[KeptOrder]:
+) -> list[StoredOrder]:
     """Orders made before (created_at, order_id), the newest first; `unmatched`: only those with a line of no known item."""
     only = (
         " AND EXISTS (SELECT 1 FROM order_lines lines WHERE lines.account_id = orders.account_id"
@@ -192,9 +192,9 @@ def page(
     return _whole(db, rows.fetchall())
 
 
-def _whole(db: sqlite3.Connection, rows: Sequence[sqlite3.Row]) -> list[KeptOrder]:
+def _whole(db: sqlite3.Connection, rows: Sequence[sqlite3.Row]) -> list[StoredOrder]:
     return [
-        KeptOrder(
+        StoredOrder(
             **{
                 **dict(row),
                 "buyer": json.loads(row["buyer"]) if row["erased_at"] is None else None,
@@ -207,13 +207,13 @@ def _whole(db: sqlite3.Connection, rows: Sequence[sqlite3.Row]) -> list[KeptOrde
     ]
 
 
-def _lines(db: sqlite3.Connection, order_id: int) -> tuple[KeptLine, ...]:
+def _lines(db: sqlite3.Connection, order_id: int) -> tuple[StoredLine, ...]:
     rows = db.execute(
         "SELECT tradera_item_id, item_id, external_id, order_lines.title, quantity, unit_price_ore FROM order_lines"
         " LEFT JOIN items ON items.id = item_id WHERE order_id = ? ORDER BY tradera_item_id",
         (order_id,),
     )
-    return tuple(KeptLine(**dict(row)) for row in rows.fetchall())
+    return tuple(StoredLine(**dict(row)) for row in rows.fetchall())
 
 
 def open_with_ads(db: sqlite3.Connection, account_id: str, ads: Sequence[int]) -> list[int]:

@@ -53,7 +53,7 @@ class EventToDeliver:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Milestone:
+class PastEvent:
     """An event as history shows it."""
 
     seq: int
@@ -114,14 +114,14 @@ def told(db: sqlite3.Connection, seq: int, account_id: str) -> EventToDeliver:
 
 def history(
     db: sqlite3.Connection, item_id: str, *, limit: int, before: int | None = None
-) -> list[Milestone]:
+) -> list[PastEvent]:
     """Events of an item, newest first, those whose number is below `before`."""
     rows = db.execute(
         "SELECT seq, event_id, type, data, created_at FROM notices WHERE item_id = ? AND seq < ?"
         " ORDER BY seq DESC LIMIT ?",
         (item_id, _NEWEST if before is None else before, limit),
     )
-    return [Milestone(**{**dict(row), "data": json.loads(row["data"])}) for row in rows.fetchall()]
+    return [PastEvent(**{**dict(row), "data": json.loads(row["data"])}) for row in rows.fetchall()]
 
 
 def history_length(db: sqlite3.Connection, item_id: str) -> int:
@@ -263,7 +263,7 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Logged:
+class LoggedAttempt:
     """An attempt as the log shows it."""
 
     id: int
@@ -281,16 +281,16 @@ class Logged:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Exchange:
+class AttemptDetail:
     """An attempt with the beginnings of what was sent and of what was answered."""
 
-    logged: Logged
+    logged: LoggedAttempt
     sent: str
     answered: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Filters:
+class AttemptFilter:
     """What of an account's log is wanted; `before` is the id of an attempt and leaves it and all later ones out."""
 
     account_id: str
@@ -330,7 +330,7 @@ _SHOWN = (
 )
 
 
-def page(db: sqlite3.Connection, wanted: Filters, *, limit: int) -> list[Logged]:
+def page(db: sqlite3.Connection, wanted: AttemptFilter, *, limit: int) -> list[LoggedAttempt]:
     """The newest attempts that pass the filters, newest first."""
     runs, values = _runs(wanted)
     newest = " UNION ALL ".join(f"SELECT id FROM ({run} ORDER BY id DESC LIMIT :limit)" for run in runs)
@@ -341,11 +341,11 @@ def page(db: sqlite3.Connection, wanted: Filters, *, limit: int) -> list[Logged]
     return [_logged(row) for row in rows.fetchall()]
 
 
-def _logged(row: sqlite3.Row) -> Logged:
-    return Logged(**{**dict(row), "error": restored(row["error"])})
+def _logged(row: sqlite3.Row) -> LoggedAttempt:
+    return LoggedAttempt(**{**dict(row), "error": restored(row["error"])})
 
 
-def _runs(wanted: Filters) -> tuple[list[str], dict[str, object]]:
+def _runs(wanted: AttemptFilter) -> tuple[list[str], dict[str, object]]:
     """One SELECT of ids for each run of an index that the filters reach, and the values of all."""
     values: dict[str, object] = {
         "account": wanted.account_id,
@@ -380,7 +380,7 @@ def last_before(db: sqlite3.Connection, moment: int) -> int | None:
     return None if row is None else int(row["id"])
 
 
-def exchange(db: sqlite3.Connection, account_id: str, delivery_id: int) -> Exchange | None:
+def exchange(db: sqlite3.Connection, account_id: str, delivery_id: int) -> AttemptDetail | None:
     """One attempt of the account's endpoints with what was sent and answered, None when there is none."""
     row = db.execute(f"{_SHOWN} WHERE d.id = ? AND d.account_id = ?", (delivery_id, account_id)).fetchone()
     if row is None:
@@ -391,7 +391,7 @@ def exchange(db: sqlite3.Connection, account_id: str, delivery_id: int) -> Excha
         (SNIPPET_BYTES, delivery_id),
     ).fetchone()
     sent = bytes(body["sent"]).decode("utf-8", errors="replace")
-    return Exchange(logged=_logged(row), sent=sent, answered=body["snippet"])
+    return AttemptDetail(logged=_logged(row), sent=sent, answered=body["snippet"])
 
 
 def drop_old_deliveries(db: sqlite3.Connection, *, before: int, limit: int) -> int:

@@ -1,19 +1,11 @@
-"""The owner's search in his items: by states, by the beginning of an external id, by words of the title.
+"""Finding items: the ERP's lists and counts, the owner's search, and the names items are found by.
 
-Every page is read along an index from where the last one ended, and looks at no more than so many rows: a page may be
-short, or empty, and still have a following one.
+An item is found by the words of its title and by its catalogue codes (`domain.part.catalogCodes`). Both are written with the
+item (`change_names`) and never without it, not by triggers: in a database whose schema is not trusted a trigger may not touch a
+virtual table. A removed item has neither.
 
-Rows of catalogue codes: by which code of which catalogue an item can be found (`domain.part.catalogCodes`).
-
-Written with the item and never without it; a removed item has none.
-
-Reading many items at once: pages in the order of their last change, how many there are, a container's figures.
-
-Every query names the index it walks, so that no page and no count reads the whole table (tests show the plans).
-
-Rows of words: the titles by which the owner finds items. Written with the item and never without it.
-
-Not by triggers: in a database whose schema is not trusted they may not touch a virtual table.
+Every page is read along an index that its query names, from where the last one ended, and no page and no count reads the whole
+table. A page of a search reads at most `MOST_READ` rows that do not fit: it may be short, or empty, and still have a next one.
 """
 
 from __future__ import annotations
@@ -29,13 +21,13 @@ from rheod.store.texts import restored
 
 
 def asked(text: str) -> str | None:
-    """The text as a question to the words: each must be there, or begin one that is; None when it has no word."""
+    """The text as an FTS5 query: each word must be in the title or begin a word of it; None when it has no word."""
     found = [word.replace('"', "") for word in text.split() if any(map(str.isalnum, word))]
     return " AND ".join(f'"{word}"{"*" if len(word) > 1 else ""}' for word in found) or None
 
 
 MOST_READ = 5000
-"""Rows a page looks at when it must leave some out."""
+"""Rows that a page of a search reads at most for those that fit."""
 
 NEVER = "never"
 """Stands for no `traderaStatus`."""
@@ -44,23 +36,23 @@ _LAST = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sought:
-    """What is looked for; '' is anything. `text` begins the external id, or its words begin words of the title."""
+class SearchQuery:
+    """What the owner looks for; '' is anything. `text` begins the external id, or its words begin words of the title."""
 
     text: str = ""
     status: str = ""
     tradera_status: str = ""
 
 
-class Spot(NamedTuple):
-    """Where a page ended: in which walk, at which number or time (ms), and at which id."""
+class SearchCursor(NamedTuple):
+    """Where a page of a search ended: in which walk, at which number or time (ms), and at which id."""
 
     walk: Literal["changes", "ids", "words"]
     at: int
     name: str
 
 
-class Hit(NamedTuple):
+class SearchHit(NamedTuple):
     """An item as the owner's list shows it; `picture` is the file of the first one that is ready."""
 
     number: int
@@ -78,8 +70,13 @@ class Hit(NamedTuple):
 
 
 def page(
-    db: sqlite3.Connection, account_id: str, sought: Sought, *, limit: int, after: Spot | None = None
-) -> tuple[list[Hit], Spot | None]:
+    db: sqlite3.Connection,
+    account_id: str,
+    sought: SearchQuery,
+    *,
+    limit: int,
+    after: SearchCursor | None = None,
+) -> tuple[list[SearchHit], SearchCursor | None]:
     """The items that fit and where the next page goes on, None at the end.
 
     Without a text the last changed come first. With one, first those whose id begins so, by id, then those with its
@@ -87,14 +84,14 @@ def page(
     """
     search = _Search(db, account_id, sought)
     if not sought.text:
-        numbers, following = search.changes(after or Spot("changes", _LAST, ""), limit)
+        numbers, following = search.changes(after or SearchCursor("changes", _LAST, ""), limit)
         return search.hits(numbers), following
     numbers, following = [], after
     if after is None or after.walk == "ids":
-        numbers, following = search.ids(after or Spot("ids", 0, ""), limit)
+        numbers, following = search.ids(after or SearchCursor("ids", 0, ""), limit)
         if following is not None:
             return search.hits(numbers), following
-        following = Spot("words", _LAST, "")
+        following = SearchCursor("words", _LAST, "")
     if len(numbers) < limit and following is not None:
         more, following = search.words(following, limit - len(numbers))
         numbers += more
@@ -102,9 +99,9 @@ def page(
 
 
 class _Search:
-    """The three walks. Each gives the numbers of at most `limit` items that fit, and where to go on."""
+    """The three walks of a search. Each gives the numbers of at most `limit` items that fit, and where to go on."""
 
-    def __init__(self, db: sqlite3.Connection, account_id: str, sought: Sought) -> None:
+    def __init__(self, db: sqlite3.Connection, account_id: str, sought: SearchQuery) -> None:
         self._db = db
         self._sought = sought
         self._values: dict[str, Any] = {
@@ -116,7 +113,7 @@ class _Search:
             "words": asked(sought.text),
         }
 
-    def changes(self, after: Spot, limit: int) -> tuple[list[int], Spot | None]:
+    def changes(self, after: SearchCursor, limit: int) -> tuple[list[int], SearchCursor | None]:
         """By the time of the last change, the latest first."""
         order = "updated_at DESC, id DESC"
         runs = " UNION ALL ".join(
@@ -128,7 +125,7 @@ class _Search:
         return self._walk(query, after, limit)
 
     def _runs(self) -> list[str]:
-        """The stretches of an index that hold what fits, each in order of time."""
+        """The ranges of an index that hold what fits, each in order of time."""
         if not self._sought.tradera_status:
             if not self._sought.status:
                 return ["INDEXED BY items_by_update WHERE account_id = :account"]
@@ -140,7 +137,7 @@ class _Search:
             for status in statuses
         ]
 
-    def ids(self, after: Spot, limit: int) -> tuple[list[int], Spot | None]:
+    def ids(self, after: SearchCursor, limit: int) -> tuple[list[int], SearchCursor | None]:
         """Those whose external id begins with the text, by id."""
         query = (
             f"SELECT number, number AS at, external_id AS name, {_FITS} AS fits FROM items INDEXED BY"
@@ -149,7 +146,7 @@ class _Search:
         )
         return self._walk(query, after, limit)
 
-    def words(self, after: Spot, limit: int) -> tuple[list[int], Spot | None]:
+    def words(self, after: SearchCursor, limit: int) -> tuple[list[int], SearchCursor | None]:
         """Those with the text's words in the title that `ids` has not found, the newest first."""
         if self._values["words"] is None:
             return [], None
@@ -161,8 +158,8 @@ class _Search:
         )
         return self._walk(query, after, limit)
 
-    def _walk(self, query: str, after: Spot, limit: int) -> tuple[list[int], Spot | None]:
-        """Read on until there is one more than the page holds, or enough has been read for nothing."""
+    def _walk(self, query: str, after: SearchCursor, limit: int) -> tuple[list[int], SearchCursor | None]:
+        """Read until one more fits than the page holds, or `MOST_READ` rows have been read."""
         picked: list[int] = []
         last = after
         for read, row in enumerate(
@@ -173,12 +170,12 @@ class _Search:
             if row["fits"]:
                 picked.append(row["number"])
             if len(picked) < limit or row["fits"]:
-                last = Spot(after.walk, row["at"], row["name"])
+                last = SearchCursor(after.walk, row["at"], row["name"])
             if read >= MOST_READ:
                 return picked, last
         return picked, None
 
-    def hits(self, numbers: Sequence[int]) -> list[Hit]:
+    def hits(self, numbers: Sequence[int]) -> list[SearchHit]:
         """What the list shows of these, in their order."""
         rows = self._db.execute(
             "SELECT number, items.id, external_id, items.type, title, rheo_status, tradera_status, price_ore, delete_requested,"
@@ -187,30 +184,25 @@ class _Search:
             " ORDER BY wanted.key",
             {"numbers": json.dumps(numbers)},
         )
-        return [_hit_of(row) for row in rows.fetchall()]
+        return [
+            SearchHit(
+                **{
+                    **dict(row),
+                    "type": ItemType(row["type"]),
+                    "rheo_status": RheoStatus(row["rheo_status"]),
+                    "tradera_status": row["tradera_status"] and TraderaStatus(row["tradera_status"]),
+                    "delete_requested": bool(row["delete_requested"]),
+                    "last_error": restored(row["last_error"]),
+                }
+            )
+            for row in rows.fetchall()
+        ]
 
 
 _FITS = (
     "(account_id = :account AND removed_at IS NULL AND (:status = '' OR rheo_status = :status)"
     " AND (:tradera = '' OR tradera_status IS :tradera))"
 )
-
-
-def _hit_of(row: sqlite3.Row) -> Hit:
-    return Hit(
-        number=row["number"],
-        id=row["id"],
-        external_id=row["external_id"],
-        type=ItemType(row["type"]),
-        title=row["title"],
-        rheo_status=RheoStatus(row["rheo_status"]),
-        tradera_status=row["tradera_status"] and TraderaStatus(row["tradera_status"]),
-        price_ore=row["price_ore"],
-        delete_requested=bool(row["delete_requested"]),
-        last_error=restored(row["last_error"]),
-        updated_at=row["updated_at"],
-        picture=row["picture"],
-    )
 
 
 def change_names(db: sqlite3.Connection, number: int, before: Item | None, item: Item | None) -> None:
@@ -240,14 +232,14 @@ def _codes_of(item: Item | None) -> set[tuple[str, str, str, str]]:
     }
 
 
-Position = tuple[int, str]
-"""A place in the order of a list: (updated_at in ms, item id)."""
+ItemCursor = tuple[int, str]
+"""Where a page of a list ended: (updated_at in ms, item id)."""
 
-START: Position = (0, "")
+START: ItemCursor = (0, "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class ItemFilter:
     """Which items: None is any. `updated_since` is ms UTC and included; `code` is (catalogue system, code).
 
     `standing` leaves out what is archived.
@@ -260,8 +252,8 @@ class Wanted:
     standing: bool = False
 
 
-class Line(NamedTuple):
-    """An item as a list shows it, made by the thousand; `ad` is the number of its latest ad, `was_live` whether that has been visible."""
+class ItemRow(NamedTuple):
+    """An item as a list shows it, made by the thousand; `ad` is the id of its latest ad, `was_live` whether that has been visible."""
 
     id: str
     external_id: str
@@ -278,7 +270,7 @@ class Line(NamedTuple):
     was_live: bool
 
     @property
-    def position(self) -> Position:
+    def position(self) -> ItemCursor:
         """Where the next page goes on."""
         return self.updated_at, self.id
 
@@ -293,9 +285,9 @@ class ItemCounts:
 
 
 def inventory_page(
-    db: sqlite3.Connection, account_id: str, wanted: Wanted, *, limit: int, after: Position = START
-) -> list[Line]:
-    """The items after this position, the oldest change first."""
+    db: sqlite3.Connection, account_id: str, wanted: ItemFilter, *, limit: int, after: ItemCursor = START
+) -> list[ItemRow]:
+    """The items after this cursor, the oldest change first."""
     source, values = _source(account_id, wanted)
     start = max(after, (wanted.updated_since or 0, ""))
     rows = db.execute(
@@ -311,10 +303,15 @@ def inventory_page(
     return [_line_of(row) for row in rows.fetchall()]
 
 
-def count(db: sqlite3.Connection, account_id: str, wanted: Wanted) -> int:
-    """How many items there are in all the pages."""
+def count(db: sqlite3.Connection, account_id: str, wanted: ItemFilter) -> int:
+    """How many items fit, on all pages."""
     if wanted.updated_since is None and wanted.parent_external_id is None and wanted.code is None:
-        return _kept_count(db, account_id, wanted)
+        row = db.execute(  # from the sums that triggers keep
+            "SELECT coalesce(sum(count), 0) FROM item_counts WHERE account_id = :account"
+            " AND (:status IS NULL OR rheo_status = :status) AND NOT (:standing AND rheo_status = 'archived')",
+            {"account": account_id, "status": wanted.status, "standing": wanted.standing},
+        ).fetchone()
+        return int(row[0])
     source, values = _source(account_id, wanted)
     since = " AND items.updated_at >= :since" if wanted.updated_since else ""
     row = db.execute(
@@ -324,7 +321,7 @@ def count(db: sqlite3.Connection, account_id: str, wanted: Wanted) -> int:
 
 
 def figures(db: sqlite3.Connection, account_id: str, parent_external_id: str) -> ItemCounts:
-    """The figures of the items in a container; containers within it and archived items do not count."""
+    """Count and value of the items in a container; containers within it and archived items do not count."""
     mine = (
         " FROM items INDEXED BY items_by_parent WHERE account_id = ? AND parent_external_id = ?"
         " AND removed_at IS NULL AND type = 'item'"
@@ -347,16 +344,7 @@ def figures(db: sqlite3.Connection, account_id: str, parent_external_id: str) ->
     )
 
 
-def _kept_count(db: sqlite3.Connection, account_id: str, wanted: Wanted) -> int:
-    row = db.execute(
-        "SELECT coalesce(sum(count), 0) FROM item_counts WHERE account_id = :account"
-        " AND (:status IS NULL OR rheo_status = :status) AND NOT (:standing AND rheo_status = 'archived')",
-        {"account": account_id, "status": wanted.status, "standing": wanted.standing},
-    ).fetchone()
-    return int(row[0])
-
-
-def _source(account_id: str, wanted: Wanted) -> tuple[str, dict[str, Any]]:
+def _source(account_id: str, wanted: ItemFilter) -> tuple[str, dict[str, Any]]:
     """The rows, ids and times of the wanted items, by the index that narrows them most, and the values it takes."""
     terms = ["items.account_id = :account", "items.removed_at IS NULL"]
     values: dict[str, Any] = {"account": account_id}
@@ -381,8 +369,8 @@ def _source(account_id: str, wanted: Wanted) -> tuple[str, dict[str, Any]]:
     )
 
 
-def _line_of(row: sqlite3.Row) -> Line:
-    return Line(
+def _line_of(row: sqlite3.Row) -> ItemRow:
+    return ItemRow(
         id=row["id"],
         external_id=row["external_id"],
         type=ItemType(row["type"]),

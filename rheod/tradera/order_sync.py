@@ -122,7 +122,7 @@ class OrderSync:
         return Done()
 
     def _record(self, tx: Transaction, found: Sequence[Order], asked: Sequence[int]) -> None:
-        before = facts.newest_notice(tx.db)
+        before = facts.newest_event(tx.db)
         sales.record_orders(tx, self._account_id, found, self._sellers, asked)
         for received_at in facts.sales_received(tx.db, after=before):
             tx.afterwards.append(partial(self._meters.sale_written, tx.now - received_at))

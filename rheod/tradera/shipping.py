@@ -14,7 +14,7 @@ from rheod.domain.model import CallClass, Job
 from rheod.domain.text import Text
 from rheod.jobs.queue import Done, Outcome
 from rheod.store import key_value, orders
-from rheod.store.orders import KeptOrder
+from rheod.store.orders import StoredOrder
 from rheod.tradera.budgeted_client import BudgetedClient, NotSent, NotWanted
 from rheod.tradera.transport import Rejected, ServerFailure
 from rheod.usecases import shipping
@@ -62,7 +62,7 @@ class ShippingUpdater:
             )
         return Done()
 
-    async def _is_shipped(self, order: KeptOrder, *, leave: int = 0) -> bool:
+    async def _is_shipped(self, order: StoredOrder, *, leave: int = 0) -> bool:
         """Whether Tradera shows all sales of the order as shipped; False when it will not tell."""
         try:
             shown = await self._shipped_ads(CallClass.SHIP, since=order.created_at, leave=leave)
@@ -107,11 +107,11 @@ def _mark(account_id: str) -> str:
     return f"parcels_looked_at:{account_id}"
 
 
-def _shipped(order: KeptOrder) -> Outcome:
+def _shipped(order: StoredOrder) -> Outcome:
     return Done(lambda tx: shipping.shipped(tx, order.order_id))
 
 
-def _refused(order: KeptOrder, reason: str) -> Outcome:
+def _refused(order: StoredOrder, reason: str) -> Outcome:
     _log.warning("order not marked as shipped", order=order.order_id, reason=reason)
     error = Text("Tradera did not mark the order as shipped: {reason}", reason=reason)
     return Done(lambda tx: shipping.ship_refused(tx, order.order_id, error))

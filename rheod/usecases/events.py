@@ -13,8 +13,8 @@ from rheod.domain.errors import Refused
 from rheod.domain.model import QueueName
 from rheod.domain.text import Text
 from rheod.store import feed, outbox
-from rheod.store.feed import Again, Event
-from rheod.store.outbox import Exchange, Filters, Logged
+from rheod.store.feed import Replayed, StoredEvent
+from rheod.store.outbox import AttemptDetail, AttemptFilter, LoggedAttempt
 from rheod.usecases.endpoints import Endpoints
 from rheod.usecases.transaction import Store, Transaction
 
@@ -29,11 +29,13 @@ class EventFeed:
         self._store = store
         self._endpoints = endpoints
 
-    async def deliveries(self, wanted: Filters, *, limit: int, before_ms: int | None = None) -> list[Logged]:
+    async def deliveries(
+        self, wanted: AttemptFilter, *, limit: int, before_ms: int | None = None
+    ) -> list[LoggedAttempt]:
         """The newest attempts that pass the filters, newest first; `before_ms` leaves out those made then or later."""
         return await self._store.read(partial(_page, wanted=wanted, limit=limit, before_ms=before_ms))
 
-    async def exchange(self, account_id: str, delivery_id: int) -> Exchange:
+    async def exchange(self, account_id: str, delivery_id: int) -> AttemptDetail:
         """One attempt with what was sent and answered. Raises Refused (NOT_FOUND)."""
         found = await self._store.read(lambda db: outbox.exchange(db, account_id, delivery_id))
         if found is None:
@@ -42,17 +44,17 @@ class EventFeed:
 
     async def events(
         self, account_id: str, *, after: int, limit: int, event_type: str | None = None
-    ) -> list[Event]:
+    ) -> list[StoredEvent]:
         """The account's own events after this number, the oldest first."""
         return await self._store.read(
             lambda db: feed.events_after(db, account_id, after=after, limit=limit, event_type=event_type)
         )
 
-    async def replay(self, account_id: str, event_id: str, endpoint_id: str | None = None) -> Again:
+    async def replay(self, account_id: str, event_id: str, endpoint_id: str | None = None) -> Replayed:
         """Tell one event once more to the endpoints that take it, or to one of them. Raises Refused (NOT_FOUND)."""
         await self._check(account_id, endpoint_id)
 
-        def use_case(tx: Transaction) -> Again:
+        def use_case(tx: Transaction) -> Replayed:
             seq = feed.number_of(tx.db, event_id, account_id)
             if seq is None:
                 raise Refused("NOT_FOUND", Text("No event found with this id"))
@@ -62,7 +64,7 @@ class EventFeed:
 
         return await self._store.write(use_case)
 
-    async def replay_since(self, account_id: str, moment: int, endpoint_id: str | None = None) -> Again:
+    async def replay_since(self, account_id: str, moment: int, endpoint_id: str | None = None) -> Replayed:
         """Tell everything since a moment (ms) once more, in order; what happens meanwhile is told anyway.
 
         Each chunk is durable for itself: what an interrupted replay has ordered stays ordered, and asking again
@@ -70,11 +72,11 @@ class EventFeed:
         """
         await self._check(account_id, endpoint_id)
         first, last = await self._store.read(lambda db: feed.range_since(db, moment))
-        total = Again(ordered=0, waiting=0)
+        total = Replayed(ordered=0, waiting=0)
         while first <= last:
             end = await self._store.read(partial(feed.end_of_chunk, first=first, last=last, size=CHUNK))
             part = await self._store.write(partial(_order_again, account_id, endpoint_id, (first, end)))
-            total = Again(ordered=total.ordered + part.ordered, waiting=total.waiting + part.waiting)
+            total = Replayed(ordered=total.ordered + part.ordered, waiting=total.waiting + part.waiting)
             first = end + 1
         return total
 
@@ -85,12 +87,14 @@ class EventFeed:
 
 def _order_again(
     account_id: str, endpoint_id: str | None, numbers: tuple[int, int], tx: Transaction
-) -> Again:
+) -> Replayed:
     tx.woken.add(QueueName.WEBHOOKS)
     return feed.order_again(tx.db, account_id, endpoint_id, numbers=numbers, now=tx.now)
 
 
-def _page(db: sqlite3.Connection, *, wanted: Filters, limit: int, before_ms: int | None) -> list[Logged]:
+def _page(
+    db: sqlite3.Connection, *, wanted: AttemptFilter, limit: int, before_ms: int | None
+) -> list[LoggedAttempt]:
     if before_ms is not None:
         last = outbox.last_before(db, before_ms)
         wanted = replace(wanted, before=0 if last is None else last + 1)

@@ -12,7 +12,7 @@ from datetime import date
 from rheod.domain.budget import WINDOW_MS, expected_at
 from rheod.domain.model import day_of, days_until, start_of
 from rheod.store import facts
-from rheod.store.facts import Waiting
+from rheod.store.facts import QueuedPublishing
 from rheod.usecases.items import BudgetForecast
 from rheod.usecases.transaction import Store
 
@@ -80,7 +80,7 @@ class AccountForecasts:
         )
 
 
-def _coming(one: Waiting, forecast: BudgetForecast, now: int) -> Coming:
+def _coming(one: QueuedPublishing, forecast: BudgetForecast, now: int) -> Coming:
     if forecast.waits_for is not None:
         return Coming(one.external_id, one.title, None, forecast.waits_for)
     at = expected_at(

@@ -251,7 +251,7 @@ class QuarantinedMessages:
 
     async def newest(self) -> list[QuarantinedMessage]:
         """The newest ones that wait for the owner."""
-        return await self._store.read(lambda db: inbox.strange(db, limit=MOST))
+        return await self._store.read(lambda db: inbox.quarantined(db, limit=MOST))
 
     async def put_away(self, message_id: int) -> None:
         """The owner has looked at it. Raises Refused (NOT_FOUND) when it waits for nobody."""

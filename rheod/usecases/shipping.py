@@ -14,7 +14,7 @@ from rheod.domain.model import Event, EventType, JobKind, JobOrder, QueueName
 from rheod.domain.text import Text
 from rheod.store import items, orders
 from rheod.store.jobs import Owner
-from rheod.store.orders import KeptOrder, Shipment
+from rheod.store.orders import Shipment, StoredOrder
 from rheod.usecases.transaction import Store, Transaction
 
 NOT_FOUND = Text("No order found with this id")
@@ -38,7 +38,7 @@ class Shipments:
 
     async def orders(
         self, account_id: str, *, unmatched: bool, limit: int, before: tuple[int, int]
-    ) -> list[KeptOrder]:
+    ) -> list[StoredOrder]:
         """Orders made before (created_at, order_id), the newest first; `unmatched`: with a sale rheod does not know."""
         return await self._store.read(
             lambda db: orders.page(db, account_id, unmatched=unmatched, limit=limit, before=before)
@@ -107,6 +107,6 @@ def shipped_elsewhere(tx: Transaction, account_id: str, shipped_ads: Sequence[in
     return len(found)
 
 
-def _tell(tx: Transaction, order: KeptOrder, event: Event) -> None:
+def _tell(tx: Transaction, order: StoredOrder, event: Event) -> None:
     for item_id in {line.item_id for line in order.lines if line.item_id is not None}:
         tx.tell(items.by_id(tx.db, item_id), event)

@@ -16,13 +16,13 @@ from rheod.api.webhooks import EVENTS
 from rheod.domain.errors import Refused
 from rheod.domain.model import SWEDEN
 from rheod.domain.text import Text, counted
-from rheod.store.outbox import STATUSES, Filters
+from rheod.store.outbox import STATUSES, AttemptFilter
 from rheod.usecases.endpoints import EndpointChange
 from rheod.web.site import HOME, ActionDone, Page
 
 if TYPE_CHECKING:
     from rheod.api.routing import Route
-    from rheod.store.feed import Again
+    from rheod.store.feed import Replayed
     from rheod.web.site import PageRequest, Site, WebContext
 
 
@@ -206,7 +206,7 @@ def _wanted(request: PageRequest) -> dict[str, Any]:
     }
 
 
-def _ordered(again: Again) -> Text:
+def _ordered(again: Replayed) -> Text:
     if not (again.ordered or again.waiting):
         return Text("Nothing to deliver: no webhook endpoint takes such an event.")
     return counted(
@@ -259,13 +259,13 @@ class DeliveriesPage:
         return Page("delivery.html", {"exchange": exchange, "sent": _pretty(exchange.sent)})
 
 
-def _wanted_deliveries(request: PageRequest) -> Filters:
+def _wanted_deliveries(request: PageRequest) -> AttemptFilter:
     query = request.http.query
     event, status, before = query.get("event", "").strip(), query.get("status"), query.get("before", "")
     by_id = event.startswith("evt_")
     if before and not (before.isascii() and before.isdecimal() and len(before) < 19):
         raise Refused("BAD_REQUEST", Text("before must be the number of a delivery"))
-    return Filters(
+    return AttemptFilter(
         account_id=request.account_id,
         endpoint_id=query.get("endpoint") or None,
         event_id=event if by_id else None,

@@ -21,7 +21,7 @@ from rheod.domain.errors import Refused
 from rheod.domain.model import EventType, ItemType, ListingState, PictureState, RheoStatus, TraderaStatus
 from rheod.domain.taxonomy import OTHER
 from rheod.domain.text import Text
-from rheod.store.search import NEVER, Sought, Spot
+from rheod.store.search import NEVER, SearchCursor, SearchQuery
 from rheod.usecases.resolve_doubt import is_in_doubt
 from rheod.web.site import HOME, ActionDone, Page
 
@@ -176,7 +176,7 @@ class ItemsPage:
     async def list(self, request: PageRequest) -> Page:
         """A page of the items that fit."""
         query = read_query(request.http, ItemsQuery)
-        sought = Sought(text=query.q.strip(), status=query.status, tradera_status=query.tradera)
+        sought = SearchQuery(text=query.q.strip(), status=query.status, tradera_status=query.tradera)
         found = await self._context.api.inventory.search(
             request.account_id, sought, limit=PAGE, after=_spot(query.after)
         )
@@ -299,13 +299,13 @@ def _id_of(request: PageRequest) -> str:
     return external_id
 
 
-def _spot(after: str | None) -> Spot | None:
+def _spot(after: str | None) -> SearchCursor | None:
     if after is None:
         return None
     walk, at, name = field_types.read(after, str, int, str)
     if walk not in {"changes", "ids", "words"}:
         raise Refused("BAD_REQUEST", Text("Begin the search anew"))
-    return Spot(cast("Literal['changes', 'ids', 'words']", walk), at, name)
+    return SearchCursor(cast("Literal['changes', 'ids', 'words']", walk), at, name)
 
 
 def _can(view: ItemView) -> set[str]:

@@ -20,7 +20,7 @@ from rheod.web.site import HOME, ActionDone, Page
 
 if TYPE_CHECKING:
     from rheod.api.routing import Route
-    from rheod.store.orders import KeptOrder
+    from rheod.store.orders import StoredOrder
     from rheod.web.site import PageRequest, Site, WebContext
 
 
@@ -110,7 +110,7 @@ class SalesPage:
 
     async def _orders(
         self, request: PageRequest, *, unmatched: bool, limit: int, before: tuple[Any, ...]
-    ) -> list[KeptOrder]:
+    ) -> list[StoredOrder]:
         at, last = before
         return await self._context.api.shipping.orders(
             request.account_id, unmatched=unmatched, limit=limit, before=(at, last)

@@ -21,7 +21,7 @@ import aiohttp
 
 from rheod.sandbox.demo_daemon import DemoDaemon
 from rheod.store import search
-from rheod.store.search import Wanted
+from rheod.store.search import ItemFilter
 from tests.bench.loop import percentile, resident_mb
 
 ITEMS = "/integration/v1/items"
@@ -210,11 +210,11 @@ def told(name: str, spent: list[float], cpu: float) -> str:
 def print_plans(file: Path) -> None:
     """How SQLite goes about every kind of page and count."""
     every = {
-        "page": Wanted(),
-        "page by status": Wanted(status="sold"),
-        "page by parent": Wanted(parent_external_id="VIN-7"),
-        "page since": Wanted(updated_since=T0),
-        "page by code": Wanted(code=("Fenix", "7-1")),
+        "page": ItemFilter(),
+        "page by status": ItemFilter(status="sold"),
+        "page by parent": ItemFilter(parent_external_id="VIN-7"),
+        "page since": ItemFilter(updated_since=T0),
+        "page by code": ItemFilter(code=("Fenix", "7-1")),
     }
     with closing(sqlite3.connect(file)) as db:
         db.row_factory = sqlite3.Row

@@ -49,7 +49,7 @@ def test_no_figure_reads_a_long_table_from_end_to_end(db: sqlite3.Connection) ->
     asked.clear()
     facts.queues(db)
     facts.oldest_delivery_at(db)
-    facts.newest_notice(db)
+    facts.newest_event(db)
     facts.sales_received(db, after=0)
     facts.undelivered_sale_received(db, 1)
     jobs.publishings(db)

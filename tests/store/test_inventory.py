@@ -11,7 +11,7 @@ import pytest
 
 from rheod.domain.model import Item, ItemSpec, ItemType, ListingState, Order, OrderLine, RheoStatus
 from rheod.store import items, orders, search
-from rheod.store.search import START, Wanted
+from rheod.store.search import START, ItemFilter
 from tests.store.making import add_item, add_listing
 
 ACTIVE, SOLD, ARCHIVED = RheoStatus.ACTIVE, RheoStatus.SOLD, RheoStatus.ARCHIVED
@@ -30,7 +30,7 @@ def part(db: sqlite3.Connection, name: str, *, parent: str | None = None, **valu
     return add_item(db, name, spec=spec, **values)
 
 
-def walked(db: sqlite3.Connection, wanted: Wanted, *, limit: int = 2) -> list[str]:
+def walked(db: sqlite3.Connection, wanted: ItemFilter, *, limit: int = 2) -> list[str]:
     """The ids of every page, in order."""
     found: list[str] = []
     after = START
@@ -47,24 +47,24 @@ def test_pages_walk_every_item_once_in_order_of_change(db: sqlite3.Connection) -
     add_item(db, "other", account_id="b", updated_at=100)
     gone = add_item(db, "gone", updated_at=100)
     items.save(db, gone, gone, removed_at=7)
-    assert walked(db, Wanted()) == [f"i{number}" for number in range(7)]
+    assert walked(db, ItemFilter()) == [f"i{number}" for number in range(7)]
 
 
 FILTERS = {
-    "all": (Wanted(), ["p1", "p2", "p3", "p4", "p5"]),
-    "status": (Wanted(status="sold"), ["p2", "p4"]),
-    "parent": (Wanted(parent_external_id="VIN"), ["p1", "p2", "p5"]),
-    "standing": (Wanted(parent_external_id="VIN", standing=True), ["p1", "p2"]),
-    "since": (Wanted(updated_since=30), ["p3", "p4", "p5"]),
-    "code": (Wanted(code=("Fenix", "7")), ["p2", "p3"]),
-    "status and since": (Wanted(status="sold", updated_since=21), ["p4"]),
-    "parent and status": (Wanted(parent_external_id="VIN", status="active"), ["p1"]),
-    "parent and since": (Wanted(parent_external_id="VIN", updated_since=20), ["p2", "p5"]),
+    "all": (ItemFilter(), ["p1", "p2", "p3", "p4", "p5"]),
+    "status": (ItemFilter(status="sold"), ["p2", "p4"]),
+    "parent": (ItemFilter(parent_external_id="VIN"), ["p1", "p2", "p5"]),
+    "standing": (ItemFilter(parent_external_id="VIN", standing=True), ["p1", "p2"]),
+    "since": (ItemFilter(updated_since=30), ["p3", "p4", "p5"]),
+    "code": (ItemFilter(code=("Fenix", "7")), ["p2", "p3"]),
+    "status and since": (ItemFilter(status="sold", updated_since=21), ["p4"]),
+    "parent and status": (ItemFilter(parent_external_id="VIN", status="active"), ["p1"]),
+    "parent and since": (ItemFilter(parent_external_id="VIN", updated_since=20), ["p2", "p5"]),
     "all four": (
-        Wanted(status="sold", parent_external_id="VIN", updated_since=20, code=("Fenix", "7")),
+        ItemFilter(status="sold", parent_external_id="VIN", updated_since=20, code=("Fenix", "7")),
         ["p2"],
     ),
-    "code of nothing": (Wanted(code=("Fenix", "8")), []),
+    "code of nothing": (ItemFilter(code=("Fenix", "8")), []),
 }
 
 
@@ -96,18 +96,18 @@ def test_kept_counts_follow_every_change(db: sqlite3.Connection) -> None:
     assert items.counts(db) == {"active": 1}
     items.save(db, item, replace(item, rheo_status=SOLD))
     assert items.counts(db) == {"active": 1}
-    assert search.count(db, "a", Wanted()) == 1
+    assert search.count(db, "a", ItemFilter()) == 1
 
 
 def test_a_line_shows_the_latest_ad(db: sqlite3.Connection) -> None:
     """Its number as soon as there is one; whether it has been visible is told apart."""
     item = part(db, "p1")
-    (line,) = search.inventory_page(db, "a", Wanted(), limit=9)
+    (line,) = search.inventory_page(db, "a", ItemFilter(), limit=9)
     assert (line.ad, line.was_live, dict(line.metadata)) == (None, False, {"shelf": "p1"})
     old = add_listing(db, item, state=ListingState.ENDED, request_id=1, tradera_item_id=11, commit_sent_at=1)
     items.save_listing(db, replace(old, live_at=2), now=0)
     add_listing(db, item, id="l2", generation=2, state=ListingState.ADDED, request_id=2, tradera_item_id=12)
-    (line,) = search.inventory_page(db, "a", Wanted(), limit=9)
+    (line,) = search.inventory_page(db, "a", ItemFilter(), limit=9)
     assert (line.ad, line.was_live) == (12, False)
 
 
@@ -139,11 +139,11 @@ def test_the_figures_of_a_container_are_its_items(db: sqlite3.Connection) -> Non
     assert search.figures(db, "a", "NONE").counts == {}
 
 
-def page_of(wanted: Wanted) -> Callable[[sqlite3.Connection], object]:
+def page_of(wanted: ItemFilter) -> Callable[[sqlite3.Connection], object]:
     return lambda db: search.inventory_page(db, "a", wanted, limit=9)
 
 
-def count_of(wanted: Wanted) -> Callable[[sqlite3.Connection], object]:
+def count_of(wanted: ItemFilter) -> Callable[[sqlite3.Connection], object]:
     return lambda db: search.count(db, "a", wanted)
 
 

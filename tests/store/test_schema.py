@@ -10,7 +10,7 @@ import pytest
 
 from rheod.domain.model import CallClass, JobKind, ListingState, QueueName
 from rheod.store import facts, feed, inbox, items, jobs, orders, outbox
-from rheod.store.outbox import Filters
+from rheod.store.outbox import AttemptFilter
 from tests.store.making import add_endpoint, add_event, add_item, add_job, add_listing
 
 OPEN = [state for state in ListingState if state.is_open]
@@ -156,11 +156,11 @@ HOT: dict[str, Callable[[sqlite3.Connection], object]] = {
     "length of a history": lambda db: outbox.history_length(db, "i"),
     "ancestors": lambda db: items.ancestors(db, "a", "x-i"),
     "old deliveries": lambda db: outbox.drop_old_deliveries(db, before=1, limit=9),
-    "log": lambda db: outbox.page(db, Filters(account_id="a"), limit=9),
+    "log": lambda db: outbox.page(db, AttemptFilter(account_id="a"), limit=9),
     "log of an endpoint": lambda db: outbox.page(
-        db, Filters(account_id="a", endpoint_id="e", status="failed", before=9), limit=9
+        db, AttemptFilter(account_id="a", endpoint_id="e", status="failed", before=9), limit=9
     ),
-    "log of an event": lambda db: outbox.page(db, Filters(account_id="a", event_id="evt_0"), limit=9),
+    "log of an event": lambda db: outbox.page(db, AttemptFilter(account_id="a", event_id="evt_0"), limit=9),
     "log before a moment": lambda db: outbox.last_before(db, 9),
     "failures alone": lambda db: outbox.times_alone(
         db, jobs.job_of(db.execute("SELECT * FROM jobs WHERE kind = 'deliver'").fetchone()), "e"

@@ -10,17 +10,17 @@ import pytest
 
 from rheod.domain.model import ItemSpec, Picture, PictureState, RheoStatus, TraderaStatus
 from rheod.store import items, search
-from rheod.store.search import Sought, Spot
+from rheod.store.search import SearchCursor, SearchQuery
 from tests.store.making import add_item
 from tests.stores import opened
 
 ACTIVE, SOLD = RheoStatus.ACTIVE, RheoStatus.SOLD
 
 
-def walked(db: sqlite3.Connection, sought: Sought, *, limit: int = 2) -> list[str]:
+def walked(db: sqlite3.Connection, sought: SearchQuery, *, limit: int = 2) -> list[str]:
     """The ids of every page, in order."""
     found: list[str] = []
-    after: Spot | None = None
+    after: SearchCursor | None = None
     while True:
         hits, after = search.page(db, "a", sought, limit=limit, after=after)
         assert len(hits) <= limit
@@ -54,22 +54,22 @@ def stocked(db: sqlite3.Connection) -> None:
 
 
 FOUND = {
-    "all, the latest change first": (Sought(), ["k2", "k1", "d3", "d2", "d1"]),
-    "status": (Sought(status="active"), ["k2", "d3", "d2"]),
-    "at Tradera": (Sought(tradera_status="active"), ["k2", "d2"]),
-    "never at Tradera": (Sought(tradera_status="never"), ["d1"]),
-    "both": (Sought(status="active", tradera_status="pending_sync"), ["d3"]),
-    "both of nothing": (Sought(status="draft", tradera_status="sold"), []),
-    "beginning of an id, then a word": (Sought(text="AB-1"), ["d1", "k1", "k2"]),
-    "whole id with a slash": (Sought(text="C/3"), ["d3"]),
-    "words without their dots, newest first": (Sought(text="dorr"), ["d3", "d2", "d1"]),
-    "beginnings of words": (Sought(text="vol DÖ"), ["d3", "d1"]),
-    "words and a status": (Sought(text="volvo", status="draft"), ["d1"]),
-    "id and a state at Tradera": (Sought(text="AB", tradera_status="sold"), ["k1"]),
-    "id, never at Tradera": (Sought(text="AB", tradera_status="never"), ["d1"]),
-    "quotes and signs": (Sought(text='"bl* (kopp) - NOT'), []),
-    "a quoted word": (Sought(text='"blå"'), ["k2"]),
-    "no word at all": (Sought(text="*-("), []),
+    "all, the latest change first": (SearchQuery(), ["k2", "k1", "d3", "d2", "d1"]),
+    "status": (SearchQuery(status="active"), ["k2", "d3", "d2"]),
+    "at Tradera": (SearchQuery(tradera_status="active"), ["k2", "d2"]),
+    "never at Tradera": (SearchQuery(tradera_status="never"), ["d1"]),
+    "both": (SearchQuery(status="active", tradera_status="pending_sync"), ["d3"]),
+    "both of nothing": (SearchQuery(status="draft", tradera_status="sold"), []),
+    "beginning of an id, then a word": (SearchQuery(text="AB-1"), ["d1", "k1", "k2"]),
+    "whole id with a slash": (SearchQuery(text="C/3"), ["d3"]),
+    "words without their dots, newest first": (SearchQuery(text="dorr"), ["d3", "d2", "d1"]),
+    "beginnings of words": (SearchQuery(text="vol DÖ"), ["d3", "d1"]),
+    "words and a status": (SearchQuery(text="volvo", status="draft"), ["d1"]),
+    "id and a state at Tradera": (SearchQuery(text="AB", tradera_status="sold"), ["k1"]),
+    "id, never at Tradera": (SearchQuery(text="AB", tradera_status="never"), ["d1"]),
+    "quotes and signs": (SearchQuery(text='"bl* (kopp) - NOT'), []),
+    "a quoted word": (SearchQuery(text='"blå"'), ["k2"]),
+    "no word at all": (SearchQuery(text="*-("), []),
 }
 
 
@@ -87,9 +87,9 @@ def test_words_follow_the_title(db: sqlite3.Connection) -> None:
     cup = add_item(db, "i", spec=ItemSpec(title="Kopp"))
     item = replace(cup, spec=ItemSpec(title="Fat"))
     items.save(db, cup, item)
-    assert walked(db, Sought(text="kopp")) == []
+    assert walked(db, SearchQuery(text="kopp")) == []
     items.save(db, item, replace(item, rheo_status=RheoStatus.ARCHIVED))
-    assert walked(db, Sought(text="fat")) == ["i"]
+    assert walked(db, SearchQuery(text="fat")) == ["i"]
     items.save(db, item, item, removed_at=3)
     assert db.execute("SELECT count(*) FROM item_words").fetchone()[0] == 0
 
@@ -100,7 +100,7 @@ def test_a_copy_with_other_rows_still_finds(db: sqlite3.Connection) -> None:
     db.execute("PRAGMA foreign_keys=OFF")
     db.execute("DELETE FROM items WHERE id = 'd2'")
     db.execute("VACUUM")
-    assert walked(db, Sought(text="kopp")) == ["k2", "k1"]
+    assert walked(db, SearchQuery(text="kopp")) == ["k2", "k1"]
 
 
 def test_a_hit_shows_the_first_picture_that_is_ready(db: sqlite3.Connection) -> None:
@@ -111,7 +111,7 @@ def test_a_hit_shows_the_first_picture_that_is_ready(db: sqlite3.Connection) -> 
         Picture(id="p1", item_id=item.id, position=1, url="u", state=PictureState.READY, file="b.jpg"),
     ]
     items.replace_pictures(db, [], made)
-    (hit,), _ = search.page(db, "a", Sought(), limit=9)
+    (hit,), _ = search.page(db, "a", SearchQuery(), limit=9)
     assert hit.picture == "b.jpg"
 
 
@@ -121,10 +121,10 @@ def test_a_page_reads_no_more_than_it_may(db: sqlite3.Connection) -> None:
     add_item(db, "first", spec=ItemSpec(title="Dörr"), rheo_status=SOLD)
     for number in range(search.MOST_READ + 10):
         add_item(db, f"i{number}", spec=ItemSpec(title="Dörr"))
-    hits, after = search.page(db, "a", Sought(text="dörr", status="sold"), limit=5)
+    hits, after = search.page(db, "a", SearchQuery(text="dörr", status="sold"), limit=5)
     assert hits == []
     assert after is not None
-    (hit,), after = search.page(db, "a", Sought(text="dörr", status="sold"), limit=5, after=after)
+    (hit,), after = search.page(db, "a", SearchQuery(text="dörr", status="sold"), limit=5, after=after)
     assert (hit.id, after) == ("first", None)
 
 
@@ -151,7 +151,7 @@ async def test_words_are_kept_where_the_schema_is_not_trusted(tmp_path: Path) ->
     async with opened(tmp_path) as database:
         await database.write(lambda db: db.execute("INSERT INTO accounts VALUES ('a', '', 0)"))
         await database.write(lambda db: add_item(db, "i"))
-        assert await database.read(lambda db: walked(db, Sought(text="kopp"))) == ["i"]
+        assert await database.read(lambda db: walked(db, SearchQuery(text="kopp"))) == ["i"]
 
 
 def test_a_question_is_made_of_the_words_alone() -> None:

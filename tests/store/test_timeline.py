@@ -6,7 +6,7 @@ import sqlite3
 
 from rheod.domain.model import CallClass, ListingState
 from rheod.store import feed, ledger, outbox
-from rheod.store.feed import Called
+from rheod.store.feed import ItemCall
 from rheod.store.ledger import LedgerCall
 from rheod.store.outbox import Attempt
 from tests.store.making import add_endpoint, add_event, add_item, add_listing
@@ -35,8 +35,8 @@ def test_the_calls_of_an_item_are_those_of_all_its_ads(db: sqlite3.Connection) -
     called(db, second.id, "create", 3, None)
     called(db, None, "orders", 4, "ok")
     assert feed.calls(db, item.id, limit=9) == [
-        Called(at=3, operation="create", generation=2, outcome=None, counted=True, duration_ms=None),
-        Called(at=1, operation="create", generation=1, outcome="ok", counted=True, duration_ms=7),
+        ItemCall(at=3, operation="create", generation=2, outcome=None, counted=True, duration_ms=None),
+        ItemCall(at=1, operation="create", generation=1, outcome="ok", counted=True, duration_ms=7),
     ]
     assert len(feed.calls(db, item.id, limit=1)) == 1
 

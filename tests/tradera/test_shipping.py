@@ -6,7 +6,7 @@ from typing import Any
 
 from rheod.domain.model import JobKind, JobOrder, ListingState, QueueName
 from rheod.store import orders
-from rheod.store.orders import KeptOrder, Shipment
+from rheod.store.orders import Shipment, StoredOrder
 from rheod.usecases.shipping import Shipments
 from tests.desk import Desk
 from tests.stores import rows
@@ -32,7 +32,7 @@ async def parcel(desk: Desk, order_id: int, number: str = "SE1") -> Shipment:
     return await shipping.track(desk.account_id, order_id, carrier="postnord", tracking_number=number)
 
 
-async def kept(desk: Desk, order_id: int) -> KeptOrder:
+async def kept(desk: Desk, order_id: int) -> StoredOrder:
     """The order as it is kept."""
     found = await desk.database.read(lambda db: orders.find(db, order_id))
     assert found is not None

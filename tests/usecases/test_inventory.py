@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from rheod.domain.errors import Refused
-from rheod.domain.model import ListingState
-from rheod.store.search import START, Position, Wanted
+from rheod.domain.model import CallClass, ListingState
+from rheod.store import ledger
+from rheod.store.ledger import LedgerCall
+from rheod.store.search import START, ItemCursor, ItemFilter, SearchQuery
 from rheod.usecases.inventory import Inventory, ItemPage
 from tests.usecases.selling import Shop, container, order
 
@@ -19,9 +21,9 @@ def inventory(shop: Shop) -> Inventory:
     return Inventory(store=shop.store, site_url="https://t.example")
 
 
-async def page(inventory: Inventory, shop: Shop, after: Position = START, limit: int = 2) -> ItemPage:
+async def page(inventory: Inventory, shop: Shop, after: ItemCursor = START, limit: int = 2) -> ItemPage:
     """A page of everything."""
-    return await inventory.page(shop.account_id, Wanted(), limit=limit, after=after)
+    return await inventory.page(shop.account_id, ItemFilter(), limit=limit, after=after)
 
 
 async def test_items_are_listed_in_order_of_change(shop: Shop, inventory: Inventory) -> None:
@@ -41,7 +43,7 @@ async def test_a_walk_misses_nothing_that_does_not_change_meanwhile(shop: Shop, 
     for number in range(10):
         await shop.put(f"i{number}")
     seen: list[str] = []
-    after: Position | None = START
+    after: ItemCursor | None = START
     step = 0
     while after is not None:
         found = await page(inventory, shop, after)
@@ -98,7 +100,7 @@ async def test_a_story_is_told_newest_first_by_pages(shop: Shop, inventory: Inve
     before: int | None = None
     while True:
         story = await inventory.story(shop.account_id, "x", limit=4, before=before)
-        told += [each.type for each in story.milestones]
+        told += [each.type for each in story.events]
         before = story.following
         if before is None:
             break
@@ -112,14 +114,14 @@ async def test_the_story_of_a_sale_has_its_price_and_no_buyer(shop: Shop, invent
     await shop.put_live()
     await shop.record(order(7, 1, buyer=buyer))
     story = await inventory.story(shop.account_id, "x", limit=9)
-    assert [each.type for each in story.milestones] == ["item.sold", "listing.created", "item.created"]
-    assert story.milestones[0].data == {
+    assert [each.type for each in story.events] == ["item.sold", "listing.created", "item.created"]
+    assert story.events[0].data == {
         "traderaAdId": "1",
         "orderId": "7",
         "salePrice": 1100,
         "platform": "tradera",
     }
-    assert "nna" not in str(story.milestones)
+    assert "nna" not in str(story.events)
 
 
 @pytest.mark.parametrize("call", ["children", "figures", "story"])
@@ -128,3 +130,34 @@ async def test_what_is_not_there_is_not_found(shop: Shop, inventory: Inventory, 
     values: dict[str, Any] = {} if call == "figures" else {"limit": 9}
     with pytest.raises(Refused, match="No item found"):
         await getattr(inventory, call)(shop.account_id, "nothing", **values)
+
+
+async def test_a_timeline_has_events_and_calls_in_order(shop: Shop, inventory: Inventory) -> None:
+    """Newest first; every entry is of one kind."""
+    listing = await shop.put_live()
+    at = shop.clock.forward(1000)
+    call = LedgerCall(
+        call_class=CallClass.END, operation="end", account_id=shop.account_id, listing_id=listing.id
+    )
+    await shop.database.write(lambda db: ledger.open_call(db, call, now=at))
+    shop.clock.forward(1000)
+    await shop.put(title="Fat")
+    story = await inventory.timeline(shop.account_id, "x")
+    names = [
+        entry.event.type if entry.event else entry.call and entry.call.operation for entry in story.entries
+    ]
+    assert names[:2] == ["item.updated", "end"]
+    assert set(names[2:]) == {"item.created", "listing.created"}
+    assert story.whole
+    with pytest.raises(Refused, match="No item"):
+        await inventory.timeline(shop.account_id, "y")
+
+
+async def test_a_search_is_of_one_account(shop: Shop, inventory: Inventory) -> None:
+    """Page by page."""
+    for name in "abc":
+        await shop.put(name, title=f"Kopp {name}")
+    first = await inventory.search(shop.account_id, SearchQuery(text="kopp"), limit=2)
+    rest = await inventory.search(shop.account_id, SearchQuery(text="kopp"), limit=2, after=first.following)
+    assert [hit.external_id for hit in (*first.hits, *rest.hits)] == ["c", "b", "a"]
+    assert (await inventory.search("nobody", SearchQuery(), limit=2)).hits == []

@@ -61,7 +61,7 @@ def prepare(db: sqlite3.Connection, *, read_only: bool, log_bytes: int = LOG_BYT
         )
 
 
-class Connection(aiosqlite.Connection):
+class SqliteConnection(aiosqlite.Connection):
     """aiosqlite's thread, handed whole functions of a `sqlite3.Connection` instead of single statements.
 
     aiosqlite has no public way to hand its thread a function, so four of its private names are used: `_tx` (the thread's
@@ -72,7 +72,7 @@ class Connection(aiosqlite.Connection):
     @classmethod
     async def open(
         cls, file: Path, ready: Callable[[sqlite3.Connection], None], *, mode: str = "rwc"
-    ) -> Connection:
+    ) -> SqliteConnection:
         """Connect, and let `ready` set the connection up. Raises what either raises; nothing is left open then."""
         uri = f"{file.as_uri()}?mode={mode}"
         connector = partial(sqlite3.connect, uri, uri=True, isolation_level=None, timeout=5.0)

@@ -23,7 +23,7 @@ import structlog
 from rheod.domain.errors import RheodError, StoreUnavailable
 from rheod.domain.text import Text
 from rheod.store.engine import encryption, integrity, restore_swap
-from rheod.store.engine.connection import LOG_BYTES, Connection, prepare
+from rheod.store.engine.connection import LOG_BYTES, SqliteConnection, prepare
 from rheod.store.engine.encryption import SecretBox
 from rheod.store.engine.group_commit import (
     QueuedWrite,
@@ -67,7 +67,9 @@ class Database:
     unchecked: bool = False
     most_log_bytes: int = LOG_BYTES
 
-    def __init__(self, *, writer: Connection, reader: Connection, files: Files, lock: int) -> None:
+    def __init__(
+        self, *, writer: SqliteConnection, reader: SqliteConnection, files: Files, lock: int
+    ) -> None:
         self._writer = writer
         self._reader = reader
         self._files = files
@@ -106,14 +108,16 @@ class Database:
                 restore_swap.finish(folder)
                 attach = SecretBox.of(folder, key).attach
                 unchecked = integrity.may_wait(file, at_once_bytes=at_once_bytes)
-                writer = await Connection.open(file, partial(prepare, read_only=False, log_bytes=log_bytes))
+                writer = await SqliteConnection.open(
+                    file, partial(prepare, read_only=False, log_bytes=log_bytes)
+                )
                 undo.push_async_callback(writer.close)
                 if not unchecked:
                     await writer.submit(partial(integrity.check, file=file))
                 await writer.submit(partial(migrate, file=file, steps=steps))
                 await writer.submit(attach)
                 await writer.submit(partial(encryption.check, folder=folder))
-                reader = await Connection.open(file, partial(prepare, read_only=True), mode="ro")
+                reader = await SqliteConnection.open(file, partial(prepare, read_only=True), mode="ro")
                 undo.push_async_callback(reader.close)
                 await reader.submit(attach)
                 files = Files.of(file)

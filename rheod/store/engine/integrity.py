@@ -41,7 +41,7 @@ def _note_beside(file: Path) -> Path:
     return file.with_name(f"{file.name}.damaged")
 
 
-class Look:
+class FileCheck:
     """One look through the whole file by a connection of its own, to be run in a thread while others read and write."""
 
     def __init__(self, file: Path) -> None:

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from rheod.domain.errors import RheodError
-from rheod.store.engine.connection import Connection, prepare
+from rheod.store.engine.connection import SqliteConnection, prepare
 from rheod.store.engine.database import Database
+from tests.waiting import until
 
 
 def _safety(db: sqlite3.Connection) -> tuple[object, object, object]:
@@ -64,7 +65,7 @@ def test_the_log_is_bounded_by_what_is_told(tmp_path: Path, log_bytes: int, page
 
 async def test_the_private_names_of_aiosqlite_mean_what_connection_takes_them_for(tmp_path: Path) -> None:
     """Its thread takes a future and a function from `_tx`, `_conn` is the raw connection, `_running` ends with it."""
-    connection = await Connection.open(tmp_path / "x.db", lambda _: None)
+    connection = await SqliteConnection.open(tmp_path / "x.db", lambda _: None)
     raw = vars(connection)["_connection"]
     assert isinstance(raw, sqlite3.Connection)
     thread: threading.Thread = vars(connection)["_thread"]
@@ -79,15 +80,19 @@ async def test_the_private_names_of_aiosqlite_mean_what_connection_takes_them_fo
         connection.submit(lambda _: None)
 
 
+def _threads() -> set[str]:
+    return {each.name for each in threading.enumerate() if "_connection_worker_thread" in each.name}
+
+
 async def test_a_connection_that_cannot_be_made_leaves_no_thread(tmp_path: Path) -> None:
     """Neither when there is no such file nor when it cannot be set up."""
-    before = threading.active_count()
+    before = _threads()
     with pytest.raises(sqlite3.OperationalError):
-        await Connection.open(tmp_path / "none.db", lambda _: None, mode="ro")
+        await SqliteConnection.open(tmp_path / "none.db", lambda _: None, mode="ro")
 
     def fails(_: sqlite3.Connection) -> None:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        await Connection.open(tmp_path / "x.db", fails)
-    assert threading.active_count() <= before + 1  # the thread that waited for the first is kept for later
+        await SqliteConnection.open(tmp_path / "x.db", fails)
+    await until(lambda: _threads() == before)

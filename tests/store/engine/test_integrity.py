@@ -9,7 +9,7 @@ import pytest
 
 from rheod.domain.errors import RheodError
 from rheod.store.engine.database import Database
-from rheod.store.engine.integrity import SOUND, Look
+from rheod.store.engine.integrity import SOUND, FileCheck
 from tests.store.damaging import damage
 from tests.stores import opened
 
@@ -39,7 +39,7 @@ async def test_the_look_finds_damage_and_the_next_start_refuses(tmp_path: Path) 
     file = await _new(tmp_path)
     damage(file, "shipments")
     assert await _open_large(tmp_path)
-    found = await asyncio.to_thread(Look(file).run)
+    found = await asyncio.to_thread(FileCheck(file).run)
     assert found not in {None, SOUND}
     for _ in range(2):
         with pytest.raises(RheodError, match="Restore the newest backup"):
@@ -51,7 +51,7 @@ async def test_a_restored_file_is_believed_once_it_was_looked_through(tmp_path: 
     file = await _new(tmp_path)
     sound = file.read_bytes()
     damage(file, "shipments")
-    await asyncio.to_thread(Look(file).run)
+    await asyncio.to_thread(FileCheck(file).run)
     file.write_bytes(sound)
     assert not await _open_large(tmp_path)
     assert await _open_large(tmp_path)
@@ -60,14 +60,14 @@ async def test_a_restored_file_is_believed_once_it_was_looked_through(tmp_path: 
 async def test_a_sound_file_in_use_is_told_sound(tmp_path: Path) -> None:
     """While its daemon writes."""
     async with opened(tmp_path) as database:
-        assert await asyncio.to_thread(Look(database.file).run) == SOUND
+        assert await asyncio.to_thread(FileCheck(database.file).run) == SOUND
 
 
 async def test_a_look_that_is_given_up_tells_nothing(tmp_path: Path) -> None:
     """Neither that the file is sound nor that it is not, and no note is left."""
     file = await _new(tmp_path)
     damage(file, "shipments")
-    look = Look(file)
+    look = FileCheck(file)
     look.give_up()
     assert await asyncio.to_thread(look.run) is None
     assert await _open_large(tmp_path)
