@@ -16,7 +16,7 @@ import structlog
 from rheod.domain.errors import RheodError, StoreUnavailable
 from rheod.store import orders, outbox
 from rheod.store.engine.database import HINT, Database
-from rheod.store.engine.integrity import SOUND, Look
+from rheod.store.engine.integrity import SOUND, FileCheck
 
 _log = structlog.get_logger(__name__)
 _DAY_MS = 24 * 3600 * 1000
@@ -169,7 +169,7 @@ class IntegrityChecker:
 
     async def _check(self) -> str | None:
         """What the check found; None when it was given up."""
-        look = Look(self._database.file)
+        look = FileCheck(self._database.file)
         async with asyncio.TaskGroup() as group:
             looking = group.create_task(asyncio.to_thread(look.run), name="integrity check")
             try:
@@ -178,7 +178,7 @@ class IntegrityChecker:
                 look.give_up()
         return looking.result()
 
-    async def _stand_by(self, look: Look, looking: asyncio.Task[str | None]) -> None:
+    async def _stand_by(self, look: FileCheck, looking: asyncio.Task[str | None]) -> None:
         """Until the check ends, by itself or because the log has become long."""
         while not looking.done():
             await asyncio.wait([looking], timeout=self._every_s)

@@ -178,7 +178,7 @@ class Play:
 
 
 async def _until(look: Callable[[], Awaitable[T | None]], every_s: float = _LOOK_S) -> T:
-    while not (found := await look()):  # noqa: ASYNC110 - what is looked at rings no bell
+    while not (found := await look()):  # noqa: ASYNC110 - nothing says when it changes
         await asyncio.sleep(every_s)
     return found
 

@@ -167,8 +167,8 @@ class DemoDaemon:
         while True:
             status = await self._one_life(crash_at)
             if status != -signal.SIGKILL or crash_at is None:
-                told = [line for line in self.last_lines(1) if line.startswith("rheod: ")]
-                raise DemoFailed(f"rheod ended by itself with status {status}. {' '.join(told)}".rstrip())
+                reasons = [line for line in self.last_lines(1) if line.startswith("rheod: ")]
+                raise DemoFailed(f"rheod ended by itself with status {status}. {' '.join(reasons)}".rstrip())
             crash_at = None
 
     async def _one_life(self, crash_at: str | None) -> int:

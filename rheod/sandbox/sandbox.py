@@ -1,6 +1,6 @@
 """The whole sandbox: simulated Tradera, local SQS and shop together, and the settings that point a rheod at them.
 
-Also `rheod sandbox`, which keeps them up until it is told to stop. It starts no daemon.
+Also `rheod sandbox`, which keeps them up until SIGINT or SIGTERM. It starts no daemon.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ class Sandbox:
         return self._queue
 
     def settings(self) -> dict[str, str]:
-        """Environment variables that point a rheod at this sandbox (names: interface.md)."""
+        """Environment variables that point a rheod at this sandbox."""
         keys = self.tradera.keys
         user_id, token = next(iter(keys.sellers.items()))
         return {
@@ -129,15 +129,15 @@ async def run_sandbox(port: int = 0) -> int:
 
     `port` is the simulated Tradera's (0 = a free one).
     """
-    told = asyncio.Event()
+    stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, told.set)
+        loop.add_signal_handler(number, stopped.set)
     try:
         async with Sandbox(port=port) as sandbox:
             sys.stdout.write(_greeting(sandbox))
             sys.stdout.flush()
-            await told.wait()
+            await stopped.wait()
     except OSError as error:
         return _failed(f"{os.strerror(error.errno or 0)}; try another --port")
     except QueueError as error:

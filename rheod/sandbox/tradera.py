@@ -1,10 +1,7 @@
 """The simulated Tradera v4: a server on loopback, and the scripted market that tests and the demo play on it.
 
-It refuses what Tradera refuses, counts every call, and goes wrong on demand. It knows nothing of rheod.
-
-The simulator's own HTTP calls under /sandbox, by which another process sells, faults and looks.
-
-Not part of Tradera; never counted as calls.
+It refuses what Tradera refuses, counts every call, and goes wrong on demand. It knows nothing of rheod. Its calls under
+/sandbox, by which another process sells, plans faults and looks, are not part of Tradera and are never counted.
 """
 
 from __future__ import annotations
@@ -21,21 +18,16 @@ from rheod.sandbox.contract import Contract
 from rheod.sandbox.http_server import MAX_BODY_BYTES, HttpServer
 from rheod.sandbox.tradera_access import AccessCheck, Conduct, CountedCall, Keys, Route
 from rheod.sandbox.tradera_faults import Fault, answer, error
-from rheod.sandbox.tradera_listings import ListingDesk
-from rheod.sandbox.tradera_login import ItemPages, LoginPages
+from rheod.sandbox.tradera_listings import ListingCalls
 from rheod.sandbox.tradera_market import Market, SimulatedAd
-from rheod.sandbox.tradera_orders import OrderBook, SimulatedOrder
+from rheod.sandbox.tradera_orders import OrderBook, OrderCalls, SimulatedOrder, order_created, order_json
 from rheod.sandbox.tradera_rules import AUCTION, DeclinedError
-from rheod.sandbox.tradera_sales import ReferenceDesk, SalesDesk
-from rheod.sandbox.tradera_views import item_closed, order_created, order_json
+from rheod.sandbox.tradera_site import ItemPages, LoginPages, ReferenceCalls
+from rheod.sandbox.tradera_views import item_closed
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Callable, Sequence
-
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -172,17 +164,17 @@ class TraderaSimulator:
         self.market = Market(now=now, rng=rng, processing_delay_ms=round(processing_delay_s * 1000))
         self.order_book = OrderBook(now=now, rng=rng)
         self.login = LoginPages(now=now, keys=self.keys, conduct=self.conduct)
-        self.reference = ReferenceDesk(now=now, keys=self.keys, logins=self.login.logins)
+        self.reference = ReferenceCalls(now=now, keys=self.keys, logins=self.login.logins)
         self._now = now
         self._outgoing: deque[dict[str, Any]] = deque()
-        desk = ListingDesk(
+        listings = ListingCalls(
             now=now,
             market=self.market,
             conduct=self.conduct,
             site=lambda: self._server.url,
             push=self._outgoing.append,
         )
-        self._gate = AccessCheck(
+        self._access = AccessCheck(
             now=now,
             keys=self.keys,
             conduct=self.conduct,
@@ -190,14 +182,14 @@ class TraderaSimulator:
             contract=Contract(),
             flush=self._flush,
         )
-        routes = desk.routes() + SalesDesk(orders=self.order_book).routes() + self.reference.routes()
-        self._server = HttpServer(self._application(routes, desk))
+        routes = listings.routes() + OrderCalls(orders=self.order_book).routes() + self.reference.routes()
+        self._server = HttpServer(self._application(routes, listings))
 
-    def _application(self, routes: list[Route], desk: ListingDesk) -> web.Application:
+    def _application(self, routes: list[Route], listings: ListingCalls) -> web.Application:
         app = web.Application(client_max_size=MAX_BODY_BYTES)
         for route in routes:
-            app.router.add_route(route.method, route.template, self._gate.guarded(route))
-        ItemPages(now=self._now, market=self.market, shelf=desk.shelf).add_to(app)
+            app.router.add_route(route.method, route.template, self._access.guarded(route))
+        ItemPages(now=self._now, market=self.market, pictures=listings.pictures).add_to(app)
         self.login.add_to(app)
         Control(self).add_to(app)
         app.router.add_route("*", "/{tail:.*}", self._unknown)
@@ -213,7 +205,7 @@ class TraderaSimulator:
 
     async def stop(self) -> None:
         """Let go of hanging calls and close."""
-        self._gate.stopping.set()
+        self._access.stopping.set()
         await self._server.stop()
 
     @property
@@ -240,7 +232,7 @@ class TraderaSimulator:
     @property
     def calls(self) -> list[CountedCall]:
         """Every call under /v4 in order of arrival."""
-        return self._gate.calls
+        return self._access.calls
 
     def calls_by_operation(self) -> Counter[str]:
         """Count the calls by operation name."""
@@ -268,11 +260,11 @@ class TraderaSimulator:
 
     def fault(self, operation: str, name: str, **details: Any) -> None:
         """Plan a fault; `details` are the other fields of `Fault`. Raises ValueError for an unknown name."""
-        self._gate.faults.add(Fault(operation, name, **details))
+        self._access.faults.add(Fault(operation, name, **details))
 
     def clear_faults(self) -> None:
         """Forget every planned fault."""
-        self._gate.faults.clear()
+        self._access.faults.clear()
 
     def bid(self, item_id: int, amount: int | None = None) -> None:
         """Place a bid, by default the least allowed; DeclinedError when the item takes none."""
@@ -302,7 +294,7 @@ class TraderaSimulator:
         return order.order_id
 
     async def close(self, item_id: int, reason: str = "ItemClosedByTradera", *, push: bool = True) -> None:
-        """End an item without a buyer and push ItemClosed with this reason (push.md's table)."""
+        """End an item without a buyer and push ItemClosed with this reason, spelt as Tradera does."""
         self.market.settle()
         listing = self.market.visible(item_id)
         self.market.close(listing)

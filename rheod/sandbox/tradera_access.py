@@ -1,4 +1,4 @@
-"""The simulated Tradera's front door: every call is counted, faulted, identified and checked here.
+"""Access to the simulated Tradera: every call is counted, faulted, identified and checked here.
 
 An operation's handler is only asked once the call passed; it never sees headers or raw bodies.
 """
@@ -68,7 +68,7 @@ class CountedCall:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A call that passed the gate: who asks (0 = nobody needed), its parameters, its JSON body, its fault."""
+    """A call that passed the checks: who asks (0 = nobody needed), its parameters, its JSON body, its fault."""
 
     seller_id: int
     path: Mapping[str, str]

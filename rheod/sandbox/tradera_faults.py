@@ -1,6 +1,6 @@
 """Faults by name that a test or a partner aims at an operation of the simulated Tradera.
 
-Only how a call goes wrong is decided here; the call's effect is the gate's business. Names and
+Only how a call goes wrong is decided here; `tradera_access` decides on the call's effect. Names and
 meanings are in `NAMES`.
 """
 

@@ -1,6 +1,6 @@
 """What the simulated Tradera does for `listings/*`: create, pictures, commit, results, prices, ending, reading.
 
-Handlers get checked calls and give JSON values; they raise DeclinedError to refuse.
+The calls take checked requests, return JSON values and raise DeclinedError to refuse.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
     from rheod.sandbox.tradera_market import Market, SimulatedAd
 
 
-_SHELF_BYTES = 64 * 1024 * 1024
+_KEPT_BYTES = 64 * 1024 * 1024
 
 
-class PictureShelf:
+class UploadedPictures:
     """The latest pictures by (item id, number), for the item page; the oldest go when 64 MB are full."""
 
     def __init__(self) -> None:
@@ -44,7 +44,7 @@ class PictureShelf:
         """Keep a picture."""
         self._pictures[item_id, number] = data
         self._size += len(data)
-        while self._size > _SHELF_BYTES:
+        while self._size > _KEPT_BYTES:
             self._size -= len(self._pictures.popitem(last=False)[1])
 
     def get(self, item_id: int, number: int) -> bytes | None:
@@ -52,8 +52,8 @@ class PictureShelf:
         return self._pictures.get((item_id, number))
 
 
-class ListingDesk:
-    """The handlers of everything a seller does with listings; `site()` is where item pages live."""
+class ListingCalls:
+    """The calls about listings; `site()` is the address of the ads' pages."""
 
     def __init__(
         self,
@@ -69,10 +69,10 @@ class ListingDesk:
         self._conduct = conduct
         self._site = site
         self._push = push
-        self.shelf = PictureShelf()
+        self.pictures = UploadedPictures()
 
     def routes(self) -> list[Route]:
-        """List the operations served here."""
+        """The operations with their addresses."""
         items = "/v4/listings/items"
         return [
             Route("create", "POST", items, self._create),
@@ -102,7 +102,7 @@ class ListingDesk:
         declared = asked.body.get("imageFormat", 0)
         image = Image(hashlib.sha256(data).hexdigest(), len(data), declared, image_problem(data, declared))
         self._market.add_image(listing, image)
-        self.shelf.put(listing.item_id, len(listing.images) - 1, data)
+        self.pictures.put(listing.item_id, len(listing.images) - 1, data)
 
     def _commit(self, asked: Asked) -> None:
         listing = self._market.request(int(asked.path["requestId"]), asked.seller_id)
@@ -186,7 +186,7 @@ class ListingDesk:
 
 
 class _Filter:
-    """The filters of seller-items; end dates override `filterActive` (tradera-v4.md section 6.1)."""
+    """The filters of seller-items; end dates override `filterActive`, as at Tradera."""
 
     def __init__(self, query: Any, now_ms: int) -> None:
         def number(name: str) -> int:

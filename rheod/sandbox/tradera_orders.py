@@ -1,6 +1,7 @@
-"""The simulated Tradera's sales: orders, their buyers and transactions.
+"""The simulated Tradera's orders: what is sold, to whom, and the calls about orders and transactions.
 
-An order here never changes a listing; the simulator ends the listing and then records the order.
+An order here never changes an ad; the simulator ends the ad and then records the order. The calls take checked requests,
+return JSON values and raise DeclinedError to refuse.
 """
 
 from __future__ import annotations
@@ -9,15 +10,19 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from rheod.sandbox.tradera_rules import DeclinedError
+from rheod.sandbox.tradera_access import Route
+from rheod.sandbox.tradera_rules import DeclinedError, bad_request
+from rheod.sandbox.tradera_views import from_iso, iso, user_json
 
 if TYPE_CHECKING:
     import random
     from collections.abc import Callable, Sequence
 
+    from rheod.sandbox.tradera_access import Asked
     from rheod.sandbox.tradera_market import SimulatedAd
 
 
+_FOREVER_MS = 253_402_300_799_000  # year 9999
 _FIRST_NAMES = ("Astrid", "Björn", "Åsa", "Märta", "Örjan")
 _LAST_NAMES = ("Lindqvist", "Öberg", "Sjögren", "Ek")
 _TOWNS = (("582 22", "Linköping"), ("211 20", "Malmö"), ("972 31", "Luleå"))
@@ -129,3 +134,148 @@ class OrderBook:
                 if sale.transaction_id == transaction_id and order.seller_id == seller_id:
                     return order, sale
         raise DeclinedError(404, "NotFound", "The transaction was not found")
+
+
+def order_json(order: SimulatedOrder) -> dict[str, Any]:
+    """Write a `SellerOrder`; payments are null until paid, `shipTo` is null as for auctions."""
+    first = order.sales[0].listing.body["shippingOptions"][0]
+    payments = None
+    if order.payment_ms is not None:
+        amount = order.total + first["cost"]
+        payments = [{"amount": amount, "paidDate": iso(order.payment_ms), "paymentType": "Swish"}]
+    return {
+        "orderId": order.order_id,
+        "purchaseOrderId": order.purchase_id,
+        "createdDate": iso(order.created_ms),
+        "lastUpdatedDate": iso(order.updated_ms),
+        "expiresDate": None,
+        "subTotal": order.total,
+        "shippingCost": first["cost"],
+        "shippingType": "Övrigt",
+        "shippingWeight": None,
+        "shipTo": None,
+        "buyer": order.buyer,
+        "seller": {"userId": order.seller_id, "alias": f"seller{order.seller_id}"},
+        "items": [_order_item(sale) for sale in order.sales],
+        "sellerOrderPayments": payments,
+    }
+
+
+def _order_item(sale: Sale) -> dict[str, Any]:
+    body = sale.listing.body
+    return {
+        "itemId": sale.listing.item_id,
+        "type": body["itemType"],
+        "title": body["title"],
+        "quantity": 1,
+        "unitPrice": sale.price,
+        "vatRate": body.get("vat") or 0,
+        "ownReferences": sale.listing.own_references,
+        "merchantPartNumber": None,
+    }
+
+
+def transaction_json(order: SimulatedOrder, sale: Sale) -> dict[str, Any]:
+    """Write a `Transaction` of one sale."""
+    listing = sale.listing
+    return {
+        "id": sale.transaction_id,
+        "date": iso(order.created_ms),
+        "lastUpdatedDate": iso(order.updated_ms),
+        "amount": sale.price,
+        "buyer": user_json(order.buyer),
+        "item": {
+            "id": listing.item_id,
+            "title": listing.body["title"],
+            "type": listing.body["itemType"],
+            "ownReferences": listing.own_references,
+        },
+        "isMarkedAsPaidConfirmed": sale.paid_confirmed,
+        "isMarkedAsShipped": sale.shipped,
+        "isShippingBooked": sale.shipping_booked,
+        "isFeedbackLeftByBuyer": False,
+        "isFeedbackLeftBySeller": False,
+    }
+
+
+def order_created(order: SimulatedOrder) -> dict[str, Any]:
+    """Write the push message of a new order."""
+    return {
+        "Type": "OrderCreated",
+        "OrderId": order.order_id,
+        "SellerMemberId": order.seller_id,
+        "CreatedDate": iso(order.created_ms, digits=7),
+        "ItemIds": [sale.listing.item_id for sale in order.sales],
+    }
+
+
+class OrderCalls:
+    """The calls about orders and transactions."""
+
+    def __init__(self, *, orders: OrderBook) -> None:
+        self._orders = orders
+
+    def routes(self) -> list[Route]:
+        """The operations with their addresses."""
+        return [
+            Route("orders", "GET", "/v4/orders", self._by_date),
+            Route("orders_by_id", "GET", "/v4/orders/{orderIds}", self._by_id),
+            Route("ship", "POST", "/v4/orders/{orderId}/ship", self._ship),
+            Route("transactions", "GET", "/v4/listings/seller-transactions", self._transactions),
+            Route("transaction_status", "PUT", "/v4/listings/transaction-status", self._mark),
+        ]
+
+    def _by_date(self, asked: Asked) -> Any:
+        first, last = _window(asked, "fromDate", "toDate")
+        by_update = asked.query.get("queryDateMode", ["0"])[0] == "1"
+        return [
+            order_json(order)
+            for order in self._orders.orders.values()
+            if order.seller_id == asked.seller_id
+            and first <= (order.updated_ms if by_update else order.created_ms) <= last
+        ]
+
+    def _by_id(self, asked: Asked) -> Any:
+        parts = asked.path["orderIds"].split(",")
+        if not all(part.isdecimal() and part.isascii() for part in parts):
+            raise bad_request("orderIds must be integers separated by commas")
+        known = (self._orders.orders.get(int(part)) for part in parts)
+        found = [order_json(x) for x in known if x is not None and x.seller_id == asked.seller_id]
+        if not found:
+            raise DeclinedError(404, "NotFound", "No order was found")
+        return found
+
+    def _ship(self, asked: Asked) -> Any:
+        order = self._orders.find(int(asked.path["orderId"]), asked.seller_id)
+        self._orders.ship(order)
+        return {"orderId": order.order_id}
+
+    def _transactions(self, asked: Asked) -> Any:
+        first, last = _window(asked, "minTransactionDate", "maxTransactionDate")
+        by_update = asked.query.get("filter", ["2"])[0] == "4"
+        return [
+            transaction_json(order, sale)
+            for order in self._orders.orders.values()
+            if order.seller_id == asked.seller_id
+            and first <= (order.updated_ms if by_update else order.created_ms) <= last
+            for sale in order.sales
+        ]
+
+    def _mark(self, asked: Asked) -> Any:
+        flags = {"markAsPaidConfirmed", "markedAsShipped", "markShippingBooked"} & set(asked.body)
+        if not flags:
+            raise bad_request("At least one flag must be given")
+        order, sale = self._orders.transaction(asked.body.get("transactionId", 0), asked.seller_id)
+        sale.paid_confirmed = asked.body.get("markAsPaidConfirmed", sale.paid_confirmed)
+        sale.shipped = asked.body.get("markedAsShipped", sale.shipped)
+        sale.shipping_booked = asked.body.get("markShippingBooked", sale.shipping_booked)
+        return {**transaction_json(order, sale), "buyer": None, "item": None}
+
+
+def _window(asked: Asked, first: str, last: str) -> tuple[int, int]:
+    """Read an inclusive window of dates in ms UTC; an absent end is open."""
+    query = asked.query
+    return (
+        from_iso(query[first][0]) if first in query else 0,
+        from_iso(query[last][0]) if last in query else _FOREVER_MS,
+    )

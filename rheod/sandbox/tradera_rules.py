@@ -1,11 +1,7 @@
 """What Tradera's first stage refuses beyond the contract: lengths, prices, shipping, categories.
 
-Pure functions over a contract-valid body; sources are the tables of tradera-v4.md sections 5.1 and 8.
-
-The simulator's small category tree: which ids exist and which of them may carry a listing.
-
-Only leaves take listings, as at Tradera. The ids of the conversion map (rheo-api.md section 3) are
-leaves here; names are readable ones of ours.
+Pure functions over a body that fits the contract. Also the simulator's small category tree: only leaves take listings, as at
+Tradera. The categories that rheod uses by default are leaves here; their names are our own.
 """
 
 from __future__ import annotations
@@ -33,7 +29,7 @@ PARENTS = frozenset(parent for parent, _ in _TREE)
 
 
 def category_tree(spelling: Spelling = "id") -> list[dict[str, Any]]:
-    """Give the tree as JSON in one of the two spellings seen in the wild (tradera-v4.md section 9)."""
+    """Give the tree as JSON in one of the two spellings that Tradera has been seen to answer with."""
     return [
         _node(spelling, parent, name, [_node(spelling, leaf, text, []) for leaf, text in leaves.items()])
         for (parent, name), leaves in _TREE.items()
@@ -169,7 +165,7 @@ def _shipping(body: Body) -> str | None:
 
 
 def _check_known_shipping(body: Body) -> None:
-    """Obsolete option ids are answered with 500, as seen with 10 in production (section 5.1)."""
+    """Obsolete option ids are answered with 500, as Tradera does with 10."""
     for option in body.get("shippingOptions") or ():
         legacy = option.get("shippingOptionId")
         if legacy is not None and legacy not in _KNOWN_SHIPPING_OPTIONS:

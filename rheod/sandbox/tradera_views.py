@@ -1,6 +1,6 @@
 """Turns the simulator's state into Tradera's JSON and push messages, field by field as the contract names them.
 
-Pure functions; nothing here changes state. Shapes: tradera-v4.md sections 6 and 9, push.md.
+Pure functions; nothing here changes state.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from rheod.sandbox.tradera_rules import FIXED_PRICE
 
 if TYPE_CHECKING:
     from rheod.sandbox.tradera_market import SimulatedAd
-    from rheod.sandbox.tradera_orders import Sale, SimulatedOrder
 
 
 _COUNTRY = "Sverige"
@@ -56,8 +55,8 @@ def item_json(listing: SimulatedAd, *, now_ms: int, site: str) -> dict[str, Any]
         "maxBid": bids[-1] if bids else 0,
         "maxBidSpecified": bool(bids),
         "totalBids": len(bids),
-        "maxBidder": _user(listing.buyer) if listing.buyer and bids else None,
-        "buyerList": [_user(listing.buyer)] if listing.buyer else [],
+        "maxBidder": user_json(listing.buyer) if listing.buyer and bids else None,
+        "buyerList": [user_json(listing.buyer)] if listing.buyer else [],
         "startQuantity": 1,
         "remainingQuantity": 0 if listing.buyer else 1,
         "status": status_json(listing, now_ms),
@@ -78,7 +77,7 @@ def item_json(listing: SimulatedAd, *, now_ms: int, site: str) -> dict[str, Any]
 
 
 def status_json(listing: SimulatedAd, now_ms: int) -> dict[str, bool]:
-    """Write `{ended, gotBidders, gotWinner}` (tradera-v4.md section 6.2)."""
+    """Write `{ended, gotBidders, gotWinner}`."""
     return {
         "ended": listing.ended(now_ms),
         "gotBidders": bool(listing.bids),
@@ -86,85 +85,13 @@ def status_json(listing: SimulatedAd, now_ms: int) -> dict[str, bool]:
     }
 
 
-def _user(buyer: Any) -> dict[str, Any]:
+def user_json(buyer: Any) -> dict[str, Any]:
+    """Write a buyer as other members see one."""
     return {"id": buyer["userId"], "alias": buyer["alias"], "city": buyer["city"], "countryName": _COUNTRY}
 
 
-def order_json(order: SimulatedOrder) -> dict[str, Any]:
-    """Write a `SellerOrder`; payments are null until paid, `shipTo` is null as for auctions."""
-    first = order.sales[0].listing.body["shippingOptions"][0]
-    payments = None
-    if order.payment_ms is not None:
-        amount = order.total + first["cost"]
-        payments = [{"amount": amount, "paidDate": iso(order.payment_ms), "paymentType": "Swish"}]
-    return {
-        "orderId": order.order_id,
-        "purchaseOrderId": order.purchase_id,
-        "createdDate": iso(order.created_ms),
-        "lastUpdatedDate": iso(order.updated_ms),
-        "expiresDate": None,
-        "subTotal": order.total,
-        "shippingCost": first["cost"],
-        "shippingType": "Övrigt",
-        "shippingWeight": None,
-        "shipTo": None,
-        "buyer": order.buyer,
-        "seller": {"userId": order.seller_id, "alias": f"seller{order.seller_id}"},
-        "items": [_order_item(sale) for sale in order.sales],
-        "sellerOrderPayments": payments,
-    }
-
-
-def _order_item(sale: Sale) -> dict[str, Any]:
-    body = sale.listing.body
-    return {
-        "itemId": sale.listing.item_id,
-        "type": body["itemType"],
-        "title": body["title"],
-        "quantity": 1,
-        "unitPrice": sale.price,
-        "vatRate": body.get("vat") or 0,
-        "ownReferences": sale.listing.own_references,
-        "merchantPartNumber": None,
-    }
-
-
-def transaction_json(order: SimulatedOrder, sale: Sale) -> dict[str, Any]:
-    """Write a `Transaction` of one sale."""
-    listing = sale.listing
-    return {
-        "id": sale.transaction_id,
-        "date": iso(order.created_ms),
-        "lastUpdatedDate": iso(order.updated_ms),
-        "amount": sale.price,
-        "buyer": _user(order.buyer),
-        "item": {
-            "id": listing.item_id,
-            "title": listing.body["title"],
-            "type": listing.body["itemType"],
-            "ownReferences": listing.own_references,
-        },
-        "isMarkedAsPaidConfirmed": sale.paid_confirmed,
-        "isMarkedAsShipped": sale.shipped,
-        "isShippingBooked": sale.shipping_booked,
-        "isFeedbackLeftByBuyer": False,
-        "isFeedbackLeftBySeller": False,
-    }
-
-
-def order_created(order: SimulatedOrder) -> dict[str, Any]:
-    """Write the push message of a new order (push.md)."""
-    return {
-        "Type": "OrderCreated",
-        "OrderId": order.order_id,
-        "SellerMemberId": order.seller_id,
-        "CreatedDate": iso(order.created_ms, digits=7),
-        "ItemIds": [sale.listing.item_id for sale in order.sales],
-    }
-
-
 def item_closed(listing: SimulatedAd, reason: str) -> dict[str, Any]:
-    """Write the push message of a closed listing; `reason` is one of push.md's table."""
+    """Write the push message of a closed listing; `reason` as Tradera spells it."""
     return {
         "Type": "ItemClosed",
         "ItemId": listing.item_id,

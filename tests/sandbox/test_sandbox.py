@@ -54,7 +54,7 @@ COMMAND = "import asyncio, sys; from rheod.sandbox.sandbox import run_sandbox; s
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 async def test_command_prints_exports_and_ends_on_a_signal(number: signal.Signals) -> None:
-    """The command prints the settings as shell lines, nothing on stderr, and exits 0 when told to stop."""
+    """The command prints the settings as shell lines, nothing on stderr, and exits 0 on SIGTERM."""
     arguments = [sys.executable, "-W", "error", "-c", COMMAND, "0"]
     with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None

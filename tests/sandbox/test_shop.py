@@ -40,7 +40,7 @@ async def get(url: str, timeout_s: float = 5.0) -> tuple[int, str, bytes]:
 
 
 def signed(body: bytes, at_s: int, secret: str = SECRET) -> dict[str, str]:
-    """Sign as rheo-api.md section 5 says."""
+    """Sign as the published rule says."""
     key = base64.b64decode(secret.removeprefix("whsec_"))
     standard = hmac.new(key, f"evt_1.{at_s}.".encode() + body, hashlib.sha256).digest()
     return {
@@ -120,7 +120,7 @@ async def test_both_signatures_are_verified(shop: Shop, clock: Clock) -> None:
 
 
 async def test_published_vectors(shop: Shop) -> None:
-    """The vectors of rheo-api.md section 5 verify."""
+    """The published vectors verify."""
     shop.secrets["vectors"] = "whsec_test"
     for body, digest in (
         (b"{}", "46bdc2a2e83964bd2695acc6a1f97162d8bafc135a071aa5cd5c99aae5481440"),

@@ -1,4 +1,4 @@
-"""The first stage's refusals, one per rule, as tradera-v4.md lists them."""
+"""The first stage's refusals, one per rule."""
 
 from __future__ import annotations
 

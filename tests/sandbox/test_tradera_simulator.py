@@ -193,7 +193,7 @@ async def test_ship_shows_in_the_transaction(seller: Seller, clock: Clock) -> No
 
 
 async def test_closings_are_pushed_with_their_reason(seller: Seller, clock: Clock) -> None:
-    """A closing by Tradera and an unsold end push ItemClosed with push.md's reasons."""
+    """A closing by Tradera and an unsold end push ItemClosed with Tradera's reasons."""
     seller.simulator.queue = postbox = Postbox()
     first, second = await seller.publish(clock), await seller.publish(clock)
     await seller.simulator.close(first)
@@ -359,10 +359,10 @@ async def test_listing_by_hand_sells_like_any_other(seller: Seller) -> None:
 
 async def test_several_hundred_calls_a_second(seller: Seller) -> None:
     """Five hundred creates, 20 at a time, are answered; their number per second is left to the benchmark."""
-    gate = asyncio.Semaphore(20)
+    at_once = asyncio.Semaphore(20)
 
     async def one(number: int) -> None:
-        async with gate:
+        async with at_once:
             await seller.create(ownReferences=[f"rheod:{number}:1"])
 
     async with asyncio.TaskGroup() as group:

@@ -138,7 +138,7 @@ def test_no_search_reads_the_whole_table(db: sqlite3.Connection, name: str) -> N
     plans = [
         row["detail"]
         for query in seen
-        if not query.startswith("--")
+        if not query.startswith("--") and "item_words_config" not in query  # FTS5 reads its own settings once
         for row in db.execute(f"EXPLAIN QUERY PLAN {query}").fetchall()
     ]
     scans = [plan for plan in plans if plan.startswith("SCAN") and "VIRTUAL TABLE" not in plan]

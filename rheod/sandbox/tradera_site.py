@@ -1,28 +1,25 @@
-"""The simulated Tradera's login page: a seller signs in there for an application (tradera-v4.md section 4).
+"""The simulated Tradera's own pages and what it says about itself: the login, ads' pages, users, tokens, categories, the time.
 
-Outside `/v4` and never counted as a call. There is no password: one presses a seller's button.
-
-The public page of a simulated listing: what a person sees at the auction's address.
-
-Read-only and outside `/v4`. The ad's own HTML is shown in a scriptless frame.
+The pages are outside `/v4` and never counted as calls. There is no password at the login: one presses a seller's button.
 """
 
 from __future__ import annotations
 
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from aiohttp import web
 
-from rheod.sandbox.tradera_rules import FIXED_PRICE
+from rheod.sandbox.tradera_access import Route
+from rheod.sandbox.tradera_rules import FIXED_PRICE, DeclinedError, Spelling, bad_request, category_tree
 from rheod.sandbox.tradera_views import iso
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from rheod.sandbox.tradera_access import Conduct, Keys
-    from rheod.sandbox.tradera_listings import PictureShelf
+    from rheod.sandbox.tradera_access import Asked, Conduct, Keys
+    from rheod.sandbox.tradera_listings import UploadedPictures
     from rheod.sandbox.tradera_market import Market, SimulatedAd
 
 
@@ -70,10 +67,10 @@ class LoginPages:
         self.logins[str(form["skey"])] = user
         if not self._conduct.accept_url:
             return _html("<p>You are signed in. Close this window.</p>")
-        told = {"userId": str(user)}
+        answer = {"userId": str(user)}
         if self._conduct.display_token:
-            told |= {"token": self._keys.sellers[user], "exp": iso(self._now() + TOKEN_LIFE_MS)}
-        address = f"{self._conduct.accept_url}?{urlencode(told)}"
+            answer |= {"token": self._keys.sellers[user], "exp": iso(self._now() + TOKEN_LIFE_MS)}
+        address = f"{self._conduct.accept_url}?{urlencode(answer)}"
         if ruparams := str(form["ruparams"]):
             address += f"&{ruparams}"
         return web.Response(status=302, headers={"Location": address})
@@ -101,10 +98,10 @@ iframe {{ width: 100%; height: 20rem; border: 1px solid #ccc }}
 class ItemPages:
     """Serves `/item/{itemId}` and its pictures."""
 
-    def __init__(self, *, now: Callable[[], int], market: Market, shelf: PictureShelf) -> None:
+    def __init__(self, *, now: Callable[[], int], market: Market, pictures: UploadedPictures) -> None:
         self._now = now
         self._market = market
-        self._shelf = shelf
+        self._pictures = pictures
 
     def add_to(self, app: web.Application) -> None:
         """Register the two routes."""
@@ -119,7 +116,7 @@ class ItemPages:
         return web.Response(text=_render(listing, self._now()), content_type="text/html")
 
     async def _picture(self, request: web.Request) -> web.Response:
-        found = self._shelf.get(int(request.match_info["itemId"]), int(request.match_info["number"]))
+        found = self._pictures.get(int(request.match_info["itemId"]), int(request.match_info["number"]))
         if found is None:
             raise web.HTTPNotFound(text="There is no such picture")
         return web.Response(body=found, content_type="image/png" if found[:1] == b"\x89" else "image/jpeg")
@@ -144,3 +141,59 @@ def _render(listing: SimulatedAd, now_ms: int) -> str:
         pictures="".join(links),
         description=escape(listing.body["description"]),
     )
+
+
+class ReferenceCalls:
+    """The calls about the time, categories, users and tokens; `spelling` picks the categories' field names."""
+
+    def __init__(self, *, now: Callable[[], int], keys: Keys, logins: dict[str, int]) -> None:
+        self._now = now
+        self._keys = keys
+        self._logins = logins
+        self.spelling: Spelling = "id"
+
+    def routes(self) -> list[Route]:
+        """The operations with their addresses."""
+        return [
+            Route("time", "GET", "/v4/reference-data/time", self._time, user=False),
+            Route("categories", "GET", "/v4/categories", self._categories, user=False),
+            Route("me", "GET", "/v4/users/me", self._me),
+            Route("alias", "GET", "/v4/users/by-alias/{alias}", self._alias, user=False),
+            Route("token", "POST", "/v4/auth/token", self._token, user=False),
+        ]
+
+    def _time(self, _asked: Asked) -> str:
+        return iso(self._now())
+
+    def _categories(self, _asked: Asked) -> Any:
+        return category_tree(self.spelling)
+
+    def _me(self, asked: Asked) -> Any:
+        return {
+            "id": asked.seller_id,
+            "alias": f"seller{asked.seller_id}",
+            "firstName": "Test",
+            "lastName": "Säljare",
+            "email": "seller@example.com",
+            "currencyCode": "SEK",
+            "languageCodeIso2": "sv",
+        }
+
+    def _alias(self, asked: Asked) -> Any:
+        for user_id in self._keys.sellers:
+            if asked.path["alias"] == f"seller{user_id}":
+                return {"id": user_id, "alias": asked.path["alias"], "totalRating": 12}
+        raise DeclinedError(404, "NotFound", "The user was not found")
+
+    def _token(self, asked: Asked) -> Any:
+        """Hand out the token of a seller who has signed in; a login's secret key is good for one fetch."""
+        secret, user_id = asked.body.get("secretKey") or "", asked.body.get("userId", 0)
+        if not 32 <= len(secret) <= 255:
+            raise bad_request("secretKey must be 32 to 255 characters")
+        if self._logins.get(secret) != user_id:
+            raise bad_request("There is no token for this user and secret key")
+        del self._logins[secret]
+        return {
+            "authToken": self._keys.sellers[user_id],
+            "hardExpirationTime": iso(self._now() + TOKEN_LIFE_MS),
+        }
