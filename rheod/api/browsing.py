@@ -22,7 +22,7 @@ from rheod.store.search import START, ItemFilter
 
 if TYPE_CHECKING:
     from rheod.api.context import ItemServices
-    from rheod.store.search import ItemCounts, Line
+    from rheod.store.search import ItemCounts, ItemRow
     from rheod.usecases.inventory import ItemStory
 
 
@@ -133,7 +133,7 @@ class HistoryReply(Reply):
     next_cursor: Cursor
 
 
-def listed(line: Line, ad_url: str | None) -> ItemSummary:
+def listed(line: ItemRow, ad_url: str | None) -> ItemSummary:
     """One line of a list."""
     return ItemSummary(
         external_id=line.external_id,
@@ -150,7 +150,7 @@ def listed(line: Line, ad_url: str | None) -> ItemSummary:
     )
 
 
-def child(line: Line) -> Child:
+def child(line: ItemRow) -> Child:
     """One child of a container."""
     return Child(
         external_id=line.external_id,
@@ -185,7 +185,7 @@ def history(story: ItemStory, next_cursor: str | None) -> HistoryReply:
         count=story.total,
         events=[
             HistoryEvent(event_type=each.type, data=each.data, created_at=each.created_at)
-            for each in story.milestones
+            for each in story.events
         ],
         next_cursor=next_cursor,
     )

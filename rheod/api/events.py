@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rheod.api.context import EventServices
-    from rheod.store.feed import Event, Replayed
+    from rheod.store.feed import Replayed, StoredEvent
     from rheod.store.outbox import LoggedAttempt
 
 
@@ -195,7 +195,7 @@ def deliveries_reply(logged: Sequence[LoggedAttempt]) -> DeliveriesReply:
     )
 
 
-def events_reply(events: Sequence[Event], *, after: int, more: bool) -> EventsReply:
+def events_reply(events: Sequence[StoredEvent], *, after: int, more: bool) -> EventsReply:
     """A page of the feed that went on after this number; `more` when there is more already."""
     cursor = field_types.write(events[-1].seq if events else after)
     return EventsReply(
