@@ -240,7 +240,7 @@ async def _restore_locks(
 
 
 async def open_restore_locks(core: Core) -> int:
-    """The owner has compared the ads of those accounts of which Tradera told nothing: returns how many go on now."""
+    """Let the accounts go on whose ads the owner has compared, since Tradera did not tell whose they are; their number."""
     blind = [
         account_id
         for account_id, lock in core.restore_locks.items()

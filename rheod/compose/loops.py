@@ -12,7 +12,7 @@ from rheod.compose.remotes import Remotes
 from rheod.domain.budget import reconcile_gap_ms
 from rheod.domain.errors import Permanent, Transient
 from rheod.domain.model import Job, JobKind, JobOrder, QueueName
-from rheod.health.alerter import Alerter
+from rheod.health.alerts import Alerter
 from rheod.health.facts import Limits, Observed, RunningLoops, gather_findings
 from rheod.jobs.clock import ClockJumpMonitor
 from rheod.jobs.housekeeping import Heartbeat, Housekeeping, LoopWatch
@@ -265,7 +265,7 @@ def _chores(loops: Loops, remotes: Remotes, clients: AsyncExitStack) -> dict[str
         database=core.database,
         now=core.now,
         look=lambda: gather_findings(seen),
-        alarms=remotes.notifiers(core, clients),
+        notifiers=remotes.notifiers(core, clients),
     )
     return {
         "heartbeat": heartbeat.run,

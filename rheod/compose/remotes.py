@@ -16,7 +16,7 @@ import aiohttp
 import rheod
 from rheod.compose.core import Core
 from rheod.config.settings import Settings
-from rheod.health.notifiers import CommandNotifier, MailNotifier, MailServer, Notifier, UrlNotifier
+from rheod.health.alerts import CommandNotifier, MailNotifier, MailServer, Notifier, UrlNotifier
 from rheod.health.sd_notify import SdNotify
 from rheod.net.ssrf_guard import guarded_connector
 from rheod.net.url_policy import check_url

@@ -1,1 +1,1 @@
-"""Is all well? Facts, the rules over them, and who is told."""
+"""Is all well? Facts, the rules over them, and how owner, systemd and Prometheus hear of them."""

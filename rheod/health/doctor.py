@@ -24,7 +24,7 @@ from rheod.tradera.client import TraderaClient
 from rheod.tradera.transport import TokenRefused
 
 CLOCK_MS = 120_000
-"""A clock that is off by more is told of; AWS refuses signatures at 15 minutes."""
+"""A clock that is off by more is a finding; AWS refuses signatures at 15 minutes."""
 
 _TIMEOUT_S = 10.0
 

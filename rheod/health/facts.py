@@ -35,7 +35,7 @@ CHEAPEST_PUBLISH = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """From where on the owner is told: ages in ms, sizes in bytes; 0 bytes of pictures is no limit."""
+    """From where on something is a finding: ages in ms, sizes in bytes; 0 bytes of pictures is no limit."""
 
     backup_age_ms: int
     push_silence_ms: int

@@ -1,4 +1,4 @@
-"""The watchman: each trouble is told once, its end once, whatever restarts, flaps or cannot be reached in between."""
+"""Alerts: each finding is told once, its end once, whatever restarts, flaps or cannot be reached in between."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ import pytest
 
 from rheod.domain.errors import Permanent, Refused, RheodError, StoreUnavailable, Transient, Unanswered
 from rheod.domain.text import Text
-from rheod.health.alerter import Alerter, Rounds
-from rheod.health.notifiers import AlertMessage
+from rheod.health.alerts import Alerter, AlertMessage, Rounds
 from rheod.health.rules import Finding, Mood
 from rheod.store.engine.database import Database
 from tests.stores import Clock
@@ -37,7 +36,7 @@ class Phone:
 
 
 class Scene:
-    """What there is to find, and a watchman who can be replaced by another, as at a restart."""
+    """What there is to find, and an alerter that can be replaced by another, as at a restart."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self.found: list[Finding] = []
@@ -47,12 +46,12 @@ class Scene:
         self.restart()
 
     def restart(self) -> None:
-        """Another watchman on the same store."""
-        self._watchman = Alerter(
+        """Another alerter on the same store."""
+        self._alerter = Alerter(
             database=self._database,
             now=self.clock,
             look=self._look,
-            alarms=[self.phone],
+            notifiers=[self.phone],
             rounds=Rounds(calm_ms=600_000),
         )
 
@@ -60,7 +59,7 @@ class Scene:
         """Let time pass, make a round; the titles heard."""
         self.clock.forward(minutes * 60_000)
         self.phone.heard.clear()
-        await self._watchman.make_round()
+        await self._alerter.make_round()
         return [message.title for message in self.phone.heard]
 
     async def _look(self) -> Sequence[Finding]:

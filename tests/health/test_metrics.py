@@ -1,4 +1,4 @@
-"""What Prometheus is told: each figure from what happened, and no series for an item."""
+"""What Prometheus gets: each figure from what happened, and no series for an item."""
 
 from __future__ import annotations
 
@@ -18,18 +18,21 @@ SECOND_MS = 1000
 async def test_a_new_daemon_tells_of_itself_and_has_nothing_waiting(tmp_path: Path) -> None:
     """What is not known has no value; what is counted is 0."""
     async with measured(tmp_path) as daemon:
-        told = await daemon.values()
-        assert [value for name, value in told.items() if name.startswith("rheod_build_info{")] == [1]
-        assert told["rheod_start_time_seconds"] == daemon.core.started_at / 1000
-        assert (told["rheod_tradera_calls_limit"], told["rheod_tradera_calls_publish_limit"]) == (100, 80)
+        figures = await daemon.values()
+        assert [value for name, value in figures.items() if name.startswith("rheod_build_info{")] == [1]
+        assert figures["rheod_start_time_seconds"] == daemon.core.started_at / 1000
+        assert (figures["rheod_tradera_calls_limit"], figures["rheod_tradera_calls_publish_limit"]) == (
+            100,
+            80,
+        )
         for queue in QueueName:
-            assert told[f"rheod_queue_jobs{{lane={queue.value}}}"] == 0
-            assert told[f"rheod_queue_oldest_due_seconds{{lane={queue.value}}}"] == 0
+            assert figures[f"rheod_queue_jobs{{lane={queue.value}}}"] == 0
+            assert figures[f"rheod_queue_oldest_due_seconds{{lane={queue.value}}}"] == 0
         for unknown in ("rheod_push_last_answer_age_seconds", "rheod_backup_last_good_timestamp_seconds"):
-            assert unknown not in told
-        assert told["rheod_database_bytes"] > 0
-        assert told["rheod_findings{mood=bad}"] == 0
-        assert told["rheod_finding{code=publishing.waits}"] == 1
+            assert unknown not in figures
+        assert figures["rheod_database_bytes"] > 0
+        assert figures["rheod_findings{mood=bad}"] == 0
+        assert figures["rheod_finding{code=publishing.waits}"] == 1
 
 
 async def test_the_budget_is_told_by_account(tmp_path: Path) -> None:
@@ -46,13 +49,13 @@ async def test_the_budget_is_told_by_account(tmp_path: Path) -> None:
                 call_class=CallClass.PUBLISH, operation="create", account_id=core.accounts[reference]
             )
             core.ledger.spend(call, now=core.now() + at)
-        told = await daemon.values()
-        assert told["rheod_tradera_calls_used{account=own}"] == 1
-        assert told["rheod_tradera_calls_used{account=member-1}"] == 2
+        figures = await daemon.values()
+        assert figures["rheod_tradera_calls_used{account=own}"] == 1
+        assert figures["rheod_tradera_calls_used{account=member-1}"] == 2
 
 
 async def order(daemon: Daemon, subject: str, *, due_in_s: int) -> None:
-    """A job of the sales lane."""
+    """A job of the push queue."""
     wanted = JobOrder(
         queue=QueueName.PUSH, kind=JobKind.CLOSE, subject=subject, delay_ms=due_in_s * SECOND_MS
     )
@@ -64,32 +67,32 @@ async def test_a_queue_has_a_depth_and_an_age_by_lane(tmp_path: Path) -> None:
     """A job that is not due yet counts and has no age; one that has been due for a minute has that."""
     async with measured(tmp_path) as daemon:
         await order(daemon, "1", due_in_s=100)
-        told = await daemon.values()
-        assert told["rheod_queue_jobs{lane=sales}"] == 1
-        assert told["rheod_queue_oldest_due_seconds{lane=sales}"] == 0
+        figures = await daemon.values()
+        assert figures["rheod_queue_jobs{lane=sales}"] == 1
+        assert figures["rheod_queue_oldest_due_seconds{lane=sales}"] == 0
         await order(daemon, "2", due_in_s=-60)
-        told = await daemon.values()
-        assert told["rheod_queue_jobs{lane=sales}"] == 2
-        assert told["rheod_queue_oldest_due_seconds{lane=sales}"] >= 60
-        assert told["rheod_queue_jobs{lane=tradera}"] == 0
+        figures = await daemon.values()
+        assert figures["rheod_queue_jobs{lane=sales}"] == 2
+        assert figures["rheod_queue_oldest_due_seconds{lane=sales}"] >= 60
+        assert figures["rheod_queue_jobs{lane=tradera}"] == 0
 
 
 async def test_events_that_nobody_takes_are_the_backlog(tmp_path: Path) -> None:
-    """The events of an endpoint wait, and it is told of as switched off once its failures have done that."""
+    """The events of an endpoint wait, and it counts as switched off once its failures have done that."""
     async with measured(tmp_path) as daemon:
         core = daemon.core
         await core.endpoints.set_url(core.default_account, "https://erp.example/hook")
         await core.items.put_item(core.default_account, "A", ItemSpec(title="Kaffekopp", price_ore=100))
         await core.database.write(lambda db: db.execute("UPDATE jobs SET created_at = created_at - 90000"))
-        told = await daemon.values()
-        assert told["rheod_webhook_backlog_events"] == 1
-        assert told["rheod_webhook_backlog_oldest_seconds"] >= 90
-        assert told["rheod_webhook_endpoints_disabled"] == 0
+        figures = await daemon.values()
+        assert figures["rheod_webhook_backlog_events"] == 1
+        assert figures["rheod_webhook_backlog_oldest_seconds"] >= 90
+        assert figures["rheod_webhook_endpoints_disabled"] == 0
         await core.database.write(lambda db: db.execute("UPDATE endpoints SET active = 0, fail_count = 15"))
-        told = await daemon.values()
-        assert told["rheod_webhook_endpoints_disabled"] == 1
-        assert told["rheod_findings{mood=bad}"] == 1
-        assert told["rheod_finding{code=endpoint.off}"] == 1
+        figures = await daemon.values()
+        assert figures["rheod_webhook_endpoints_disabled"] == 1
+        assert figures["rheod_findings{mood=bad}"] == 1
+        assert figures["rheod_finding{code=endpoint.off}"] == 1
 
 
 async def test_what_the_workers_measured_is_told_along(tmp_path: Path) -> None:
@@ -100,13 +103,13 @@ async def test_what_the_workers_measured_is_told_along(tmp_path: Path) -> None:
         meters.sale_written(140)
         meters.sale_delivered(-5)
         meters.picture_failed()
-        told = await daemon.values()
-        assert (told["rheod_publish_seconds_count"], told["rheod_publish_seconds_sum"]) == (1, 4)
-        assert told["rheod_publish_seconds_bucket{le=2.0}"] == 0
-        assert told["rheod_publish_seconds_bucket{le=5.0}"] == 1
-        assert told["rheod_sale_written_seconds_sum"] == 0.14
-        assert told["rheod_sale_delivered_seconds_sum"] == 0
-        assert told["rheod_picture_failures_total"] == 1
+        figures = await daemon.values()
+        assert (figures["rheod_publish_seconds_count"], figures["rheod_publish_seconds_sum"]) == (1, 4)
+        assert figures["rheod_publish_seconds_bucket{le=2.0}"] == 0
+        assert figures["rheod_publish_seconds_bucket{le=5.0}"] == 1
+        assert figures["rheod_sale_written_seconds_sum"] == 0.14
+        assert figures["rheod_sale_delivered_seconds_sum"] == 0
+        assert figures["rheod_picture_failures_total"] == 1
 
 
 async def test_the_last_good_backup_is_told(tmp_path: Path) -> None:
@@ -125,6 +128,6 @@ async def test_items_make_no_series_of_their_own(tmp_path: Path) -> None:
         before = await daemon.values()
         for number in range(1, 21):
             await daemon.core.items.put_item(daemon.core.default_account, f"A-{number}", spec)
-        told = await daemon.values()
-        assert told.keys() == before.keys()
-        assert sum(value for name, value in told.items() if name.startswith("rheod_items{")) == 21
+        figures = await daemon.values()
+        assert figures.keys() == before.keys()
+        assert sum(value for name, value in figures.items() if name.startswith("rheod_items{")) == 21

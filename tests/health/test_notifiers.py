@@ -18,7 +18,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from rheod.domain.errors import Transient
-from rheod.health.notifiers import (
+from rheod.health.alerts import (
     AlertMessage,
     CommandNotifier,
     MailNotifier,
@@ -105,7 +105,7 @@ async def test_a_title_cannot_add_a_header(service: Service) -> None:
 
 
 async def test_a_url_that_cannot_be_asked_is_said() -> None:
-    """Not an error of rheod's own: the watchman goes on."""
+    """Not an error of rheod's own: the alerter goes on."""
     async with aiohttp.ClientSession() as session:
         for url in ("http://[::1", "nothing", f"http://{'a' * 64}.invalid/"):
             with pytest.raises(Transient, match=r"alerts\.url"):

@@ -1,6 +1,7 @@
-"""The ways to reach the owner outside the pages: a command, a URL, a mail. Each takes one short text.
+"""Tells the owner of findings outside the pages: once when a trouble begins, once when it is over.
 
-They are set by the owner himself, so their addresses are not guarded as partners' are; none follows a redirect.
+What the owner has been told is in the store, so that a restart tells nothing twice. The ways are a command, a URL and a
+mail. The owner sets them, so their addresses are not guarded as partners' are; none follows a redirect.
 """
 
 from __future__ import annotations
@@ -9,18 +10,25 @@ import asyncio
 import smtplib
 import ssl
 import unicodedata
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from email.header import Header
 from email.message import EmailMessage
 from email.policy import SMTP
+from functools import partial
 from typing import Literal, Protocol
 
 import aiohttp
+import structlog
 
-from rheod.domain.errors import Transient
+from rheod.domain.errors import RheodError, StoreUnavailable, Transient
 from rheod.domain.text import Text
+from rheod.health.rules import Finding, Mood
+from rheod.store import audit
+from rheod.store.audit import Alert
+from rheod.store.engine.database import Database
 
+_log = structlog.get_logger(__name__)
 TIMEOUT_S = 30.0
 UrlStyle = Literal["ntfy", "gotify", "healthchecks"]
 _FOR_PROGRAMS = frozenset({"PATH", "HOME", "LANG", "TZ", "USER"})
@@ -30,7 +38,7 @@ _UNFOLDED = SMTP.clone(max_line_length=998)
 
 @dataclass(frozen=True, slots=True)
 class AlertMessage:
-    """What the owner is told. `over` says that an earlier trouble has ended; `urgent` that something does not work."""
+    """One message to the owner. `over`: an earlier trouble has ended; `urgent`: something does not work."""
 
     title: str
     text: str
@@ -58,7 +66,7 @@ class CommandNotifier:
         }
 
     async def tell(self, message: AlertMessage) -> None:
-        """See `Alarm`. The program has 30 s and must end with 0."""
+        """See `Notifier`. The program has 30 s and must end with 0."""
         try:
             process = await asyncio.create_subprocess_exec(
                 *self._command,
@@ -95,13 +103,16 @@ class UrlNotifier:
         self._style = style
 
     async def tell(self, message: AlertMessage) -> None:
-        """See `Alarm`."""
+        """See `Notifier`."""
         url, headers, body = self._url, {}, message.text.encode(errors="replace")
         title = _one_line(message.title)
         priority = "urgent" if message.urgent else "default"
         json = None
         if self._style == "ntfy":
-            headers = {"Title": _header(title), "Priority": priority, "Tags": _tag(message)}
+            tag = "white_check_mark" if message.over else "rotating_light" if message.urgent else "warning"
+            # RFC 2047 is what ntfy reads; on one line, as HTTP wants it
+            header = title if title.isascii() else Header(title, "utf-8").encode(linesep="")
+            headers = {"Title": header, "Priority": priority, "Tags": tag}
         elif self._style == "gotify":
             json = {"title": title, "message": message.text, "priority": 8 if message.urgent else 4}
         elif not message.over:
@@ -145,7 +156,7 @@ class MailNotifier:
         self._to = to
 
     async def tell(self, message: AlertMessage) -> None:
-        """See `Alarm`."""
+        """See `Notifier`."""
         try:
             await asyncio.to_thread(self._hand_in, self._mail(message))
         except (smtplib.SMTPException, OSError, ValueError) as error:
@@ -177,18 +188,91 @@ class MailNotifier:
             client.send_message(mail)
 
 
-def _header(text: str) -> str:
-    """A title as a header may hold it (RFC 2047 is what ntfy reads); kept on one line, as HTTP wants it."""
-    return text if text.isascii() else Header(text, "utf-8").encode(linesep="")
-
-
 def _one_line(title: str) -> str:
     """A title without what would break a header or an argument: control characters, line ends, halves of characters."""
     broken = {"Cc", "Cs", "Zl", "Zp"}
     return "".join(" " if unicodedata.category(char) in broken else char for char in title)
 
 
-def _tag(message: AlertMessage) -> str:
-    if message.over:
-        return "white_check_mark"
-    return "rotating_light" if message.urgent else "warning"
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rounds:
+    """How often to look, and how long a trouble must have been gone before it is over: one that flaps is told once."""
+
+    every_s: float = 60.0
+    calm_ms: int = 10 * 60 * 1000
+
+
+class Alerter:
+    """Compares what is found with what the owner has been told."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        now: Callable[[], int],
+        look: Callable[[], Awaitable[Sequence[Finding]]],
+        notifiers: Sequence[Notifier],
+        rounds: Rounds = Rounds(),
+    ) -> None:
+        self._database = database
+        self._now = now
+        self._look = look
+        self._notifiers = notifiers
+        self._rounds = rounds
+
+    async def run(self) -> None:
+        """Make rounds until cancelled."""
+        while True:
+            await asyncio.sleep(self._rounds.every_s)
+            try:
+                await self.make_round()
+            except StoreUnavailable as error:
+                _log.warning("alerts wait for the store", reason=str(error))
+
+    async def make_round(self) -> None:
+        """Look once and tell the owner what is new and what is over; what was not delivered is tried at the next round."""
+        found = {one.key: one for one in await self._look() if one.alerts}
+        known = await self._database.read(audit.read_all)
+        for finding in found.values():
+            await self._meet(finding, known.get(finding.key))
+        for alert in known.values():
+            if alert.key not in found:
+                await self._miss(alert)
+
+    async def _meet(self, finding: Finding, alert: Alert | None) -> None:
+        now = self._now()
+        if alert is None:
+            alert = Alert(finding.key, finding.text, now)
+            _log.warning("needs the owner", what=finding.text, fix=finding.fix)
+        elif alert.told_at is not None and alert.gone_since is None:
+            return
+        if alert.told_at is None:
+            message = AlertMessage(
+                finding.text, f"{finding.text}.\n{finding.fix}.", urgent=finding.mood is Mood.BAD
+            )
+            alert = replace(alert, told_at=now if await self._tell(message) else None)
+        await self._save(replace(alert, gone_since=None))
+
+    async def _miss(self, alert: Alert) -> None:
+        now = self._now()
+        if alert.gone_since is None:
+            await self._save(replace(alert, gone_since=now))
+        elif now - alert.gone_since >= self._rounds.calm_ms:
+            _log.info("finding is over", what=alert.text)
+            message = AlertMessage(f"Over: {alert.text}", f"This is over: {alert.text}.", over=True)
+            if alert.told_at is None or await self._tell(message):
+                await self._database.write(partial(audit.drop, key=alert.key))
+
+    async def _tell(self, message: AlertMessage) -> bool:
+        """Try every way; one that works is enough, and one that fails does not keep the others from being tried."""
+        delivered = not self._notifiers
+        for notifier in self._notifiers:
+            try:
+                await notifier.tell(message)
+                delivered = True
+            except RheodError as error:
+                _log.warning("alert not delivered", reason=str(error))
+        return delivered
+
+    async def _save(self, alert: Alert) -> None:
+        await self._database.write(partial(audit.save, alert=alert))
