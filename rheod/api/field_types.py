@@ -289,7 +289,9 @@ _REFUSED_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})
 
 def read_external_id(raw_path: str, *, segment: int) -> tuple[str, list[FieldError]]:
     """The id in the given segment (from 0) of a request's raw path, and what is wrong with it (422)."""
-    path = re.split("[?#]", _ABSOLUTE.sub("", raw_path, count=1), maxsplit=1)[0]
+    path = raw_path if raw_path.startswith("/") else _ABSOLUTE.sub("", raw_path, count=1)
+    if "?" in path or "#" in path:
+        path = re.split("[?#]", path, maxsplit=1)[0]
     text = _decoded(path.split("/")[segment + 1])
     if text is None:
         return "", [FieldError(FIELD, Text("Must be percent-encoded UTF-8"))]
@@ -311,6 +313,8 @@ def fault(external_id: str) -> Text | None:
 
 
 def _decoded(segment: str) -> str | None:
+    if "%" not in segment and segment.isascii():
+        return segment
     if _BAD_ESCAPE.search(segment):
         return None
     try:

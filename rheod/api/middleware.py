@@ -5,6 +5,7 @@ The only place where an exception becomes a status. Logs ids and routes, never a
 
 from __future__ import annotations
 
+import logging
 import math
 import re
 import time
@@ -94,14 +95,16 @@ def _tell(
     log: FilteringBoundLogger, request: web.Request, response: web.StreamResponse, *, spent_s: float
 ) -> None:
     """The access line: at debug for what only read and went well, which would bury the rest while an ERP polls."""
-    tell = log.debug if request.method in READS and response.status < 400 else log.info
-    tell(
-        "request",
-        method=request.method,
-        route=_template(request),
-        status=response.status,
-        ms=round(spent_s * 1000, 1),
-    )
+    level = logging.DEBUG if request.method in READS and response.status < 400 else logging.INFO
+    if log.is_enabled_for(level):
+        log.log(
+            level,
+            "request",
+            method=request.method,
+            route=_template(request),
+            status=response.status,
+            ms=round(spent_s * 1000, 1),
+        )
 
 
 def _unavailable(error: Transient) -> web.Response:
