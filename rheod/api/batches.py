@@ -268,7 +268,11 @@ class BatchCalls:
         for entry, refused in zip(entries, verdicts, strict=True):
             if refused is not None:
                 reader.refuse(entry.external_id, refused)
-        return reply(202, _answer(reader, accepted=verdicts.count(None)))
+        errors = [
+            BatchError(external_id=one.external_id, reason=one.reason, index=one.place)
+            for one in sorted(reader.faults, key=lambda fault: fault.place)
+        ]
+        return reply(202, BatchReply(accepted=verdicts.count(None), rejected=len(errors), errors=errors))
 
     async def _read(self, body: bytes) -> BatchReader:
         reader = BatchReader(check_url=self._parts.check_image_url)
@@ -281,12 +285,6 @@ class BatchCalls:
                 turn_ends = loop.time() + STEP_S
         reader.end()
         return reader
-
-
-def _answer(reader: BatchReader, *, accepted: int) -> BatchReply:
-    faults = sorted(reader.faults, key=lambda fault: fault.place)
-    errors = [BatchError(external_id=one.external_id, reason=one.reason, index=one.place) for one in faults]
-    return BatchReply(accepted=accepted, rejected=len(errors), errors=errors)
 
 
 def operations(parts: ItemServices) -> list[Operation]:

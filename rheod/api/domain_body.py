@@ -134,17 +134,14 @@ def read_domain(raw: Any, found: list[FieldError]) -> tuple[str | None, Json | N
     if key is None and raw:
         found.append(FieldError("domain.domain", Text("Required")))
         return None, None
-    slug = _slug("" if key is None else raw[key])
+    tag = "" if key is None else raw[key]
+    slug = canonical(tag) if isinstance(tag, str) else None
     if slug is None:
         found.append(
             FieldError(f"domain.{key}", Text("Must be one of {domains}", domains=", ".join(DOMAINS)))
         )
         return None, None
     return slug, _attributes(slug, {name: value for name, value in raw.items() if name != key}, found)
-
-
-def _slug(tag: Any) -> str | None:
-    return canonical(tag) if isinstance(tag, str) else None
 
 
 def _attributes(slug: str, given: dict[str, Any], found: list[FieldError]) -> Json:

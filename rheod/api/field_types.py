@@ -193,10 +193,6 @@ def _moment(value: Any) -> int:
         raise wrong("moment", Text("Must be an RFC 3339 time such as 2026-05-26T10:00:00Z")) from None
 
 
-def _numeric(value: Any) -> int | float:
-    return number(value)
-
-
 _AMOUNT = {"type": "number", "maximum": PRICE_LIMIT_KR}
 Price = Annotated[
     int,
@@ -211,7 +207,7 @@ Weight = Annotated[
     PlainValidator(_positive),
     WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "maximum": WEIGHT_LIMIT_KG}),
 ]
-Number = Annotated[float, BeforeValidator(_numeric)]
+Number = Annotated[float, BeforeValidator(number)]
 Title = Annotated[str, StringConstraints(min_length=2, max_length=255), AfterValidator(_title)]
 Text255 = Annotated[str, StringConstraints(max_length=255)]
 Name255 = Annotated[str, StringConstraints(min_length=1, max_length=255)]

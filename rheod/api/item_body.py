@@ -288,6 +288,14 @@ _REF = "#/components/schemas/"
 _CAMEL = {slug: "".join(part.capitalize() for part in slug.split("_")) + "Domain" for slug in RICH}
 
 
+_PRICE_UNLESS_CONTAINER: Schema = {
+    "anyOf": [
+        {"required": ["type"], "properties": {"type": {"const": "container"}}},
+        {"required": ["price"], "properties": {"price": {"type": "number"}}},
+    ]
+}
+
+
 def item_rules(schema: Schema) -> Schema:
     """The schema of an item's body with what its model cannot say."""
     fields = dict(schema["properties"])
@@ -301,7 +309,7 @@ def item_rules(schema: Schema) -> Schema:
     }
     for name in IMAGE_FIELDS:
         fields[name] = _https_only(fields[name])
-    return {**schema, "properties": fields, "allOf": [_price_unless_container(), _one_name_of_images()]}
+    return {**schema, "properties": fields, "allOf": [_PRICE_UNLESS_CONTAINER, _one_name_of_images()]}
 
 
 def domain_union() -> Schema:
@@ -334,7 +342,7 @@ def _rich(slug: str) -> Schema:
     }
 
 
-def _tx() -> Schema:
+def _unit_domain() -> Schema:
     return {
         "description": "The kinds of goods that have no attributes of their own; what else is sent is ignored.",
         "type": "object",
@@ -344,7 +352,7 @@ def _tx() -> Schema:
 
 
 DOMAIN_SCHEMAS: Mapping[str, Schema] = {name: _rich(slug) for slug, name in _CAMEL.items()} | {
-    "UnitDomain": _tx()
+    "UnitDomain": _unit_domain()
 }
 """The members of the union by their names."""
 
@@ -357,15 +365,6 @@ def _https_only(schema: Schema) -> Schema:
     images, null = schema["anyOf"]
     https = {**images, "items": {"type": "string", "format": "uri"}}
     return {**schema, "anyOf": [https, null]}
-
-
-def _price_unless_container() -> Schema:
-    return {
-        "anyOf": [
-            {"required": ["type"], "properties": {"type": {"const": "container"}}},
-            {"required": ["price"], "properties": {"price": {"type": "number"}}},
-        ]
-    }
 
 
 def _one_name_of_images() -> Schema:

@@ -19,13 +19,13 @@ from rheod.api.field_types import raise_if_any, read_external_id
 from rheod.api.json_body import BODY_BYTES, read_json
 from rheod.api.responses import EXTERNAL_ID, At, DoneReply, Kronor, Reply, reply
 from rheod.api.routing import Operation
-from rheod.domain.model import ItemType, Picture, RheoStatus, TraderaStatus
+from rheod.domain.model import ItemType, RheoStatus, TraderaStatus
 from rheod.tradera.dry_run import Verdict
 
 if TYPE_CHECKING:
     from rheod.api.context import ItemServices
     from rheod.domain.errors import FieldError
-    from rheod.domain.model import ItemSpec, Listing
+    from rheod.domain.model import Listing
     from rheod.store.search import ItemRow
     from rheod.tradera.dry_run import DryRunReport
     from rheod.usecases.items import ItemView
@@ -120,7 +120,7 @@ class OwnItemReply(ItemReply):
 
 def item_reply(view: ItemView, *, public_url: str | None) -> ItemReply:
     """GET of one item. `public_url` None gives hosted links as paths of this server."""
-    item = view.item
+    item, base = view.item, (public_url or "").rstrip("/")
     return ItemReply(
         external_id=item.external_id,
         rheo_item_id=item.id,
@@ -134,33 +134,29 @@ def item_reply(view: ItemView, *, public_url: str | None) -> ItemReply:
         created_at=item.created_at,
         updated_at=item.updated_at,
         last_error=item.last_error,
-        queue=_queue(view),
-        images=[_image(picture, public_url) for picture in view.pictures],
+        queue=None
+        if view.queue is None
+        else QueueReply(position=view.queue.position, expected_at=view.queue.expected_at),
+        images=[
+            ImageReply(
+                url=picture.url,
+                state=picture.state.value,
+                hosted_url=picture.file and f"{base}/images/{picture.file}",
+                error=picture.error,
+            )
+            for picture in view.pictures
+        ],
         parent_external_id=item.spec.parent_external_id,
         metadata=dict(item.spec.metadata or {}),
-        domain=_domain(item.spec),
+        domain=None
+        if item.spec.domain is None
+        else {**(item.spec.attributes or {}), "domain": item.spec.domain},
     )
-
-
-def _domain(spec: ItemSpec) -> dict[str, Any] | None:
-    """The tagged union as it is kept: the canonical slug and its attributes; None when the ERP never gave one."""
-    return None if spec.domain is None else {**(spec.attributes or {}), "domain": spec.domain}
 
 
 def ad_id(listing: Listing | None) -> str | None:
     """Tradera's number of the ad as text; None until Tradera has given one."""
     return None if listing is None or listing.tradera_item_id is None else str(listing.tradera_item_id)
-
-
-def _queue(view: ItemView) -> QueueReply | None:
-    if view.queue is None:
-        return None
-    return QueueReply(position=view.queue.position, expected_at=view.queue.expected_at)
-
-
-def _image(picture: Picture, public_url: str | None) -> ImageReply:
-    hosted = None if picture.file is None else f"{(public_url or '').rstrip('/')}/images/{picture.file}"
-    return ImageReply(url=picture.url, state=picture.state.value, hosted_url=hosted, error=picture.error)
 
 
 class ItemLine(Reply):

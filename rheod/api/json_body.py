@@ -189,7 +189,25 @@ async def read_json(request: web.Request, *, limit_bytes: int, deadline_s: float
 async def read_body(request: web.Request, *, limit_bytes: int, deadline_s: float) -> bytes:
     """The body as it was sent, refused as `read_json` does but for what is in it."""
     check_headers(request, limit_bytes=limit_bytes)
-    return await _read(request, limit_bytes=limit_bytes, deadline_s=deadline_s)
+    body = bytearray()
+    try:
+        if request.content.is_eof():  # all of it came with the headers: there is nothing to wait for
+            body += request.content.read_nowait()
+        else:
+            async with asyncio.timeout(deadline_s):
+                if request.headers.get(hdrs.EXPECT, "").lower() == "100-continue":
+                    await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+                    request.writer.output_size = 0  # so that an error can still be answered
+                await collect(request, body, limit_bytes)
+    except TimeoutError as error:
+        raise Refused(
+            "BAD_REQUEST", Text("The body did not arrive within {seconds} seconds", seconds=f"{deadline_s:g}")
+        ) from error
+    except _BROKEN_BODY as error:
+        raise Refused("BAD_REQUEST", Text("The body could not be read")) from error
+    if len(body) > limit_bytes:
+        raise _too_large(limit_bytes)
+    return bytes(body)
 
 
 async def read_optional_json(request: web.Request, *, limit_bytes: int, deadline_s: float) -> Any:
@@ -214,35 +232,6 @@ def check_headers(request: web.Request, *, limit_bytes: int) -> None:
         raise Refused("UNSUPPORTED_MEDIA_TYPE", Text("The body must be application/json in UTF-8"))
     if (request.content_length or 0) > limit_bytes:
         raise _too_large(limit_bytes)
-
-
-async def _read(request: web.Request, *, limit_bytes: int, deadline_s: float) -> bytes:
-    if request.content.is_eof():  # all of it came with the headers: there is nothing to wait for
-        return _whole(request, limit_bytes)
-    body = bytearray()
-    try:
-        async with asyncio.timeout(deadline_s):
-            if request.headers.get(hdrs.EXPECT, "").lower() == "100-continue":
-                await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-                request.writer.output_size = 0  # so that an error can still be answered
-            await collect(request, body, limit_bytes)
-    except TimeoutError as error:
-        raise Refused(
-            "BAD_REQUEST", Text("The body did not arrive within {seconds} seconds", seconds=f"{deadline_s:g}")
-        ) from error
-    except _BROKEN_BODY as error:
-        raise Refused("BAD_REQUEST", Text("The body could not be read")) from error
-    return bytes(body)
-
-
-def _whole(request: web.Request, limit_bytes: int) -> bytes:
-    try:
-        body = request.content.read_nowait()
-    except _BROKEN_BODY as error:
-        raise Refused("BAD_REQUEST", Text("The body could not be read")) from error
-    if len(body) > limit_bytes:
-        raise _too_large(limit_bytes)
-    return body
 
 
 async def collect(request: web.Request, body: bytearray, limit_bytes: int) -> None:

@@ -207,8 +207,18 @@ class MetricsCalls:
         """Send the figures for Prometheus; only this machine and `metrics.allow` may read them."""
         if not self._may_read(request):
             raise Refused("NOT_FOUND", Text("There is nothing at this path"))
+        try:
+            async with self._gathering, asyncio.timeout(TIMEOUT_S):
+                now = self._parts.monotonic()
+                if self._kept is None or now - self._kept[0] >= KEPT_S:
+                    self._kept = (now, await self._parts.metrics())
+                figures = self._kept[1]
+        except TimeoutError as error:
+            raise Transient(
+                Text("The figures were not there within {seconds} seconds", seconds=f"{TIMEOUT_S:g}")
+            ) from error
         headers = {hdrs.CONTENT_TYPE: MEDIA_TYPE, hdrs.CACHE_CONTROL: "no-store"}
-        return web.Response(body=await self._figures(), headers=headers)
+        return web.Response(body=figures, headers=headers)
 
     def _may_read(self, request: web.Request) -> bool:
         peer = request.remote or ""
@@ -216,19 +226,3 @@ class MetricsCalls:
             return True
         forwarded = request.headers.getall("X-Forwarded-For", ())
         return is_within(full_address(peer, forwarded, self._proxies), self._allowed)
-
-    async def _figures(self) -> bytes:
-        async with self._gathering:
-            now = self._parts.monotonic()
-            if self._kept is None or now - self._kept[0] >= KEPT_S:
-                self._kept = (now, await self._gathered())
-            return self._kept[1]
-
-    async def _gathered(self) -> bytes:
-        try:
-            async with asyncio.timeout(TIMEOUT_S):
-                return await self._parts.metrics()
-        except TimeoutError as error:
-            raise Transient(
-                Text("The figures were not there within {seconds} seconds", seconds=f"{TIMEOUT_S:g}")
-            ) from error

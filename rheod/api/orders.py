@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rheod.api.context import SalesServices
-    from rheod.store.orders import Shipment, StoredLine, StoredOrder
+    from rheod.store.orders import Shipment, StoredOrder
     from rheod.usecases.figures import Analytics
 
 
@@ -167,35 +167,35 @@ def shipment_reply(shipment: Shipment) -> ShipmentReply:
 
 def orders_reply(orders: Sequence[StoredOrder], next_cursor: str | None) -> OrdersReply:
     """A page of orders."""
-    return OrdersReply(orders=[_order(order) for order in orders], next_cursor=next_cursor)
-
-
-def _order(order: StoredOrder) -> OrderReply:
-    return OrderReply(
-        order_id=str(order.order_id),
-        subtotal=order.subtotal_ore,
-        created_at=order.created_at,
-        paid_at=order.paid_at,
-        shipped_at=order.shipped_at,
-        ship_error=order.ship_error,
-        erased_at=order.erased_at,
-        buyer=None if order.buyer is None else dict(order.buyer),
-        lines=[_line(line) for line in order.lines],
-        shipments=[
-            ToldShipment(**dict(shipment_reply(each)), created_at=each.created_at) for each in order.shipments
-        ],
-    )
-
-
-def _line(line: StoredLine) -> OrderLineReply:
-    return OrderLineReply(
-        tradera_ad_id=str(line.tradera_item_id),
-        rheo_item_id=line.item_id,
-        external_id=line.external_id,
-        title=line.title,
-        quantity=line.quantity,
-        unit_price=line.unit_price_ore,
-    )
+    shown = [
+        OrderReply(
+            order_id=str(order.order_id),
+            subtotal=order.subtotal_ore,
+            created_at=order.created_at,
+            paid_at=order.paid_at,
+            shipped_at=order.shipped_at,
+            ship_error=order.ship_error,
+            erased_at=order.erased_at,
+            buyer=None if order.buyer is None else dict(order.buyer),
+            lines=[
+                OrderLineReply(
+                    tradera_ad_id=str(line.tradera_item_id),
+                    rheo_item_id=line.item_id,
+                    external_id=line.external_id,
+                    title=line.title,
+                    quantity=line.quantity,
+                    unit_price=line.unit_price_ore,
+                )
+                for line in order.lines
+            ],
+            shipments=[
+                ToldShipment(**dict(shipment_reply(each)), created_at=each.created_at)
+                for each in order.shipments
+            ],
+        )
+        for order in orders
+    ]
+    return OrdersReply(orders=shown, next_cursor=next_cursor)
 
 
 def analytics_reply(found: Analytics) -> AnalyticsReply:

@@ -64,7 +64,13 @@ def build(operations: Sequence[Operation], *, rates: Rates, public_url: str | No
         "webhooks": events.webhooks(),
         "components": {
             "schemas": dict(sorted(schemas.items())),
-            "responses": _error_responses(operations),
+            "responses": dict(
+                sorted(
+                    (responses.name_of(codes), responses.error_response(codes))
+                    for each in operations
+                    for codes in responses.codes_by_status(each).values()
+                )
+            ),
             "parameters": requests.HEADERS,
             "headers": responses.HEADERS,
             "securitySchemes": _SECURITY,
@@ -83,11 +89,6 @@ def _schemas(operations: Sequence[Operation]) -> Json:
     for query in {each.query for each in operations if each.query}:
         found |= of_query(query)[1]
     return found
-
-
-def _error_responses(operations: Sequence[Operation]) -> Json:
-    groups = [codes for each in operations for codes in responses.codes_by_status(each).values()]
-    return dict(sorted((responses.name_of(codes), responses.error_response(codes)) for codes in groups))
 
 
 def _paths(operations: Sequence[Operation], rates: Rates, schemas: Json) -> Json:

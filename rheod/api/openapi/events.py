@@ -104,14 +104,10 @@ _DELIVERY = (
 def webhooks() -> Json:
     """Every event that goes out, as OpenAPI 3.1 tells of requests that are sent to others."""
     found = {each.EVENT.value: {"post": _event(each)} for each in WEBHOOK_EVENT_CLASSES}
-    return {**found, "ping": {"post": _ping()}}
-
-
-def _ping() -> Json:
     described = {"eventType": {"const": "ping"}, "data": _schema(Ping)}
     schema = {**SCHEMAS["Event"], "properties": {**SCHEMAS["Event"]["properties"], **described}}
     example = event_payloads.ping_body(event_id=_EXAMPLE_ID, now=_EXAMPLE_MS, account_id=_ITEM.account_id)
-    return _post("ping", Ping.__doc__ or "", schema, example)
+    return {**found, "ping": {"post": _post("ping", Ping.__doc__ or "", schema, example)}}
 
 
 def _event(event: type[WebhookEvent]) -> Json:

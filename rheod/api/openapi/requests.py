@@ -67,13 +67,13 @@ def body(operation: Operation) -> Json | None:
     """The request body; None when the operation reads none."""
     if operation.body is None:
         return None
-    name = operation.body.__name__
+    name, kib = operation.body.__name__, operation.body_bytes // 1024
     content: Json = {"schema": ref(name)}
     if name in EXAMPLES:
         content["example"] = EXAMPLES[name]
     return {
         "required": operation.body_required,
-        "description": f"At most {_size(operation.body_bytes)}, without Content-Encoding.",
+        "description": f"At most {f'{kib // 1024} MiB' if kib >= 1024 else f'{kib} KiB'}, without Content-Encoding.",
         "content": {"application/json": content},
         "x-max-bytes": operation.body_bytes,
     }
@@ -108,8 +108,3 @@ def _query(operation: Operation) -> list[Json]:
         }
         for name, each in schema["properties"].items()
     ]
-
-
-def _size(limit_bytes: int) -> str:
-    kib = limit_bytes // 1024
-    return f"{kib // 1024} MiB" if kib >= 1024 else f"{kib} KiB"
