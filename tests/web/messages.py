@@ -26,6 +26,8 @@ COUNTED = frozenset({"counted", "ngettext"})
 MAKERS = frozenset({PACKAGE / "domain" / "text.py", PACKAGE / "web" / "language.py"})
 """Where these are made of what is handed in."""
 
+OUTCOMES = frozenset({"Hold", "Pause", "Wait"})
+"""What is made of a reason alone."""
 
 HEADER = """\
 # Swedish for every sentence that rheod says on its pages.
@@ -66,6 +68,22 @@ def of_module(path: Path) -> Iterator[tuple[int, Message]]:
             yield call.lineno, texts[0] if len(texts) == 1 else texts
         elif wanted and path not in MAKERS:
             raise AssertionError(f"{path}:{call.lineno}: write the message as a literal")
+
+
+def bare_sentences(path: Path) -> list[str]:
+    """Sentences that a job, listing or order would keep as plain English: reasons and errors that are no Text."""
+    found = []
+    for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if not isinstance(call, ast.Call) or ast.unparse(call.func).startswith("_log."):
+            continue
+        given = [each.value for each in call.keywords if each.arg in {"reason", "error"}]
+        given += call.args[:1] if ast.unparse(call.func) in OUTCOMES else []
+        found += [
+            f"{path}:{each.lineno}"
+            for each in given
+            if isinstance(each, ast.JoinedStr) or (isinstance(each, ast.Constant) and " " in str(each.value))
+        ]
+    return found
 
 
 def catalogue() -> Catalog:

@@ -73,7 +73,7 @@ async def test_a_made_up_search_is_told_so(tmp_path: Path, query: str) -> None:
 
 
 async def test_an_item_tells_its_whole_story(tmp_path: Path) -> None:
-    """Milestones and calls, an unknown outcome told as such; an owner's text stays text."""
+    """Events and calls, an unknown outcome shown as such; an owner's text stays text."""
     async with stocked(tmp_path) as one:
         text = await shown(one, "/dashboard/items/L-1")
         for said in (
@@ -96,7 +96,7 @@ async def test_an_item_says_why_it_waits(tmp_path: Path) -> None:
 
 
 async def test_a_dry_run_changes_nothing(tmp_path: Path) -> None:
-    """The exact request on the page, and no job, no notice, no audit entry more than before."""
+    """The exact request on the page, and no job, no event, no audit entry more than before."""
     async with stocked(tmp_path) as one:
         before = await one.shop.jobs()
         text = await shown(one, "/dashboard/items/D-1/dry-run")
@@ -127,8 +127,8 @@ async def test_every_action_does_its_work_and_is_in_the_audit_log(tmp_path: Path
         assert (await one.shop.item("W/1")).rheo_status is RheoStatus.NOT_LISTED
         assert (await one.shop.item("L-1")).rheo_status is RheoStatus.SOLD
         assert (await one.shop.listing("X-1")).state is ListingState.REJECTED
-        deeds = await one.pages.parts.audit.latest(limit=5)
-        assert [(deed.action, deed.subject) for deed in deeds] == [
+        actions = await one.pages.parts.audit.latest(limit=5)
+        assert [(action.action, action.subject) for action in actions] == [
             ("settle doubt", "X-1"),
             ("mark item as sold", "L-1"),
             ("take item down", "W/1"),

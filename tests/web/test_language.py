@@ -12,7 +12,7 @@ import pytest
 from rheod.domain.text import Text, counted
 from rheod.web.language import Language, chosen, iso
 from tests.stores import NOW_MS
-from tests.web.messages import catalogue, messages, of_module
+from tests.web.messages import PACKAGE, bare_sentences, catalogue, messages, of_module
 
 PLACE = re.compile(r"\{\w+\}")
 DAY_MS = 86_400_000
@@ -52,6 +52,19 @@ def test_a_message_that_is_no_literal_is_found(tmp_path: Path) -> None:
     module.write_text("Text(made_up)\n")
     with pytest.raises(AssertionError, match="literal"):
         list(of_module(module))
+
+
+def test_no_reason_is_kept_as_plain_english(tmp_path: Path) -> None:
+    """Mypy wants a Text of every error that is raised; the reasons of jobs and listings are looked for here."""
+    behind = [
+        path for path in PACKAGE.rglob("*.py") if path.relative_to(PACKAGE).parts[0] not in {"cli", "sandbox"}
+    ]
+    assert [place for path in behind for place in bare_sentences(path)] == []
+    module = tmp_path / "made.py"
+    module.write_text(
+        'Retry(reason="not yet")\nHold(f"{n} wait")\nHold(Text("fine now"))\n_log.info("x", reason="a b")\n'
+    )
+    assert [place.rpartition(":")[2] for place in bare_sentences(module)] == ["1", "2"]
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ PAGE = "/dashboard/integration"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def told(tmp_path_factory: Any, queue_server: QueueServer) -> AsyncIterator[Shop]:
+async def shop(tmp_path_factory: Any, queue_server: QueueServer) -> AsyncIterator[Shop]:
     """A daemon whose one endpoint has been told of an item that went live."""
     folder: Path = tmp_path_factory.mktemp("told")
     async with town(folder, queue_server) as one:
@@ -33,26 +33,26 @@ async def told(tmp_path_factory: Any, queue_server: QueueServer) -> AsyncIterato
 async def press(page: Page, name: str) -> None:
     """Press the button of this name, which leads to a page that says what came of it."""
     await page.get_by_role("button", name=name, exact=True).click()
-    await expect(page.locator(".told")).to_be_visible()
+    await expect(page.locator(".outcome")).to_be_visible()
 
 
 async def said(page: Page) -> str:
     """What the page says came of the last action."""
-    return await page.locator(".told").inner_text()
+    return await page.locator(".outcome").inner_text()
 
 
 @pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
-async def test_a_key_is_shown_once_and_revoked(browser: Browser, told: Shop, size: dict[str, int]) -> None:
+async def test_a_key_is_shown_once_and_revoked(browser: Browser, shop: Shop, size: dict[str, int]) -> None:
     """The key's text is on one page and on no later one; it opens the API, and after the revocation nothing."""
     async with opened(browser, size, language="en") as page:
-        await told.enter(page, PAGE)
+        await shop.enter(page, PAGE)
         await judged(page, "integration")
         await page.fill("#name", "second erp")
         await press(page, "Make key")
-        key = await page.locator(".told .secret").inner_text()
+        key = await page.locator(".outcome .secret").inner_text()
         assert key.startswith("rheo_live_")
         await judged(page, "integration-key")
-        address = f"{told.base}/integration/v1/items"
+        address = f"{shop.base}/integration/v1/items"
         headers = {"x-api-key": key}
         assert (await page.request.get(address, headers=headers)).status == 200
         await page.reload()
@@ -63,16 +63,16 @@ async def test_a_key_is_shown_once_and_revoked(browser: Browser, told: Shop, siz
 
 
 @pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
-async def test_an_endpoint_lives_its_life(browser: Browser, told: Shop, size: dict[str, int]) -> None:
+async def test_an_endpoint_lives_its_life(browser: Browser, shop: Shop, size: dict[str, int]) -> None:
     """Added, tested with the answer shown, changed, switched off and on, its secret renewed, and removed."""
-    url = told.town.sandbox.shop.webhook_url(f"of-a-page-{size['width']}")
+    url = shop.town.sandbox.shop.webhook_url(f"of-a-page-{size['width']}")
     async with opened(browser, size, language="en") as page:
-        await told.enter(page, PAGE)
+        await shop.enter(page, PAGE)
         await page.get_by_text("Add an endpoint").click()
         await page.fill("#url", url)
         await page.get_by_label("item.sold").check()
         await press(page, "Add")
-        secret = await page.locator(".told .secret").inner_text()
+        secret = await page.locator(".outcome .secret").inner_text()
         assert secret.startswith("whsec_")
         await press(page, "Send a test event")
         assert "after" in await said(page)
@@ -85,9 +85,9 @@ async def test_an_endpoint_lives_its_life(browser: Browser, told: Shop, size: di
         await press(page, "Switch on")
         await expect(page.locator("h2 .badge")).to_have_text("on")
         await press(page, "New secret")
-        assert await page.locator(".told .secret").inner_text() != secret
+        assert await page.locator(".outcome .secret").inner_text() != secret
         await judged(page, "endpoint")
-        await page.goto(f"{told.base}{PAGE}")
+        await page.goto(f"{shop.base}{PAGE}")
         row = page.locator("tr", has_text="/of-a-page")
         await expect(row).to_contain_text("item.sold, listing.ended")
         await expect(row).to_contain_text("the second receiver")
@@ -98,25 +98,25 @@ async def test_an_endpoint_lives_its_life(browser: Browser, told: Shop, size: di
         assert "/of-a-page" not in await page.locator("#endpoints + *").inner_text()
 
 
-async def test_a_refusal_is_told_on_the_page(browser: Browser, told: Shop) -> None:
+async def test_a_refusal_is_told_on_the_page(browser: Browser, shop: Shop) -> None:
     """An address that may not be told leads back with the reason, in the colour of what went wrong."""
     async with opened(browser, PHONE, language="en") as page:
-        await told.enter(page, PAGE)
+        await shop.enter(page, PAGE)
         await page.get_by_text("Add an endpoint").click()
         await page.fill("#url", "ftp://files.example/hook")
         await press(page, "Add")
         assert "url:" in await said(page)
-        await expect(page.locator(".told.bad")).to_be_visible()
+        await expect(page.locator(".outcome.bad")).to_be_visible()
 
 
 @pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
 async def test_deliveries_are_found_read_and_told_again(
-    browser: Browser, told: Shop, size: dict[str, int]
+    browser: Browser, shop: Shop, size: dict[str, int]
 ) -> None:
     """Filters narrow the log; one attempt shows request and answer; a replay arrives with the same id."""
-    received = told.town.sandbox.shop.received
+    received = shop.town.sandbox.shop.received
     async with opened(browser, size, language="en") as page:
-        await told.enter(page, f"{PAGE}/deliveries")
+        await shop.enter(page, f"{PAGE}/deliveries")
         await judged(page, "deliveries")
         await page.fill("#event", "listing.created")
         await page.select_option("#status", "success")
@@ -128,28 +128,28 @@ async def test_deliveries_are_found_read_and_told_again(
         await judged(page, "delivery")
         before = len(received)
         await press(page, "Tell it again")
-        await told.town.until(lambda: len(received) > before)
+        await shop.town.until(lambda: len(received) > before)
         assert received[-1].event["eventType"] == "listing.created"
         event_id = received[-1].event["eventId"]
         before = len(received)
         await page.fill("#event", event_id)
         await press(page, "Tell it again")
-        await told.town.until(lambda: len(received) > before)
+        await shop.town.until(lambda: len(received) > before)
         assert received[-1].event["eventId"] == event_id
         before = len(received)
         await page.fill("#since", "2020-01-01T00:00")
         await press(page, "Tell all again")
-        await told.town.until(lambda: len(received) >= before + 3)
-        await expect(page.locator("#deeds + table")).to_contain_text("replay events")
+        await shop.town.until(lambda: len(received) >= before + 3)
+        await expect(page.locator("#actions + table")).to_contain_text("replay events")
 
 
-async def test_a_password_is_set_and_opens_the_pages(browser: Browser, told: Shop) -> None:
+async def test_a_password_is_set_and_opens_the_pages(browser: Browser, shop: Shop) -> None:
     """It ends every session, and signs in beside the admin token."""
     async with opened(browser, PHONE, language="en") as page:
-        await told.enter(page, PAGE)
+        await shop.enter(page, PAGE)
         await page.fill("#password", "test-password-123")
         await page.get_by_role("button", name="Set password", exact=True).click()
         await page.wait_for_url("**/sign-in*")
         await page.fill("#secret", "test-password-123")
         await page.press("#secret", "Enter")
-        await page.wait_for_url(f"{told.base}/dashboard")
+        await page.wait_for_url(f"{shop.base}/dashboard")

@@ -68,7 +68,7 @@ async def test_every_action_on_an_item(browser: Browser, tmp_path: Path, size: d
             if behind:
                 await page.locator("summary", has_text=behind).click()
             await page.get_by_role("button", name=button, exact=True).click()
-            await page.locator(".told", has_text=said).wait_for()
+            await page.locator(".outcome", has_text=said).wait_for()
 
         await page.get_by_role("link", name="Provkörning").click()
         await page.get_by_text("Den skulle publiceras.").wait_for()

@@ -26,10 +26,10 @@ async def test_the_page_about_sales(
         await page.locator("#carrier-7001").fill("PostNord")
         await page.locator("#number-7001").fill("SE123456789SE")
         await page.locator("#order-7001").get_by_role("button", name="Den är skickad").click()
-        await page.locator(".told", has_text="Paketet till order 7001").wait_for()
+        await page.locator(".outcome", has_text="Paketet till order 7001").wait_for()
         assert "SE123456789SE" in await page.locator("#order-7001").inner_text()
         await page.get_by_role("button", name="Jag har tittat: lägg undan").click()
-        await page.locator(".told", has_text="undanlagt").wait_for()
+        await page.locator(".outcome", has_text="undanlagt").wait_for()
         assert await page.locator("#strange").count() == 0
         await page.goto(f"{one.pages.base}/dashboard/sales?unmatched=1")
         await judged(page, f"sales-unmatched-{shade}")

@@ -85,7 +85,7 @@ async def test_a_seller_connects_and_his_items_go_out_at_once(
         await signed_in_at_tradera(page)
         await page.get_by_label("The seller's number or alias").fill(f"seller{SELLER}")
         await page.get_by_role("button", name="I have signed in").click()
-        await expect(page.locator(".told")).to_contain_text(f"Connected as Tradera user {SELLER}")
+        await expect(page.locator(".outcome")).to_contain_text(f"Connected as Tradera user {SELLER}")
         await expect(page.get_by_text("in 539 days")).to_be_visible()
         await judged(page, "tradera-connected")
         await one.until_event("A-1", "listing.created")
@@ -104,10 +104,10 @@ async def test_who_comes_too_early_is_told_and_may_try_again(
         await page.get_by_role("button", name="Connect", exact=True).click()
         await page.get_by_label("The seller's number or alias").fill(SELLER)
         await page.get_by_role("button", name="I have signed in").click()
-        await expect(page.locator(".told.bad")).to_contain_text("Tradera gives no token")
+        await expect(page.locator(".outcome.bad")).to_contain_text("Tradera gives no token")
         assert one.sandbox.tradera.calls_by_operation()["token"] == 3
         await signed_in_anew(page)
-        await expect(page.locator(".told")).to_contain_text("Connected as Tradera user")
+        await expect(page.locator(".outcome")).to_contain_text("Connected as Tradera user")
 
 
 async def signed_in_anew(page: Page) -> None:
@@ -142,6 +142,6 @@ async def test_a_login_that_comes_back_is_finished_there(
         await expect(other.get_by_text(f"Tradera says that user {SELLER} has signed in.")).to_be_visible()
         await judged(other, "tradera-return")
         await other.get_by_role("button", name="Connect", exact=True).click()
-        await expect(other.locator(".told")).to_contain_text(f"Connected as Tradera user {SELLER}")
+        await expect(other.locator(".outcome")).to_contain_text(f"Connected as Tradera user {SELLER}")
         await one.put("A-1")
         await one.until_event("A-1", "listing.created")

@@ -34,8 +34,8 @@ async def test_a_parcel_is_told_as_over_the_api(tmp_path: Path) -> None:
         found = await rows(one.shop.database, "SELECT carrier, tracking_number FROM shipments")
         assert found == [{"carrier": "PostNord", "tracking_number": "SE123"}]
         assert ("ship", "7001") in await one.shop.jobs()
-        (deed,) = await one.pages.parts.audit.latest(limit=1)
-        assert (deed.action, deed.subject, "SE123" in deed.told) == ("tell parcel", "7001", False)
+        (action,) = await one.pages.parts.audit.latest(limit=1)
+        assert (action.action, action.subject, "SE123" in action.told) == ("tell parcel", "7001", False)
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ async def test_a_wrong_parcel_is_refused(tmp_path: Path, order_id: str, fields: 
             "/dashboard/sales", f"/dashboard/sales/{order_id}/tracking", **fields
         )
         assert status == 303
-        assert 'class="told bad"' in (await one.pages.get("/dashboard/sales"))[1]
+        assert 'class="outcome bad"' in (await one.pages.get("/dashboard/sales"))[1]
         assert await rows(one.shop.database, "SELECT id FROM shipments") == []
 
 

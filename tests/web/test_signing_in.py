@@ -60,9 +60,9 @@ async def test_a_password_opens_too_and_setting_it_ends_every_session(tmp_path: 
         assert (await one.get("/dashboard"))[0] == 303
         assert await one.sign_in(PASSWORD + "x") == 403
         assert await one.sign_in(PASSWORD) == 303
-        deeds = await one.parts.audit.latest(limit=10)
-        assert [deed.action for deed in deeds] == ["sign in", "set password", "sign in"]
-        assert PASSWORD not in str(deeds)
+        actions = await one.parts.audit.latest(limit=10)
+        assert [action.action for action in actions] == ["sign in", "set password", "sign in"]
+        assert PASSWORD not in str(actions)
 
 
 async def test_signing_out_ends_the_session(tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ async def test_an_error_nobody_foresaw_is_a_page(tmp_path: Path, language: str, 
 
 
 async def test_the_id_of_the_request_is_no_markup(tmp_path: Path) -> None:
-    """Whoever sends one of his own gets it back as text."""
+    """An id that the sender chose comes back as text."""
     async with stocked(tmp_path) as one:
         await one.pages.sign_in(one.token)
         await _break(one)
