@@ -1,5 +1,5 @@
 """The use cases: each is one transaction, and nothing else writes the state of items, listings and orders.
 
-`items.py` is what an owner or an ERP asks for, `pictures.py`, `publishing.py` and `sales.py` what the workers report;
-`unit.py` writes a change with all that it causes.
+`items.py` and `put_item.py` are what an owner or an ERP asks for; `pictures.py`, `publish.py` and `sales.py` are what the queues
+report; `transaction.py` writes a change with the jobs and events it causes; `inventory.py` reads what there is.
 """

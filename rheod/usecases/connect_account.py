@@ -1,6 +1,6 @@
-"""Connecting a seller by a login at Tradera (tradera-v4.md section 4): what is kept of it, and what the pages may ask.
+"""Connecting a seller by a login at Tradera: what is stored of it, and what the pages and commands may ask.
 
-Nothing here calls Tradera; `workers/seller_login.py` does, and is the `Connector` that pages and commands use.
+Nothing here calls Tradera; `tradera/login.py` does, and is the `Connector` that pages and commands use.
 """
 
 from __future__ import annotations

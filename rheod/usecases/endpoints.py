@@ -19,7 +19,7 @@ from rheod.store.endpoints import Endpoint
 from rheod.usecases.transaction import Store, Transaction
 
 MOST_ENDPOINTS = 50
-"""Of one account: every event is told to each of them."""
+"""Endpoints of one account: every event is delivered to each of them."""
 
 OVERLAP_MS = 24 * 3600 * 1000
 """So long a rotated secret signs beside the new one."""
@@ -34,7 +34,7 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewEndpoint:
-    """What the owner says of an endpoint he makes; no event types means all."""
+    """What the owner says of a new endpoint; no event types means all."""
 
     url: str
     event_types: Sequence[str] = ()
@@ -195,7 +195,7 @@ def _change(tx: Transaction, account_id: str, endpoint_id: str, change: Endpoint
         "active": change.active,
     }
     after = replace(before, **{name: value for name, value in wanted.items() if value is not None})  # type: ignore[arg-type]
-    if _told(after) != _told(before):
+    if _target(after) != _target(before):
         _check_scope(tx, after)
         _check_only_one(tx, after)
     if change.active or (after.active and after.url != before.url):
@@ -227,9 +227,9 @@ def _check_scope(tx: Transaction, endpoint: Endpoint) -> None:
 
 
 def _check_only_one(tx: Transaction, wanted: Endpoint) -> None:
-    """Two endpoints that are told the same at the same address would double every event."""
+    """Raise Refused (CONFLICT) for a second endpoint with the same address, scope and types: it would double every event."""
     for other in endpoints.endpoints(tx.db, wanted.account_id):
-        if _told(other) == _told(wanted) and other.id != wanted.id:
+        if _target(other) == _target(wanted) and other.id != wanted.id:
             raise Refused(
                 "CONFLICT",
                 Text(
@@ -239,8 +239,8 @@ def _check_only_one(tx: Transaction, wanted: Endpoint) -> None:
             )
 
 
-def _told(endpoint: Endpoint) -> tuple[str | None, str, tuple[str, ...]]:
-    """Where it is told what of whom."""
+def _target(endpoint: Endpoint) -> tuple[str | None, str, tuple[str, ...]]:
+    """The address, types and scope of an endpoint: two that are equal are one."""
     return endpoint.url, endpoint.scope, endpoint.event_types
 
 

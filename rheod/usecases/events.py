@@ -1,4 +1,4 @@
-"""What was told and how it went: the delivery log, the pull feed of all events, and replays.
+"""Events and their deliveries, for the owner and the ERP: the delivery log, the pull feed of all events, and replays.
 
 A replay orders the stored bytes once more; it never builds an event again and never doubles what waits already.
 """
@@ -19,7 +19,7 @@ from rheod.usecases.endpoints import Endpoints
 from rheod.usecases.transaction import Store, Transaction
 
 CHUNK = 1000
-"""Events of a long replay that are ordered in one transaction: nobody else waits for more than these."""
+"""Events of a long replay that are ordered in one transaction: no other transaction waits for more than these."""
 
 
 class EventFeed:
@@ -51,7 +51,7 @@ class EventFeed:
         )
 
     async def replay(self, account_id: str, event_id: str, endpoint_id: str | None = None) -> Replayed:
-        """Tell one event once more to the endpoints that take it, or to one of them. Raises Refused (NOT_FOUND)."""
+        """Order one event once more for the endpoints that take it, or for one of them. Raises Refused (NOT_FOUND)."""
         await self._check(account_id, endpoint_id)
 
         def use_case(tx: Transaction) -> Replayed:
@@ -65,7 +65,7 @@ class EventFeed:
         return await self._store.write(use_case)
 
     async def replay_since(self, account_id: str, moment: int, endpoint_id: str | None = None) -> Replayed:
-        """Tell everything since a moment (ms) once more, in order; what happens meanwhile is told anyway.
+        """Order every event since a moment (ms) once more, in order; what happens meanwhile is delivered anyway.
 
         Each chunk is durable for itself: what an interrupted replay has ordered stays ordered, and asking again
         doubles nothing. Raises Refused (NOT_FOUND) for an endpoint that is none of the account's.

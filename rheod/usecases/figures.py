@@ -1,6 +1,6 @@
-"""The owner's figures (rheo-api.md section 7): what there is, what was sold in twelve months, and of what kind.
+"""The owner's figures: what there is, what was sold in twelve months, and of what kind.
 
-They tell of rheod's own items: sales of what it does not know are listed with the orders and counted nowhere here.
+They count rheod's own items alone: sales of what it does not know are listed with the orders and counted nowhere here.
 """
 
 from __future__ import annotations

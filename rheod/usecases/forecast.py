@@ -1,6 +1,6 @@
 """The owner's outlook: what goes out next and when, how the call budget comes free, what the last days sold.
 
-Reads only. What needs the owner is found elsewhere (`domain/findings.py`).
+Reads only. What needs the owner is found in `health/rules.py`.
 """
 
 from __future__ import annotations

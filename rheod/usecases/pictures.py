@@ -33,7 +33,7 @@ NO_ROOM = Text("removed to make room for others; it is fetched again when the it
 def make_room(tx: Transaction, after: Closing, *, limit: int) -> Closing | None:
     """Give up the pictures of items that are over and have no ad, the next `limit` after one; the last, None at the end.
 
-    They count as failed, so that a new order fetches them again; nobody is told, since nothing has gone wrong.
+    They count as failed, so that a new order fetches them again; no event says so, since nothing has gone wrong.
     """
     some = picture_files.over(tx.db, after=after, limit=limit)
     for picture in picture_files.of_closed(tx.db, [item_id for _, item_id in some]):
@@ -54,8 +54,8 @@ def _settle(tx: Transaction, job: Job, change: Callable[[Picture], Picture]) -> 
         return
     item = items.by_id(tx.db, after.item_id)
     if after.state is PictureState.FAILED:
-        told = {"url": after.url, "position": after.position, "error": after.error}
-        tx.tell(item, Event(type=EventType.IMAGE_FAILED, data=told))
+        data = {"url": after.url, "position": after.position, "error": after.error}
+        tx.tell(item, Event(type=EventType.IMAGE_FAILED, data=data))
     if not is_last or items.is_removed(tx.db, item.id):
         return
     failures = tuple(each.error or "" for each in every.values() if each.state is PictureState.FAILED)

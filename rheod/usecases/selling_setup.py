@@ -49,7 +49,7 @@ class Setup:
 
 
 class Setups:
-    """Answers the owner. `categories` and `defaults` are his settings."""
+    """Answers the owner. `categories` and `defaults` are from the settings."""
 
     def __init__(
         self,

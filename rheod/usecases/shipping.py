@@ -1,6 +1,6 @@
 """What becomes of an order once it is known: its parcels, and that Tradera has it as shipped.
 
-Of several parcels the last one told counts; the earlier ones are kept. History tells that an order was shipped, never
+Of several parcels the last one counts; the earlier ones are kept. History tells that an order was shipped, never
 with what number: that leads to a person.
 """
 
@@ -27,7 +27,7 @@ class Shipments:
         self._store = store
 
     async def track(self, account_id: str, order_id: int, *, carrier: str, tracking_number: str) -> Shipment:
-        """Keep a parcel and have the order marked as shipped; told again, the same parcel changes nothing.
+        """Keep a parcel and have the order marked as shipped; sent again, the same parcel changes nothing.
 
         Raises Refused: NOT_FOUND for an order that is not this account's, CONFLICT once its personal data is erased.
         """
