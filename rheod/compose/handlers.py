@@ -207,7 +207,7 @@ class Handlers:
             )
         return TraderaLogin(
             budget=core.budget,
-            roll=core.registry,
+            registry=core.registry,
             application=application,
         )
 

@@ -302,8 +302,10 @@ class BudgetedClient:
         self._check_pauses(call_class, operations, now)
         cost = sum(operations.values()) + spare
         first = sum(not self._ledger.reserves(each) and not self._ledger.pause(each, None) for each in after)
-        at = self._fits_at(call_class, cost, now)
-        turn = self._fits_at(call_class, cost, now, beside=leave + cost * first, with_others=True)
+        at = turn = self._fits_at(call_class, cost, now)
+        beside = leave + cost * first
+        if beside or self._ledger.reserved_by_others(self.account_id):
+            turn = self._fits_at(call_class, cost, now, beside=beside, with_others=True)
         for operation, times in operations.items():
             ceiling = self._rules.per_operation.get(operation)
             if ceiling is not None and times:

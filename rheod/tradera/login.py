@@ -66,12 +66,12 @@ class TraderaLogin:
         self,
         *,
         budget: SharedBudget,
-        roll: AccountsToConnect,
+        registry: AccountsToConnect,
         application: Application | None,
     ) -> None:
         self._store = budget.store
         self._budget = budget
-        self._roll = roll
+        self._registry = registry
         self._application = application
         self._one_at_a_time = asyncio.Lock()
 
@@ -80,7 +80,7 @@ class TraderaLogin:
         begun = await self._store.read(accounts.begun)
         oldest = self._store.now() - connect_account.LOGIN_MS
         fresh = {account_id: at for account_id, at in begun.items() if at > oldest}
-        return self._roll.connections(fresh, now=self._store.now())
+        return self._registry.connections(fresh, now=self._store.now())
 
     async def begin(self, account_id: str) -> str:
         """See `Connector`."""
@@ -186,7 +186,7 @@ class TraderaLogin:
             text, ends_at = await self._at_tradera().client.token(user_id, login.secret)
             token = Token(user_id=user_id, token=text, ends_at=ends_at, obtained_at=now())
             await call.keep(lambda tx: connect_account.connected(tx, account_id, token))
-        self._roll.connect(account_id, token)
+        self._registry.connect(account_id, token)
         return token
 
     async def _take(self, account_id: str, user_id: int, shown: Shown) -> Token:
@@ -199,7 +199,7 @@ class TraderaLogin:
                 await call.keep(lambda tx: connect_account.connected(tx, account_id, token))
         if member.user_id != user_id:
             raise Refused("CONFLICT", Text("The token that came back is another user's: begin a new login"))
-        self._roll.connect(account_id, token)
+        self._registry.connect(account_id, token)
         return token
 
     @asynccontextmanager

@@ -98,15 +98,12 @@ class ResultPoller:
         """
         with self._calls.reserve(CallClass.RESULTS, {"results": 1}, spare=self._spare):
             self._spare = 0
-            for follow_up in await self._ask_for(batch):
+            requests = [listing.request_id for listing in batch if listing.request_id is not None]
+            async with self._calls.book(CallClass.RESULTS, "results") as call:
+                results = await self._calls.client.results(self._calls.seller, requests)
+                found = await call.keep(lambda tx: [self._settle(tx, each.id, results) for each in batch])
+            for follow_up in filter(None, found):
                 await self._follow_if_allowed(follow_up)
-
-    async def _ask_for(self, batch: Sequence[Listing]) -> list[_FollowUp]:
-        requests = [listing.request_id for listing in batch if listing.request_id is not None]
-        async with self._calls.book(CallClass.RESULTS, "results") as call:
-            results = await self._calls.client.results(self._calls.seller, requests)
-            found = await call.keep(lambda tx: [self._settle(tx, listing.id, results) for listing in batch])
-        return [follow_up for follow_up in found if follow_up is not None]
 
     async def _waiting(self) -> list[Listing]:
         account_id = self._calls.account_id

@@ -29,7 +29,7 @@ DAY_MS = 24 * 3600 * 1000
 
 
 class OneAccount:
-    """A roll of one account without a token."""
+    """A registry of one account without a token."""
 
     def __init__(self, account_id: str) -> None:
         self.account_id = account_id
@@ -48,7 +48,7 @@ class OneAccount:
 
 
 def connection(account_id: str, begun_at: int | None, user_id: int | None = None) -> AccountConnection:
-    """An account as the roll tells it."""
+    """An account as the registry tells it."""
     return AccountConnection(
         account_id=account_id,
         reference="",
@@ -71,7 +71,7 @@ class Login:
         self.store = store
         self.account_id = account_id
         self.simulator = simulator
-        self.roll = OneAccount(account_id)
+        self.registry = OneAccount(account_id)
         self.ledger = Ledger([], [])
         self.lock = RestoreLock()
 
@@ -85,7 +85,7 @@ class Login:
                 rules=BudgetRules(allowance=allowance, per_operation={}),
                 locks={self.account_id: self.lock},
             ),
-            roll=self.roll,
+            registry=self.registry,
             application=Application(
                 client=client,
                 login_url=f"{self.simulator.site_url}/token-login",
@@ -136,7 +136,7 @@ async def test_a_login_gives_a_token_that_is_kept_sealed(login: Login) -> None:
     assert "test-app-key" not in address
     token = await login.one.finish(login.account_id, str(SELLER))
     assert token.token == "test-user-token"
-    assert login.roll.given == [token]
+    assert login.registry.given == [token]
     assert login.called() == {"token": 1}
     (kept,) = await rows(login.database, "SELECT * FROM tokens")
     assert (kept["user_id"], kept["ends_at"]) == (SELLER, login.store.now() + 540 * DAY_MS)
@@ -232,7 +232,7 @@ async def test_429_pauses_and_is_not_repeated(login: Login) -> None:
 
 async def test_a_user_of_another_account_is_refused_before_any_call(login: Login) -> None:
     """One Tradera user never sells for two accounts."""
-    login.roll.others = [connection("other", None, SELLER)]
+    login.registry.others = [connection("other", None, SELLER)]
     await login.begin()
     with pytest.raises(Refused, match="sells as account"):
         await login.one.finish(login.account_id, str(SELLER))
@@ -244,7 +244,7 @@ async def test_a_displayed_token_is_taken_only_once_it_has_worked(login: Login) 
     await login.begin(done=False)
     with pytest.raises(Refused):
         await login.one.accept(login.account_id, Shown(user=str(SELLER), token="test-other-token"))
-    assert login.roll.given == []
+    assert login.registry.given == []
     ends_at = login.store.now() + DAY_MS
     shown = Shown(user=str(SELLER), token="test-user-token", ends_at=ends_at)
     assert (await login.one.accept(login.account_id, shown)).ends_at == ends_at

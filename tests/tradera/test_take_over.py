@@ -93,3 +93,13 @@ async def test_without_references_nothing_is_published(desk: Desk) -> None:
     assert state is not None
     assert state.blind
     assert desk.called()["create"] == 1
+
+
+async def test_a_refused_token_is_found_out_while_all_else_waits_for_the_look(desk: Desk) -> None:
+    """The one look at users/me does not wait for the look at the ads, which waits for a token that works."""
+    await desk.restart(token="test-old-token")
+    await begin_from_a_copy(desk)
+    await until(lambda: desk.calls.is_refused)
+    assert desk.called()["me"] == 1
+    await desk.restart(token="test-user-token")
+    await until(lambda: desk.calls.lock.closed == {CallClass.PUBLISH})
