@@ -11,7 +11,7 @@ from rheod.store.jobs import Owner
 
 
 def add_item(db: sqlite3.Connection, name: str = "i", *, account_id: str = "a", **values: Any) -> Item:
-    """An item whose id is `name` and whose external id is `x-<name>` unless told otherwise."""
+    """An item whose id is `name` and whose external id is `x-<name>` by default."""
     given = {"external_id": f"x-{name}", "spec": ItemSpec(title="Kopp", price_ore=10000), **values}
     item = Item(id=name, account_id=account_id, **given)
     items.add(db, item)
@@ -19,7 +19,7 @@ def add_item(db: sqlite3.Connection, name: str = "i", *, account_id: str = "a", 
 
 
 def add_listing(db: sqlite3.Connection, item: Item, **values: Any) -> Listing:
-    """The item's first listing, named after it, unless told otherwise."""
+    """The item's first listing, named after it, by default."""
     given = {"id": f"l-{item.id}", "generation": 1, **values}
     listing = Listing(item_id=item.id, account_id=item.account_id, **given)
     items.save_listing(db, listing, now=0)
@@ -29,7 +29,7 @@ def add_listing(db: sqlite3.Connection, item: Item, **values: Any) -> Listing:
 def add_job(
     db: sqlite3.Connection, kind: JobKind, subject: str, *, now: int = 0, account_id: str = "a", **values: Any
 ) -> Job:
-    """Order a job and return it as a lane would get it."""
+    """Order a job and return it as a queue would get it."""
     queue = QueueName.PICTURES if kind is JobKind.FETCH_PICTURE else QueueName.TRADERA
     item_id = values.pop("item_id", None)
     jobs.order(

@@ -11,7 +11,7 @@ from tests.store.making import add_job
 
 
 def counted(db: sqlite3.Connection) -> dict[str, int]:
-    """How many rows of each lane the table of jobs really has."""
+    """How many rows of each queue the table of jobs really has."""
     return dict(tuple(row) for row in db.execute("SELECT lane, count(*) FROM jobs GROUP BY lane"))
 
 

@@ -29,7 +29,7 @@ def state(db: sqlite3.Connection, inbox_id: int) -> str:
 
 
 def test_a_message_is_kept_once(db: sqlite3.Connection) -> None:
-    """The same message again, or another that tells the same, is recognised (F54)."""
+    """The same message again, or another that tells the same, is recognised."""
     assert inbox.add(db, order_message(1, (5, 6)), now=9) == 1
     assert inbox.add(db, order_message(1, (5, 6)), now=10) is None
     assert inbox.add(db, order_message(1, (5, 6), message_id="other"), now=10) is None

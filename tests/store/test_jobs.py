@@ -12,7 +12,7 @@ from tests.store.making import add_item, add_job, job
 
 
 def due(db: sqlite3.Connection, *, now: int = 10**6, blocked: tuple[CallClass, ...] = ()) -> list[str]:
-    """Subjects of the due jobs of account `a` in the tradera lane, in order."""
+    """Subjects of the due jobs of account `a` in the tradera queue, in order."""
     found = jobs.due(db, QueueName.TRADERA, now=now, limit=100, account_id="a", blocked=blocked)
     return [each.subject for each in found]
 
@@ -96,7 +96,7 @@ def test_the_tradera_lane_goes_by_urgency_then_age(db: sqlite3.Connection) -> No
 
 
 def test_a_seller_sees_only_its_own_jobs(db: sqlite3.Connection) -> None:
-    """One lane for each account."""
+    """One queue for each account."""
     add_job(db, JobKind.PUBLISH, "mine")
     add_job(db, JobKind.PUBLISH, "theirs", account_id="b", delay_ms=5)
     assert due(db) == ["mine"]
@@ -105,7 +105,7 @@ def test_a_seller_sees_only_its_own_jobs(db: sqlite3.Connection) -> None:
 
 
 def test_other_lanes_go_by_due_time(db: sqlite3.Connection) -> None:
-    """The longest due first, no more than asked for, and the lane knows when to look again."""
+    """The longest due first, no more than asked for, and the queue knows when to look again."""
     for subject, at in (("late", 30), ("early", 10), ("middle", 20)):
         add_job(db, JobKind.FETCH_PICTURE, subject, delay_ms=at)
     found = jobs.due(db, QueueName.PICTURES, now=25, limit=9)

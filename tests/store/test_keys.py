@@ -21,7 +21,7 @@ async def ring(database: Database, account_id: str, clock: Clock) -> KeyRing:  #
 async def test_a_key_opens_the_door_and_is_kept_nowhere(
     ring: KeyRing, account_id: str, database: Database
 ) -> None:
-    """32 alphanumerics after the prefix; the store has the digest and the first four alone (P13)."""
+    """32 alphanumerics after the prefix; the store has the digest and the first four alone."""
     shown, text = await ring.create(account_id, "ERP")
     assert re.fullmatch(r"rheo_live_[A-Za-z0-9]{32}", text)
     assert shown.prefix == text[:14]
@@ -116,7 +116,7 @@ async def test_a_new_admin_token_ends_the_old_one(ring: KeyRing) -> None:
 
 
 async def test_no_key_or_token_is_in_the_files(tmp_path: Path, clock: Clock) -> None:
-    """The whole folder, log included, holds neither (P13)."""
+    """The whole folder, log included, holds neither."""
     folder = tmp_path / "data"
     async with opened(folder) as database:
         await database.write(lambda db: db.execute("INSERT INTO accounts VALUES ('a', '', 0)").rowcount)

@@ -23,7 +23,7 @@ def test_a_call_is_on_record_before_it_is_made(db: sqlite3.Connection) -> None:
 
 
 def test_a_call_that_never_arrived_is_given_back(db: sqlite3.Connection) -> None:
-    """In memory and in the rows alike (F40)."""
+    """In memory and in the rows alike."""
     window = Ledger.load(db, now=NOW)
     spent = window.spend(CREATE, now=NOW)
     call_id = ledger.open_call(db, CREATE, now=NOW)
@@ -35,7 +35,7 @@ def test_a_call_that_never_arrived_is_given_back(db: sqlite3.Connection) -> None
 
 
 def test_a_refund_after_the_clock_has_jumped_is_no_error(db: sqlite3.Connection) -> None:
-    """The call has already left the window (F24)."""
+    """The call has already left the window."""
     window = Ledger.load(db, now=NOW)
     spent = window.spend(CREATE, now=NOW)
     assert window.times(now=NOW + WINDOW_MS) == []

@@ -1,4 +1,4 @@
-"""The outbox: what is told once, to whom, and which delivery may go now (rheo-api.md section 5)."""
+"""The outbox: what is told once, to whom, and which delivery may go now."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def judge(db: sqlite3.Connection, name: str = "e", **values: object) -> None:
 
 
 def test_what_may_be_told_once_is_told_once(db: sqlite3.Connection) -> None:
-    """The second notice with the same key writes nothing and orders nothing."""
+    """The second event with the same key writes nothing and orders nothing."""
     add_endpoint(db)
     item = add_item(db)
     assert add_event(db, item, once="listing.created:l") == 1
@@ -73,14 +73,14 @@ def test_every_endpoint_of_the_account_with_an_address_is_told(db: sqlite3.Conne
 
 
 def test_what_is_sent_is_what_was_stored(db: sqlite3.Connection) -> None:
-    """The bytes of the notice, never built again."""
+    """The bytes of the event, never built again."""
     add_event(db, add_item(db))
     told = outbox.told(db, 1, "a")
     assert (told.event_id, told.body) == ("evt_0", b"{}")
 
 
 def test_history_is_newest_first(db: sqlite3.Connection) -> None:
-    """Each milestone with its data and time."""
+    """Each event with its data and time."""
     item = add_item(db)
     add_event(db, item, now=1)
     add_event(db, item, now=2)
@@ -155,7 +155,7 @@ def test_a_held_event_holds_nobody(db: sqlite3.Connection) -> None:
 
 
 def test_a_failing_endpoint_is_probed_with_one_event_at_a_time(db: sqlite3.Connection) -> None:
-    """Not before its probe is due, not beside another, whatever the events' own times say (P8)."""
+    """Not before its probe is due, not beside another, whatever the events' own times say."""
     add_endpoint(db)
     for number in range(5):
         add_event(db, add_item(db, f"i{number}"))
@@ -193,7 +193,7 @@ def test_a_probe_keeps_the_order_of_its_item(db: sqlite3.Connection) -> None:
 
 
 def test_a_disabled_endpoint_keeps_its_events_and_gets_them_in_order(db: sqlite3.Connection) -> None:
-    """Nothing goes while it is off; set right by the owner, all goes at once and from the start (P8)."""
+    """Nothing goes while it is off; set right by the owner, all goes at once and from the start."""
     add_endpoint(db)
     for number in range(3):
         add_event(db, add_item(db, f"i{number}"))
@@ -249,7 +249,7 @@ def test_a_replayed_event_goes_before_a_newer_one_of_its_item_that_waits(db: sql
 
 
 def test_endpoints_take_turns(db: sqlite3.Connection) -> None:
-    """A long queue of one endpoint leaves room for another's (P9)."""
+    """A long queue of one endpoint leaves room for another's."""
     add_endpoint(db, "busy")
     for number in range(20):
         add_event(db, add_item(db, f"i{number}"))
@@ -260,7 +260,7 @@ def test_endpoints_take_turns(db: sqlite3.Connection) -> None:
 
 
 def test_a_slow_endpoint_keeps_no_more_than_its_share_of_the_room(db: sqlite3.Connection) -> None:
-    """What runs counts: a tarpit holds an equal share of the lane's room and no more (P9); alone it may have all of it."""
+    """What runs counts: a tarpit holds an equal share of the queue's room and no more; alone it may have all of it."""
     add_endpoint(db, "tarpit")
     for number in range(20):
         add_event(db, add_item(db, f"i{number}"))
@@ -276,7 +276,7 @@ def test_a_slow_endpoint_keeps_no_more_than_its_share_of_the_room(db: sqlite3.Co
 
 
 def test_what_is_only_being_stored_takes_nobodys_share(db: sqlite3.Connection) -> None:
-    """An endpoint that takes events faster than the disk goes on; a tarpit gets no larger share by that (P9)."""
+    """An endpoint that takes events faster than the disk goes on; a tarpit gets no larger share by that."""
     for name in ("quick", "tarpit"):
         add_endpoint(db, name)
     for number in range(20):

@@ -20,7 +20,7 @@ SENT = {"request_id": 11, "tradera_item_id": 22, "commit_sent_at": 33}
 
 @pytest.mark.parametrize("state", OPEN)
 def test_a_second_open_listing_of_an_item_is_refused(db: sqlite3.Connection, state: ListingState) -> None:
-    """Never two ads of one item, whatever the code above does (P3)."""
+    """Never two ads of one item, whatever the code above does."""
     item = add_item(db)
     add_listing(db, item, state=state, **SENT)
     with pytest.raises(sqlite3.IntegrityError, match=r"listings\.item_id"):
@@ -64,7 +64,7 @@ def test_before_the_commit_a_request_may_be_thrown_away(db: sqlite3.Connection) 
 
 @pytest.mark.parametrize("field", ["request_id", "tradera_item_id"])
 def test_one_request_or_ad_never_belongs_to_two_listings(db: sqlite3.Connection, field: str) -> None:
-    """The same id for two requests is an alarm, not an overwrite (F51)."""
+    """The same id for two requests is an alarm, not an overwrite."""
     add_listing(db, add_item(db, "i1"), **{field: 5})
     with pytest.raises(sqlite3.IntegrityError, match=field):
         add_listing(db, add_item(db, "i2"), **{field: 5})
@@ -82,7 +82,7 @@ def test_a_listing_beyond_create_has_its_request(db: sqlite3.Connection, state: 
 
 
 def test_one_item_stands_for_an_external_id(db: sqlite3.Connection) -> None:
-    """Fifty concurrent PUTs make one row (P2)."""
+    """Fifty concurrent PUTs make one row."""
     item = add_item(db, "i1", external_id="x")
     with pytest.raises(sqlite3.IntegrityError, match="external_id"):
         add_item(db, "i2", external_id="x")
@@ -174,7 +174,7 @@ HOT: dict[str, Callable[[sqlite3.Connection], object]] = {
     "replay": lambda db: feed.order_again(db, "a", None, numbers=(1, 9), now=9),
     "hurry": lambda db: feed.hurry(db, 1, "a", None, now=9),
 }
-"""What the lanes and the API ask again and again; only the few endpoints may be read from end to end."""
+"""What the queues and the API ask again and again; only the few endpoints may be read from end to end."""
 
 
 @pytest.mark.parametrize("query", HOT.values(), ids=HOT.keys())

@@ -55,7 +55,7 @@ STEPS = (
 
 
 def spec(**values: Any) -> ItemSpec:
-    """A cup for 950 kr without pictures, unless told otherwise."""
+    """A cup for 950 kr without pictures, by default."""
     return ItemSpec(**{"title": "Kopp", "price_ore": 95000, **values})
 
 
@@ -132,7 +132,7 @@ class Shop:
         return [(row["kind"], row["subject"]) for row in found if kind in {None, row["kind"]}]
 
     async def job(self, kind: JobKind, subject: str) -> Job:
-        """A job as a lane gets it."""
+        """A job as a queue gets it."""
         return await self.database.read(
             lambda db: jobs.job_of(
                 db.execute("SELECT * FROM jobs WHERE kind = ? AND subject = ?", (kind, subject)).fetchone()
@@ -140,7 +140,7 @@ class Shop:
         )
 
     async def events(self, item_id: str) -> list[str]:
-        """The item's milestones, oldest first."""
+        """The item's events, oldest first."""
         found = await rows(self.database, "SELECT type FROM notices WHERE item_id = ? ORDER BY seq", item_id)
         return [row["type"] for row in found]
 
@@ -155,12 +155,12 @@ class Shop:
         return [json.loads(row["body"])["data"] for row in found]
 
     async def picture_ready(self, picture_id: str, file: str = "f.jpg") -> None:
-        """The image lane has stored a picture."""
+        """The pictures queue has stored a picture."""
         job = await self.job(JobKind.FETCH_PICTURE, picture_id)
         await self._end(job, lambda tx: pictures.ready(tx, job, file=file, size_bytes=9))
 
     async def picture_failed(self, picture_id: str, error: str = "404") -> None:
-        """The image lane has given a picture up."""
+        """The pictures queue has given a picture up."""
         job = await self.job(JobKind.FETCH_PICTURE, picture_id)
         await self._end(job, lambda tx: pictures.failed(tx, job, error=error))
 
@@ -227,7 +227,7 @@ class Shop:
         )
 
     async def close(self, inbox_id: int) -> sales.Wait | None:
-        """The sales lane settles an ItemClosed."""
+        """The push queue settles an ItemClosed."""
         return await self.store.write(lambda tx: sales.close(tx, inbox_id, self.sellers))
 
 

@@ -64,7 +64,7 @@ async def test_the_cursor_never_skips_an_event_that_commits_later(shop: Shop) ->
 
 
 async def test_a_long_replay_is_many_short_transactions(shop: Shop, woken: list[QueueName]) -> None:
-    """Every event is ordered once and in order across the chunks, and the lane is rung with each."""
+    """Every event is ordered once and in order across the chunks, and the queue is woken with each."""
     await shop.put()
     count = 2 * CHUNK + 1
 

@@ -90,7 +90,7 @@ async def test_a_container_shows_its_children_and_their_worth(shop: Shop, invent
 
 
 async def test_a_story_is_told_newest_first_by_pages(shop: Shop, inventory: Inventory) -> None:
-    """Every milestone once, those of another item with the same external id before it left out."""
+    """Every event once, those of another item with the same external id before it left out."""
     await shop.put()
     await shop.delete()
     await shop.put(title="Fat")

@@ -138,7 +138,7 @@ async def test_delisting_a_live_item_ends_its_ad(shop: Shop) -> None:
     assert (await shop.events(item.id))[-1] == "item.unlisted"
 
 
-async def test_delisting_again_is_one_milestone(shop: Shop) -> None:
+async def test_delisting_again_is_one_event(shop: Shop) -> None:
     """However often it is said, before, while and after the ad comes down."""
     listing = await shop.put_live()
     await shop.unlist()

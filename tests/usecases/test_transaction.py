@@ -1,4 +1,4 @@
-"""One unit of work: all or nothing, and lanes are rung for what was committed."""
+"""One transaction: all or nothing, and queues are woken for what was committed."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ async def test_a_refused_use_case_leaves_nothing_and_rings_nobody(shop: Shop, wo
 
 
 async def test_the_work_of_a_caller_that_has_left_is_rung_for_too(shop: Shop, woken: list[QueueName]) -> None:
-    """A client that hangs up must not leave its item waiting for the lane's next look."""
+    """A client that hangs up must not leave its item waiting for the queue's next look."""
     call = asyncio.create_task(shop.put(auto_publish=True))
     await asyncio.sleep(0)  # the transaction waits in the queue now
     call.cancel()
@@ -82,7 +82,7 @@ async def test_history_alone_is_delivered_to_nobody(shop: Shop) -> None:
 
 
 async def test_what_may_be_told_once_is_ordered_once(shop: Shop) -> None:
-    """The second telling writes no notice and no delivery."""
+    """The second telling writes no event and no delivery."""
     await shop.endpoints.set_url(shop.account_id, "https://erp.example")
     await shop.put()
     item = await shop.item()

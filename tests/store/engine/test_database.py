@@ -216,7 +216,7 @@ async def test_a_mistake_in_a_query_is_not_taken_for_an_outage(database: Databas
 
 
 async def test_every_connection_is_set_for_durability(database: Database) -> None:
-    """synchronous=FULL (2), WAL, foreign keys and no trust in the schema, on the writer (P1)."""
+    """synchronous=FULL (2), WAL, foreign keys and no trust in the schema, on the writer."""
     names = ("synchronous", "journal_mode", "foreign_keys", "trusted_schema", "busy_timeout")
 
     def pragmas(db: sqlite3.Connection) -> list[object]:
@@ -240,7 +240,7 @@ async def test_a_cancelled_caller_does_not_stop_its_transaction(database: Databa
 
 
 async def test_nothing_follows_a_transaction_that_failed(database: Database) -> None:
-    """A lane is not rung for work that was rolled back."""
+    """A queue is not woken for work that was rolled back."""
     followed: list[str] = []
     with pytest.raises(Refused):
         await database.write(failing("bad"), then=lambda: followed.append("bad"))
@@ -248,7 +248,7 @@ async def test_nothing_follows_a_transaction_that_failed(database: Database) -> 
 
 
 async def test_a_full_disk_refuses_and_recovers(database: Database) -> None:
-    """Nobody in the group is told of a success; with room again the next write goes through (F25)."""
+    """Nobody in the group is told of a success; with room again the next write goes through."""
     pages = await database.write(lambda db: db.execute("PRAGMA page_count").fetchone()[0])
     await database.write(lambda db: db.execute(f"PRAGMA max_page_count = {pages}").fetchone())
     answers = await asyncio.gather(

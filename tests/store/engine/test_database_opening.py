@@ -67,7 +67,7 @@ def _set_version(folder: Path, version: int) -> None:
 
 
 async def test_a_second_daemon_is_refused_and_the_first_goes_on(tmp_path: Path) -> None:
-    """One daemon per data folder (F20); after the first has closed, the next may open."""
+    """One daemon per data folder; after the first has closed, the next may open."""
     async with opened(tmp_path) as first:
         with pytest.raises(RheodError, match="Another rheod is using"):
             await _open(tmp_path)
@@ -117,7 +117,7 @@ async def test_a_file_that_is_no_database_is_refused(tmp_path: Path, damage: byt
 
 
 async def test_a_damaged_page_is_found_at_start(tmp_path: Path) -> None:
-    """Flipped bytes in the middle of the file refuse the start (F30)."""
+    """Flipped bytes in the middle of the file refuse the start."""
     async with opened(tmp_path) as database:
         await database.write(
             lambda db: db.executemany(
@@ -131,7 +131,7 @@ async def test_a_damaged_page_is_found_at_start(tmp_path: Path) -> None:
 
 
 async def test_what_was_answered_survives_a_kill(tmp_path: Path) -> None:
-    """Killed with -9 in the midst of writing: every acknowledged row is there and the file is sound (P1)."""
+    """Killed with -9 in the midst of writing: every acknowledged row is there and the file is sound."""
     with _child(tmp_path, "never:1") as child:
         assert child.stderr is not None
         try:
@@ -149,7 +149,7 @@ async def test_what_was_answered_survives_a_kill(tmp_path: Path) -> None:
 async def test_a_kill_during_a_migration_leaves_the_old_or_the_new_schema(
     tmp_path: Path, point: str, version: int
 ) -> None:
-    """Never between, and the next start succeeds (F15)."""
+    """Never between, and the next start succeeds."""
     child = _child(tmp_path, f"{point}:1")
     child.communicate(timeout=30)
     assert child.returncode == -signal.SIGKILL

@@ -64,8 +64,8 @@ async def test_a_key_from_the_settings_needs_no_file(tmp_path: Path) -> None:
 
 def test_the_same_text_is_never_sealed_to_the_same_bytes() -> None:
     """Equal secrets cannot be told from the file."""
-    vault = SecretBox("test-key")
-    assert vault.seal("one") != vault.seal("one")
-    assert vault.unseal(vault.seal("one")) == "one"
-    assert vault.seal(None) is None
-    assert vault.unseal(None) is None
+    box = SecretBox("test-key")
+    assert box.seal("one") != box.seal("one")
+    assert box.unseal(box.seal("one")) == "one"
+    assert box.seal(None) is None
+    assert box.unseal(None) is None

@@ -35,7 +35,7 @@ async def test_a_large_file_is_opened_before_it_is_looked_through(tmp_path: Path
 
 
 async def test_the_look_finds_damage_and_the_next_start_refuses(tmp_path: Path) -> None:
-    """The file is never built upon again, however large it is (F30)."""
+    """The file is never built upon again, however large it is."""
     file = await _new(tmp_path)
     damage(file, "shipments")
     assert await _open_large(tmp_path)

@@ -40,7 +40,7 @@ def test_the_deepest_and_last_mount_counts(folder: str, kind: str) -> None:
 
 
 def test_a_network_file_system_is_refused_with_the_way_out(tmp_path: Path) -> None:
-    """WAL needs shared memory, which another machine's disk has not (G11)."""
+    """WAL needs shared memory, which another machine's disk has not."""
     mounts = tmp_path / "mountinfo"
     mounts.write_text(f"1 1 0:1 / / rw - ext4 x rw\n2 1 0:2 / {tmp_path.resolve()} rw - nfs4 nas:/x rw\n")
     with pytest.raises(RheodError, match=r"network file system \(nfs4\).*storage\.path"):
@@ -50,7 +50,7 @@ def test_a_network_file_system_is_refused_with_the_way_out(tmp_path: Path) -> No
 
 
 def test_files_that_were_exchanged_are_noticed(tmp_path: Path) -> None:
-    """The same name is not the same file (F29)."""
+    """The same name is not the same file."""
     file, other = tmp_path / "rheod.db", tmp_path / "other"
     file.write_bytes(b"1")
     other.write_bytes(b"1")
@@ -85,7 +85,7 @@ async def test_nothing_is_acknowledged_into_a_file_that_is_gone(tmp_path: Path, 
 
 @pytest.mark.parametrize("through", ["read", "write"])
 async def test_damage_found_while_running_ends_the_writer(tmp_path: Path, through: str) -> None:
-    """A damaged page is no passing trouble, whoever meets it: the process must end (F28)."""
+    """A damaged page is no passing trouble, whoever meets it: the process must end."""
     database = await Database.open(tmp_path)
     writer = asyncio.create_task(database.run())
 
@@ -103,7 +103,7 @@ async def test_damage_found_while_running_ends_the_writer(tmp_path: Path, throug
 
 @pytest.mark.parametrize("when", ["in a pause", "to shorten it"])
 async def test_a_log_that_cannot_be_written_back_ends_the_writer(tmp_path: Path, when: str) -> None:
-    """A sync of the database that fails is found at once, whoever asked for it: nobody knows what the disk holds (F28)."""
+    """A sync of the database that fails is found at once, whoever asked for it: nobody knows what the disk holds."""
     database = await Database.open(tmp_path)
     writer = asyncio.create_task(database.run())
     links = [link for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
