@@ -112,19 +112,16 @@ class Housekeeping:
             await self._watch_log()
             try:
                 await self._save_uses()
-                before = self._now() - self._keep_days * _DAY_MS
+                now = self._now()
+                before = now - self._keep_days * _DAY_MS
                 await self._database.write(partial(outbox.drop_old_deliveries, before=before, limit=_A_ROUND))
-                await self._erase_personal_data()
+                erased = await self._database.write(
+                    partial(orders.erase, before=now - self._orders_days * _DAY_MS, limit=_A_ROUND, now=now)
+                )
+                if erased:
+                    _log.info("personal data erased", rows=erased)
             except StoreUnavailable as error:
                 _log.warning("housekeeping waits for the store", reason=str(error))
-
-    async def _erase_personal_data(self) -> None:
-        """Forget who bought what and by which parcel, once `orders_days` have passed."""
-        now = self._now()
-        before = now - self._orders_days * _DAY_MS
-        erased = await self._database.write(partial(orders.erase, before=before, limit=_A_ROUND, now=now))
-        if erased:
-            _log.info("personal data erased", rows=erased)
 
     async def _watch_log(self) -> None:
         """Shorten the write-ahead log; log once when it stays long, and once when it is short again."""

@@ -67,8 +67,9 @@ def check_url(url: str, *, allow_http: bool, allow_private: bool) -> Text | None
         return _port_problem(parts, any_port=True)
     if re.search(r"[@%\[\]]", parts.authority):
         return _BAD_AUTHORITY
-    host = _ascii_host(parts.host)
-    if host is None:
+    labels = [_ascii_label(label) for label in parts.host.split(".")]
+    host = ".".join(label or "" for label in labels)
+    if not all(labels) or len(host) > _MAX_HOST:
         return _BAD_HOST
     problem = _name_problem(host, allow_private=allow_private)
     return problem or _port_problem(parts, any_port=allow_private) or _reading_problem(url, host)
@@ -152,14 +153,8 @@ def _is_literal(host: str) -> bool:
     return "%" not in text and bracketed == (version == 6)
 
 
-def _ascii_host(host: str) -> str | None:
-    """The host in lower-case ASCII, or None if a label is not LDH or not strict IDNA 2008."""
-    labels = [_ascii_label(label) for label in host.split(".")]
-    name = ".".join(label or "" for label in labels)
-    return name if all(labels) and len(name) <= _MAX_HOST else None
-
-
 def _ascii_label(label: str) -> str | None:
+    """A label of a host in lower-case ASCII; None if it is not LDH or not strict IDNA 2008."""
     try:
         # No UTS-46 mapping: mapping is what turns full-width digits and circled letters into 127.0.0.1.
         text = label.lower() if label.isascii() else idna.alabel(label).decode("ascii")

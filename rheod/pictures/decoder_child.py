@@ -145,7 +145,9 @@ def _decode(source: IO[bytes], max_side: int, *, alone: bool) -> Image.Image | N
         if not alone and image.width * image.height * 4 + held > _HEAVY_BYTES:
             return None
         image.load()
-        turn = _upright(image)
+        turn: Image.Transpose | None = None
+        with contextlib.suppress(*_BAD_INPUT):  # a picture with unreadable EXIF is still a picture
+            turn = _UPRIGHT.get(image.getexif().get(_ORIENTATION, 1))
         small = _flattened(image, max_side)
         small.thumbnail((max_side, max_side), Image.Resampling.LANCZOS)
         return small if turn is None else small.transpose(turn)
@@ -165,13 +167,6 @@ def _verdicts() -> Iterator[None]:
         raise Unreadable("it needs too much memory") from error
     except _BAD_INPUT as error:
         raise Unreadable("it is damaged or cut off") from error
-
-
-def _upright(image: Image.Image) -> Image.Transpose | None:
-    # A picture with unreadable EXIF is still a picture.
-    with contextlib.suppress(*_BAD_INPUT):
-        return _UPRIGHT.get(image.getexif().get(_ORIENTATION, 1))
-    return None
 
 
 def _flattened(image: Image.Image, max_side: int) -> Image.Image:

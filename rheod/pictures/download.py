@@ -136,8 +136,16 @@ class PictureDownloader:
 
 
 async def _save(response: aiohttp.ClientResponse, destination: Path, *, max_bytes: int) -> None:
-    host = response.url.host or ""
-    _require_answer(response, host)
+    """Write the body of a good answer to the file; raises for every other answer."""
+    host, status = response.url.host or "", response.status
+    sentence = Text("{host} answered {status} for the picture", host=host, status=status)
+    if status >= 500 or status in _PASSING_4XX:
+        wish_s = retry_after_s(response.headers.get("Retry-After"))
+        raise Transient(sentence, retry_after_s=min(wish_s or 0, _MAX_RETRY_AFTER_S) or None)
+    if status != 200:
+        raise Permanent(sentence)
+    if response.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
+        raise Permanent(Text("{host} sent the picture compressed, which was not asked for", host=host))
     with _Part(destination, host=host, max_bytes=max_bytes) as part:
         part.check_size(response.content_length or 0)  # before reading any of it
         async for chunk in response.content.iter_any():
@@ -201,18 +209,6 @@ def is_picture(head: bytes) -> bool:
     if head.startswith((b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a")):
         return True
     return head.startswith(b"RIFF") and head[8:12] == b"WEBP"
-
-
-def _require_answer(response: aiohttp.ClientResponse, host: str) -> None:
-    status = response.status
-    sentence = Text("{host} answered {status} for the picture", host=host, status=status)
-    if status >= 500 or status in _PASSING_4XX:
-        wish_s = retry_after_s(response.headers.get("Retry-After"))
-        raise Transient(sentence, retry_after_s=min(wish_s or 0, _MAX_RETRY_AFTER_S) or None)
-    if status != 200:
-        raise Permanent(sentence)
-    if response.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
-        raise Permanent(Text("{host} sent the picture compressed, which was not asked for", host=host))
 
 
 def _host(url: str) -> str:

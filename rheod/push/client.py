@@ -183,16 +183,13 @@ class PushQueue:
             async with asyncio.timeout(self._wait_s + self.OVER_WAIT_S):
                 answer = await getattr(self._client, operation)(QueueUrl=self._queue_url, **arguments)
         except _foreign_errors() as error:
-            await self._note(error)
+            self._time_outs = self._time_outs + 1 if _is_time_out(error) else 0
+            if self._time_outs >= _TIME_OUTS_TO_RECREATE:
+                self._time_outs = 0
+                await self.close()
             raise failure(error) from error
         self._time_outs = 0
         return answer if isinstance(answer, dict) else {}
-
-    async def _note(self, error: Exception) -> None:
-        self._time_outs = self._time_outs + 1 if _is_time_out(error) else 0
-        if self._time_outs >= _TIME_OUTS_TO_RECREATE:
-            self._time_outs = 0
-            await self.close()
 
     async def _make_client(self) -> None:
         limits = importlib.import_module(_LIMITS)
@@ -274,7 +271,9 @@ def _refusal(response: dict[str, Any]) -> RheodError:
     error = response.get("Error") or {}
     code = str(error.get("Code", "unknown"))[:100]
     status = (response.get("ResponseMetadata") or {}).get("HTTPStatusCode")
-    if code in _CLOCK_CODES or _speaks_of_time(str(error.get("Message", ""))):
+    # SQS reports a clock that is off as a bad signature; only the message says which it is
+    message = str(error.get("Message", ""))
+    if code in _CLOCK_CODES or message.startswith(("Signature expired", "Signature not yet current")):
         return Permanent(
             Text(
                 "AWS refused the request because this machine's clock is wrong ({code}): set the time (timedatectl)",
@@ -303,11 +302,6 @@ def _refused(code: str) -> Permanent:
     return Permanent(
         Text("AWS refused the request to the push queue ({code}): check the push settings", code=code)
     )
-
-
-def _speaks_of_time(message: str) -> bool:
-    """SQS reports a clock that is off as a bad signature; only the message says which it is."""
-    return message.startswith(("Signature expired", "Signature not yet current"))
 
 
 def _network_words(error: Exception, botocore: Any) -> str:
