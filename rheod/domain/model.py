@@ -140,7 +140,7 @@ class CallClass(StrEnum):
 
 
 class EventType(StrEnum):
-    """Milestones of an item. The first six go out as webhooks, the rest are history only."""
+    """What happens to an item. The first six go out as webhooks, the rest are history only."""
 
     ITEM_CREATED = "item.created"
     ITEM_IMAGES_READY = "item.images_ready"

@@ -134,24 +134,24 @@ class Items:
 
     async def change_price(self, account_id: str, external_id: str, price_ore: int) -> str:
         """Set the price (öre); a live ad is repriced by a job. Raises Refused (NOT_FOUND, CONFLICT)."""
-        told = await self._store.write(lambda tx: _change_price(tx, account_id, external_id, price_ore))
+        answer = await self._store.write(lambda tx: _change_price(tx, account_id, external_id, price_ore))
         crashpoint("price_wish.kept")
-        return told
+        return answer
 
     async def change_status(
         self, account_id: str, external_id: str, status: Literal["sold", "not_listed"]
     ) -> str:
         """Mark as sold elsewhere or delist; a live ad is ended by a job. Raises Refused (NOT_FOUND, CONFLICT)."""
         wish = EndWish.MARKED_SOLD if status == "sold" else EndWish.UNLISTED
-        told = await self._store.write(lambda tx: _take_away(tx, account_id, external_id, wish))
+        answer = await self._store.write(lambda tx: _take_away(tx, account_id, external_id, wish))
         crashpoint("status_wish.kept")
-        return told
+        return answer
 
     async def delete_item(self, account_id: str, external_id: str) -> str:
         """End the ad, then remove the item, or archive it while an order is in progress. Raises Refused (NOT_FOUND)."""
-        told = await self._store.write(lambda tx: _take_away(tx, account_id, external_id, EndWish.DELETED))
+        answer = await self._store.write(lambda tx: _take_away(tx, account_id, external_id, EndWish.DELETED))
         crashpoint("delete_wish.kept")
-        return told
+        return answer
 
     async def order_publish(self, account_id: str, external_id: str) -> str:
         """Publish the item (again). Raises Refused (NOT_FOUND, CONFLICT)."""

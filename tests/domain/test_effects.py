@@ -11,6 +11,7 @@ from rheod.domain.effects import Change
 from rheod.domain.errors import Refused
 from rheod.domain.inputs import (
     AdClosed,
+    CommitStarted,
     EndRefused,
     Input,
     PicturesSettled,
@@ -114,6 +115,16 @@ def test_an_open_listing_blocks_every_other(state: ListingState) -> None:
     listing = replace(QUEUED, state=state)
     change = apply(ACTIVE, listing, PublishOrdered(listing_id="l2", pictures=0, pictures_settled=True))
     assert change == Change(item=ACTIVE, listing=listing)
+
+
+def test_only_the_first_commit_orders_the_question_for_its_result() -> None:
+    """The same one is sent again by whoever asks: that job goes on by itself."""
+    added = replace(QUEUED, state=ListingState.ADDED, request_id=5, item_version=1)
+    step = CommitStarted(request_id=5, ask_in_ms=10)
+    first = apply(ON_ITS_WAY, added, step)
+    assert [(job.kind, job.subject, job.delay_ms) for job in first.jobs] == [(JobKind.RESULTS, "a", 10)]
+    again = apply(first.item, first.listing, step)
+    assert (again.refusal, again.jobs) == (None, ())
 
 
 def test_an_ad_that_goes_live_is_told_once_with_its_address() -> None:
