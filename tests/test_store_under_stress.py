@@ -19,7 +19,7 @@ import aiohttp
 import pytest
 
 from rheod.sandbox.demo_daemon import DemoDaemon, DemoFailed, clean_environment
-from rheod.store.engine.integrity import AT_ONCE_BYTES
+from rheod.store.engine.connection import AT_ONCE_BYTES
 from tests.store.damaging import damage
 from tests.test_whole_daemon import DEADLINE_S, ITEM
 

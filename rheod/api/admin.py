@@ -28,27 +28,24 @@ from rheod.api.field_types import Wire, raise_if_any, read_external_id, read_mod
 from rheod.api.items import ItemLines, OwnItemReply, item_line, item_reply, rehearsal_reply
 from rheod.api.json_body import BODY_BYTES, read_optional_json
 from rheod.api.management import KeysReply, NewNumberedKey, key_reply, read_key_name
-from rheod.api.middleware import around_requests
 from rheod.api.operators import OperatorCalls
 from rheod.api.orders import OrderCalls
 from rheod.api.responses import At, DoneReply, Reply, answer, reply
 from rheod.api.routing import Route, path_of
-from rheod.api.server import add_routes
-from rheod.domain.errors import Permanent, Refused
+from rheod.api.server import add_routes, around_requests
+from rheod.domain.errors import Permanent, Refused, Text
 from rheod.domain.event_payloads import new_ulid, rfc3339
 from rheod.domain.model import RheoStatus
-from rheod.domain.text import Text
 from rheod.store.facts import inspect
 from rheod.store.search import ItemFilter
-from rheod.usecases.connect_account import AccountConnection, Connector
+from rheod.usecases.selling_setup import AccountConnection, Connector
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from rheod.api.context import Accounts, AdminContext
     from rheod.api.routing import Handler
-    from rheod.store.audit import Audit
-    from rheod.store.keys import Sessions
+    from rheod.store.access import Audit, Sessions
     from rheod.usecases.backups import Backups
 
 

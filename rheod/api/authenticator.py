@@ -19,15 +19,14 @@ from aiohttp import hdrs, web
 from rheod.api.context import CALLER, STRANGER, Caller
 from rheod.api.responses import refusal
 from rheod.api.routing import CallKind, Handler
-from rheod.domain.errors import Refused
-from rheod.domain.text import Text
+from rheod.domain.errors import Refused, Text
 
 if TYPE_CHECKING:
     from aiohttp import web
 
     from rheod.api.context import Access, Accounts
     from rheod.api.routing import Operation
-    from rheod.store.keys import ApiKey
+    from rheod.store.access import ApiKey
 
 
 BURST_S = 2.0

@@ -21,9 +21,8 @@ from rheod.api.item_body import ItemBody, UrlCheck, read_item
 from rheod.api.json_body import BODY_BYTES, DUPLICATE, NOT_JSON, decoded, is_clean, parse_at, read_body
 from rheod.api.responses import EXTERNAL_ID, Count, Reply, reply
 from rheod.api.routing import Operation
-from rheod.domain.errors import FieldError, Refused
+from rheod.domain.errors import FieldError, Refused, Text
 from rheod.domain.model import ItemSpec
-from rheod.domain.text import Text
 from rheod.usecases.put_item import BatchEntry
 
 if TYPE_CHECKING:

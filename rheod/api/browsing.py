@@ -15,9 +15,8 @@ from rheod.api.field_types import Moment, Name255
 from rheod.api.items import ITEM, checked_id
 from rheod.api.responses import EXTERNAL_ID, At, Count, Kronor, Reply, reply
 from rheod.api.routing import Operation, Query, Whole, read_query
-from rheod.domain.errors import FieldError, Refused
+from rheod.domain.errors import FieldError, Refused, Text
 from rheod.domain.model import ItemType, RheoStatus
-from rheod.domain.text import Text
 from rheod.store.search import START, ItemFilter
 
 if TYPE_CHECKING:

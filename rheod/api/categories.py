@@ -12,9 +12,8 @@ from rheod.api.field_types import Name255, Wire, read_model
 from rheod.api.json_body import BODY_BYTES, read_json
 from rheod.api.responses import Reply, reply
 from rheod.api.routing import Operation
-from rheod.domain.errors import Refused
+from rheod.domain.errors import Refused, Text
 from rheod.domain.taxonomy import DOMAINS, TRADERA_CATEGORIES, canonical, tradera_category
-from rheod.domain.text import Text
 
 if TYPE_CHECKING:
     from rheod.api.context import Bodies

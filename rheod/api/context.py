@@ -15,16 +15,15 @@ from aiohttp import web
 
 if TYPE_CHECKING:
     from rheod.api.item_body import UrlCheck
-    from rheod.store.keys import KeyRing
+    from rheod.store.access import KeyRing
     from rheod.tradera.dry_run import DryRunReport
     from rheod.usecases.backups import Backups
-    from rheod.usecases.endpoints import Endpoints
-    from rheod.usecases.events import EventFeed
+    from rheod.usecases.endpoints import Endpoints, EventFeed
     from rheod.usecases.figures import Figures
     from rheod.usecases.inventory import Inventory
     from rheod.usecases.items import Items
     from rheod.usecases.put_item import BatchPut
-    from rheod.usecases.shipping import Shipments
+    from rheod.usecases.sales import Shipments
     from rheod.webhooks.client import TestEventSender
 
 

@@ -11,10 +11,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError
 
 from rheod.api.field_types import Number, Wire, from_pydantic
-from rheod.domain.errors import FieldError
+from rheod.domain.errors import FieldError, Text
 from rheod.domain.model import Json
 from rheod.domain.taxonomy import DOMAINS, canonical
-from rheod.domain.text import Text
 
 TAG_KEYS = ("domain", "type", "slug")
 """Where the tag of the union is looked for, in this order. The hosted API has it under `domain`; the other two

@@ -15,7 +15,7 @@ from rheod.api.json_body import BODY_BYTES, read_json, read_optional_json
 from rheod.api.responses import At, Reply, reply
 from rheod.api.routing import Operation, Query, Whole, read_query
 from rheod.api.webhooks import EVENT_ID, EVENTS, EventName, event_name
-from rheod.domain.text import Text
+from rheod.domain.errors import Text
 from rheod.store.outbox import AttemptFilter, Status
 
 if TYPE_CHECKING:

@@ -33,8 +33,7 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
 from rheod.api.json_body import MAX_DETAILS, dotted, text_errors
-from rheod.domain.errors import FieldError, Refused
-from rheod.domain.text import Text
+from rheod.domain.errors import FieldError, Refused, Text
 
 OWN = "rheod_"
 """Rules of our own carry this before their name, and their sentence with them."""

@@ -30,10 +30,9 @@ from rheod.api.field_types import (
     validated,
 )
 from rheod.api.json_body import dotted, is_clean, text_errors
-from rheod.domain.errors import FieldError, Refused
+from rheod.domain.errors import FieldError, Refused, Text
 from rheod.domain.model import ItemSpec, ItemType, Json, TraderaWish
 from rheod.domain.taxonomy import DOMAINS, tags_of
-from rheod.domain.text import Text
 
 UrlCheck = Callable[[str], str | None]
 """None when the URL may be used, else the sentence that says what it must be."""

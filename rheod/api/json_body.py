@@ -19,8 +19,7 @@ import jiter
 from aiohttp import ClientError, hdrs, web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from rheod.domain.errors import FieldError, Refused
-from rheod.domain.text import Text
+from rheod.domain.errors import FieldError, Refused, Text
 
 MAX_NESTING = 32
 """Levels of arrays and objects, the outermost one counted."""

@@ -14,13 +14,12 @@ from rheod.api.item_body import UrlCheck
 from rheod.api.json_body import BODY_BYTES, read_json, read_optional_json, text_errors
 from rheod.api.responses import At, Reply, reply
 from rheod.api.routing import Operation
-from rheod.domain.errors import FieldError, Refused
-from rheod.domain.text import Text
+from rheod.domain.errors import FieldError, Refused, Text
 
 if TYPE_CHECKING:
     from rheod.api.context import OwnerServices
+    from rheod.store.access import ApiKey
     from rheod.store.endpoints import Endpoint
-    from rheod.store.keys import ApiKey
 
 
 DEFAULT_KEY_NAME = "API Key"

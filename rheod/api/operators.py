@@ -18,8 +18,7 @@ from pydantic import Field
 from rheod.api.authenticator import full_address, is_within
 from rheod.api.responses import Reply, refusal, reply
 from rheod.api.routing import Operation
-from rheod.domain.errors import Refused, Transient
-from rheod.domain.text import Text
+from rheod.domain.errors import Refused, Text, Transient
 
 if TYPE_CHECKING:
     from rheod.api.context import Condition

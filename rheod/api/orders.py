@@ -21,7 +21,7 @@ from rheod.api.routing import Operation, Query, Whole, read_query
 from rheod.domain.errors import Refused
 from rheod.domain.model import RheoStatus
 from rheod.usecases.figures import total
-from rheod.usecases.shipping import NOT_FOUND
+from rheod.usecases.sales import NOT_FOUND
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -17,8 +17,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from rheod.api.field_types import from_pydantic, wrong
 from rheod.api.json_body import BODY_BYTES, TEXT_MESSAGE, is_clean
 from rheod.api.responses import STATUS_OF
-from rheod.domain.errors import FieldError, Refused
-from rheod.domain.text import Text
+from rheod.domain.errors import FieldError, Refused, Text
 
 if TYPE_CHECKING:
     from rheod.api.field_types import Wire

@@ -14,9 +14,8 @@ from rheod.api.item_body import UrlCheck
 from rheod.api.json_body import BODY_BYTES, read_json
 from rheod.api.responses import At, Reply, reply
 from rheod.api.routing import Operation
-from rheod.domain.errors import FieldError, Refused
+from rheod.domain.errors import FieldError, Refused, Text
 from rheod.domain.model import WEBHOOK_EVENTS
-from rheod.domain.text import Text
 from rheod.usecases.endpoints import EndpointChange, NewEndpoint
 
 if TYPE_CHECKING:

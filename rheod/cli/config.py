@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from rheod.cli import OK, CommandFailed
-from rheod.cli.command import Group, Options, pass_options, with_json
 from rheod.cli.daemon_client import load
+from rheod.cli.main import Group, Options, pass_options, with_json
 from rheod.cli.printing import say, say_json, say_table
 from rheod.config import loading
 

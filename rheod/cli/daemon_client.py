@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rheod.cli import WRONG_USAGE, CommandFailed
-from rheod.cli.command import Options
+from rheod.cli.main import Options
 
 if TYPE_CHECKING:
     from rheod.config.settings import Settings

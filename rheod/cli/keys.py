@@ -11,8 +11,8 @@ from urllib.parse import quote
 import click
 
 from rheod.cli import OK, WRONG_USAGE, CommandFailed
-from rheod.cli.command import Command, Group, Options, pass_options, with_account, with_json
 from rheod.cli.daemon_client import ask
+from rheod.cli.main import Command, Group, Options, pass_options, with_account, with_json
 from rheod.cli.printing import note, say, say_json, say_table
 
 

@@ -19,8 +19,8 @@ import structlog
 
 from rheod import daemon
 from rheod.cli import FAILED, OK, WRONG_USAGE, CommandFailed
-from rheod.cli.command import Command, Options, pass_options, with_json
 from rheod.cli.daemon_client import load
+from rheod.cli.main import Command, Options, pass_options, with_json
 from rheod.compose.remotes import Remotes
 from rheod.config.loading import secret_values
 from rheod.domain.errors import RheodError

@@ -25,9 +25,9 @@ import click
 
 import rheod
 from rheod.cli import OK, WRONG_USAGE, CommandFailed
-from rheod.cli.command import Command, Options, pass_options
 from rheod.cli.daemon_client import ask, ask_daemon, load
-from rheod.cli.doctor import Report, examine
+from rheod.cli.health import Report, examine
+from rheod.cli.main import Command, Options, pass_options
 from rheod.cli.printing import say
 from rheod.config import loading
 from rheod.logs.redaction import redact, redact_values

@@ -10,8 +10,8 @@ from typing import Any
 import click
 
 from rheod.cli import FAILED, NEEDS_ATTENTION, OK, CommandFailed
-from rheod.cli.command import Group, Options, pass_options, with_account, with_json
 from rheod.cli.daemon_client import ask, ask_daemon
+from rheod.cli.main import Group, Options, pass_options, with_account, with_json
 from rheod.cli.printing import note, say, say_json, say_table
 
 _LOOK_S = 2.0

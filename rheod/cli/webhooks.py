@@ -8,8 +8,8 @@ from urllib.parse import quote, urlencode
 import click
 
 from rheod.cli import FAILED, OK
-from rheod.cli.command import Group, Options, pass_options, with_account, with_json
 from rheod.cli.daemon_client import ask, ask_daemon
+from rheod.cli.main import Group, Options, pass_options, with_account, with_json
 from rheod.cli.printing import note, say, say_json, say_table
 
 _ENDPOINTS = "/integration/webhooks"

@@ -20,19 +20,16 @@ from rheod.domain.budget import Allowance
 from rheod.domain.event_payloads import new_secret
 from rheod.domain.model import CallClass, JobKind, JobOrder, QueueName
 from rheod.jobs.clock import Clock
-from rheod.jobs.queue import Wakeups
-from rheod.jobs.restore_lock import RestoreLock
+from rheod.jobs.queue import RestoreLock, Wakeups
 from rheod.store import accounts, facts, jobs
-from rheod.store.audit import Audit
+from rheod.store.access import Audit, KeyRing, Sessions
 from rheod.store.engine.database import Database
-from rheod.store.keys import KeyRing, Sessions
 from rheod.store.ledger import Ledger
 from rheod.tradera.accounts import AccountRegistry, ConfiguredAccount, SellerSettings
 from rheod.tradera.budgeted_client import BudgetRules, SharedBudget
 from rheod.tradera.transport import Seller
-from rheod.usecases.endpoints import Endpoints
-from rheod.usecases.events import EventFeed
-from rheod.usecases.forecast import AccountForecasts
+from rheod.usecases.endpoints import Endpoints, EventFeed
+from rheod.usecases.figures import AccountForecasts
 from rheod.usecases.inventory import Inventory
 from rheod.usecases.items import BudgetForecast, Items
 from rheod.usecases.put_item import BatchPut

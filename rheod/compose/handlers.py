@@ -17,12 +17,10 @@ from rheod.compose.core import Core, open_restore_locks
 from rheod.compose.loops import Loops, observed, publish_options
 from rheod.compose.remotes import Remotes, check_webhook_url
 from rheod.config.settings import Settings
-from rheod.domain.errors import Refused, RheodError
-from rheod.domain.text import Text
-from rheod.health.doctor import Doctor, Reachable
+from rheod.domain.errors import Refused, RheodError, Text
+from rheod.health.doctor import Doctor, Reachable, gather_status
 from rheod.health.facts import gather_findings
 from rheod.health.metrics import gather_metrics
-from rheod.health.status import gather_status
 from rheod.net.url_policy import check_url
 from rheod.tradera.accounts import Account, count_states
 from rheod.tradera.budgeted_client import BudgetedClient
@@ -31,8 +29,7 @@ from rheod.tradera.dry_run import DryRun
 from rheod.tradera.login import Application, TraderaLogin
 from rheod.usecases.backups import Backups
 from rheod.usecases.figures import Figures
-from rheod.usecases.sales import QuarantinedMessages
-from rheod.usecases.shipping import Shipments
+from rheod.usecases.sales import QuarantinedMessages, Shipments
 from rheod.web import reference_view
 from rheod.web.dashboard import Dashboard
 from rheod.web.site import Callers, WebContext

@@ -16,7 +16,6 @@ from rheod.health.alerts import Alerter
 from rheod.health.facts import Limits, Observed, RunningLoops, gather_findings
 from rheod.jobs.clock import ClockJumpMonitor
 from rheod.jobs.housekeeping import Heartbeat, Housekeeping, LoopWatch
-from rheod.jobs.meters import Meters
 from rheod.jobs.queue import (
     BudgetWait,
     ByDueTime,
@@ -24,6 +23,7 @@ from rheod.jobs.queue import (
     Done,
     Hold,
     JobQueue,
+    Meters,
     Outcome,
     Pause,
     Pick,
@@ -36,14 +36,12 @@ from rheod.push.poller import ClosedAdHandler, PushPoller
 from rheod.store.jobs import CLASS_OF, Owner
 from rheod.tradera.accounts import Account
 from rheod.tradera.ad_builder import AdDefaults
-from rheod.tradera.ad_updater import AdUpdater
+from rheod.tradera.ad_updater import AdUpdater, ShippingUpdater
 from rheod.tradera.budgeted_client import BudgetedClient, NotNow
 from rheod.tradera.client import TraderaClient
-from rheod.tradera.order_sync import OrderSync, ReconcileOptions
+from rheod.tradera.order_sync import OrderSync, ReconcileOptions, TakeOver
 from rheod.tradera.publisher import Publisher, PublishOptions
 from rheod.tradera.result_poller import ResultPoller, ResultPollOptions
-from rheod.tradera.shipping import ShippingUpdater
-from rheod.tradera.take_over import TakeOver
 from rheod.tradera.transport import ServerFailure
 from rheod.usecases.publish import AskSchedule
 from rheod.webhooks.client import WebhookClient

@@ -12,7 +12,7 @@ from typing import Any
 
 from rheod.domain.ad_text import whole_kronor
 from rheod.domain.budget import publish_cost
-from rheod.domain.errors import Refused
+from rheod.domain.errors import Refused, Text
 from rheod.domain.event_payloads import ImagesReady, ItemSold, ListingCreated, ListingEnded, ListingFailed
 from rheod.domain.inputs import (
     AdClosed,
@@ -58,7 +58,6 @@ from rheod.domain.model import (
     QueueName,
     RheoStatus,
 )
-from rheod.domain.text import Text
 
 _DAY_MS = 24 * 3600 * 1000
 _LONGEST_DAYS = 14

@@ -12,9 +12,8 @@ from dataclasses import replace
 from enum import StrEnum
 from typing import Any
 
-from rheod.domain.errors import Refused
+from rheod.domain.errors import Refused, Text
 from rheod.domain.model import Item, Listing, ListingState, RheoStatus, TraderaStatus
-from rheod.domain.text import Text
 
 
 class Move(StrEnum):

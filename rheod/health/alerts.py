@@ -21,11 +21,10 @@ from typing import Literal, Protocol
 import aiohttp
 import structlog
 
-from rheod.domain.errors import RheodError, StoreUnavailable, Transient
-from rheod.domain.text import Text
+from rheod.domain.errors import RheodError, StoreUnavailable, Text, Transient
 from rheod.health.rules import Finding, Mood
-from rheod.store import audit
-from rheod.store.audit import Alert
+from rheod.store import access
+from rheod.store.access import Alert
 from rheod.store.engine.database import Database
 
 _log = structlog.get_logger(__name__)
@@ -232,7 +231,7 @@ class Alerter:
     async def make_round(self) -> None:
         """Look once and tell the owner what is new and what is over; what was not delivered is tried at the next round."""
         found = {one.key: one for one in await self._look() if one.alerts}
-        known = await self._database.read(audit.read_all)
+        known = await self._database.read(access.read_all)
         for finding in found.values():
             await self._meet(finding, known.get(finding.key))
         for alert in known.values():
@@ -261,7 +260,7 @@ class Alerter:
             _log.info("finding is over", what=alert.text)
             message = AlertMessage(f"Over: {alert.text}", f"This is over: {alert.text}.", over=True)
             if alert.told_at is None or await self._tell(message):
-                await self._database.write(partial(audit.drop, key=alert.key))
+                await self._database.write(partial(access.drop, key=alert.key))
 
     async def _tell(self, message: AlertMessage) -> bool:
         """Try every way; one that works is enough, and one that fails does not keep the others from being tried."""
@@ -275,4 +274,4 @@ class Alerter:
         return delivered
 
     async def _save(self, alert: Alert) -> None:
-        await self._database.write(partial(audit.save, alert=alert))
+        await self._database.write(partial(access.save, alert=alert))

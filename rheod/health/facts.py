@@ -18,9 +18,7 @@ from rheod.domain.model import CallClass
 from rheod.domain.taxonomy import DOMAINS
 from rheod.health.rules import AccountFacts, EndpointFacts, Facts, Finding, TakeoverFacts, findings
 from rheod.jobs.housekeeping import LoopWatch
-from rheod.jobs.meters import Meters
-from rheod.jobs.queue import JobQueue
-from rheod.jobs.restore_lock import RestoreLock
+from rheod.jobs.queue import JobQueue, Meters, RestoreLock
 from rheod.push.poller import PushPoller
 from rheod.store import accounts, facts, inbox, jobs, key_value, orders, picture_files
 from rheod.store.engine import copies

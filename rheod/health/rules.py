@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from rheod.domain.text import Text, counted
+from rheod.domain.errors import Text, counted
 
 DAY_MS = 24 * 3600 * 1000
 TOKEN_STEPS = (30, 14, 7, 1)

@@ -2,6 +2,15 @@
 
 A loop picks due jobs, runs them side by side up to its limit, and stores what became of each. Which jobs run is known
 only here, in memory: after a crash every job is simply due again.
+
+What is measured as it happens: how long publishing and sales take, and the pictures that failed.
+
+There is one object for a daemon, handed to whatever works jobs. It starts at nothing with each start, as Prometheus
+expects, and knows neither items nor accounts.
+
+Which classes of an account's Tradera calls wait while a takeover is under way after a restore.
+
+The takeover in the store decides; this is its copy in memory.
 """
 
 from __future__ import annotations
@@ -15,15 +24,49 @@ from functools import partial
 from typing import Protocol
 
 import structlog
+from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from rheod.domain.crash import crashpoint
-from rheod.domain.errors import StoreUnavailable
+from rheod.domain.errors import StoreUnavailable, Text
 from rheod.domain.model import CallClass, Job, QueueName
 from rheod.domain.retry import LOOP_DELAYS_S, TRADERA_DELAYS_S, delay_ms
-from rheod.domain.text import Text
-from rheod.jobs.restore_lock import RestoreLock
 from rheod.store import jobs
+from rheod.store.accounts import Takeover
 from rheod.usecases.transaction import Store, Transaction
+
+_ALL_BUT_THE_LOOK = frozenset(CallClass) - {CallClass.TAKEOVER}
+BLIND = Text(
+    "After a restore Tradera does not tell which ads are rheod's: compare them with rheod's items, then"
+    " `rheod restore --compared`"
+)
+LOOKING = Text("After a restore rheod first looks at what Tradera has")
+
+
+class RestoreLock:
+    """Open without a takeover. Before the first look at Tradera all else is closed, after it publishing alone."""
+
+    def __init__(self, takeover: Takeover | None = None) -> None:
+        self.closed: frozenset[CallClass] = frozenset()
+        self.takeover: Takeover | None = None
+        self.set(takeover)
+
+    def set(self, takeover: Takeover | None) -> None:
+        """Close and open as the takeover demands."""
+        self.takeover = takeover
+        if takeover is None:
+            self.closed = frozenset()
+        elif takeover.looked:
+            self.closed = frozenset({CallClass.PUBLISH})
+        else:
+            self.closed = _ALL_BUT_THE_LOOK
+
+    @property
+    def reason(self) -> Text | None:
+        """Why nothing is published, None when it is open."""
+        if self.takeover is None:
+            return None
+        return BLIND if self.takeover.blind else LOOKING
+
 
 _log = structlog.get_logger(__name__)
 _STORE_REST_S = 1.0
@@ -374,3 +417,56 @@ class ByUrgency:
     def next_at(self, db: sqlite3.Connection, now: int) -> int | None:
         """See `Pick`."""
         return jobs.next_due(db, QueueName.TRADERA, after=now, account_id=self._account_id)
+
+
+PUBLISH_BUCKETS_S = (1, 2, 5, 10, 20, 30, 60, 120, 300, 900, 3600, 4 * 3600, 24 * 3600, 3 * 24 * 3600)
+"""Seconds with a free budget, days while an item waits for calls."""
+
+SALE_BUCKETS_S = (0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 300, 900, 3600, 6 * 3600, 24 * 3600, 3 * 24 * 3600)
+"""Tenths of a second as a rule, days while a receiver is down."""
+
+
+class Meters:
+    """Observed after the commit of what they measure. Durations are milliseconds; one that a clock made negative is 0."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._publish = Histogram(
+            "rheod_publish_seconds",
+            "From the PUT or the order to publish until the ad is known to be live.",
+            buckets=PUBLISH_BUCKETS_S,
+            registry=self.registry,
+        )
+        self._sale_written = Histogram(
+            "rheod_sale_written_seconds",
+            "From receiving Tradera's push message of a sale until item.sold is written.",
+            buckets=SALE_BUCKETS_S,
+            registry=self.registry,
+        )
+        self._sale_delivered = Histogram(
+            "rheod_sale_delivered_seconds",
+            "From receiving Tradera's push message of a sale until the first webhook endpoint has taken item.sold.",
+            buckets=SALE_BUCKETS_S,
+            registry=self.registry,
+        )
+        self._picture_failures = Counter(
+            "rheod_picture_failures",
+            "Pictures given up on since the start of rheod.",
+            registry=self.registry,
+        )
+
+    def published(self, took_ms: int) -> None:
+        """An ad is live."""
+        self._publish.observe(max(0, took_ms) / 1000)
+
+    def sale_written(self, took_ms: int) -> None:
+        """An item.sold is written."""
+        self._sale_written.observe(max(0, took_ms) / 1000)
+
+    def sale_delivered(self, took_ms: int) -> None:
+        """An item.sold was taken for the first time."""
+        self._sale_delivered.observe(max(0, took_ms) / 1000)
+
+    def picture_failed(self) -> None:
+        """A picture will not be tried again."""
+        self._picture_failures.inc()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 
-from rheod.domain.text import Text
+from rheod.domain.errors import Text
 
 if TYPE_CHECKING:
     from aiohttp import ClientResponse

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import idna
 from yarl import URL
 
-from rheod.domain.text import Text
+from rheod.domain.errors import Text
 
 _MAX_URL = 2048
 _MAX_HOST = 253

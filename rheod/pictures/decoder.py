@@ -16,8 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rheod.domain.errors import Permanent, Transient
-from rheod.domain.text import Text
+from rheod.domain.errors import Permanent, Text, Transient
 
 _SCRIPT = Path(__file__).with_name("decoder_child.py")
 """A path and not a module name, so that the child need not find rheod again: it needs Pillow only."""

@@ -18,8 +18,7 @@ from typing import Self
 import aiohttp
 from yarl import URL
 
-from rheod.domain.errors import Permanent, Transient
-from rheod.domain.text import Text
+from rheod.domain.errors import Permanent, Text, Transient
 from rheod.net.http_errors import failure_sentence, retry_after_s
 from rheod.net.ssrf_guard import guarded_connector, is_forbidden
 from rheod.net.url_policy import as_url, check_url, text_problem

@@ -10,8 +10,7 @@ from typing import Any
 from aiobotocore.httpsession import AIOHTTPSession
 from botocore.loaders import Loader
 
-from rheod.domain.errors import Transient
-from rheod.domain.text import Text
+from rheod.domain.errors import Text, Transient
 from rheod.net.http_errors import read_capped
 
 TOO_LARGE = Text(

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import aiohttp
 
-from rheod.domain.errors import Permanent, RheodError, Transient
-from rheod.domain.text import Text
+from rheod.domain.errors import Permanent, RheodError, Text, Transient
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -16,14 +16,18 @@ from aiohttp import web
 
 from rheod.sandbox.contract import Contract
 from rheod.sandbox.http_server import MAX_BODY_BYTES, HttpServer
-from rheod.sandbox.tradera_access import AccessCheck, Conduct, CountedCall, Keys, Route
-from rheod.sandbox.tradera_faults import Fault, answer, error
+from rheod.sandbox.tradera_access import AccessCheck, Conduct, CountedCall, Fault, Keys, Route, answer, error
 from rheod.sandbox.tradera_listings import ListingCalls
-from rheod.sandbox.tradera_market import Market, SimulatedAd
-from rheod.sandbox.tradera_orders import OrderBook, OrderCalls, SimulatedOrder, order_created, order_json
-from rheod.sandbox.tradera_rules import AUCTION, DeclinedError
+from rheod.sandbox.tradera_market import AUCTION, DeclinedError, Market, SimulatedAd
+from rheod.sandbox.tradera_orders import (
+    OrderBook,
+    OrderCalls,
+    SimulatedOrder,
+    item_closed,
+    order_created,
+    order_json,
+)
 from rheod.sandbox.tradera_site import ItemPages, LoginPages, ReferenceCalls
-from rheod.sandbox.tradera_views import item_closed
 
 if TYPE_CHECKING:
     import random

@@ -12,21 +12,23 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
 from rheod.sandbox.tradera_access import Route
-from rheod.sandbox.tradera_market import OK, WAITING, Image, SimulatedResult
-from rheod.sandbox.tradera_rules import (
+from rheod.sandbox.tradera_market import (
     FIXED_PRICE,
+    OK,
+    WAITING,
+    Image,
+    SimulatedResult,
     bad_request,
     check_new_listing,
     image_problem,
     price_problem,
 )
-from rheod.sandbox.tradera_views import from_iso, item_closed, item_json
+from rheod.sandbox.tradera_orders import from_iso, item_closed, item_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from rheod.sandbox.tradera_access import Asked, Conduct
-    from rheod.sandbox.tradera_faults import Fault
+    from rheod.sandbox.tradera_access import Asked, Conduct, Fault
     from rheod.sandbox.tradera_market import Market, SimulatedAd
 
 

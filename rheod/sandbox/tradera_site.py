@@ -12,8 +12,8 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from rheod.sandbox.tradera_access import Route
-from rheod.sandbox.tradera_rules import FIXED_PRICE, DeclinedError, Spelling, bad_request, category_tree
-from rheod.sandbox.tradera_views import iso
+from rheod.sandbox.tradera_market import FIXED_PRICE, DeclinedError, Spelling, bad_request, category_tree
+from rheod.sandbox.tradera_orders import iso
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 
-from rheod.domain.text import Text
+from rheod.domain.errors import Text
 
 _BEGINS = '{"template":'
 

@@ -9,11 +9,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from rheod.domain.text import Text
+from rheod.domain.errors import Text
 from rheod.store.accounts import Token
 from rheod.store.ledger import Ledger
 from rheod.tradera.transport import Seller
-from rheod.usecases.connect_account import AccountConnection, Source
+from rheod.usecases.selling_setup import AccountConnection, Source
 
 REMOVED = Text(
     "This account is not in the settings any more: its items can be read and nothing is published."

@@ -20,11 +20,10 @@ import structlog
 from rheod.domain.budget import PROBE_MS, WINDOW_MS, Allowance, Claim, fits_at, left_to_others, shared_by
 from rheod.domain.crash import crashpoint
 from rheod.domain.effects import Change
-from rheod.domain.errors import Permanent, RheodError, Transient, Unanswered
+from rheod.domain.errors import Permanent, RheodError, Text, Transient, Unanswered
 from rheod.domain.inputs import Input
 from rheod.domain.model import CallClass
-from rheod.domain.text import Text
-from rheod.jobs.restore_lock import RestoreLock
+from rheod.jobs.queue import RestoreLock
 from rheod.store import jobs, ledger
 from rheod.store.ledger import BudgetPause, Ledger, LedgerCall, Spent
 from rheod.tradera.client import TraderaClient

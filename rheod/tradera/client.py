@@ -12,11 +12,10 @@ from urllib.parse import quote, urlencode
 
 import aiohttp
 
-from rheod.domain.errors import Unanswered
+from rheod.domain.errors import Text, Unanswered
 from rheod.domain.event_payloads import rfc3339_ms
-from rheod.domain.text import Text
 from rheod.tradera import responses
-from rheod.tradera.requests import (
+from rheod.tradera.ad_builder import (
     ADS_PATH,
     RESULTS_PATH,
     Ad,

@@ -12,14 +12,10 @@ from enum import StrEnum
 from typing import Any
 
 from rheod.domain.budget import RESULT_COST, expected_at, publish_cost
-from rheod.domain.errors import Permanent
+from rheod.domain.errors import Permanent, Text
 from rheod.domain.model import CallClass, ItemType, Listing, ListingState, Picture, PictureState
-from rheod.domain.text import Text
 from rheod.store import facts
-from rheod.tradera.ad_builder import make_ad
-from rheod.tradera.budgeted_client import BudgetRules
-from rheod.tradera.publisher import PublishOptions
-from rheod.tradera.requests import (
+from rheod.tradera.ad_builder import (
     ADS_PATH,
     RESULTS_PATH,
     Ad,
@@ -27,9 +23,12 @@ from rheod.tradera.requests import (
     create_body,
     image_body,
     image_path,
+    make_ad,
 )
+from rheod.tradera.budgeted_client import BudgetRules
+from rheod.tradera.publisher import PublishOptions
 from rheod.usecases.items import BudgetForecast, Items, ItemView
-from rheod.usecases.resolve_doubt import why_not_published
+from rheod.usecases.publish import why_not_published
 from rheod.usecases.transaction import Store
 
 

@@ -13,16 +13,15 @@ from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import urlencode
 
-from rheod.domain.errors import Permanent, Refused
+from rheod.domain.errors import Permanent, Refused, Text
 from rheod.domain.model import CallClass
-from rheod.domain.text import Text
 from rheod.store import accounts
 from rheod.store.accounts import Token
 from rheod.tradera.budgeted_client import BookedCall, SharedBudget
 from rheod.tradera.client import TraderaClient
 from rheod.tradera.transport import Rejected, Seller, TokenRefused
-from rheod.usecases import connect_account
-from rheod.usecases.connect_account import AccountConnection, Shown
+from rheod.usecases import selling_setup
+from rheod.usecases.selling_setup import AccountConnection, Shown
 
 GAPS_S = (2.0, 4.0)
 """Between the tries of one press: the token may need some seconds to be there."""
@@ -78,7 +77,7 @@ class TraderaLogin:
     async def connections(self) -> list[AccountConnection]:
         """See `Connector`."""
         begun = await self._store.read(accounts.begun)
-        oldest = self._store.now() - connect_account.LOGIN_MS
+        oldest = self._store.now() - selling_setup.LOGIN_MS
         fresh = {account_id: at for account_id, at in begun.items() if at > oldest}
         return self._registry.connections(fresh, now=self._store.now())
 
@@ -102,14 +101,14 @@ class TraderaLogin:
                 ),
             )
         secret = secrets.token_urlsafe(_SECRET_BYTES)
-        await self._store.write(lambda tx: connect_account.begin(tx, account_id, secret))
+        await self._store.write(lambda tx: selling_setup.begin(tx, account_id, secret))
         return application.address(secret)
 
     async def address(self, account_id: str) -> str | None:
         """See `Connector`."""
         try:
             login = await self._store.read(
-                lambda db: connect_account.waiting(db, account_id, now=self._store.now())
+                lambda db: selling_setup.waiting(db, account_id, now=self._store.now())
             )
         except Refused:
             return None
@@ -149,7 +148,7 @@ class TraderaLogin:
 
     async def _user_id(self, account_id: str, user: str) -> int:
         """The number of the user who has logged in. Raises Refused when it is not known or another account's."""
-        await self._store.read(lambda db: connect_account.waiting(db, account_id, now=self._store.now()))
+        await self._store.read(lambda db: selling_setup.waiting(db, account_id, now=self._store.now()))
         account = await self._account(account_id)
         user = user.strip()
         if not user and account.user_id is None:
@@ -180,12 +179,12 @@ class TraderaLogin:
     async def _fetch(self, account_id: str, user_id: int) -> Token:
         """One call. Raises Rejected when there is no token (yet)."""
         now = self._store.now
-        login = await self._store.read(lambda db: connect_account.waiting(db, account_id, now=now()))
+        login = await self._store.read(lambda db: selling_setup.waiting(db, account_id, now=now()))
         await self._store.write(lambda tx: accounts.count_try(tx.db, account_id))
         async with self._book(account_id, Seller(user_id, login.secret), "token") as call:
             text, ends_at = await self._at_tradera().client.token(user_id, login.secret)
             token = Token(user_id=user_id, token=text, ends_at=ends_at, obtained_at=now())
-            await call.keep(lambda tx: connect_account.connected(tx, account_id, token))
+            await call.keep(lambda tx: selling_setup.connected(tx, account_id, token))
         self._registry.connect(account_id, token)
         return token
 
@@ -196,7 +195,7 @@ class TraderaLogin:
         async with self._book(account_id, seller, "me") as call:
             member = await self._at_tradera().client.me(seller)
             if member.user_id == user_id:
-                await call.keep(lambda tx: connect_account.connected(tx, account_id, token))
+                await call.keep(lambda tx: selling_setup.connected(tx, account_id, token))
         if member.user_id != user_id:
             raise Refused("CONFLICT", Text("The token that came back is another user's: begin a new login"))
         self._registry.connect(account_id, token)

@@ -1,16 +1,23 @@
-"""Reads orders: those that push has told of, and by reconciliation those it has missed."""
+"""Reads orders: those that push has told of, and by reconciliation those it has missed.
+
+The first thing an account does after a restore: it reads its ads at Tradera, and until then nothing is published.
+
+One pass at once, so that sales are found, and a last one when Tradera's queue cannot hold anything of the lost machine
+any more. What it reads becomes listings in `usecases/take_over.py`.
+"""
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import structlog
 
 from rheod.domain.budget import PASS_COST
 from rheod.domain.crash import crashpoint
+from rheod.domain.errors import Text
 from rheod.domain.inputs import EndSeen, WentLive
 from rheod.domain.model import (
     AdState,
@@ -26,14 +33,13 @@ from rheod.domain.model import (
     SellerAd,
 )
 from rheod.domain.retry import LOOP_DELAYS_S, TRADERA_DELAYS_S, delay_ms
-from rheod.domain.text import Text
-from rheod.jobs.meters import Meters
-from rheod.jobs.queue import Done, Outcome, Retry
-from rheod.store import facts, inbox, items, jobs, key_value, orders
+from rheod.jobs.queue import Done, Meters, Outcome, Retry
+from rheod.store import accounts, facts, inbox, items, jobs, key_value, orders
+from rheod.store.accounts import Takeover, UnknownAds
 from rheod.store.jobs import Owner
 from rheod.tradera.budgeted_client import BudgetedClient, NotSent
-from rheod.tradera.transport import Rejected
-from rheod.usecases import publish, sales
+from rheod.tradera.transport import Oversized, Rejected
+from rheod.usecases import publish, sales, take_over
 from rheod.usecases.sales import SellersAndSite
 from rheod.usecases.transaction import Store, Transaction
 
@@ -328,3 +334,104 @@ def _lacks_order(db: sqlite3.Connection, ended: _Ended, now: int) -> bool:
         for listing, ad in ended.ads
         if ad is None or ad.state_at(now) is AdState.SOLD
     )
+
+
+_AHEAD_MS = 400 * 24 * _HOUR_MS
+"""No ad ends later than this."""
+_LEAST_SPAN_MS = 60 * 1000
+_BLIND_REST_MS = 24 * _HOUR_MS
+
+
+class TakeOver:
+    """Works `takeover` jobs; their subject is the account."""
+
+    def __init__(self, *, store: Store, calls: BudgetedClient, sellers: SellersAndSite) -> None:
+        self._store = store
+        self.calls = calls
+        self._sellers = sellers
+        self._account_id = calls.account_id
+        self._span_ms = _AHEAD_MS + _AHEAD_MS
+
+    async def take_over(self, job: Job) -> Outcome:
+        """Make the pass that is due, or wait for the last one."""
+        now = self._store.now()
+        state = await self._state()
+        if state is None:
+            return Done()
+        until = state.until or now
+        if state.looked and state.began is None and now < until:
+            return Retry(
+                until=until, reason=Text("waits for what Tradera's queue may still make"), counted=False
+            )
+        if state.began is None:
+            await self._store.write(self._begin)
+        try:
+            while not await self._read_on():
+                pass
+        except Rejected as error:
+            _log.error("Tradera refuses to tell of the ads", reason=str(error))
+            wait_ms = delay_ms(TRADERA_DELAYS_S, job.attempts + 1)
+            return Retry(until=now + wait_ms, reason=str(error))
+        left = await self._store.write(self._finish)
+        self.calls.lock.set(left)
+        if left is None:
+            return Done()
+        rest_at = now + _BLIND_REST_MS if left.blind else until
+        return Retry(until=max(rest_at, now), reason=Text("looks at Tradera once more"), counted=False)
+
+    async def _state(self) -> Takeover | None:
+        return await self._store.read(lambda db: accounts.find(db, self._account_id))
+
+    def _begin(self, tx: Transaction) -> None:
+        state = accounts.find(tx.db, self._account_id)
+        assert state is not None
+        begun = replace(state, began=tx.now, reached=state.since - _OVERLAP_MS, blind=False)
+        accounts.save(tx.db, self._account_id, begun)
+        accounts.save_strangers(tx.db, self._account_id, UnknownAds())
+
+    async def _read_on(self) -> bool:
+        """Read the ads that end in the next period and note how far that is; True when there are no more."""
+        state = await self._state()
+        assert state is not None
+        assert state.began is not None
+        assert state.reached is not None
+        begin, last = state.reached, state.began + _AHEAD_MS
+        if begin >= last:
+            return True
+        end = min(begin + self._span_ms, last)
+        try:
+            async with self.calls.book(CallClass.TAKEOVER, "seller_items") as call:
+                ads = await self.calls.client.seller_items(self.calls.seller, begin, end)
+                await call.keep(lambda tx: self._adopt(tx, ads, end))
+        except Oversized:
+            if self._span_ms <= _LEAST_SPAN_MS:
+                raise
+            self._span_ms = (end - begin) // 2
+        return False
+
+    def _adopt(self, tx: Transaction, ads: Sequence[SellerAd], end: int) -> None:
+        found = take_over.adopt(tx, self._account_id, ads, self._sellers)
+        state = accounts.find(tx.db, self._account_id)
+        assert state is not None
+        reached = replace(state, reached=end, blind=state.blind or found.blind > 0)
+        accounts.save(tx.db, self._account_id, reached)
+        known = accounts.strangers(tx.db, self._account_id)
+        numbers = {*known.ads, *(ad.tradera_item_id for ad in found.strangers)}
+        latest = max([known.until, *(ad.ends_at or 0 for ad in found.strangers)])
+        accounts.save_strangers(tx.db, self._account_id, UnknownAds(ads=tuple(sorted(numbers)), until=latest))
+        _log.info("looked at Tradera after a restore", ads=len(ads), taken_over=found.listings)
+
+    def _finish(self, tx: Transaction) -> Takeover | None:
+        """The pass is whole: its sales are looked for from before the backup on. None when all is done."""
+        state = accounts.find(tx.db, self._account_id)
+        assert state is not None
+        assert state.began is not None
+        go_back(tx.db, self._account_id, state.since - _OVERLAP_MS)
+        wanted = JobOrder(queue=QueueName.TRADERA, kind=JobKind.RECONCILE, subject=self._account_id)
+        tx.order_for(wanted, Owner(account_id=self._account_id))
+        if state.began >= (state.until or 0) and not state.blind:
+            accounts.finish(tx.db, self._account_id)
+            return None
+        left = replace(state, began=None, reached=None, looked=True)
+        accounts.save(tx.db, self._account_id, left)
+        return left

@@ -17,7 +17,7 @@ import structlog
 from rheod.domain.budget import RESULT_COST
 from rheod.domain.crash import crashpoint
 from rheod.domain.effects import Change
-from rheod.domain.errors import Permanent
+from rheod.domain.errors import Permanent, Text
 from rheod.domain.inputs import (
     CommitAnswered,
     CommitRefused,
@@ -33,12 +33,10 @@ from rheod.domain.inputs import (
 )
 from rheod.domain.model import CallClass, Job, Listing, ListingState, Picture
 from rheod.domain.retry import TRADERA_DELAYS_S, delay_ms
-from rheod.domain.text import Text
 from rheod.jobs.queue import Done, Outcome, Retry
 from rheod.store import items
-from rheod.tradera.ad_builder import AdDefaults, make_ad
+from rheod.tradera.ad_builder import Ad, AdDefaults, make_ad
 from rheod.tradera.budgeted_client import BudgetedClient, NotWanted, TokenDead
-from rheod.tradera.requests import Ad
 from rheod.tradera.transport import Rejected, ServerFailure
 from rheod.usecases import publish
 from rheod.usecases.publish import AskSchedule, PublishPlan

@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
+from rheod.domain.errors import Text
 from rheod.domain.model import Order, OrderLine, SellerAd
-from rheod.domain.text import Text
 
 _OLDEST_MS = 946_684_800_000  # 2000: whatever is older is a default value such as 0001-01-01, not a time
 _MAX_TEXT = 2000

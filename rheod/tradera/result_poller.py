@@ -14,13 +14,12 @@ from functools import partial
 
 import structlog
 
+from rheod.domain.errors import Text
 from rheod.domain.inputs import CommitAnswered, PublishFailed, PublishInDoubt, ResultWaits, WentLive
 from rheod.domain.model import CallClass, Job, Listing, ListingState, SellerAd
 from rheod.domain.retry import TRADERA_DELAYS_S, delay_ms
-from rheod.domain.text import Text
 from rheod.jobs import queue
-from rheod.jobs.meters import Meters
-from rheod.jobs.queue import Done, Retry
+from rheod.jobs.queue import Done, Meters, Retry
 from rheod.store import facts, items, ledger
 from rheod.tradera.budgeted_client import BudgetedClient, NotNow, NotWanted
 from rheod.tradera.publisher import Publisher

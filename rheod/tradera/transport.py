@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
-from rheod.domain.errors import Permanent, Transient, Unanswered
-from rheod.domain.text import Text
+from rheod.domain.errors import Permanent, Text, Transient, Unanswered
 from rheod.net.http_errors import NOT_SENT, failure_sentence, read_capped, retry_after_s
 from rheod.tradera.responses import own_words, without
 

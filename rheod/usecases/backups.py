@@ -16,8 +16,7 @@ from pathlib import Path
 import structlog
 
 import rheod
-from rheod.domain.errors import Refused, RheodError
-from rheod.domain.text import Text
+from rheod.domain.errors import Refused, RheodError, Text
 from rheod.store import key_value
 from rheod.store.engine import copies, encryption
 from rheod.store.engine.copies import Contents

@@ -11,7 +11,7 @@ from typing import Literal
 from rheod.domain.budget import Claim, cost_with_others, expected_at, shared_by
 from rheod.domain.crash import crashpoint
 from rheod.domain.effects import Change
-from rheod.domain.errors import Refused
+from rheod.domain.errors import Refused, Text
 from rheod.domain.inputs import PriceChanged, Removal
 from rheod.domain.model import (
     CallClass,
@@ -24,12 +24,10 @@ from rheod.domain.model import (
     Picture,
     RheoStatus,
 )
-from rheod.domain.text import Text
 from rheod.store import items, jobs, orders
 from rheod.store.ledger import Ledger
-from rheod.usecases.containers import refuse_price_or_status, refuse_to_orphan
-from rheod.usecases.put_item import PutResult, put, queue_listing
-from rheod.usecases.resolve_doubt import settle, why_not_published
+from rheod.usecases.publish import settle, why_not_published
+from rheod.usecases.put_item import PutResult, put, queue_listing, refuse_price_or_status, refuse_to_orphan
 from rheod.usecases.transaction import Store, Transaction
 
 NOT_FOUND = Text("No item found with this external ID")

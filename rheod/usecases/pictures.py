@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from rheod.domain.errors import Text
 from rheod.domain.inputs import PicturesSettled
 from rheod.domain.model import Event, EventType, Job, Picture, PictureState
-from rheod.domain.text import Text
 from rheod.store import items, picture_files
 from rheod.store.picture_files import Closing
 from rheod.usecases.transaction import Transaction

@@ -13,9 +13,8 @@ from urllib.parse import quote, urlencode
 
 from rheod.api import management, webhooks
 from rheod.api.webhooks import EVENTS
-from rheod.domain.errors import Refused
+from rheod.domain.errors import Refused, Text, counted
 from rheod.domain.model import SWEDEN
-from rheod.domain.text import Text, counted
 from rheod.store.outbox import STATUSES, AttemptFilter
 from rheod.usecases.endpoints import EndpointChange
 from rheod.web.site import HOME, ActionDone, Page

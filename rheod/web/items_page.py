@@ -17,12 +17,11 @@ from rheod.api import field_types
 from rheod.api.field_types import raise_if_any, read_external_id
 from rheod.api.routing import Query, read_query
 from rheod.domain.ad_text import spec_lines
-from rheod.domain.errors import Refused
+from rheod.domain.errors import Refused, Text
 from rheod.domain.model import EventType, ItemType, ListingState, PictureState, RheoStatus, TraderaStatus
 from rheod.domain.taxonomy import OTHER
-from rheod.domain.text import Text
 from rheod.store.search import NEVER, SearchCursor, SearchQuery
-from rheod.usecases.resolve_doubt import is_in_doubt
+from rheod.usecases.publish import is_in_doubt
 from rheod.web.site import HOME, ActionDone, Page
 
 if TYPE_CHECKING:

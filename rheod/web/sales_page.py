@@ -12,9 +12,8 @@ from rheod.api import field_types
 from rheod.api.field_types import read_model
 from rheod.api.orders import TrackingBody
 from rheod.api.routing import Query, read_query
-from rheod.domain.errors import Refused
+from rheod.domain.errors import Refused, Text
 from rheod.domain.model import Json
-from rheod.domain.text import Text
 from rheod.web.items_page import item_address
 from rheod.web.site import HOME, ActionDone, Page
 

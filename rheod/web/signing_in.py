@@ -11,7 +11,7 @@ import structlog
 from aiohttp import web
 
 from rheod.api.authenticator import check_origin
-from rheod.domain.text import Text
+from rheod.domain.errors import Text
 from rheod.web.site import COOKIE, HOME, SIGN_IN, ActionDone, Page, local_path, read_form, see_other
 
 if TYPE_CHECKING:

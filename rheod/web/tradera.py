@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rheod.domain.ad_text import MAX_DESCRIPTION, MAX_TITLE, ad_description, ad_title, whole_kronor
-from rheod.domain.errors import Refused
+from rheod.domain.errors import Refused, Text
 from rheod.domain.model import CallClass
-from rheod.domain.text import Text
 from rheod.tradera.responses import time_ms
-from rheod.usecases.connect_account import Shown
+from rheod.usecases.selling_setup import Shown
 from rheod.web.integration import of_account
 from rheod.web.site import HOME, ActionDone, Page
 

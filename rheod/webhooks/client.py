@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 
-from rheod.domain.errors import Refused
+from rheod.domain.errors import Refused, Text
 from rheod.domain.event_payloads import new_event_id, ping_body, signature_headers
-from rheod.domain.text import Text
 from rheod.net.http_errors import failure_sentence, read_capped, retry_after_s
 from rheod.net.ssrf_guard import is_forbidden
 from rheod.store.endpoints import Endpoint

@@ -15,11 +15,10 @@ from urllib.parse import urlsplit
 import structlog
 
 from rheod.domain.crash import crashpoint
+from rheod.domain.errors import Text
 from rheod.domain.model import Job
 from rheod.domain.retry import delay_ms, stretched_ms
-from rheod.domain.text import Text
-from rheod.jobs.meters import Meters
-from rheod.jobs.queue import Done, Hold, Look, Outcome, Retry
+from rheod.jobs.queue import Done, Hold, Look, Meters, Outcome, Retry
 from rheod.store import endpoints, facts, outbox
 from rheod.store.endpoints import Endpoint
 from rheod.store.outbox import Attempt, EventToDeliver

@@ -17,19 +17,18 @@ from yarl import URL
 from rheod.api.context import ApiContext, Rates
 from rheod.domain.budget import Allowance
 from rheod.store import accounts
+from rheod.store.access import KeyRing
 from rheod.store.engine.database import Database
-from rheod.store.keys import KeyRing
 from rheod.tradera.budgeted_client import BudgetRules
 from rheod.tradera.dry_run import DryRun
 from rheod.tradera.publisher import PublishOptions
-from rheod.usecases.endpoints import Endpoints
-from rheod.usecases.events import EventFeed
+from rheod.usecases.endpoints import Endpoints, EventFeed
 from rheod.usecases.figures import Figures
 from rheod.usecases.inventory import Inventory
 from rheod.usecases.items import BudgetForecast, Items
 from rheod.usecases.publish import AskSchedule
 from rheod.usecases.put_item import BatchPut
-from rheod.usecases.shipping import Shipments
+from rheod.usecases.sales import Shipments
 from rheod.usecases.transaction import Store
 from rheod.web import reference_view
 from tests.tradera.advertising import DEFAULTS

@@ -9,8 +9,8 @@ from urllib.parse import quote
 import pytest
 from structlog.testing import capture_logs
 
+from rheod.domain.errors import Text
 from rheod.domain.model import ListingState, PictureState
-from rheod.domain.text import Text
 from rheod.store import items
 from tests.api.running import Api, OpenApi, Reply
 

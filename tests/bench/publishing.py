@@ -25,7 +25,7 @@ import aiohttp
 
 from rheod.sandbox.demo_daemon import DemoDaemon
 from rheod.sandbox.tradera_access import Keys
-from rheod.tradera.requests import (
+from rheod.tradera.ad_builder import (
     ADS_PATH,
     RESULTS_PATH,
     Ad,

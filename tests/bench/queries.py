@@ -20,7 +20,7 @@ from statistics import median
 from typing import Any
 
 from rheod.domain.model import CallClass, Job, JobKind, QueueName
-from rheod.store import accounts, audit, facts, inbox, items, jobs, orders, outbox
+from rheod.store import access, accounts, facts, inbox, items, jobs, orders, outbox
 from rheod.store.engine.connection import prepare
 from rheod.store.engine.encryption import SecretBox
 from rheod.store.ledger import Ledger
@@ -87,7 +87,7 @@ def of_chores(account: str, now: int) -> dict[str, Query]:
         "findings: unmatched": orders.unmatched_count,
         "findings: no category": partial(facts.without_category, account_id=account, domains=["auto_parts"]),
         "findings: takeover": partial(accounts.find, account_id=account),
-        "findings: alerts": audit.read_all,
+        "findings: alerts": access.read_all,
         "metrics: items": items.counts,
         "metrics: queues": facts.queues,
         "metrics: oldest delivery": facts.oldest_delivery_at,

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from rheod.sandbox.demo_daemon import DemoDaemon
 from rheod.sandbox.sandbox import Sandbox, wall_clock
-from rheod.store.engine.integrity import AT_ONCE_BYTES
+from rheod.store.engine.connection import AT_ONCE_BYTES
 from tests.bench import load
 from tests.bench.calls import SETTINGS
 from tests.bench.filled import Backlog, put_body, queue, stock

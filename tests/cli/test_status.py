@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rheod.cli.status import attention
+from rheod.cli.health import attention
 
 SELLING = {"state": "selling", "reference": None}
 

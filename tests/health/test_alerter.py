@@ -7,8 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from rheod.domain.errors import Permanent, Refused, RheodError, StoreUnavailable, Transient, Unanswered
-from rheod.domain.text import Text
+from rheod.domain.errors import Permanent, Refused, RheodError, StoreUnavailable, Text, Transient, Unanswered
 from rheod.health.alerts import Alerter, AlertMessage, Rounds
 from rheod.health.rules import Finding, Mood
 from rheod.store.engine.database import Database

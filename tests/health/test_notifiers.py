@@ -18,14 +18,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from rheod.domain.errors import Transient
-from rheod.health.alerts import (
-    AlertMessage,
-    CommandNotifier,
-    MailNotifier,
-    MailServer,
-    UrlNotifier,
-    UrlStyle,
-)
+from rheod.health.alerts import AlertMessage, CommandNotifier, MailNotifier, MailServer, UrlNotifier, UrlStyle
 from tests.fakes.mail import mailbox
 
 BAD = AlertMessage("Tradera refuses the token på konto eget", "What to do.", urgent=True)

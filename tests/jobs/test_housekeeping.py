@@ -12,16 +12,15 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from rheod.domain.errors import StoreUnavailable
+from rheod.domain.errors import StoreUnavailable, Text
 from rheod.domain.model import ItemSpec, ItemType, Order, OrderLine
-from rheod.domain.text import Text
 from rheod.jobs.housekeeping import Heartbeat, Housekeeping, LoopWatch
 from rheod.push.poller import read_message
 from rheod.store import key_value, outbox
 from rheod.store.engine.database import Database
 from rheod.store.outbox import Attempt
 from rheod.usecases import sales
-from rheod.usecases.shipping import Shipments
+from rheod.usecases.sales import Shipments
 from tests.desk import Desk
 from tests.stores import Clock, rows
 from tests.waiting import until

@@ -7,9 +7,8 @@ import asyncio
 import pytest
 from structlog.testing import capture_logs
 
-from rheod.domain.errors import Refused, StoreUnavailable
+from rheod.domain.errors import Refused, StoreUnavailable, Text
 from rheod.domain.model import CallClass, Job, JobKind, QueueName
-from rheod.domain.text import Text
 from rheod.jobs.queue import BudgetWait, ByUrgency, Done, Hold, Outcome, Pause, Retry
 from rheod.store.engine.database import Database
 from rheod.usecases.transaction import Store, Transaction

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import aiohttp
 import pytest
 
-from rheod.sandbox.tradera_faults import NAMES, SCRIPTED, Fault, FaultBook
+from rheod.sandbox.tradera_access import NAMES, SCRIPTED, Fault, FaultBook
 from tests.sandbox.playing_seller import Clock, Seller, new_body
 
 if TYPE_CHECKING:

@@ -7,7 +7,13 @@ from typing import Any
 import pytest
 
 from rheod.sandbox.shop import draw
-from rheod.sandbox.tradera_rules import LEAVES, DeclinedError, category_tree, check_new_listing, image_problem
+from rheod.sandbox.tradera_market import (
+    LEAVES,
+    DeclinedError,
+    category_tree,
+    check_new_listing,
+    image_problem,
+)
 from tests.sandbox.playing_seller import new_body
 
 

@@ -14,7 +14,7 @@ from rheod.sandbox.contract import Contract
 from rheod.sandbox.shop import draw
 from rheod.sandbox.tradera import TraderaSimulator
 from rheod.sandbox.tradera_access import Keys
-from rheod.sandbox.tradera_rules import DeclinedError
+from rheod.sandbox.tradera_market import DeclinedError
 from tests.sandbox.playing_seller import Clock, Seller, new_body, running
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
+from rheod.domain.errors import Text
 from rheod.domain.model import Order, OrderLine, SellerAd
-from rheod.domain.text import Text
-from rheod.tradera.requests import FIXED_PRICE, Ad
+from rheod.tradera.ad_builder import FIXED_PRICE, Ad
 from rheod.tradera.transport import Rejected
 
 DAY_MS = 24 * 3600 * 1000

@@ -11,8 +11,7 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from rheod.domain.errors import Permanent, Transient
-from rheod.domain.text import Text
+from rheod.domain.errors import Permanent, Text, Transient
 from rheod.push.client import PushQueue, QueueMessage
 from tests.simulation.faults import HOUR_S, Faults
 from tests.simulation.life import Life

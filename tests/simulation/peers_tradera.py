@@ -8,11 +8,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from rheod.domain.errors import Unanswered
+from rheod.domain.errors import Text, Unanswered
 from rheod.domain.model import Order, SellerAd
-from rheod.domain.text import Text
+from rheod.tradera.ad_builder import Ad
 from rheod.tradera.client import TraderaClient
-from rheod.tradera.requests import Ad
 from rheod.tradera.responses import Created, Member, Result
 from rheod.tradera.transport import OverLimit, Rejected, Seller, ServerFailure, TokenRefused, Unreachable
 from tests.simulation.faults import Fate, Faults

@@ -10,9 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from rheod.domain.errors import Permanent, Transient
+from rheod.domain.errors import Permanent, Text, Transient
 from rheod.domain.event_payloads import sign
-from rheod.domain.text import Text
 from rheod.pictures.decoder import DecodedPicture, Decoder
 from rheod.pictures.download import PictureDownloader
 from rheod.webhooks.client import Delivery, WebhookClient

@@ -8,8 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from rheod.domain.errors import StoreUnavailable
-from rheod.domain.text import Text
+from rheod.domain.errors import StoreUnavailable, Text
 from rheod.store.engine.database import Database
 from rheod.store.engine.encryption import SecretBox
 from rheod.store.engine.group_commit import QueuedWrite, WriteFunction, answer, attempt

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from rheod.store.access import KeyRing
 from rheod.store.engine.database import Database
-from rheod.store.keys import KeyRing
 from tests.stores import Clock, opened, rows
 
 

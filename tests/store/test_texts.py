@@ -9,8 +9,7 @@ import sqlite3
 
 import pytest
 
-from rheod.domain.errors import Permanent
-from rheod.domain.text import Text, counted
+from rheod.domain.errors import Permanent, Text, counted
 from rheod.store.texts import restored
 
 WHY = Text("{host} answered {status}", host="shop.se", status=404)

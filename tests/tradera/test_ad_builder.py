@@ -9,8 +9,7 @@ import pytest
 
 from rheod.domain.errors import Permanent
 from rheod.domain.model import Item, ItemSpec, Listing, TraderaWish
-from rheod.tradera.ad_builder import make_ad, prices_to_set
-from rheod.tradera.requests import AUCTION, FIXED_PRICE, Ad, ShippingChoice
+from rheod.tradera.ad_builder import AUCTION, FIXED_PRICE, Ad, ShippingChoice, make_ad, prices_to_set
 from tests.tradera.advertising import DEFAULTS
 
 LISTING = Listing(id="l1", item_id="i1", account_id="a1", generation=3)

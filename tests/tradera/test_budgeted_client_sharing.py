@@ -7,10 +7,9 @@ from functools import partial
 import pytest
 
 from rheod.domain.budget import Allowance
-from rheod.domain.errors import StoreUnavailable
+from rheod.domain.errors import StoreUnavailable, Text
 from rheod.domain.model import CallClass, JobKind, JobOrder, ListingState, QueueName
-from rheod.domain.text import Text
-from rheod.jobs.restore_lock import RestoreLock
+from rheod.jobs.queue import RestoreLock
 from rheod.store import accounts, ledger
 from rheod.store.jobs import Owner
 from rheod.store.ledger import BudgetPause

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rheod.domain.errors import Permanent, RheodError, Unanswered
+from rheod.tradera.ad_builder import Ad, ShippingChoice, create_body
 from rheod.tradera.client import TraderaClient, open_session
-from rheod.tradera.requests import Ad, ShippingChoice, create_body
 from rheod.tradera.responses import Created, ResultState
 from rheod.tradera.transport import Oversized, Rejected, Seller, Unreachable
 

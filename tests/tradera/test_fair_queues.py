@@ -13,7 +13,7 @@ import pytest
 
 from rheod.domain.budget import Allowance
 from rheod.domain.model import CallClass, JobKind, JobOrder, ListingState, QueueName
-from rheod.jobs.restore_lock import RestoreLock
+from rheod.jobs.queue import RestoreLock
 from rheod.sandbox.tradera import TraderaSimulator
 from rheod.sandbox.tradera_access import Keys
 from rheod.store import accounts, jobs

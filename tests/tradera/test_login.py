@@ -11,7 +11,7 @@ import pytest
 from rheod.domain.budget import Allowance
 from rheod.domain.errors import Refused
 from rheod.domain.model import CallClass
-from rheod.jobs.restore_lock import RestoreLock
+from rheod.jobs.queue import RestoreLock
 from rheod.sandbox.tradera import TraderaSimulator
 from rheod.store.accounts import Takeover, Token
 from rheod.store.engine.database import Database
@@ -20,7 +20,7 @@ from rheod.tradera.budgeted_client import BudgetRules, NotNow, SharedBudget
 from rheod.tradera.client import TraderaClient, open_session
 from rheod.tradera.login import Application, TraderaLogin
 from rheod.tradera.transport import OverLimit
-from rheod.usecases.connect_account import MOST_TRIES, AccountConnection, Shown
+from rheod.usecases.selling_setup import MOST_TRIES, AccountConnection, Shown
 from rheod.usecases.transaction import Store
 from tests.stores import Clock, rows
 

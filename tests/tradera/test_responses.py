@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from rheod.domain.model import AdState
-from rheod.tradera.requests import FIXED_PRICE, Ad, ShippingChoice, create_body
+from rheod.tradera.ad_builder import FIXED_PRICE, Ad, ShippingChoice, create_body
 from rheod.tradera.responses import (
     ResultState,
     WrongShapeError,

@@ -7,7 +7,7 @@ from typing import Any
 from rheod.domain.model import JobKind, JobOrder, ListingState, QueueName
 from rheod.store import orders
 from rheod.store.orders import Shipment, StoredOrder
-from rheod.usecases.shipping import Shipments
+from rheod.usecases.sales import Shipments
 from tests.desk import Desk
 from tests.stores import rows
 from tests.tradera.test_order_sync import live, order_created, push

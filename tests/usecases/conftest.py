@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rheod.store.engine.database import Database
-from rheod.usecases.endpoints import Endpoints
-from rheod.usecases.events import EventFeed
+from rheod.usecases.endpoints import Endpoints, EventFeed
 from rheod.usecases.items import BudgetForecast, Items
 from rheod.usecases.sales import SellersAndSite
 from rheod.usecases.transaction import Store

@@ -32,8 +32,7 @@ from rheod.push.poller import read_message
 from rheod.store import items, jobs
 from rheod.store.engine.database import Database
 from rheod.usecases import pictures, publish, sales
-from rheod.usecases.endpoints import Endpoints
-from rheod.usecases.events import EventFeed
+from rheod.usecases.endpoints import Endpoints, EventFeed
 from rheod.usecases.items import Items, ItemView
 from rheod.usecases.publish import PublishPlan
 from rheod.usecases.put_item import PutResult

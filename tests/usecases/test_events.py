@@ -6,11 +6,10 @@ import asyncio
 from contextlib import suppress
 from functools import partial
 
-from rheod.domain.errors import Refused
+from rheod.domain.errors import Refused, Text
 from rheod.domain.model import Event, EventType, QueueName
-from rheod.domain.text import Text
 from rheod.store import items
-from rheod.usecases.events import CHUNK
+from rheod.usecases.endpoints import EVENTS_A_TRANSACTION
 from rheod.usecases.transaction import Transaction
 from tests.stores import rows
 from tests.usecases.selling import Shop
@@ -66,7 +65,7 @@ async def test_the_cursor_never_skips_an_event_that_commits_later(shop: Shop) ->
 async def test_a_long_replay_is_many_short_transactions(shop: Shop, woken: list[QueueName]) -> None:
     """Every event is ordered once and in order across the chunks, and the queue is woken with each."""
     await shop.put()
-    count = 2 * CHUNK + 1
+    count = 2 * EVENTS_A_TRANSACTION + 1
 
     def many(tx: Transaction) -> None:
         for number in range(count):

@@ -8,7 +8,7 @@ import pytest
 
 from rheod.domain.model import Order, day_of, start_of
 from rheod.store import orders
-from rheod.usecases.forecast import AccountForecasts
+from rheod.usecases.figures import AccountForecasts
 from rheod.usecases.items import BudgetForecast
 from rheod.usecases.transaction import Store, Transaction
 from tests.stores import NOW_MS, Clock

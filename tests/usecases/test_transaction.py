@@ -8,9 +8,8 @@ from uuid import RFC_4122, UUID
 
 import pytest
 
-from rheod.domain.errors import Refused
+from rheod.domain.errors import Refused, Text
 from rheod.domain.model import Event, EventType, JobKind, JobOrder, QueueName
-from rheod.domain.text import Text
 from rheod.store.jobs import Owner
 from rheod.usecases.transaction import Transaction
 from tests.stores import rows

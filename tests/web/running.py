@@ -14,19 +14,16 @@ import aiohttp
 
 from rheod.api.server import build_app, start
 from rheod.domain.budget import Allowance
-from rheod.domain.errors import Refused
-from rheod.domain.text import Text
+from rheod.domain.errors import Refused, Text
 from rheod.health.rules import Finding
+from rheod.store.access import Audit, Sessions
 from rheod.store.accounts import Token
-from rheod.store.audit import Audit
 from rheod.store.engine.database import Database
-from rheod.store.keys import Sessions
 from rheod.store.ledger import Ledger
-from rheod.usecases.connect_account import AccountConnection, Shown
-from rheod.usecases.forecast import AccountForecasts
+from rheod.usecases.figures import AccountForecasts
 from rheod.usecases.items import BudgetForecast
 from rheod.usecases.sales import QuarantinedMessages
-from rheod.usecases.selling_setup import Setups
+from rheod.usecases.selling_setup import AccountConnection, Setups, Shown
 from rheod.usecases.transaction import Store
 from rheod.web.dashboard import Dashboard
 from rheod.web.site import Callers, WebContext

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from rheod.web.charts import HEIGHT, bars
+from rheod.web.site import HEIGHT, bars
 
 
 def test_the_highest_bar_is_the_highest_value() -> None:

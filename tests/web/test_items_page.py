@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from rheod.domain.errors import Text
 from rheod.domain.model import EventType, ListingState, RheoStatus, TraderaStatus
-from rheod.domain.text import Text
 from rheod.web import items_page
 from tests.web.running import text_of
 from tests.web.stocked import Stocked, stocked

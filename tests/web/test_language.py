@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from rheod.domain.text import Text, counted
+from rheod.domain.errors import Text, counted
 from rheod.web.language import Language, chosen, iso
 from tests.stores import NOW_MS
 from tests.web.messages import PACKAGE, bare_sentences, catalogue, messages, of_module

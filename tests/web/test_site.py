@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from rheod.domain.text import Text
+from rheod.domain.errors import Text
 from tests.web.running import text_of
 from tests.web.stocked import Stocked, stocked
 

@@ -12,8 +12,7 @@ from rheod.domain.model import ItemSpec, ItemType
 from rheod.sandbox.shop import Shop
 from rheod.store.endpoints import Endpoint
 from rheod.store.engine.database import Database
-from rheod.usecases.endpoints import EndpointChange, NewEndpoint
-from rheod.usecases.events import EventFeed
+from rheod.usecases.endpoints import EndpointChange, EventFeed, NewEndpoint
 from tests.stores import Clock, rows
 from tests.waiting import until
 from tests.webhooks.post import DELAYS_S, Partner, Post, listening

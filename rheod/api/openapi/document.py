@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import ETag, hdrs, web
 
 from rheod.api.authenticator import BURST_S
-from rheod.api.openapi import events, requests, responses
+from rheod.api.openapi import examples, requests, responses
 from rheod.api.openapi.responses import API_VERSION, INTRODUCTION, TAGS, TITLE
 from rheod.api.openapi.schemas import of_answers, of_bodies, of_query
 from rheod.api.responses import ErrorReply
@@ -61,7 +61,7 @@ def build(operations: Sequence[Operation], *, rates: Rates, public_url: str | No
         "servers": [{"url": (public_url or "").rstrip("/") or "/"}],
         "tags": [{"name": name, "description": meaning} for name, meaning in TAGS.items()],
         "paths": _paths(operations, rates, schemas),
-        "webhooks": events.webhooks(),
+        "webhooks": examples.webhooks(),
         "components": {
             "schemas": dict(sorted(schemas.items())),
             "responses": dict(
@@ -84,7 +84,7 @@ def _schemas(operations: Sequence[Operation]) -> Json:
     found = {
         **of_answers([*answers.values(), ErrorReply]),
         **of_bodies(bodies.values()),
-        **events.SCHEMAS,
+        **examples.SCHEMAS,
     }
     for query in {each.query for each in operations if each.query}:
         found |= of_query(query)[1]

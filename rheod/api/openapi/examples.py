@@ -1,12 +1,32 @@
 """Request bodies and path segments that work when they are pasted, and an example made of any schema.
 
 The bodies stand by the name of their model; a test sends every one of them to a running API.
+
+The webhooks of the document: the envelope of each event, its signatures, and what a receiver answers.
+
+Made from the classes that build the events, so that the document says what is sent.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from typing import Any
+from enum import StrEnum
+from types import UnionType
+from typing import Any, get_args, get_type_hints
+
+from rheod.domain import event_payloads
+from rheod.domain.event_payloads import (
+    WEBHOOK_EVENT_CLASSES,
+    EventData,
+    ItemSold,
+    Payload,
+    Ping,
+    WebhookEvent,
+    told_fields,
+    webhook_body,
+)
+from rheod.domain.model import Item, ItemSpec
 
 ITEM: Mapping[str, Any] = {
     "title": "Bromsok fram vänster Volvo XC90",
@@ -95,3 +115,125 @@ def _of_type(schema: Json, schemas: Json) -> Any:
     if schema.get("format") in _OF_FORMAT:
         return _OF_FORMAT[schema["format"]]
     return schema.get("minimum", _PLAIN[kind]) if kind == "integer" else _PLAIN[kind]
+
+
+_EXAMPLE_ID = "evt_01j2k3m4n5p6q7r8s9t0abcdef"
+_EXAMPLE_MS = 1_779_892_320_000
+_ITEM = Item(
+    id="3fa85f64-5717-4562-b3fc-2c963f66afa6",
+    account_id="7c9e6679-7425-40de-944b-e07fc1f90ae7",
+    external_id="ERP_PART_12345",
+    spec=ItemSpec(title="Bromsok"),
+)
+"""What the examples are about."""
+
+_TYPES: Mapping[object, str] = {str: "string", int: "integer", float: "number", bool: "boolean"}
+
+
+def _schema(payload: type[Payload]) -> Json:
+    """The fields of a payload with their descriptions."""
+    types = get_type_hints(payload, vars(event_payloads))
+    fields = told_fields(payload)
+    shown = {name: _type_of(types[each.name]) | dict(each.metadata) for name, each in fields.items()}
+    always = [name for name, each in fields.items() if each.default is not None]
+    return {
+        "type": "object",
+        "properties": shown,
+        "required": always,
+    }
+
+
+def _type_of(hint: Any) -> Json:
+    kind = get_args(hint)[0] if isinstance(hint, UnionType) else hint
+    if isinstance(kind, type) and issubclass(kind, StrEnum):
+        return {"type": "string", "enum": [each.value for each in kind]}
+    return {"type": _TYPES.get(kind, "object")}
+
+
+def _envelope() -> Json:
+    schema = {"description": event_payloads.Envelope.__doc__, **_schema(event_payloads.Envelope)}
+    schema["properties"]["data"] = {"$ref": "#/components/schemas/EventData"}
+    return {**schema, "required": [*schema["required"], "data"]}
+
+
+SCHEMAS: Mapping[str, Json] = {
+    "Event": _envelope(),
+    "EventData": {"description": EventData.__doc__, **_schema(EventData)},
+}
+"""The schemas the events share."""
+
+_HEADERS: tuple[tuple[str, bool, str], ...] = (
+    (
+        "X-Rheo-Signature",
+        True,
+        "`sha256=` and the hex HMAC-SHA256 of the raw body; the key is the secret's text.",
+    ),
+    (
+        "X-Rheo-Signature-Previous",
+        False,
+        "The same with the secret before, for 24 hours after it was rotated.",
+    ),
+    ("webhook-id", True, "The event's id (Standard Webhooks)."),
+    ("webhook-timestamp", True, "When this attempt was made, in seconds since 1970."),
+    (
+        "webhook-signature",
+        True,
+        (
+            "`v1,` and the base64 HMAC-SHA256 of `{webhook-id}.{webhook-timestamp}.{body}`, the key being the decoded bytes "
+            "of the secret after `whsec_`. For 24 hours after a rotation two of them, with a space between."
+        ),
+    ),
+)
+
+_DELIVERY = (
+    "Answer with any 2xx within 10 seconds; everything else, a redirect too, is a failure and is tried again: after 1, 2, "
+    "4, 8 and 16 seconds, then ever more slowly for three days. Delivery is at least once, and in order for each item."
+)
+
+
+def webhooks() -> Json:
+    """Every event that goes out, as OpenAPI 3.1 tells of requests that are sent to others."""
+    found = {each.EVENT.value: {"post": _event(each)} for each in WEBHOOK_EVENT_CLASSES}
+    described = {"eventType": {"const": "ping"}, "data": _schema(Ping)}
+    schema = {**SCHEMAS["Event"], "properties": {**SCHEMAS["Event"]["properties"], **described}}
+    example = event_payloads.ping_body(event_id=_EXAMPLE_ID, now=_EXAMPLE_MS, account_id=_ITEM.account_id)
+    return {**found, "ping": {"post": _post("ping", Ping.__doc__ or "", schema, example)}}
+
+
+def _event(event: type[WebhookEvent]) -> Json:
+    name = event.EVENT.value
+    data = _schema(event)
+    described = {"properties": {"eventType": {"const": name}, "data": data}}
+    schema = {"allOf": [{"$ref": "#/components/schemas/Event"}, described]}
+    given: Json = {
+        each.name: sample(data["properties"][name], {}) for name, each in told_fields(event).items()
+    }
+    if event is ItemSold:
+        given["sale_price_ore"] = 110_000
+    example = webhook_body(event_id=_EXAMPLE_ID, now=_EXAMPLE_MS, item=_ITEM, event=event(**given).event())
+    return _post(name, event.__doc__ or "", schema, example)
+
+
+def _post(name: str, when: str, schema: Json, example: bytes) -> Json:
+    return {
+        "operationId": "event" + "".join(part.capitalize() for part in name.replace("_", ".").split(".")),
+        "summary": when,
+        "description": _DELIVERY,
+        "tags": ["Webhooks"],
+        "parameters": [_header(*header) for header in _HEADERS],
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": schema, "example": json.loads(example)}},
+        },
+        "responses": {"2XX": {"description": "Taken; it is not sent again."}},
+    }
+
+
+def _header(name: str, required: bool, meaning: str) -> Json:  # noqa: FBT001 - a row of the table above
+    return {
+        "name": name,
+        "in": "header",
+        "required": required,
+        "description": meaning,
+        "schema": {"type": "string"},
+    }

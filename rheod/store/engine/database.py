@@ -20,9 +20,8 @@ from typing import Any, TypeVar
 
 import structlog
 
-from rheod.domain.errors import RheodError, StoreUnavailable
-from rheod.domain.text import Text
-from rheod.store.engine import encryption, integrity, restore_swap
+from rheod.domain.errors import RheodError, StoreUnavailable, Text
+from rheod.store.engine import connection, copies, encryption
 from rheod.store.engine.connection import LOG_BYTES, SqliteConnection, prepare
 from rheod.store.engine.encryption import SecretBox
 from rheod.store.engine.group_commit import (
@@ -89,7 +88,7 @@ class Database:
         *,
         key: str | None = None,
         steps: Sequence[tuple[int, str]] | None = None,
-        at_once_bytes: int = integrity.AT_ONCE_BYTES,
+        at_once_bytes: int = connection.AT_ONCE_BYTES,
         log_bytes: int = LOG_BYTES,
     ) -> Database:
         """Take the lock of `folder` (absolute), open `rheod.db` in it, check it and migrate it.
@@ -105,15 +104,15 @@ class Database:
             undo.callback(os.close, lock)
             try:
                 refuse_network(folder)
-                restore_swap.finish(folder)
+                copies.finish(folder)
                 attach = SecretBox.of(folder, key).attach
-                unchecked = integrity.may_wait(file, at_once_bytes=at_once_bytes)
+                unchecked = connection.may_wait(file, at_once_bytes=at_once_bytes)
                 writer = await SqliteConnection.open(
                     file, partial(prepare, read_only=False, log_bytes=log_bytes)
                 )
                 undo.push_async_callback(writer.close)
                 if not unchecked:
-                    await writer.submit(partial(integrity.check, file=file))
+                    await writer.submit(partial(connection.check, file=file))
                 await writer.submit(partial(migrate, file=file, steps=steps))
                 await writer.submit(attach)
                 await writer.submit(partial(encryption.check, folder=folder))
@@ -196,7 +195,7 @@ class Database:
         if isinstance(error, RheodError):
             raise error
         if is_fatal(error):
-            integrity.note_damage(self.file, str(error))
+            connection.note_damage(self.file, str(error))
             raise RheodError(
                 f"The store is not to be trusted any more ({error}), so rheod stops. If it does not start again: {HINT}"
             ) from error

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from rheod.api.openapi.events import SCHEMAS, webhooks
+from rheod.api.openapi.examples import SCHEMAS, webhooks
 from rheod.domain import event_payloads
 from rheod.domain.effects import apply
 from rheod.domain.event_payloads import WEBHOOK_EVENT_CLASSES, ItemCreated

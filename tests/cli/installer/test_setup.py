@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from rheod.cli.installer import units
+from rheod.cli.installer import steps
 from rheod.sandbox.demo_daemon import DemoDaemon, clean_environment
 from tests.cli.installer.installing import PROGRAM, Machine
 
@@ -35,10 +35,10 @@ def test_setup_writes_everything_with_the_right_modes(machine: Machine) -> None:
     example = (TOP / "rheod.toml.example").read_text(encoding="utf-8")
     assert state["etc/rheod/rheod.toml"] == (0o644, example)
     assert state["etc/rheod/secrets"][0] == 0o700
-    for name in units.unit_names():
+    for name in steps.unit_names():
         mode, text = state[f"etc/systemd/system/{name}"]
         assert mode == 0o644
-        assert units.is_ours(text)
+        assert steps.is_ours(text)
     assert f"ExecStart={PROGRAM} serve\n" in state["etc/systemd/system/rheod.service"][1]
     assert "systemctl enable rheod.service" in ended.stdout
 
@@ -81,7 +81,7 @@ def test_edited_settings_and_units_are_kept_and_shown(machine: Machine) -> None:
 
 def test_a_unit_of_an_earlier_version_is_replaced(machine: Machine) -> None:
     """What setup wrote and nobody touched is brought up to date."""
-    machine.write(UNIT, units.stamped("[Service]\nExecStart=/old/rheod serve\n"))
+    machine.write(UNIT, steps.stamped("[Service]\nExecStart=/old/rheod serve\n"))
     ended = machine.run("setup", "--systemd")
     assert f"replace the unit {UNIT} by this version's" in ended.stdout
     assert f"ExecStart={PROGRAM} serve" in machine.file(UNIT).read_text(encoding="utf-8")
@@ -93,7 +93,7 @@ def test_secrets_are_handed_to_the_service(machine: Machine) -> None:
     machine.write("/etc/rheod/secrets/notes.txt", "mine")
     ended = machine.run("setup", "--systemd")
     assert ended.returncode == 0
-    drop_in = machine.file(units.CREDENTIALS).read_text(encoding="utf-8")
+    drop_in = machine.file(steps.CREDENTIALS).read_text(encoding="utf-8")
     assert drop_in.splitlines()[1:] == [
         "[Service]",
         "LoadCredential=tradera__app_key:/etc/rheod/secrets/tradera__app_key",
@@ -195,4 +195,4 @@ def test_the_wheel_carries_what_setup_writes() -> None:
         "rheod.toml.example": "rheod/shipped/rheod.toml.example",
         "systemd": "rheod/shipped/systemd",
     }
-    assert units.shipped("rheod.toml.example") == TOP / "rheod.toml.example"
+    assert steps.shipped("rheod.toml.example") == TOP / "rheod.toml.example"

@@ -11,8 +11,7 @@ from typing import Any
 
 import pytest
 
-from rheod.domain.errors import Refused, StoreUnavailable
-from rheod.domain.text import Text
+from rheod.domain.errors import Refused, StoreUnavailable, Text
 from rheod.store import key_value
 from rheod.store.engine.database import PAUSE_ROWS, Database, write_back
 from rheod.store.engine.group_commit import READ_S, WriteFunction

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from rheod.domain.errors import RheodError
+from rheod.store.engine.connection import SOUND, FileCheck
 from rheod.store.engine.database import Database
-from rheod.store.engine.integrity import SOUND, FileCheck
 from tests.store.damaging import damage
 from tests.stores import opened
 

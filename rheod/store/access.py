@@ -1,6 +1,10 @@
 """API keys, the admin token, dashboard sessions and the owner's password: checked in memory, so that a check costs no query.
 
 Keys, tokens and cookies are shown once and kept as SHA-256, the password as scrypt. Only the daemon changes them.
+
+The audit log (what the owner did, when and from where) and the alerts (findings that are sent to the owner).
+
+Rows of the audit log are added and read, never changed.
 """
 
 from __future__ import annotations
@@ -13,12 +17,12 @@ import sqlite3
 import string
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 
-from rheod.domain.errors import FieldError, Refused
-from rheod.domain.text import Text
+from rheod.domain.errors import FieldError, Refused, Text
 from rheod.store import key_value
 from rheod.store.engine.database import Database
+from rheod.store.texts import restored
 
 KEY_PREFIX = "rheo_live_"
 _ALPHABET = string.ascii_letters + string.digits
@@ -260,3 +264,61 @@ def _insert_session(db: sqlite3.Connection, session: Session, now: int) -> None:
 def _read_sessions(db: sqlite3.Connection, now: int) -> tuple[dict[bytes, Session], str | None]:
     rows = db.execute("SELECT digest, created_at, expires_at FROM sessions WHERE expires_at > ?", (now,))
     return {row["digest"]: Session(**dict(row)) for row in rows.fetchall()}, key_value.get(db, _PASSWORD_MARK)
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """One action: `origin` is the address it came from, `subject` what it was done to, `told` what the owner was answered."""
+
+    at: int
+    origin: str
+    action: str
+    subject: str
+    told: str
+
+
+class Audit:
+    """Writes and reads the audit log, by transactions of its own."""
+
+    def __init__(self, *, database: Database, now: Callable[[], int]) -> None:
+        self._database = database
+        self._now = now
+
+    async def record(self, *, origin: str, action: str, subject: str, told: str) -> None:
+        """Add an entry; it is durable on return."""
+        values = (self._now(), origin, action, subject, told)
+        insert = "INSERT INTO audit (at, origin, action, subject, told) VALUES (?, ?, ?, ?, ?)"
+        await self._database.write(lambda db: db.execute(insert, values).rowcount)
+
+    async def latest(self, *, limit: int) -> list[AuditEntry]:
+        """The newest entries first."""
+        query = "SELECT at, origin, action, subject, told FROM audit ORDER BY id DESC LIMIT ?"
+        rows = await self._database.read(lambda db: db.execute(query, (limit,)).fetchall())
+        return [AuditEntry(**{**dict(row), "told": restored(row["told"])}) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """A finding by its key, with its sentence; when it was sent and since when it is gone (ms), None: not yet."""
+
+    key: str
+    text: str
+    since: int
+    told_at: int | None = None
+    gone_since: int | None = None
+
+
+def read_all(db: sqlite3.Connection) -> dict[str, Alert]:
+    """Every alert, by the key of its finding."""
+    rows = db.execute("SELECT key, text, since, told_at, gone_since FROM alerts")
+    return {row["key"]: Alert(**{**dict(row), "text": restored(row["text"])}) for row in rows.fetchall()}
+
+
+def save(db: sqlite3.Connection, alert: Alert) -> None:
+    """Insert or replace an alert."""
+    db.execute("INSERT OR REPLACE INTO alerts VALUES (?, ?, ?, ?, ?)", astuple(alert))
+
+
+def drop(db: sqlite3.Connection, key: str) -> None:
+    """Forget an alert that is over, once the owner has been sent so."""
+    db.execute("DELETE FROM alerts WHERE key = ?", (key,))
