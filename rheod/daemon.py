@@ -6,6 +6,7 @@ A loop that dies or ends early takes the process down with a non-zero exit, and 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 import time
 from collections.abc import Callable, Coroutine
@@ -22,10 +23,13 @@ from rheod.config import loading
 from rheod.config.settings import Settings
 from rheod.domain import crash
 from rheod.domain.errors import RheodError
+from rheod.domain.model import QueueName
 from rheod.jobs.clock import SteadyClock
 from rheod.jobs.housekeeping import IntegrityChecker
 
 _log = structlog.get_logger(__name__)
+_SOON_S = 1.0
+"""What is not a call of Tradera may take this long to end at a stop."""
 
 Started = Callable[[int], None]
 """Called with the port once everything runs."""
@@ -51,18 +55,13 @@ async def serve(settings: Settings, *, remotes: Remotes, started: Started = lamb
                 database.stop()
                 await asyncio.wait([writer])
     except BaseExceptionGroup as errors:
-        raise _first(errors) from errors
+        first: BaseException = errors
+        while isinstance(first, BaseExceptionGroup):  # a group of one says no more than the one
+            first = first.exceptions[0]
+        raise first from errors
     finally:
         await database.close()
     _log.info("stopped")
-
-
-def _first(errors: BaseExceptionGroup[Any]) -> BaseException:
-    """What went wrong first: a group of one says no more than the one."""
-    found: BaseException = errors
-    while isinstance(found, BaseExceptionGroup):
-        found = found.exceptions[0]
-    return found
 
 
 async def _live(rheod: Rheod, started: Started) -> None:
@@ -73,15 +72,16 @@ async def _live(rheod: Rheod, started: Started) -> None:
             runner, port = await rheod.handlers.listen()
             try:
                 await _run(rheod, runner, lambda: started(port), port)
-            finally:
+            except BaseException:
                 await runner.cleanup()
+                raise
         finally:
             await admin.cleanup()
 
 
 async def _run(rheod: Rheod, runner: web.AppRunner, started: Callable[[], None], port: int) -> None:
     """Run every loop until a signal asks for the end; the group then has nothing left that runs."""
-    stop, loops, life = _signals(), rheod.loops, rheod.core.life
+    stop, loops, life, settings = _signals(), rheod.loops, rheod.core.life, rheod.core.settings
     async with asyncio.TaskGroup() as group:
 
         def start(name: str, loop: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
@@ -92,7 +92,13 @@ async def _run(rheod: Rheod, runner: web.AppRunner, started: Callable[[], None],
         if loops.poller is not None:
             work.append(start("push", loops.poller.run()))
         chores = [start(name, chore()) for name, chore in loops.chores.items()]
-        _say_ready(rheod, port)
+        missing = rheod.core.registry.missing()
+        life.ready = True
+        rheod.remotes.systemd.ready()
+        address = f"http://{settings.server.host}:{port}"
+        _log.info("ready", address=address, publishing=not missing, push=settings.push.queue_url is not None)
+        if missing:
+            _log.warning("publishing waits for Tradera credentials; the API works", set=", ".join(missing))
         started()
         checker = IntegrityChecker(database=rheod.core.database)
         chores.append(group.create_task(checker.run(), name="integrity"))
@@ -100,32 +106,35 @@ async def _run(rheod: Rheod, runner: web.AppRunner, started: Callable[[], None],
         life.stopping = True
         rheod.remotes.systemd.stopping()
         _log.info("stopping", running=sum(len(queue.running) for queue in loops.queues))
-        await _stop_work(rheod, runner, work)
+        await _stop(rheod, runner, work)
         for task in [*work, *chores]:
             task.cancel()
 
 
-def _say_ready(rheod: Rheod, port: int) -> None:
-    settings, missing = rheod.core.settings, rheod.core.registry.missing()
-    rheod.core.life.ready = True
-    rheod.remotes.systemd.ready()
-    address = f"http://{settings.server.host}:{port}"
-    _log.info("ready", address=address, publishing=not missing, push=settings.push.queue_url is not None)
-    if missing:
-        _log.warning("publishing waits for Tradera credentials; the API works", set=", ".join(missing))
+async def _stop(rheod: Rheod, runner: web.AppRunner, work: list[asyncio.Task[None]]) -> None:
+    """Claim nothing more and let what runs end, then close the port; what is cut off stays due.
 
-
-async def _stop_work(rheod: Rheod, runner: web.AppRunner, work: list[asyncio.Task[None]]) -> None:
-    """No new HTTP and no new claims; what runs gets the grace, then it is cancelled and its jobs stay due."""
+    Calls of Tradera have the grace: nobody knows what became of one that was cut off. What is on its way elsewhere is
+    simply done again, so it has a second. The port answers 503 until the work has ended.
+    """
     deadline = time.monotonic() + rheod.core.settings.server.shutdown_grace_s
     for queue in rheod.loops.queues:
         queue.stop()
     if rheod.loops.poller is not None:
         rheod.loops.poller.stop()
-    await runner.cleanup()
-    _, pending = await asyncio.wait(work, timeout=max(0.0, deadline - time.monotonic()))
-    if pending:
-        _log.warning("cut off after the grace", loops=[task.get_name() for task in pending])
+    to_tradera = [task for task in work if task.get_name().startswith(QueueName.TRADERA)]
+    _, slow = await asyncio.wait(work, timeout=min(_SOON_S, deadline - time.monotonic()))
+    cut_off = [task for task in slow if task not in to_tradera]
+    for task in cut_off:
+        task.cancel()
+    if slow:
+        _, late = await asyncio.wait(slow, timeout=max(_SOON_S, deadline - time.monotonic()))
+        cut_off += [task for task in late if task in to_tradera]
+    if cut_off:
+        _log.warning("cut off at the stop", loops=[task.get_name() for task in cut_off])
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(max(_SOON_S, deadline - time.monotonic())):
+            await runner.cleanup()
 
 
 async def _guarded(name: str, loop: Coroutine[Any, Any, None], life: Life) -> None:

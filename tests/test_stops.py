@@ -1,4 +1,4 @@
-"""P17 and P16: orderly stops under load, and a daemon that hangs, as systemd would find and end it.
+"""Orderly stops, at rest and under load, and a daemon that hangs, as systemd would find and end it.
 
 `RHEOD_STOPS` says how many stops (3 by default).
 """
@@ -12,18 +12,24 @@ import random
 import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from rheod.sandbox.demo_daemon import DemoDaemon, DemoFailed
+from rheod.sandbox.queue import QueueServer
+from tests.fakes.front import front
 from tests.test_kills import ITEM, LIFE_S, SEED, Yard, ended
-
-pytestmark = pytest.mark.sweep
+from tests.test_whole_daemon import Town, town
 
 GRACE_S = 25.0
-"""How long a stop may take in all (reliability.md, P17); systemd waits for 30 s."""
+"""How long a stop may take in all; systemd waits for 30 s."""
+
+REST_S = 2.0
+"""How long it may take while no call of Tradera is on its way."""
 
 BEAT_S = 10.0
 """How often the daemon says that it lives; systemd gives it three times as long."""
@@ -40,6 +46,7 @@ async def opened(folder: Path) -> Yard:
     return yard
 
 
+@pytest.mark.sweep
 @pytest.mark.timeout(0)
 async def test_every_stop_under_load_is_orderly(tmp_path: Path, tell: Callable[[str], None]) -> None:
     """SIGTERM while PUTs stream in: exit status 0 within the time, and nothing acknowledged is missing."""
@@ -59,6 +66,7 @@ async def test_every_stop_under_load_is_orderly(tmp_path: Path, tell: Callable[[
     )
 
 
+@pytest.mark.sweep
 @pytest.mark.timeout(0)
 async def test_a_daemon_that_hangs_is_found_out_and_replaced(tmp_path: Path) -> None:
     """Its heartbeat comes from the loop: a loop that stands still is silent, and its successor has everything."""
@@ -88,3 +96,66 @@ async def heard(systemd: socket.socket, word: bytes) -> None:
     async with asyncio.timeout(BEAT_S * 1.5):
         while word not in await asyncio.get_running_loop().sock_recv(systemd, 4096):
             pass
+
+
+def ask_to_stop(one: Town) -> None:
+    """What systemd sends."""
+    assert one.daemon.pid is not None
+    os.kill(one.daemon.pid, signal.SIGTERM)
+
+
+def said(one: Town, event: str) -> bool:
+    """Whether the log has this event."""
+    return f'"event": "{event}"' in one.daemon.log_file.read_text(encoding="utf-8")
+
+
+@asynccontextmanager
+async def stopped(folder: Path, server: QueueServer, **own: str) -> AsyncIterator[Town]:
+    """A daemon with a grace of 20 s, which is waited for after the block: it must end, in order, with status 0."""
+    one: Town | None = None
+    try:
+        async with town(folder, server, RHEOD_SERVER__SHUTDOWN_GRACE_S="20", **own) as one:
+            yield one
+            await ended()
+    except DemoFailed as error:
+        assert "with status 0" in str(error)  # noqa: PT017 - it is raised at the daemon's end, whatever the status
+        assert one is not None
+        assert said(one, "stopped")
+
+
+async def test_a_stop_at_rest_does_not_wait_for_the_long_poll(
+    tmp_path: Path, queue_server: QueueServer
+) -> None:
+    """The long poll has nineteen seconds to go and a picture hangs: the daemon ends in two."""
+    async with front() as aws, front() as host:
+        aws.carry_to(queue_server.endpoint_url)
+        own = {"RHEOD_PUSH__ENDPOINT_URL": aws.url, "RHEOD_PUSH__WAIT_S": "20"}
+        async with stopped(tmp_path, queue_server, **own) as one:
+            await one.put("A-1", imageUrls=[f"{host.url}/never-answered.jpg"])
+            await one.until(lambda: len(host.calls) == 1)
+            await one.until(lambda: len(aws.calls) > 0)
+            began = time.monotonic()
+            ask_to_stop(one)
+        assert time.monotonic() - began <= REST_S
+
+
+async def test_a_call_of_tradera_is_finished_and_the_port_answers_until_then(
+    tmp_path: Path, queue_server: QueueServer
+) -> None:
+    """New work is answered 503 rather than by a closed port, and the call in flight is not cut off."""
+    async with front() as tradera:
+        own = {"RHEOD_TRADERA__BASE_URL": f"{tradera.url}/v4"}
+        async with stopped(tmp_path, queue_server, **own) as one:
+            await one.put("A-1")
+            await one.until(lambda: len(tradera.calls) == 1)
+            address = await one.daemon.address()
+            ask_to_stop(one)
+            await one.until(lambda: said(one, "stopping"))
+            async with aiohttp.ClientSession(headers=one.daemon.headers) as session:
+                for _ in range(3):
+                    async with session.put(f"{address}{ITEM}/A-2", json=one.body("A-2")) as answer:
+                        assert answer.status == 503
+                        assert "Retry-After" in answer.headers
+            tradera.carry_to(one.sandbox.tradera.base_url.removesuffix("/v4"))
+        assert not said(one, "cut off at the stop")
+        assert one.sandbox.tradera.calls_by_operation()["create"] == 1

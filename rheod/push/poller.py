@@ -101,11 +101,14 @@ class PushPoller:
         self._rng = rng
         self._stopping = asyncio.Event()
         self._failures = 0
+        self._long_poll: asyncio.Timeout | None = None
         self.last_answer_at: int | None = None
 
     def stop(self) -> None:
-        """Take no more messages; a running long poll may end."""
+        """Take no more messages: a long poll that has brought none is given up, received ones are kept and deleted."""
         self._stopping.set()
+        if self._long_poll is not None:
+            self._long_poll.reschedule(0)
 
     async def run(self) -> None:
         """Poll until `stop`; a queue that is away is logged once when it goes and once when it is back.
@@ -118,7 +121,9 @@ class PushPoller:
             while not self._stopping.is_set():
                 began = clock()
                 try:
-                    messages = await self._queue.receive()
+                    messages = await self._receive()
+                except TimeoutError:
+                    break
                 except (Transient, Permanent) as error:
                     await self._rest(error, "push queue is away")
                     continue
@@ -130,6 +135,14 @@ class PushPoller:
                 else:
                     self._went_well()
                     await self._pause(_LEAST_EMPTY_S - (clock() - began))
+
+    async def _receive(self) -> list[QueueMessage]:
+        """One long poll. TimeoutError when the stop came before its answer."""
+        try:
+            async with asyncio.timeout(None) as self._long_poll:
+                return await self._queue.receive()
+        finally:
+            self._long_poll = None
 
     async def _take(self, messages: list[QueueMessage]) -> None:
         """Keep the messages, then delete them; rest when they cannot be kept."""

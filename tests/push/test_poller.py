@@ -59,7 +59,6 @@ async def polling(
             yield poller
         finally:
             poller.stop()
-            queue.send("the last one, which ends a long poll")
             async with asyncio.timeout(10):
                 await running
 
@@ -99,6 +98,23 @@ async def test_a_hundred_messages_are_taken_in_tens(
         assert queue.calls["DeleteMessageBatch"] == 10
         assert len(await kept(database)) == 100
         assert len(await rows(database, "SELECT * FROM jobs")) == 1
+
+
+async def test_a_stop_gives_up_the_long_poll_and_finishes_what_was_received(
+    store: Store, database: Database, queue: SmallQueue, account_id: str
+) -> None:
+    """The store is slow when the stop comes: the message is kept and deleted all the same, the poll of 20 s is not waited for."""
+    sent = queue.send(order_created(1))
+    free = threading.Event()
+    holding = asyncio.create_task(database.write(lambda _db: free.wait(10)))
+    async with polling(store, queue, account_id, wait_s=20) as poller:
+        await until(lambda: queue.calls["ReceiveMessage"] == 2)
+        poller.stop()
+        assert queue.deleted == []
+        free.set()
+    await holding
+    assert queue.deleted == [sent]
+    assert len(await kept(database)) == 1
 
 
 async def test_ten_more_may_come_while_ten_are_being_kept(
