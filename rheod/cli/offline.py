@@ -30,6 +30,7 @@ from rheod.config.settings import Settings
 from rheod.domain.errors import RheodError
 from rheod.jobs.clock import SteadyClock
 from rheod.logs import setup
+from rheod.store.engine.access import explained
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,14 +49,15 @@ def ask_store(settings: Settings, asked: Asked, *, silent: Path) -> tuple[int, b
     Raises CommandFailed, also when a daemon has the folder after all or it may not be opened.
     """
     folder = settings.storage.path
-    fresh = not (folder / "rheod.db").exists()
+    fresh = False
     output = setup.configure(format="text", level="warning", stream=sys.stderr, journald=False)
     try:
+        fresh = not (folder / "rheod.db").exists()
         answer = asyncio.run(_answer(settings, asked))
     except CommandFailed:
         raise
     except (OSError, RheodError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
+        reason = str(explained(error, folder)) if isinstance(error, OSError) else str(error)
         raise CommandFailed(
             f"rheod does not answer at {silent} and {folder} cannot be opened: {reason}"
         ) from error

@@ -21,6 +21,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from rheod.store.engine.database import Database
 from tests.crash.erp import Erp, yard
 
 SECRET = "the-key-that-seals-the-fixture"
@@ -37,6 +38,7 @@ def write_settings(folder: Path) -> None:
 
 async def fill(folder: Path) -> None:
     """Live through it; the last daemon ends with work of every kind left to do."""
+    await (await Database.open(folder)).close()  # nothing is sealed in it yet
     (folder / "secret.key").write_text(f"{SECRET}\n", encoding="ascii")
     write_settings(folder)
     async with yard(folder) as erp:

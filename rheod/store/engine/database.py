@@ -22,6 +22,7 @@ import structlog
 
 from rheod.domain.errors import RheodError, StoreUnavailable, Text
 from rheod.store.engine import connection, copies, encryption
+from rheod.store.engine.access import HINT, explained, refuse_emptied, unopened
 from rheod.store.engine.connection import LOG_BYTES, SqliteConnection, prepare
 from rheod.store.engine.encryption import SecretBox
 from rheod.store.engine.group_commit import (
@@ -95,8 +96,8 @@ class Database:
 
         `key` seals the secrets in it; without one the folder's key file does. `steps` are the migrations, by default this
         release's. A file of more than `at_once_bytes` is left `unchecked`; its log is cut to `log_bytes` after a checkpoint.
-        Raises RheodError with what to do when another daemon holds the lock, the folder lies on another machine, or the file
-        is newer than the program, damaged, or sealed with another key.
+        Raises RheodError with what to do when another daemon holds the lock, the folder lies on another machine or may not
+        be used, or the file is newer than the program, damaged, emptied, or sealed with another key.
         """
         file = folder / "rheod.db"
         async with AsyncExitStack() as undo:
@@ -105,7 +106,8 @@ class Database:
             try:
                 refuse_network(folder)
                 copies.finish(folder)
-                attach = SecretBox.of(folder, key).attach
+                refuse_emptied(folder)
+                encryption.refuse_other_key(file, key)
                 unchecked = connection.may_wait(file, at_once_bytes=at_once_bytes)
                 writer = await SqliteConnection.open(
                     file, partial(prepare, read_only=False, log_bytes=log_bytes)
@@ -114,6 +116,7 @@ class Database:
                 if not unchecked:
                     await writer.submit(partial(connection.check, file=file))
                 await writer.submit(partial(migrate, file=file, steps=steps))
+                attach = SecretBox.of(folder, key).attach  # a key is made here: nothing is sealed yet
                 await writer.submit(attach)
                 await writer.submit(partial(encryption.check, folder=folder))
                 reader = await SqliteConnection.open(file, partial(prepare, read_only=True), mode="ro")
@@ -121,7 +124,9 @@ class Database:
                 await reader.submit(attach)
                 files = Files.of(file)
             except sqlite3.Error as error:
-                raise RheodError(f"The database {file} cannot be opened: {error}. {HINT}") from error
+                raise unopened(error, file) from error
+            except OSError as error:
+                raise explained(error, folder) from error
             undo.pop_all()
         _log.info("store opened", sqlite_version=sqlite3.sqlite_version, file=str(file))
         database = cls(writer=writer, reader=reader, files=files, lock=lock)
@@ -329,10 +334,6 @@ def _shorten_log(db: sqlite3.Connection) -> None:
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     finally:
         db.execute(f"PRAGMA busy_timeout={waits}")
-
-
-HINT = "Restore the newest backup, or the copy `rheod.db.before-*` beside it"
-"""What the owner of a damaged database can do."""
 
 
 def _raise(error: Exception, _db: sqlite3.Connection) -> None:

@@ -11,6 +11,7 @@ import hashlib
 import os
 import secrets
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
@@ -31,7 +32,8 @@ class SecretBox:
     @classmethod
     def of(cls, folder: Path, key: str | None) -> SecretBox:
         """The box of a data folder: with the given key, else with that of its key file, which is made if absent."""
-        return cls(key if key is not None else _key_of(folder / KEY_FILE))
+        file = folder / KEY_FILE
+        return cls(key if key is not None else _kept_key(file) or _new_key(file))
 
     def seal(self, text: str | None) -> str | None:
         """The text as base64 that only this key opens; None stays None."""
@@ -68,11 +70,50 @@ def check(db: sqlite3.Connection, *, folder: Path) -> None:
         ) from error
 
 
-def _key_of(file: Path) -> str:
+def refuse_other_key(file: Path, key: str | None) -> None:
+    """Raise RheodError when the secrets in a database cannot be opened with this key or its folder's; writes nothing."""
+    found = key if key is not None else _kept_key(file.with_name(KEY_FILE))
+    log = file.with_name(file.name + "-wal")
+    # without a log the file is all there is: SQLite then needs no file of its own beside it
+    mode = "ro" if log.exists() and log.stat().st_size else "ro&immutable=1"
     try:
-        return file.read_text(encoding="ascii").strip()
+        with closing(sqlite3.connect(f"{file.as_uri()}?mode={mode}", uri=True, timeout=5.0)) as db:
+            sealed = [db.execute(f"{query} LIMIT 1").fetchone() for query in _SEALED]
+            if found is not None:
+                SecretBox(found).attach(db)
+                check(db, folder=file.parent)
+    except sqlite3.Error:
+        return  # none yet, of an older schema, or damaged: whoever opens it for good says so
+    if found is None and any(sealed):
+        raise RheodError(
+            f"{file.with_name(KEY_FILE)} is missing, and secrets in the database are sealed with it: put it back (each"
+            " backup of rheod has it beside its database), or set storage.key if it was set before"
+        )
+
+
+_SEALED = (
+    "SELECT 1 FROM endpoints WHERE secret IS NOT NULL",
+    "SELECT 1 FROM tokens WHERE token IS NOT NULL",
+)
+
+
+def _kept_key(file: Path) -> str | None:
+    """The key in its file; None when there is none. RheodError when the file holds no key."""
+    try:
+        key = file.read_text(encoding="ascii").strip()
     except FileNotFoundError:
-        key = secrets.token_urlsafe(32)
+        return None
+    except UnicodeDecodeError:
+        key = ""
+    if not key:
+        raise RheodError(
+            f"{file} holds no key: put the one back that belongs to this database, see your backups"
+        )
+    return key
+
+
+def _new_key(file: Path) -> str:
+    key = secrets.token_urlsafe(32)
     part = file.with_name(file.name + ".part")
     part.unlink(missing_ok=True)
     descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rheod.domain.errors import RheodError
+from rheod.store.engine.access import explained, require_access
 
 _NETWORK = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "ncpfs", "fuse.sshfs", "fuse.glusterfs"}
@@ -20,10 +21,17 @@ _NETWORK = frozenset(
 
 
 def take_lock(folder: Path) -> int:
-    """Make the folder and hold its lock until the descriptor is closed; RheodError when another daemon holds it."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    """Make the folder and hold its lock until the descriptor is closed.
+
+    Raises RheodError when another daemon holds it, or when this process may not use the folder and its files.
+    """
     file = folder / "lock"
-    descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        require_access(folder)
+        descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise explained(error, folder) from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
