@@ -194,9 +194,7 @@ async def read_body(request: web.Request, *, limit_bytes: int, deadline_s: float
             body += request.content.read_nowait()
         else:
             async with asyncio.timeout(deadline_s):
-                if request.headers.get(hdrs.EXPECT, "").lower() == "100-continue":
-                    await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-                    request.writer.output_size = 0  # so that an error can still be answered
+                await _ask_to_go_on(request)
                 await collect(request, body, limit_bytes)
     except TimeoutError as error:
         raise Refused(
@@ -207,6 +205,12 @@ async def read_body(request: web.Request, *, limit_bytes: int, deadline_s: float
     if len(body) > limit_bytes:
         raise _too_large(limit_bytes)
     return bytes(body)
+
+
+async def _ask_to_go_on(request: web.Request) -> None:
+    if request.headers.get(hdrs.EXPECT, "").lower() == "100-continue":
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0  # so that an error can still be answered
 
 
 async def read_optional_json(request: web.Request, *, limit_bytes: int, deadline_s: float) -> Any:

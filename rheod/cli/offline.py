@@ -31,6 +31,7 @@ from rheod.domain.errors import RheodError
 from rheod.jobs.clock import SteadyClock
 from rheod.logs import setup
 from rheod.store.engine.access import explained
+from rheod.store.engine.database import Database
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,16 +76,20 @@ async def _answer(settings: Settings, asked: Asked) -> tuple[int, bytes]:
         async with asyncio.TaskGroup() as group:
             group.create_task(database.run(), name="writer")
             try:
-                rng = Random()  # noqa: S311 - ids must be unique, not secret
-                rheod = await build(settings, database, clock=SteadyClock(), rng=rng, remotes=Remotes())
-                async with rheod.clients:
-                    return await _handled(rheod.handlers.admin(), asked)
+                return await _built_and_asked(settings, database, asked)
             finally:
                 database.stop()
     except BaseExceptionGroup as errors:
         raise errors.exceptions[0] from errors
     finally:
         await database.close()
+
+
+async def _built_and_asked(settings: Settings, database: Database, asked: Asked) -> tuple[int, bytes]:
+    rng = Random()  # noqa: S311 - ids must be unique, not secret
+    rheod = await build(settings, database, clock=SteadyClock(), rng=rng, remotes=Remotes())
+    async with rheod.clients:
+        return await _handled(rheod.handlers.admin(), asked)
 
 
 async def _handled(app: web.Application, asked: Asked) -> tuple[int, bytes]:

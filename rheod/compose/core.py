@@ -129,25 +129,11 @@ async def build_core(settings: Settings, database: Database, *, clock: Clock, rn
         users=await database.read(accounts.of_members),
         ledger=ledger,
     )
-    tradera, push = settings.tradera, settings.push
-    allowance = Allowance(
-        limit=tradera.daily_calls,
-        reserve_share=tradera.reserve_share,
-        reconcile_share=settings.reconcile_share,
-    )
-    rules = BudgetRules(
-        allowance=allowance,
-        per_operation=tradera.daily_calls_per_method or {},
-        sellers=registry.fingerprints,
-    )
+    tradera = settings.tradera
+    rules = _budget_rules(settings, registry)
     locks = await _restore_locks(database, registry, clock(), round(tradera.takeover_wait_s * 1000))
-
-    def forecast(account_id: str) -> BudgetForecast:
-        ceiling = allowance.ceiling(CallClass.PUBLISH)
-        of_budget = BudgetForecast.of(ledger, account_id, now=clock(), ceiling=ceiling, sellers=rules.sellers)
-        waits = registry.of(account_id).waits_for or locks[account_id].reason or of_budget.waits_for
-        return replace(of_budget, waits_for=waits, site_url=tradera.site_url)
-
+    budget = SharedBudget(store=store, ledger=ledger, rules=rules, locks=locks)
+    forecast = _forecasting(budget, registry, clock, tradera.site_url)
     endpoints = Endpoints(store=store, new_secret=new_secret)
     return Core(
         settings=settings,
@@ -162,7 +148,7 @@ async def build_core(settings: Settings, database: Database, *, clock: Clock, rn
         rules=rules,
         accounts=known,
         restore_locks=locks,
-        budget=SharedBudget(store=store, ledger=ledger, rules=rules, locks=locks),
+        budget=budget,
         registry=registry,
         items=Items(store=store, forecast=forecast),
         inventory=Inventory(store=store, site_url=tradera.site_url),
@@ -171,21 +157,56 @@ async def build_core(settings: Settings, database: Database, *, clock: Clock, rn
         events=EventFeed(store=store, endpoints=endpoints),
         forecast=forecast,
         forecasts=AccountForecasts(store=store, forecast=forecast),
-        setups=Setups(
-            store=store,
-            ledger=ledger,
-            allowance=allowance,
-            categories=tradera.defaults.category_id,
-            defaults=tradera.defaults.model_dump(exclude={"category_id"}),
-        ),
-        sellers=SellersAndSite(
-            accounts=registry.users,
-            site_url=tradera.site_url,
-            closed_grace_ms=round(push.closed_grace_s * 1000),
-        ),
+        setups=_setups(settings, store, ledger, rules),
+        sellers=_sellers_and_site(settings, registry),
         now=clock,
         rng=rng,
         started_at=clock(),
+    )
+
+
+def _budget_rules(settings: Settings, registry: AccountRegistry) -> BudgetRules:
+    tradera = settings.tradera
+    allowance = Allowance(
+        limit=tradera.daily_calls,
+        reserve_share=tradera.reserve_share,
+        reconcile_share=settings.reconcile_share,
+    )
+    per_operation = tradera.daily_calls_per_method or {}
+    return BudgetRules(allowance=allowance, per_operation=per_operation, sellers=registry.fingerprints)
+
+
+def _forecasting(
+    budget: SharedBudget, registry: AccountRegistry, clock: Clock, site_url: str
+) -> Callable[[str], BudgetForecast]:
+    """What an account's publishing waits for and when it goes on, at the moment of asking."""
+    rules = budget.rules
+    ceiling = rules.allowance.ceiling(CallClass.PUBLISH)
+
+    def forecast(account_id: str) -> BudgetForecast:
+        of_budget = BudgetForecast.of(
+            budget.ledger, account_id, now=clock(), ceiling=ceiling, sellers=rules.sellers
+        )
+        waits = registry.of(account_id).waits_for or budget.locks[account_id].reason or of_budget.waits_for
+        return replace(of_budget, waits_for=waits, site_url=site_url)
+
+    return forecast
+
+
+def _sellers_and_site(settings: Settings, registry: AccountRegistry) -> SellersAndSite:
+    grace_ms = round(settings.push.closed_grace_s * 1000)
+    site_url = settings.tradera.site_url
+    return SellersAndSite(accounts=registry.users, site_url=site_url, closed_grace_ms=grace_ms)
+
+
+def _setups(settings: Settings, store: Store, ledger: Ledger, rules: BudgetRules) -> Setups:
+    defaults = settings.tradera.defaults
+    return Setups(
+        store=store,
+        ledger=ledger,
+        allowance=rules.allowance,
+        categories=defaults.category_id,
+        defaults=defaults.model_dump(exclude={"category_id"}),
     )
 
 

@@ -132,7 +132,7 @@ def test_without_being_root_it_says_so(command: str, tmp_path: Path) -> None:
         [
             sys.executable,
             "-c",
-            f"import rheod.cli.main, rheod.cli.installer.{command}, rheod.config.loading\n{code}",
+            f"import rheod.cli.main, rheod.cli.installer.setup, rheod.config.loading\n{code}",
         ],
         env=clean_environment(os.environ),
         cwd=tmp_path,
