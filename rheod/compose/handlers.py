@@ -152,7 +152,7 @@ class Handlers:
             pinger=sender,
             keys=core.keys,
             default_account=core.default_account,
-            account_of_reference=core.accounts.get,
+            account_of_reference=lambda reference: core.accounts.get(reference) if reference else None,
             removed_accounts=frozenset(account.id for account in core.registry if account.removed),
             account_states=lambda: count_states(core.registry, core.ledger, now=core.now()),
             check_image_url=lambda url: check_url(

@@ -6,32 +6,22 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import aiohttp
+from pydantic import SecretStr
 from yarl import URL
 
 from rheod.api.context import ApiContext, Rates
-from rheod.domain.budget import Allowance
-from rheod.store import accounts
-from rheod.store.access import KeyRing
+from rheod.compose.build import build
+from rheod.compose.remotes import Remotes
+from rheod.config.sections import AccountSettings, Server, Storage, Tradera
+from rheod.config.settings import Settings
 from rheod.store.engine.database import Database
-from rheod.tradera.budgeted_client import BudgetRules
-from rheod.tradera.dry_run import DryRun
-from rheod.tradera.publisher import PublishOptions
-from rheod.usecases.endpoints import Endpoints, EventFeed
-from rheod.usecases.figures import Figures
-from rheod.usecases.inventory import Inventory
-from rheod.usecases.items import BudgetForecast, Items
-from rheod.usecases.publish import AskSchedule
-from rheod.usecases.put_item import BatchPut
-from rheod.usecases.sales import Shipments
-from rheod.usecases.transaction import Store
-from rheod.web import reference_view
-from tests.tradera.advertising import DEFAULTS
+from tests.stores import Clock as Milliseconds
 
 NOW_MS = 1_779_789_600_000
 """2026-05-26T10:00:00Z."""
@@ -165,60 +155,36 @@ async def opened_store(folder: Path) -> AsyncIterator[Database]:
         await database.close()
 
 
-def _rehearser(store: Store, catalog: Items) -> DryRun:
-    """Plays publishings through with ordinary settings."""
-    allowance = Allowance(limit=100, reserve_share=0.2, reconcile_share=0.4)
-    options = PublishOptions(
-        defaults=DEFAULTS,
-        images_dir=Path("images"),
-        max_images=8,
-        image_format=0,
-        has_mega=False,
-        in_doubt="resend",
-        schedule=AskSchedule(first_ask_ms=10_000),
-    )
-    return DryRun(
-        store=store,
-        catalog=catalog,
-        forecast=lambda _account: BudgetForecast(calls=[], ceiling=80),
-        options=options,
-        rules=BudgetRules(allowance=allowance, per_operation={}),
-        base_url="https://api.tradera.example/v4",
-    )
-
-
 async def made_parts(database: Database, folder: Path, clock: Clock) -> tuple[ApiContext, str]:
-    """The parts over a store, and the id of a member account with the reference `member-1`."""
-    ids = await database.write(lambda db: accounts.ensure(db, ["", "member-1", "member-2"], now=NOW_MS))
-    store = Store(database=database, now=lambda: NOW_MS, rng=Random(7), wake=lambda _queue: None)
-    catalog = Items(
-        store=store,
-        forecast=lambda _account: BudgetForecast(calls=[], ceiling=80),
+    """What compose gives the API over a store, and the id of a member account with the reference `member-1`.
+
+    Calls are not limited, addresses need no DNS, and nothing is sent to anybody.
+    """
+    token = SecretStr("test-user-token")
+    settings = Settings(
+        storage=Storage(path=folder, least_free_bytes=0),
+        server=Server(public_url="https://parts.example"),
+        accounts=tuple(
+            AccountSettings(reference=f"member-{number}", user_id=number, user_token=token)
+            for number in (1, 2)
+        ),
+        tradera=Tradera(
+            base_url="https://api.tradera.example/v4",
+            app_id=1,
+            app_key=SecretStr("test-key"),
+            user_id=3,
+            user_token=token,
+        ),
     )
-    endpoints = Endpoints(store=store, new_secret=lambda: "whsec_dGVzdC1zZWNyZXQ=")
-    parts = ApiContext(
-        catalog=catalog,
-        inventory=Inventory(store=store, site_url="https://tradera.example"),
-        batches=BatchPut(store=store),
-        endpoints=endpoints,
-        shipping=Shipments(store=store),
-        figures=Figures(store=store, fee_percent=0),
-        feed=EventFeed(store=store, endpoints=endpoints),
-        rehearse=_rehearser(store, catalog).rehearse,
-        keys=await KeyRing.load(database, now=lambda: NOW_MS),
-        default_account=ids[""],
-        account_of_reference={name: ids[name] for name in ("member-1", "member-2")}.get,
+    rheod = await build(settings, database, clock=Milliseconds(), rng=Random(7), remotes=Remotes())
+    await rheod.clients.aclose()
+    rheod.core.life.ready = True
+    parts = replace(
+        rheod.handlers.api(),
         check_image_url=https_only,
         check_webhook_url=https_only,
-        image_folder=folder / "images",
-        public_url="https://parts.example",
-        health=nothing_wrong,
-        readiness=lambda: (),
-        stopping=lambda: False,
-        now=lambda: NOW_MS,
+        pinger=None,
         monotonic=clock,
-        rng=Random(11),
-        reference_page=reference_view.render,
         rates=FAST,
     )
-    return parts, ids["member-1"]
+    return parts, rheod.core.accounts["member-1"]
