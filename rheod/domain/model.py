@@ -13,6 +13,8 @@ from enum import StrEnum
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from rheod.domain.errors import Text
+
 Json = Mapping[str, Any]
 
 
@@ -300,7 +302,11 @@ class OrderLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """A sale as Tradera tells it. `buyer` is personal data: it never reaches a log, a webhook or the history."""
+    """A sale as Tradera tells it. `buyer` is personal data: it never reaches a log, a webhook or the history.
+
+    With a `doubt`, which says what cannot be read, `lines` has only what can; `raw` is then Tradera's answer, which holds
+    personal data too, and `doubtful_ads` are ads named where the rest of the line cannot be read. `order_id` 0: it has none.
+    """
 
     order_id: int
     created_at: int
@@ -309,6 +315,9 @@ class Order:
     subtotal_ore: int = 0
     paid_at: int | None = None
     buyer: Json = field(default_factory=dict)
+    doubt: Text | None = None
+    doubtful_ads: tuple[int, ...] = ()
+    raw: str = ""
 
 
 class AdState(StrEnum):

@@ -308,6 +308,10 @@ class TraderaSimulator:
         """End an item as expired without a buyer."""
         await self.close(item_id, "ItemEndedWithoutBuyer", push=push)
 
+    def lie_about_order(self, order_id: int, *, line: dict[str, Any] | None = None, **fields: Any) -> None:
+        """Show these fields of an order, and of each `line` of it, otherwise than they are; without any it is true again."""
+        self.order_book.lie(order_id, fields, line or {})
+
     def pay(self, order_id: int) -> None:
         """Mark an order paid through Tradera; KeyError when unknown."""
         self.order_book.pay(order_id)

@@ -63,7 +63,8 @@ SCRIPTED = frozenset({"result_error", "no_result", "bids", "slow"})
 class Fault:
     """One planned fault; it strikes `times` matching calls (None = all) after letting `skip` of them pass.
 
-    `own_reference` narrows it to calls about that listing. `effect` overrides whether the call's effect
+    `own_reference` narrows it to calls about that listing, or with an order's number to look-ups of it. `effect`
+    overrides whether the call's effect
     takes place; with `result_error` and `no_result` it says whether the listing is published all the same
     (by default when `code` has bit 1). Raises ValueError for an unknown name.
     """
@@ -383,6 +384,8 @@ class AccessCheck:
             listing = self._market.listings.get(_number(path["itemId"]))
         if listing is not None:
             return listing, listing.own_references
+        if "orderIds" in path:
+            return None, path["orderIds"].split(",")
         references = body.get("ownReferences") if isinstance(body, dict) else None
         return None, [x for x in references if isinstance(x, str)] if isinstance(references, list) else []
 

@@ -156,6 +156,7 @@ class OrderBook:
         self._now = now
         self._rng = rng
         self.orders: dict[int, SimulatedOrder] = {}
+        self._lies: dict[int, tuple[dict[str, Any], dict[str, Any]]] = {}
         self._next_order = 55_000_000 + rng.randrange(1_000_000)
         self._next_transaction = 330_000_000 + rng.randrange(1_000_000)
 
@@ -205,6 +206,16 @@ class OrderBook:
         if order is None or order.seller_id != seller_id:
             raise DeclinedError(404, "NotFound", "The order was not found")
         return order
+
+    def lie(self, order_id: int, order: dict[str, Any], line: dict[str, Any]) -> None:
+        """From now on write these fields of the order, and of each of its lines, otherwise than they are; {} and {}: none."""
+        self._lies[order_id] = (order, line)
+
+    def shown(self, order: SimulatedOrder) -> dict[str, Any]:
+        """Write a `SellerOrder` with what is lied about it."""
+        of_order, of_line = self._lies.get(order.order_id, ({}, {}))
+        true = order_json(order)
+        return {**true, "items": [{**line, **of_line} for line in true["items"]], **of_order}
 
     def pay(self, order_id: int) -> None:
         """Mark an order paid through Tradera, which moves its last update; KeyError when unknown."""
@@ -319,7 +330,7 @@ class OrderCalls:
         first, last = _window(asked, "fromDate", "toDate")
         by_update = asked.query.get("queryDateMode", ["0"])[0] == "1"
         return [
-            order_json(order)
+            self._orders.shown(order)
             for order in self._orders.orders.values()
             if order.seller_id == asked.seller_id
             and first <= (order.updated_ms if by_update else order.created_ms) <= last
@@ -330,7 +341,7 @@ class OrderCalls:
         if not all(part.isdecimal() and part.isascii() for part in parts):
             raise bad_request("orderIds must be integers separated by commas")
         known = (self._orders.orders.get(int(part)) for part in parts)
-        found = [order_json(x) for x in known if x is not None and x.seller_id == asked.seller_id]
+        found = [self._orders.shown(x) for x in known if x is not None and x.seller_id == asked.seller_id]
         if not found:
             raise DeclinedError(404, "NotFound", "No order was found")
         return found

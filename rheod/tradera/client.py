@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from rheod.domain.model import Order, SellerAd
-    from rheod.tradera.responses import Created, Member, Result
+    from rheod.tradera.responses import Created, Member, Result, Updates
 
 
 _LAST_UPDATED = 1
@@ -129,12 +129,15 @@ class TraderaClient:
         return None if answer is None else self._read(call, responses.read_listed, answer)
 
     async def orders(self, seller: Seller, order_ids: Sequence[int]) -> list[Order]:
-        """These orders, in one call; those Tradera does not know are absent."""
+        """These orders, in one call; those Tradera does not know are absent. The answer to one id is that order's."""
         if not order_ids:
             return []
         path = "/orders/" + ",".join(map(str, order_ids))
         call = HttpCall(what="orders", method="GET", path=path, seller=seller, limit=LIST_ANSWER_BYTES)
-        return self._read(call, responses.read_orders, await self._found(call))
+        sole = order_ids[0] if len(order_ids) == 1 else 0
+        return self._read(
+            call, lambda value: responses.read_orders(value, sole=sole), await self._found(call)
+        )
 
     async def orders_between(self, seller: Seller, from_ms: int, to_ms: int) -> list[Order]:
         """Orders made, changed or paid in a period (ms UTC)."""
@@ -143,8 +146,8 @@ class TraderaClient:
         call = HttpCall(what="orders", method="GET", path=path, seller=seller, limit=LIST_ANSWER_BYTES)
         return self._read(call, responses.read_orders, await self._ask(call))
 
-    async def updated_items(self, seller: Seller, row_version: int) -> list[tuple[int, int]]:
-        """(item id, row version) of ads changed since a row version; keep the largest as the next one."""
+    async def updated_items(self, seller: Seller, row_version: int) -> Updates:
+        """Ads changed since a row version; keep the largest as the next one."""
         path = f"/listings/updated-seller-items?rowVersion={row_version}"
         call = HttpCall(
             what="updated-seller-items", method="GET", path=path, seller=seller, limit=LIST_ANSWER_BYTES

@@ -52,6 +52,9 @@ _LOOK_UPS = 6
 _A_READ = 200
 """Ads looked up at once, so that nobody waits for a long read."""
 
+_CLOCK_MS = 24 * _HOUR_MS
+"""Ads that end so soon are read with those that have ended: this machine's clock may be behind Tradera's."""
+_LEAST_SPAN_MS = 60 * 1000
 _OVERDUE_A_PASS = 5
 _A_PASS = ("updated_items", "seller_items", "orders")
 assert len(_A_PASS) == PASS_COST
@@ -117,10 +120,11 @@ class OrderSync:
                 self._one_by_one = True
                 return Retry(until=self._store.now(), reason=reason, counted=False)
             return self._unknown(job, ids, reason)
-        known = {order.order_id for order in found}
-        missing = [order_id for order_id in ids if order_id not in known]
-        if missing:
-            return self._unknown(job, missing, Text("Tradera does not know this order"))
+        doubts = {order.order_id: order.doubt for order in found}
+        for order_id in ids:
+            doubt = doubts.get(order_id, Text("Tradera does not know this order"))
+            if doubt is not None:
+                return self._unknown(job, [order_id], doubt)
         more = await self._store.read(lambda db: inbox.orders_to_look_up(db, self._account_id, limit=1))
         if more:
             return Retry(until=self._store.now(), reason=Text("more orders"), counted=False)
@@ -183,12 +187,11 @@ class OrderSync:
         """Our listings that are down at Tradera though we think them up, as Tradera shows them."""
         if not await self._store.read(lambda db: items.may_any_be_up(db, self._account_id)):
             return _Ended([], None)
-        changed, cursor = await self._changed_ads()
+        changed, cursor, whole = await self._changed_ads()
         ours = await self._up(changed)
         seen: list[SellerAd] = []
-        if ours:
-            async with self._calls.book(CallClass.RECONCILE, "seller_items"):
-                seen = await self._calls.client.seller_items(self._calls.seller, begin, now)
+        if ours or not whole:
+            seen = await self._seller_items(begin, now + _CLOCK_MS)
         known = {ad.tradera_item_id for ad in seen}
         ours |= await self._up(known - changed)
         found: list[tuple[Listing, SellerAd | None]] = [
@@ -251,12 +254,31 @@ class OrderSync:
                 break
         return found
 
-    async def _changed_ads(self) -> tuple[set[int], int]:
-        """The ads that have changed since the last good pass, and the cursor to keep when this one is good."""
+    async def _changed_ads(self) -> tuple[frozenset[int], int, bool]:
+        """The ads that have changed since the last good pass, the cursor to keep when this one is good, and if they are all.
+
+        Where they are not, any other may have changed too.
+        """
         cursor = int(await self._store.read(lambda db: key_value.get(db, _cursor(self._account_id))) or 0)
-        async with self._calls.book(CallClass.RECONCILE, "updated_items"):
-            changed = await self._calls.client.updated_items(self._calls.seller, cursor)
-        return {ad for ad, _ in changed}, max([cursor, *(version for _, version in changed)])
+        try:
+            async with self._calls.book(CallClass.RECONCILE, "updated_items"):
+                changed = await self._calls.client.updated_items(self._calls.seller, cursor)
+        except Oversized as error:  # this list has no periods; that of the seller's ads tells the same
+            _log.warning("list of changed ads is too long", reason=str(error))
+            return frozenset(), cursor, False
+        return changed.ads, max(cursor, changed.version), not changed.incomplete
+
+    async def _seller_items(self, begin: int, end: int) -> list[SellerAd]:
+        """The seller's ads that end in this period, in parts where the whole is too long. Raises Oversized."""
+        found, periods = list[SellerAd](), [(begin, end)]
+        while periods:
+            first, last = periods.pop()
+            try:
+                async with self._calls.book(CallClass.RECONCILE, "seller_items"):
+                    found += await self._calls.client.seller_items(self._calls.seller, first, last)
+            except Oversized as error:
+                periods += _halves(first, last, error)
+        return found
 
     async def _read_ad(self, listing: Listing) -> SellerAd | None:
         """The ad as Tradera shows it. Raises NotSent unless a call is left for the orders: without it a pass is in vain.
@@ -282,9 +304,15 @@ class OrderSync:
                 key_value.put(tx.db, _cursor(self._account_id), str(ended.cursor))
             return sold
 
-        async with self._calls.book(CallClass.RECONCILE, "orders") as call:
-            found = await self._calls.client.orders_between(self._calls.seller, begin, now + _HOUR_MS)
-            sold = await call.keep(record)
+        found, periods, sold = list[Order](), [(begin, now + _HOUR_MS)], 0
+        while periods:
+            first, last = periods.pop()
+            try:
+                async with self._calls.book(CallClass.RECONCILE, "orders") as call:
+                    found += await self._calls.client.orders_between(self._calls.seller, first, last)
+                    sold = 0 if periods else await call.keep(record)
+            except Oversized as error:
+                periods += _halves(first, last, error)
         _log.info("reconciled", sold=sold, ended=len(ended.ads))
 
     def _close(self, tx: Transaction, listing: Listing, ad: SellerAd | None, now: int) -> None:
@@ -299,6 +327,14 @@ class OrderSync:
         early = listing.ends_at is not None and now < listing.ends_at
         reason = CloseReason.CLOSED_BY_SELLER if early else CloseReason.NO_BIDS
         sales.close_ad(tx, self._account_id, number, reason, self._sellers)
+
+
+def _halves(first: int, last: int, error: Oversized) -> list[tuple[int, int]]:
+    """Both halves of a period whose list is too long. Raises the error when it is as short as can be."""
+    if last - first <= _LEAST_SPAN_MS:
+        raise error
+    middle = (first + last) // 2
+    return [(middle, last), (first, middle)]
 
 
 def _number(listing: Listing) -> int:
@@ -338,7 +374,6 @@ def _lacks_order(db: sqlite3.Connection, ended: _Ended, now: int) -> bool:
 
 _AHEAD_MS = 400 * 24 * _HOUR_MS
 """No ad ends later than this."""
-_LEAST_SPAN_MS = 60 * 1000
 _BLIND_REST_MS = 24 * _HOUR_MS
 
 

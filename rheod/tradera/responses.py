@@ -6,20 +6,29 @@ WrongShapeError, which names the field and never its value, for buyers' data pas
 
 from __future__ import annotations
 
+import json
 import math
+import re
 import unicodedata
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
+import structlog
+
 from rheod.domain.errors import Text
-from rheod.domain.model import Order, OrderLine, SellerAd
+from rheod.domain.model import Order, OrderLine, SellerAd, read_reference
+
+_log = structlog.get_logger(__name__)
 
 _OLDEST_MS = 946_684_800_000  # 2000: whatever is older is a default value such as 0001-01-01, not a time
 _MAX_TEXT = 2000
 _LARGEST = 2**53
 _LARGEST_VERSION = 2**63 - 1
+_MOST_KRONOR = 10**10
+_AMOUNT = re.compile(r"[0-9]{1,10}([.,][0-9]{1,4})?")
+_RAW_CHARS = 64 * 1024
 
 
 class WrongShapeError(ValueError):
@@ -74,6 +83,24 @@ def whole(value: Any, largest: int = _LARGEST) -> int | None:
     return int(value) if abs(value) <= largest else None
 
 
+def tolerant_whole(value: Any) -> int | None:
+    """A whole number, or one written in digits."""
+    written = isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < 16
+    return int(value) if written else whole(value)
+
+
+def ore(value: Any) -> int | None:
+    """An amount of kronor in öre, at least 0: a number with or without decimals, or one in digits such as "950,50".
+
+    None for anything else: an amount that cannot be read is never 0.
+    """
+    if isinstance(value, str) and _AMOUNT.fullmatch(value.strip()):
+        value = float(value.strip().replace(",", "."))
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return round(value * 100) if 0 <= value <= _MOST_KRONOR else None  # None too for what is no number
+
+
 def text(value: Any, limit: int = _MAX_TEXT) -> str:
     """A text without control characters and lone surrogates, cut to `limit`; "" for anything but a text."""
     if not isinstance(value, str):
@@ -104,13 +131,18 @@ def fields_of(value: Any, what: str) -> dict[str, Any]:
     return value
 
 
-def entries_of(value: Any, what: str) -> list[dict[str, Any]]:
-    """A list of objects; an empty answer is an empty list. Raises WrongShapeError."""
+def list_of(value: Any, what: str) -> list[Any]:
+    """A list of whatever; an empty answer is an empty list. Raises WrongShapeError."""
     if value is None:
         return []
     if not isinstance(value, list):
         raise WrongShapeError(f"{what} is not a list")
-    return [fields_of(entry, f"an entry of {what}") for entry in value]
+    return value
+
+
+def entries_of(value: Any, what: str) -> list[dict[str, Any]]:
+    """The objects of a list; what else stands in it is no entry. Raises WrongShapeError for no list."""
+    return [entry for entry in list_of(value, what) if isinstance(entry, dict)]
 
 
 def identity(fields: dict[str, Any], name: str) -> int:
@@ -118,14 +150,6 @@ def identity(fields: dict[str, Any], name: str) -> int:
     number = whole(fields.get(name))
     if number is None or number <= 0:
         raise WrongShapeError(f"{name} is missing or not a number above 0")
-    return number
-
-
-def version(fields: dict[str, Any], name: str) -> int:
-    """A 64-bit number that must be there; raises WrongShapeError."""
-    number = whole(fields.get(name), _LARGEST_VERSION)
-    if number is None:
-        raise WrongShapeError(f"{name} is missing or not a number")
     return number
 
 
@@ -240,19 +264,48 @@ def read_listed(answer: Any) -> SellerAd:
 
 
 def read_listed_all(answer: Any) -> list[SellerAd]:
-    """A list of `Item`."""
-    return [read_listed(entry) for entry in entries_of(answer, "seller-items")]
+    """A list of `Item`; an entry that names no ad is left out."""
+    ads = []
+    for entry in entries_of(answer, "seller-items"):
+        try:
+            ads.append(read_listed(entry))
+        except WrongShapeError as error:
+            _log.warning("entry of seller-items cannot be read", reason=str(error))
+    return ads
 
 
-def read_updated(answer: Any) -> list[tuple[int, int]]:
-    """`UpdatedItemInfo[]` as (item id, row version)."""
-    entries = entries_of(answer, "updated-seller-items")
-    return [(identity(entry, "id"), version(entry, "rowVersion")) for entry in entries]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Updates:
+    """Ads changed since a row version, the largest version told (0: none), and whether an entry names no ad."""
+
+    ads: frozenset[int]
+    version: int
+    incomplete: bool
 
 
-def read_orders(answer: Any) -> list[Order]:
-    """`SellerOrder[]`; a line without an item number keeps number 0, so that its sale is shown and not lost."""
-    return [_order(entry) for entry in entries_of(answer, "orders")]
+def read_updated(answer: Any) -> Updates:
+    """`UpdatedItemInfo[]`; what one entry lacks costs no other."""
+    told = list_of(answer, "updated-seller-items")
+    entries = [entry if isinstance(entry, dict) else {} for entry in told]
+    numbers = [tolerant_whole(entry.get("id")) or 0 for entry in entries]
+    versions = [whole(entry.get("rowVersion"), _LARGEST_VERSION) or 0 for entry in entries]
+    incomplete = any(number <= 0 for number in numbers)
+    if incomplete:
+        _log.warning("entry of updated-seller-items cannot be read")
+    return Updates(
+        ads=frozenset(number for number in numbers if number > 0),
+        version=max(versions, default=0),
+        incomplete=incomplete,
+    )
+
+
+def read_orders(answer: Any, *, sole: int = 0) -> list[Order]:
+    """`SellerOrder[]`, each read by itself: one that lacks something has a `doubt`. Raises WrongShapeError for no list.
+
+    `sole` is the only order that was asked for: an answer of one entry is about it, whatever number it lacks.
+    """
+    entries = list_of(answer, "orders")
+    return [_order(entry, sole if len(entries) == 1 else 0) for entry in entries]
 
 
 def read_shipped(answer: Any) -> set[int]:
@@ -288,30 +341,52 @@ def read_clock(answer: Any) -> int | None:
     return time_ms(answer.get("time") if isinstance(answer, dict) else answer)
 
 
-def _order(entry: dict[str, Any]) -> Order:
-    subtotal = whole(entry.get("subTotal")) or 0
+def _order(given: Any, asked: int) -> Order:
+    entry = given if isinstance(given, dict) else {}
+    subtotal = ore(entry.get("subTotal"))
     created = time_ms(entry.get("createdDate"))
     updated = time_ms(entry.get("lastUpdatedDate")) or created or 0
-    items = entry.get("items")
-    lines = [line for line in items if isinstance(line, dict)] if isinstance(items, list) else []
+    order_id = max(0, tolerant_whole(entry.get("orderId")) or 0) or asked
+    given_items = entry.get("items")
+    items = given_items if isinstance(given_items, list) else []
+    lone_price = subtotal or None if len(items) == 1 else None
+    found = [_line(line, lone_price) for line in items]
+    doubts = [] if order_id else [Text("it has no orderId")]
+    doubts += [each for each in found if isinstance(each, Text)] if found else [Text("it has no items")]
+    named = [tolerant_whole(line.get("itemId")) for line in items if isinstance(line, dict)]
+    lines = tuple(each for each in found if isinstance(each, OrderLine))
     return Order(
-        order_id=identity(entry, "orderId"),
+        order_id=order_id,
         created_at=created or updated,
         updated_at=updated,
-        lines=tuple(_line(line, lone_price=subtotal if len(lines) == 1 else 0) for line in lines),
-        subtotal_ore=subtotal * 100,
+        lines=lines,
+        subtotal_ore=subtotal or sum(line.quantity * line.unit_price_ore for line in lines),
         paid_at=_paid_at(entry.get("sellerOrderPayments"), updated),
         buyer=_buyer(entry),
+        doubt=doubts[0] if doubts else None,
+        doubtful_ads=tuple({ad for ad in named if ad} - {line.tradera_item_id for line in lines}),
+        raw=json.dumps(given, ensure_ascii=False)[:_RAW_CHARS] if doubts else "",
     )
 
 
-def _line(line: dict[str, Any], *, lone_price: int) -> OrderLine:
-    price = whole(line.get("unitPrice"))
+def _line(line: Any, lone_price_ore: int | None) -> OrderLine | Text:
+    """A line, or what it lacks. Its ad may be named by our reference alone; only a lone line takes the order's sum."""
+    if not isinstance(line, dict):
+        return Text("a line of it is not an object")
+    ad, references = max(0, tolerant_whole(line.get("itemId")) or 0), texts(line.get("ownReferences"))
+    if not ad and not any(map(read_reference, references)):
+        return Text("a line of it has no itemId")
+    written = line.get("unitPrice")
+    quantity = max(1, tolerant_whole(line.get("quantity")) or 1)
+    lone_price = None if lone_price_ore is None else lone_price_ore // quantity
+    price = lone_price if written is None else ore(written)
+    if price is None:
+        return Text("a line of it has no unitPrice that can be read")
     return OrderLine(
-        tradera_item_id=whole(line.get("itemId")) or 0,
-        quantity=max(1, whole(line.get("quantity")) or 1),
-        unit_price_ore=(lone_price if price is None else price) * 100,
-        own_references=texts(line.get("ownReferences")),
+        tradera_item_id=ad,
+        quantity=quantity,
+        unit_price_ore=price,
+        own_references=references,
         title=text(line.get("title")),
     )
 

@@ -165,15 +165,16 @@ def record_orders(
     asked: Sequence[int] = (),
 ) -> int:
     """Keep orders and sell their items; returns how many lines are new sales. `asked` are done in the inbox if found."""
-    sold = sum(_record(tx, account_id, order, sellers) for order in found)
-    known = {order.order_id for order in found}
+    sold = sum(_record(tx, account_id, order, sellers) for order in found if order.order_id)
+    known = {order.order_id for order in found if order.doubt is None}
     inbox.settle_orders(tx.db, account_id, [order_id for order_id in asked if order_id in known], now=tx.now)
     return sold
 
 
 def _record(tx: Transaction, account_id: str, order: Order, sellers: SellersAndSite) -> int:
     orders.save(tx.db, account_id, order, now=tx.now)
-    inbox.settle_orders(tx.db, account_id, [order.order_id], now=tx.now)
+    if order.doubt is None:
+        inbox.settle_orders(tx.db, account_id, [order.order_id], now=tx.now)
     return sum(_sell(tx, account_id, order, line, sellers) for line in order.lines)
 
 

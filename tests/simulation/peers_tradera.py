@@ -12,7 +12,7 @@ from rheod.domain.errors import Text, Unanswered
 from rheod.domain.model import Order, SellerAd
 from rheod.tradera.ad_builder import Ad
 from rheod.tradera.client import TraderaClient
-from rheod.tradera.responses import Created, Member, Result
+from rheod.tradera.responses import Created, Member, Result, Updates
 from rheod.tradera.transport import OverLimit, Rejected, Seller, ServerFailure, TokenRefused, Unreachable
 from tests.simulation.faults import Fate, Faults
 from tests.simulation.life import Life
@@ -157,11 +157,15 @@ class SimulatedTradera(TraderaClient):
 
         return await self._call("orders", seller, effect)
 
-    async def updated_items(self, seller: Seller, row_version: int) -> list[tuple[int, int]]:
+    async def updated_items(self, seller: Seller, row_version: int) -> Updates:
         """See TraderaClient."""
-        return await self._call(
-            "updated_items", seller, lambda: self._market.updated(seller.user_id, row_version)
-        )
+
+        def effect() -> Updates:
+            told = self._market.updated(seller.user_id, row_version)
+            latest = max((version for _, version in told), default=0)
+            return Updates(ads=frozenset(ad for ad, _ in told), version=latest, incomplete=False)
+
+        return await self._call("updated_items", seller, effect)
 
     async def seller_items(self, seller: Seller, min_end_ms: int, max_end_ms: int) -> list[SellerAd]:
         """See TraderaClient."""

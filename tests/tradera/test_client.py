@@ -254,13 +254,23 @@ async def test_items_and_orders_are_read_by_their_paths() -> None:
     assert "fromDate=2026-11-01T12:00:00.000Z" in request.line.replace("%3A", ":")
 
 
+async def test_the_answer_to_one_order_is_about_it_though_it_has_no_number() -> None:
+    """Asked for one, Tradera leaves out its orderId: it is that one. Asked for two, nobody knows which."""
+    entry = {"items": [{"itemId": 22, "unitPrice": 950}]}
+    orders, _ = await one(reply(200, [entry]), lambda client: client.orders(SELLER, [55501]))
+    assert [(order.order_id, order.doubt) for order in orders] == [(55501, None)]
+    orders, _ = await one(reply(200, [entry]), lambda client: client.orders(SELLER, [55501, 55502]))
+    assert [(order.order_id, order.doubt) for order in orders] == [(0, "it has no orderId")]
+
+
 async def test_the_smaller_calls_speak_their_paths() -> None:
     """Changes, own items, shipping, the token's owner and the clock."""
     updated, request = await one(
         reply(200, [{"id": 22, "itemType": 1, "rowVersion": 2**60}]),
         lambda client: client.updated_items(SELLER, 5),
     )
-    assert (updated, request.line) == ([(22, 2**60)], "GET /v4/listings/updated-seller-items?rowVersion=5")
+    assert (updated.ads, updated.version, updated.incomplete) == ({22}, 2**60, False)
+    assert request.line == "GET /v4/listings/updated-seller-items?rowVersion=5"
     items, request = await one(
         reply(200, [{"id": 22}]), lambda client: client.seller_items(SELLER, END_MS, END_MS + 60_000)
     )

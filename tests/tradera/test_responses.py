@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from rheod.tradera.responses import (
     read_clock,
     read_created,
     read_listed,
+    read_listed_all,
     read_member,
     read_orders,
     read_results,
@@ -178,14 +180,70 @@ def test_orders_are_read_in_ore_with_their_lines() -> None:
     assert order.buyer == {"userId": 7, "firstName": "Anna", "zipCode": "111 11"}
 
 
-def test_a_bare_order_is_kept_rather_than_lost() -> None:
-    """Without item number, price or dates a sale is still there to be shown; one line takes the subtotal."""
-    bare = {"orderId": 1, "subTotal": 99, "items": [{"title": "?"}], "sellerOrderPayments": [{"amount": 99}]}
+def test_a_bare_order_is_read() -> None:
+    """Without dates and its own price a line takes what the order comes to, in all."""
+    line = {"itemId": 22, "quantity": 2}
+    bare = {"orderId": 1, "subTotal": 99, "items": [line], "sellerOrderPayments": [{"amount": 99}]}
     (order,) = read_orders([bare])
-    assert (order.lines[0].tradera_item_id, order.lines[0].unit_price_ore) == (0, 9_900)
+    assert (order.lines[0].quantity, order.lines[0].unit_price_ore, order.doubt) == (2, 4_950, None)
     assert order.paid_at == 0
-    (order,) = read_orders([{"orderId": 1, "items": 5, "sellerOrderPayments": ["?"], "buyer": "?"}])
-    assert (order.lines, order.paid_at, order.buyer) == ((), None, {})
+
+
+@pytest.mark.parametrize(
+    ("written", "ore"),
+    [(950, 95_000), (950.5, 95_050), ("950", 95_000), ("950,50", 95_050), (" 950.5 ", 95_050), (0, 0)],
+)
+def test_a_price_is_read_however_it_is_written(written: Any, ore: int) -> None:
+    """Kronor with decimals and in digits."""
+    (order,) = read_orders([{**ORDER, "items": [{"itemId": 22, "unitPrice": written}]}])
+    assert (order.doubt, order.lines[0].unit_price_ore) == (None, ore)
+
+
+@pytest.mark.parametrize("written", ["950 kr", "", True, -1, [950], {"amount": 950}, 1e300, "1e3"])
+def test_a_price_that_cannot_be_read_is_not_nothing(written: Any) -> None:
+    """The line is in doubt and its ad is named; it never has the price 0."""
+    (order,) = read_orders([{**ORDER, "items": [{"itemId": 22, "unitPrice": written}]}])
+    assert (order.lines, order.doubtful_ads) == ((), (22,))
+    assert "unitPrice" in (order.doubt or "")
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        5,
+        None,
+        {"orderId": None, "items": ORDER["items"]},
+        {"items": ORDER["items"]},
+        {"orderId": 1, "items": None},
+        {"orderId": 1, "items": []},
+        {"orderId": 1, "items": 5},
+        {"orderId": 1, "items": ["?"]},
+        {"orderId": 1, "items": [{"unitPrice": 950, "title": "Kopp"}]},
+        {"orderId": 1, "items": [{"itemId": 22, "unitPrice": None}]},
+        {"orderId": 1, "subTotal": 0, "items": [{"itemId": 22, "unitPrice": None}]},
+    ],
+)
+def test_what_one_order_lacks_costs_that_order_alone(entry: Any) -> None:
+    """The others of the list are read as ever, and it is kept as it came."""
+    doubtful, order = read_orders([entry, ORDER])
+    assert (order.order_id, order.doubt) == (55501, None)
+    assert doubtful.doubt is not None
+    assert json.loads(doubtful.raw) == entry
+
+
+def test_a_line_that_cannot_be_read_leaves_the_others() -> None:
+    """Of two ads one is sold at its price, the other in doubt."""
+    (order,) = read_orders([{**ORDER, "items": [*ORDER["items"], {"itemId": 23}]}])  # type: ignore[misc]
+    assert [line.tradera_item_id for line in order.lines] == [22]
+    assert order.doubtful_ads == (23,)
+
+
+def test_a_line_without_an_ad_is_known_by_our_reference() -> None:
+    """It says as clearly as a number which listing was sold."""
+    (order,) = read_orders(
+        [{**ORDER, "items": [{"unitPrice": 250, "ownReferences": ["yard 7", "rheod:42:1"]}]}]
+    )
+    assert (order.doubt, order.lines[0].tradera_item_id) == (None, 0)
 
 
 def test_a_paid_order_says_when() -> None:
@@ -206,14 +264,24 @@ def test_an_ad_is_shipped_when_each_of_its_sales_is() -> None:
 
 def test_the_smaller_answers_are_read() -> None:
     """Row versions have 64 bits, the clock comes bare or wrapped, and of a member only number and alias are kept."""
-    assert read_updated([{"id": 22, "itemType": 1, "rowVersion": 2**60}]) == [(22, 2**60)]
+    updates = read_updated([{"id": 22, "itemType": 1, "rowVersion": 2**60}])
+    assert (updates.ads, updates.version, updates.incomplete) == (frozenset({22}), 2**60, False)
     assert read_clock(END) == read_clock({"time": END + "Z"}) == END_MS
     assert read_clock(["?"]) is None
     member = read_member({"id": 7, "alias": "shop", "email": "x"})
     assert (member.user_id, member.alias) == (7, "shop")
 
 
-@pytest.mark.parametrize("answer", ["text", 5, {"a": 1}, [5], [{"orderId": None}], [{"orderId": "55501"}]])
+def test_what_one_ad_of_a_list_lacks_costs_that_ad_alone() -> None:
+    """Of the seller's ads and of the changed ones; a change without an ad says that the list is not whole."""
+    assert [ad.tradera_item_id for ad in read_listed_all([{"id": None}, 5, {"id": 22}])] == [22]
+    updates = read_updated(
+        [{"rowVersion": 9}, 5, {"id": 22, "rowVersion": 7}, {"id": 23, "rowVersion": None}]
+    )
+    assert (updates.ads, updates.version, updates.incomplete) == (frozenset({22, 23}), 9, True)
+
+
+@pytest.mark.parametrize("answer", ["text", 5, {"55501": 1}])
 def test_what_is_no_list_of_orders_is_refused_without_quoting_it(answer: Any) -> None:
     """A wrong shape names the field and never its value."""
     with pytest.raises(WrongShapeError) as caught:
