@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import click
 
-from rheod.cli import OK, CommandFailed
+from rheod.cli import OK, WRONG_USAGE, CommandFailed
 from rheod.cli.daemon_client import load
 from rheod.cli.main import Group, Options, pass_options, with_json
 from rheod.cli.printing import say, say_json, say_table
 from rheod.config import loading
+from rheod.config.settings import Settings
 
 
 @click.group(cls=Group)
@@ -26,6 +27,7 @@ def check(options: Options, *, as_json: bool) -> int:
     """
     try:
         settings = load(options)
+        _require_folder(settings)
     except CommandFailed as error:
         if as_json:
             say_json({"ok": False, "problems": str(error).splitlines()})
@@ -40,6 +42,20 @@ def check(options: Options, *, as_json: bool) -> int:
     if missing:
         say(f"Publishing will wait until these are set: {', '.join(missing)}")
     return OK
+
+
+def _require_folder(settings: Settings) -> None:
+    """CommandFailed when `storage.path` names what is no folder; the default's folder is made by setup."""
+    folder, origin = settings.storage.path, settings.origin(("storage", "path"))
+    if not folder.exists():
+        if origin == "default":
+            return
+        wrong = f"there is no folder {folder}; mend the path, or make it: `install -d -m 700 -o rheod -g rheod {folder}`"
+    elif not folder.is_dir():
+        wrong = f"{folder} is not a folder; name another one"
+    else:
+        return
+    raise CommandFailed(f"storage.path ({origin}): {wrong}", status=WRONG_USAGE)
 
 
 @config.command()

@@ -7,6 +7,7 @@ the few values they need.
 
 from __future__ import annotations
 
+import codecs
 import difflib
 import ipaddress
 import json
@@ -26,7 +27,7 @@ from pydantic_settings import (
 )
 from typing_extensions import override
 
-from rheod.config.sections import AccountSettings
+from rheod.config.sections import AccountSettings, is_quoted
 from rheod.config.settings import LEAVES, Key, Settings, section_of
 from rheod.domain.budget import Allowance, publish_cost
 from rheod.domain.errors import RheodError
@@ -67,13 +68,21 @@ def load_settings(
     if state := environ.get("STATE_DIRECTORY", "").partition(":")[0]:
         source = InitSettingsSource(Settings, {"storage": {"path": state}})
         reader.add(source, lambda _key: "environment STATE_DIRECTORY")
-    file = config_file or _path(environ, "RHEOD_CONFIG") or (DEFAULT_FILE if DEFAULT_FILE.exists() else None)
+    file = config_file or _path(environ, "RHEOD_CONFIG") or _default_file()
     if file:
         reader.read_file(file)
     if folder := credentials_dir or _path(environ, "CREDENTIALS_DIRECTORY"):
         reader.read_credentials(folder)
     reader.read_environment(environ)
     return reader.build()
+
+
+def _default_file() -> Path | None:
+    """The file at its usual place; one that may not be seen counts as there, so that reading it says why not."""
+    try:
+        return DEFAULT_FILE if DEFAULT_FILE.exists() else None
+    except OSError:
+        return DEFAULT_FILE
 
 
 def _path(environ: Mapping[str, str], name: str) -> Path | None:
@@ -158,8 +167,15 @@ class _Reader:
     def read_file(self, file: Path) -> None:
         """Take a TOML file."""
         try:
-            with file.open("rb"):  # the source takes a file that is not there for an empty one
-                source = TomlConfigSettingsSource(Settings, file)
+            with file.open("rb") as raw:  # the source takes a file that is not there for an empty one
+                marked = raw.read(3) == codecs.BOM_UTF8
+            if marked:
+                self._problems.append(
+                    f"{file} (settings file): begins with a byte order mark (BOM), which is not TOML; save it as UTF-8"
+                    rf" without one, or run `sed -i '1s/^\xEF\xBB\xBF//' {file}`"
+                )
+                return
+            source = TomlConfigSettingsSource(Settings, file)
         except (OSError, ValueError) as error:
             wrong = error.strerror if isinstance(error, OSError) else f"not valid TOML: {error}"
             self._problems.append(f"{file} (settings file): {wrong}; mend it or name another with --config")
@@ -167,11 +183,19 @@ class _Reader:
         self.add(source, lambda _key: f"file {file}")
 
     def read_credentials(self, folder: Path) -> None:
-        """Take systemd credentials: files `section__key`, and `accounts`; other names are not ours."""
+        """Take systemd credentials: files `section__key`, and `accounts`; names unlike any setting's are not ours."""
         known = {"__".join(key): key for key in LEAVES}
         try:
-            files = sorted(path for path in folder.iterdir() if "__" in path.name or path.name in known)
-            texts = {path.name: path.read_text(encoding="utf-8").strip() for path in files if path.is_file()}
+            there = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+            files = [path for path in there if "__" in path.name or path.name in known]
+            for path in there:
+                if path not in files and (meant := _meant(path.name)):
+                    self._problems.append(
+                        f"{path.name} (credential): is not read under this name; rename it to {meant}"
+                    )
+            texts = {
+                path.name: path.read_text(encoding="utf-8-sig").strip() for path in files if path.is_file()
+            }
         except (OSError, UnicodeDecodeError) as error:
             wrong = error.strerror if isinstance(error, OSError) else "a file is not UTF-8 text"
             self._problems.append(f"{folder} (credentials): {wrong}; mend the unit's LoadCredential= lines")
@@ -196,6 +220,10 @@ class _Reader:
                 self._report_unknown(name, known, place)
             elif not text and LEAVES[key].default is None:
                 pass  # an empty variable of a compose file is as good as not there
+            elif is_quoted(text):
+                self._problems.append(
+                    f"{'.'.join(key)} ({place} {name}): has quotes around it; write it without, nothing takes them off"
+                )
             elif _is_table_or_list(LEAVES[key].annotation) and not _is_json(text):
                 self._problems.append(
                     f"{'.'.join(key)} ({place} {name}): must be JSON; write a JSON list or object"
@@ -253,6 +281,22 @@ class _Reader:
         if isinstance(default, bool | int | float | str | Path):
             return f"{name} ({where}): {wrong}; change it, or remove it for the default {_plain(default)}"
         return f"{name} ({where}): {wrong}; change it or remove it"
+
+
+def _meant(name: str) -> str | None:
+    """The name that a misnamed file of a secret should have: other signs, capitals, an ending, or no section."""
+    plain = re.sub(r"[^a-z0-9]", "", re.sub(r"\.(txt|key|secret|token|env)$", "", name.lower()))
+    plain = plain.removeprefix("rheod")
+    names: dict[str, str] = {}
+    for key in LEAVES:
+        if _is_secret(key):
+            names["".join(key).replace("_", "")] = names[key[-1].replace("_", "")] = "__".join(key)
+    close = difflib.get_close_matches(plain, names, n=1, cutoff=0.85)
+    return names[close[0]] if close else None
+
+
+def _is_secret(key: Key) -> bool:
+    return "SecretStr" in str(LEAVES[key].annotation)
 
 
 def _capitals(reference: str) -> str:

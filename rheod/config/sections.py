@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
@@ -16,6 +17,7 @@ from pydantic import (
     Field,
     IPvAnyNetwork,
     SecretStr,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -30,12 +32,29 @@ _MIB = 2**20
 _MAIL = r"^[^\s@,;<>]+@[^\s@,;<>]+$"
 
 
-def _clean_secret(value: SecretStr) -> SecretStr:
-    """Refuse secrets that were pasted with spaces or line breaks: they would break a header, or silently not match."""
+def _clean_secret(value: SecretStr, info: ValidationInfo) -> SecretStr:
+    """Refuse secrets that were pasted with more than themselves: they would break a header, or silently not match."""
     text = value.get_secret_value()
     if not text or not text.isascii() or not text.isprintable() or " " in text:
         raise ValueError("must be printable ASCII without spaces or line breaks, and not empty")
+    if is_quoted(text):
+        raise ValueError("has quotes around it, which would be taken for a part of it: write it without")
+    name, assigned, rest = text.partition("=")
+    if assigned and rest.strip("=") and is_name(name, info.field_name or ""):
+        raise ValueError("is written as NAME=value: write the value alone")
     return value
+
+
+def is_quoted(text: str) -> bool:
+    """Whether a value still has the quotes of a shell or of an .env file around it."""
+    return len(text) > 1 and text[0] == text[-1] and text[0] in "\"'`"
+
+
+def is_name(text: str, setting: str) -> bool:
+    """Whether a text before `=` is how a variable or this setting is named, and not the first half of a secret."""
+    if re.fullmatch(r"[A-Z][A-Z0-9]*(_+[A-Z0-9]+)+", text):
+        return True
+    return re.fullmatch(rf"([a-z0-9]+[_.]+)*{re.escape(setting)}", text.lower()) is not None
 
 
 def _clean_url(value: str) -> str:
@@ -43,6 +62,21 @@ def _clean_url(value: str) -> str:
     if not value.isprintable() or " " in value or not _is_plain_http(value):
         raise ValueError("must be an http(s) address without user, query or fragment")
     return value.rstrip("/")
+
+
+def _no_path(value: str) -> str:
+    """Pages and pictures are at the root of the host: a path would stand in every link and lead nowhere."""
+    if path := urlsplit(value).path:
+        raise ValueError(
+            f"must end with the host (and port), without {path}: rheod answers at the root of its host"
+        )
+    return value
+
+
+def _unquoted(value: str) -> str:
+    if is_quoted(value):
+        raise ValueError("has quotes around it, which would be taken for a part of it: write it without")
+    return value
 
 
 def _is_plain_http(value: str) -> bool:
@@ -65,6 +99,7 @@ def _absolute(value: Path) -> Path:
 
 Secret = Annotated[SecretStr, AfterValidator(_clean_secret)]
 Url = Annotated[str, AfterValidator(_clean_url)]
+Origin = Annotated[Url, AfterValidator(_no_path)]
 AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
 Delay = Annotated[float, Field(gt=0, le=7 * _DAY_S)]
 Calls = Annotated[int, Field(ge=1, le=10_000_000)]
@@ -89,7 +124,7 @@ class Server(Section):
         description="address to listen on; put Caddy or nginx in front for TLS",
     )
     port: int = Field(default=8080, ge=0, le=65_535, description="port to listen on; 0 takes any free one")
-    public_url: Url | None = Field(
+    public_url: Origin | None = Field(
         default=None, description="address of rheod for the world, in picture links and the dashboard"
     )
     admin_socket: AbsolutePath | None = Field(
@@ -234,7 +269,7 @@ class Tradera(Section):
     user_token: Secret | None = Field(
         default=None, description="the seller's token: a secret; `rheod tradera connect` gets one"
     )
-    public_key: str | None = Field(
+    public_key: Annotated[str, AfterValidator(_unquoted)] | None = Field(
         default=None,
         pattern=r"^[\x21-\x7e]+$",
         description="the application's public key, only for the browser login of `rheod tradera connect`",

@@ -101,6 +101,7 @@ def test_a_wrong_setting_names_the_key_and_the_fix(command: str, place: dict[str
 def test_config_check_and_show_and_schema(place: dict[str, str]) -> None:
     """Right settings are called right, secrets are stars, and the schema is JSON."""
     environ = place | {"RHEOD_TRADERA__APP_KEY": "test-secret", "RHEOD_IMAGES__ALLOW_HTTP": "true"}
+    Path(place["RHEOD_STORAGE__PATH"]).mkdir()
     checked = run("config", "check", "--json", environ=environ)
     assert checked.returncode == 0
     report = json.loads(checked.stdout)
@@ -110,6 +111,28 @@ def test_config_check_and_show_and_schema(place: dict[str, str]) -> None:
     assert "environment RHEOD_TRADERA__APP_KEY" in shown
     assert "test-secret" not in shown
     assert "server" in json.loads(run("config", "schema", environ=environ).stdout)["properties"]
+
+
+def test_config_check_refuses_what_would_only_fail_later(place: dict[str, str], tmp_path: Path) -> None:
+    """A storage folder that is not there or is a file, and a secret still in its quotes: exit status 2, with the fix."""
+    folder = Path(place["RHEOD_STORAGE__PATH"])
+    missing = run("config", "check", environ=place)
+    assert (missing.returncode, missing.stdout) == (2, "")
+    assert f"storage.path (environment RHEOD_STORAGE__PATH): there is no folder {folder}" in missing.stderr
+    assert f"`install -d -m 700 -o rheod -g rheod {folder}`" in missing.stderr
+    folder.touch()
+    assert f"{folder} is not a folder" in run("config", "check", environ=place).stderr
+    folder.unlink()
+    folder.mkdir()
+    secrets = tmp_path / "secrets"
+    secrets.mkdir()
+    (secrets / "tradera__app_key").write_text('"aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee"\n')
+    quoted = run("config", "check", environ=place)
+    assert (quoted.returncode, quoted.stdout) == (2, "")
+    assert "tradera.app_key (credential tradera__app_key): has quotes around it" in quoted.stderr
+    assert "aaaaaaaa" not in quoted.stderr
+    (secrets / "tradera__app_key").write_text("aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee\n")
+    assert run("config", "check", environ=place).returncode == 0
 
 
 # Without a daemon

@@ -363,3 +363,82 @@ def test_a_superseded_setting_is_taken_and_its_line_named(owner: Owner) -> None:
     (sentence,) = warnings(owner.load())
     assert "server.max_connections_per_address" in sentence
     assert "take the line out" in sentence
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("tradera__app_key", '"aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee"\n', "has quotes around it"),
+        ("tradera__app_key", "'aaaaaaaa-bbbb'", "has quotes around it"),
+        ("tradera__app_key", "RHEOD_TRADERA__APP_KEY=aaaaaaaa-bbbb", "is written as NAME=value"),
+        ("tradera__app_key", "app_key=aaaaaaaa-bbbb", "is written as NAME=value"),
+        ("push__secret_access_key", "AWS_SECRET_ACCESS_KEY=abcd", "is written as NAME=value"),
+        ("accounts__m-1__user_token", '"test-token"', "has quotes around it"),
+        ("tradera__public_key", '"test-public"', "has quotes around it"),
+        ("server__host", '"127.0.0.1"', "has quotes around it"),
+    ],
+)
+def test_a_value_pasted_with_its_quotes_or_its_name_is_refused(
+    owner: Owner, name: str, text: str, words: str
+) -> None:
+    """As a shell or an .env file has it: every call would be refused, and nothing would say why."""
+    owner.file.write_text('[[accounts]]\nreference = "m-1"\nuser_id = 5')
+    (owner.credentials / name).write_text(text)
+    lines = owner.refusal({"RHEOD_PUSH__ACCESS_KEY_ID": "test-id"} if name.startswith("push") else {})
+    assert words in "\n".join(lines)
+    assert "aaaa" not in "\n".join(lines)
+
+
+@pytest.mark.parametrize("secret", ["abc=", "YWJjZA==", "a=b", "x/Y+z=1", "\ufefftest-secret\n"])
+def test_a_secret_with_an_equals_sign_or_a_mark_of_its_file_is_taken(owner: Owner, secret: str) -> None:
+    """Base64 ends so; a byte order mark is the editor's and not the secret's."""
+    (owner.credentials / "tradera__app_key").write_text(secret, encoding="utf-8")
+    taken = owner.load().tradera.app_key
+    assert taken is not None
+    assert taken.get_secret_value() == secret.strip().lstrip("\ufeff")
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("tradera.app_key", "tradera__app_key"),
+        ("tradera_app_key", "tradera__app_key"),
+        ("tradera-user-token.txt", "tradera__user_token"),
+        ("app_key", "tradera__app_key"),
+        ("secret_access_key", "push__secret_access_key"),
+        ("RHEOD_TRADERA_APP_KEY", "tradera__app_key"),
+        ("traderaappkey", "tradera__app_key"),
+        ("tradera_app_kye", "tradera__app_key"),
+    ],
+)
+def test_a_misnamed_file_of_a_secret_is_told_with_its_right_name(owner: Owner, name: str, meant: str) -> None:
+    """It would be passed over, and publishing would wait for what lies there."""
+    (owner.credentials / name).write_text("test-secret")
+    assert owner.refusal({}) == [f"{name} (credential): is not read under this name; rename it to {meant}"]
+
+
+@pytest.mark.parametrize(
+    "name", ["passwd.hashed-password.root", ".gitignore", "README", "ssh.authorized_keys.root"]
+)
+def test_other_credentials_of_the_machine_are_left_alone(owner: Owner, name: str) -> None:
+    """What is like no setting's name may be somebody else's."""
+    (owner.credentials / name).write_text("something")
+    assert owner.load() == Settings()
+
+
+@pytest.mark.parametrize("path", ["/rheod", "/a/b", "/rheod/"])
+def test_a_public_address_with_a_path_is_refused(owner: Owner, path: str) -> None:
+    """Every link would have it, and none of them would lead anywhere."""
+    owner.file.write_text(f'[server]\npublic_url = "https://rheod.example.se{path}"')
+    (line,) = owner.refusal({})
+    assert f"without {path.rstrip('/')}" in line
+    owner.file.write_text('[server]\npublic_url = "https://rheod.example.se:8443/"')
+    assert owner.load().server.public_url == "https://rheod.example.se:8443"
+
+
+def test_a_settings_file_with_a_byte_order_mark_is_refused_with_words(owner: Owner) -> None:
+    """Editors of other systems write one; it is nothing to see, so it is named."""
+    owner.file.write_bytes(b"\xef\xbb\xbf[server]\nport = 1\n")
+    (line,) = owner.refusal({})
+    assert "byte order mark (BOM)" in line
+    assert "sed -i" in line
