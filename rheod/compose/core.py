@@ -112,7 +112,7 @@ async def build_core(settings: Settings, database: Database, *, clock: Clock, rn
     Accounts of the settings that are new get their rows, and times that a wrong clock has written are set right.
     """
     wakeups = Wakeups()
-    store = Store(database=database, now=clock, rng=rng, wake=wakeups.wake)
+    store = Store(database=database, now=clock, rng=rng, wake=wakeups.wake, probe=wakeups.probe)
     references = ["", *(account.reference for account in settings.accounts)]
     if clamped := await database.write(partial(facts.clamp, now=clock())):
         _log.warning("times from a wrong clock set right", count=clamped)

@@ -10,16 +10,15 @@ from typing import Any
 from rheod.compose.core import Core
 from rheod.compose.remotes import Remotes
 from rheod.domain.budget import reconcile_gap_ms
-from rheod.domain.errors import Permanent, Transient
+from rheod.domain.errors import Permanent, StoreUnavailable, Transient
 from rheod.domain.model import Job, JobKind, JobOrder, QueueName
 from rheod.health.alerts import Alerter
 from rheod.health.facts import Limits, Observed, RunningLoops, gather_findings
 from rheod.jobs.clock import ClockJumpMonitor
 from rheod.jobs.housekeeping import Heartbeat, Housekeeping, LoopWatch
+from rheod.jobs.picks import ByDueTime, ByUrgency
 from rheod.jobs.queue import (
     BudgetWait,
-    ByDueTime,
-    ByUrgency,
     Done,
     Hold,
     JobQueue,
@@ -28,6 +27,7 @@ from rheod.jobs.queue import (
     Pause,
     Pick,
     Retry,
+    Unclear,
 )
 from rheod.pictures.fetcher import PictureFetcher
 from rheod.pictures.garbage_collector import GarbageCollector
@@ -42,7 +42,7 @@ from rheod.tradera.client import TraderaClient
 from rheod.tradera.order_sync import OrderSync, ReconcileOptions, TakeOver
 from rheod.tradera.publisher import Publisher, PublishOptions
 from rheod.tradera.result_poller import ResultPoller, ResultPollOptions
-from rheod.tradera.transport import ServerFailure
+from rheod.tradera.transport import ServerFailure, Unreachable
 from rheod.usecases.publish import AskSchedule
 from rheod.webhooks.client import WebhookClient
 from rheod.webhooks.deliverer import ByEndpoint, Deliverer
@@ -85,20 +85,25 @@ class TraderaDesk:
         }
 
     async def work(self, job: Job) -> Outcome:
-        """Work one job. A remote that is away pauses the whole queue: no other job would fare better.
+        """Work one job. Without a connection the whole queue rests: no other job would fare better.
 
-        A 500 may also be this job's bad input, so it counts against the job.
+        An answer that says nothing, or none to a call that was sent, may be this job's fault: it waits by itself.
         """
         heard = self._calls.answers_heard
         try:
             outcome = await self._workers[job.kind](job)
         except NotNow as error:
             return BudgetWait(CLASS_OF[job.kind], error.until, str(error))
+        except StoreUnavailable:
+            raise
+        except Unreachable as error:
+            return Pause(str(error))
         except Transient as error:
-            return Pause(str(error), counted=isinstance(error, ServerFailure) and error.status == 500)
+            status = error.status if isinstance(error, ServerFailure) else 0
+            return Unclear(str(error), failure=f"{type(error).__name__} {status}")
         except Permanent as error:
-            return Hold(str(error))
-        if isinstance(outcome, Done | Retry):
+            return Hold(str(error), answered=self._calls.answers_heard > heard)
+        if isinstance(outcome, Done | Retry | Hold):
             return replace(outcome, answered=self._calls.answers_heard > heard)
         return outcome
 
@@ -328,6 +333,7 @@ def publish_options(core: Core) -> PublishOptions:
         image_format=given.image_format_jpeg,
         has_mega=given.has_mega,
         in_doubt=tradera.image_in_doubt,
+        tries=tradera.publish_tries,
         schedule=AskSchedule(first_ask_ms=round(tradera.result_delays_s[0] * 1000)),
     )
 

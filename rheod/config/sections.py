@@ -302,6 +302,12 @@ class Tradera(Section):
         min_length=1,
         description="waits between questions for the result of a publishing; the last repeats",
     )
+    publish_tries: int = Field(
+        default=8,
+        ge=1,
+        le=100,
+        description="tries of one item without a clear answer, while Tradera answers others, before it has failed",
+    )
     image_in_doubt: Literal["resend", "recreate"] = Field(
         default="resend",
         description='a picture whose call got no answer: "resend" it, or "recreate" the uncommitted ad',

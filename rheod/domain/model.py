@@ -367,7 +367,10 @@ class SellerAd:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """A row of the jobs table as a worker gets it. `attempts` counts the tries before this one."""
+    """A row of the jobs table as a worker gets it. `attempts` counts the tries before this one.
+
+    `unclear` counts those in a row that got no clear answer from the remote.
+    """
 
     id: int
     queue: QueueName
@@ -379,6 +382,7 @@ class Job:
     due_at: int
     revision: int
     created_at: int
+    unclear: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

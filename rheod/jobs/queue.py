@@ -3,14 +3,7 @@
 A loop picks due jobs, runs them side by side up to its limit, and stores what became of each. Which jobs run is known
 only here, in memory: after a crash every job is simply due again.
 
-What is measured as it happens: how long publishing and sales take, and the pictures that failed.
-
-There is one object for a daemon, handed to whatever works jobs. It starts at nothing with each start, as Prometheus
-expects, and knows neither items nor accounts.
-
-Which classes of an account's Tradera calls wait while a takeover is under way after a restore.
-
-The takeover in the store decides; this is its copy in memory.
+One bad answer holds up nothing but its own job: a queue rests as a whole only for what says that the remote is away.
 """
 
 from __future__ import annotations
@@ -71,6 +64,9 @@ class RestoreLock:
 _log = structlog.get_logger(__name__)
 _STORE_REST_S = 1.0
 _LONGEST_PAUSE_MS = round(TRADERA_DELAYS_S[-1] * 1000)
+_SAME_FAILURES = 3
+"""So many different jobs that fail in the same way, one after the other, say that the remote is away, not they."""
+_PROBES_KEPT = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +93,11 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Keep the job until somebody orders it again; `write` is stored with it."""
+    """Keep the job until somebody orders it again; `write` and `answered` as for Done."""
 
     reason: str
     write: Callable[[Transaction], object] | None = None
+    answered: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,16 +111,32 @@ class BudgetWait:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """The remote is away: no job of this queue is tried before the queue's back-off has passed.
+    """The remote itself is away: the queue rests, and this says nothing of the job."""
 
-    `counted` when the job may be to blame: it then waits on a schedule of its own too, so that others get their turn.
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unclear:
+    """The job got no clear answer: it waits on a growing schedule of its own, and the next job goes on at once.
+
+    Only when several jobs in a row fail in the same way, told apart by `failure`, does the queue rest.
     """
 
     reason: str
-    counted: bool = False
+    failure: str
 
 
-Outcome = Done | Retry | Hold | BudgetWait | Pause
+Outcome = Done | Retry | Hold | BudgetWait | Pause | Unclear
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rest:
+    """Why a whole queue rests, since when and until the next probe (ms)."""
+
+    reason: str
+    since: int
+    until: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +144,8 @@ class Look:
     """One look for work: the moment (ms), how many jobs are wanted, and how the queue stands at that moment.
 
     `running` and `settling` are ids of jobs: those that run, and those of them that are done and whose end is being
-    stored. `blocked` classes wait for the call budget. It is read in the store's thread, so it is a copy.
+    stored. `blocked` classes wait for the call budget. It is read in the store's thread, so it is a copy. The limit has
+    room for all that are not wanted now, since a pick may return them.
     """
 
     now: int
@@ -153,17 +167,29 @@ class Pick(Protocol):
         ...
 
 
+class Wakeup(asyncio.Event):
+    """What one loop of a queue waits for; `probe` when it shall ask its remote now, even if it rests."""
+
+    probe = False
+
+
 class Wakeups:
     """Wakes the loops of a queue when there is new work for it."""
 
     def __init__(self) -> None:
-        self._wakeups: dict[QueueName, list[asyncio.Event]] = {}
+        self._wakeups: dict[QueueName, list[Wakeup]] = {}
 
-    def new(self, queue: QueueName) -> asyncio.Event:
+    def new(self, queue: QueueName) -> Wakeup:
         """What one loop of this queue waits for."""
-        wakeup = asyncio.Event()
+        wakeup = Wakeup()
         self._wakeups.setdefault(queue, []).append(wakeup)
         return wakeup
+
+    def probe(self, queue: QueueName) -> None:
+        """The owner wants it now: every loop of this queue that rests asks its remote once more."""
+        for wakeup in self._wakeups.get(queue, ()):
+            wakeup.probe = True
+            wakeup.set()
 
     def wake(self, queue: QueueName) -> None:
         """Wake every loop of this queue."""
@@ -187,7 +213,7 @@ class JobQueue:
         name: str,
         store: Store,
         pick: Pick,
-        wakeup: asyncio.Event,
+        wakeup: Wakeup,
         work: Callable[[Job], Awaitable[Outcome]],
         concurrency: int,
     ) -> None:
@@ -202,6 +228,10 @@ class JobQueue:
         self._blocked: dict[CallClass, int] = {}
         self._paused_until = 0
         self._failures = 0
+        self._rest_reason = ""
+        self._rests_since = 0
+        self._probed: set[int] = set()
+        self._failed_alike: tuple[str, frozenset[int]] = ("", frozenset())
         self._stopping = False
 
     @property
@@ -213,6 +243,13 @@ class JobQueue:
     def settling(self) -> Collection[int]:
         """Ids of those that are done and whose end is being stored: they take no place any more."""
         return self._settling
+
+    @property
+    def rest(self) -> Rest | None:
+        """Why the whole queue rests; None while it works."""
+        if not self._failures:
+            return None
+        return Rest(reason=self._rest_reason, since=self._rests_since, until=self._paused_until)
 
     def wake(self) -> None:
         """Something has changed that it waited for, such as a token: look again at all of its work now."""
@@ -230,6 +267,8 @@ class JobQueue:
         async with asyncio.TaskGroup() as group:
             while not self._stopping:
                 self._wakeup.clear()
+                if self._wakeup.probe:
+                    self._wakeup.probe, self._paused_until = False, 0
                 now = self._store.now()
                 try:
                     picked, next_at = await self._pick_jobs(now)
@@ -257,16 +296,20 @@ class JobQueue:
         paused = now < self._paused_until
         look = Look(
             now=now,
-            limit=room + len(self._running),
+            limit=room + len(self._running) + len(self._probed),
             running=frozenset(self._running),
             settling=frozenset(self._settling),
             blocked=frozenset(self._blocked),
         )
+        probed = frozenset(self._probed)
 
         def read(db: sqlite3.Connection) -> tuple[list[Job], int | None]:
             found = [] if paused else self._pick.jobs(db, look)
-            fresh = [job for job in found if job.id not in look.running][:room]
-            return fresh, None if len(fresh) == room else self._pick.next_at(db, now)
+            fresh = [job for job in found if job.id not in look.running]
+            fresh.sort(
+                key=lambda job: job.id in probed
+            )  # each probe of a rest is another job, while there is one
+            return fresh[:room], None if len(fresh) >= room else self._pick.next_at(db, now)
 
         return await self._store.read(read)
 
@@ -274,7 +317,8 @@ class JobQueue:
         """How many jobs may start now."""
         if len(self._settling) >= self.most_settling > 0:
             return 0
-        return self._concurrency - len(self._running) + len(self._settling)
+        concurrency = 1 if self._failures else self._concurrency  # while it rests, one probe at a time
+        return max(0, concurrency - len(self._running) + len(self._settling))
 
     async def _rest(self, looked_at: int, next_at: int | None) -> None:
         """Until woken, or something becomes due that was not at the look. With every place taken only a wake-up counts.
@@ -295,7 +339,7 @@ class JobQueue:
         """Do the work, then store what became of it; only then is the place free, save for those that may settle."""
         structlog.contextvars.bind_contextvars(job=job.kind.value, subject=job.subject)
         try:
-            outcome = await self._outcome_of(job)
+            outcome = self._judged(job, await self._outcome_of(job))
             if isinstance(outcome, Done) and self.most_settling:
                 self._settling.add(job.id)
                 self._wakeup.set()
@@ -335,17 +379,28 @@ class JobQueue:
                     return
                 await asyncio.sleep(_STORE_REST_S)
             except Exception as error:
-                if isinstance(outcome, BudgetWait | Pause) or outcome.write is None:
+                if isinstance(outcome, BudgetWait | Pause | Unclear) or outcome.write is None:
                     raise
                 _log.exception("outcome failed unexpectedly", queue=self.name)
                 outcome = Retry(
                     until=self._backoff(job), reason=Text("unexpected: {error}", error=type(error).__name__)
                 )
             else:
-                self._learn(outcome)
+                self._learn(job, outcome)
                 return
 
-    def _learn(self, outcome: Outcome) -> None:
+    def _judged(self, job: Job, outcome: Outcome) -> Outcome:
+        """No clear answer counts against the job, unless the remote is away: the queue rests, or several fail alike."""
+        if not isinstance(outcome, Unclear):
+            return outcome
+        failure, ids = self._failed_alike
+        alike = (ids if failure == outcome.failure else frozenset()) | {job.id}
+        self._failed_alike = (outcome.failure, alike)
+        if self._failures or len(alike) >= _SAME_FAILURES:
+            return Pause(outcome.reason)
+        return outcome
+
+    def _learn(self, job: Job, outcome: Outcome) -> None:
         """What an outcome says about the other jobs of the queue."""
         match outcome:
             case BudgetWait(call_class, until, reason):
@@ -353,12 +408,21 @@ class JobQueue:
                 _log.info("waits for the call budget", queue=self.name, work=call_class, reason=reason)
             case Pause(reason):
                 self._failures += 1
-                self._paused_until = self._store.now() + delay_ms(TRADERA_DELAYS_S, self._failures)
+                now = self._store.now()
+                self._paused_until = now + delay_ms(TRADERA_DELAYS_S, self._failures)
+                self._rest_reason = reason
+                if len(self._probed) >= _PROBES_KEPT:
+                    self._probed.clear()
+                self._probed.add(job.id)
                 if self._failures == 1:
+                    self._rests_since = now
                     _log.warning("remote is away", queue=self.name, reason=reason)
-            case Done(answered=True) | Retry(answered=True) if self._failures:
-                _log.info("remote is back", queue=self.name, failures=self._failures)
-                self._failures = 0
+            case Done(answered=True) | Retry(answered=True) | Hold(answered=True):
+                self._failed_alike = ("", frozenset())
+                if self._failures:
+                    _log.info("remote is back", queue=self.name, failures=self._failures)
+                    self._failures = self._paused_until = 0
+                    self._probed.clear()
 
 
 def _store(tx: Transaction, job: Job, outcome: Outcome) -> None:
@@ -367,56 +431,19 @@ def _store(tx: Transaction, job: Job, outcome: Outcome) -> None:
     match outcome:
         case Done():
             jobs.finish(tx.db, job)
-        case Retry(until=until, reason=reason, counted=counted):
+        case Retry(until=until, reason=reason, counted=counted, answered=answered):
             jobs.put_off(tx.db, job, until=until, reason=reason, counted=counted)
-        case Hold(reason):
+            if answered:
+                jobs.answered(tx.db, job)
+        case Hold(reason=reason):
             jobs.hold(tx.db, job, reason=reason)
         case BudgetWait():
             pass
-        case Pause(reason, counted):
-            wait_ms = delay_ms(TRADERA_DELAYS_S, job.attempts + 2) if counted else 0  # longer than the queue
-            jobs.put_off(tx.db, job, until=tx.now + wait_ms, reason=reason, counted=counted)
-
-
-class ByDueTime:
-    """The pick of a simple queue: what is due, the longest due first."""
-
-    def __init__(self, queue: QueueName) -> None:
-        self._queue = queue
-
-    def jobs(self, db: sqlite3.Connection, look: Look) -> list[Job]:
-        """See `Pick`."""
-        return jobs.due(db, self._queue, now=look.now, limit=look.limit)
-
-    def next_at(self, db: sqlite3.Connection, now: int) -> int | None:
-        """See `Pick`."""
-        return jobs.next_due(db, self._queue, after=now)
-
-
-class ByUrgency:
-    """The pick of one seller account's tradera queue: by class and age, less the classes that wait for the budget.
-
-    Nor those behind the account's restore lock; what opens it is a job of this queue, which then looks again.
-    """
-
-    def __init__(self, account_id: str, lock: RestoreLock | None = None) -> None:
-        self._account_id = account_id
-        self._lock = lock or RestoreLock()
-
-    def jobs(self, db: sqlite3.Connection, look: Look) -> list[Job]:
-        """See `Pick`."""
-        return jobs.due(
-            db,
-            QueueName.TRADERA,
-            now=look.now,
-            limit=look.limit,
-            account_id=self._account_id,
-            blocked=look.blocked | self._lock.closed,
-        )
-
-    def next_at(self, db: sqlite3.Connection, now: int) -> int | None:
-        """See `Pick`."""
-        return jobs.next_due(db, QueueName.TRADERA, after=now, account_id=self._account_id)
+        case Pause(reason):
+            jobs.put_off(tx.db, job, until=tx.now, reason=reason, counted=False)
+        case Unclear(reason=reason):
+            until = tx.now + delay_ms(TRADERA_DELAYS_S, job.unclear + 1)
+            jobs.put_off_unclear(tx.db, job, until=until, reason=reason, now=tx.now)
 
 
 PUBLISH_BUCKETS_S = (1, 2, 5, 10, 20, 30, 60, 120, 300, 900, 3600, 4 * 3600, 24 * 3600, 3 * 24 * 3600)

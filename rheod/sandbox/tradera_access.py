@@ -46,7 +46,9 @@ NAMES: dict[str, bool] = {
     "hang_after": True,  # the effect, and no answer
     "slow": True,  # waits `seconds`, then behaves
     "html_200": False,  # a page of some proxy, with status 200
+    "html_403": False,  # the same with status 403, as a firewall before Tradera would
     "502_html": False,  # a page of some proxy, with status 502
+    "empty_json": False,  # status 200 and an object without what was asked for
     "truncated_json": True,  # half of the answer
     "empty_200": True,  # status 200 and not a byte
     "huge_answer": True,  # 100 MB of blanks
@@ -155,11 +157,13 @@ async def spoil(
 
 def _damaged(fault: Fault, reply: web.Response | None) -> web.Response:
     """Answer at once, but not with what the client hopes for."""
-    if fault.name in {"html_200", "502_html"}:
-        status = 200 if fault.name == "html_200" else 502
+    if "html" in fault.name:
+        status = int(fault.name.replace("html", "").strip("_"))
         return web.Response(status=status, text=_HTML.format(status), content_type="text/html")
     if fault.name == "empty_200":
         return web.Response()
+    if fault.name == "empty_json":
+        return answer(200, {})
     if fault.name == "truncated_json":
         body = reply.body if reply is not None and isinstance(reply.body, bytes) else b""
         return web.Response(body=body[: len(body) // 2] or b"{", content_type="application/json")

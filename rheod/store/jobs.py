@@ -59,6 +59,15 @@ def order(db: sqlite3.Connection, wanted: JobOrder, owner: Owner, *, now: int) -
     )
 
 
+def hurry(db: sqlite3.Connection, kind: JobKind, subject: str, *, now: int) -> None:
+    """The owner wants this job tried now, however it waits; it goes before those that have failed."""
+    db.execute(
+        "UPDATE jobs SET due_at = min(due_at, :now), unclear = 0, state = 'due', revision = revision + 1"
+        " WHERE kind = :kind AND subject = :subject",
+        {"kind": kind, "subject": subject, "now": now},
+    )
+
+
 def due(
     db: sqlite3.Connection,
     queue: QueueName,
@@ -68,14 +77,14 @@ def due(
     account_id: str | None = None,
     blocked: Collection[CallClass] = (),
 ) -> list[Job]:
-    """Due jobs of a queue: Tradera's by urgency and then age, the others' by due time.
+    """Due jobs of a queue: Tradera's by urgency and then age, those that have failed last; the others' by due time.
 
     Jobs of the `blocked` classes of calls are left out.
     """
     urgent = (
         queue is QueueName.TRADERA
     )  # the + keeps SQLite off the index by time, so that it walks the one by rank
-    by, at = ("rank, id", "+due_at") if urgent else ("due_at, id", "due_at")
+    by, at = ("rank, unclear > 0, id", "+due_at") if urgent else ("due_at, id", "due_at")
     ranks = ",".join(str(rank) for rank, each in enumerate(CLASSES) if each not in blocked)
     wanted = f" AND rank IN ({ranks})" if blocked else ""
     rows = db.execute(
@@ -111,7 +120,7 @@ def waiting_costs(
     ranks = ",".join(str(CLASSES.index(each)) for each in classes)
     rows = db.execute(
         f"SELECT max(cost, 1) FROM jobs WHERE {_of(QueueName.TRADERA, account_id)} AND +due_at <= :now"
-        f" AND rank IN ({ranks}) ORDER BY rank, id LIMIT :most",
+        f" AND rank IN ({ranks}) ORDER BY rank, unclear > 0, id LIMIT :most",
         {"now": now, "account": account_id, "most": most},
     )
     return [row[0] for row in rows.fetchall()]
@@ -127,6 +136,7 @@ def job_of(row: sqlite3.Row) -> Job:
         account_id=row["account_id"],
         item_id=row["item_id"],
         attempts=row["attempts"],
+        unclear=row["unclear"],
         due_at=row["due_at"],
         revision=row["revision"],
         created_at=row["created_at"],
@@ -137,7 +147,7 @@ def finish(db: sqlite3.Connection, job: Job) -> None:
     """The job is done; if it was ordered again meanwhile it stays, due as ordered and with no tries counted."""
     gone = db.execute("DELETE FROM jobs WHERE id = ? AND revision = ?", (job.id, job.revision)).rowcount
     if not gone:
-        db.execute("UPDATE jobs SET attempts = 0 WHERE id = ?", (job.id,))
+        db.execute("UPDATE jobs SET attempts = 0, unclear = 0, unclear_since = NULL WHERE id = ?", (job.id,))
 
 
 def put_off(db: sqlite3.Connection, job: Job, *, until: int, reason: str, counted: bool) -> None:
@@ -146,6 +156,20 @@ def put_off(db: sqlite3.Connection, job: Job, *, until: int, reason: str, counte
         "UPDATE jobs SET due_at = CASE revision WHEN :revision THEN :until ELSE due_at END,"
         " attempts = attempts + :counted, reason = :reason WHERE id = :id",
         {"until": until, "revision": job.revision, "counted": counted, "reason": reason, "id": job.id},
+    )
+
+
+def answered(db: sqlite3.Connection, job: Job) -> None:
+    """The job's remote has answered clearly: the tries before that do not count any more."""
+    db.execute("UPDATE jobs SET unclear = 0, unclear_since = NULL WHERE id = ? AND unclear > 0", (job.id,))
+
+
+def put_off_unclear(db: sqlite3.Connection, job: Job, *, until: int, reason: str, now: int) -> None:
+    """The job got no clear answer: try it again at `until` (ms), after those that have not failed."""
+    put_off(db, job, until=until, reason=reason, counted=False)
+    db.execute(
+        "UPDATE jobs SET unclear = unclear + 1, unclear_since = coalesce(unclear_since, ?) WHERE id = ?",
+        (now, job.id),
     )
 
 

@@ -190,7 +190,7 @@ class ShippingUpdater:
                 return _shipped(order)
             return _refused(order, str(error))
         except ServerFailure as error:
-            if error.status != 500 or job.attempts < _TRIES_OF_500:
+            if error.status != 500 or job.unclear < _TRIES_OF_500:
                 raise
             return _refused(
                 order, Text("Tradera answers with an error again and again: {error}", error=error)

@@ -17,7 +17,7 @@ import structlog
 from rheod.domain.budget import RESULT_COST
 from rheod.domain.crash import crashpoint
 from rheod.domain.effects import Change
-from rheod.domain.errors import Permanent, Text
+from rheod.domain.errors import Permanent, Text, Unanswered
 from rheod.domain.inputs import (
     CommitAnswered,
     CommitRefused,
@@ -33,11 +33,11 @@ from rheod.domain.inputs import (
 )
 from rheod.domain.model import CallClass, Job, Listing, ListingState, Picture
 from rheod.domain.retry import TRADERA_DELAYS_S, delay_ms
-from rheod.jobs.queue import Done, Outcome, Retry
+from rheod.jobs.queue import Done, Outcome, Pause, Retry
 from rheod.store import items
 from rheod.tradera.ad_builder import Ad, AdDefaults, make_ad
 from rheod.tradera.budgeted_client import BudgetedClient, NotWanted, TokenDead
-from rheod.tradera.transport import Rejected, ServerFailure
+from rheod.tradera.transport import Rejected
 from rheod.usecases import publish
 from rheod.usecases.publish import AskSchedule, PublishPlan
 from rheod.usecases.transaction import Store, Transaction
@@ -45,14 +45,16 @@ from rheod.usecases.transaction import Store, Transaction
 _log = structlog.get_logger(__name__)
 _STALE_MS = 50 * 60 * 1000
 """How long an uncommitted request is trusted: Tradera names no time, and an hour is the guess."""
-_TRIES_OF_500 = 5
 _FORGOTTEN_REQUESTS = 2
 """A Tradera that forgets each request anew is not worth the calls."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishOptions:
-    """The owner's settings for publishing. `in_doubt` says what to do with a picture whose answer was lost."""
+    """The owner's settings for publishing. `in_doubt` says what to do with a picture whose answer was lost.
+
+    After `tries` without a clear answer, though Tradera answers others, the listing has failed.
+    """
 
     defaults: AdDefaults
     images_dir: Path
@@ -60,6 +62,7 @@ class PublishOptions:
     image_format: int
     has_mega: bool
     in_doubt: Literal["resend", "recreate"]
+    tries: int
     schedule: AskSchedule
 
 
@@ -80,10 +83,14 @@ class Publisher:
         plan = await self._store.read(lambda db: publish.plan(db, job.subject))
         if plan is None or plan.listing.state.may_be_live or not plan.listing.state.is_open:
             return Done()
-        now = self._store.now()
         start_at = plan.item.spec.tradera and plan.item.spec.tradera.start_at
-        if start_at and start_at > now:
+        if start_at and start_at > self._store.now():
             return Retry(until=start_at, reason=Text("starts at the time the item says"), counted=False)
+        return await self._try(job, plan)
+
+    async def _try(self, job: Job, plan: PublishPlan) -> Outcome:
+        """Send what is missing at Tradera, and say what becomes of the job when that goes wrong."""
+        now = self._store.now()
         try:
             await self._send(plan, make_ad(plan.item, plan.listing, self._options.defaults))
         except NotWanted:
@@ -98,8 +105,8 @@ class Publisher:
             refused = SellerTokenRefused(error=str(error), since=error.since)
             await self._store.write(_given(job, refused))
             raise
-        except ServerFailure as error:
-            why = await self._blamed(job, error)
+        except Unanswered as error:
+            return await self._blamed(job, error)
         except Permanent as error:
             _log.warning("publishing refused", external_id=plan.item.external_id, error=str(error))
             why = str(error)
@@ -107,17 +114,22 @@ class Publisher:
             return Done()
         return Done(_given(job, PublishFailed(error=why)))
 
-    async def _blamed(self, job: Job, error: ServerFailure) -> Text:
-        """What is wrong when a 500 again and again is about this item alone; never once a commit may have taken effect.
+    async def _blamed(self, job: Job, error: Unanswered) -> Outcome:
+        """What becomes of an item that gets no clear answer again and again: it fails if Tradera answers at all.
 
-        Raises the error where it may be an outage.
+        Raises the error while there are tries left, and always once a commit may
+        have taken effect.
         """
-        if error.status != 500 or job.attempts < _TRIES_OF_500:
+        if job.unclear + 1 < self._options.tries:
             raise error
         listing = await self._store.read(lambda db: items.listing(db, job.subject))
-        if listing.state.may_be_live or not await self._calls.answers():
+        if listing.state.may_be_live:
             raise error
-        return Text("Tradera answers this item with an error again and again: {error}", error=error)
+        if not await self._calls.answers():
+            return Pause(str(error))
+        why = Text("Tradera gave this item no clear answer again and again: {error}", error=error)
+        _log.warning("publishing given up", listing=job.subject, error=str(error))
+        return Done(_given(job, PublishFailed(error=why)))
 
     async def _send(self, plan: PublishPlan, ad: Ad) -> None:
         """Go on with the request at Tradera if it is ours to finish: known, fresh, of this version, no picture in doubt."""

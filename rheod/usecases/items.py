@@ -22,6 +22,7 @@ from rheod.domain.model import (
     Listing,
     ListingState,
     Picture,
+    QueueName,
     RheoStatus,
 )
 from rheod.store import items, jobs, orders
@@ -173,10 +174,17 @@ def _order_publish(tx: Transaction, account_id: str, external_id: str) -> str:
         order = jobs.place_of_publish(tx.db, previous.id)
         if order is None:
             return Text("Already queued: waiting for its pictures")
+        jobs.hurry(tx.db, JobKind.PUBLISH, previous.id, now=tx.now)
+        tx.probed.add(QueueName.TRADERA)
         return Text("Already queued: position {n}", n=order.position)
     if previous is not None and previous.state.is_open:
+        if not previous.state.may_be_live and jobs.place_of_publish(tx.db, previous.id) is not None:
+            jobs.hurry(tx.db, JobKind.PUBLISH, previous.id, now=tx.now)
+            tx.probed.add(QueueName.TRADERA)
+            return Text("Tries again now")
         return Text("Nothing to do: the listing is {state}", state=previous.state.value)
     queue_listing(tx, item, previous)
+    tx.probed.add(QueueName.TRADERA)
     return Text("Queued for publishing")
 
 

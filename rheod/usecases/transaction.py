@@ -34,6 +34,8 @@ class Transaction:
         self.db = db
         self.now = now
         self.woken: set[QueueName] = set()
+        self.probed: set[QueueName] = set()
+        """Queues whose remote the owner wants asked at once, even if they rest."""
         self.afterwards: list[Callable[[], None]] = []
         """Called once the transaction is durable, and not at all if it is undone."""
         self._rng = rng
@@ -111,12 +113,19 @@ class Store:
     """Runs use cases as transactions, and wakes the queues they gave work to."""
 
     def __init__(
-        self, *, database: Database, now: Callable[[], int], rng: Random, wake: Callable[[QueueName], None]
+        self,
+        *,
+        database: Database,
+        now: Callable[[], int],
+        rng: Random,
+        wake: Callable[[QueueName], None],
+        probe: Callable[[QueueName], None] | None = None,
     ) -> None:
         self._database = database
         self._now = now
         self._rng = rng
         self._wake = wake
+        self._probe = probe or wake
 
     async def write(self, use_case: Callable[[Transaction], T]) -> T:
         """Run a use case as one durable transaction. Raises what it raises, or StoreUnavailable."""
@@ -129,6 +138,8 @@ class Store:
         def then() -> None:
             for queue in sorted(tx[0].woken):  # in one order, so that the same chance gives the same run
                 self._wake(queue)
+            for queue in sorted(tx[0].probed):
+                self._probe(queue)
             for each in tx[0].afterwards:
                 each()
 

@@ -9,7 +9,8 @@ from structlog.testing import capture_logs
 
 from rheod.domain.errors import Refused, StoreUnavailable, Text
 from rheod.domain.model import CallClass, Job, JobKind, QueueName
-from rheod.jobs.queue import BudgetWait, ByUrgency, Done, Hold, Outcome, Pause, Retry
+from rheod.jobs.picks import ByUrgency
+from rheod.jobs.queue import BudgetWait, Done, Hold, Outcome, Pause, Retry, Unclear
 from rheod.store.engine.database import Database
 from rheod.usecases.transaction import Store, Transaction
 from tests.jobs.watching import looks_at_rest
@@ -257,8 +258,8 @@ async def test_a_store_that_cannot_be_read_does_not_end_the_lane(yard: Yard, mom
 
 
 async def test_a_remote_that_is_away_quiets_the_queue_with_growing_pauses(yard: Yard) -> None:
-    """5, 15, 45 s: nobody in the queue tries before; the tries are not held against the jobs."""
-    yard.outcomes["a"] = lambda _: Pause("connection refused")
+    """5, 15, 45 s: nobody in the queue tries before; each try is another job's, and is held against none."""
+    yard.outcomes["a"] = yard.outcomes["b"] = lambda _: Pause("connection refused")
     async with yard.working(QueueName.TRADERA, ByUrgency(yard.account_id), concurrency=1):
         await yard.order("a", kind=JobKind.PUBLISH)
         await yard.idle()
@@ -266,7 +267,7 @@ async def test_a_remote_that_is_away_quiets_the_queue_with_growing_pauses(yard: 
         for tries, gap_ms in ((1, 5000), (2, 15_000), (3, 45_000)):
             yard.forward(gap_ms - 1)
             await yard.idle()
-            assert yard.ran == ["a"] * tries
+            assert yard.ran == ["a", "b", "a"][:tries]
             assert await looks_at_rest(yard.pick, 0.02) <= 1
             yard.forward(1)
             await until(lambda tries=tries: len(yard.ran) == tries + 1)  # type: ignore[misc]
@@ -274,17 +275,109 @@ async def test_a_remote_that_is_away_quiets_the_queue_with_growing_pauses(yard: 
         assert [job[2] for job in await yard.jobs()] == [0, 0]
 
 
-async def test_a_job_that_may_be_to_blame_lets_the_others_go_first(yard: Yard) -> None:
-    """A counted failure waits on its own schedule: after the queue's pause the next job has its turn."""
-    yard.outcomes["bad"] = lambda _: Pause("500", counted=True)
-    async with yard.working(QueueName.PUSH, concurrency=1):
-        await yard.order("bad")
-        await yard.idle()
-        await yard.order("good")
-        yard.forward(5000)
+async def unclear(yard: Yard) -> dict[str, tuple[int, int]]:
+    """How often each job has got no clear answer, and for how long (ms)."""
+    found = await rows(yard.database, "SELECT * FROM jobs WHERE unclear > 0")
+    return {row["subject"]: (row["unclear"], yard.clock() - row["unclear_since"]) for row in found}
+
+
+async def test_a_job_without_a_clear_answer_waits_alone(yard: Yard) -> None:
+    """It counts, waits 5, then 15 s by itself, and the next job goes on at once."""
+    yard.outcomes["bad"] = lambda _: Unclear("502", "502")
+    async with yard.working(QueueName.TRADERA, ByUrgency(yard.account_id), concurrency=1):
+        await yard.order("bad", "good", kind=JobKind.PUBLISH)
         await yard.idle()
         assert yard.ran == ["bad", "good"]
-        assert [job[:3] for job in await yard.jobs()] == [("bad", "due", 1)]
+        assert yard.queue.rest is None
+        assert await yard.jobs() == [("bad", "due", 0, 5000)]
+        assert await unclear(yard) == {"bad": (1, 0)}
+        await yard.order("second", "third", delay_ms=5000, kind=JobKind.PUBLISH)
+        yard.forward(5000)
+        await yard.idle()
+        assert yard.ran == ["bad", "good", "second", "third", "bad"], "what has failed is tried last"
+        assert await yard.jobs() == [("bad", "due", 0, 15_000)]
+        assert await unclear(yard) == {"bad": (2, 5000)}
+
+
+async def test_a_clear_answer_ends_the_count_of_a_job(yard: Yard) -> None:
+    """Not yet is an answer too: what failed before it is forgotten, and the next wait is short again."""
+    answers: list[Outcome] = [
+        Unclear("502", "502"),
+        Unclear("502", "502"),
+        Retry(until=0, reason="not yet"),
+        Unclear("502", "502"),
+    ]
+    yard.outcomes["a"] = lambda _: answers.pop(0)
+    async with yard.working(QueueName.PUSH, concurrency=1):
+        await yard.order("a")
+        for gap_ms in (5000, 15_000):
+            await yard.idle()
+            yard.forward(gap_ms)
+        await until(lambda: not answers)
+        await yard.idle()
+        assert await yard.jobs() == [("a", "due", 1, 5000)]
+        assert await unclear(yard) == {"a": (1, 0)}
+
+
+async def test_what_has_failed_for_long_is_tried_every_quarter_of_an_hour(yard: Yard) -> None:
+    """The waits of a job grow to 15 minutes and no further."""
+    yard.outcomes["bad"] = lambda _: Unclear("502", "502")
+    async with yard.working(QueueName.PUSH, concurrency=1):
+        await yard.order("bad")
+        for gap_ms in (5000, 15_000, 45_000, 120_000, 300_000, 900_000, 900_000):
+            await yard.idle()
+            assert [job[3] for job in await yard.jobs()] == [gap_ms]
+            yard.forward(gap_ms)
+
+
+async def test_three_jobs_that_fail_alike_let_the_queue_rest_and_count_no_more(yard: Yard) -> None:
+    """One probe at a time, each time another job; a clear answer ends the rest, and all go on at once."""
+    subjects = list("abcdef")
+    away = True
+    for subject in subjects:
+        yard.outcomes[subject] = lambda _: Unclear("502", "502") if away else Done()
+    async with yard.working(QueueName.TRADERA, ByUrgency(yard.account_id), concurrency=1):
+        await yard.order(*subjects, kind=JobKind.PUBLISH)
+        await yard.idle()
+        assert yard.ran == ["a", "b", "c"]
+        rest = yard.queue.rest
+        assert rest is not None
+        assert (rest.reason, rest.until - rest.since) == ("502", 5000)
+        for gap_ms, probed in ((5000, "d"), (15_000, "e"), (45_000, "f")):
+            yard.forward(gap_ms)
+            await yard.idle()
+            assert yard.ran[-1] == probed
+        assert len(yard.ran) == 6
+        assert await unclear(yard) == {"a": (1, 65_000), "b": (1, 65_000)}
+        away = False
+        yard.forward(120_000)
+        await yard.idle()
+        assert yard.queue.rest is None
+        assert await yard.jobs() == []
+
+
+async def test_different_failures_do_not_let_the_queue_rest(yard: Yard) -> None:
+    """Jobs that fail each in its own way say nothing of the remote; nor does one that fails three times."""
+    for subject in "abcd":
+        yard.outcomes[subject] = lambda job: Unclear("no", "502" if job.subject in "ac" else "html")
+    async with yard.working(QueueName.PUSH, concurrency=1):
+        await yard.order(*"abcd")
+        await yard.idle()
+        assert yard.ran == list("abcd")
+        assert yard.queue.rest is None
+
+
+async def test_the_owner_and_a_new_token_end_a_wait_for_the_remote(yard: Yard) -> None:
+    """While the queue rests new work waits with it; the owner's word probes at once, with one job."""
+    yard.outcomes["a"] = lambda _: Pause("connection refused")
+    async with yard.working(QueueName.TRADERA, ByUrgency(yard.account_id), concurrency=1):
+        await yard.order("a", kind=JobKind.PUBLISH)
+        await yard.idle()
+        await yard.order("b", kind=JobKind.PUBLISH)
+        await yard.idle()
+        assert yard.ran == ["a"]
+        yard.wakeups.probe(QueueName.TRADERA)
+        await until(lambda: yard.ran[:2] == ["a", "b"])
 
 
 async def test_after_a_success_the_pauses_begin_anew(yard: Yard) -> None:

@@ -10,7 +10,8 @@ from contextlib import asynccontextmanager
 from functools import partial
 
 from rheod.domain.model import Job, JobKind, JobOrder, QueueName
-from rheod.jobs.queue import ByDueTime, Done, JobQueue, Look, Outcome, Pick, Wakeups
+from rheod.jobs.picks import ByDueTime
+from rheod.jobs.queue import Done, JobQueue, Look, Outcome, Pick, Wakeups
 from rheod.store.engine.database import Database
 from rheod.store.jobs import Owner
 from rheod.usecases.transaction import Store, Transaction

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from rheod.domain.model import ItemSpec, PictureState, QueueName, RheoStatus
-from rheod.jobs.queue import ByDueTime, JobQueue, Meters, Wakeups
+from rheod.jobs.picks import ByDueTime
+from rheod.jobs.queue import JobQueue, Meters, Wakeups
 from rheod.pictures.download import PictureDownloader, PictureLimits
 from rheod.pictures.fetcher import PictureFetcher
 from rheod.sandbox.shop import Shop

@@ -259,14 +259,17 @@ async def test_a_refused_connection_spends_no_budget(desk: Desk) -> None:
 
 
 async def test_an_outage_is_told_once_when_it_comes_and_once_when_it_goes(desk: Desk) -> None:
-    """Four failures in a row are one line; so is the return."""
+    """Three items that fail alike and a probe are one line; so is the return."""
     desk.simulator.fault("create", "reset", times=4)
     with capture_logs() as logs:
-        await desk.put(pictures=0)
-        for count, gap_s in enumerate((5, 15, 45, 120), start=1):
-            await calls_so_far(desk, "create", count)
-            desk.forward(gap_s)
-        await desk.reach(ListingState.COMMITTED)
+        for name in ("A", "B", "C"):
+            await desk.put(name, pictures=0)
+        await calls_so_far(desk, "create", 3)
+        desk.forward(5)
+        await calls_so_far(desk, "create", 4)
+        desk.forward(15)
+        for name in ("A", "B", "C"):
+            await desk.reach(ListingState.COMMITTED, name)
         await desk.idle()
     told = [line["event"] for line in logs]
     assert told.count("remote is away") == told.count("remote is back") == 1
@@ -274,20 +277,22 @@ async def test_an_outage_is_told_once_when_it_comes_and_once_when_it_goes(desk: 
 
 async def test_work_without_a_call_ends_no_outage(desk: Desk) -> None:
     """A job that turns out to need no call says nothing about Tradera; the refusal of one does."""
-    desk.simulator.fault("create", "reset")
+    desk.simulator.fault("create", "reset", times=3)
     with capture_logs() as logs:
-        await desk.put(pictures=0)
-        await calls_so_far(desk, "create", 1)
+        for name in ("A", "B", "C"):
+            await desk.put(name, pictures=0)
+        await calls_so_far(desk, "create", 3)
         await desk.idle()
-        await desk.catalog.change_status(desk.account_id, "A", "not_listed")
+        for name in ("A", "B", "C"):
+            await desk.catalog.change_status(desk.account_id, name, "not_listed")
         await desk.order(JobOrder(queue=QueueName.TRADERA, kind=JobKind.ORDERS, subject=desk.account_id))
         desk.forward(5)
         await desk.idle()
         assert await desk.waiting_jobs("orders") == []
         assert "remote is back" not in [line["event"] for line in logs]
         desk.simulator.fault("create", "400")
-        await desk.put("B", pictures=0)
-        await calls_so_far(desk, "create", 2)
+        await desk.put("D", pictures=0)
+        await calls_so_far(desk, "create", 4)
         await desk.idle()
     assert [line["event"] for line in logs].count("remote is back") == 1
 

@@ -336,7 +336,7 @@ async def test_a_create_that_always_gives_500_fails_when_tradera_otherwise_answe
         await until(lambda tries=tries: desk.called().get("create") == tries)  # type: ignore[misc]
         await desk.idle()
         desk.forward(900)
-    assert desk.called() == {"create": 6, "me": 1}
+    assert desk.called() == {"create": 8, "me": 1}
     (failed,) = await desk.told("listing.failed")
     assert "500" in failed["error"]
 

@@ -1,0 +1,112 @@
+"""A Tradera that misbehaves for one thing: that one waits and fails by itself, with words, and nothing else waits for it."""
+
+from __future__ import annotations
+
+import pytest
+
+from rheod.domain.model import ListingState
+from tests.desk import ASKS_AFTER_S, Desk
+from tests.waiting import until
+
+OTHERS = 25
+BAD_ANSWERS = (
+    "html_200",
+    "html_403",
+    "502_html",
+    "empty_200",
+    "empty_json",
+    "truncated_json",
+    "500",
+    "lost_answer",
+)
+
+
+async def _others_are_live(desk: Desk) -> None:
+    for number in range(OTHERS):
+        await desk.reach(ListingState.LIVE, f"GOOD-{number}")
+
+
+@pytest.mark.parametrize("answer", BAD_ANSWERS)
+async def test_one_bad_answer_to_create_keeps_no_other_item_waiting(desk: Desk, answer: str) -> None:
+    """26 items, the first poisoned: the 25 are live within the time of their own results, the one fails with words."""
+    bad = await desk.put("BAD", pictures=0)
+    desk.simulator.fault("create", answer, times=None, own_reference=f"rheod:{bad.id}:1")
+    for number in range(OTHERS):
+        await desk.put(f"GOOD-{number}", pictures=0)
+    for number in range(OTHERS):
+        await desk.reach(ListingState.COMMITTED, f"GOOD-{number}")
+    desk.forward(ASKS_AFTER_S)
+    await _others_are_live(desk)
+    for _ in range(8):
+        await desk.idle()
+        desk.forward(900)
+    listing = await desk.reach(ListingState.REJECTED, "BAD")
+    assert "again and again" in (listing.error or "")
+    (failed,) = await desk.told("listing.failed")
+    assert "again and again" in failed["error"]
+    assert desk.called()["create"] == OTHERS + 8
+    assert desk.called().get("me", 0) == 1
+
+
+@pytest.mark.parametrize("answer", BAD_ANSWERS)
+async def test_one_bad_answer_to_a_picture_keeps_no_other_item_waiting(desk: Desk, answer: str) -> None:
+    """The picture's item begins anew by itself, the next goes out at once."""
+    bad = await desk.put("BAD", pictures=1)
+    desk.simulator.fault("image", answer, times=4)
+    await until(lambda: desk.called().get("image") == 1)
+    await desk.put("GOOD", pictures=0)
+    await desk.reach(ListingState.COMMITTED, "GOOD")
+    for _ in range(5):
+        await desk.idle()
+        desk.forward(900)
+    await desk.reach(ListingState.LIVE, "BAD")
+    assert bad.id
+
+
+async def test_an_ending_that_a_firewall_answers_keeps_nothing_else_waiting(desk: Desk) -> None:
+    """DELETE answered 403 with a page: a new item goes out meanwhile, and the ad is ended in the end."""
+    await desk.publish("ENDS", pictures=0)
+    desk.simulator.fault("end", "html_403", times=3)
+    await desk.catalog.delete_item(desk.account_id, "ENDS")
+    await until(lambda: desk.called().get("end") == 1)
+    await desk.put("NEW", pictures=0)
+    await desk.reach(ListingState.COMMITTED, "NEW")
+    assert desk.called()["end"] == 1
+    for _ in range(3):
+        await desk.idle()
+        desk.forward(900)
+    await until(lambda: desk.called().get("end") == 4)
+    await desk.reach(ListingState.LIVE, "NEW")
+
+
+async def test_an_outage_of_a_weekend_fails_nothing(desk: Desk) -> None:
+    """502 to everything for two days, then all items go out; meanwhile one call at a time, at most every 15 minutes."""
+    desk.simulator.fault("*", "502_html", times=None)
+    for number in range(5):
+        await desk.put(f"GOOD-{number}", pictures=0)
+    for _ in range(4 * 48):
+        await desk.idle()
+        desk.forward(900)
+    await desk.idle()
+    assert sum(desk.called().values()) <= 4 * 48 + 10
+    assert await desk.told("listing.failed") == []
+    desk.simulator.clear_faults()
+    desk.forward(900)
+    await desk.idle()
+    desk.forward(900)
+    for number in range(5):
+        await desk.reach(ListingState.LIVE, f"GOOD-{number}")
+
+
+async def test_publishing_again_asks_tradera_at_once(desk: Desk) -> None:
+    """Without a clear answer the item waits for minutes; the owner's word does not wait for that."""
+    desk.simulator.fault("*", "refused_connection", times=5)
+    await desk.put("A", pictures=0)
+    for _ in range(4):
+        await desk.idle()
+        desk.forward(300)
+    await until(lambda: desk.simulator.calls and len(desk.simulator.calls) == 5)
+    await desk.idle()
+    desk.simulator.clear_faults()
+    await desk.catalog.order_publish(desk.account_id, "A")
+    await desk.reach(ListingState.COMMITTED, "A")
