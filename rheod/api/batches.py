@@ -127,9 +127,9 @@ REPEATED = Text("externalId: Given again later in this batch; the last one count
 
 
 class BatchError(Reply):
-    """An item that was not taken: its id as far as it can be shown, its place in the batch from 0, and why."""
+    """An item that was not taken: its id ("" when it has none to show), its place in the batch from 0, and why."""
 
-    external_id: Annotated[str | None, EXTERNAL_ID]
+    external_id: Annotated[str, EXTERNAL_ID]
     reason: Annotated[
         str, Field(description="Why, each wrong field named.", examples=["price: Must be at least 1"])
     ]
@@ -268,7 +268,7 @@ class BatchCalls:
             if refused is not None:
                 reader.refuse(entry.external_id, refused)
         errors = [
-            BatchError(external_id=one.external_id, reason=one.reason, index=one.place)
+            BatchError(external_id=one.external_id or "", reason=one.reason, index=one.place)
             for one in sorted(reader.faults, key=lambda fault: fault.place)
         ]
         return reply(202, BatchReply(accepted=verdicts.count(None), rejected=len(errors), errors=errors))

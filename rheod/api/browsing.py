@@ -52,7 +52,7 @@ class ItemSummary(Reply):
     metadata: Annotated[
         dict[str, Any],
         Field(
-            description="Anything of yours: up to 50 keys, each value up to 1 KiB as JSON. Stored and given back as it is."
+            description="Anything of yours: up to 50 keys; a text up to 1,024 characters, any other value up to 1 KiB as JSON. Stored and given back as it is."
         ),
     ]
     tradera_ad_id: Annotated[str | None, Field(description="The ad's number at Tradera.")]

@@ -15,7 +15,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import unquote_to_bytes
 
 from pydantic import (
@@ -34,6 +34,7 @@ from pydantic_core import PydanticCustomError
 
 from rheod.api.json_body import MAX_DETAILS, dotted, text_errors
 from rheod.domain.errors import FieldError, Refused, Text
+from rheod.domain.plain_text import meant
 
 OWN = "rheod_"
 """Rules of our own carry this before their name, and their sentence with them."""
@@ -137,8 +138,8 @@ def number(value: Any) -> int | float:
     return value  # type: ignore[no-any-return]
 
 
-def to_ore(*, least_kr: int, exact: bool) -> Callable[[Any], int]:
-    """Reads an amount in SEK into öre; `exact` refuses a third decimal, else it is rounded half up."""
+def to_ore(*, least_kr: int) -> Callable[[Any], int]:
+    """Reads an amount in SEK into öre, rounded half up: what an ERP multiplies has three decimals and more."""
 
     def read(value: Any) -> int:
         if type(value) is int and least_kr <= value <= PRICE_LIMIT_KR:
@@ -148,20 +149,25 @@ def to_ore(*, least_kr: int, exact: bool) -> Callable[[Any], int]:
             raise wrong("least", Text("Must be at least {least}", least=least_kr))
         if amount > PRICE_LIMIT_KR:
             raise wrong("most", Text("Must be at most {most}", most=PRICE_LIMIT_KR))
-        ore = Decimal(repr(amount)) * 100
-        if exact and ore != int(ore):
-            raise wrong("decimals", Text("Must have at most 2 decimals"))
-        return int(ore + Decimal("0.5"))
+        return int(Decimal(repr(amount)) * 100 + Decimal("0.5"))
 
     return read
 
 
-def _positive(value: Any) -> float:
-    if number(value) <= 0:
-        raise wrong("positive", Text("Must be more than 0"))
+def _weight(value: Any) -> float | None:
+    if number(value) < 0:
+        raise wrong("least", Text("Must be at least {least}", least=0))
     if value > WEIGHT_LIMIT_KG:  # also keeps huge integers out of floating point
         raise wrong("most", Text("Must be at most {most}", most=WEIGHT_LIMIT_KG))
-    return float(value)
+    return float(value) or None
+
+
+def _text_as_meant(value: Any) -> Any:
+    return meant(value) if isinstance(value, str) else value
+
+
+def _currency(value: Any) -> Any:
+    return value.upper() if isinstance(value, str) else value
 
 
 def _title(value: str) -> str:
@@ -195,19 +201,25 @@ def _moment(value: Any) -> int:
 _AMOUNT = {"type": "number", "maximum": PRICE_LIMIT_KR}
 Price = Annotated[
     int,
-    PlainValidator(to_ore(least_kr=1, exact=True)),
+    PlainValidator(to_ore(least_kr=1)),
     WithJsonSchema({**_AMOUNT, "minimum": 1}),  # no multipleOf: in floating point 19.99 is none of 0.01
 ]
-Cost = Annotated[
-    int, PlainValidator(to_ore(least_kr=0, exact=False)), WithJsonSchema({**_AMOUNT, "minimum": 0})
-]
+Cost = Annotated[int, PlainValidator(to_ore(least_kr=0)), WithJsonSchema({**_AMOUNT, "minimum": 0})]
 Weight = Annotated[
-    float,
-    PlainValidator(_positive),
-    WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "maximum": WEIGHT_LIMIT_KG}),
+    float | None,
+    PlainValidator(_weight),
+    WithJsonSchema({"type": "number", "minimum": 0, "maximum": WEIGHT_LIMIT_KG}),
 ]
+"""Kilograms; 0 is what an ERP writes that does not know, and is read as None."""
 Number = Annotated[float, BeforeValidator(number)]
-Title = Annotated[str, StringConstraints(min_length=2, max_length=255), AfterValidator(_title)]
+Meant = BeforeValidator(_text_as_meant)
+"""Reads a text for people as it was meant, before its characters are counted."""
+Title = Annotated[str, StringConstraints(min_length=2, max_length=255), AfterValidator(_title), Meant]
+Currency = Annotated[
+    Literal["SEK"],
+    BeforeValidator(_currency),
+    WithJsonSchema({"type": "string", "pattern": "^[sS][eE][kK]$", "examples": ["SEK"]}),
+]
 Text255 = Annotated[str, StringConstraints(max_length=255)]
 Name255 = Annotated[str, StringConstraints(min_length=1, max_length=255)]
 Shown = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]

@@ -12,11 +12,13 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
 from rheod.api.domain_body import RICH, read_domain
 from rheod.api.field_types import (
     Cost,
+    Currency,
+    Meant,
     Moment,
     Name255,
     Price,
@@ -28,6 +30,7 @@ from rheod.api.field_types import (
     raise_if_any,
     read_model,
     validated,
+    wrong,
 )
 from rheod.api.json_body import dotted, is_clean, text_errors
 from rheod.domain.errors import FieldError, Refused, Text
@@ -40,12 +43,20 @@ UrlCheck = Callable[[str], str | None]
 MAX_IMAGES = 10
 MAX_METADATA_KEYS = 50
 MAX_METADATA_VALUE_BYTES = 1024
+MAX_METADATA_TEXT_CHARS = 1024
 IMAGE_FIELDS = ("imageUrls", "images", "image_urls")
 """The three names of one field; a body may use one of them."""
 
 INT32 = 2**31 - 1
 
 Images = Annotated[list[str], Field(max_length=MAX_IMAGES)]
+
+
+def _no_restarts(value: int) -> int:
+    if value > 0:
+        sentence = Text("Must be 0: what is not sold is put up again by {field}", field="tradera.relist")
+        raise wrong("restarts", sentence)
+    return value
 
 
 class TraderaBody(Wire):
@@ -60,22 +71,25 @@ class TraderaBody(Wire):
         Field(description="An auction, or a fixed price; else the setting."),
     ] = None
     duration_days: Annotated[
-        Annotated[int, Field(ge=1, le=60)] | None,
-        Field(description="How long the auction runs; else the setting."),
+        Annotated[int, Field(ge=1, le=14)] | None,
+        Field(description="How many days the auction runs, 1 to 14; else the setting."),
     ] = None
     buy_it_now_price: Annotated[
-        Price | None, Field(description="SEK for which it is sold at once; at most two decimals.")
+        Price | None, Field(description="SEK for which it is sold at once; rounded half up to two decimals.")
     ] = None
     reserve_price: Annotated[
-        Price | None, Field(description="SEK below which the auction does not sell; at most two decimals.")
+        Price | None,
+        Field(description="SEK below which the auction does not sell; rounded half up to two decimals."),
     ] = None
     condition: Annotated[
         Literal["new", "used"] | None,
         Field(description="What Tradera says of its condition; else the setting."),
     ] = None
     restarts: Annotated[
-        Annotated[int, Field(ge=0, le=INT32)] | None,
-        Field(description="How often an auction without bids starts again; else the setting."),
+        Annotated[int, AfterValidator(_no_restarts), Field(ge=0, json_schema_extra={"maximum": 0})] | None,
+        Field(
+            description="Only 0, which says nothing: what is not sold is put up again by `tradera.relist`."
+        ),
     ] = None
     start_at: Annotated[Moment | None, Field(description="When the auction begins; absent: at once.")] = None
 
@@ -87,12 +101,12 @@ class ItemBody(Wire):
         Title, Field(description="The ad's title, at least two characters without spaces around it.")
     ]
     description: Annotated[
-        str, StringConstraints(max_length=10_000), Field(description="Plain text of the ad.")
+        str, StringConstraints(max_length=10_000), Meant, Field(description="Plain text of the ad.")
     ] = ""
     price: Annotated[
         Price | None,
         Field(
-            description="SEK, at most two decimals. The auction's starting price, in whole kronor at Tradera (rounded half up)."
+            description="SEK, rounded half up to two decimals. The auction's starting price, in whole kronor at Tradera (rounded half up)."
         ),
     ] = None
     shipping_cost: Annotated[
@@ -104,9 +118,9 @@ class ItemBody(Wire):
         Field(description="Who ships, and how the cost is found."),
     ] = "integrated"
     weight_kg: Annotated[
-        Weight | None, Field(description="Kilograms, more than 0 and at most 1,000,000.")
+        Weight | None, Field(description="Kilograms, at most 1,000,000; 0 counts as unknown.")
     ] = None
-    currency: Annotated[Literal["SEK"], Field(description="Only SEK.")] = "SEK"
+    currency: Annotated[Currency, Field(description="Only SEK, in any case.")] = "SEK"
     image_urls: Annotated[
         Images | None,
         Field(
@@ -129,7 +143,7 @@ class ItemBody(Wire):
     metadata: Annotated[
         Any,
         Field(
-            description="Anything of yours: up to 50 keys, each value up to 1 KiB as JSON. Stored and given back as it is."
+            description="Anything of yours: up to 50 keys; a text up to 1,024 characters, any other value up to 1 KiB as JSON. Stored and given back as it is."
         ),
     ] = None
     external_reference: Annotated[
@@ -153,7 +167,7 @@ class ItemBody(Wire):
 class PriceBody(Wire):
     """PATCH of the price."""
 
-    price: Annotated[Price, Field(description="The new price in SEK, at most two decimals.")]
+    price: Annotated[Price, Field(description="The new price in SEK, rounded half up to two decimals.")]
 
 
 class StatusBody(Wire):
@@ -233,17 +247,20 @@ def _check_metadata(metadata: Any, errors: list[FieldError]) -> None:
         errors.append(FieldError("metadata", Text("Must have at most {n} keys", n=MAX_METADATA_KEYS)))
     else:
         errors += [
-            FieldError(dotted(("metadata", key)), Text("Must be at most 1 KiB as JSON"))
+            FieldError(dotted(("metadata", key)), sentence)
             for key, value in metadata.items()
-            if is_clean(key) and _encoded_bytes(value) > MAX_METADATA_VALUE_BYTES
+            if is_clean(key) and (sentence := _metadata_fault(value))
         ]
 
 
-def _encoded_bytes(value: Any) -> int:
-    if type(value) is str and len(value) < MAX_METADATA_VALUE_BYTES // 6:
-        return 0  # six bytes are the most that one character takes
+def _metadata_fault(value: Any) -> Text | None:
+    if isinstance(value, str):
+        most = MAX_METADATA_TEXT_CHARS
+        return Text("Must be at most {n} characters", n=most) if len(value) > most else None
     # Broken text is refused by its own rule; here it must only not stop the measuring.
-    return len(_encode(value).encode(errors="replace"))
+    if len(_encode(value).encode(errors="replace")) > MAX_METADATA_VALUE_BYTES:
+        return Text("Must be at most 1 KiB as JSON")
+    return None
 
 
 def _spec(body: ItemBody, urls: tuple[str, ...], domain: str | None, attributes: Json | None) -> ItemSpec:
@@ -277,7 +294,6 @@ def _wish(body: TraderaBody) -> TraderaWish:
         buy_it_now_ore=body.buy_it_now_price,
         reserve_ore=body.reserve_price,
         condition=body.condition,
-        restarts=body.restarts,
         start_at=body.start_at,
     )
 

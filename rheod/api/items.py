@@ -100,7 +100,7 @@ class ItemReply(Reply):
     metadata: Annotated[
         dict[str, Any],
         Field(
-            description="Anything of yours: up to 50 keys, each value up to 1 KiB as JSON. Stored and given back as it is."
+            description="Anything of yours: up to 50 keys; a text up to 1,024 characters, any other value up to 1 KiB as JSON. Stored and given back as it is."
         ),
     ]
     domain: Annotated[

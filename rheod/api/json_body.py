@@ -11,6 +11,7 @@ import asyncio
 import json
 import math
 import re
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn
@@ -30,8 +31,8 @@ MAX_DETAILS = 200
 NAMED_KEY_CHARS = 64
 """How much of a caller's own key may appear in the path of a wrong field."""
 
-# C0 controls save tab, LF and CR; lone surrogates; U+FFFE and U+FFFF: legal in JSON, poison for what is behind us.
-_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+# C0 controls save tab, LF, VT, FF and CR; lone surrogates; U+FFFE and U+FFFF: legal in JSON, poison for what is behind us.
+_FORBIDDEN = re.compile("[\x00-\x08\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 TEXT_MESSAGE = Text("Must not contain control characters or broken Unicode")
 NOT_JSON = Text("The body is not valid JSON")
@@ -43,10 +44,12 @@ def parse(body: bytes) -> Any:
     """The value of a JSON body; Refused(BAD_REQUEST) unless it is UTF-8 JSON that can be read in one way only.
 
     jiter reads what is sound, a few times faster. What it refuses, the slower decoder reads once more: it tells what is
-    wrong in our words, and takes lone surrogates, whose field `text_errors` names.
+    wrong in our words, and takes lone surrogates, whose field `text_errors` names. A byte order mark may come first.
     """
     try:
-        return jiter.from_json(body, allow_inf_nan=False, catch_duplicate_keys=True, cache_mode="keys")
+        return jiter.from_json(
+            body.removeprefix(BOM_UTF8), allow_inf_nan=False, catch_duplicate_keys=True, cache_mode="keys"
+        )
     except ValueError:
         text = decoded(body)
     with _refusing():
@@ -56,7 +59,7 @@ def parse(body: bytes) -> Any:
 def decoded(body: bytes) -> str:
     """The text of a body; Refused(BAD_REQUEST) unless it is UTF-8."""
     try:
-        return body.decode("utf-8")
+        return body.removeprefix(BOM_UTF8).decode("utf-8")
     except UnicodeDecodeError as error:
         raise Refused("BAD_REQUEST", Text("The body is not UTF-8")) from error
 

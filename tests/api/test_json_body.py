@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from rheod.api.json_body import parse, text_errors
+from rheod.api.json_body import decoded, parse, text_errors
 from rheod.domain.errors import Refused
 
 NOT_JSON = [
@@ -20,7 +20,8 @@ NOT_JSON = [
     b'{"a": Infinity}',
     b'{"a": -Infinity}',
     b'{"a": 1} x',
-    b"\xef\xbb\xbf{}",
+    b"\xef\xbb\xbf\xef\xbb\xbf{}",
+    b" \xef\xbb\xbf{}",
     b'{"a": "\xff"}',
     b'{"a": "\xed\xa0\x80"}',
     b'"\x01"',
@@ -89,7 +90,7 @@ def test_nesting_is_allowed_to_32_levels_and_refused_at_33() -> None:
 
 
 @pytest.mark.parametrize(
-    "character", ["\\u0000", "\\u0001", "\\u000b", "\\u001f", "\\ud800", "\\udfff", "\\ufffe", "\\uffff"]
+    "character", ["\\u0000", "\\u0001", "\\u000e", "\\u001f", "\\ud800", "\\udfff", "\\ufffe", "\\uffff"]
 )
 def test_poisonous_characters_are_named_by_their_path(character: str) -> None:
     """A forbidden character is found in any string at any depth, and its field named."""
@@ -105,10 +106,16 @@ def test_a_poisonous_key_names_its_object_and_is_not_repeated() -> None:
 
 
 def test_ordinary_white_space_and_every_script_are_fine() -> None:
-    """Tab, line feed, carriage return, emoji and surrogate pairs are text."""
-    assert text_errors(parse('{"title": "å\\t\\r\\n\\ud83d\\ude00 漢字 \u200d"}'.encode())) == []
+    """Tab, line feed, vertical tab, form feed, carriage return, emoji and surrogate pairs are text."""
+    assert text_errors(parse('{"title": "å\\t\\r\\n\\u000b\\f\\ud83d\\ude00 漢字 \u200d"}'.encode())) == []
 
 
 def test_a_number_too_large_to_give_back_is_named() -> None:
     """1e400 is valid JSON but infinite once read: the field that holds it is refused."""
     assert [one.field for one in text_errors(parse(b'{"metadata": {"n": 1e400}}'))] == ["metadata.n"]
+
+
+def test_a_byte_order_mark_before_the_body_is_no_part_of_it() -> None:
+    """Windows writes one before every text file; a body read in steps takes it too."""
+    assert parse(b'\xef\xbb\xbf{"title": "Byr\xc3\xa5"}') == {"title": "Byrå"}
+    assert decoded(b"\xef\xbb\xbf{}") == "{}"
