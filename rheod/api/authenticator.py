@@ -300,19 +300,27 @@ SAFE_METHODS = frozenset({"GET", "HEAD"})
 
 
 def check_origin(request: web.Request, *, public_url: str | None) -> None:
-    """Refused (BAD_REQUEST) when the browser says that another site has sent this.
+    """Refused (BAD_REQUEST) unless the browser says that our own page has sent this.
 
-    Browsers name the site in `Origin` with every POST; a reverse proxy must pass on `Host`, or `server.public_url`
-    must be set, for the two to be compared.
+    Browsers name the site in `Origin` with every POST, and say `Sec-Fetch-Site: same-origin` where they name none. A reverse
+    proxy must pass on `Host`, or `server.public_url` must be set, for the two to be compared.
     """
-    if request.headers.get("Sec-Fetch-Site", "same-origin") not in {"same-origin", "none"}:
+    site = request.headers.get("Sec-Fetch-Site")
+    origins = request.headers.getall(hdrs.ORIGIN, ())
+    if site not in {None, "same-origin", "none"} or (not origins and site != "same-origin"):
         raise Refused("BAD_REQUEST", Text("This was sent by another site"))
-    origin = request.headers.get(hdrs.ORIGIN)
-    if origin is None:
-        return
-    ours = {request.host.lower(), urlsplit(public_url or "").netloc.lower()}
-    if urlsplit(origin).netloc.lower() not in ours:
+    ours = {request.host.lower(), *_host_of(public_url or "")}
+    if any(not ours.intersection(_host_of(origin)) for origin in origins):
         sentence = Text(
             "This was sent from another address: set server.public_url, or let the proxy pass on Host"
         )
         raise Refused("BAD_REQUEST", sentence)
+
+
+def _host_of(origin: str) -> set[str]:
+    """The host and port of a web site's origin; none of `null`, of `file:` and `data:`, and of what is no URL."""
+    try:
+        parts = urlsplit(origin)
+    except ValueError:
+        return set()
+    return {parts.netloc.lower()} if parts.scheme in {"http", "https"} and parts.netloc else set()

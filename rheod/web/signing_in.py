@@ -1,10 +1,15 @@
-"""Signing in and out, and setting the password. A failure never says why, and guessing is slowed down by address."""
+"""Signing in and out, and setting the password. A failure never says why, and guessing is slowed down by address.
+
+A try is counted before it is judged, one at a time of each address and in all: many sent at once are no faster.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import structlog
@@ -24,14 +29,38 @@ FIRST_WAIT_S = 2.0
 LONGEST_WAIT_S = 900.0
 FORGET_S = 3600.0
 MAX_ADDRESSES = 10_000
+MAX_JUDGED = 32
+"""Addresses whose tries wait to be judged at once; each takes a tenth of a second of a processor."""
 
 
 class Throttle:
-    """Failures by address, in memory; an address is forgotten an hour after its last failure, or when it succeeds."""
+    """Tries by address, in memory, each a failure until it succeeds; one is forgotten an hour after its last failure."""
 
     def __init__(self, *, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
         self._failures: OrderedDict[str, tuple[int, float]] = OrderedDict()  # address -> (failures, last)
+        self._judged: set[str] = set()  # addresses with a try that is being judged, or waits for that
+        self._one_at_a_time = asyncio.Lock()
+
+    @asynccontextmanager
+    async def one_try(self, address: str) -> AsyncIterator[int]:
+        """0 when a try of this address may be judged now, else the whole seconds after which it may.
+
+        It counts as failed from here on, until `succeeded` says otherwise.
+        """
+        wait_s = self.wait_s(address)
+        if address in self._judged or len(self._judged) >= MAX_JUDGED:
+            wait_s = max(1, wait_s)
+        if wait_s:
+            yield wait_s
+            return
+        self.failed(address)
+        self._judged.add(address)
+        try:
+            async with self._one_at_a_time:
+                yield 0
+        finally:
+            self._judged.discard(address)
 
     def wait_s(self, address: str) -> int:
         """Whole seconds until the address may try again; 0 when it may now."""
@@ -89,12 +118,12 @@ class SigningIn:
         form = await read_form(request, deadline_s=self._context.api.body_deadline_s)
         check_origin(request, public_url=self._context.api.public_url)
         to, address = local_path(form.get("next", "")), self._context.callers.address(request)
-        if wait_s := self._throttle.wait_s(address):
-            return self._form(request, to=to, wait_s=wait_s, status=429)
         given = form.get("secret", "").strip()
-        known = self._context.api.keys.is_admin(given) or await self._context.sessions.is_password(given)
+        async with self._throttle.one_try(address) as wait_s:
+            if wait_s:
+                return self._form(request, to=to, wait_s=wait_s, status=429)
+            known = self._context.api.keys.is_admin(given) or await self._context.sessions.is_password(given)
         if not known:
-            self._throttle.failed(address)
             _log.warning("sign-in refused", address=address)
             return self._form(request, to=to, wrong=True, status=403)
         self._throttle.succeeded(address)

@@ -323,7 +323,7 @@ class Site:
     def vouches(self, request: web.Request) -> bool:
         """Whether an API call comes from somebody signed in here. Refused when another site has sent it."""
         _, session = self._session(request)
-        if session is not None and request.method not in SAFE_METHODS:
+        if session is not None and (request.method not in SAFE_METHODS or hdrs.ORIGIN in request.headers):
             check_origin(request, public_url=self._context.api.public_url)
         return session is not None
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from rheod.api import batches
 from rheod.api.context import Rates
 from tests.api.running import Api, OpenApi, Reply
 from tests.stores import everything
@@ -161,6 +162,36 @@ async def test_one_item_may_not_be_larger_than_it_could_be_alone(api: Api) -> No
     many = [part(f"i{number}", note="x" * 100_000) for number in range(84)]
     assert (await put(api, *many)).status == 413
     assert (await put(api, *many[:80])).body["accepted"] == 80
+
+
+KEYS = b"{" + b",".join(b'"k%d":1' % number for number in range(600_000)) + b"}"
+ONE = json.dumps(part("A")).encode()
+
+
+@pytest.mark.parametrize(
+    ("data", "status", "answer"),
+    [
+        (b'{"items": [%b, %b]}' % (KEYS, ONE), 202, (1, "", "Must be at most 256 KiB")),
+        (b'{"items": [%b], "more": %b}' % (ONE, KEYS), 202, None),
+        (b'{"items": [%b], "more": [%b}' % (ONE, KEYS), 400, None),
+        (KEYS, 422, None),
+        (b'{"items": [' + b'"\\"' + b'\\"[' * 1_500_000, 400, None),
+    ],
+    ids=["in an item", "beside the items", "broken", "no list", "a text without end"],
+)
+async def test_very_many_values_hold_nobody_up(
+    api: Api, data: bytes, status: int, answer: tuple[int, str, str] | None
+) -> None:
+    """A body of 7 MB with 600,000 keys is stepped over, in many steps, and spoils no other item."""
+    steps = sum(found is None for found in batches.elements(f'{{"x": {KEYS.decode()}}}', "items"))
+    assert steps > 100
+    reply = await api.call("POST", f"{BASE}/batch", data=io.BytesIO(data))
+    assert reply.status == status
+    if status == 202:
+        assert reply.body["accepted"] == 1
+    if answer is not None:
+        (error,) = reply.body["errors"]
+        assert (error["index"], error["externalId"], error["reason"]) == (0, *answer[1:])
 
 
 async def test_batches_have_a_bucket_of_their_own(open_api: OpenApi) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
+from rheod.web.signing_in import MAX_JUDGED, Throttle
 from tests.web.running import PASSWORD, pages, text_of
 
 
@@ -73,14 +75,24 @@ async def test_signing_out_ends_the_session(tmp_path: Path) -> None:
         assert (await one.get("/dashboard"))[0] == 303
 
 
+FOREIGN = [
+    {"Origin": "https://evil.example"},
+    {"Origin": "null"},
+    {"Origin": "http://["},
+    {"Origin": "file://"},
+    {"Origin": "data:text/html,x"},
+    {"Origin": "127.0.0.1"},
+    {"Origin": "", "Sec-Fetch-Site": ""},
+    {"Origin": "", "Sec-Fetch-Site": "none"},
+    {"Origin": "", "Sec-Fetch-Site": "same-site"},
+    {"Sec-Fetch-Site": "cross-site"},
+]
+"""What a browser may say of a form that no page of ours has sent; "" is a header that is not there."""
+
+
 @pytest.mark.parametrize(
     ("fields", "headers"),
-    [
-        ({}, {}),
-        ({"form_token": "0" * 64}, {}),
-        ({"token": "right"}, {"Origin": "https://evil.example"}),
-        ({"token": "right"}, {"Sec-Fetch-Site": "cross-site"}),
-    ],
+    [({}, {}), ({"form_token": "0" * 64}, {}), *(({"token": "right"}, each) for each in FOREIGN)],
 )
 async def test_another_site_cannot_send_a_form(
     tmp_path: Path, fields: dict[str, str], headers: dict[str, str]
@@ -96,6 +108,53 @@ async def test_another_site_cannot_send_a_form(
         assert (await one.get("/dashboard"))[0] == 200
 
 
+@pytest.mark.parametrize("headers", [*FOREIGN, {"Origin": ""}, {"Sec-Fetch-Site": ""}])
+@pytest.mark.parametrize("public_url", [None, "https://parts.example"])
+async def test_an_origin_is_ours_or_nobodys(
+    tmp_path: Path, headers: dict[str, str], public_url: str | None
+) -> None:
+    """Also at the sign-in, which anybody reaches: 400 and no fault of ours, with an address in the settings or without."""
+    async with pages(tmp_path, public_url=public_url) as (one, admin):
+        status, _, _ = await one.post("/dashboard/sign-in", {"secret": admin}, **headers)
+        assert status == (400 if headers in FOREIGN else 303)
+        status, _, _ = await one.post("/dashboard/sign-in", {"secret": admin}, Origin="https://parts.example")
+        assert status == (303 if public_url else 400)
+
+
+async def test_many_tries_at_once_are_no_faster_than_one_after_the_other(tmp_path: Path) -> None:
+    """Of 120 wrong passwords sent together from one address one is judged, and no more than five before it must wait."""
+    async with pages(tmp_path) as (one, admin):
+        await one.parts.sessions.set_password(PASSWORD)
+        found = await asyncio.gather(*(one.sign_in(f"wrong {n}") for n in range(120)))
+        assert set(found) == {403, 429}
+        assert found.count(403) <= 5
+        for _ in range(5):
+            await one.sign_in("wrong")
+        assert await one.sign_in(admin) == 429
+        one.clock.seconds += 3600
+        assert await one.sign_in(PASSWORD) == 303
+
+
+async def test_many_addresses_wait_for_each_other_and_not_for_ever() -> None:
+    """One try is judged at a time, whoever sends it; when many wait, the next is sent away at once."""
+    throttle = Throttle(monotonic=lambda: 0.0)
+    judging, most = 0, 0
+
+    async def attempt(address: str) -> int:
+        nonlocal judging, most
+        async with throttle.one_try(address) as wait_s:
+            if wait_s == 0:
+                judging += 1
+                most = max(most, judging)
+                await asyncio.sleep(0)
+                judging -= 1
+            return wait_s
+
+    waits = await asyncio.gather(*(attempt(f"192.0.2.{n}") for n in range(50)))
+    assert most == 1
+    assert (waits.count(0), waits.count(1)) == (MAX_JUDGED, 50 - MAX_JUDGED)
+
+
 async def test_who_is_signed_in_may_make_the_owners_calls(tmp_path: Path) -> None:
     """The API takes the session, but not a writing call from another site."""
     async with pages(tmp_path) as (one, admin):
@@ -104,6 +163,7 @@ async def test_who_is_signed_in_may_make_the_owners_calls(tmp_path: Path) -> Non
         assert (await one.get("/integration/api-keys"))[0] == 200
         path = "/integration/webhook-settings/rotate-secret"
         assert (await one.post(path, {}, Origin="https://evil.example"))[0] == 400
+        assert (await one.get("/integration/api-keys", Origin="null"))[0] == 400
         assert (await one.post(path, {}))[0] == 200
 
 
