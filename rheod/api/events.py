@@ -164,6 +164,12 @@ class EventsReply(Reply):
     next_cursor: Annotated[str | None, Field(description="For the next page; null at the end.")]
 
 
+class CountReply(Reply):
+    """How many deliveries a replay would make."""
+
+    deliveries: int
+
+
 class ReplayReply(Reply):
     """How many deliveries were ordered once more; those that waited already were not doubled."""
 
@@ -266,6 +272,12 @@ class EventCalls:
         )
         return reply(202, replay_reply(again))
 
+    async def count_since(self, request: web.Request) -> web.Response:
+        """Say how many deliveries a replay of everything since a moment would make; orders nothing."""
+        asked = read_model(ReplaySinceBody, dict(request.query))
+        count = await self._feed.count_since(request[CALLER].account_id, asked.since, asked.endpoint_id)
+        return reply(200, CountReply(deliveries=count))
+
     async def replay_since(self, request: web.Request) -> web.Response:
         """Deliver every event since a moment once more, in order, behind what happens meanwhile.
 
@@ -289,3 +301,10 @@ def operations(parts: EventServices) -> list[Operation]:
         again(f"{EVENT_FEED}/replay", calls.replay_since, body=ReplaySinceBody),
         again(f"{EVENT_FEED}/{{eventId}}/replay", calls.replay, body=ReplayBody, body_required=False),
     ]
+
+
+def admin_operations(parts: EventServices) -> list[Operation]:
+    """What the commands ask too: the same, and how much a replay would be."""
+    count = EventCalls(parts=parts).count_since
+    asked = Operation("GET", f"{EVENT_FEED}/count", count, access="owner", tag="Events", answer=CountReply)
+    return [*operations(parts), asked]

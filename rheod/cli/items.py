@@ -13,15 +13,16 @@ from urllib.parse import quote, urlencode
 
 import click
 
-from rheod.cli import NEEDS_ATTENTION, OK, CommandFailed
+from rheod.cli import FAILED, NEEDS_ATTENTION, OK, CommandFailed
 from rheod.cli.daemon_client import ask
 from rheod.cli.main import Group, Options, pass_options, with_account, with_json
-from rheod.cli.printing import note, say, say_json, say_pairs, say_table, shown
+from rheod.cli.printing import confirm, note, say, say_json, say_pairs, say_table, shown
 
 _WARNING = {
     "live": "rheod will tell the ERP that this ad is up and look after it.",
     "not live": "rheod will let the item be published again: if its ad is up after all, it is sold twice.",
 }
+_LONGEST = 1000
 _with_id = click.argument("external_id", metavar="ID", help="The external id.")
 
 
@@ -32,16 +33,25 @@ def items() -> None:
 
 @items.command("list")
 @click.option("--status", help="Only draft, active, sold, not_listed or archived ones.")
+@click.option(
+    "--failed", is_flag=True, help="Only those that Tradera refused, or whose ad could not be changed."
+)
 @click.option("--limit", type=int, default=100, help="At most so many (1-1000, default 100).")
 @click.option("--after", metavar="POSITION", help="Go on where an earlier list ended.")
 @with_json
 @with_account
 @pass_options
-def list_items(options: Options, *, status: str | None, limit: int, after: str | None, as_json: bool) -> int:
+def list_items(
+    options: Options, *, status: str | None, failed: bool, limit: int, after: str | None, as_json: bool
+) -> int:
     """List items, the oldest change first."""
-    wanted = {"limit": limit, "status": status, "after": after}
-    query = urlencode({name: value for name, value in wanted.items() if value is not None})
-    answer = ask(options, "GET", f"/items?{query}")
+    if failed:
+        found = _failed(options, status=status, after=after)
+        answer: dict[str, Any] = {"items": found[:limit], "next": None}
+        if len(found) > limit:
+            note(f"There are {len(found)}: raise --limit")
+    else:
+        answer = _page(options, status=status, limit=limit, after=after)
     if as_json:
         say_json(answer)
         return OK
@@ -50,6 +60,53 @@ def list_items(options: Options, *, status: str | None, limit: int, after: str |
     say_table(("EXTERNAL ID", "STATUS", "TRADERA", "SEK", "UPDATED", "TITLE", "LAST ERROR"), rows)
     if answer["next"] is not None:
         note(f"There are more: add --after {answer['next']}")
+    return OK
+
+
+def _page(options: Options, *, status: str | None, limit: int, after: str | None) -> dict[str, Any]:
+    wanted = {"limit": limit, "status": status, "after": after}
+    query = urlencode({name: value for name, value in wanted.items() if value is not None})
+    answer: dict[str, Any] = ask(options, "GET", f"/items?{query}")
+    return answer
+
+
+def _failed(options: Options, *, status: str | None = None, after: str | None = None) -> list[dict[str, Any]]:
+    """Every item that needs the owner after a refusal of Tradera."""
+    found: list[dict[str, Any]] = []
+    while True:
+        page = _page(options, status=status, limit=_LONGEST, after=after)
+        found += [item for item in page["items"] if item["traderaStatus"] == "sync_error"]
+        after = page["next"]
+        if after is None:
+            return found
+
+
+@items.command()
+@_with_id
+@click.option("--limit", type=int, default=100, help="At most so many (1-1000, default 100).")
+@click.option("--cursor", metavar="POSITION", help="Go on where an earlier list ended.")
+@with_json
+@with_account
+@pass_options
+def history(options: Options, *, external_id: str, limit: int, cursor: str | None, as_json: bool) -> int:
+    """Tell what happened to one item, the newest first."""
+    query = urlencode({"limit": limit, **({"cursor": cursor} if cursor else {})})
+    place = quote(external_id, safe="", errors="surrogateescape")
+    answer = ask(options, "GET", f"/integration/v1/items/{place}/history?{query}")
+    if as_json:
+        say_json(answer)
+        return OK
+    rows = [
+        [
+            event["createdAt"],
+            event["eventType"],
+            ", ".join(f"{name} {shown(value)}" for name, value in (event["data"] or {}).items()),
+        ]
+        for event in answer["events"]
+    ]
+    say_table(("TIME", "EVENT", "WHAT"), rows)
+    if answer["nextCursor"] is not None:
+        note(f"There are more: add --cursor {answer['nextCursor']}")
     return OK
 
 
@@ -121,13 +178,36 @@ def publish(options: Options, *, external_id: str, dry_run: bool, as_json: bool)
 
 
 @items.command()
-@_with_id
+@click.argument("external_id", metavar="[ID]", required=False, help="The external id.")
+@click.option("--all-failed", is_flag=True, help="All that `rheod items list --failed` lists.")
+@click.option("--yes", is_flag=True, help="With --all-failed: do not say how many and ask back.")
 @with_json
 @with_account
 @pass_options
-def retry(options: Options, *, external_id: str, as_json: bool) -> int:
-    """Publish again after a failure."""
-    return _print_message(ask(options, "POST", f"{_target(external_id)}/publish"), as_json=as_json)
+def retry(options: Options, *, external_id: str | None, all_failed: bool, yes: bool, as_json: bool) -> int:
+    """Publish again after a failure.
+
+    Of all that failed the exit status is 1 when one of them was refused; each refusal is named.
+    """
+    if (external_id is not None) == all_failed:
+        raise click.UsageError("Give an item's id, or --all-failed")
+    if external_id is not None:
+        return _print_message(ask(options, "POST", f"{_target(external_id)}/publish"), as_json=as_json)
+    ids = [item["externalId"] for item in _failed(options)]
+    confirm(f"{len(ids)} failed items are published again, each for its Tradera calls.", yes=yes or not ids)
+    refused = {}
+    for each in ids:
+        try:
+            ask(options, "POST", f"{_target(each)}/publish")
+        except CommandFailed as error:
+            refused[each] = str(error)
+            note(f"rheod: {shown(each)}: {error}")
+    ordered = [each for each in ids if each not in refused]
+    if as_json:
+        say_json({"ordered": ordered, "refused": refused})
+    else:
+        say(f"Ordered {len(ordered)} of {len(ids)} failed items once more.")
+    return FAILED if refused else OK
 
 
 @items.command()

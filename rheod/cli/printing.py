@@ -7,6 +7,8 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from rheod.cli import WRONG_USAGE, CommandFailed
+
 
 def say(line: str = "") -> None:
     """A line on standard output."""
@@ -21,6 +23,17 @@ def note(line: str) -> None:
 def say_json(value: Any) -> None:
     """A value as one JSON document."""
     say(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def confirm(sentence: str, *, yes: bool) -> None:
+    """Ask at the terminal whether to go on; `yes` has answered. CommandFailed (2) where nobody can be asked."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise CommandFailed(f"{sentence} Nothing was done: --yes says that you want it", status=WRONG_USAGE)
+    note(f"{sentence} Type yes to go on:")
+    if sys.stdin.readline().strip() != "yes":
+        raise CommandFailed("Nothing was done; --yes answers in advance")
 
 
 def shown(value: Any) -> str:

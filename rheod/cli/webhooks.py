@@ -7,12 +7,16 @@ from urllib.parse import quote, urlencode
 
 import click
 
-from rheod.cli import FAILED, OK
+from rheod.cli import FAILED, OK, CommandFailed
 from rheod.cli.daemon_client import ask, ask_daemon
 from rheod.cli.main import Group, Options, pass_options, with_account, with_json
-from rheod.cli.printing import note, say, say_json, say_table
+from rheod.cli.printing import confirm, note, say, say_json, say_table, shown
 
 _ENDPOINTS = "/integration/webhooks"
+_OFF_AFTER = 15
+"""So many failures in a row switch an endpoint off; with fewer it was somebody's hand."""
+
+_with_yes = click.option("--yes", is_flag=True, help="Do not ask back.")
 _with_id = click.argument("endpoint_id", metavar="ID", help="The endpoint's id, see `rheod webhooks list`.")
 
 
@@ -37,14 +41,14 @@ def list_endpoints(options: Options, *, as_json: bool) -> int:
             one["url"],
             _events(one),
             one["scope"],
-            one["active"],
+            _standing(one),
             one["failCount"],
             one["secretHint"],
             one["description"],
         ]
         for one in answer["endpoints"]
     ]
-    say_table(("ID", "URL", "EVENTS", "SCOPE", "ACTIVE", "FAILURES", "SECRET", "DESCRIPTION"), rows)
+    say_table(("ID", "URL", "EVENTS", "SCOPE", "STATE", "FAILURES", "SECRET", "DESCRIPTION"), rows)
     return OK
 
 
@@ -117,6 +121,24 @@ def disable(options: Options, *, endpoint_id: str, as_json: bool) -> int:
 
 @webhooks.command()
 @_with_id
+@_with_yes
+@with_json
+@with_account
+@pass_options
+def remove(options: Options, *, endpoint_id: str, yes: bool, as_json: bool) -> int:
+    """Send nothing there any more, for good; the events it kept are dropped with it."""
+    known = ask(options, "GET", _ENDPOINTS)["endpoints"]
+    if (found := next((one for one in known if one["id"] == endpoint_id), None)) is None:
+        raise CommandFailed("No webhook endpoint has this id: see `rheod webhooks list`")
+    confirm(
+        f"The endpoint {shown(found['url'])} goes, and the events that it has not taken with it.", yes=yes
+    )
+    ask(options, "DELETE", _target(endpoint_id))
+    return _print({"removed": endpoint_id}, "Removed: nothing is sent there any more.", as_json=as_json)
+
+
+@webhooks.command()
+@_with_id
 @with_json
 @with_account
 @pass_options
@@ -164,17 +186,25 @@ def deliveries(options: Options, /, *, as_json: bool, limit: int, **wanted: str 
 @click.argument("event", metavar="[EVENT]", required=False, help="The event's id.")
 @click.option("--since", metavar="T", help="Everything since this time, e.g. 2026-05-26T10:00:00Z.")
 @click.option("--endpoint", metavar="ID", help="To this endpoint only.")
+@click.option("--yes", is_flag=True, help="With --since: do not say how many and ask back.")
 @with_json
 @with_account
 @pass_options
 def replay(
-    options: Options, *, event: str | None, since: str | None, endpoint: str | None, as_json: bool
+    options: Options, *, event: str | None, since: str | None, endpoint: str | None, yes: bool, as_json: bool
 ) -> int:
-    """Send an event, or all since a time, once more."""
+    """Send an event, or all since a time, once more.
+
+    With --since it says how many deliveries that makes, and asks; without a terminal it needs --yes.
+    """
     body = {"endpointId": endpoint} if endpoint else {}
     if event is not None and since is None:
         answer = ask(options, "POST", f"/rheod/events/{_quoted(event)}/replay", body)
     elif event is None and since is not None:
+        if not yes:
+            wanted = {"since": since, **({"endpointId": endpoint} if endpoint else {})}
+            count = ask(options, "GET", f"/rheod/events/count?{urlencode(wanted)}")["deliveries"]
+            confirm(f"{count} deliveries are made once more.", yes=not count)
         answer = ask(options, "POST", "/rheod/events/replay", {**body, "since": since})
     else:
         raise click.UsageError("Give an event's id, or --since with a time")
@@ -193,6 +223,13 @@ def _print(answer: dict[str, Any], sentence: str, *, as_json: bool) -> int:
     else:
         say(sentence)
     return OK
+
+
+def _standing(endpoint: dict[str, Any]) -> str:
+    """Whether it is sent events; an owner's hand is told from failures."""
+    if endpoint["active"]:
+        return "on"
+    return "off after failures" if endpoint["failCount"] >= _OFF_AFTER else "off by hand"
 
 
 def _events(endpoint: dict[str, Any]) -> str:

@@ -102,6 +102,13 @@ def order_again(
     return Replayed(ordered=ordered, waiting=wanted - ordered)
 
 
+def count_since(db: sqlite3.Connection, account_id: str, endpoint_id: str | None, moment: int) -> int:
+    """How many deliveries a replay of everything since a moment (ms) is about."""
+    first, last = range_since(db, moment)
+    values = {"first": first, "last": last, "account": account_id, "endpoint": endpoint_id}
+    return int(db.execute(f"SELECT count(*){TO_TELL}{_OF}", values).fetchone()[0])
+
+
 def hurry(db: sqlite3.Connection, seq: int, account_id: str, endpoint_id: str | None, *, now: int) -> None:
     """Make the deliveries of this event due now; those of an endpoint that fails still wait for its probe."""
     db.execute(

@@ -310,6 +310,11 @@ class EventFeed:
 
         return await self._store.write(use_case)
 
+    async def count_since(self, account_id: str, moment: int, endpoint_id: str | None = None) -> int:
+        """How many deliveries `replay_since` would be about. Raises Refused (NOT_FOUND) as it does."""
+        await self._check(account_id, endpoint_id)
+        return await self._store.read(lambda db: feed.count_since(db, account_id, endpoint_id, moment))
+
     async def replay_since(self, account_id: str, moment: int, endpoint_id: str | None = None) -> Replayed:
         """Order every event since a moment (ms) once more, in order; what happens meanwhile is delivered anyway.
 
