@@ -76,6 +76,7 @@ class TraderaDesk:
         self._workers: Mapping[JobKind, Callable[[Job], Awaitable[Outcome]]] = {
             JobKind.PUBLISH: publisher.publish,
             JobKind.RESULTS: asker.ask,
+            JobKind.LOOK: asker.look,
             JobKind.REPRICE: keeper.reprice,
             JobKind.END: keeper.end,
             JobKind.ORDERS: reader.look_up,

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 from rheod.domain.ad_text import whole_kronor
 from rheod.domain.budget import publish_cost
@@ -17,31 +16,25 @@ from rheod.domain.event_payloads import ImagesReady, ItemSold, ListingCreated, L
 from rheod.domain.inputs import (
     AdClosed,
     CommitAnswered,
-    CommitRefused,
     CommitStarted,
-    Created,
-    CreateStarted,
+    Doubled,
     EndRefused,
-    EndSeen,
     Input,
-    NoAnswer,
-    PictureSent,
     PicturesSettled,
-    PictureStarted,
     PriceChanged,
     PublishFailed,
     PublishInDoubt,
     PublishOrdered,
+    Remained,
     Removal,
     Repriced,
-    ResultWaits,
     SellerTokenRefused,
     Sold,
-    StartedOver,
     Step,
     Superseded,
     SyncRefused,
     TakenOver,
+    TurnedUp,
     WentLive,
 )
 from rheod.domain.lifecycle import LISTING_REFUSALS, Move, begun, moved, moved_listing
@@ -58,6 +51,8 @@ from rheod.domain.model import (
     QueueName,
     RheoStatus,
 )
+from rheod.domain.retry import look_gap_ms
+from rheod.domain.steps import STEPS, outdated, price_kr
 
 _DAY_MS = 24 * 3600 * 1000
 _LONGEST_DAYS = 14
@@ -91,82 +86,19 @@ def apply(item: Item, listing: Listing | None, given: Input, *, now: int) -> Cha
     """
     if isinstance(given, Step):
         return _step(item, listing, given, now)
-    return _RULES[type(given)](item, listing, given, now)
-
-
-def _without_request(listing: Listing) -> Listing:
-    return replace(
-        listing,
-        request_id=None,
-        tradera_item_id=None,
-        added_at=None,
-        pictures_sent=0,
-        picture_in_doubt=False,
-    )
-
-
-def _price_kr(item: Item) -> int:
-    return whole_kronor(item.spec.price_ore or 100)
-
-
-def _create_started(listing: Listing, step: CreateStarted, _now: int) -> Listing:
-    anew = _without_request(listing)
-    return replace(anew, item_version=step.item.version, price_kr=_price_kr(step.item), days=step.days)
-
-
-def _created(listing: Listing, step: Created, now: int) -> Listing:
-    request_id, ad = step.request_id, step.tradera_item_id
-    return replace(listing, request_id=request_id, tradera_item_id=ad, added_at=now)
-
-
-def _commit_started(listing: Listing, step: CommitStarted, now: int) -> Listing:
-    """The first commit starts the wait for its result; the same one sent again only puts off the next question."""
-    if listing.commit_sent_at is None:
-        listing = replace(listing, commit_sent_at=now, waits_since=now, asked=0)
-    return replace(listing, ask_at=now + step.ask_in_ms)
-
-
-def _result_waits(listing: Listing, step: ResultWaits, now: int) -> Listing:
-    kept = 0 if step.counted else listing.ask_at or 0
-    at = max(now + step.ask_in_ms, kept)
-    return replace(listing, asked=listing.asked + int(step.counted), ask_at=at)
-
-
-_STEPS: Mapping[type[Step], tuple[Move, Callable[[Listing, Any, int], Listing]]] = {
-    CreateStarted: (Move.CREATE_STARTED, _create_started),
-    Created: (Move.CREATED, _created),
-    PictureStarted: (
-        Move.PICTURE_STARTED,
-        lambda listing, _step, _now: replace(listing, picture_in_doubt=True),
-    ),
-    PictureSent: (
-        Move.PICTURE_SENT,
-        lambda listing, _step, _now: replace(
-            listing, pictures_sent=listing.pictures_sent + 1, picture_in_doubt=False
-        ),
-    ),
-    CommitStarted: (Move.COMMIT_STARTED, _commit_started),
-    CommitAnswered: (
-        Move.COMMIT_ANSWERED,
-        lambda listing, step, now: replace(
-            listing, ask_at=listing.ask_at if step.ask_in_ms is None else now + step.ask_in_ms
-        ),
-    ),
-    CommitRefused: (Move.COMMIT_REFUSED, lambda listing, step, _now: replace(listing, error=step.error)),
-    NoAnswer: (Move.NO_ANSWER, lambda listing, _step, _now: listing),
-    StartedOver: (Move.STARTED_OVER, lambda listing, _step, _now: _without_request(listing)),
-    ResultWaits: (Move.RESULT_WAITS, _result_waits),
-    EndSeen: (Move.END_SEEN, lambda listing, step, _now: replace(listing, ends_at=step.ends_at)),
-}
-"""The move of each step, and the facts it brings beside the state."""
+    change = _RULES[type(given)](item, listing, given, now)
+    if listing is not None and listing.surplus and isinstance(given, _OF_THE_AD):
+        # the item is that of its other ad, so what becomes of this one leaves it as it is
+        return replace(change, item=replace(item, last_error=change.item.last_error), removed=False)
+    return change
 
 
 def _step(item: Item, listing: Listing | None, step: Step, now: int) -> Change:
     if listing is None:
         return Change(item=item, refusal="It has no listing")
-    move, note = _STEPS[type(step)]
+    move, note = STEPS[type(step)]
     after = moved_listing(listing, move)
-    refusal = _outdated(item, listing, step) if after else LISTING_REFUSALS[listing.state]
+    refusal = outdated(item, listing, step) if after else LISTING_REFUSALS[listing.state]
     if after is None or refusal:
         return Change(item=item, listing=listing, refusal=refusal)
     jobs: tuple[JobOrder, ...] = ()
@@ -174,16 +106,6 @@ def _step(item: Item, listing: Listing | None, step: Step, now: int) -> Change:
         results = _job(JobKind.RESULTS, listing.account_id)
         jobs = (replace(results, delay_ms=step.ask_in_ms),)
     return Change(item=item, listing=note(after, step, now), jobs=jobs)
-
-
-def _outdated(item: Item, listing: Listing, step: Step) -> str | None:
-    """Why the request is not the one to go on with, though the listing's state would allow it; a price is no reason."""
-    if isinstance(step, CommitStarted) and step.request_id != listing.request_id:
-        return "It has another request by now"
-    uses_request = isinstance(step, PictureStarted | CommitStarted) and not listing.state.may_be_live
-    if uses_request and listing.item_version != item.version:
-        return "The item has changed since its request was made"
-    return None
 
 
 def _job(kind: JobKind, subject: str, *, cost: int = 0) -> JobOrder:
@@ -224,7 +146,7 @@ def _publish_ordered(item: Item, listing: Listing | None, given: PublishOrdered,
         id=given.listing_id,
         item_id=item.id,
         account_id=item.account_id,
-        generation=listing.generation + 1 if listing else 1,
+        generation=max(given.generations, listing.generation if listing else 0) + 1,
         item_version=item.version,
     )
     job = _job(JobKind.PUBLISH, new.id, cost=publish_cost(given.pictures))
@@ -242,9 +164,9 @@ def _went_live(item: Item, listing: Listing | None, given: WentLive, now: int) -
     since = given.since or now
     ends_at = since + (after.days or _LONGEST_DAYS) * _DAY_MS
     jobs: tuple[JobOrder, ...] = ()
-    if after.end_wish:
+    if after.end_wish or after.surplus:
         jobs = (_job(JobKind.END, after.id),)
-    elif _price_kr(item) != after.price_kr:
+    elif price_kr(item) != after.price_kr:
         jobs = (_job(JobKind.REPRICE, after.id),)
     return Change(
         item=replace(moved(item, Move.WENT_LIVE), last_error=None),
@@ -285,6 +207,50 @@ def _taken_over(item: Item, listing: Listing | None, given: TakenOver, now: int)
     return Change(item=up, listing=live, events=(_created_event(live, given.ad_url),))
 
 
+_NOT_FOR_SALE = frozenset({RheoStatus.SOLD, RheoStatus.NOT_LISTED, RheoStatus.ARCHIVED})
+
+
+def _turned_up(item: Item, listing: Listing | None, given: TurnedUp, now: int) -> Change:
+    """The ad was up all the time, or came late: it is the item's, and ended where that is not for sale any more."""
+    after = listing and moved_listing(listing, Move.TURNED_UP)
+    if after is None:
+        return Change(item=item, listing=listing)
+    live = replace(
+        after,
+        live_at=now,
+        ends_at=given.ad.ends_at or now + (after.days or _LONGEST_DAYS) * _DAY_MS,
+        closed_at=None,
+        ask_at=None,
+        error=None,
+        end_wish=None,
+    )
+    events = (_created_event(live, given.ad_url),)
+    if given.removed or item.rheo_status in _NOT_FOR_SALE:
+        unlisted = item.rheo_status is RheoStatus.NOT_LISTED and not given.removed
+        live = replace(live, end_wish=EndWish.UNLISTED if unlisted else EndWish.MARKED_SOLD)
+        return Change(item=item, listing=live, jobs=(_job(JobKind.END, live.id),), events=events)
+    jobs = (_job(JobKind.REPRICE, live.id),) if price_kr(item) != live.price_kr else ()
+    up = replace(moved(moved(item, Move.PUBLISH_ORDERED), Move.WENT_LIVE), last_error=None)
+    return Change(item=up, listing=live, jobs=jobs, events=events)
+
+
+def _doubled(item: Item, listing: Listing | None, _given: Doubled, _now: int) -> Change:
+    after = listing and moved_listing(listing, Move.DOUBLED)
+    if after is None:
+        return Change(item=item, listing=listing)
+    jobs = (_job(JobKind.END, after.id),) if after.state is ListingState.LIVE else ()
+    return Change(item=item, listing=replace(after, surplus=True), jobs=jobs)
+
+
+def _remained(item: Item, listing: Listing | None, _given: Remained, _now: int) -> Change:
+    after = listing and moved_listing(listing, Move.REMAINED)
+    if after is None:
+        return Change(item=item, listing=listing)
+    if after.state is ListingState.LIVE and item.rheo_status not in _NOT_FOR_SALE:
+        item = moved(moved(item, Move.PUBLISH_ORDERED), Move.WENT_LIVE)
+    return Change(item=item, listing=replace(after, surplus=False))
+
+
 def _superseded(item: Item, listing: Listing | None, _given: Superseded, now: int) -> Change:
     after = listing and moved_listing(listing, Move.SUPERSEDED)
     closed = after and replace(after, closed_at=now, ask_at=None)
@@ -303,13 +269,16 @@ def _publish_failed(item: Item, listing: Listing | None, given: PublishFailed, _
     return Change(item=failed, listing=rejected, events=events)
 
 
-def _publish_in_doubt(item: Item, listing: Listing | None, given: PublishInDoubt, _now: int) -> Change:
+def _publish_in_doubt(item: Item, listing: Listing | None, given: PublishInDoubt, now: int) -> Change:
+    """The ad is looked for without end, ever more rarely; nothing but its sight or the owner's word ends the doubt."""
     after = listing and moved_listing(listing, Move.IN_DOUBT)
     if after is None:
         return Change(item=item, listing=listing)
+    look = replace(_job(JobKind.LOOK, after.id), delay_ms=look_gap_ms(now - (after.waits_since or now)))
     return Change(
         item=replace(moved(item, Move.PUBLISH_FAILED), last_error=given.error),
         listing=replace(after, error=given.error, ask_at=None),
+        jobs=(look,),
         events=_failed(after, given.error, once=f"publish.doubt:{after.id}"),
     )
 
@@ -376,7 +345,7 @@ def _repriced(item: Item, listing: Listing | None, given: Repriced, _now: int) -
     """What was sent may be stale by now: a price changed meanwhile is carried by another job."""
     if listing is None:
         return Change(item=item)
-    stale = _price_kr(item) != given.price_kr and listing.state is ListingState.LIVE
+    stale = price_kr(item) != given.price_kr and listing.state is ListingState.LIVE
     jobs = (_job(JobKind.REPRICE, listing.id),) if stale else ()
     return Change(item=item, listing=replace(listing, price_kr=given.price_kr), jobs=jobs)
 
@@ -436,6 +405,13 @@ def _take_down(item: Item, listing: Listing, given: Removal, now: int) -> Change
 
 
 def _end_refused(item: Item, listing: Listing | None, given: EndRefused, _now: int) -> Change:
+    if listing is not None and listing.surplus and listing.state is ListingState.LIVE:
+        double = Text(
+            "Two ads of this item are up, and rheod cannot end the newer one ({ad}): {error}",
+            ad=listing.tradera_item_id,
+            error=given.error,
+        )
+        return Change(item=replace(item, last_error=double), listing=listing, events=_failed(listing, double))
     if listing is None or listing.end_wish is None or listing.state is not ListingState.LIVE:
         return Change(item=item, listing=listing)
     kept = listing.end_wish is EndWish.DELETED
@@ -454,12 +430,17 @@ def _removed(item: Item, listing: Listing | None, *, keep: bool, events: tuple[E
     return Change(item=item, listing=listing, events=gone, removed=True)
 
 
+_OF_THE_AD = (WentLive, PublishFailed, PublishInDoubt, SellerTokenRefused, AdClosed, EndRefused)
+
 _RULES: Mapping[type, Callable[..., Change]] = {
     PicturesSettled: _pictures_settled,
     PublishOrdered: _publish_ordered,
     WentLive: _went_live,
     TakenOver: _taken_over,
     Superseded: _superseded,
+    TurnedUp: _turned_up,
+    Doubled: _doubled,
+    Remained: _remained,
     PublishFailed: _publish_failed,
     PublishInDoubt: _publish_in_doubt,
     SellerTokenRefused: _token_refused,

@@ -21,9 +21,13 @@ class PicturesSettled:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishOrdered:
-    """The item shall go to Tradera as a new listing with this id, at once if its `pictures` are settled."""
+    """The item shall go to Tradera as a new listing with this id, at once if its `pictures` are settled.
+
+    `generations` is the number of the newest it has had, where that is not the one that stands for it.
+    """
 
     listing_id: str
+    generations: int = 0
     pictures: int
     pictures_settled: bool
 
@@ -135,6 +139,25 @@ class Superseded:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TurnedUp:
+    """An ad is up whose listing had been given up after its commit. `removed`: the owner has deleted the item since."""
+
+    ad: SellerAd
+    ad_url: str
+    removed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doubled:
+    """An earlier ad of the item has turned up: this newer one, which is or may be up, has to go."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remained:
+    """Of two ads of the item the other has closed: this one stands for the item again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PublishFailed:
     """The listing will not become visible: refused by Tradera or impossible here."""
 
@@ -232,6 +255,9 @@ Input = (
     | WentLive
     | TakenOver
     | Superseded
+    | TurnedUp
+    | Doubled
+    | Remained
     | PublishFailed
     | PublishInDoubt
     | SellerTokenRefused

@@ -44,6 +44,9 @@ class Move(StrEnum):
     ARCHIVED = "archived"
     SUPERSEDED = "superseded"
     TAKEN_OVER = "taken_over"
+    TURNED_UP = "turned_up"
+    DOUBLED = "doubled"
+    REMAINED = "remained"
 
 
 R, T, L = RheoStatus, TraderaStatus, ListingState
@@ -127,6 +130,9 @@ LISTING_MOVES: Mapping[Move, Mapping[ListingState | None, ListingState]] = {
         L.LIVE: L.ENDED,
     },
     Move.TAKEN_OVER: {None: L.LIVE, L.QUEUED: L.LIVE, L.ADDING: L.LIVE, L.ADDED: L.LIVE, L.REJECTED: L.LIVE},
+    Move.TURNED_UP: {L.REJECTED: L.LIVE},
+    Move.DOUBLED: {L.COMMITTING: L.COMMITTING, L.COMMITTED: L.COMMITTED, L.LIVE: L.LIVE},
+    Move.REMAINED: {L.COMMITTING: L.COMMITTING, L.COMMITTED: L.COMMITTED, L.LIVE: L.LIVE},
 }
 """What each move does to a listing; None begins one, which needs that the item has no open one. A state without an
 entry does not take the move.

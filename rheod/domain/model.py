@@ -121,6 +121,7 @@ class JobKind(StrEnum):
     END = "end"  # listing id
     RESULTS = "results"  # account id: asks for all waiting listings in one call
     ORDERS = "orders"  # account id: looks up all orders in the inbox in one call
+    LOOK = "look"  # listing id: looks for an ad that may be up though nobody waits for its result any more
     RECONCILE = "reconcile"  # account id
     TAKEOVER = "takeover"  # account id: finds the ads made since the backup that rheod began from
     SHIP = "ship"  # order id: marks it as shipped
@@ -260,6 +261,18 @@ class Listing:
     closed_at: int | None = None
     end_wish: EndWish | None = None
     error: str | None = None
+    surplus: bool = False
+    """An earlier ad of the item has turned up: this one is to be ended, and does not stand for the item."""
+
+    @property
+    def is_in_doubt(self) -> bool:
+        """A commit was sent, nobody knows what became of it, and Tradera's queue is asked only on a slow schedule."""
+        return self.state in {ListingState.COMMITTING, ListingState.COMMITTED} and self.ask_at is None
+
+    @property
+    def is_given_up(self) -> bool:
+        """Closed as never shown though a commit was sent: an ad that appears all the same is ours."""
+        return self.state is ListingState.REJECTED and self.commit_sent_at is not None
 
     @property
     def own_reference(self) -> str:

@@ -11,6 +11,9 @@ PICTURE_DELAYS_S: Sequence[float] = (2, 10, 60, 300, 1800)
 TRADERA_DELAYS_S: Sequence[float] = (5, 15, 45, 120, 300, 900)
 """Gaps after a Tradera call that failed in passing (5 s to 15 min); the last one repeats."""
 
+_LEAST_LOOK_GAP_MS = 15 * 60 * 1000
+_LONGEST_LOOK_GAP_MS = 24 * 3600 * 1000
+
 LOOP_DELAYS_S: Sequence[float] = (1, 2, 4, 8, 16, 30, 60)
 """Gaps of a loop whose remote is away; the last one repeats."""
 
@@ -30,3 +33,11 @@ def stretched_ms(gap_ms: int, retry_after_s: float | None) -> int:
     if retry_after_s is None:
         return gap_ms
     return min(max(gap_ms, round(retry_after_s * 1000)), 2 * gap_ms)
+
+
+def look_gap_ms(age_ms: int) -> int:
+    """How long until an ad in doubt is looked for again, by the age of the doubt: a quarter of it, 15 min to a day.
+
+    It has no end: what may have been committed may come up at any time.
+    """
+    return min(max(age_ms // 4, _LEAST_LOOK_GAP_MS), _LONGEST_LOOK_GAP_MS)

@@ -105,6 +105,7 @@ async def gather_facts(observed: Observed) -> Facts:
         quarantined=stored.quarantined,
         unmatched=stored.unmatched,
         in_doubt=stored.in_doubt,
+        doubled=stored.doubled,
         takeovers=stored.takeovers,
         unmapped=stored.unmapped,
         backup_due_at=(stored.backup_at or stored.installed_at) + limits.backup_age_ms,
@@ -137,6 +138,7 @@ class _Stored:
         self.quarantined = inbox.count_quarantined(db)
         self.unmatched = orders.unmatched_count(db)
         self.in_doubt = tuple(facts.in_doubt(db, limit=100))
+        self.doubled = tuple(facts.doubled(db, limit=100))
         self.takeovers = tuple(_takeovers(db, observed.accounts, now))
         self.unmapped = tuple(sorted(_unmapped(db, observed)))
         backup = key_value.get(db, BACKUP_MARK)

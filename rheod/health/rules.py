@@ -97,6 +97,7 @@ class Facts:
     quarantined: int = 0
     unmatched: int = 0
     in_doubt: tuple[str, ...] = ()
+    doubled: tuple[str, ...] = ()
     unmapped: tuple[str, ...] = ()
     takeovers: tuple[TakeoverFacts, ...] = ()
     backup_due_at: int | None = None
@@ -250,6 +251,21 @@ def _of_publishing(facts: Facts) -> Iterator[Finding]:
                 items=", ".join(facts.in_doubt[:3]),
             ),
             fix=Text("Look for them at Tradera, then `rheod items settle ID --live AD` or `--not-live`"),
+        )
+    if facts.doubled:
+        yield Finding(
+            code="listing.double",
+            mood=Mood.BAD,
+            text=counted(
+                "{n} item has two ads at Tradera and may be sold twice ({items})",
+                "{n} items have two ads each at Tradera and may be sold twice ({items})",
+                len(facts.doubled),
+                items=", ".join(facts.doubled[:3]),
+            ),
+            fix=Text(
+                "rheod ends the newer ad where it has no bids. Else end one of them in My Tradera now,"
+                " or tell the buyer of one before it is sold"
+            ),
         )
     if facts.publishings_waiting and facts.calls_left <= 0:
         yield Finding(

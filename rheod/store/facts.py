@@ -43,11 +43,22 @@ def endpoints(db: sqlite3.Connection) -> list[EndpointState]:
 
 
 def in_doubt(db: sqlite3.Connection, *, limit: int) -> list[str]:
-    """External ids of items in doubt: Tradera has not said whether their ad is up, and is asked no more."""
+    """External ids of items in doubt: Tradera has not said whether their ad is up; it is looked for ever more rarely."""
     rows = db.execute(
         "SELECT items.external_id FROM listings JOIN items ON items.id = listings.item_id"
         " WHERE listings.state IN ('committing', 'committed') AND listings.ask_at IS NULL"
         " AND listings.error IS NOT NULL ORDER BY listings.created_at LIMIT ?",
+        (limit,),
+    )
+    return [row[0] for row in rows.fetchall()]
+
+
+def doubled(db: sqlite3.Connection, *, limit: int) -> list[str]:
+    """External ids of items of which two ads are or may be up."""
+    rows = db.execute(
+        "SELECT items.external_id FROM listings JOIN items ON items.id = listings.item_id"
+        " WHERE listings.state IN ('committing', 'committed', 'live') AND listings.surplus = 1"
+        " ORDER BY listings.created_at LIMIT ?",
         (limit,),
     )
     return [row[0] for row in rows.fetchall()]

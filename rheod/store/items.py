@@ -248,6 +248,7 @@ def _listing_of(row: sqlite3.Row) -> Listing:
     values["state"] = ListingState(values["state"])
     values["error"] = restored(values["error"])
     values["picture_in_doubt"] = bool(values["picture_in_doubt"])
+    values["surplus"] = bool(values["surplus"])
     values["end_wish"] = values["end_wish"] and EndWish(values["end_wish"])
     return Listing(**values)
 
@@ -258,11 +259,25 @@ def listing(db: sqlite3.Connection, listing_id: str) -> Listing:
 
 
 def latest_listing(db: sqlite3.Connection, item_id: str) -> Listing | None:
-    """The item's newest listing, open or closed."""
+    """The item's open listing, else its newest one. Of two that are up it is the one that is not to be ended."""
     row = db.execute(
-        "SELECT * FROM listings WHERE item_id = ? ORDER BY generation DESC LIMIT 1", (item_id,)
+        f"SELECT * FROM listings WHERE item_id = ? {search.STANDS_FOR_ITEM}", (item_id,)
     ).fetchone()
     return row and _listing_of(row)
+
+
+def surplus_listing(db: sqlite3.Connection, item_id: str) -> Listing | None:
+    """The item's other ad, which is or may be up and is to be ended."""
+    row = db.execute(
+        f"SELECT * FROM listings WHERE item_id = ? AND surplus = 1 AND {_MAY_BE_UP}", (item_id,)
+    ).fetchone()
+    return row and _listing_of(row)
+
+
+def last_generation(db: sqlite3.Connection, item_id: str) -> int:
+    """The number of the item's newest listing, 0 without one."""
+    row = db.execute("SELECT max(generation) FROM listings WHERE item_id = ?", (item_id,)).fetchone()
+    return row[0] or 0
 
 
 def listing_of_ad(db: sqlite3.Connection, account_id: str, tradera_item_id: int) -> Listing | None:
@@ -326,6 +341,28 @@ def listings_of_ads(db: sqlite3.Connection, account_id: str, ads: Collection[int
         "SELECT listings.* FROM json_each(?) CROSS JOIN listings ON tradera_item_id = json_each.value"
         f" WHERE account_id = ? AND {_MAY_BE_UP}",
         (json.dumps(list(ads)), account_id),
+    )
+    return [_listing_of(row) for row in rows.fetchall()]
+
+
+_GIVEN_UP = "state = 'rejected' AND commit_sent_at IS NOT NULL"
+
+
+def may_any_turn_up(db: sqlite3.Connection, account_id: str, since: int) -> bool:
+    """Whether an ad of the account is or may be visible, those given up whose commit was sent after `since` (ms) too."""
+    row = db.execute(
+        f"SELECT 1 FROM listings WHERE account_id = ? AND commit_sent_at > ? AND {_GIVEN_UP} LIMIT 1",
+        (account_id, since),
+    ).fetchone()
+    return row is not None or may_any_be_up(db, account_id)
+
+
+def to_look_for(db: sqlite3.Connection, account_id: str, ads: Collection[int]) -> list[Listing]:
+    """Those of our listings behind these ads that nobody waits for: in doubt, or given up after a commit."""
+    rows = db.execute(
+        "SELECT listings.* FROM json_each(?) CROSS JOIN listings ON tradera_item_id = json_each.value"
+        f" WHERE account_id = ? AND ((state IN ('committing', 'committed') AND ask_at IS NULL) OR ({_GIVEN_UP}))",
+        (json.dumps(sorted(ads)), account_id),
     )
     return [_listing_of(row) for row in rows.fetchall()]
 

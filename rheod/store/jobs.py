@@ -21,6 +21,7 @@ CLASS_OF: Mapping[JobKind, CallClass] = {
     JobKind.ORDERS: CallClass.ORDERS,
     JobKind.SHIP: CallClass.SHIP,
     JobKind.RESULTS: CallClass.RESULTS,
+    JobKind.LOOK: CallClass.RESULTS,
     JobKind.REPRICE: CallClass.PRICE,
     JobKind.PUBLISH: CallClass.PUBLISH,
     JobKind.RECONCILE: CallClass.RECONCILE,

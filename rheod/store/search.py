@@ -33,6 +33,9 @@ NEVER = "never"
 """Stands for no `traderaStatus`."""
 
 _LAST = 2**63 - 1
+_OPEN = "state IN ('queued', 'adding', 'added', 'committing', 'committed', 'live')"
+STANDS_FOR_ITEM = f"ORDER BY ({_OPEN}) AND surplus = 0 DESC, {_OPEN} DESC, surplus, generation DESC LIMIT 1"
+"""Of an item's listings the one that is shown for it: the open one (of two the one not to be ended), else the newest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -296,7 +299,7 @@ def inventory_page(
         f" FROM ({source} AND (items.updated_at, items.id) > (:at, :id)"
         " ORDER BY items.updated_at, items.id LIMIT :limit) AS wanted CROSS JOIN items ON items.rowid = wanted.row"
         " LEFT JOIN listings ads ON ads.item_id = items.id"
-        " AND ads.generation = (SELECT max(generation) FROM listings WHERE item_id = items.id)"
+        f" AND ads.id = (SELECT id FROM listings WHERE item_id = items.id {STANDS_FOR_ITEM})"
         " ORDER BY wanted.updated_at, wanted.id",
         {**values, "at": start[0], "id": start[1], "limit": limit},
     )

@@ -61,7 +61,12 @@ class AdUpdater:
         """
         item, listing = await self._store.read(lambda db: _both(db, job.subject))
         price_kr, opening_kr, buy_now_kr = prices_to_set(item, self._defaults)
-        if listing.state is not ListingState.LIVE or listing.end_wish or listing.price_kr == price_kr:
+        if (
+            listing.state is not ListingState.LIVE
+            or listing.end_wish
+            or listing.surplus
+            or listing.price_kr == price_kr
+        ):
             return Done()
         others = await self._calls.fair_share(CallClass.PRICE)
         with self._calls.reserve(CallClass.PRICE, {"price": 1, **_LOOK}, leave=others):
@@ -96,7 +101,8 @@ class AdUpdater:
     async def end(self, job: Job) -> Outcome:
         """End the ad as the owner wished."""
         listing = await self._store.read(lambda db: items.listing(db, job.subject))
-        if listing.state is not ListingState.LIVE or listing.end_wish is None:
+        unwanted = listing.end_wish is not None or listing.surplus
+        if listing.state is not ListingState.LIVE or not unwanted:
             return Done()
         others = await self._calls.fair_share(CallClass.END)
         with self._calls.reserve(CallClass.END, {"end": 1, **_LOOK}, leave=others):

@@ -18,7 +18,7 @@ import structlog
 from rheod.domain.budget import PASS_COST
 from rheod.domain.crash import crashpoint
 from rheod.domain.errors import Text
-from rheod.domain.inputs import EndSeen, WentLive
+from rheod.domain.inputs import EndSeen
 from rheod.domain.model import (
     AdState,
     CallClass,
@@ -27,7 +27,6 @@ from rheod.domain.model import (
     JobKind,
     JobOrder,
     Listing,
-    ListingState,
     Order,
     QueueName,
     SellerAd,
@@ -39,7 +38,7 @@ from rheod.store.accounts import Takeover, UnknownAds
 from rheod.store.jobs import Owner
 from rheod.tradera.budgeted_client import BudgetedClient, NotSent
 from rheod.tradera.transport import Oversized, Rejected
-from rheod.usecases import publish, sales, take_over
+from rheod.usecases import sales, take_over
 from rheod.usecases.sales import SellersAndSite
 from rheod.usecases.transaction import Store, Transaction
 
@@ -185,9 +184,11 @@ class OrderSync:
 
     async def _ended_ads(self, begin: int, now: int) -> _Ended:
         """Our listings that are down at Tradera though we think them up, as Tradera shows them."""
-        if not await self._store.read(lambda db: items.may_any_be_up(db, self._account_id)):
+        account_id, since = self._account_id, now - self._options.looked_after_ms
+        if not await self._store.read(lambda db: items.may_any_turn_up(db, account_id, since)):
             return _Ended([], None)
         changed, cursor, whole = await self._changed_ads()
+        await self._store.write(lambda tx: _look_for(tx, account_id, changed))
         ours = await self._up(changed)
         seen: list[SellerAd] = []
         if ours or not whole:
@@ -197,15 +198,9 @@ class OrderSync:
         found: list[tuple[Listing, SellerAd | None]] = [
             (ours[ad.tradera_item_id], ad) for ad in seen if ad.tradera_item_id in ours
         ]
-        told = (changed & ours.keys()) - known
-        doubtful, all_seen = await self._doubtful_ads([ours[ad] for ad in sorted(told)], now)
-        found += doubtful
         found += await self._overdue_ads(known, now)
         down = {AdState.ENDED, AdState.SOLD}
-        return _Ended(
-            [each for each in found if each[1] is None or each[1].state_at(now) in down],
-            cursor if all_seen else None,
-        )
+        return _Ended([each for each in found if each[1] is None or each[1].state_at(now) in down], cursor)
 
     async def _up(self, ads: Collection[int]) -> dict[int, Listing]:
         """Our listings behind these ads that are or may be up: there may be 100,000 others."""
@@ -217,28 +212,6 @@ class OrderSync:
             )
             found |= {_number(listing): listing for listing in await self._store.read(query)}
         return found
-
-    async def _doubtful_ads(
-        self, changed: Sequence[Listing], now: int
-    ) -> tuple[list[tuple[Listing, SellerAd | None]], bool]:
-        """Ads nobody asks for any more that have changed after all: one that is up is settled, one that is down told.
-
-        False when there was no room to look at all of them: the next pass must be told of their change again.
-        """
-        doubtful = [each for each in changed if each.state is not ListingState.LIVE and each.ask_at is None]
-        found: list[tuple[Listing, SellerAd | None]] = []
-        for listing in doubtful:
-            try:
-                ad = await self._read_ad(listing)
-            except NotSent:
-                return found, False
-            if ad is not None and ad.state_at(now) in {AdState.SOLD, AdState.ENDED}:
-                found.append((listing, ad))
-            elif ad is not None:
-                live = WentLive(ad_url=self._sellers.ad_url(_number(listing)))
-                await self._store.write(partial(publish.step, listing_id=listing.id, given=live))
-                _log.info("an ad in doubt is up after all", ad=listing.tradera_item_id)
-        return found, True
 
     async def _overdue_ads(self, known: Collection[int], now: int) -> list[tuple[Listing, SellerAd | None]]:
         """The first few ads that should have ended by now, as Tradera shows them; None where it knows them no more."""
@@ -361,6 +334,13 @@ def go_back(db: sqlite3.Connection, account_id: str, to: int) -> None:
     known = key_value.get(db, _mark(account_id))
     key_value.put(db, _mark(account_id), str(to if known is None else min(int(known), to)))
     key_value.put(db, _cursor(account_id), "0")
+
+
+def _look_for(tx: Transaction, account_id: str, changed: Collection[int]) -> None:
+    """Have a job look at the changed ads that nobody waits for: a pass may never have the room for it."""
+    for listing in items.to_look_for(tx.db, account_id, changed):
+        wanted = JobOrder(queue=QueueName.TRADERA, kind=JobKind.LOOK, subject=listing.id)
+        tx.order_for(wanted, Owner(account_id=account_id, item_id=listing.item_id))
 
 
 def _lacks_order(db: sqlite3.Connection, ended: _Ended, now: int) -> bool:

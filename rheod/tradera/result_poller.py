@@ -6,7 +6,7 @@ is created anew on silence.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -16,20 +16,35 @@ import structlog
 
 from rheod.domain.errors import Text
 from rheod.domain.inputs import CommitAnswered, PublishFailed, PublishInDoubt, ResultWaits, WentLive
-from rheod.domain.model import CallClass, Job, Listing, ListingState, SellerAd
-from rheod.domain.retry import TRADERA_DELAYS_S, delay_ms
+from rheod.domain.model import (
+    AdState,
+    CallClass,
+    Job,
+    JobKind,
+    JobOrder,
+    Listing,
+    ListingState,
+    QueueName,
+    SellerAd,
+)
+from rheod.domain.retry import TRADERA_DELAYS_S, delay_ms, look_gap_ms
 from rheod.jobs import queue
 from rheod.jobs.queue import Done, Meters, Retry
 from rheod.store import facts, items, ledger
+from rheod.store.jobs import Owner
 from rheod.tradera.budgeted_client import BudgetedClient, NotNow, NotWanted
+from rheod.tradera.order_sync import go_back
 from rheod.tradera.publisher import Publisher
 from rheod.tradera.responses import Result, ResultState
 from rheod.tradera.transport import Rejected
-from rheod.usecases import publish
+from rheod.usecases import publish, take_over
 from rheod.usecases.transaction import Store, Transaction
 
 _log = structlog.get_logger(__name__)
 _A_CALL = 100
+_DAY_MS = 24 * 3600 * 1000
+_AHEAD_MS = 400 * _DAY_MS
+"""No ad ends later than this."""
 _LOOKS = frozenset({5, 10, 20, 40, 80})
 """Asked this often without a result, the ad itself is looked for."""
 
@@ -53,6 +68,7 @@ class _FollowUp:
     listing: Listing
     next: _Next
     failure: str | None = None
+    again: bool = False
 
 
 class ResultPoller:
@@ -89,6 +105,71 @@ class ResultPoller:
             return Done()
         return Retry(until=_ask_at(waiting[0]), reason=Text("waits for Tradera's queue"), counted=False)
 
+    async def look(self, job: Job) -> queue.Outcome:
+        """Look for an ad that may be up though its result is not waited for: by its number, request and reference.
+
+        One in doubt is looked for without end, ever more rarely; one that was given up once for each change Tradera
+        tells of. What has come up is ours.
+        """
+        listing = await self._store.read(lambda db: items.listing(db, job.subject))
+        if not (listing.is_in_doubt or listing.is_given_up):
+            return Done()
+        try:
+            ad = await self._look(listing)
+            if ad is not None:
+                return Done(lambda tx: self._turned_up(tx, listing.id, ad))
+            if listing.is_given_up:
+                return Done()
+            write = await self._what_is_said(listing)
+        except Rejected as error:
+            _log.warning("Tradera refuses to tell of an ad in doubt", listing=listing.id, reason=str(error))
+            write = None
+        gap_ms = look_gap_ms(self._store.now() - (listing.waits_since or 0))
+        reason = Text("looks for the ad in doubt again")
+        return Retry(until=self._store.now() + gap_ms, reason=reason, counted=False, write=write)
+
+    async def _what_is_said(self, listing: Listing) -> Callable[[Transaction], object] | None:
+        """What Tradera's queue and the seller's ads say of a listing in doubt whose ad is not shown by its number."""
+        assert listing.request_id is not None
+        async with self._calls.book(CallClass.RESULTS, "results") as call:
+            results = await self._calls.client.results(self._calls.seller, [listing.request_id])
+            await call.keep(lambda _tx: None)
+        result = results.get(listing.request_id)
+        if result is not None and result.outcome is ResultState.DONE:
+            return lambda tx: self._went_live(tx, listing)
+        if result is not None and result.outcome in {ResultState.FAILED, ResultState.AGAIN}:
+            why = result.message or Text("Tradera's queue refused it without a reason")
+            return lambda tx: publish.step(tx, listing.id, PublishFailed(error=why))
+        now = self._store.now()
+        async with self._calls.book(CallClass.RESULTS, "seller_items") as call:
+            ads = await self._calls.client.seller_items(self._calls.seller, now - _DAY_MS, now + _AHEAD_MS)
+            await call.keep(lambda _tx: None)
+        ad = next((each for each in ads if listing.own_reference in each.own_references), None)
+        if ad is None:
+            return None
+        if ad.tradera_item_id == listing.tradera_item_id:
+            return lambda tx: self._turned_up(tx, listing.id, ad)
+        other = Text(
+            "Tradera shows ad {other} with the reference of this item, whose own ad is {ad}: look at it in My Tradera",
+            other=ad.tradera_item_id,
+            ad=listing.tradera_item_id,
+        )
+        return lambda tx: publish.step(tx, listing.id, PublishInDoubt(error=other))
+
+    def _turned_up(self, tx: Transaction, listing_id: str, ad: SellerAd) -> None:
+        """The ad was seen: up, or down already; then reconciliation finds its sale or its end."""
+        listing = items.listing(tx.db, listing_id)
+        is_up = ad.state_at(tx.now) in {AdState.RUNNING, AdState.BIDS}
+        if listing.is_in_doubt:
+            _log.warning("an ad in doubt has turned up", ad=ad.tradera_item_id)
+            self._went_live(tx, listing)
+        elif listing.is_given_up and is_up:
+            take_over.take_back(tx, listing, ad, self.ad_url(listing))
+        if not is_up:
+            go_back(tx.db, listing.account_id, listing.commit_sent_at or 0)
+            wanted = JobOrder(queue=QueueName.TRADERA, kind=JobKind.RECONCILE, subject=listing.account_id)
+            tx.order_for(wanted, Owner(account_id=listing.account_id))
+
     async def _ask_and_follow(self, batch: Sequence[Listing]) -> None:
         """Ask, and do what the answer wants.
 
@@ -120,15 +201,19 @@ class ResultPoller:
             return None
         if outcome is ResultState.WAITING and result is not None and result.code:
             publish.step(tx, listing.id, CommitAnswered())
-        if outcome is ResultState.UNCOMMITTED and listing.error is not None:
-            refused = Text("Tradera refused the commit: {error}", error=listing.error)
+        lone_refusal = _with_its_refusal(tx, listing.id).error
+        if outcome is ResultState.UNCOMMITTED and lone_refusal is not None:
+            refused = Text("Tradera refused the commit: {error}", error=lone_refusal)
             publish.step(tx, listing.id, PublishFailed(error=refused))
             return None
+        again = (
+            listing.error is None
+        )  # a refused commit is not repeated: it proves nothing about an earlier one
         due = _ask_at(listing) <= tx.now
         gap_ms = delay_ms(self._options.delays_s, listing.asked + 2)
         publish.step(tx, listing.id, ResultWaits(ask_in_ms=gap_ms, counted=due))
         look = due and listing.asked + due in _LOOKS
-        return self._follow_up(_with_its_refusal(tx, listing.id), outcome, result, look=look)
+        return self._follow_up(_with_its_refusal(tx, listing.id), outcome, result, look=look, again=again)
 
     def _went_live(self, tx: Transaction, listing: Listing) -> None:
         change = publish.step(tx, listing.id, WentLive(ad_url=self.ad_url(listing)))
@@ -137,18 +222,18 @@ class ResultPoller:
             tx.afterwards.append(partial(self._meters.published, took_ms))
 
     def _follow_up(
-        self, listing: Listing, outcome: ResultState, result: Result | None, *, look: bool
+        self, listing: Listing, outcome: ResultState, result: Result | None, *, look: bool, again: bool
     ) -> _FollowUp | None:
         if outcome in {ResultState.FAILED, ResultState.AGAIN}:
             message = result.message if result else ""
             return _FollowUp(
                 listing, _Next.LOOK, message or Text("Tradera's queue refused it without a reason")
             )
-        if outcome is ResultState.UNCOMMITTED and not self._is_late(listing):
+        if outcome is ResultState.UNCOMMITTED and again and not self._is_late(listing):
             return _FollowUp(listing, _Next.COMMIT)
         if look or self._is_late(listing):
             refused = listing.error and Text("Tradera refused the commit: {error}", error=listing.error)
-            return _FollowUp(listing, _Next.LOOK, refused)
+            return _FollowUp(listing, _Next.LOOK, refused, again)
         return None
 
     async def _follow_if_allowed(self, follow_up: _FollowUp) -> None:
@@ -183,7 +268,7 @@ class ResultPoller:
                 )
             )
             await self._store.write(lambda tx: publish.step(tx, listing.id, doubt))
-        elif listing.state is ListingState.COMMITTING:
+        elif listing.state is ListingState.COMMITTING and follow_up.again:
             await self._commit(listing)  # asked, looked for, nowhere: the same request once more
 
     async def _commit(self, listing: Listing) -> None:

@@ -4,7 +4,7 @@ Steps go through the tables of `domain/lifecycle.py`, which keep an item from be
 made anew only before its commit was sent, and a listing that may be visible blocks every other. The schema refuses
 the same once more.
 
-The owner's word on a listing in doubt: Tradera took its commit, or did not, and rheod has stopped asking.
+The owner's word on a listing in doubt: Tradera took its commit, or did not, and rheod has found nothing.
 
 The only place where something else than Tradera's answer says whether an ad is up, so it is noted in the history.
 """
@@ -19,7 +19,7 @@ from rheod.domain.effects import Change
 from rheod.domain.errors import Permanent, Refused, Text
 from rheod.domain.inputs import Created, Input, PublishFailed, Step, WentLive
 from rheod.domain.lifecycle import REFUSALS, Move
-from rheod.domain.model import Event, EventType, Item, ItemType, Listing, ListingState, Picture, PictureState
+from rheod.domain.model import Event, EventType, Item, ItemType, Listing, Picture, PictureState
 from rheod.store import items
 from rheod.usecases.transaction import Transaction
 
@@ -86,7 +86,7 @@ NOT_LIVE = Text("The owner looked: Tradera never showed this ad")
 def settle(tx: Transaction, item: Item, *, ad_id: int | None, site_url: str) -> str:
     """Note that the ad `ad_id` is up, or with None that there is none; after that the item may be published again.
 
-    Raises Refused (CONFLICT) where nothing is in doubt, rheod still asks, or the ad is not the one Tradera announced.
+    Raises Refused (CONFLICT) where nothing is in doubt, rheod still asks for the result, or the ad is not the one Tradera announced.
     """
     listing = _in_doubt(items.latest_listing(tx.db, item.id))
     live = ad_id is not None
@@ -103,16 +103,15 @@ def settle(tx: Transaction, item: Item, *, ad_id: int | None, site_url: str) -> 
     tx.tell(item, Event(type=EventType.LISTING_SETTLED, data=data))
     if not live:
         tx.apply(item, listing, PublishFailed(error=NOT_LIVE))
-        return Text("Noted: there is no ad. The item can be published again.")
+        return Text(
+            "Noted: there is no ad. The item can be published again. The risk: should ad {ad} still appear, two ads of"
+            " one thing may be up until rheod has ended the newer, and it cannot end one that has bids",
+            ad=listing.tradera_item_id,
+        )
     url = f"{site_url}/item/{ad_id}"
     since = listing.commit_sent_at  # its days at Tradera are counted from about then
     tx.apply(item, listing, WentLive(ad_url=url, since=since))
     return Text("Noted: the ad is live at {url}", url=url)
-
-
-def is_in_doubt(listing: Listing) -> bool:
-    """Whether a commit was sent, nobody knows what became of it, and rheod has given up asking."""
-    return listing.state in {ListingState.COMMITTING, ListingState.COMMITTED} and listing.ask_at is None
 
 
 def why_not_published(item: Item, previous: Listing | None) -> Text | None:
@@ -124,7 +123,7 @@ def why_not_published(item: Item, previous: Listing | None) -> Text | None:
         return Text("A container is never listed")
     if item.delete_requested:
         return Text("The item is being deleted")
-    if previous is not None and is_in_doubt(previous):
+    if previous is not None and previous.is_in_doubt:
         return Text("Its last ad is in doubt: look for it, then say what you saw (rheod items settle)")
     if previous is not None and previous.state.is_open:
         return None
@@ -132,7 +131,7 @@ def why_not_published(item: Item, previous: Listing | None) -> Text | None:
 
 
 def _in_doubt(listing: Listing | None) -> Listing:
-    if listing is not None and is_in_doubt(listing):
+    if listing is not None and listing.is_in_doubt:
         return listing
     if listing is not None and listing.ask_at is not None:
         raise Refused(

@@ -268,7 +268,12 @@ def _with_listing(tx: Transaction, change: Change, pictures: Sequence[Picture]) 
         _fetch(tx, change.item, picture)
     ready = sum(picture.state is PictureState.READY for picture in pictures)
     settled = ready == len(pictures)
-    ordered = PublishOrdered(listing_id=tx.new_id(), pictures=ready, pictures_settled=settled)
+    ordered = PublishOrdered(
+        listing_id=tx.new_id(),
+        generations=items.last_generation(tx.db, change.item.id),
+        pictures=ready,
+        pictures_settled=settled,
+    )
     return change.then(ordered, now=tx.now)
 
 

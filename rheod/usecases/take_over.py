@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from rheod.domain.inputs import Superseded, TakenOver, WentLive
+from rheod.domain.inputs import Doubled, Superseded, TakenOver, TurnedUp, WentLive
 from rheod.domain.model import (
     AdState,
     Item,
@@ -97,6 +97,8 @@ def _adopt(tx: Transaction, item_id: str, generation: int, ad: SellerAd, sellers
     if listing is None and latest is not None and latest.state.is_open:
         item = tx.apply(item, latest, Superseded()).item
         jobs.drop(tx.db, JobKind.PUBLISH, [latest.id])
+    elif listing is not None and listing.state is ListingState.REJECTED:
+        item = _make_room(tx, item)
     found = TakenOver(
         listing_id=tx.new_id(), generation=generation, ad=ad, ad_url=sellers.ad_url(ad.tradera_item_id)
     )
@@ -118,3 +120,23 @@ def _is_missed(tx: Transaction, listing: Listing | None, ad: SellerAd) -> bool:
     if listing.commit_sent_at is not None and listing.tradera_item_id != ad.tradera_item_id:
         return False  # a committed listing keeps its ad; Tradera has made another of it by itself
     return listing.state.is_open or (listing.state is ListingState.REJECTED and _is_up(ad, tx.now))
+
+
+def take_back(tx: Transaction, listing: Listing, ad: SellerAd, ad_url: str) -> None:
+    """An ad is up that had been given up: it is the item's again, and a newer one is ended. Both stay known."""
+    item = items.by_id(tx.db, listing.item_id)
+    _log.error("an ad that was given up is up", ad=ad.tradera_item_id, external_id=item.external_id)
+    item = _make_room(tx, item)
+    turned_up = TurnedUp(ad=ad, ad_url=ad_url, removed=items.is_removed(tx.db, item.id))
+    tx.apply(item, listing, turned_up)
+
+
+def _make_room(tx: Transaction, item: Item) -> Item:
+    """A newer listing whose commit was not sent is withdrawn; one that is or may be up is to be ended."""
+    newer = items.latest_listing(tx.db, item.id)
+    if newer is None or not newer.state.is_open:
+        return item
+    if newer.state.may_be_live:
+        return tx.apply(item, newer, Doubled()).item
+    jobs.drop(tx.db, JobKind.PUBLISH, [newer.id])
+    return tx.apply(item, newer, Superseded()).item

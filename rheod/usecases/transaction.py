@@ -17,7 +17,7 @@ from uuid import UUID
 from rheod.domain import effects
 from rheod.domain.effects import Change
 from rheod.domain.event_payloads import new_event_id, sek, webhook_body
-from rheod.domain.inputs import Input
+from rheod.domain.inputs import Input, Remained
 from rheod.domain.model import WEBHOOK_EVENTS, Event, EventType, Item, JobOrder, Listing, QueueName
 from rheod.store import accounts, items, jobs, outbox
 from rheod.store.engine.database import Database
@@ -72,10 +72,19 @@ class Transaction:
                 items.save(self.db, before, item, removed_at=self.now if change.removed else None)
         if change.listing is not None and listing_changed:
             items.save_listing(self.db, change.listing, now=self.now)
+            if listing_before is not None:
+                self._let_other_stand(listing_before, change)
         for wanted in change.jobs:
             self.order(wanted, change.item)
         for event in change.events:
             self.tell(change.item, event)
+
+    def _let_other_stand(self, before: Listing, change: Change) -> None:
+        """Once the ad that stood for the item has closed, another that is still up does."""
+        closed = before.state.is_open and change.listing is not None and not change.listing.state.is_open
+        other = items.surplus_listing(self.db, before.item_id) if closed and not before.surplus else None
+        if other is not None and not change.removed:
+            self.apply(items.by_id(self.db, before.item_id), other, Remained())
 
     def order(self, wanted: JobOrder, item: Item) -> None:
         """Order a job about an item, or about all that its account has."""

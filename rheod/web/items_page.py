@@ -21,7 +21,6 @@ from rheod.domain.errors import Refused, Text
 from rheod.domain.model import EventType, ItemType, ListingState, PictureState, RheoStatus, TraderaStatus
 from rheod.domain.taxonomy import OTHER
 from rheod.store.search import NEVER, SearchCursor, SearchQuery
-from rheod.usecases.publish import is_in_doubt
 from rheod.web.site import HOME, ActionDone, Page
 
 if TYPE_CHECKING:
@@ -103,7 +102,7 @@ def why(view: ItemView, language: Language) -> str | None:
         return language.gettext("It is removed as soon as Tradera has ended its ad.")
     if listing is None or not listing.state.is_open:
         return None
-    if is_in_doubt(listing):
+    if listing.is_in_doubt:
         return language.gettext(
             "Nobody knows whether its ad {ad} is up: Tradera never said. Look for that number at Tradera, then say below what you saw.",
             ad=listing.tradera_item_id,
@@ -317,7 +316,7 @@ def _can(view: ItemView) -> set[str]:
     ):
         return set()
     can = {"rehearse"}
-    if listing is not None and is_in_doubt(listing):
+    if listing is not None and listing.is_in_doubt:
         can.add("settle")
     if item.rheo_status is not RheoStatus.SOLD:
         can.add("sold")

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sqlite3
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from rheod.domain.model import JobKind
 from rheod.sandbox.shop import CUT
 from tests.crash.erp import Erp
 from tests.crash.held import children, resident_bytes
@@ -105,6 +107,30 @@ async def _back(erp: Erp, crash_at: str) -> None:
         await _promises_hold(erp)
 
 
+async def _doubt(erp: Erp, crash_at: str) -> None:
+    """An ad that is up was in doubt when the daemon went down: the look for it finds it, and it is delisted."""
+    async with erp.daemon_running(None):
+        await erp.put("doubted", pictures=1)
+        await erp.live("doubted")
+        await erp.settled()
+    with sqlite3.connect(erp.folder / "rheod.db") as db:
+        db.execute(
+            "UPDATE listings SET state = 'committed', ask_at = NULL, live_at = NULL, error = 'in doubt'"
+        )
+        db.execute("UPDATE items SET tradera_status = 'sync_error', last_error = 'in doubt'")
+        db.execute(
+            "INSERT INTO jobs (lane, kind, subject, account_id, item_id, due_at, rank, created_at)"
+            " SELECT 'tradera', 'look', id, account_id, item_id, 0, 4, created_at FROM listings"
+        )
+    db.close()
+    async with erp.daemon_running(crash_at):
+        await erp.shows("doubted", traderaStatus="active")
+        await erp.patch("doubted", status="not_listed")
+        await erp.shows("doubted", rheoStatus="not_listed", traderaStatus="ended")
+        await erp.settled()
+        await _promises_hold(erp)
+
+
 async def _decoder_killed(erp: Erp, _: str) -> None:
     """The child that unpacks an item's second picture is killed at it: that picture is fetched again, no other (F19)."""
     small = erp.shop.picture_url("small", width=160, height=120)
@@ -169,6 +195,11 @@ BACK = Story(
     },
     calls=Counter({"create": 2, "image": 2, "commit": 2, "results": 2, "ship": 1, "transactions": 1}),
 )
+DOUBT = Story(
+    play=_doubt,
+    milestones={"doubted": WENT_LIVE + Counter({"item.unlisted": 1})},
+    calls=Counter({"create": 1, "image": 1, "commit": 1, "results": 1, "read_item": 1, "end": 1}),
+)
 DECODER_KILLED = Story(
     play=_decoder_killed,
     milestones={"torn": Counter({"item.created": 1, "item.images_ready": 1})},
@@ -180,4 +211,6 @@ _AT_A_RETURN = {"orders", "updated_items", "seller_items", "transactions", "reco
 def story_of(point: str) -> Story:
     """The story in which a point is passed first."""
     step, _, moment = point.partition(".")
+    if step == JobKind.LOOK:
+        return DOUBT
     return BACK if step in _AT_A_RETURN and (step, moment) != ("orders", "settled") else DAY

@@ -221,6 +221,9 @@ def _check_jobs(change: Change) -> None:
             assert (job.subject, job.delay_ms > 0) == (listing.account_id, True)
             assert listing.ask_at is not None
             continue
+        if job.kind is JobKind.LOOK:
+            assert (job.subject, job.delay_ms > 0, listing.is_in_doubt) == (listing.id, True, True)
+            continue
         assert job.subject == listing.id
         if job.kind is JobKind.PUBLISH:
             assert listing.state in BEFORE_COMMIT
@@ -282,14 +285,17 @@ def test_nothing_leads_from_a_commit_back_to_a_request() -> None:
 
 
 def test_closed_listings_stay_closed() -> None:
-    """But for a sale that comes late, and for an ad that is seen after a restore though it was thought refused."""
+    """But for a sale that comes late, and for an ad that is seen though it was thought refused."""
     leaving = {
         (before, move.value, after)
         for move, moves in LISTING_MOVES.items()
         for before, after in moves.items()
         if before is not None and not before.is_open and after is not ListingState.SOLD
     }
-    assert leaving == {(ListingState.REJECTED, "taken_over", ListingState.LIVE)}
+    assert leaving == {
+        (ListingState.REJECTED, "taken_over", ListingState.LIVE),
+        (ListingState.REJECTED, "turned_up", ListingState.LIVE),
+    }
 
 
 @given(st.sampled_from(RheoStatus), st.sampled_from([None, *TraderaStatus]), st.sampled_from(ListingState))

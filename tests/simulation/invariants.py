@@ -73,7 +73,7 @@ def unsettled(around: Surroundings) -> list[str]:
     db = around.db
     left = [
         f"job {row['kind']} {row['subject']} is {row['state']}: {row['reason']}"
-        for row in _rows(db, "SELECT * FROM jobs WHERE kind <> 'reconcile'")
+        for row in _rows(db, "SELECT * FROM jobs WHERE kind NOT IN ('reconcile', 'look')")
     ]
     left += [
         f"{row['external_id']} waits for Tradera"

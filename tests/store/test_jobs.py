@@ -133,6 +133,7 @@ def test_the_place_in_the_queue_counts_what_goes_before(db: sqlite3.Connection) 
 def test_the_place_in_a_long_queue_is_summed_up_by_stretches(db: sqlite3.Connection) -> None:
     """Jobs that come, change their cost and go leave the sums as the rows are."""
     rng = Random(1)
+    db.execute("DELETE FROM sqlite_sequence WHERE name = 'jobs'")
     db.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('jobs', ?)", (jobs.STRETCH - 150,))
     for _number in range(300):
         name = f"l{rng.randrange(100)}"

@@ -26,8 +26,8 @@ async def test_an_ad_in_doubt_that_turns_up_is_live(desk: Desk) -> None:
     assert (await desk.item()).tradera_status == "active"
 
 
-async def test_a_change_that_could_not_be_looked_at_is_told_again(desk: Desk) -> None:
-    """With no call left for the look the pass does not move on: the next one hears of the same change."""
+async def test_a_look_waits_for_no_room_of_a_pass(desk: Desk) -> None:
+    """The share of reconciliation is enough for its own three calls alone: the look has a turn of its own."""
     await in_doubt(desk)
     call = ledger.LedgerCall(call_class=CallClass.RECONCILE, operation="orders", account_id=desk.account_id)
     for _ in range(17):
@@ -35,6 +35,38 @@ async def test_a_change_that_could_not_be_looked_at_is_told_again(desk: Desk) ->
     await desk.restart(daily_calls=100, reconcile_share=0.2)
     await reconcile(desk)
     assert desk.called()["updated_items"] == 1
-    assert (await desk.listing()).state is ListingState.COMMITTED
-    desk.forward(25 * 3600)
     await desk.reach(ListingState.LIVE)
+    await desk.idle()
+    assert (desk.called()["orders"], desk.called()["read_item"]) == (1, 1)
+
+
+async def test_an_ad_in_doubt_that_went_down_sold_is_a_sale(desk: Desk) -> None:
+    """The look finds it closed: the next pass goes back to before its commit and finds the order, told once."""
+    await in_doubt(desk)
+    listing = await desk.listing()
+    await desk.simulator.sell(listing.tradera_item_id or 0)
+    await reconcile(desk)
+    await desk.reach(ListingState.SOLD)
+    assert len(await desk.told("item.sold")) == 1
+    assert await desk.told("listing.ended") == []
+
+
+async def test_a_look_that_tradera_refuses_is_made_again(desk: Desk) -> None:
+    """A refused look is no answer about the ad."""
+    await in_doubt(desk)
+    desk.simulator.fault("read_item", "400")
+    await reconcile(desk)
+    assert (await desk.listing()).is_in_doubt
+    desk.forward(24 * 3600)
+    await desk.reach(ListingState.LIVE)
+
+
+async def test_an_ad_that_ended_by_a_clock_an_hour_behind_is_ended(desk: Desk) -> None:
+    """It ends, by Tradera's clock, later than our now: the pass sees it all the same, and its change is not told twice."""
+    ad = await live(desk)
+    desk.forward(2 * 3600)
+    desk.simulator.market.close(desk.simulator.market.listings[ad])
+    desk.forward(-3600)
+    await reconcile(desk)
+    await desk.reach(ListingState.ENDED)
+    assert (await desk.item()).tradera_status == "ended"

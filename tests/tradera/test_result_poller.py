@@ -199,7 +199,7 @@ async def test_a_picture_error_with_the_ad_up_is_live(desk: Desk) -> None:
 
 
 async def test_doubt_without_end_is_handed_to_the_owner_once(desk: Desk) -> None:
-    """After the limit of doubt: one listing.failed that says what to do, no second listing, no more questions."""
+    """After the limit of doubt: one listing.failed that says what to do, no second listing; it is looked for ever on."""
     await desk.restart(doubt_s=3600)
     desk.simulator.fault("commit", "no_result", times=None)
     await committed(desk)
@@ -211,10 +211,16 @@ async def test_doubt_without_end_is_handed_to_the_owner_once(desk: Desk) -> None
     assert (before["create"], before["commit"]) == (1, 1)
     with pytest.raises(Refused, match="in doubt"):
         await desk.catalog.order_publish(desk.account_id, "A")
-    desk.forward(DAY_S)
-    await desk.idle()
-    assert {**desk.called(), "updated_items": 0, "orders": 0} == {**before, "updated_items": 0, "orders": 0}
     assert await desk.waiting_jobs("results") == []
+    for _ in range(20):
+        (job,) = await desk.waiting_jobs("look")
+        assert desk.clock() < job["due_at"] <= desk.clock() + DAY_S * 1000
+        desk.forward(DAY_S)
+        await desk.idle()
+    after = desk.called()
+    assert (after["create"], after["commit"], after["results"] - before["results"]) == (1, 1, 20)
+    assert len(await desk.told("listing.failed")) == 1
+    assert (await desk.listing()).is_in_doubt
 
 
 @pytest.mark.parametrize("jump_s", [DAY_S, -DAY_S], ids=["ahead", "back"])

@@ -1,0 +1,103 @@
+"""What each step of a publishing notes on its listing, beside the state that `lifecycle.py` gives it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from rheod.domain.ad_text import whole_kronor
+from rheod.domain.inputs import (
+    CommitAnswered,
+    CommitRefused,
+    CommitStarted,
+    Created,
+    CreateStarted,
+    EndSeen,
+    NoAnswer,
+    PictureSent,
+    PictureStarted,
+    ResultWaits,
+    StartedOver,
+    Step,
+)
+from rheod.domain.lifecycle import Move
+from rheod.domain.model import Item, Listing
+
+
+def _without_request(listing: Listing) -> Listing:
+    return replace(
+        listing,
+        request_id=None,
+        tradera_item_id=None,
+        added_at=None,
+        pictures_sent=0,
+        picture_in_doubt=False,
+    )
+
+
+def price_kr(item: Item) -> int:
+    """The item's price in whole kronor, as an ad shows it."""
+    return whole_kronor(item.spec.price_ore or 100)
+
+
+def _create_started(listing: Listing, step: CreateStarted, _now: int) -> Listing:
+    anew = _without_request(listing)
+    return replace(anew, item_version=step.item.version, price_kr=price_kr(step.item), days=step.days)
+
+
+def _created(listing: Listing, step: Created, now: int) -> Listing:
+    request_id, ad = step.request_id, step.tradera_item_id
+    return replace(listing, request_id=request_id, tradera_item_id=ad, added_at=now)
+
+
+def _commit_started(listing: Listing, step: CommitStarted, now: int) -> Listing:
+    """The first commit starts the wait for its result; the same one sent again only puts off the next question."""
+    if listing.commit_sent_at is None:
+        listing = replace(listing, commit_sent_at=now, waits_since=now, asked=0)
+    return replace(listing, ask_at=now + step.ask_in_ms)
+
+
+def _result_waits(listing: Listing, step: ResultWaits, now: int) -> Listing:
+    kept = 0 if step.counted else listing.ask_at or 0
+    at = max(now + step.ask_in_ms, kept)
+    return replace(listing, asked=listing.asked + int(step.counted), ask_at=at)
+
+
+STEPS: Mapping[type[Step], tuple[Move, Callable[[Listing, Any, int], Listing]]] = {
+    CreateStarted: (Move.CREATE_STARTED, _create_started),
+    Created: (Move.CREATED, _created),
+    PictureStarted: (
+        Move.PICTURE_STARTED,
+        lambda listing, _step, _now: replace(listing, picture_in_doubt=True),
+    ),
+    PictureSent: (
+        Move.PICTURE_SENT,
+        lambda listing, _step, _now: replace(
+            listing, pictures_sent=listing.pictures_sent + 1, picture_in_doubt=False
+        ),
+    ),
+    CommitStarted: (Move.COMMIT_STARTED, _commit_started),
+    CommitAnswered: (
+        Move.COMMIT_ANSWERED,
+        lambda listing, step, now: replace(
+            listing, ask_at=listing.ask_at if step.ask_in_ms is None else now + step.ask_in_ms
+        ),
+    ),
+    CommitRefused: (Move.COMMIT_REFUSED, lambda listing, step, _now: replace(listing, error=step.error)),
+    NoAnswer: (Move.NO_ANSWER, lambda listing, _step, _now: listing),
+    StartedOver: (Move.STARTED_OVER, lambda listing, _step, _now: _without_request(listing)),
+    ResultWaits: (Move.RESULT_WAITS, _result_waits),
+    EndSeen: (Move.END_SEEN, lambda listing, step, _now: replace(listing, ends_at=step.ends_at)),
+}
+"""The move of each step, and the facts it brings beside the state."""
+
+
+def outdated(item: Item, listing: Listing, step: Step) -> str | None:
+    """Why the request is not the one to go on with, though the listing's state would allow it; a price is no reason."""
+    if isinstance(step, CommitStarted) and step.request_id != listing.request_id:
+        return "It has another request by now"
+    uses_request = isinstance(step, PictureStarted | CommitStarted) and not listing.state.may_be_live
+    if uses_request and listing.item_version != item.version:
+        return "The item has changed since its request was made"
+    return None
