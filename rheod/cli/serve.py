@@ -1,6 +1,6 @@
 """`rheod serve`: makes settings, log and systemd's socket ready, then runs the daemon (`rheod.daemon`).
 
-`rheod demo` and `rheod sandbox` are here too; both need the extra packages of `rheod[sandbox]`.
+`rheod demo` and `rheod sandbox` are here too; both need the extra packages of `[sandbox]` in pyproject.toml.
 """
 
 from __future__ import annotations
@@ -112,13 +112,13 @@ def demo(*, once: bool, keep: Path | None, as_json: bool) -> int:
 @click.option(
     "--port",
     type=click.IntRange(0, 65_535),
-    default=0,
-    help="The simulated Tradera's port (default: any).",
+    default=8090,
+    help="The simulated Tradera's port, the shop and the queue on the next two (default 8090; 0: any).",
 )
 def sandbox(*, port: int) -> int:
     """Run only the simulators, to develop against.
 
-    It prints the settings that point a rheod at them, and runs until Ctrl-C.
+    It prints the settings that point a rheod at them, the same at every start, and runs until Ctrl-C.
     """
     _require_extra()
     from rheod.sandbox.sandbox import run_sandbox  # noqa: PLC0415 - as above
@@ -129,4 +129,7 @@ def sandbox(*, port: int) -> int:
 
 def _require_extra() -> None:
     if missing := [name for name in _EXTRA if find_spec(name) is None]:
-        raise CommandFailed(f"The simulators need {', '.join(missing)}: pip install 'rheod[sandbox]'")
+        raise CommandFailed(
+            f"The simulators need {', '.join(missing)}: run `{sys.executable} -m pip install -r requirements.lock` in"
+            " your clone of rheod"
+        )

@@ -95,10 +95,13 @@ class QueueServer:
         self.endpoint_url = ""
         self.start_s = 0.0
 
-    async def start(self, queue_name: str = "tradera_api_push_test") -> None:
-        """Start the child, wait until it answers and make the first queue; QueueError after 20 s."""
+    async def start(self, queue_name: str = "tradera_api_push_test", *, port: int = 0) -> None:
+        """Start the child, wait until it answers and make the first queue; QueueError after 20 s.
+
+        Raises OSError when the port is taken; 0 takes a free one.
+        """
         began = time.monotonic()
-        self._spawn()
+        self._spawn(port)
         try:
             async with asyncio.timeout(_START_TIMEOUT_S):
                 self._queue = await self._first_queue(queue_name)
@@ -110,9 +113,9 @@ class QueueServer:
             raise
         self.start_s = time.monotonic() - began
 
-    def _spawn(self) -> None:
+    def _spawn(self, port: int) -> None:
         """Start the child on a socket that already listens: no port can be lost between choosing and binding."""
-        with socket.create_server(("127.0.0.1", 0), backlog=128) as listener:
+        with socket.create_server(("127.0.0.1", port), backlog=128) as listener:
             self.endpoint_url = f"http://127.0.0.1:{listener.getsockname()[1]}"
             number = listener.fileno()
             self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed in stop

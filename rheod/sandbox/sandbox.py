@@ -13,6 +13,8 @@ import signal
 import sys
 import time
 from contextlib import AsyncExitStack
+from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Self
 
 from rheod.sandbox.queue import QueueError, QueueServer, SandboxQueue
@@ -37,7 +39,8 @@ class Sandbox:
     """The three remotes; use it as `async with Sandbox(...) as sandbox`.
 
     `queue_server` may be one that already runs (it is then not stopped); each sandbox has its own queue in it.
-    `processing_delay_s`, `daily_calls` and `keys` are the simulator's.
+    `processing_delay_s`, `daily_calls` and `keys` are the simulator's. With a `port` Tradera has that one, the shop and
+    the queue the next two, so that the settings are the same at every start; with 0 all are free ones.
     """
 
     def __init__(  # noqa: PLR0913 - keyword-only: each is one thing a test may want otherwise
@@ -80,11 +83,11 @@ class Sandbox:
             stack.push_async_callback(self.tradera.stop)
             await self.tradera.start(port=self._port)
             stack.push_async_callback(self.shop.stop)
-            await self.shop.start()
+            await self.shop.start(port=self._port and self._port + 1)
             if self._shared is None:
                 stack.push_async_callback(self._server.stop)
-                await self._server.start()
-            name = f"tradera_api_push_{secrets.token_hex(4)}"
+                await self._server.start(port=self._port and self._port + 2)
+            name = "tradera_api_push_" + ("sandbox" if self._port else secrets.token_hex(4))
             self._queue = await self._server.open_queue(name, visibility_s=_VISIBILITY_S)
             self.tradera.queue = self._queue
             self._running = stack.pop_all()
@@ -127,7 +130,7 @@ class Sandbox:
 async def run_sandbox(port: int = 0) -> int:
     """Keep a sandbox up until SIGINT or SIGTERM and print the settings for it; answers the exit code.
 
-    `port` is the simulated Tradera's (0 = a free one).
+    `port` is the simulated Tradera's, the next two are the shop's and the queue's (0 = free ones).
     """
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -141,7 +144,7 @@ async def run_sandbox(port: int = 0) -> int:
     except OSError as error:
         return _failed(f"{os.strerror(error.errno or 0)}; try another --port")
     except QueueError as error:
-        return _failed(f"{error}; is rheod[sandbox] installed?")
+        return _failed(f"{error}; are the packages of requirements.lock installed?")
     finally:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.remove_signal_handler(number)
@@ -154,12 +157,15 @@ def _failed(reason: str) -> int:
 
 
 def _greeting(sandbox: Sandbox) -> str:
-    exports = "".join(f"export {name}={value}\n" for name, value in sandbox.settings().items())
+    settings = sandbox.settings() | {"RHEOD_STORAGE__PATH": str(Path.home() / ".rheod-sandbox")}
+    exports = "".join(f"export {name}={quote(value)}\n" for name, value in settings.items())
     site, shop = sandbox.tradera.site_url, sandbox.shop
     return (
         f"{exports}\n"
+        "# Paste the lines above into another terminal; now run `rheod serve` there.\n"
         f"# pictures: {shop.picture_url('part-1')}\n"
-        f"# sell:     curl -X POST {site}/sandbox/items/ITEM_ID/sell\n"
+        f"# sell:     curl -X POST {site}/sandbox/items/AD_NUMBER/sell\n"
+        "#           AD_NUMBER is Tradera's number of the ad, in `rheod items show ID`, not the item's own id\n"
         f"# state:    curl {site}/sandbox/state\n"
         "# Ctrl-C ends it.\n"
     )

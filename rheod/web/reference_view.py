@@ -124,6 +124,7 @@ Json = dict[str, Any]
 
 _ACCESS = {"partner": "API key", "owner": "admin token"}
 _HEADER_OF = {"partner": "x-api-key: $KEY", "owner": "Authorization: Bearer $TOKEN"}
+_ORDER = {"put": 0, "delete": 2}
 _METHODS = ("get", "put", "post", "patch", "delete")
 
 
@@ -189,6 +190,8 @@ def view(document: Json) -> View:
                 groups[methods[method]["tags"][0]].calls.append(
                     _call(method, path, methods[method], document)
                 )
+    for group in groups.values():  # as they work when pasted one after the other: made first, removed last
+        group.calls.sort(key=lambda call: _ORDER.get(call.method.lower(), 1))
     schemas = document["components"]["schemas"]
     return View(
         groups=[group for group in groups.values() if group.calls],

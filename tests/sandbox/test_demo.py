@@ -209,4 +209,4 @@ def test_a_missing_extra_is_said_with_the_command_that_mends_it(command: str) ->
     ended = run("-c", script, command)
     assert ended.returncode == 1
     assert ended.stderr.count("\n") == 1
-    assert "pip install 'rheod[sandbox]'" in ended.stderr
+    assert "-m pip install -r requirements.lock` in your clone" in ended.stderr

@@ -7,6 +7,8 @@ import signal
 import socket
 import subprocess
 import sys
+from contextlib import ExitStack, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -66,6 +68,9 @@ async def test_command_prints_exports_and_ends_on_a_signal(number: signal.Signal
         problems = await asyncio.to_thread(process.stderr.read)
     assert process.returncode == 0
     assert b"export RHEOD_WEBHOOKS__ALLOW_PRIVATE_NETWORKS=true" in out
+    assert f"export RHEOD_STORAGE__PATH={Path.home()}/.rheod-sandbox\n".encode() in out
+    assert b"now run `rheod serve`" in out
+    assert b"/sandbox/items/AD_NUMBER/sell" in out
     assert problems == b""
 
 
@@ -79,3 +84,26 @@ async def test_command_names_a_taken_port() -> None:
     assert ended.returncode == 1
     assert ended.stderr.count(b"\n") == 1
     assert b"try another --port" in ended.stderr
+
+
+def three_free_ports() -> int:
+    """The first of three ports in a row that nobody has."""
+    while True:
+        with ExitStack() as held:
+            port: int = held.enter_context(socket.create_server(("127.0.0.1", 0))).getsockname()[1]
+            with suppress(OSError, OverflowError):
+                for each in (port + 1, port + 2):
+                    held.enter_context(socket.create_server(("127.0.0.1", each)))
+                return port
+
+
+async def test_a_sandbox_with_a_port_has_the_same_settings_at_every_start() -> None:
+    """What was pasted once still points at it after it was started anew."""
+    port = three_free_ports()
+    found = []
+    for _ in range(2):
+        async with Sandbox(port=port) as sandbox:
+            found.append(sandbox.settings())
+            assert sandbox.shop.url == f"http://127.0.0.1:{port + 1}"
+    assert found[0] == found[1]
+    assert found[0]["RHEOD_PUSH__ENDPOINT_URL"] == f"http://127.0.0.1:{port + 2}"

@@ -7,7 +7,7 @@ import hashlib
 import re
 from typing import Any
 
-from rheod.web.reference_view import marked, render
+from rheod.web.reference_view import marked, render, view
 
 SCRIPT = "<script>alert(1)</script>"
 
@@ -74,3 +74,16 @@ def test_the_policy_names_the_style_of_the_page() -> None:
 def test_only_bold_and_code_are_read_as_marks() -> None:
     """Two marks are written as HTML, everything else stays as it is."""
     assert str(marked("**a** `b<c` <i>")) == "<strong>a</strong> <code>b&lt;c</code> &lt;i&gt;"
+
+
+def test_the_commands_of_a_group_work_when_pasted_one_after_the_other() -> None:
+    """What is made comes first and what is removed last, whatever the order of their paths."""
+    document = hostile()
+    (operation,) = (each["post"] for each in document["paths"].values())
+    document["paths"] = {
+        "/items": {"get": operation},
+        "/items/{id}": {"get": operation, "put": operation, "delete": operation},
+        "/items/{id}/price": {"patch": operation},
+    }
+    (group,) = view(document).groups
+    assert [call.method.lower() for call in group.calls] == ["put", "get", "get", "patch", "delete"]
