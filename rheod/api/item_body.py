@@ -124,7 +124,7 @@ class ItemBody(Wire):
     image_urls: Annotated[
         Images | None,
         Field(
-            description="HTTPS addresses of pictures, the first one leads. Also taken as `images` or `image_urls`: give one of them."
+            description="HTTPS addresses of pictures, the first one leads. Absent: the pictures there are stay; `[]` takes them away. Also taken as `images` or `image_urls`: give one of them."
         ),
     ] = None
     images: Annotated[Images | None, Field(description="Another name of `imageUrls`.")] = None
@@ -219,7 +219,10 @@ def read_status(body: Any) -> Literal["sold", "not_listed"]:
     raise Refused("INVALID_STATUS", Text("Invalid status. Must be 'sold' or 'not_listed'"))
 
 
-def _image_urls(body: Mapping[str, Any], check_url: UrlCheck, errors: list[FieldError]) -> tuple[str, ...]:
+def _image_urls(
+    body: Mapping[str, Any], check_url: UrlCheck, errors: list[FieldError]
+) -> tuple[str, ...] | None:
+    """The pictures' addresses; None where the body says nothing of pictures, so that those there are stay."""
     given = [name for name in IMAGE_FIELDS if body.get(name) is not None]
     if len(given) > 1:
         errors += [
@@ -227,7 +230,9 @@ def _image_urls(body: Mapping[str, Any], check_url: UrlCheck, errors: list[Field
             for name in given
         ]
         return ()
-    urls = body[given[0]] if given else ()
+    if not given:
+        return None
+    urls = body[given[0]]
     if not isinstance(urls, (list, tuple)) or len(urls) > MAX_IMAGES:
         return ()  # the model has said so
     flagged = {error.field for error in errors}
@@ -263,7 +268,9 @@ def _metadata_fault(value: Any) -> Text | None:
     return None
 
 
-def _spec(body: ItemBody, urls: tuple[str, ...], domain: str | None, attributes: Json | None) -> ItemSpec:
+def _spec(
+    body: ItemBody, urls: tuple[str, ...] | None, domain: str | None, attributes: Json | None
+) -> ItemSpec:
     return ItemSpec(
         type=ItemType(body.type),
         title=body.title,

@@ -191,7 +191,7 @@ class TraderaWish:
 class ItemSpec:
     """What one PUT says about an item, checked and in our words.
 
-    None for `metadata`, `tradera` and `domain` means absent from the body: the stored value stays.
+    None for `metadata`, `tradera`, `domain` and `image_urls` means absent from the body: the stored value stays.
     `domain` is a canonical slug, `attributes` its attributes as given (JSON).
     """
 
@@ -202,7 +202,7 @@ class ItemSpec:
     shipping_cost_ore: int | None = None
     shipping_strategy: str = "integrated"
     weight_kg: float | None = None
-    image_urls: tuple[str, ...] = ()
+    image_urls: tuple[str, ...] | None = ()
     domain: str | None = None
     attributes: Json | None = None
     schema_version: str = "1.0.0"

@@ -33,6 +33,16 @@ INVISIBLE_RANGES = (
 )
 """Code points that show nothing (Unicode's Default_Ignorable_Code_Point, and the empty Braille pattern)."""
 
+SPACE_RANGES = (
+    (0xA0, 0xA0),
+    (0x1680, 0x1680),
+    (0x2000, 0x200A),
+    (0x202F, 0x202F),
+    (0x205F, 0x205F),
+    (0x3000, 0x3000),
+)
+"""The spaces beyond ASCII: at the end of an id they cannot be seen either."""
+
 _INVISIBLE = re.compile("[" + "".join(f"{chr(first)}-{chr(last)}" for first, last in INVISIBLE_RANGES) + "]")
 _OVERRIDES = re.compile("[\u202a-\u202e\u2066-\u2069]")
 """What turns the order of the characters after it, also of those that somebody else wrote."""

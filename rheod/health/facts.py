@@ -20,13 +20,14 @@ from rheod.health.rules import AccountFacts, EndpointFacts, Facts, Finding, Take
 from rheod.jobs.housekeeping import LoopWatch
 from rheod.jobs.queue import JobQueue, Meters, RestoreLock
 from rheod.push.poller import PushPoller
-from rheod.store import accounts, facts, inbox, jobs, key_value, orders, picture_files
+from rheod.store import accounts, facts, inbox, items, jobs, key_value, orders, picture_files
 from rheod.store.engine import copies
 from rheod.store.engine.database import Database
 from rheod.store.ledger import Ledger
 from rheod.tradera.accounts import AccountRegistry, state_of
 
 BACKUP_MARK = copies.GOOD_MARK
+_MOST_LOOK_ALIKES = 20
 CHEAPEST_PUBLISH = 4
 """Calls of an ad with one picture: create, image, commit and the question for its result."""
 
@@ -108,6 +109,7 @@ async def gather_facts(observed: Observed) -> Facts:
         doubled=stored.doubled,
         takeovers=stored.takeovers,
         unmapped=stored.unmapped,
+        look_alikes=stored.look_alikes,
         backup_due_at=(stored.backup_at or stored.installed_at) + limits.backup_age_ms,
         free_bytes=await asyncio.to_thread(_free_bytes, observed.folder),
         least_free_bytes=limits.free_bytes,
@@ -140,6 +142,11 @@ class _Stored:
         self.in_doubt = tuple(facts.in_doubt(db, limit=100))
         self.doubled = tuple(facts.doubled(db, limit=100))
         self.takeovers = tuple(_takeovers(db, observed.accounts, now))
+        self.look_alikes = tuple(
+            pair
+            for account in observed.accounts
+            for pair in items.look_alikes(db, account.id, limit=_MOST_LOOK_ALIKES)
+        )
         self.unmapped = tuple(sorted(_unmapped(db, observed)))
         backup = key_value.get(db, BACKUP_MARK)
         self.backup_at = None if backup is None else int(backup)

@@ -99,6 +99,7 @@ class Facts:
     in_doubt: tuple[str, ...] = ()
     doubled: tuple[str, ...] = ()
     unmapped: tuple[str, ...] = ()
+    look_alikes: tuple[tuple[str, str], ...] = ()
     takeovers: tuple[TakeoverFacts, ...] = ()
     backup_due_at: int | None = None
     free_bytes: int | None = None
@@ -279,6 +280,15 @@ def _of_publishing(facts: Facts) -> Iterator[Finding]:
             fix=Text(
                 "They go out as calls come free. If it happens often, ask Tradera for a higher limit and set tradera.daily_calls"
             ),
+        )
+    for pair in facts.look_alikes:
+        one, other = map(ascii, pair)  # what cannot be seen is spelled out
+        yield Finding(
+            code="items.look_alike",
+            mood=Mood.BUSY,
+            subject=f"{one} {other}",
+            text=Text("Two items have ids that look the same: {one} and {other}", one=one, other=other),
+            fix=Text("If they are one thing, delete one of the two: else it is sold twice"),
         )
     if facts.unmapped:
         yield Finding(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import unicodedata
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, fields
 from functools import partial
@@ -26,6 +27,7 @@ from rheod.domain.model import (
     TraderaStatus,
     TraderaWish,
 )
+from rheod.domain.plain_text import INVISIBLE_RANGES, SPACE_RANGES, same_looking
 from rheod.domain.taxonomy import OTHER
 from rheod.store import search
 from rheod.store.texts import restored
@@ -34,6 +36,8 @@ _COLUMNS_OF_SPEC = ("type", "title", "price_ore", "parent_external_id")
 _REST_OF_SPEC = tuple(field.name for field in fields(ItemSpec) if field.name not in _COLUMNS_OF_SPEC)
 _FIELDS_OF_WISH = tuple(field.name for field in fields(TraderaWish))
 _LISTING_FIELDS = tuple(field.name for field in fields(Listing))
+_MOST_ODD = 5000
+"""Odd ids that are compared at one look."""
 _STANDING = "removed_at IS NULL AND rheo_status <> 'archived'"
 
 
@@ -99,6 +103,56 @@ def standing(db: sqlite3.Connection, account_id: str, external_id: str) -> Item 
         (account_id, external_id),
     ).fetchone()
     return row and item_of(row)
+
+
+_UNSEEN_CODES = ", ".join(
+    str(first) if first == last else f"{first}, 45, {last}"
+    for first, last in sorted([*INVISIBLE_RANGES, *SPACE_RANGES])
+)
+_UNSEEN = (
+    f"external_id GLOB '*[' || char({_UNSEEN_CODES}) || ']*'"
+    " OR external_id GLOB ' *' OR external_id GLOB '* '"
+)
+_MARKED = "external_id GLOB '*[' || char(768, 45, 879) || ']*'"
+
+
+def looks_like_another(db: sqlite3.Connection, account_id: str, external_id: str) -> bool:
+    """Whether an item has an id that differs from this one only by what cannot be seen, or by how it is composed."""
+    shown = same_looking(external_id)
+    spellings = {shown, unicodedata.normalize("NFD", shown)} - {external_id}
+    if any(standing(db, account_id, each) is not None for each in spellings):
+        return True
+    return any(
+        each != external_id and same_looking(each) == shown
+        for (each,) in db.execute(
+            "SELECT external_id FROM items INDEXED BY items_with_unseen"
+            f" WHERE account_id = ? AND ({_UNSEEN}) AND {_STANDING}",
+            (account_id,),
+        )
+    )
+
+
+def look_alikes(db: sqlite3.Connection, account_id: str, *, limit: int) -> list[tuple[str, str]]:
+    """Pairs of ids of different items that cannot be told apart by eye: of one thing, perhaps, and each with an ad."""
+    odd = [
+        each
+        for index, condition in (("items_with_unseen", _UNSEEN), ("items_with_marks", _MARKED))
+        for (each,) in db.execute(
+            f"SELECT external_id FROM items INDEXED BY {index}"
+            f" WHERE account_id = ? AND ({condition}) AND {_STANDING} LIMIT ?",
+            (account_id, _MOST_ODD),
+        )
+    ]
+    first_of: dict[str, str] = {}
+    pairs: set[tuple[str, str]] = set()
+    for each in odd:
+        shown = same_looking(each)
+        other = first_of.setdefault(shown, each)
+        if other == each and each != shown and standing(db, account_id, shown) is not None:
+            other = first_of[shown] = shown
+        if other != each:
+            pairs.add((other, each))
+    return sorted(pairs)[:limit]
 
 
 def ancestors(db: sqlite3.Connection, account_id: str, external_id: str) -> set[str]:

@@ -38,6 +38,7 @@ from rheod.domain.model import (
     RheoStatus,
     TraderaStatus,
 )
+from rheod.domain.plain_text import fault_of_new_id, shows_something
 from rheod.store import items, jobs
 from rheod.store.engine.group_commit import attempt
 from rheod.usecases.transaction import Store, Transaction
@@ -105,6 +106,7 @@ def put(
     known.discard(external_id)
     _check_parent(tx.db, account_id, external_id, spec, known)
     standing = items.standing(tx.db, account_id, external_id)
+    _check_what_shows(tx.db, account_id, external_id, spec, standing)
     if standing is None:
         return _create(tx, account_id, external_id, spec)
     if standing.delete_requested:
@@ -115,6 +117,27 @@ def put(
             ),
         )
     return _update(tx, standing, spec)
+
+
+def _check_what_shows(
+    db: sqlite3.Connection, account_id: str, external_id: str, spec: ItemSpec, standing: Item | None
+) -> None:
+    """Raise Refused where a title shows nothing, or a new id what another shows: one thing would get two ads.
+
+    Items that have such an id or title already stay reachable as they are.
+    """
+    wrong: list[FieldError] = []
+    if standing is None:
+        if fault := fault_of_new_id(external_id):
+            wrong.append(FieldError("externalId", fault))
+        elif items.looks_like_another(db, account_id, external_id):
+            fault = Text("Must differ from the ids of other items by more than what cannot be seen")
+            wrong.append(FieldError("externalId", fault))
+    is_new = standing is None or standing.spec.title != spec.title
+    if is_new and not shows_something(spec.title):
+        wrong.append(FieldError("title", Text("Must have something to see")))
+    if wrong:
+        raise Refused("VALIDATION_FAILED", Text("Validation failed"), tuple(wrong))
 
 
 def _check_parent(
@@ -134,7 +157,8 @@ def _check_parent(
         raise Refused("VALIDATION_FAILED", Text("Validation failed"), (wrong,))
 
 
-def _create(tx: Transaction, account_id: str, external_id: str, spec: ItemSpec) -> PutResult:
+def _create(tx: Transaction, account_id: str, external_id: str, given: ItemSpec) -> PutResult:
+    spec = replace(given, image_urls=given.image_urls or ())
     item = Item(id=tx.new_id(), account_id=account_id, external_id=external_id, spec=spec, created_at=tx.now)
     container = spec.type is ItemType.CONTAINER
     if container or not spec.image_urls:
@@ -188,6 +212,7 @@ def _merged(stored: ItemSpec, given: ItemSpec) -> ItemSpec:
         tradera=stored.tradera if given.tradera is None else given.tradera,
         domain=stored.domain if given.domain is None else given.domain,
         attributes=stored.attributes if given.domain is None else given.attributes,
+        image_urls=stored.image_urls if given.image_urls is None else given.image_urls,
         auto_publish=stored.auto_publish,
         use_ai=stored.use_ai,
     )
@@ -240,7 +265,7 @@ def _give_pictures(tx: Transaction, item: Item, *, kept: list[Picture]) -> list[
         replace(ready[url], id=tx.new_id(), position=position)
         if url in ready
         else Picture(id=tx.new_id(), item_id=item.id, position=position, url=url)
-        for position, url in enumerate(item.spec.image_urls)
+        for position, url in enumerate(item.spec.image_urls or ())
     ]
     fetched = [picture.id for picture in kept if picture.state is PictureState.PENDING]
     jobs.drop(tx.db, JobKind.FETCH_PICTURE, fetched)

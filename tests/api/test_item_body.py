@@ -37,7 +37,7 @@ def wrong(**changes: Any) -> dict[str, str]:
 
 def test_the_smallest_item_gets_the_documented_defaults() -> None:
     """Title and price are enough; everything else has the default of the contract."""
-    assert read() == ItemSpec(title="Bromsok fram", price_ore=95000)
+    assert read() == ItemSpec(title="Bromsok fram", price_ore=95000, image_urls=None)
 
 
 def test_a_whole_item_is_read_into_our_units() -> None:
@@ -290,6 +290,11 @@ def test_pictures_may_come_under_any_of_three_names(name: str) -> None:
     """All three spellings mean the same, in the order given."""
     urls = [f"https://cdn.example.com/{n}.jpg" for n in range(10)]
     assert read(**{name: urls}).image_urls == tuple(urls)
+
+
+def test_pictures_that_are_not_named_stay() -> None:
+    """Left out or null says nothing of them, an empty list takes them away."""
+    assert (read().image_urls, read(images=None).image_urls, read(images=[]).image_urls) == (None, None, ())
 
 
 def test_pictures_under_two_names_are_refused() -> None:

@@ -50,6 +50,7 @@ TROUBLES: list[tuple[dict[str, Any], str]] = [
     ({"in_doubt": ("A-1",)}, "listing.doubt"),
     ({"calls_left": 0, "publishings_waiting": 1}, "budget.spent"),
     ({"unmapped": ("other",)}, "category.missing"),
+    ({"look_alikes": (("A", "\ufeffA"),)}, "items.look_alike"),
     ({"backup_due_at": NOW_MS}, "backup.missed"),
     ({"free_bytes": 2**20}, "disk.low"),
     ({"image_bytes": 2**30, "most_image_bytes": 2**30}, "images.full"),
