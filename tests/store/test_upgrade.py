@@ -108,7 +108,7 @@ async def test_it_opens_sound_and_as_it_was(folder: Path) -> None:
                 row["price_ore"],
             )
             pictures = await database.read(partial(items.pictures, item_id=row["id"]))
-            assert [picture.url for picture in pictures] == list(item.spec.image_urls)
+            assert [picture.url for picture in pictures] == list(item.spec.image_urls or ())
         for listing_id, state in listings.items():
             listing = await database.read(partial(items.listing, listing_id=listing_id))
             assert listing.state == state
