@@ -23,6 +23,7 @@ import structlog
 
 from rheod.domain.errors import RheodError, StoreUnavailable, Text, Transient
 from rheod.health.rules import Finding, Mood
+from rheod.net.url_policy import as_url
 from rheod.store import access
 from rheod.store.access import Alert
 from rheod.store.engine.database import Database
@@ -119,7 +120,7 @@ class UrlNotifier:
         timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
         try:
             async with self._session.post(
-                url,
+                as_url(url),
                 data=None if json else body,
                 json=json,
                 headers=headers,

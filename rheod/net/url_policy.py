@@ -1,7 +1,8 @@
 """Which outgoing addresses rheod may talk to: the policy on a URL's text and the table of public addresses.
 
 Pure decisions plus one question to the kernel; no name is looked up and nothing is dialled here (`ssrf_guard.py` does
-that). A URL is never normalised, since two readers may disagree about what it then says: it is refused or kept.
+that). A URL is never normalised, since two readers may disagree about what it then says: it is refused or kept, and what no
+request line may hold (spaces, letters beyond ASCII) is percent-encoded when it is sent.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import re
 import socket
 import unicodedata
 from typing import NamedTuple
+from urllib.parse import quote
 
 import idna
 from yarl import URL
@@ -20,13 +22,16 @@ from rheod.domain.errors import Text
 _MAX_URL = 2048
 _MAX_HOST = 253
 _NOT_HTTPS = Text("Must be an HTTPS URL")
-_BAD_TEXT = Text("Must not contain spaces, control characters or backslashes")
+_BAD_TEXT = Text("Must not contain spaces other than plain ones, control characters or backslashes")
 _BAD_AUTHORITY = Text("Must not contain '@', '%', '[' or ']' before the path")
 _BAD_HOST = Text("Must name a valid host")
 _NO_ADDRESS = Text("Must name a host, not an IP address")
 _NOT_PUBLIC = Text("Must name a host of the public Internet")
 
-_LDH = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.IGNORECASE | re.ASCII)
+_LDH = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?", re.IGNORECASE | re.ASCII)
+_ABSOLUTE = re.compile(r"([a-z]+)://([^/?#]*)(.*)", re.IGNORECASE | re.ASCII | re.DOTALL)
+_UNSENT = re.compile(r"[^\x21-\x7e]+")
+"""What a request line cannot hold."""
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*", re.IGNORECASE | re.ASCII)
 _PORT = re.compile(r"[1-9][0-9]{0,4}", re.ASCII)
 _LOCAL_NAMES = "localhost local localdomain internal intranet lan home corp private test invalid example onion arpa svc cluster"
@@ -76,11 +81,33 @@ def check_url(url: str, *, allow_http: bool, allow_private: bool) -> Text | None
 
 
 def as_url(url: str) -> URL:
-    """The object that aiohttp fetches for a checked URL, its bytes untouched when it is plain ASCII.
+    """The object that aiohttp asks for a checked URL, each byte of its path and query as it was written.
 
-    Some shops sign their picture links, so re-quoting a link may break it.
+    Spaces and letters beyond ASCII are percent-encoded, scheme and host in small letters. What is encoded already stays so,
+    since some sign their links. ValueError for what is no URL.
     """
-    return URL(url, encoded=url.isascii())
+    return URL(_as_sent(url), encoded=True)
+
+
+def joined(url: str, location: str) -> str:
+    """What a redirect names, seen from a checked URL. ValueError for what is no URL."""
+    return str(as_url(url).join(URL(_as_sent(location), encoded=True)))
+
+
+def _as_sent(url: str) -> str:
+    absolute = _ABSOLUTE.fullmatch(url)
+    if absolute is None:
+        return _percent_encoded(url)
+    scheme, authority, rest = absolute.groups()
+    host, colon, port = authority.rpartition(":") if "[" not in authority else (authority, "", "")
+    if not colon:
+        host, port = authority, ""
+    named = ".".join(_ascii_label(label) or label for label in host.split(".")).lower()
+    return f"{scheme.lower()}://{named}{colon}{port}{_percent_encoded(rest)}"
+
+
+def _percent_encoded(text: str) -> str:
+    return _UNSENT.sub(lambda found: quote(found[0], safe=""), text)
 
 
 def is_public(address: str) -> bool:
@@ -119,8 +146,9 @@ def _binds(family: socket.AddressFamily, address: str) -> bool:
 
 
 def text_problem(text: str) -> Text | None:
-    """The sentence for text no URL may contain (control characters, any space, backslash), or None."""
-    if any(char == "\\" or unicodedata.category(char) in {"Cc", "Cs", "Zs", "Zl", "Zp"} for char in text):
+    """The sentence for text no URL may contain (control characters, any but the plain space, backslash), or None."""
+    unfit = {"Cc", "Cs", "Zs", "Zl", "Zp"}
+    if any(char == "\\" or (char != " " and unicodedata.category(char) in unfit) for char in text):
         return _BAD_TEXT
     return None
 
@@ -128,8 +156,9 @@ def text_problem(text: str) -> Text | None:
 def _split(url: str, *, allow_http: bool) -> tuple[_Parts | None, Text | None]:
     if len(url) > _MAX_URL:
         return None, Text("Must be at most {n} characters long", n=_MAX_URL)
-    scheme = "http" if allow_http and url.startswith("http://") else "https"
-    if not url.startswith(f"{scheme}://"):
+    beginning = url[: len("https://")].lower()
+    scheme = "http" if allow_http and beginning.startswith("http://") else "https"
+    if not beginning.startswith(f"{scheme}://"):
         return None, _NOT_HTTPS
     if problem := text_problem(url):
         return None, problem

@@ -16,12 +16,11 @@ from pathlib import Path
 from typing import Self
 
 import aiohttp
-from yarl import URL
 
 from rheod.domain.errors import Permanent, Text, Transient
 from rheod.net.http_errors import failure_sentence, retry_after_s
 from rheod.net.ssrf_guard import guarded_connector, is_forbidden
-from rheod.net.url_policy import as_url, check_url, text_problem
+from rheod.net.url_policy import as_url, check_url, joined, text_problem
 
 _MAX_REDIRECTS = 3
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -220,7 +219,7 @@ def _joined(url: str, location: str) -> str:
     if re.match(r"[a-z][a-z0-9+.-]*:", location, re.IGNORECASE | re.ASCII):
         return location
     try:
-        return str(as_url(url).join(URL(location, encoded=location.isascii())))
+        return joined(url, location)
     except ValueError:
         return ""  # which is no address and refused as such
 

@@ -20,6 +20,7 @@ from rheod.domain.errors import Refused, Text
 from rheod.domain.event_payloads import new_event_id, ping_body, signature_headers
 from rheod.net.http_errors import failure_sentence, read_capped, retry_after_s
 from rheod.net.ssrf_guard import is_forbidden
+from rheod.net.url_policy import as_url
 from rheod.store.endpoints import Endpoint
 from rheod.usecases.endpoints import Endpoints
 
@@ -146,7 +147,7 @@ class WebhookClient:
             sending = _Sending()
             try:
                 return await self._session.post(
-                    url,
+                    as_url(url),
                     data=body,
                     headers=headers,
                     allow_redirects=False,

@@ -120,6 +120,18 @@ def answering(times: int, opened: list[int]) -> Talk:
     return talk
 
 
+async def test_the_request_line_is_the_urls_own_bytes() -> None:
+    """What is percent-encoded stays so: a receiver may have signed it."""
+    target = "/hook/%7E/a%2Fb?u=%2F+%C3%A5&sig=%3D%3d&e="
+    seen: list[bytes] = []
+    async with (
+        receiver(saying(b"HTTP/1.1 204 No Content\r\n\r\n", seen)) as port,
+        aiohttp.ClientSession() as session,
+    ):
+        assert (await client_over(session).post(f"http://127.0.0.1:{port}{target}", BODY, HEADERS)).ok
+    assert seen[0].split(b"\r\n")[0] == f"POST {target} HTTP/1.1".encode()
+
+
 async def test_events_in_a_row_share_a_connection() -> None:
     """Three events, one connection."""
     opened: list[int] = []
