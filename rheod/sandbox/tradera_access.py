@@ -49,6 +49,7 @@ NAMES: dict[str, bool] = {
     "html_403": False,  # the same with status 403, as a firewall before Tradera would
     "502_html": False,  # a page of some proxy, with status 502
     "empty_json": False,  # status 200 and an object without what was asked for
+    "says": False,  # status `code` with `message` as its JSON
     "truncated_json": True,  # half of the answer
     "empty_200": True,  # status 200 and not a byte
     "huge_answer": True,  # 100 MB of blanks
@@ -160,6 +161,8 @@ def _damaged(fault: Fault, reply: web.Response | None) -> web.Response:
     if "html" in fault.name:
         status = int(fault.name.replace("html", "").strip("_"))
         return web.Response(status=status, text=_HTML.format(status), content_type="text/html")
+    if fault.name == "says":
+        return web.Response(status=fault.code, text=fault.message, content_type="application/json")
     if fault.name == "empty_200":
         return web.Response()
     if fault.name == "empty_json":

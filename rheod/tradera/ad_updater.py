@@ -34,6 +34,7 @@ from rheod.store.jobs import Owner
 from rheod.store.orders import StoredOrder
 from rheod.tradera.ad_builder import AdDefaults, prices_to_set
 from rheod.tradera.budgeted_client import BudgetedClient, NotSent, NotWanted
+from rheod.tradera.client import SaysNothing
 from rheod.tradera.transport import Rejected, ServerFailure
 from rheod.usecases import publish, sales
 from rheod.usecases.transaction import Store, Transaction
@@ -58,6 +59,7 @@ class AdUpdater:
         """Carry the item's price to its ad; a refusal is told once and the item keeps its price here.
 
         A refusal is believed only when the ad shows another price: the answer to an earlier try may have been lost.
+        An answer that says nothing is neither: where the ad does not show the price it is set again later.
         """
         item, listing = await self._store.read(lambda db: _both(db, job.subject))
         price_kr, opening_kr, buy_now_kr = prices_to_set(item, self._defaults)
@@ -70,8 +72,13 @@ class AdUpdater:
             return Done()
         others = await self._calls.fair_share(CallClass.PRICE)
         with self._calls.reserve(CallClass.PRICE, {"price": 1, **_LOOK}, leave=others):
-            refusal = await self._set_price(listing, price_kr, opening_kr, buy_now_kr)
-            if refusal is None:
+            unknown: SaysNothing | None = None
+            refusal: str | None = None
+            try:
+                refusal = await self._set_price(listing, price_kr, opening_kr, buy_now_kr)
+            except SaysNothing as error:
+                unknown = error
+            if refusal is None and unknown is None:
                 return Done()
             try:
                 found = await self._read_ad(listing, CallClass.PRICE)
@@ -80,6 +87,8 @@ class AdUpdater:
         shown = found and (found.buy_now_kr if opening_kr is None else found.opening_kr)
         if shown == price_kr:
             return _told(listing, Repriced(price_kr=price_kr))
+        if unknown is not None:
+            raise unknown
         why = Text("Tradera refused the price {price} kr: {refusal}", price=price_kr, refusal=refusal)
         return _told(listing, SyncRefused(error=why))
 

@@ -7,11 +7,13 @@ counts no budget and retries nothing; credentials and buyers' data never reach a
 from __future__ import annotations
 
 import base64
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, urlencode
 
 import aiohttp
 
+from rheod.domain.answers import BELIEFS, Belief
 from rheod.domain.errors import Text, Unanswered
 from rheod.domain.event_payloads import rfc3339_ms
 from rheod.tradera import responses
@@ -28,7 +30,7 @@ from rheod.tradera.responses import WrongShapeError, refusal
 from rheod.tradera.transport import LIST_ANSWER_BYTES, HttpCall, Rejected, Seller, TraderaTransport, judge
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from rheod.domain.model import Order, SellerAd
     from rheod.tradera.responses import Created, Member, Result, Updates
@@ -38,6 +40,15 @@ _LAST_UPDATED = 1
 _NEW_AND_UPDATED = 4
 
 T = TypeVar("T")
+
+
+class SaysNothing(Unanswered):
+    """An answer that neither says yes nor no, or is about another thing: the call may have taken effect or not."""
+
+
+def _refused(call: HttpCall, why: str) -> Rejected:
+    said = Text("Tradera refused {operation}: {refused}", operation=call.what, refused=why)
+    return Rejected(said, status=200)
 
 
 def open_session(*, connections: int = 8) -> aiohttp.ClientSession:
@@ -74,7 +85,8 @@ class TraderaClient:
     async def create(self, seller: Seller, ad: Ad) -> Created:
         """Make an uncommitted listing: nobody sees it until `commit`. Repeating it makes another one."""
         call = HttpCall(what="create", method="POST", path=ADS_PATH, seller=seller, body=create_body(ad))
-        return self._read(call, responses.read_created, await self._done(call))
+        answer = await self._done(call, {"requestId": 0, "itemId": 0})
+        return self._read(call, responses.read_created, answer)
 
     async def add_image(
         self, seller: Seller, request_id: int, jpeg: bytes, *, image_format: int, has_mega: bool
@@ -102,12 +114,16 @@ class TraderaClient:
     async def set_price(
         self, seller: Seller, item_id: int, *, opening_kr: int | None, buy_now_kr: int | None
     ) -> str | None:
-        """Set a live ad's prices (kronor; None stays as it is). None when done, else Tradera's refusal in responses."""
+        """Set a live ad's prices (kronor; None stays as it is). None when done, else Tradera's refusal.
+
+        After Unanswered, which an answer that says nothing is too, the ad itself shows what became of it.
+        """
         prices = {"openingPrice": opening_kr, "binPrice": buy_now_kr}
         body = {name: kronor for name, kronor in prices.items() if kronor is not None}
         path = f"/listings/items/{item_id}/price"
+        call = HttpCall(what="price", method="PUT", path=path, seller=seller, body=body)
         try:
-            await self._done(HttpCall(what="price", method="PUT", path=path, seller=seller, body=body))
+            await self._done(call, {"itemId": item_id})
         except Rejected as refused:
             return str(refused)
         return None
@@ -117,16 +133,19 @@ class TraderaClient:
         path = f"/listings/items/{item_id}"
         call = HttpCall(what="end", method="DELETE", path=path, seller=seller)
         try:
-            return await self._ask(call) is True
-        except Rejected:
+            await self._done(call)
+        except (Rejected, SaysNothing):
             return False
+        return True
 
     async def read_item(self, seller: Seller, item_id: int) -> SellerAd | None:
         """One of the seller's ads; None when Tradera does not know it (or not as this seller's)."""
         path = f"/listings/items/{item_id}"
         call = HttpCall(what="item", method="GET", path=path, seller=seller)
         answer = await self._found(call)
-        return None if answer is None else self._read(call, responses.read_listed, answer)
+        if answer is None:
+            return None
+        return self._read(call, lambda value: responses.read_listed_one(value, item_id), answer)
 
     async def orders(self, seller: Seller, order_ids: Sequence[int]) -> list[Order]:
         """These orders, in one call; those Tradera does not know are absent. The answer to one id is that order's."""
@@ -163,7 +182,8 @@ class TraderaClient:
 
     async def ship(self, seller: Seller, order_id: int) -> None:
         """Mark an order as shipped. After Unanswered look at `shipped_ads` before repeating it."""
-        await self._done(HttpCall(what="ship", method="POST", path=f"/orders/{order_id}/ship", seller=seller))
+        call = HttpCall(what="ship", method="POST", path=f"/orders/{order_id}/ship", seller=seller)
+        await self._done(call, {"orderId": order_id})
 
     async def shipped_ads(self, seller: Seller, from_ms: int, to_ms: int) -> set[int]:
         """Ads whose sales, made or changed in a period (ms UTC), are marked as shipped: an order does not say so."""
@@ -190,7 +210,10 @@ class TraderaClient:
         """The token of a seller who has logged in with this secret of ours, and when it ends (ms UTC)."""
         body = {"userId": user_id, "secretKey": secret}
         call = HttpCall(what="auth/token", method="POST", path="/auth/token", body=body)
-        return self._read(call, responses.read_token, await self._done(call))
+        answer = await self._ask(call)
+        if (refused := refusal(answer)) is not None:
+            raise _refused(call, refused)
+        return self._read(call, responses.read_token, answer)
 
     async def clock(self) -> int | None:
         """Tradera's time (ms UTC); None when the answer is no time."""
@@ -198,16 +221,23 @@ class TraderaClient:
             await self._ask(HttpCall(what="time", method="GET", path="/reference-data/time"))
         )
 
-    async def _done(self, call: HttpCall) -> Any:
-        """The answer to a call that changes something; a refusal inside a 200 is a refusal."""
+    async def _done(self, call: HttpCall, numbers: Mapping[str, int] = MappingProxyType({})) -> Any:
+        """The answer to a call that changes something, where it says so; `numbers` are those it must name.
+
+        A refusal inside a 200 is Rejected, an answer that says nothing is SaysNothing.
+        """
         answer = await self._ask(call)
-        refused = refusal(answer)
-        if refused is not None:
-            raise Rejected(
-                Text("Tradera refused {operation}: {refused}", operation=call.what, refused=refused),
-                status=200,
-            )
-        return answer
+        kind = responses.said(answer, numbers)
+        match BELIEFS[call.what][kind]:
+            case Belief.DONE:
+                return answer
+            case Belief.REFUSED:
+                raise _refused(call, refusal(answer) or Text("no reason given"))
+            case _:
+                nothing = Text(
+                    "Tradera's answer to {operation} does not say whether it is done", operation=call.what
+                )
+                raise SaysNothing(nothing)
 
     async def _found(self, call: HttpCall) -> Any:
         """The answer, or None for 404."""

@@ -10,6 +10,7 @@ import json
 import math
 import re
 import unicodedata
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -17,6 +18,7 @@ from typing import Any
 
 import structlog
 
+from rheod.domain.answers import Answer
 from rheod.domain.errors import Text
 from rheod.domain.model import Order, OrderLine, SellerAd, read_reference
 
@@ -47,6 +49,41 @@ def refusal(answer: Any) -> str | None:
     return "; ".join(filter(None, map(_error_text, errors if isinstance(errors, list) else [errors]))) or (
         text(answer.get("message")) or Text("no reason given")
     )
+
+
+def said(answer: Any, numbers: Mapping[str, int]) -> Answer:
+    """What the body of a 2xx says of a call; `numbers` are the fields that must be there, 0 for one that is not known.
+
+    A field that names another number than was asked for makes it an answer about something else.
+    """
+    if answer is None:
+        return Answer.EMPTY
+    if isinstance(answer, bool):
+        return Answer.YES if answer else Answer.NO
+    if isinstance(answer, dict) and answer:
+        return _said_in(answer, numbers)
+    if isinstance(answer, dict | list) and not answer:
+        return Answer.EMPTY_OBJECT if isinstance(answer, dict) else Answer.EMPTY_LIST
+    return Answer.ELSE
+
+
+def _said_in(answer: dict[str, Any], numbers: Mapping[str, int]) -> Answer:
+    if any(given not in {None, numbers[name]} for name, given in _told(answer, numbers) if numbers[name]):
+        return Answer.OTHERS_NUMBERS
+    if refusal(answer) is not None:
+        return Answer.UNSUCCESSFUL
+    if "isSuccessful" in answer:
+        return Answer.SUCCESSFUL if answer["isSuccessful"] is True else Answer.UNDECIDED
+    given = [(whole(answer.get(name)) or 0) > 0 for name in numbers]
+    return Answer.NUMBERS if given and all(given) else Answer.ELSE
+
+
+def _told(answer: dict[str, Any], numbers: Mapping[str, int]) -> Iterator[tuple[str, int | None]]:
+    """The numbers of things that an answer and its errors name."""
+    errors = answer.get("validationErrors")
+    for part in (answer, *(errors if isinstance(errors, list) else [])):
+        if isinstance(part, dict):
+            yield from ((name, whole(part.get(name))) for name in numbers)
 
 
 def own_words(answer: Any) -> str:
@@ -261,6 +298,14 @@ def read_listed(answer: Any) -> SellerAd:
         ends_at=time_ms(item.get("endDate")),
         link=link if link.startswith(("https://", "http://")) else None,
     )
+
+
+def read_listed_one(answer: Any, number: int) -> SellerAd:
+    """The ad that was asked for; WrongShapeError for another."""
+    ad = read_listed(answer)
+    if ad.tradera_item_id != number:
+        raise WrongShapeError("it is about another ad")
+    return ad
 
 
 def read_listed_all(answer: Any) -> list[SellerAd]:

@@ -15,7 +15,7 @@ import pytest
 
 from rheod.domain.errors import Permanent, RheodError, Unanswered
 from rheod.tradera.ad_builder import Ad, ShippingChoice, create_body
-from rheod.tradera.client import TraderaClient, open_session
+from rheod.tradera.client import SaysNothing, TraderaClient, open_session
 from rheod.tradera.responses import Created, ResultState
 from rheod.tradera.transport import Oversized, Rejected, Seller, Unreachable
 
@@ -212,7 +212,6 @@ async def test_a_price_is_taken_or_refused_in_words() -> None:
     outside = {"error": {"code": "BadRequest", "message": "Item has bids"}}
     for answer, refusal in (
         (reply(200, {"isSuccessful": True, "validationErrors": None}), None),
-        (reply(200), None),
         (reply(200, inside), "Tradera refused price: Item has bids"),
         (reply(400, outside), "Tradera answered 400 to price: BadRequest: Item has bids"),
     ):
@@ -298,8 +297,8 @@ async def test_the_smaller_calls_speak_their_paths() -> None:
 async def test_a_create_without_both_numbers_is_in_doubt() -> None:
     """A 200 is only a success with the two numbers in it, in an answer of a sane size."""
     for body, kind, words in (
-        (b"", Unanswered, "makes no sense"),
-        ({"requestId": 11}, Unanswered, "itemId is missing"),
+        (b"", SaysNothing, "does not say whether"),
+        ({"requestId": 11}, SaysNothing, "does not say whether"),
         ({"isSuccessful": False, "validationError": "no"}, Rejected, "Tradera refused create: no"),
         (b" " * 1_100_000, Oversized, "larger than"),
     ):
