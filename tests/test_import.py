@@ -74,6 +74,7 @@ async def test_a_client_that_goes_too_fast_is_held_back_and_loses_nothing(tmp_pa
         assert client.again[429] > 0
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("moment", ["store.before_commit", "store.committed"])
 async def test_an_import_goes_on_where_the_daemon_was_killed(tmp_path: Path, moment: str) -> None:
     """Killed in the middle of it and started anew: the client asks again, and nothing is lost or made twice."""

@@ -13,6 +13,8 @@ from tests.fakes import ill
 from tests.fakes.front import Misbehave, front
 from tests.test_whole_daemon import ITEM, Town, town
 
+pytestmark = pytest.mark.sweep
+
 PATIENCE = aiohttp.ClientTimeout(total=10)
 QUICK = {"RHEOD_TRADERA__REQUEST_TIMEOUT_S": "1", "RHEOD_PUSH__WAIT_S": "1"}
 WAYS: dict[str, Misbehave] = {

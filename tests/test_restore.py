@@ -21,6 +21,8 @@ from rheod.sandbox.queue import QueueServer
 from rheod.sandbox.sandbox import Sandbox, wall_clock
 from tests.test_whole_daemon import Town
 
+pytestmark = pytest.mark.sweep
+
 NOTHING: Mapping[str, str] = MappingProxyType({})
 SOON = {"RHEOD_TRADERA__TAKEOVER_WAIT_S": "2"}
 

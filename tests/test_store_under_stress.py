@@ -23,6 +23,8 @@ from rheod.store.engine.connection import AT_ONCE_BYTES
 from tests.store.damaging import damage
 from tests.test_whole_daemon import DEADLINE_S, ITEM
 
+pytestmark = pytest.mark.sweep
+
 
 class Lonely:
     """A daemon without remotes, asked over HTTP with every answer as it is."""

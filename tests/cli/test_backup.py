@@ -124,6 +124,7 @@ def test_what_must_not_be_restored_is_refused(data: Path, tmp_path: Path, harm: 
     assert keys_of(data) == ["one", "two", "three"]
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize(
     "crash_at", ["restore.put_aside:2", *(f"{each}:1" for each in RESTORE if each.startswith("restore."))]
 )

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 CRASHES = ["commit.answered:1", "hook.answered:3"]
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("crash_at", CRASHES)
 async def test_the_loop_closes_though_the_daemon_is_killed(
     crash_at: str, queue_server: QueueServer, tmp_path: Path
