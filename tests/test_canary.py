@@ -1,4 +1,4 @@
-"""No secret ever leaves the daemon (P20, I7): a whole run with marked secrets, and everything it says read again."""
+"""No secret ever leaves the daemon: a whole run with marked secrets, and everything it says read again."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ def chosen_points() -> list[str]:
 async def test_a_kill_at_any_point_loses_nothing_and_does_nothing_twice(
     tmp_path: Path, tell: Callable[[str], None]
 ) -> None:
-    """I1 to I5 and I7 to I12 hold after a kill at each point; every point is passed by the story it belongs to."""
+    """Every invariant holds after a kill at each point; every point is passed by the story it belongs to."""
     sweep = Sweep(tmp_path)
     most = most_passings()
     points = chosen_points()
@@ -58,11 +58,11 @@ async def test_a_kill_at_any_point_loses_nothing_and_does_nothing_twice(
     never = [run.point for run in sweep.runs if run.k == 1 and not run.died]
     assert not never, f"no story passes {never}"
     late = [run for run in sweep.runs if (run.resumed_ms or 0) > 5000]
-    assert not late, f"P4: work resumed later than 5 s after READY: {late}"
+    assert not late, f"resumed: work resumed later than 5 s after READY: {late}"
 
 
 async def test_a_killed_picture_decoder_costs_a_second_try_and_nothing_else(tmp_path: Path) -> None:
-    """F19: the picture is tried again and becomes good, the daemon lives, and the invariants hold."""
+    """Decoder killed: the picture is tried again and becomes good, the daemon lives, and the invariants hold."""
     run = await play(tmp_path / "run", DECODER_KILLED, "decoder.killed:1")
     assert not run.leaks, str(run)
 
@@ -70,7 +70,7 @@ async def test_a_killed_picture_decoder_costs_a_second_try_and_nothing_else(tmp_
 async def test_a_kill_during_an_upgrade_leaves_the_old_or_the_new_schema(
     tmp_path: Path, tell: Callable[[str], None]
 ) -> None:
-    """F15: whether the copy or a step was under way, nothing is between, the copies are whole, the next start succeeds."""
+    """Whether the copy or a step was under way, nothing is between, the copies are whole, the next start succeeds."""
     old = tmp_path / "old"
     await upgrade.make_old(old)
 

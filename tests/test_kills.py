@@ -1,4 +1,4 @@
-"""P1 in small: the real daemon is killed at random moments under a stream of PUTs, and nothing acknowledged is missing.
+"""The real daemon is killed at random moments under a stream of PUTs, and nothing acknowledged is missing.
 
 `RHEOD_KILLS` says how often (10 by default); the seed of the moments is fixed.
 """

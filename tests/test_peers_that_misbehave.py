@@ -74,7 +74,7 @@ async def test_an_outage_of_both_remotes_is_told_once_each_way_and_made_good(
 async def test_a_dead_token_pauses_the_account_with_one_message(
     tmp_path: Path, queue_server: QueueServer
 ) -> None:
-    """Ten items with a token Tradera refuses: one line, two calls more at most, one item told of and none lost (F47)."""
+    """Ten items with a token Tradera refuses: one line, two calls more at most, one item told of and none lost."""
     async with front() as tradera:
         own = {"RHEOD_TRADERA__BASE_URL": f"{tradera.url}/v4"}
         async with town(tmp_path, queue_server, **own) as one:
@@ -105,7 +105,7 @@ async def test_a_dead_token_pauses_the_account_with_one_message(
 async def test_what_is_wrong_with_aws_is_named_and_asked_rarely(
     tmp_path: Path, queue_server: QueueServer, code: str, message: str, sentence: str
 ) -> None:
-    """One line that says what to do, one call, and items are sold on meanwhile (F60)."""
+    """One line that says what to do, one call, and items are sold on meanwhile."""
     async with front() as aws:
         aws.ill = ill.aws_refusal(code, message)
         async with town(tmp_path, queue_server, RHEOD_PUSH__ENDPOINT_URL=aws.url) as one:

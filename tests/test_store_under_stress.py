@@ -1,4 +1,4 @@
-"""The real daemon when its disk fails: full, locked, exchanged, damaged. Nothing acknowledged may be lost (F25 to F31)."""
+"""The real daemon when its disk fails: full, locked, exchanged, damaged. Nothing acknowledged may be lost."""
 
 from __future__ import annotations
 
@@ -94,14 +94,14 @@ def no_room(pid: int, size: int) -> Iterator[None]:
 
 
 def sound(file: Path) -> bool:
-    """Whether the file passes every check of SQLite's own (I8)."""
+    """Whether the file passes every check of SQLite's own."""
     with closing(sqlite3.connect(file)) as db:
         whole = db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         return whole and not db.execute("PRAGMA foreign_key_check").fetchall()
 
 
 async def test_a_full_disk_refuses_puts_and_loses_none(tmp_path: Path) -> None:
-    """PUT gives 503 with Retry-After, GET works, the process lives, and with room again it goes on by itself (F25)."""
+    """PUT gives 503 with Retry-After, GET works, the process lives, and with room again it goes on by itself."""
     async with lonely(tmp_path) as one:
         assert one.daemon.pid is not None
         log = one.folder / "rheod.db-wal"
@@ -127,7 +127,7 @@ async def test_a_full_disk_refuses_puts_and_loses_none(tmp_path: Path) -> None:
 
 
 async def test_a_lock_held_by_another_makes_a_put_wait_five_seconds_and_no_longer(tmp_path: Path) -> None:
-    """A backup that holds the write lock: 503 after the wait, for those that came later too, and no lost work (F27)."""
+    """A backup that holds the write lock: 503 after the wait, for those that came later too, and no lost work."""
     async with lonely(tmp_path) as one:
         with closing(sqlite3.connect(one.file, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
@@ -147,7 +147,7 @@ async def test_a_lock_held_by_another_makes_a_put_wait_five_seconds_and_no_longe
 
 @pytest.mark.parametrize("how", ["removed", "replaced", "log removed"])
 async def test_an_exchanged_database_ends_the_process(tmp_path: Path, how: str) -> None:
-    """Not one PUT is acknowledged into a file that is gone; the exit status is not 0 and the sentence says why (F29)."""
+    """Not one PUT is acknowledged into a file that is gone; the exit status is not 0 and the sentence says why."""
     answers: list[int] = []
 
     async def live() -> None:
@@ -168,7 +168,7 @@ async def test_an_exchanged_database_ends_the_process(tmp_path: Path, how: str) 
 
 
 async def test_a_damaged_database_is_refused_at_start_with_the_way_out(tmp_path: Path) -> None:
-    """Flipped bytes in a page: the daemon says how to restore instead of building upon it (F30)."""
+    """Flipped bytes in a page: the daemon says how to restore instead of building upon it."""
     async with lonely(tmp_path) as one:
         for number in range(30):
             await one.put(f"D-{number}", size=3000)
@@ -179,7 +179,7 @@ async def test_a_damaged_database_is_refused_at_start_with_the_way_out(tmp_path:
 
 
 async def test_damage_in_a_large_database_ends_the_daemon_and_keeps_it_from_starting(tmp_path: Path) -> None:
-    """Too large to be looked through before the start: it is while the daemon runs, and no second start follows (F30)."""
+    """Too large to be looked through before the start: it is while the daemon runs, and no second start follows."""
     async with lonely(tmp_path) as one:
         await one.put("early")
     with closing(sqlite3.connect(one.file)) as db, db:
@@ -200,14 +200,14 @@ async def test_a_read_only_database_is_refused_at_start(tmp_path: Path) -> None:
     """A file of somebody else's: the reason and no half start; root may write everything, so a folder stands in."""
     (tmp_path / "rheod.db").mkdir()
     daemon = DemoDaemon(folder=tmp_path, settings={})
-    with pytest.raises(DemoFailed, match=r"status 1.*cannot be opened"):
+    with pytest.raises(DemoFailed, match=r"status 1.*is not a file"):
         async with daemon.running():
             await asyncio.sleep(DEADLINE_S)
     assert "Traceback" not in daemon.log_file.read_text(encoding="utf-8")
 
 
 async def test_a_second_daemon_is_refused_and_the_first_goes_on(tmp_path: Path) -> None:
-    """One daemon per folder: the second ends with a clear sentence, the first takes the next PUT (F20)."""
+    """One daemon per folder: the second ends with a clear sentence, the first takes the next PUT."""
     async with lonely(tmp_path) as one:
         environ = clean_environment(os.environ)
         environ |= {"RHEOD_STORAGE__PATH": str(tmp_path), "RHEOD_SERVER__PORT": "0"}
@@ -224,7 +224,7 @@ async def test_a_second_daemon_is_refused_and_the_first_goes_on(tmp_path: Path) 
 
 
 async def test_a_lost_log_loses_what_was_in_it_and_nothing_else(tmp_path: Path) -> None:
-    """Killed, and the log file deleted before the next start: it starts and the file is sound (F31)."""
+    """Killed, and the log file deleted before the next start: it starts and the file is sound."""
     async with lonely(tmp_path) as one:
         await one.put("early")
 
@@ -247,7 +247,7 @@ async def test_a_lost_log_loses_what_was_in_it_and_nothing_else(tmp_path: Path) 
 
 
 async def test_a_reader_that_stays_holds_up_no_write_and_the_log_shrinks_after(tmp_path: Path) -> None:
-    """A backup that reads for long: every PUT is taken, and the log is used anew once it has gone (G8)."""
+    """A backup that reads for long: every PUT is taken, and the log is used anew once it has gone."""
     async with lonely(tmp_path, RHEOD_STORAGE__LOG_MAX_BYTES=str(8 * 2**20)) as one:
         await one.put("first")
         log = tmp_path / "rheod.db-wal"

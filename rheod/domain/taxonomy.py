@@ -1,4 +1,4 @@
-"""The 18 domains of the wire (rheo-api.md section 3): slugs, aliases, labels, Tradera's categories.
+"""The 18 domains of the Rheo API: slugs, aliases, labels, Tradera's categories.
 
 Tables and two look-ups. It refuses nothing: what an unknown tag means is for the caller to say. What an ad prints of
 an item's attributes is in specification.py.

@@ -1,4 +1,4 @@
-"""An ERP's first import through a real daemon, by a client that knows only the public protocol (rheo-api.md).
+"""An ERP's first import through a real daemon, by a client that knows only the public protocol.
 
 Run it with `python -m tests.bench.import_erp [items] [PUTs a second]`: so many items by batch and as many by PUT, at the
 documented rates unless another is given (the daemon's limit is then raised too). Prints time and memory, and compares

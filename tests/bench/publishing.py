@@ -1,7 +1,7 @@
 """Two hundred waiting items published, against the same calls made back to back by a bare client.
 
 Time counts from the first call to the last ad known to be live. Both sides make as many calls of each kind with equal
-bodies, one after the other as Tradera wants them and each over a connection of its own (G69), to the same simulator in
+bodies, one after the other as Tradera wants them and each over a connection of its own, to the same simulator in
 a process of its own, which thinks 30 ms about each; and both ask for the last results once the wait for Tradera's queue
 has passed.
 """

@@ -22,7 +22,7 @@ class Held:
     threads: int
 
     def has_leaked(self, since: Held) -> bool:
-        """I11: more than then, but for two (a connection that happens to be open, a thread that is about to end)."""
+        """No leaks: more than then, but for two (a connection that happens to be open, a thread that is about to end)."""
         return self.files > since.files + 2 or self.threads > since.threads + 2
 
 

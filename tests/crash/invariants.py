@@ -1,11 +1,10 @@
-"""What must hold at the end of every run: reliability.md's invariants, read from the remotes' records and the stopped store.
+"""What must hold at the end of every run: read from the remotes' records and the stopped store.
 
 Each check yields sentences about what leaks; none means that nothing was lost and nothing happened twice.
 
-Of I1 to I12, I1 is asked over HTTP at the end of each story (stories.py). I6 cannot be seen here, where every remote is
-on loopback: tests/net/test_ssrf_guard.py and tests/test_outgoing_addresses.py count the forbidden connects. All others are
-below; I7 is shown for every kind of output by tests/test_canary.py, and I9's 100 ms under hostile pictures by
-tests/bench/pictures.py. That no watchdog killed the daemon is part of every run: a death nobody planned fails it.
+Whether all that was acknowledged is there is asked over HTTP at the end of each story (stories.py). Forbidden connects
+cannot be seen here, where every remote is on loopback: tests/net/test_ssrf_guard.py and tests/test_outgoing_addresses.py
+count them. All others are below; that no secret is written is shown for every kind of output by tests/test_canary.py.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from tests.crash.stories import Story
 
 _RECONCILE = ("updated_items", "seller_items", "orders")
 _STALL_MS = 1000
-"""I9 says 250 ms, of a machine that has time: here three daemons and all their remotes share its cores."""
+"""The goal is 250 ms on a machine that has time; here three daemons and all their remotes share its cores."""
 
 
 def leaks(erp: Erp, story: Story, *, extra_calls: int, asked_twice: bool) -> list[str]:
@@ -45,10 +44,10 @@ def leaks(erp: Erp, story: Story, *, extra_calls: int, asked_twice: bool) -> lis
 def _store(db: sqlite3.Connection) -> Iterator[str]:
     verdict = db.execute("PRAGMA integrity_check").fetchone()[0]
     if verdict != "ok":
-        yield f"I8: integrity_check says {verdict}"
+        yield f"sound file: integrity_check says {verdict}"
     broken = db.execute("PRAGMA foreign_key_check").fetchall()
     if broken:
-        yield f"I8: foreign_key_check finds {broken}"
+        yield f"sound file: foreign_key_check finds {broken}"
 
 
 def _nothing_left(db: sqlite3.Connection, folder: Path) -> Iterator[str]:
@@ -66,7 +65,7 @@ def _nothing_left(db: sqlite3.Connection, folder: Path) -> Iterator[str]:
 
 
 def _milestones(db: sqlite3.Connection, story: Story, *, asked_twice: bool) -> Iterator[str]:
-    """I4: every milestone exactly once, of every item exactly one row."""
+    """Events once: every milestone exactly once, of every item exactly one row."""
     told: defaultdict[str, Counter[str]] = defaultdict(Counter)
     rows = db.execute("SELECT external_id, notices.type FROM notices JOIN items ON items.id = item_id")
     for external_id, kind in rows:
@@ -76,53 +75,53 @@ def _milestones(db: sqlite3.Connection, story: Story, *, asked_twice: bool) -> I
         if asked_twice and seen["listing.failed"] == 2:
             seen["listing.failed"] = 1
         if seen != wanted:
-            yield f"I4: {external_id} has {dict(seen - wanted)} too many and {dict(wanted - seen)} too few"
+            yield f"events once: {external_id} has {dict(seen - wanted)} too many and {dict(wanted - seen)} too few"
     if told:
-        yield f"I4: items nobody sent: {dict(told)}"
+        yield f"events once: items nobody sent: {dict(told)}"
     twice = db.execute("SELECT external_id FROM items GROUP BY external_id HAVING count(*) > 1").fetchall()
     if twice:
-        yield f"P2: more than one item for {twice}"
+        yield f"one item: more than one item for {twice}"
 
 
 def _deliveries(db: sqlite3.Connection, erp: Erp) -> Iterator[str]:
-    """I4, I5, P6: each event arrives, always with the stored bytes and good signatures; attempts only go up."""
+    """Each event arrives, always with the stored bytes and good signatures; attempts only go up."""
     bodies = dict(db.execute("SELECT event_id, body FROM notices WHERE body IS NOT NULL").fetchall())
     kinds = dict(db.execute("SELECT event_id, type FROM notices").fetchall())
     missing = {each: kind for each, kind in kinds.items() if (kind in WEBHOOK_EVENTS) != (each in bodies)}
     if missing:
-        yield f"I4: events without a body, or the reverse: {missing}"
+        yield f"events once: events without a body, or the reverse: {missing}"
     arrived: set[str] = set()
     for each in erp.shop.received:
         event_id = json.loads(each.body)["eventId"]
         if each.status == 200:
             arrived.add(event_id)
         if each.body != bodies.get(event_id):
-            yield f"I5: {event_id} arrived with a body that is not the stored one"
+            yield f"same bytes: {event_id} arrived with a body that is not the stored one"
         if not (each.rheo_ok and each.standard_ok):
-            yield f"P6: {event_id} arrived with a bad signature"
+            yield f"delivered: {event_id} arrived with a bad signature"
     if arrived != bodies.keys():
-        yield f"P6: events that never arrived: {[kinds[each] for each in bodies.keys() - arrived]}"
+        yield f"delivered: events that never arrived: {[kinds[each] for each in bodies.keys() - arrived]}"
     last: dict[int, int] = {}
     for seq, attempt in db.execute("SELECT notice_seq, attempt FROM deliveries ORDER BY id"):
         if attempt <= last.get(seq, 0):
-            yield f"F11: attempts of notice {seq} go from {last[seq]} back to {attempt}"
+            yield f"attempts: attempts of notice {seq} go from {last[seq]} back to {attempt}"
         last[seq] = attempt
 
 
 def _messages(db: sqlite3.Connection, erp: Erp) -> Iterator[str]:
-    """I3: every message that was deleted from the queue is kept here and dealt with, and by now that is all of them."""
+    """Push kept: every message that was deleted from the queue is kept here and dealt with, and by now that is all of them."""
     kept = dict(db.execute("SELECT message_id, state FROM inbox"))
     lost = set(erp.queue.deleted) - kept.keys()
     if lost:
-        yield f"I3: messages deleted and not kept: {sorted(lost)}"
+        yield f"push kept: messages deleted and not kept: {sorted(lost)}"
     if set(erp.queue.deleted) != set(erp.queue.sent):
-        yield f"I3: {len(erp.queue.sent)} messages were sent, {len(set(erp.queue.deleted))} were taken"
+        yield f"push kept: {len(erp.queue.sent)} messages were sent, {len(set(erp.queue.deleted))} were taken"
     if set(kept.values()) - {"done"}:
-        yield f"I3: messages not dealt with: {kept}"
+        yield f"push kept: messages not dealt with: {kept}"
 
 
 def _auctions(erp: Erp) -> Iterator[str]:
-    """I2: one ad ever for each item's generation, no second commit."""
+    """Sold once: one ad ever for each item's generation, no second commit."""
     market = erp.tradera.market
     ever = Counter(
         reference
@@ -132,44 +131,44 @@ def _auctions(erp: Erp) -> Iterator[str]:
     )
     for reference, count in ever.items():
         if count > 1:
-            yield f"I2: {reference} was auctioned {count} times"
+            yield f"sold once: {reference} was auctioned {count} times"
     items = Counter(reference.rsplit(":", 1)[0] for reference in ever)
     again = [item for item, count in items.items() if count > 1]
     if again:
-        yield f"I2: items auctioned more than once: {again}"
+        yield f"sold once: items auctioned more than once: {again}"
     if market.second_commits:
-        yield f"I2: {market.second_commits} second commits"
+        yield f"sold once: {market.second_commits} second commits"
     live = erp.tradera.live_items()
     if live:
-        yield f"I2: ads still up: {[each.own_references for each in live]}"
+        yield f"sold once: ads still up: {[each.own_references for each in live]}"
 
 
 def _calls(erp: Erp, story: Story, extra: int) -> Iterator[str]:
-    """I10: what the story needs, and for each kill or fault what had to be repeated."""
+    """calls: what the story needs, and for each kill or fault what had to be repeated."""
     made = erp.tradera.calls_by_operation()
     for name in _RECONCILE:
         if made.pop(name, 0) > erp.lives + extra:
-            yield f"I10: {name} called more than once in a life"
+            yield f"calls: {name} called more than once in a life"
     over = made - story.calls
     if over.total() > extra:
-        yield f"I10: calls beyond the story's: {dict(over)}"
+        yield f"calls: calls beyond the story's: {dict(over)}"
 
 
 def _process(erp: Erp) -> Iterator[str]:
-    """I9, I11: the loop was never held up for long, and no file or thread is left."""
+    """The loop was never held up for long, and no file or thread is left."""
     if erp.stall_ms > _STALL_MS:
-        yield f"I9: the loop was held up for {erp.stall_ms} ms"
+        yield f"no stall: the loop was held up for {erp.stall_ms} ms"
     if erp.at_start is None or erp.at_end is None or erp.at_end.has_leaked(erp.at_start):
-        yield f"I11: {erp.at_start} at the start, {erp.at_end} at the end"
+        yield f"no leaks: {erp.at_start} at the start, {erp.at_end} at the end"
 
 
 def _told(erp: Erp) -> Iterator[str]:
-    """I7, I12: no secret was written down, and nothing failed in a way nobody foresaw."""
+    """No secret was written down, and nothing failed in a way nobody foresaw."""
     log = erp.daemon.log_file.read_text("utf-8")
     kept = b"".join(file.read_bytes() for file in erp.folder.glob("rheod.db*"))
     found = sum(secret in log or secret.encode() in kept for secret in erp.secrets)
     if found:
-        yield f"I7: {found} of {len(erp.secrets)} secrets stand in the log or the database"
+        yield f"no secrets: {found} of {len(erp.secrets)} secrets stand in the log or the database"
     for line in log.splitlines():
         if "unexpectedly" in line or "never retrieved" in line or "Traceback" in line:
-            yield f"I12: the log says {line[:300]}"
+            yield f"nothing unforeseen: the log says {line[:300]}"

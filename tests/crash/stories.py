@@ -132,7 +132,7 @@ async def _doubt(erp: Erp, crash_at: str) -> None:
 
 
 async def _decoder_killed(erp: Erp, _: str) -> None:
-    """The child that unpacks an item's second picture is killed at it: that picture is fetched again, no other (F19)."""
+    """The child that unpacks an item's second picture is killed at it: that picture is fetched again, no other."""
     small = erp.shop.picture_url("small", width=160, height=120)
     large = erp.shop.picture_url("large", width=_LARGE_SIDE, height=_LARGE_SIDE, suffix="png")
     async with erp.daemon_running(None):
@@ -144,8 +144,8 @@ async def _decoder_killed(erp: Erp, _: str) -> None:
         other, killed = sorted(
             erp.shop.fetches.values()
         )  # on a busy machine the next decoder may run out of time
-        assert other == 1 < killed, f"F19: fetched {dict(erp.shop.fetches)}"
-        assert erp.lives + erp.daemon.lives == 1, "F19: the daemon died with its child"
+        assert other == 1 < killed, f"decoder killed: fetched {dict(erp.shop.fetches)}"
+        assert erp.lives + erp.daemon.lives == 1, "decoder killed: the daemon died with its child"
         await erp.settled()
         await _promises_hold(erp)
 
@@ -157,19 +157,19 @@ def _at_work(erp: Erp) -> list[int]:
 
 
 async def _promises_hold(erp: Erp) -> None:
-    """I1: everything acknowledged is there, under the number that was promised, as it was last sent."""
+    """kept: everything acknowledged is there, under the number that was promised, as it was last sent."""
     for external_id, item_ids in erp.promised.items():
         shown = await erp.shown(external_id)
         if external_id in erp.deleted:
-            assert shown is None, f"I1: deleted {external_id} is still shown"
+            assert shown is None, f"kept: deleted {external_id} is still shown"
             continue
-        assert shown is not None, f"I1: acknowledged {external_id} is gone"
-        assert {shown["rheoItemId"]} == item_ids, f"I1: {external_id} was promised as {item_ids}"
+        assert shown is not None, f"kept: acknowledged {external_id} is gone"
+        assert {shown["rheoItemId"]} == item_ids, f"kept: {external_id} was promised as {item_ids}"
         body = erp.bodies[external_id]
-        assert shown["title"] == body["title"], f"I1: {external_id} has another title"
-        assert shown["price"] == body["price"], f"I1: {external_id} has another price"
+        assert shown["title"] == body["title"], f"kept: {external_id} has another title"
+        assert shown["price"] == body["price"], f"kept: {external_id} has another price"
         states = [image["state"] for image in shown["images"]]
-        assert states == ["ready"] * len(body["imageUrls"]), f"I1: pictures of {external_id} are {states}"
+        assert states == ["ready"] * len(body["imageUrls"]), f"kept: pictures of {external_id} are {states}"
 
 
 DAY = Story(

@@ -24,7 +24,7 @@ _SIDE_BY_SIDE = 3
 _EXTRA_CALLS = 2
 """A call in doubt is made again, and if it is refused then, one more tells why."""
 _REPEATED = {"commit": "results", "ship": "transactions"}
-"""What is done first about a call in doubt, where it is not the same call again (F8)."""
+"""What is done first about a call in doubt, where it is not the same call again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

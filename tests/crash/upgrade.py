@@ -1,4 +1,4 @@
-"""Kills while a newer rheod brings an older database up to date: the copy of safety and the steps themselves (F15).
+"""Kills while a newer rheod brings an older database up to date: the copy of safety and the steps themselves.
 
 The older database is one of today's with rows; what the newer release would change stands here.
 """

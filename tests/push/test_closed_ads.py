@@ -43,7 +43,7 @@ async def settled(desk: Desk) -> None:
     ],
 )
 async def test_a_closing_ends_the_listing_with_its_reason(desk: Desk, reason: str, told: str) -> None:
-    """Each reason of push.md becomes one listing.ended; no call is needed."""
+    """Each reason that Tradera gives becomes one listing.ended; no call is needed."""
     ad = await live(desk)
     spent = desk.called()
     await push(desk, item_closed(ad, reason))

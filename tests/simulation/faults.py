@@ -51,7 +51,7 @@ class Spell:
 
 @dataclass(frozen=True, slots=True)
 class Jump:
-    """The daemon's clock is set forward or back by so many seconds, and set right again later (F24)."""
+    """The daemon's clock is set forward or back by so many seconds, and set right again later."""
 
     at_s: float
     by_s: float
@@ -152,7 +152,7 @@ class Faults:
         return self.pick([("before", 1), ("after", 1)])
 
     def tradera(self, operation: str, seller: int) -> Fate:
-        """The fate of one call of Tradera; the tokens of sellers with an even number may expire (F47)."""
+        """The fate of one call of Tradera; the tokens of sellers with an even number may expire."""
         before_s, after_s = self.between(0.02, 0.3), self.between(0.02, 0.3)
         answer: Answer = "token" if self.is_weather("token") and seller % 2 == 0 else self._answer()
         if answer == "ok" or operation == "me":
@@ -174,7 +174,7 @@ class Faults:
         return self.pick(_BAD_ANSWERS) if self.chance(self.climate.tradera) else "ok"
 
     def _lost(self, operation: str, before_s: float) -> Fate:
-        """No answer in time. A request that changes something may arrive long after that (F50)."""
+        """No answer in time. A request that changes something may arrive long after that."""
         arrives = self.chance(0.6)
         may_be_late = operation in {"create", "image", "commit", "end"}
         late_s = self.between(1, 600) if arrives and may_be_late and self.chance(0.15) else 0.0

@@ -1,4 +1,4 @@
-"""What must hold: at any time, whenever an ad goes live, and once everything has settled (reliability.md, I1 to I12)."""
+"""What must hold: at any time, whenever an ad goes live, and once everything has settled."""
 
 from __future__ import annotations
 
@@ -29,27 +29,27 @@ def _item_of(around: Surroundings, listed: Listed) -> dict[str, Any]:
 
 
 def going_live(around: Surroundings, listed: Listed) -> list[str]:
-    """I2 at the moment an ad goes live: no other of this publishing, none of the same external id, none deleted."""
+    """Sold once, at the moment an ad goes live: no other of this publishing, none of the same external id, none deleted."""
     item = _item_of(around, listed)
     found = _pictures(listed)
     if item["removed_at"] is not None:
-        found.append(f"I2: ad {listed.item_id} of the deleted item {item['external_id']} went live")
+        found.append(f"sold once: ad {listed.item_id} of the deleted item {item['external_id']} went live")
     for other in around.market.requests.values():
         if other is listed or other.committed_at is None:
             continue
         if other.ad.own_reference == listed.ad.own_reference:
-            found.append(f"I2: two commits of {listed.ad.own_reference} took effect")
+            found.append(f"sold once: two commits of {listed.ad.own_reference} took effect")
         theirs = _item_of(around, other)
         same = (theirs["account_id"], theirs["external_id"]) == (item["account_id"], item["external_id"])
         if same and other.is_live:
             found.append(
-                f"I2: ads {other.item_id} and {listed.item_id} of {item['external_id']} are live at once"
+                f"sold once: ads {other.item_id} and {listed.item_id} of {item['external_id']} are live at once"
             )
     return found
 
 
 def _pictures(listed: Listed) -> list[str]:
-    """F93: the pictures of an ad are of one PUT and in its order; one may be there again, also late (F7, F50)."""
+    """The pictures of an ad are of one PUT and in its order; one may be there again, also late."""
     urls = list(dict.fromkeys(picture.decode().removesuffix("?changed") for picture in listed.pictures))
     mixed = len({url.rpartition("/")[0] for url in urls}) > 1
     return [f"ad {listed.item_id} went live with {urls}"] if mixed or urls != sorted(urls) else []
@@ -57,14 +57,16 @@ def _pictures(listed: Listed) -> list[str]:
 
 def at_any_time(around: Surroundings) -> list[str]:
     """What may never be seen: a deleted item whose ad is up, a message deleted before it was kept."""
-    found = [f"I3: deleted from SQS before it was kept: {body}" for body in around.pushes.deleted_unkept]
+    found = [
+        f"push kept: deleted from SQS before it was kept: {body}" for body in around.pushes.deleted_unkept
+    ]
     around.pushes.deleted_unkept.clear()
     gone = _rows(around.db, "SELECT id, external_id FROM items WHERE removed_at IS NOT NULL")
     deleted = {row["id"]: row["external_id"] for row in gone}
     for listed in around.market.live():
         item_id = listed.ad.own_reference.split(":")[1]
         if item_id in deleted:
-            found.append(f"I2: {deleted[item_id]} is deleted here and ad {listed.item_id} is up")
+            found.append(f"sold once: {deleted[item_id]} is deleted here and ad {listed.item_id} is up")
     return found
 
 
@@ -81,7 +83,7 @@ def unsettled(around: Surroundings) -> list[str]:
             db, "SELECT * FROM items WHERE tradera_status = 'pending_sync' AND removed_at IS NULL"
         )
     ]
-    open_ones = (  # one in doubt is settled when the owner has been told to look (F48)
+    open_ones = (  # one in doubt is settled when the owner has been told to look
         "SELECT * FROM listings WHERE state IN ('queued', 'adding', 'added', 'committing', 'committed')"
         " AND (ask_at IS NOT NULL OR error IS NULL)"
     )
@@ -134,11 +136,11 @@ def _told(around: Surroundings, event_type: str) -> list[dict[str, Any]]:
 
 def _sales_untold(around: Surroundings) -> list[str]:
     told = {(event.get("orderId"), event["item_id"]) for event in _told(around, "item.sold")}
-    return [f"I4: sale {sale} is untold" for sale in _sales(around) if sale not in told]
+    return [f"events once: sale {sale} is untold" for sale in _sales(around) if sale not in told]
 
 
 async def broken_promises(owner: Owner) -> list[str]:
-    """I1 and what the owner asked for last: accepted items are there, wanted ones live, sold, ended or explained."""
+    """What was acknowledged, and what the owner asked for last: accepted items are there, wanted ones live, sold, ended or explained."""
     wish = owner.wish
     view = await owner.look()
     if wish.deleted:
@@ -148,7 +150,7 @@ async def broken_promises(owner: Owner) -> list[str]:
     if wish.spec is None:
         return []
     if view is None or not owner.is_kept(view):
-        return [f"I1: {wish.external_id} was accepted and is not what GET shows"]
+        return [f"kept: {wish.external_id} was accepted and is not what GET shows"]
     item = view.item
     fine = item.tradera_status in {TraderaStatus.ACTIVE, TraderaStatus.SOLD, TraderaStatus.ENDED}
     if wish.wanted and not fine and item.rheo_status is not RheoStatus.SOLD and not item.last_error:
@@ -158,8 +160,8 @@ async def broken_promises(owner: Owner) -> list[str]:
 
 def at_the_end(around: Surroundings, daemon: Daemon) -> list[str]:
     """What must hold once all is settled."""
-    found = [f"I8: {row[0]}" for row in around.db.execute("PRAGMA integrity_check") if row[0] != "ok"]
-    found += [f"I8: {tuple(row)}" for row in around.db.execute("PRAGMA foreign_key_check")]
+    found = [f"sound file: {row[0]}" for row in around.db.execute("PRAGMA integrity_check") if row[0] != "ok"]
+    found += [f"sound file: {tuple(row)}" for row in around.db.execute("PRAGMA foreign_key_check")]
     found += at_any_time(around) + _commits(around) + _events_once(around) + _deliveries(around)
     found += _ledger(around, daemon)
     return found + (_fair_costs(around) if around.faults.fair else [])
@@ -171,35 +173,37 @@ def _commits(around: Surroundings) -> list[str]:
         for listed in around.market.requests.values()
         if listed.committed_at is not None
     )
-    return [f"I2: {count} commits of {reference}" for reference, count in took.items() if count > 1]
+    return [f"sold once: {count} commits of {reference}" for reference, count in took.items() if count > 1]
 
 
 def _events_once(around: Surroundings) -> list[str]:
-    """I4: one listing.created for each ad that went live, one item.sold for each sale, at its price."""
+    """Events once: one listing.created for each ad that went live, one item.sold for each sale, at its price."""
     created = Counter(event["traderaAdId"] for event in _told(around, "listing.created"))
     live = Counter(str(x.item_id) for x in around.market.requests.values() if x.live_at is not None)
-    found = [] if created == live else [f"I4: listing.created for {created}, live were {live}"]
+    found = [] if created == live else [f"events once: listing.created for {created}, live were {live}"]
     sold = [event for event in _told(around, "item.sold") if event["platform"] == "tradera"]
     told = Counter((event["orderId"], event["item_id"]) for event in sold)
     sales = _sales(around)
     if told != Counter(sales.keys()):
-        found.append(f"I4: item.sold for {told}, sold were {sales}")
+        found.append(f"events once: item.sold for {told}, sold were {sales}")
     for event in sold:
         price_ore = sales.get((event["orderId"], event["item_id"]))
         if round(event["salePrice"] * 100) != price_ore:
-            found.append(f"I4: {event['externalId']} was sold for {price_ore} öre, told {event['salePrice']}")
+            found.append(
+                f"events once: {event['externalId']} was sold for {price_ore} öre, told {event['salePrice']}"
+            )
     return found
 
 
 def _deliveries(around: Surroundings) -> list[str]:
-    """I4, I5: every event arrived, with one body; of one item in the order in which it happened."""
+    """Every event arrived, with one body; of one item in the order in which it happened."""
     receiver = around.receiver
     rows = _rows(around.db, "SELECT * FROM notices WHERE body IS NOT NULL ORDER BY seq")
     found = list(receiver.wrong)
     for row in rows:
         bodies = receiver.bodies.get(row["event_id"], set())
         if bodies != {row["body"]}:
-            found.append(f"I5: {row['type']} {row['event_id']} arrived with {len(bodies)} bodies")
+            found.append(f"same bytes: {row['type']} {row['event_id']} arrived with {len(bodies)} bodies")
     return found + _out_of_order(around, rows)
 
 
@@ -216,7 +220,7 @@ def _out_of_order(around: Surroundings, rows: list[dict[str, Any]]) -> list[str]
             arrived[event["data"]["rheoItemId"]].append(event["eventId"])
     kinds = {row["event_id"]: row["type"] for row in rows}
     return [
-        f"I5: out of order: {[kinds[x] for x in arrived[item_id]]}, not {[kinds[x] for x in events]}"
+        f"same bytes: out of order: {[kinds[x] for x in arrived[item_id]]}, not {[kinds[x] for x in events]}"
         for item_id, events in happened.items()
         if arrived[item_id] != events
     ]
@@ -253,14 +257,14 @@ def _ledger(around: Surroundings, daemon: Daemon) -> list[str]:
 
 
 def _fair_costs(around: Surroundings) -> list[str]:
-    """I10 and what a run without faults must not do at all: repeat a call, a commit or a webhook."""
+    """The number of calls, and what a run without faults must not do at all: repeat a call, a commit or a webhook."""
     found = []
     calls = around.counts.by_operation
     requests = around.market.requests.values()
     allowed = sum(len(listed.pictures) + 4 for listed in requests)
     used = sum(calls[each] for each in ("create", "image", "commit", "results"))
     if used > allowed:
-        found.append(f"I10: {used} calls for {len(requests)} ads, {allowed} allowed: {calls}")
+        found.append(f"calls: {used} calls for {len(requests)} ads, {allowed} allowed: {calls}")
     if around.market.second_commits:
         found.append("a fair run has no second commit")
     events: int = around.db.execute("SELECT count(*) FROM notices WHERE body IS NOT NULL").fetchone()[0]

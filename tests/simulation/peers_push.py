@@ -92,7 +92,7 @@ class Pushes:
         return max(0.0, min([HOUR_S, *(each.visible_at - now for each in self._waiting.values())]))
 
     def delete(self, message: QueueMessage) -> bool:
-        """Delete one; whether the store had kept it by then is noted (I3)."""
+        """Delete one; whether the store had kept it by then is noted."""
         if self._faults.chance(self._faults.climate.push):
             return False
         if self._waiting.pop(message.receipt, None) is not None and not self._is_kept(message):

@@ -79,7 +79,7 @@ class SimulatedTradera(TraderaClient):
         def effect() -> Created:
             listed = self._market.create(seller.user_id, ad)
             if self._faults.chance(self._faults.climate.tradera / 10):
-                listed = self._market.committed() or listed  # the numbers of another (F51)
+                listed = self._market.committed() or listed  # the numbers of another
             return Created(request_id=listed.request_id, tradera_item_id=listed.item_id)
 
         return await self._call("create", seller, effect)

@@ -108,7 +108,7 @@ class SimulatedShop(PictureDownloader):
         if "gone" in url:
             raise Permanent(Text("the shop answered 404 for the picture"))
         if self._faults.chance(self._faults.climate.shop / 10):
-            url += "?changed"  # another content each time (F92)
+            url += "?changed"  # another content each time
         destination.write_text(url)
         await self._life.may_die(crash, "after", "a picture")
 

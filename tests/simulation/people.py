@@ -141,7 +141,7 @@ class Owner:
         self.wish.spec, self.wish.deleted = spec, False
         view = await self.look()
         if view is None or not self.is_kept(view):
-            self._say(f"I1: {external_id} was accepted and is not what GET shows")
+            self._say(f"kept: {external_id} was accepted and is not what GET shows")
 
     def is_kept(self, view: ItemView) -> bool:
         """Whether GET shows what was promised."""

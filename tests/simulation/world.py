@@ -95,7 +95,7 @@ class World:
         self.day = draw_day(seed)
         self.report = Report(seed=seed)
         self.loop = VirtualLoop()
-        self.loop.set_exception_handler(lambda _, context: self._say(f"I12: {context}"))
+        self.loop.set_exception_handler(lambda _, context: self._say(f"nothing unforeseen: {context}"))
         self.lives: list[Daemon] = []
         self.faults = Faults(climate=self.day.climate, rng=Random(f"{seed}:faults"), time=self.loop.time)
         self._rng = Random(f"{seed}:people")
@@ -200,7 +200,7 @@ class World:
         self.around.machine.wrong_by_s = 0.0
 
     def _freeze(self) -> None:
-        """The process is stopped for a while: all that becomes due meanwhile happens at once (F23)."""
+        """The process is stopped for a while: all that becomes due meanwhile happens at once."""
         if not self.faults.healed:
             self.loop.passed += 40.0
 
