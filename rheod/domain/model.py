@@ -382,7 +382,8 @@ class SellerAd:
 class Job:
     """A row of the jobs table as a worker gets it. `attempts` counts the tries before this one.
 
-    `unclear` counts those in a row that got no clear answer from the remote.
+    `unclear` counts those in a row that got no clear answer from the remote. `external_id` is the item's, for the log;
+    None where the job is about no single item, or its reader did not ask.
     """
 
     id: int
@@ -396,6 +397,12 @@ class Job:
     revision: int
     created_at: int
     unclear: int = 0
+    external_id: str | None = None
+
+    @property
+    def item_named(self) -> dict[str, str]:
+        """The item's name as a field of a line of the log; empty where there is none."""
+        return {} if self.external_id is None else {"external_id": self.external_id}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -337,7 +337,7 @@ class JobQueue:
 
     async def _run_job(self, job: Job) -> None:
         """Do the work, then store what became of it; only then is the place free, save for those that may settle."""
-        structlog.contextvars.bind_contextvars(job=job.kind.value, subject=job.subject)
+        structlog.contextvars.bind_contextvars(job=job.kind.value, subject=job.subject, **job.item_named)
         try:
             outcome = self._judged(job, await self._outcome_of(job))
             if isinstance(outcome, Done) and self.most_settling:

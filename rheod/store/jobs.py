@@ -69,6 +69,10 @@ def hurry(db: sqlite3.Connection, kind: JobKind, subject: str, *, now: int) -> N
     )
 
 
+ITS_ITEM = "(SELECT external_id FROM items WHERE items.id = jobs.item_id) AS external_id"
+"""A column of a SELECT from jobs: how the ERP calls the item that a job is about."""
+
+
 def due(
     db: sqlite3.Connection,
     queue: QueueName,
@@ -89,7 +93,7 @@ def due(
     ranks = ",".join(str(rank) for rank, each in enumerate(CLASSES) if each not in blocked)
     wanted = f" AND rank IN ({ranks})" if blocked else ""
     rows = db.execute(
-        f"SELECT * FROM jobs WHERE {_of(queue, account_id)} AND {at} <= :now{wanted}"
+        f"SELECT *, {ITS_ITEM} FROM jobs WHERE {_of(queue, account_id)} AND {at} <= :now{wanted}"
         f" ORDER BY {by} LIMIT :limit",
         {"now": now, "account": account_id, "limit": limit},
     )
@@ -136,6 +140,7 @@ def job_of(row: sqlite3.Row) -> Job:
         subject=row["subject"],
         account_id=row["account_id"],
         item_id=row["item_id"],
+        external_id=row["external_id"] if "external_id" in row.keys() else None,  # noqa: SIM118 - a row's own names
         attempts=row["attempts"],
         unclear=row["unclear"],
         due_at=row["due_at"],

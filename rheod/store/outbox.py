@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from rheod.domain.model import WEBHOOK_EVENTS, Job, JobKind, QueueName
 from rheod.store.endpoints import TAKES
-from rheod.store.jobs import Owner, job_of
+from rheod.store.jobs import ITS_ITEM, Owner, job_of
 from rheod.store.texts import restored
 
 _NEWEST = 2**63 - 1
@@ -175,8 +175,9 @@ _HEADS = "lane = 'hooks' AND state = 'due' AND behind = 0"
 def _first_due(db: sqlite3.Connection, endpoint_id: str, *, now: int, limit: int) -> list[Job]:
     """What goes to a healthy endpoint next: the longest due, in the order in which they were ordered."""
     rows = db.execute(
-        f"SELECT * FROM (SELECT * FROM jobs INDEXED BY jobs_heads WHERE {_HEADS} AND endpoint_id = ? AND rank IN (0, 1) AND due_at <= ?"
-        " ORDER BY rank, due_at, id LIMIT ?) ORDER BY rank, id",
+        "SELECT *, (SELECT external_id FROM items WHERE items.id = heads.item_id) AS external_id FROM"
+        f" (SELECT * FROM jobs INDEXED BY jobs_heads WHERE {_HEADS} AND endpoint_id = ? AND rank IN (0, 1) AND due_at <= ?"
+        " ORDER BY rank, due_at, id LIMIT ?) AS heads ORDER BY rank, id",
         (endpoint_id, now, limit),
     )
     return [job_of(row) for row in rows.fetchall()]
@@ -185,7 +186,7 @@ def _first_due(db: sqlite3.Connection, endpoint_id: str, *, now: int, limit: int
 def _least_tried(db: sqlite3.Connection, endpoint_id: str) -> list[Job]:
     """The delivery that a failing endpoint is probed with."""
     rows = db.execute(
-        f"SELECT * FROM jobs INDEXED BY jobs_probes WHERE {_HEADS} AND endpoint_id = ? ORDER BY attempts, id LIMIT 1",
+        f"SELECT *, {ITS_ITEM} FROM jobs INDEXED BY jobs_probes WHERE {_HEADS} AND endpoint_id = ? ORDER BY attempts, id LIMIT 1",
         (endpoint_id,),
     )
     return [job_of(row) for row in rows.fetchall()]

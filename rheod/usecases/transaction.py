@@ -14,6 +14,8 @@ from random import Random
 from typing import Any, TypeVar
 from uuid import UUID
 
+import structlog
+
 from rheod.domain import effects
 from rheod.domain.effects import Change
 from rheod.domain.event_payloads import new_event_id, sek, webhook_body
@@ -25,6 +27,20 @@ from rheod.store.engine.database import Database
 T = TypeVar("T")
 
 _encode = json.JSONEncoder(ensure_ascii=False).encode
+
+
+_LOGGED = {
+    EventType.LISTING_CREATED: "item live",
+    EventType.ITEM_SOLD: "item sold",
+    EventType.LISTING_ENDED: "item ended",
+    EventType.LISTING_FAILED: "item failed",
+}
+"""What the log answers to `what happened to A-1`: one line each, once the change is durable."""
+
+_TELLING = ("traderaAdId", "reason", "error", "orderId")
+"""Of an event's own fields those that a line of the log shows; none of them names a buyer."""
+
+_log = structlog.get_logger(__name__)
 
 
 class Transaction:
@@ -113,6 +129,10 @@ class Transaction:
         )
         owner = jobs.Owner(account_id=item.account_id, item_id=item.id)
         seq = outbox.add_event(self.db, new, owner, now=self.now)
+        if seq is not None and event.type in _LOGGED:
+            known = {name: str(event.data[name]) for name in _TELLING if event.data.get(name) is not None}
+            told = partial(_log.info, _LOGGED[event.type], external_id=item.external_id, **known)
+            self.afterwards.append(told)
         if seq is not None and goes_out:
             outbox.order_deliveries(self.db, seq, now=self.now)
             self.woken.add(QueueName.WEBHOOKS)

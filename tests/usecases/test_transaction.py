@@ -7,13 +7,15 @@ import json
 from uuid import RFC_4122, UUID
 
 import pytest
+from structlog.testing import capture_logs
 
 from rheod.domain.errors import Refused, Text
 from rheod.domain.model import Event, EventType, JobKind, JobOrder, QueueName
+from rheod.store import jobs
 from rheod.store.jobs import Owner
 from rheod.usecases.transaction import Transaction
 from tests.stores import rows
-from tests.usecases.selling import Shop
+from tests.usecases.selling import Shop, order
 
 WORK = JobOrder(queue=QueueName.PUSH, kind=JobKind.CLOSE, subject="1")
 
@@ -105,3 +107,43 @@ async def test_ids_are_of_their_moment_and_never_the_same(shop: Shop) -> None:
     assert {UUID(each).version for each in first} == {7}
     assert {UUID(each).variant for each in first} == {RFC_4122}
     assert max(first) < min(later)
+
+
+async def test_the_log_answers_what_happened_to_an_item(shop: Shop) -> None:
+    """One line each for live, sold, ended and failed, by the ERP's own name; none for what was undone."""
+    with capture_logs() as logs:
+        ended = await shop.put_live("A-1")
+        await shop.ended(ended)
+        sold = await shop.put_live("A-2")
+        assert sold.tradera_item_id is not None
+        await shop.record(order(7, sold.tradera_item_id))
+
+        def undone(tx: Transaction) -> None:
+            tx.tell(item, Event(type=EventType.LISTING_FAILED, data={"error": "Tradera refused it"}))
+            raise Refused("CONFLICT", Text("no"))
+
+        item = await shop.item("A-1")
+        with pytest.raises(Refused):
+            await shop.store.write(undone)
+        failed = Event(type=EventType.LISTING_FAILED, data={"error": "Tradera refused it"})
+        await shop.store.write(lambda tx: tx.tell(item, failed))
+    told = [(line["event"], line["external_id"]) for line in logs if line["event"].startswith("item ")]
+    assert told == [
+        ("item live", "A-1"),
+        ("item ended", "A-1"),
+        ("item live", "A-2"),
+        ("item sold", "A-2"),
+        ("item failed", "A-1"),
+    ]
+    assert {line["log_level"] for line in logs if line["event"].startswith("item ")} == {"info"}
+    assert [line["reason"] for line in logs if line["event"] == "item ended"] == ["closed_by_seller"]
+    assert [line["error"] for line in logs if line["event"] == "item failed"] == ["Tradera refused it"]
+
+
+async def test_a_job_knows_how_the_erp_calls_its_item(shop: Shop) -> None:
+    """So that every line of its work has the name that the owner knows, deliveries too."""
+    await shop.endpoints.set_url(shop.account_id, "https://erp.example")
+    await shop.put("A-1", auto_publish=True)
+    now = shop.store.now()
+    due = await shop.database.read(lambda db: jobs.due(db, QueueName.TRADERA, now=now, limit=9))
+    assert [job.external_id for job in due] == ["A-1"]
