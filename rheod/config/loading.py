@@ -27,7 +27,8 @@ from pydantic_settings import (
 )
 from typing_extensions import override
 
-from rheod.config.sections import AccountSettings, is_quoted
+from rheod.config.checked_values import is_quoted
+from rheod.config.sections import AccountSettings
 from rheod.config.settings import LEAVES, Key, Settings, section_of
 from rheod.domain.budget import Allowance, publish_cost
 from rheod.domain.errors import RheodError

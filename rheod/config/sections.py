@@ -5,10 +5,8 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -16,97 +14,32 @@ from pydantic import (
     ConfigDict,
     Field,
     IPvAnyNetwork,
-    SecretStr,
-    ValidationInfo,
     field_validator,
     model_validator,
 )
 
+from rheod.config.checked_values import (
+    DAY_S,
+    AbsolutePath,
+    Calls,
+    Count,
+    Days,
+    Delay,
+    Id,
+    Origin,
+    PerSecond,
+    Secret,
+    Url,
+    is_plain_http,
+    unquoted,
+)
 from rheod.domain.taxonomy import DOMAINS, tradera_category
 
 # Top categories; owners replace them by leaf categories. `other` has none: such an item needs its own
 # `tradera.categoryId`, or an entry in the settings.
 CATEGORIES = {slug: number for slug in DOMAINS if (number := tradera_category(slug))}
-_DAY_S = 86_400
 _MIB = 2**20
 _MAIL = r"^[^\s@,;<>]+@[^\s@,;<>]+$"
-
-
-def _clean_secret(value: SecretStr, info: ValidationInfo) -> SecretStr:
-    """Refuse secrets that were pasted with more than themselves: they would break a header, or silently not match."""
-    text = value.get_secret_value()
-    if not text or not text.isascii() or not text.isprintable() or " " in text:
-        raise ValueError("must be printable ASCII without spaces or line breaks, and not empty")
-    if is_quoted(text):
-        raise ValueError("has quotes around it, which would be taken for a part of it: write it without")
-    name, assigned, rest = text.partition("=")
-    if assigned and rest.strip("=") and is_name(name, info.field_name or ""):
-        raise ValueError("is written as NAME=value: write the value alone")
-    return value
-
-
-def is_quoted(text: str) -> bool:
-    """Whether a value still has the quotes of a shell or of an .env file around it."""
-    return len(text) > 1 and text[0] == text[-1] and text[0] in "\"'`"
-
-
-def is_name(text: str, setting: str) -> bool:
-    """Whether a text before `=` is how a variable or this setting is named, and not the first half of a secret."""
-    if re.fullmatch(r"[A-Z][A-Z0-9]*(_+[A-Z0-9]+)+", text):
-        return True
-    return re.fullmatch(rf"([a-z0-9]+[_.]+)*{re.escape(setting)}", text.lower()) is not None
-
-
-def _clean_url(value: str) -> str:
-    """A plain http(s) address without user, query or fragment, returned without its trailing slash."""
-    if not value.isprintable() or " " in value or not _is_plain_http(value):
-        raise ValueError("must be an http(s) address without user, query or fragment")
-    return value.rstrip("/")
-
-
-def _no_path(value: str) -> str:
-    """Pages and pictures are at the root of the host: a path would stand in every link and lead nowhere."""
-    if path := urlsplit(value).path:
-        raise ValueError(
-            f"must end with the host (and port), without {path}: rheod answers at the root of its host"
-        )
-    return value
-
-
-def _unquoted(value: str) -> str:
-    if is_quoted(value):
-        raise ValueError("has quotes around it, which would be taken for a part of it: write it without")
-    return value
-
-
-def _is_plain_http(value: str) -> bool:
-    try:
-        parts = urlsplit(value)
-        _ = parts.port
-    except ValueError:  # its text repeats parts of the address, perhaps a password
-        return False
-    extras = parts.query or parts.fragment or "@" in parts.netloc
-    return parts.scheme in {"http", "https"} and bool(parts.hostname) and not extras
-
-
-def _absolute(value: Path) -> Path:
-    if not value.is_absolute():
-        raise ValueError(
-            "must be an absolute path: the daemon and the commands may start in different folders"
-        )
-    return value
-
-
-Secret = Annotated[SecretStr, AfterValidator(_clean_secret)]
-Url = Annotated[str, AfterValidator(_clean_url)]
-Origin = Annotated[Url, AfterValidator(_no_path)]
-AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
-Delay = Annotated[float, Field(gt=0, le=7 * _DAY_S)]
-Calls = Annotated[int, Field(ge=1, le=10_000_000)]
-PerSecond = Annotated[int, Field(ge=1, le=10_000)]
-Id = Annotated[int, Field(ge=1, le=2**31 - 1)]
-Count = Annotated[int, Field(ge=1, le=64)]
-Days = Annotated[int, Field(ge=1, le=3_650)]
 
 
 class Section(BaseModel):
@@ -269,7 +202,7 @@ class Tradera(Section):
     user_token: Secret | None = Field(
         default=None, description="the seller's token: a secret; `rheod tradera connect` gets one"
     )
-    public_key: Annotated[str, AfterValidator(_unquoted)] | None = Field(
+    public_key: Annotated[str, AfterValidator(unquoted)] | None = Field(
         default=None,
         pattern=r"^[\x21-\x7e]+$",
         description="the application's public key, only for the browser login of `rheod tradera connect`",
@@ -287,7 +220,7 @@ class Tradera(Section):
     reconcile_interval_s: float | None = Field(
         default=None,
         ge=60,
-        le=_DAY_S,
+        le=DAY_S,
         description="how often Tradera is asked for what push missed; without it 3600 with push, else 900",
     )
     reconcile_share: float | None = Field(
@@ -315,13 +248,13 @@ class Tradera(Section):
     takeover_wait_s: float = Field(
         default=3_600,
         ge=0,
-        le=7 * _DAY_S,
+        le=7 * DAY_S,
         description="after a restore nothing is published for this time: Tradera's queue may still hold ads",
     )
     doubt_limit_s: float = Field(
-        default=_DAY_S,
+        default=DAY_S,
         ge=600,
-        le=30 * _DAY_S,
+        le=30 * DAY_S,
         description="a publishing still in doubt after this time waits for you",
     )
     defaults: TraderaDefaults = Field(
@@ -345,7 +278,7 @@ class Push(Section):
     alarm_after_s: float = Field(
         default=3_600,
         ge=60,
-        le=30 * _DAY_S,
+        le=30 * DAY_S,
         description="a queue that has not answered for this time raises an alarm",
     )
     closed_grace_s: float = Field(
@@ -465,7 +398,7 @@ class Alerts(Section):
     def _whole(self) -> Self:
         if (self.mail_to is None) != (self.mail_from is None):
             raise ValueError("mail_to and mail_from must be set together")
-        if self.url is not None and not _is_plain_http(self.url.get_secret_value().partition("?")[0]):
+        if self.url is not None and not is_plain_http(self.url.get_secret_value().partition("?")[0]):
             raise ValueError("url must be an http(s) address")
         return self
 
@@ -476,7 +409,7 @@ class Backup(Section):
     alarm_after_s: float = Field(
         default=50 * 3_600,
         ge=3_600,
-        le=365 * _DAY_S,
+        le=365 * DAY_S,
         description="a last good backup older than this raises an alarm (50 hours)",
     )
 
