@@ -28,7 +28,7 @@ import click
 from rheod.cli import OK, CommandFailed
 from rheod.cli.daemon_client import NotRunning, ask, ask_daemon, load
 from rheod.cli.main import Command, Options, pass_options, with_json
-from rheod.cli.printing import note, say, say_json
+from rheod.cli.printing import say, say_json
 from rheod.config.settings import Settings
 from rheod.domain import crash
 from rheod.store.engine import copies, encryption
@@ -159,7 +159,10 @@ def _add_picture(source: Path, to: Path) -> bool:
             return True
     try:
         whole = copy(source, to) == to.stem
-    except FileNotFoundError:
+    except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EROFS}:
+            raise
+        to.unlink(missing_ok=True)  # nothing to be read there: the others go on
         return False
     if not whole:
         to.unlink()
@@ -209,14 +212,19 @@ def backup(options: Options, *, dest: Path, pictures: bool, keep: int, as_json: 
     sources = [data / IMAGES] + [earlier / IMAGES for earlier in [kept.newest()] if earlier is not None]
     try:
         with kept.adding(copied["madeAt"]) as folder:
-            manifest = _fill(folder, copied, sources if pictures else None)
+            manifest, missing = _fill(folder, copied, sources if pictures else None)
     finally:
         with suppress(OSError):
             Path(copied["file"]).unlink(missing_ok=True)
     ask(options, "POST", f"/backup/{copied['madeAt']}/kept")
     done = kept.newest()
     assert done is not None
-    _print_done(done, manifest, kept.prune(keep), as_json=as_json)
+    _print_done(done, manifest, missing, kept.prune(keep), as_json=as_json)
+    if missing:
+        raise CommandFailed(
+            f"{len(missing)} pictures are nowhere to be had, so they are not in the backup: {', '.join(missing[:20])}."
+            " All else is in it; rheod fetches a lost picture again when its item is published"
+        )
     return OK
 
 
@@ -270,17 +278,18 @@ def _show_progress(options: Options, done: threading.Event) -> None:
         sys.stderr.write("\r" + " " * 20 + "\r")
 
 
-def _fill(folder: Path, copied: dict[str, Any], sources: list[Path] | None) -> Manifest:
-    """Put everything into the folder and prove the database there; pictures are taken from `sources`, if given."""
+def _fill(folder: Path, copied: dict[str, Any], sources: list[Path] | None) -> tuple[Manifest, list[str]]:
+    """Put everything into the folder and prove the database there; pictures are taken from `sources`, if given.
+
+    Returns the pictures that are missing, too.
+    """
     move(Path(copied["file"]), folder / DATABASE)
     if copied["keyFile"] is not None:
         copy(Path(copied["keyFile"]), folder / encryption.KEY_FILE)
-    pictures = None
+    pictures, missing = None, list[str]()
     if sources is not None:
         names = copies.picture_files(folder / DATABASE)
         pictures, missing = add_pictures(names, folder / IMAGES, sources)
-        if missing:
-            note(f"rheod: {len(missing)} pictures are not there any more, such as {missing[0]}")
     manifest = Manifest(
         made_at=copied["madeAt"],
         rheod=copied["rheod"],
@@ -295,10 +304,12 @@ def _fill(folder: Path, copied: dict[str, Any], sources: list[Path] | None) -> M
     file.chmod(0o600)
     copies.sync(file)
     manifest.prove(folder)
-    return manifest
+    return manifest, missing
 
 
-def _print_done(done: Path, manifest: Manifest, removed: list[Path], *, as_json: bool) -> None:
+def _print_done(
+    done: Path, manifest: Manifest, missing: list[str], removed: list[Path], *, as_json: bool
+) -> None:
     if as_json:
         say_json(
             {
@@ -307,6 +318,7 @@ def _print_done(done: Path, manifest: Manifest, removed: list[Path], *, as_json:
                 "sha256": manifest.sha256,
                 "counts": manifest.counts,
                 "pictures": None if manifest.pictures is None else len(manifest.pictures),
+                "missingPictures": missing,
                 "key": manifest.key,
                 "removed": [str(each) for each in removed],
             }
@@ -363,23 +375,33 @@ def restore(options: Options, *, source: Path | None, compared: bool, as_json: b
     try:
         lock = take_lock(data)
         try:
-            manifest, count = _restore(source, data, settings)
+            manifest, count, missing = _restore(source, data, settings)
         finally:
             os.close(lock)
     except OSError as error:
         raise CommandFailed(f"Not restored: {error.strerror} ({error.filename})") from error
     moment = datetime.fromtimestamp(manifest.made_at // 1000, UTC)
     if as_json:
-        say_json({"restored": str(source), "madeAt": f"{moment:%Y-%m-%dT%H:%M:%SZ}", "pictures": count})
+        say_json(
+            {
+                "restored": str(source),
+                "madeAt": f"{moment:%Y-%m-%dT%H:%M:%SZ}",
+                "pictures": count,
+                "missingPictures": missing,
+            }
+        )
         return OK
     say(f"Restored the state of {moment:%Y-%m-%d %H:%M} UTC with {manifest.counts['items']} items.")
+    if missing:
+        say(f"Pictures missing on the disk: {missing}. Each is fetched again when its item is published.")
     say("What was there before lies beside it as *.before-restore-<time>.")
     say("Start rheod now (systemctl start rheod). The machine this backup came from must not run any more.")
     say("rheod first looks at what Tradera has and publishes nothing until then: see `rheod status`.")
     return OK
 
 
-def _restore(source: Path, data: Path, settings: Settings) -> tuple[Manifest, int]:
+def _restore(source: Path, data: Path, settings: Settings) -> tuple[Manifest, int, int]:
+    """The manifest of what was restored, how many pictures came with it, and how many are not there."""
     copies.finish(data)
     manifest = Manifest.of(source)
     known = scripts()[-1][0]
@@ -401,7 +423,8 @@ def _restore(source: Path, data: Path, settings: Settings) -> tuple[Manifest, in
     copies.commit(data, moment=f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
     copies.finish(data)
     _give_to_owner(data, [data / "lock"])
-    return manifest, count
+    missing = sum(not (data / IMAGES / name).is_file() for name in copies.picture_files(data / DATABASE))
+    return manifest, count, missing
 
 
 def _check_key(source: Path, manifest: Manifest, settings: Settings) -> None:

@@ -99,6 +99,22 @@ def save_endpoint(db: sqlite3.Connection, endpoint: Endpoint) -> None:
     )
 
 
+def took(db: sqlite3.Connection, endpoint_id: str) -> None:
+    """The endpoint has taken an event: its failures are over. Whether it is on is the owner's to say."""
+    db.execute("UPDATE endpoints SET fail_count = 0, probe_at = NULL WHERE id = ?", (endpoint_id,))
+
+
+def failed(
+    db: sqlite3.Connection, endpoint_id: str, *, failures: int, probe_at: int, switch_off: bool
+) -> None:
+    """The endpoint has failed so often in a row; never switches one on, whatever was read before the try."""
+    db.execute(
+        "UPDATE endpoints SET fail_count = :failures, probe_at = :probe_at, active = active AND NOT :off"
+        " WHERE id = :id",
+        {"failures": failures, "probe_at": probe_at, "off": switch_off, "id": endpoint_id},
+    )
+
+
 def remove_endpoint(db: sqlite3.Connection, endpoint_id: str, *, now: int) -> int:
     """Take the endpoint away with its secrets; returns how many deliveries waited for it and are dropped."""
     db.execute(

@@ -289,8 +289,10 @@ _CURSORS = "name GLOB 'row_version:*'"
 def move(db: sqlite3.Connection, *, now: int, by: int) -> None:
     """Move what is due after `now` by `by` ms: the machine's clock has jumped so far, and `now` is the time before.
 
-    Since when Tradera's answer is awaited moves too: it decides when the owner must look.
+    Since when Tradera's answer is awaited moves too: it decides when the owner must look. An item's own start is an
+    instant, not a duration: every publishing that waits is looked at once, by the new time.
     """
+    _look_at_starts(db, now)
     for table, column, still in _DUE:
         db.execute(f"UPDATE {table} SET {column} = {column} + ? WHERE {still} AND {column} > ?", (by, now))
     db.execute(f"UPDATE listings SET waits_since = waits_since + ? WHERE {_WAITING}", (by,))
@@ -299,11 +301,21 @@ def move(db: sqlite3.Connection, *, now: int, by: int) -> None:
         db.execute(f"DELETE FROM marks WHERE {_PASSES}")
 
 
+def _look_at_starts(db: sqlite3.Connection, now: int) -> int:
+    """Make publishings that wait due: the publisher knows when each may start, and puts it off until then."""
+    return db.execute(
+        "UPDATE jobs SET due_at = :now WHERE lane = 'tradera' AND state = 'due' AND due_at > :now"
+        " AND kind = 'publish'",
+        {"now": now},
+    ).rowcount
+
+
 def clamp(db: sqlite3.Connection, *, now: int) -> int:
     """Make due now what would wait longer than any schedule, and move calls of the future to now; returns how many rows.
 
     An item with a start time of its own is looked at once and goes on waiting.
     """
+    _look_at_starts(db, now)
     changed = db.execute(
         f"DELETE FROM marks WHERE ({_PASSES} OR {_CURSORS}) AND EXISTS"
         f" (SELECT 1 FROM marks WHERE {_PASSES} AND CAST(value AS INTEGER) > ?)",

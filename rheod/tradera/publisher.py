@@ -7,7 +7,7 @@ auctioned twice.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -38,7 +38,7 @@ from rheod.store import items
 from rheod.tradera.ad_builder import Ad, AdDefaults, make_ad
 from rheod.tradera.budgeted_client import BudgetedClient, NotWanted, TokenDead
 from rheod.tradera.transport import Rejected
-from rheod.usecases import publish
+from rheod.usecases import pictures, publish
 from rheod.usecases.publish import AskSchedule, PublishPlan
 from rheod.usecases.transaction import Store, Transaction
 
@@ -86,6 +86,10 @@ class Publisher:
         start_at = plan.item.spec.tradera and plan.item.spec.tradera.start_at
         if start_at and start_at > self._store.now():
             return Retry(until=start_at, reason=Text("starts at the time the item says"), counted=False)
+        lost = await asyncio.to_thread(_lost, self._options.images_dir, plan.pictures)
+        if lost:
+            _log.warning("pictures lost; fetched again", external_id=plan.item.external_id, count=len(lost))
+            return Done(lambda tx: _fetch_again(tx, plan, lost), answered=False)
         return await self._try(job, plan)
 
     async def _try(self, job: Job, plan: PublishPlan) -> Outcome:
@@ -133,12 +137,12 @@ class Publisher:
 
     async def _send(self, plan: PublishPlan, ad: Ad) -> None:
         """Go on with the request at Tradera if it is ours to finish: known, fresh, of this version, no picture in doubt."""
-        listing, pictures = plan.listing, plan.pictures[: self._options.max_images]
+        listing, shown = plan.listing, plan.pictures[: self._options.max_images]
         known = listing.state is ListingState.ADDED and listing.item_version == plan.item.version
         fresh = listing.added_at is not None and self._store.now() - listing.added_at < _STALE_MS
         doubtful = listing.picture_in_doubt and self._options.in_doubt == "recreate"
         goes_on = known and fresh and not doubtful
-        left = pictures[listing.pictures_sent if goes_on else 0 :]
+        left = shown[listing.pictures_sent if goes_on else 0 :]
         wanted, leave = {"image": len(left), "commit": 1}, 0
         if not goes_on:
             wanted = {"create": 1, **wanted}
@@ -194,6 +198,19 @@ class Publisher:
         except Rejected as error:
             refused = CommitRefused(error=str(error))
             await self._store.write(lambda tx: publish.step(tx, listing.id, refused))
+
+
+def _lost(folder: Path, kept: Sequence[Picture]) -> frozenset[str]:
+    """The files of these pictures that are not there."""
+    files = (picture.file for picture in kept if picture.file is not None)
+    return frozenset(file for file in files if not (folder / file).is_file())
+
+
+def _fetch_again(tx: Transaction, plan: PublishPlan, files: Collection[str]) -> None:
+    """Fetch these again; when all have come the listing is ordered anew, and what was begun at Tradera is left."""
+    if plan.listing.state is not ListingState.QUEUED:
+        publish.step(tx, plan.listing.id, StartedOver())
+    pictures.lost(tx, plan.item.id, files)
 
 
 def _wanted(change: Change) -> Listing:

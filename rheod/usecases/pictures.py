@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 
 from rheod.domain.errors import Text
 from rheod.domain.inputs import PicturesSettled
-from rheod.domain.model import Event, EventType, Job, Picture, PictureState
+from rheod.domain.model import Event, EventType, Job, JobKind, JobOrder, Picture, PictureState, QueueName
 from rheod.store import items, picture_files
 from rheod.store.picture_files import Closing
 from rheod.usecases.transaction import Transaction
@@ -40,6 +40,17 @@ def make_room(tx: Transaction, after: Closing, *, limit: int) -> Closing | None:
         gone = replace(picture, state=PictureState.FAILED, file=None, size_bytes=None, error=NO_ROOM)
         items.save_picture(tx.db, gone)
     return some[-1] if some else None
+
+
+def lost(tx: Transaction, item_id: str, files: Collection[str]) -> None:
+    """These files of the item's pictures are not on the disk, as after a restore without pictures: fetch them again."""
+    item = items.by_id(tx.db, item_id)
+    for picture in items.pictures(tx.db, item_id):
+        if picture.state is PictureState.READY and picture.file in files:
+            items.save_picture(
+                tx.db, replace(picture, state=PictureState.PENDING, file=None, size_bytes=None)
+            )
+            tx.order(JobOrder(queue=QueueName.PICTURES, kind=JobKind.FETCH_PICTURE, subject=picture.id), item)
 
 
 def _settle(tx: Transaction, job: Job, change: Callable[[Picture], Picture]) -> None:

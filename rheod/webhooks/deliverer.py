@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from functools import cache, partial
 from urllib.parse import urlsplit
 
@@ -123,7 +123,7 @@ class Deliverer:
         endpoint = endpoints.endpoint(tx.db, attempt.endpoint_id)
         if endpoint is not None:
             _log.info("webhook endpoint is back", endpoint=endpoint.id, failures=endpoint.fail_count)
-            endpoints.save_endpoint(tx.db, replace(endpoint, fail_count=0, probe_at=None))
+            endpoints.took(tx.db, endpoint.id)
             outbox.let_go(tx.db, endpoint.id, now=tx.now)
 
     def _failed(self, job: DeliveryJob, attempt: Attempt, delivery: Delivery) -> Outcome:
@@ -148,10 +148,10 @@ class Deliverer:
 
         Not when this event fails alone (it has used its first tries and others have been taken since), nor when
         another that was under way with it has been counted: those say the same thing once. Nor when the owner has
-        moved the endpoint meanwhile: this says nothing of the new address.
+        moved the endpoint meanwhile, or switched it off: this says nothing of the new address.
         """
         endpoint = endpoints.endpoint(tx.db, job.endpoint.id)
-        if endpoint is None or endpoint.url != job.endpoint.url:
+        if endpoint is None or endpoint.url != job.endpoint.url or not endpoint.active:
             return
         if job.endpoint.fail_count == 0 and endpoint.fail_count > 0:
             return
@@ -161,9 +161,7 @@ class Deliverer:
         failures = endpoint.fail_count + 1
         gap_ms = stretched_ms(delay_ms(self._delays_s, failures), delivery.retry_after_s)
         disabled = failures >= self._tries
-        endpoints.save_endpoint(
-            tx.db, replace(endpoint, fail_count=failures, probe_at=tx.now + gap_ms, active=not disabled)
-        )
+        endpoints.failed(tx.db, endpoint.id, failures=failures, probe_at=tx.now + gap_ms, switch_off=disabled)
         host = urlsplit(endpoint.url or "").hostname or ""
         if failures == 1:
             _log.warning("webhook endpoint fails", host=host, reason=delivery.error)

@@ -9,6 +9,7 @@ import signal
 import sqlite3
 import stat
 from contextlib import closing
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,36 @@ def test_a_backup_is_whole_private_and_restored(data: Path, tmp_path: Path) -> N
     (old,) = data.glob("rheod.db.before-restore-*Z")
     with closing(sqlite3.connect(old)) as db:
         assert db.execute("SELECT count(*) FROM api_keys").fetchone() == (3,)
+
+
+def test_lost_pictures_are_named_and_do_not_stop_the_rest(data: Path, tmp_path: Path) -> None:
+    """One is gone, one cannot be read: exit status 1 with both names, and the whole one is in the backup all the same."""
+    contents = [b"whole", b"gone", b"a folder"]
+    names = [f"{digest[:2]}/{digest}.jpg" for digest in (sha256(each).hexdigest() for each in contents)]
+    with closing(sqlite3.connect(data / "rheod.db")) as db, db:
+        db.execute(
+            "INSERT INTO items (id, account_id, external_id, type, title, rheo_status, version, spec, created_at,"
+            " updated_at) SELECT 'x', id, 'A', 'item', 'Kopp', 'active', 1, '{}', 1, 1 FROM accounts"
+        )
+        db.executemany(
+            "INSERT INTO pictures (id, item_id, position, url, state, file, size_bytes)"
+            " VALUES (?1, 'x', ?2, '', 'ready', ?1, 5)",
+            [(name, place) for place, name in enumerate(names)],
+        )
+    whole, _, unreadable = (data / "images" / name for name in names)
+    whole.parent.mkdir(parents=True)
+    whole.write_bytes(contents[0])
+    unreadable.mkdir(parents=True)
+    kept = tmp_path / "kept"
+    ended = rheod(data, "backup", str(kept), "--pictures")
+    assert ended.returncode == 1
+    assert names[0] not in ended.stderr
+    assert names[1] in ended.stderr
+    assert names[2] in ended.stderr
+    (folder,) = kept.iterdir()
+    assert [str(each.relative_to(folder / "images")) for each in folder.rglob("*.jpg")] == [names[0]]
+    shutil.rmtree(data / "images")
+    assert done(data, "restore", str(folder))["missingPictures"] == 2
 
 
 def test_only_old_backups_of_ours_are_removed(data: Path, tmp_path: Path) -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+from pathlib import Path
+
 import pytest
 
-from rheod.domain.model import ListingState
-from tests.desk import ASKS_AFTER_S, Desk
+from rheod.domain.model import ListingState, TraderaWish
+from rheod.store import facts
+from tests.desk import ASKS_AFTER_S, CATEGORY, HOUR_MS, Desk
 from tests.waiting import until
 
 OTHERS = 25
@@ -109,4 +113,50 @@ async def test_publishing_again_asks_tradera_at_once(desk: Desk) -> None:
     await desk.idle()
     desk.simulator.clear_faults()
     await desk.catalog.order_publish(desk.account_id, "A")
+    await desk.reach(ListingState.COMMITTED, "A")
+
+
+async def test_pictures_that_are_not_on_the_disk_are_fetched_before_anything_is_created(desk: Desk) -> None:
+    """As after a restore without pictures: no call is spent until they are there again, then the ad goes out with them."""
+    start_at = desk.clock() + HOUR_MS
+    await desk.put("A", pictures=2, tradera=TraderaWish(category_id=CATEGORY, start_at=start_at))
+    await desk.idle()
+    for file in Path(desk.folder).glob("*.jpg"):
+        file.unlink()
+    desk.forward(3600)
+    await desk.idle()
+    assert desk.called() == {}
+    await desk.pictures_ready()
+    await desk.reach(ListingState.COMMITTED, "A")
+    assert desk.called() == {"create": 1, "image": 2, "commit": 1}
+
+
+async def test_a_named_start_is_an_instant_of_the_machines_clock(desk: Desk) -> None:
+    """The clock is put forward past it: the item is due at once, now and after a restart; put back, it waits until then."""
+    start_at = desk.clock() + HOUR_MS // 2
+    await desk.put("A", pictures=0, tradera=TraderaWish(category_id=CATEGORY, start_at=start_at))
+    await desk.idle()
+    assert desk.called() == {}
+    await desk.database.write(partial(facts.move, now=desk.clock(), by=-HOUR_MS))
+    desk.forward(-3600)
+    await desk.idle()
+    desk.forward(3600 + 1799)
+    await desk.idle()
+    assert desk.called() == {}, "an hour back, then almost there"
+    await desk.database.write(partial(facts.move, now=desk.clock(), by=HOUR_MS))
+    desk.forward(3600)
+    await desk.reach(ListingState.COMMITTED, "A")
+
+
+async def test_a_start_that_an_earlier_release_moved_is_looked_at_again_at_the_start(desk: Desk) -> None:
+    """Its job says an hour later than the item does: rheod's start looks at what the item says."""
+    start_at = desk.clock() + HOUR_MS // 2
+    await desk.put("A", pictures=0, tradera=TraderaWish(category_id=CATEGORY, start_at=start_at))
+    await desk.idle()
+    await desk.database.write(lambda db: db.execute("UPDATE jobs SET due_at = due_at + ?", (HOUR_MS,)))
+    desk.forward(3600)
+    await desk.idle()
+    assert desk.called() == {}
+    await desk.database.write(partial(facts.clamp, now=desk.clock()))
+    desk.forward(0)
     await desk.reach(ListingState.COMMITTED, "A")

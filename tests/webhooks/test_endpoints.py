@@ -141,6 +141,20 @@ async def test_a_removed_endpoint_gets_nothing_more(post: Post) -> None:
     assert logged == [{"endpoint_id": one.id, "status": "failed"}] * 2
 
 
+async def test_an_endpoint_switched_off_during_a_try_stays_off_when_the_try_fails(post: Post) -> None:
+    """What was read before the try says nothing of what the owner has done since; nor is the failure counted."""
+    partner = Partner(lambda _: 500, together=2)
+    async with listening(partner.answer) as url:
+        one = await hook(post, "erp", url)
+        await post.happen("A")
+        await until(lambda: len(partner.asked) == 1)
+        await off(post, one)
+        await let_answer(url)
+        await post.idle()
+    after = await post.endpoints.find(post.account_id, one.id)
+    assert (after.active, after.fail_count) == (False, 0)
+
+
 async def test_a_failure_at_the_old_address_is_not_held_against_the_new(post: Post) -> None:
     """The owner moves the endpoint while a try is under way: the new address begins without a failure."""
     partner = Partner(lambda _: 500, together=2)
