@@ -13,9 +13,6 @@ from rheod.cli.main import Group, Options, pass_options, with_account, with_json
 from rheod.cli.printing import confirm, note, say, say_json, say_table, shown
 
 _ENDPOINTS = "/integration/webhooks"
-_OFF_AFTER = 15
-"""So many failures in a row switch an endpoint off; with fewer it was somebody's hand."""
-
 _with_yes = click.option("--yes", is_flag=True, help="Do not ask back.")
 _with_id = click.argument("endpoint_id", metavar="ID", help="The endpoint's id, see `rheod webhooks list`.")
 
@@ -229,7 +226,7 @@ def _standing(endpoint: dict[str, Any]) -> str:
     """Whether it is sent events; an owner's hand is told from failures."""
     if endpoint["active"]:
         return "on"
-    return "off after failures" if endpoint["failCount"] >= _OFF_AFTER else "off by hand"
+    return "off after failures" if endpoint["failCount"] else "off by hand"
 
 
 def _events(endpoint: dict[str, Any]) -> str:

@@ -208,6 +208,8 @@ def _change(tx: Transaction, account_id: str, endpoint_id: str, change: Endpoint
         return _set_right(tx, after)
     if after == before:
         return before
+    if before.active and not after.active:  # by hand: what is off without failures is not broken
+        after = replace(after, fail_count=0, probe_at=None)
     after = replace(after, updated_at=tx.now)
     endpoints.save_endpoint(tx.db, after)
     return after

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from rheod.domain.model import QueueName
 from rheod.store import endpoints, outbox
+from rheod.usecases.endpoints import EndpointChange
 from tests.stores import rows
 from tests.usecases.selling import Shop
 
@@ -61,3 +62,14 @@ async def test_a_rotated_secret_keeps_the_old_one_for_a_day(shop: Shop) -> None:
     assert rotated.previous_secret == old.secret
     assert rotated.previous_until == shop.clock() + 24 * 3600 * 1000
     assert await shop.endpoints.settings(shop.account_id) == rotated
+
+
+async def test_an_endpoint_switched_off_by_hand_is_not_broken(shop: Shop) -> None:
+    """A few failures before it do not make it one that failures have switched off."""
+    await shop.endpoints.set_url(shop.account_id, "https://erp.example")
+    (first,) = await shop.endpoints.listing(shop.account_id)
+    await shop.database.write(
+        lambda db: endpoints.save_endpoint(db, replace(first, fail_count=3, probe_at=5))
+    )
+    off = await shop.endpoints.change(shop.account_id, first.id, EndpointChange(active=False))
+    assert (off.active, off.fail_count, off.probe_at) == (False, 0, None)
