@@ -192,6 +192,7 @@ def history(story: ItemStory, next_cursor: str | None) -> HistoryReply:
 
 MAX_PAGE = 1000
 
+AtTradera = Literal["pending_sync", "active", "sold", "ended", "sync_error"]
 Status = Literal["draft", "active", "sold", "not_listed", "archived"]
 
 
@@ -203,6 +204,13 @@ def _plus_again(value: Any) -> Any:
 class ListQuery(Query):
     """Which items, and which page of them."""
 
+    tradera_status: Annotated[
+        AtTradera | None,
+        Field(
+            description="Items that stand so at Tradera; `sync_error`: their ad was refused or could not be changed.",
+            alias="traderaStatus",
+        ),
+    ] = None
     status: Annotated[Status | None, Field(description="Items that stand so.")] = None
     parent_external_id: Annotated[Name255 | None, Field(description="Items of this container.")] = None
     updated_since: Annotated[
@@ -304,6 +312,7 @@ def _wanted(asked: ListQuery) -> ItemFilter:
         code = (asked.catalog_system, asked.catalog_code)
     return ItemFilter(
         status=asked.status,
+        tradera_status=asked.tradera_status,
         parent_external_id=asked.parent_external_id,
         updated_since=asked.updated_since,
         code=code,

@@ -1,18 +1,20 @@
 """One operation of the API: its route with everything the OpenAPI document says of it, and its query string.
 
 The server registers operations and the document is made from them, so that neither can know what the other does not.
-Query parameters we do not know are ignored, as unknown fields of a body are.
+Query parameters we do not know are ignored, as unknown fields of a body are, and named in a header of the answer.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from urllib.parse import quote
 
 from aiohttp import web
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic.alias_generators import to_camel, to_snake
 
 from rheod.api.field_types import from_pydantic, wrong
 from rheod.api.json_body import BODY_BYTES, TEXT_MESSAGE, is_clean
@@ -110,10 +112,38 @@ Whole = Annotated[int, BeforeValidator(_digits)]
 """A whole number written in digits; bounds are added by `Field(ge=…, le=…)`."""
 
 
+IGNORED = web.RequestKey("ignored", str)
+"""The parameters nobody reads, as the header of the answer names them."""
+IGNORED_HEADER = "X-Rheod-Ignored"
+
+_MOST_IGNORED = 10
+_MOST_OF_A_NAME = 64
+
+
+def spellings(model: type[Query]) -> dict[str, str]:
+    """Every name that a parameter is taken by, `updated_since` and `updatedSince`, and the one the model knows."""
+    names = [field.alias or name for name, field in model.model_fields.items()]
+    return {spelled: name for name in names for spelled in (to_camel(to_snake(name)), to_snake(name), name)}
+
+
+def naming_ignored(operation: Operation) -> Operation:
+    """The operation with a note in each request of the parameters that nobody reads."""
+    known = spellings(operation.query) if operation.query else {}
+    handler = operation.handler
+
+    async def noting(request: web.Request) -> web.StreamResponse:
+        if request.query_string and (unknown := [name for name in request.query if name not in known]):
+            shown = dict.fromkeys(quote(name[:_MOST_OF_A_NAME], safe="") for name in unknown)
+            request[IGNORED] = ", ".join(list(shown)[:_MOST_IGNORED])
+        return await handler(request)
+
+    return replace(operation, handler=noting)
+
+
 def read_query(request: web.Request, model: type[Asked]) -> Asked:
     """The parameters as the model says. Refused (BAD_REQUEST) for a wrong, repeated or poisonous one."""
-    known = {field.alias or name for name, field in model.model_fields.items()}
-    given = [(name, value) for name, value in request.query.items() if name in known]
+    known = spellings(model)
+    given = [(known[name], value) for name, value in request.query.items() if name in known]
     found = [FieldError(name, TEXT_MESSAGE) for name, value in given if not is_clean(value)]
     names = [name for name, _ in given]
     found += [FieldError(name, Text("Give it once")) for name in sorted(set(names)) if names.count(name) > 1]

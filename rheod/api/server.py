@@ -36,7 +36,7 @@ from rheod.api.context import REQUEST_ID, STRANGER
 from rheod.api.json_body import expect_later
 from rheod.api.openapi import document
 from rheod.api.responses import refusal
-from rheod.api.routing import Handler, Route, path_of
+from rheod.api.routing import IGNORED, IGNORED_HEADER, Handler, Route, naming_ignored, path_of
 from rheod.domain.errors import Refused, StoreUnavailable, Transient
 from rheod.domain.event_payloads import new_ulid
 
@@ -97,6 +97,8 @@ def around_requests(
         if hdrs.UPGRADE in request.headers or request.method == hdrs.METH_CONNECT:
             response.force_close()  # a proxy may take the rest for a tunnel
         response.headers["X-Request-Id"] = request_id
+        if IGNORED in request:
+            response.headers[IGNORED_HEADER] = request[IGNORED]
         response.headers[hdrs.SERVER] = SERVER_NAME  # but not in which version of what
         if STRANGER not in request:
             _tell(log, request, response, spent_s=time.perf_counter() - began)
@@ -207,7 +209,7 @@ def operations(parts: ApiContext) -> list[Operation]:
 
 def route_of(operation: Operation, authenticator: Authenticator) -> Route:
     """The operation as the router takes it, behind the checks of its access."""
-    return (operation.method, path_of(operation), authenticator.before(operation))
+    return (operation.method, path_of(operation), authenticator.before(naming_ignored(operation)))
 
 
 def add_routes(app: web.Application, routes: list[Route]) -> None:

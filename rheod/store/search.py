@@ -249,6 +249,7 @@ class ItemFilter:
     """
 
     status: str | None = None
+    tradera_status: str | None = None
     parent_external_id: str | None = None
     updated_since: int | None = None
     code: tuple[str, str] | None = None
@@ -308,7 +309,8 @@ def inventory_page(
 
 def count(db: sqlite3.Connection, account_id: str, wanted: ItemFilter) -> int:
     """How many items fit, on all pages."""
-    if wanted.updated_since is None and wanted.parent_external_id is None and wanted.code is None:
+    narrowed = (wanted.updated_since, wanted.tradera_status, wanted.parent_external_id, wanted.code)
+    if all(each is None for each in narrowed):
         row = db.execute(  # from the sums that triggers keep
             "SELECT coalesce(sum(count), 0) FROM item_counts WHERE account_id = :account"
             " AND (:status IS NULL OR rheo_status = :status) AND NOT (:standing AND rheo_status = 'archived')",
@@ -356,6 +358,10 @@ def _source(account_id: str, wanted: ItemFilter) -> tuple[str, dict[str, Any]]:
         terms.append("items.rheo_status = :status")
         values["status"] = wanted.status
         table = "items INDEXED BY items_by_status"
+    if wanted.tradera_status is not None:
+        terms.append("items.tradera_status = :tradera")
+        values["tradera"] = wanted.tradera_status
+        table = "items INDEXED BY items_by_tradera"
     if wanted.standing:
         terms.append("items.rheo_status <> 'archived'")
     if wanted.parent_external_id is not None:

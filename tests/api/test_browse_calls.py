@@ -223,3 +223,49 @@ async def test_every_filter_reaches_the_store(api: Api) -> None:
     assert await ids("?parent_external_id=VIN-1") == {"P/1", "P-2"}
     assert await ids("?parent_external_id=VIN-1&status=active") == {"P/1"}
     assert await ids("?catalogSystem=Fenix&catalogCode=8") == set()
+
+
+@pytest.mark.parametrize(
+    ("query", "ignored"),
+    [
+        ("?limit=1", None),
+        ("?updatedSince=2026-05-26T10:00:00Z&tradera_status=sync_error&catalog_system=a&catalogCode=b", None),
+        ("?colour=red&limit=1&Status=active&colour=blue", "colour, Status"),
+        ("?a%0D%0Ab=1&%C3%A5=2&" + "x" * 100 + "=3", "a%0D%0Ab, %C3%A5, " + "x" * 64),
+        ("?limit=0&other=1", "other"),
+    ],
+)
+async def test_a_parameter_nobody_reads_is_named(api: Api, query: str, ignored: str | None) -> None:
+    """In a header, also of a refusal; what is known in another spelling is read."""
+    answer = await api.call("GET", BASE + query)
+    assert answer.headers.get("X-Rheod-Ignored") == ignored
+
+
+@pytest.mark.parametrize(
+    ("path", "known"),
+    [
+        (f"{BASE}?status=sync_error", "'not_listed'"),
+        (f"{BASE}?traderaStatus=failed", "'sync_error'"),
+        ("/integration/webhook-deliveries?status=ok", "'success' or 'failed'"),
+        ("/rheod/events?type=item.gone", "item.sold"),
+        ("/rheod/orders?unmatched=yes", "'true' or 'false'"),
+    ],
+)
+async def test_a_value_nobody_knows_is_refused_with_those_there_are(api: Api, path: str, known: str) -> None:
+    """400, and the sentence says what would be right."""
+    ask = api.call if path.startswith(BASE) else api.own
+    answer = await ask("GET", path)
+    assert (answer.status, answer.code) == (400, "BAD_REQUEST")
+    assert known in answer.body["error"]
+
+
+async def test_what_tradera_refused_is_listed(api: Api) -> None:
+    """By its status there, with a total of its own, alone and with another filter."""
+    await stocked(api)
+    await api.database.write(
+        lambda db: db.execute("UPDATE items SET tradera_status = 'sync_error' WHERE external_id = 'P-2'")
+    )
+    for query in ("?traderaStatus=sync_error", "?tradera_status=sync_error&parentExternalId=VIN-1"):
+        found = await get(api, query)
+        assert ([item["externalId"] for item in found["items"]], found["total"]) == (["P-2"], 1)
+    assert (await get(api, "?traderaStatus=ended"))["total"] == 0

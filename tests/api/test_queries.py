@@ -32,6 +32,14 @@ def test_parameters_have_their_types_and_defaults() -> None:
     assert asked("").limit == 100
 
 
+@pytest.mark.parametrize("name", ["stateName", "state_name"])
+def test_a_parameter_is_taken_in_either_spelling(name: str) -> None:
+    """With capitals or underscores; both at once are one parameter given twice."""
+    assert asked(f"{name}=sold").state == "sold"
+    with pytest.raises(Refused, match="stateName: Give it once"):
+        asked("stateName=sold&state_name=sold")
+
+
 @pytest.mark.parametrize(
     ("query", "name"),
     [
