@@ -232,15 +232,7 @@ def _of_sales(facts: Facts) -> Iterator[Finding]:
         )
 
 
-def _of_publishing(facts: Facts) -> Iterator[Finding]:
-    if facts.missing:
-        yield Finding(
-            code="publishing.waits",
-            mood=Mood.BUSY,
-            text=Text("Nothing is published: {settings} not set", settings=", ".join(facts.missing)),
-            fix=Text("Set them in the settings file and restart rheod, or connect on the page Tradera"),
-            alerts=False,
-        )
+def _of_doubts(facts: Facts) -> Iterator[Finding]:
     if facts.in_doubt:
         yield Finding(
             code="listing.doubt",
@@ -268,6 +260,18 @@ def _of_publishing(facts: Facts) -> Iterator[Finding]:
                 " or tell the buyer of one before it is sold"
             ),
         )
+
+
+def _of_publishing(facts: Facts) -> Iterator[Finding]:
+    if facts.missing:
+        yield Finding(
+            code="publishing.waits",
+            mood=Mood.BUSY,
+            text=Text("Nothing is published: {settings} not set", settings=", ".join(facts.missing)),
+            fix=Text("Set them in the settings file and restart rheod, or connect on the page Tradera"),
+            alerts=False,
+        )
+    yield from _of_doubts(facts)
     if facts.publishings_waiting and facts.calls_left <= 0:
         yield Finding(
             code="budget.spent",

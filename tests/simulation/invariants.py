@@ -10,6 +10,7 @@ from typing import Any
 from rheod.domain.ad_text import whole_kronor
 from rheod.domain.budget import WINDOW_MS
 from rheod.domain.model import RheoStatus, TraderaStatus
+from rheod.store import facts
 from rheod.store.ledger import Ledger
 from tests.simulation.daemon import Daemon, Surroundings
 from tests.simulation.market import Listed
@@ -67,7 +68,49 @@ def at_any_time(around: Surroundings) -> list[str]:
         item_id = listed.ad.own_reference.split(":")[1]
         if item_id in deleted:
             found.append(f"sold once: {deleted[item_id]} is deleted here and ad {listed.item_id} is up")
-    return found
+    return found + unexplained_waits(around.db)
+
+
+_CARRIED_BY = """
+  SELECT external_id, listings.state, listings.error, listings.ask_at, surplus, listings.id AS id,
+    (SELECT count(*) FROM jobs WHERE kind = 'publish' AND subject = listings.id)
+      + (SELECT count(*) FROM jobs WHERE kind = 'fetch_picture' AND jobs.item_id = listings.item_id) AS publishing,
+    (SELECT count(*) FROM jobs WHERE kind = 'results' AND subject = listings.account_id) AS asking,
+    (SELECT count(*) FROM jobs WHERE kind = 'look' AND subject = listings.id) AS looking,
+    (SELECT count(*) FROM jobs WHERE kind = 'reconcile' AND subject = listings.account_id) AS comparing
+  FROM listings JOIN items ON items.id = listings.item_id
+  WHERE listings.state IN ('queued', 'adding', 'added', 'committing', 'committed', 'live')
+"""
+"""Every open listing with how many jobs there are that would carry it on; each job has a next time."""
+
+
+def unexplained_waits(db: sqlite3.Connection) -> list[str]:
+    """No listing waits without a job that has a next time and a reason; what waits for the owner is a finding too."""
+    found = []
+    doubtful, doubled = facts.in_doubt(db, limit=1000), facts.doubled(db, limit=1000)
+    for row in _rows(db, _CARRIED_BY):
+        what, state = f"listing {row['id']} of {row['external_id']}", row["state"]
+        in_doubt = state in {"committing", "committed"} and row["ask_at"] is None
+        if state in {"queued", "adding", "added"}:
+            carried = row["publishing"]
+        elif state == "live":
+            carried = row["comparing"]
+        else:
+            carried = row["looking"] if in_doubt else row["asking"]
+        if not carried:
+            found.append(f"{what} is {state} and nothing carries it on")
+        if in_doubt and (not row["error"] or row["external_id"] not in doubtful):
+            found.append(f"{what} is in doubt and no finding says so")
+        if row["surplus"] and row["external_id"] not in doubled:
+            found.append(f"{what} is a second ad and no finding says so")
+    held = _rows(db, "SELECT * FROM jobs WHERE state = 'held' AND reason IS NULL")
+    return found + [f"job {row['kind']} {row['subject']} is held without a reason" for row in held]
+
+
+def _overdue_looks(around: Surroundings, now: int) -> list[str]:
+    """An ad in doubt is looked for within a day, however small the budget is."""
+    rows = _rows(around.db, "SELECT * FROM jobs WHERE kind = 'look' AND due_at < ?", now - WINDOW_MS)
+    return [f"the look for {row['subject']} is overdue: {row['reason']}" for row in rows]
 
 
 def unsettled(around: Surroundings) -> list[str]:
@@ -163,7 +206,7 @@ def at_the_end(around: Surroundings, daemon: Daemon) -> list[str]:
     found = [f"sound file: {row[0]}" for row in around.db.execute("PRAGMA integrity_check") if row[0] != "ok"]
     found += [f"sound file: {tuple(row)}" for row in around.db.execute("PRAGMA foreign_key_check")]
     found += at_any_time(around) + _commits(around) + _events_once(around) + _deliveries(around)
-    found += _ledger(around, daemon)
+    found += _ledger(around, daemon) + _overdue_looks(around, daemon.now())
     return found + (_fair_costs(around) if around.faults.fair else [])
 
 

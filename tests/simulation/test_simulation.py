@@ -27,6 +27,9 @@ FOUND = {
     3416: "a pass by a clock a day ahead was believed when that day had come, and a sale before it never looked for",
     4711: "a second commit was refused because the first had been taken in silence, and the item was set free",
     5879: "a clock a day ahead made a commit of seconds ago a day old, and its ad went up in doubt and down untold",
+    22131: "a second commit was refused while the first was on its way, and its ad was taken for nobody's",
+    20534: "an ad in doubt was never looked at again, for the look waited for room that never came",
+    24253: "an ad that ended by a clock an hour behind stayed active for ever",
     239: "a call that never arrived was given back in memory, while the disk was too full to say so in its row",
 }
 """Seeds that broke a promise when they were first lived through, and what they found.

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from rheod.domain.model import CallClass, ListingState
+from rheod.domain.model import CallClass, JobKind, JobOrder, ListingState, QueueName
 from rheod.store import ledger
 from tests.desk import Desk
+from tests.simulation.invariants import unexplained_waits
 from tests.tradera.test_order_sync import live, reconcile
 
 
@@ -70,3 +71,15 @@ async def test_an_ad_that_ended_by_a_clock_an_hour_behind_is_ended(desk: Desk) -
     await reconcile(desk)
     await desk.reach(ListingState.ENDED)
     assert (await desk.item()).tradera_status == "ended"
+
+
+async def test_the_simulation_sees_a_wait_that_nothing_ends(desk: Desk) -> None:
+    """Its invariant is broken by an ad in doubt without a job that looks for it, and kept with one."""
+    await in_doubt(desk)
+    (found,) = await desk.database.read(unexplained_waits)
+    assert found.endswith("is committed and nothing carries it on")
+    listing = await desk.listing()
+    desk.simulator.fault("read_item", "400")
+    await desk.order(JobOrder(queue=QueueName.TRADERA, kind=JobKind.LOOK, subject=listing.id))
+    await desk.idle()
+    assert await desk.database.read(unexplained_waits) == []
