@@ -156,7 +156,7 @@ class Handlers:
             removed_accounts=frozenset(account.id for account in core.registry if account.removed),
             account_states=lambda: count_states(core.registry, core.ledger, now=core.now()),
             check_image_url=lambda url: check_url(
-                url, allow_http=images.allow_http, allow_private=images.allow_private_networks
+                url, allow_http=images.allow_http, allow_private=images.opens_private
             ),
             check_webhook_url=check_webhook_url(settings),
             image_folder=core.images_dir,

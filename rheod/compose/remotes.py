@@ -42,10 +42,10 @@ def check_webhook_url(settings: Settings) -> Callable[[str], str | None]:
     hooks = settings.webhooks
 
     def problem(url: str) -> str | None:
-        found = check_url(url, allow_http=hooks.allow_http, allow_private=hooks.allow_private_networks)
+        found = check_url(url, allow_http=hooks.allow_http, allow_private=hooks.opens_private)
         opened_by = _WEBHOOK_OPENERS if found else {}
         for words, (http, private) in opened_by.items():
-            allow_private = hooks.allow_private_networks or private
+            allow_private = hooks.opens_private or private
             if check_url(url, allow_http=hooks.allow_http or http, allow_private=allow_private) is None:
                 return f"{found} ({words})"
         return found
@@ -95,6 +95,7 @@ def open_downloader(core: Core, clients: AsyncExitStack) -> PictureDownloader:
         per_host=images.per_host,
         allow_http=images.allow_http,
         allow_private=images.allow_private_networks,
+        networks=images.allow_networks,
     )
     downloader = PictureDownloader(limits=limits)
     clients.push_async_callback(downloader.close)
@@ -114,6 +115,7 @@ def open_webhooks(core: Core, clients: AsyncExitStack) -> WebhookClient:
     hooks = core.settings.webhooks
     connector = guarded_connector(
         allow_private=hooks.allow_private_networks,
+        networks=hooks.allow_networks,
         limit=hooks.concurrency,
         limit_per_host=0,
         keepalive_s=_WEBHOOK_KEEPALIVE_S,
@@ -131,8 +133,12 @@ def open_webhooks(core: Core, clients: AsyncExitStack) -> WebhookClient:
 
 def receivers_session(core: Core) -> aiohttp.ClientSession:
     """What the doctor asks the receivers of webhooks with: it must not share the deliveries' connections."""
+    hooks = core.settings.webhooks
     connector = guarded_connector(
-        allow_private=core.settings.webhooks.allow_private_networks, limit=4, limit_per_host=0
+        allow_private=hooks.allow_private_networks,
+        networks=hooks.allow_networks,
+        limit=4,
+        limit_per_host=0,
     )
     return aiohttp.ClientSession(connector=connector, trust_env=False, auto_decompress=False)
 

@@ -309,8 +309,17 @@ class Images(Section):
     timeout_s: float = Field(default=20, ge=1, le=300, description="time for one download in all")
     allow_http: bool = Field(default=False, description="for development: pictures over http")
     allow_private_networks: bool = Field(
-        default=False, description="for development: pictures from private addresses"
+        default=False,
+        description="for development: pictures from any private address, but never link-local ones",
     )
+    allow_networks: tuple[IPvAnyNetwork, ...] = Field(
+        default=(), description='pictures from these private networks too, such as ["10.0.0.0/8"]'
+    )
+
+    @property
+    def opens_private(self) -> bool:
+        """Whether any private address may be named."""
+        return self.allow_private_networks or bool(self.allow_networks)
 
 
 class Webhooks(Section):
@@ -328,8 +337,16 @@ class Webhooks(Section):
     )
     allow_private_networks: bool = Field(
         default=False,
-        description="for development, or for an ERP on the same host or network: private addresses",
+        description="for development: deliveries to any private address, but never link-local ones",
     )
+    allow_networks: tuple[IPvAnyNetwork, ...] = Field(
+        default=(), description='deliveries to these private networks too, such as ["10.0.0.0/8"]'
+    )
+
+    @property
+    def opens_private(self) -> bool:
+        """Whether any private address may be named."""
+        return self.allow_private_networks or bool(self.allow_networks)
 
 
 class LimitSettings(Section):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import ipaddress
 import socket
 import threading
 from collections.abc import Callable, Sequence
@@ -17,7 +18,9 @@ from typing import Any
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from rheod.net.url_policy import is_own, is_public
+from rheod.net.url_policy import is_never, is_own, is_public
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 Answer = tuple[Any, Any, int, str, tuple[Any, ...]]
 """One answer in getaddrinfo's shape: family, type, protocol, canonical name, socket address."""
@@ -52,9 +55,21 @@ def allowed_for_partners(address: str, *, own: Callable[[str], bool] = is_own) -
     return is_public(address) and not own(address)
 
 
-def anywhere(_address: str) -> bool:
-    """Allow every address: the development setting `allow_private_networks`."""
-    return True
+def allowed_by(*, allow_private: bool, networks: Sequence[Network] = ()) -> Callable[[str], bool]:
+    """What the settings let partners' names lead to: the public Internet, these networks, with `allow_private` any.
+
+    Link-local addresses and their like stay shut whatever is set.
+    """
+
+    def allowed(address: str) -> bool:
+        if is_never(address):
+            return False
+        if allow_private or allowed_for_partners(address):
+            return True
+        ip = ipaddress.ip_address(address)
+        return any(ip.version == network.version and ip in network for network in networks)
+
+    return allowed
 
 
 def system_lookup(host: str, port: int, family: int) -> Sequence[Answer]:
@@ -171,6 +186,7 @@ def guarded_socket_factory(
 def guarded_connector(
     *,
     allow_private: bool,
+    networks: Sequence[Network] = (),
     limit: int,
     limit_per_host: int,
     keepalive_s: float = 0,
@@ -181,7 +197,7 @@ def guarded_connector(
     Nothing is cached between lookups, so a name is judged by the answers its connection is made with. A connection that
     is idle for `keepalive_s` is closed; 0 gives every request a new one.
     """
-    allowed = anywhere if allow_private else allowed_for_partners
+    allowed = allowed_by(allow_private=allow_private, networks=networks)
     return aiohttp.TCPConnector(
         resolver=GuardedResolver(allowed=allowed, lookup=lookup),
         socket_factory=guarded_socket_factory(allowed=allowed),

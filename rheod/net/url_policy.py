@@ -46,6 +46,23 @@ _NOT_PUBLIC_V6 = "2001::/23 2001:db8::/32 2002::/16 2620:4f:8000::/48 3fff::/20"
 _FORBIDDEN_V4 = tuple(ipaddress.IPv4Network(block) for block in _NOT_PUBLIC_V4.split())
 _FORBIDDEN_V6 = tuple(ipaddress.IPv6Network(block) for block in _NOT_PUBLIC_V6.split())
 _ALLOWED_V6 = ipaddress.IPv6Network("2000::/3")
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+_NEVER = tuple(
+    ipaddress.ip_network(block)
+    for block in [
+        "0.0.0.0/8",
+        "169.254.0.0/16",
+        "224.0.0.0/4",
+        "255.255.255.255/32",
+        "100.100.100.200/32",
+        "168.63.129.16/32",
+        "192.0.0.192/32",
+        "::/128",
+        "fe80::/10",
+        "ff00::/8",
+        "fd00:ec2::254/128",
+    ]
+)
 # Documentation addresses no host has: if the kernel binds one of these, binding proves nothing here.
 _NOBODY = {socket.AF_INET: "192.0.2.1", socket.AF_INET6: "2001:db8::1"}
 
@@ -69,6 +86,8 @@ def check_url(url: str, *, allow_http: bool, allow_private: bool) -> Text | None
     if parts is None:
         return problem
     if allow_private and _is_literal(parts.host):
+        if is_never(parts.host.strip("[]")):
+            return _NOT_PUBLIC
         return _port_problem(parts, any_port=True)
     if re.search(r"[@%\[\]]", parts.authority):
         return _BAD_AUTHORITY
@@ -124,6 +143,24 @@ def is_public(address: str) -> bool:
     if isinstance(ip, ipaddress.IPv4Address):
         return not any(ip in block for block in _FORBIDDEN_V4)
     return ip in _ALLOWED_V6 and not any(ip in block for block in _FORBIDDEN_V6)
+
+
+def is_never(address: str) -> bool:
+    """Whether no setting opens a numeric address: link-local, multicast, unspecified, or a cloud's own services.
+
+    Those hand a machine's credentials to whoever asks from it. An IPv4 address in an IPv6 one counts as itself.
+    """
+    try:
+        ip = ipaddress.ip_address(address)
+    except ValueError:
+        return True
+    if isinstance(ip, ipaddress.IPv6Address):
+        inner = ip.ipv4_mapped or ip.sixtofour
+        if inner is None and ip in _NAT64:
+            inner = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
+        if inner is not None:
+            return is_never(str(inner))
+    return any(ip.version == block.version and ip in block for block in _NEVER)
 
 
 def is_own(address: str) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ import aiohttp
 
 from rheod.domain.errors import Permanent, Text, Transient
 from rheod.net.http_errors import failure_sentence, retry_after_s
-from rheod.net.ssrf_guard import guarded_connector, is_forbidden
+from rheod.net.ssrf_guard import Network, guarded_connector, is_forbidden
 from rheod.net.url_policy import as_url, check_url, joined, text_problem
 
 _MAX_REDIRECTS = 3
@@ -50,6 +50,7 @@ class PictureLimits:
     per_host: int
     allow_http: bool = False
     allow_private: bool = False
+    networks: Sequence[Network] = ()
 
 
 class PictureDownloader:
@@ -65,6 +66,7 @@ class PictureDownloader:
             connector=connector
             or guarded_connector(
                 allow_private=limits.allow_private,
+                networks=limits.networks,
                 limit=limits.concurrency,
                 limit_per_host=limits.per_host,
                 keepalive_s=_KEEPALIVE_S,
@@ -130,7 +132,11 @@ class PictureDownloader:
         )
 
     def _problem(self, url: str) -> str | None:
-        return check_url(url, allow_http=self._limits.allow_http, allow_private=self._limits.allow_private)
+        return check_url(
+            url,
+            allow_http=self._limits.allow_http,
+            allow_private=self._limits.allow_private or bool(self._limits.networks),
+        )
 
 
 async def _save(response: aiohttp.ClientResponse, destination: Path, *, max_bytes: int) -> None:

@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from ipaddress import ip_network
 
 import aiohttp
 import pytest
@@ -15,8 +16,8 @@ from rheod.net.ssrf_guard import (
     AddressForbidden,
     Answer,
     GuardedResolver,
+    allowed_by,
     allowed_for_partners,
-    anywhere,
     guarded_connector,
     guarded_socket_factory,
     is_forbidden,
@@ -146,7 +147,7 @@ async def test_a_redirect_to_a_literal_reaches_no_socket(listener: Listener) -> 
 async def test_a_resolver_that_lies_is_caught_at_the_socket(listener: Listener, answer: list[str]) -> None:
     """With an unguarded resolver the factory alone still stops every Happy Eyeballs try."""
     connector = aiohttp.TCPConnector(
-        resolver=GuardedResolver(allowed=anywhere, lookup=names(*answer)),
+        resolver=GuardedResolver(allowed=lambda _: True, lookup=names(*answer)),
         socket_factory=guarded_socket_factory(),
         use_dns_cache=False,
     )
@@ -156,6 +157,38 @@ async def test_a_resolver_that_lies_is_caught_at_the_socket(listener: Listener, 
     assert is_forbidden(caught.value)
     assert "127.0.0.1" not in str(caught.value.os_error)
     assert listener.hits == 0
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "169.254.169.254",
+        "169.254.1.1",
+        "fe80::1",
+        "fe80::1%eth0",
+        "::ffff:169.254.169.254",
+        "64:ff9b::a9fe:a9fe",
+        "2002:a9fe:a9fe::1",
+        "fd00:ec2::254",
+        "168.63.129.16",
+        "224.0.0.1",
+        "ff02::1",
+        "0.0.0.0",
+        "::",
+        "nonsense",
+    ],
+)
+def test_no_setting_opens_link_local_and_the_like(address: str) -> None:
+    """A cloud machine's metadata hands out its credentials: shut with private networks open, and when named."""
+    every = (ip_network("0.0.0.0/0"), ip_network("::/0"))
+    assert not allowed_by(allow_private=True, networks=every)(address)
+
+
+def test_a_named_network_opens_itself_alone() -> None:
+    """10.0.0.0/8 is meant: its addresses go, other private ones do not, public ones as ever."""
+    allowed = allowed_by(allow_private=False, networks=(ip_network("10.0.0.0/8"), ip_network("fd12::/16")))
+    assert [allowed(each) for each in ("10.1.2.3", "fd12::1", "93.184.215.14")] == [True, True, True]
+    assert not any(allowed(each) for each in ("192.168.0.1", "127.0.0.1", "fd13::1", "172.16.0.1"))
 
 
 async def test_private_addresses_are_reached_when_the_settings_allow_them(listener: Listener) -> None:

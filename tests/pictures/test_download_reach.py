@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from rheod.domain.errors import Permanent, Transient
-from rheod.net.ssrf_guard import Answer, GuardedResolver, anywhere, guarded_connector, guarded_socket_factory
+from rheod.net.ssrf_guard import Answer, GuardedResolver, guarded_connector, guarded_socket_factory
 from rheod.pictures.download import PictureLimits
 from tests.pictures.picture_shop import JPEG, answering, client, failure, shop, wire
 
@@ -66,7 +66,6 @@ async def test_a_redirect_is_followed_byte_for_byte(tmp_path: Path, location: st
         "http://2130706433/a",
         "http:\\\\127.0.0.1\\a",
         "\\\\127.0.0.1/a",
-        "/a b",
         "http://[::1/",
         "javascript:alert(1)",
     ],
@@ -137,7 +136,7 @@ async def test_a_name_that_does_not_resolve_may_heal(tmp_path: Path) -> None:
     def nowhere(_host: str, _port: int, _family: int) -> list[Answer]:
         raise OSError(-2, "Name or service not known")
 
-    connector = aiohttp.TCPConnector(resolver=GuardedResolver(allowed=anywhere, lookup=nowhere))
+    connector = aiohttp.TCPConnector(resolver=GuardedResolver(allowed=lambda _: True, lookup=nowhere))
     async with client(connector=connector) as images:
         with pytest.raises(
             Transient, match=r"shop\.example\.com did not give the picture: the name does not"
@@ -191,7 +190,7 @@ def at_loopback(trusting: ssl.SSLContext) -> aiohttp.TCPConnector:
         return [(2, 1, 6, "", ("127.0.0.1", 0))]
 
     return aiohttp.TCPConnector(
-        resolver=GuardedResolver(allowed=anywhere, lookup=here), ssl=trusting, use_dns_cache=False
+        resolver=GuardedResolver(allowed=lambda _: True, lookup=here), ssl=trusting, use_dns_cache=False
     )
 
 
