@@ -173,7 +173,10 @@ async def _signs_in(address: str, password: str) -> bool:
     async with (
         aiohttp.ClientSession() as browser,
         browser.post(
-            f"{address}/dashboard/sign-in", data={"secret": password, "next": ""}, allow_redirects=False
+            f"{address}/dashboard/sign-in",
+            data={"secret": password, "next": ""},
+            headers={"Origin": address},
+            allow_redirects=False,
         ) as answer,
     ):
         return answer.status == 303
