@@ -79,7 +79,11 @@ class PictureFetcher:
         wait_ms = max(
             delay_ms(PICTURE_DELAYS_S, job.attempts + 1), min(round((retry_after_s or 0) * 1000), 3_600_000)
         )
-        return Retry(until=self._store.now() + wait_ms, reason=reason)
+        return Retry(
+            until=self._store.now() + wait_ms,
+            reason=reason,
+            write=lambda tx: pictures.tried_in_vain(tx, job, error=reason),
+        )
 
     def _fail(self, job: Job, reason: str) -> Outcome:
         _log.warning("picture failed", picture=job.subject, reason=reason)

@@ -18,8 +18,17 @@ def ready(tx: Transaction, job: Job, *, file: str, size_bytes: int) -> None:
     _settle(
         tx,
         job,
-        lambda picture: replace(picture, state=PictureState.READY, file=file, size_bytes=size_bytes),
+        lambda picture: replace(
+            picture, state=PictureState.READY, file=file, size_bytes=size_bytes, error=None
+        ),
     )
+
+
+def tried_in_vain(tx: Transaction, job: Job, *, error: str) -> None:
+    """The picture is tried again; its item says meanwhile what the last try met."""
+    picture = items.picture(tx.db, job.subject)
+    if picture is not None and picture.state is PictureState.PENDING:
+        items.save_picture(tx.db, replace(picture, error=error))
 
 
 def failed(tx: Transaction, job: Job, *, error: str) -> None:

@@ -173,6 +173,8 @@ async def test_a_shop_that_is_away_is_tried_six_times(studio: Studio) -> None:
 
         await until(tried)
         assert await studio.states() == [PictureState.PENDING]
+        said = (await studio.view()).pictures[0].error
+        assert "127.0.0.1" in (said or ""), "what the last try met is told while others follow"
         studio.forward(gap_s)
     view = await studio.settled()
     assert view.pictures[0].state is PictureState.FAILED
