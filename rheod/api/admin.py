@@ -191,7 +191,13 @@ class AdminCalls:
         """GET /items/{externalId}."""
         view = await self._api.catalog.read_item(self._account(request), _id_of(request))
         shown = item_reply(view, public_url=self._api.public_url)
-        return reply(200, OwnItemReply(**dict(shown), waits_for=view.waits_for))
+        own = OwnItemReply(
+            **dict(shown),
+            waits_for=view.waits_for,
+            waits_since=view.waits_since,
+            next_try=view.next_try,
+        )
+        return reply(200, own)
 
     async def publish_item(self, request: web.Request) -> web.Response:
         """POST /items/{externalId}/publish: order a publishing, also again after a failure."""

@@ -113,9 +113,11 @@ class ItemReply(Reply):
 
 
 class OwnItemReply(ItemReply):
-    """An item as the owner sees it: also why nothing of it is published."""
+    """An item as the owner sees it: also why nothing of it is sent to Tradera, since when and until when."""
 
     waits_for: str | None
+    waits_since: At | None
+    next_try: At | None
 
 
 def item_reply(view: ItemView, *, public_url: str | None) -> ItemReply:
@@ -133,7 +135,7 @@ def item_reply(view: ItemView, *, public_url: str | None) -> ItemReply:
         type=item.spec.type,
         created_at=item.created_at,
         updated_at=item.updated_at,
-        last_error=item.last_error,
+        last_error=item.last_error or view.trouble,
         queue=None
         if view.queue is None
         else QueueReply(position=view.queue.position, expected_at=view.queue.expected_at),

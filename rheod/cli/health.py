@@ -45,7 +45,7 @@ def status(options: Options, *, as_json: bool) -> int:
 
 def attention(answer: dict[str, Any]) -> list[str]:
     """What needs the owner, in sentences with what to do."""
-    found = [f"{one['text']}. {one['fix']}" for one in answer["findings"]]
+    found = [f"{one['text']}{_since(one)}. {one['fix']}" for one in answer["findings"]]
     left = [
         account
         for account in answer["accounts"]
@@ -57,6 +57,16 @@ def attention(answer: dict[str, Any]) -> list[str]:
         f" {account['reason']}"
         for account in left
     ]
+
+
+def _since(finding: dict[str, Any]) -> str:
+    """Since when something waits and when it is tried again, where that is known."""
+    words = [
+        f"{word} {finding[name]}"
+        for name, word in (("since", "since"), ("nextTry", "next try"))
+        if finding.get(name)
+    ]
+    return f" ({', '.join(words)})" if words else ""
 
 
 def _lines(answer: dict[str, Any]) -> list[tuple[str, Any]]:
@@ -134,7 +144,7 @@ def doctor(options: Options, *, online: bool, as_json: bool) -> int:
         say_json(asdict(report))
         return NEEDS_ATTENTION if report.findings else OK
     for one in report.findings:
-        say(f"{'BAD ' if one['mood'] == 'bad' else 'note'}  {one['text']}")
+        say(f"{'BAD ' if one['mood'] == 'bad' else 'note'}  {one['text']}{_since(one)}")
         say(f"      fix: {one['fix']}")
     looked_at = ", ".join(dict.fromkeys(report.checked))
     say(f"{'Also looked' if report.findings else 'All is well. Looked'} at: {looked_at}.")

@@ -132,6 +132,8 @@ def show(options: Options, *, external_id: str, as_json: bool) -> int:
         ("at Tradera", item["traderaStatus"]),
         ("ad", item["traderaAdUrl"] or item["traderaAdId"]),
         ("waits", item["waitsFor"] or place),
+        ("waits since", item["waitsSince"]),
+        ("next try", item["nextTry"]),
         ("last error", item["lastError"]),
         ("updated", item["updatedAt"]),
     ]

@@ -17,6 +17,7 @@ import structlog
 from rheod.config.loading import missing_at_start, missing_for_publishing
 from rheod.config.settings import Settings
 from rheod.domain.budget import Allowance
+from rheod.domain.errors import Text
 from rheod.domain.event_payloads import new_secret
 from rheod.domain.model import CallClass, JobKind, JobOrder, QueueName
 from rheod.jobs.clock import Clock
@@ -188,6 +189,11 @@ def _forecasting(
             budget.ledger, account_id, now=clock(), ceiling=ceiling, sellers=rules.sellers
         )
         waits = registry.of(account_id).waits_for or budget.locks[account_id].reason or of_budget.waits_for
+        silence = budget.contact.silence
+        if waits is None and silence is not None:
+            waits = Text("Tradera does not answer: {reason}", reason=silence.reason)
+            next_try = budget.contact.next_try()
+            of_budget = replace(of_budget, waits_since=silence.since, next_try=next_try)
         return replace(of_budget, waits_for=waits, site_url=site_url)
 
     return forecast

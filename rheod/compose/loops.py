@@ -54,6 +54,9 @@ _IMAGE_JOBS_PER_DOWNLOAD = 4
 _SETTLING_WEBHOOKS = 4
 """So many times the deliveries at once may be taken and still wait for the commit of that: it is shared."""
 
+_LATE_PASSES = 3
+"""So many passes of reconciliation must have failed or not begun before that is a finding."""
+
 Chore = Callable[[], Coroutine[Any, Any, None]]
 
 
@@ -217,6 +220,9 @@ def build_loops(core: Core, remotes: Remotes, new_queue: type[JobQueue], clients
         push=remotes.push_queue(core),
         meters=meters,
     )
+    core.budget.contact.next_try = lambda: min(
+        (queue.rest.until for queue in loops.queues if queue.rest is not None), default=None
+    )
     loops.queue(
         QueueName.PICTURES,
         ByDueTime(QueueName.PICTURES),
@@ -290,11 +296,6 @@ def _tradera_desk(core: Core, calls: BudgetedClient, meters: Meters) -> TraderaD
         doubt_ms=round(tradera.doubt_limit_s * 1000),
         site_url=tradera.site_url,
     )
-    interval_ms = reconcile_gap_ms(
-        round(core.settings.reconcile_interval_s * 1000),
-        accounts=len(core.rules.sellers),
-        allowance=core.rules.allowance,
-    )
     return TraderaDesk(
         publisher=publisher,
         asker=ResultPoller(store=core.store, calls=calls, publisher=publisher, options=asking, meters=meters),
@@ -303,11 +304,20 @@ def _tradera_desk(core: Core, calls: BudgetedClient, meters: Meters) -> TraderaD
             store=core.store,
             calls=calls,
             sellers=core.sellers,
-            options=ReconcileOptions(interval_ms=interval_ms),
+            options=ReconcileOptions(interval_ms=_reconcile_ms(core)),
             meters=meters,
         ),
         shipper=ShippingUpdater(store=core.store, calls=calls),
         takeover=TakeOver(store=core.store, calls=calls, sellers=core.sellers),
+    )
+
+
+def _reconcile_ms(core: Core) -> int:
+    """How long an account waits between its passes (ms)."""
+    return reconcile_gap_ms(
+        round(core.settings.reconcile_interval_s * 1000),
+        accounts=len(core.rules.sellers),
+        allowance=core.rules.allowance,
     )
 
 
@@ -349,11 +359,13 @@ def observed(core: Core, loops: RunningLoops | None) -> Observed:
         allowance=core.rules.allowance,
         accounts=core.registry,
         restore_locks=core.restore_locks,
+        contact=core.budget.contact,
         categories=settings.tradera.defaults.category_id.keys(),
         has_push=settings.push.queue_url is not None,
         limits=Limits(
             backup_age_ms=round(settings.backup.alarm_after_s * 1000),
             push_silence_ms=round(settings.push.alarm_after_s * 1000),
+            reconcile_ms=_LATE_PASSES * _reconcile_ms(core),
             free_bytes=settings.storage.least_free_bytes,
             image_bytes=settings.storage.images_max_bytes,
         ),

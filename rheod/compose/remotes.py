@@ -137,7 +137,7 @@ def receivers_session(core: Core) -> aiohttp.ClientSession:
     connector = guarded_connector(
         allow_private=hooks.allow_private_networks,
         networks=hooks.allow_networks,
-        limit=4,
+        limit=32,
         limit_per_host=0,
     )
     return aiohttp.ClientSession(connector=connector, trust_env=False, auto_decompress=False)

@@ -8,8 +8,9 @@ Gathers what `rheod status` shows: what runs, what waits and until when, the bud
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -17,22 +18,25 @@ from typing import Any
 import aiohttp
 
 import rheod
-from rheod.domain.errors import Permanent, RheodError, Text
+from rheod.domain.errors import Permanent, RheodError, Text, Transient, Unanswered
 from rheod.domain.event_payloads import rfc3339
 from rheod.domain.model import CallClass
 from rheod.health.facts import Observed, RunningLoops, as_json, gather_facts, gather_findings
-from rheod.health.rules import EndpointFacts, Finding, Mood, findings
+from rheod.health.rules import EndpointFacts, findings
+from rheod.health.waiting import Finding, Mood
 from rheod.push.client import PushQueue
 from rheod.store import inbox, items, jobs, orders
 from rheod.tradera.accounts import Account, state_of
-from rheod.tradera.budgeted_client import BudgetedClient
+from rheod.tradera.budgeted_client import BudgetedClient, NotSent, TokenDead
 from rheod.tradera.client import TraderaClient
 from rheod.tradera.transport import TokenRefused
 
 CLOCK_MS = 120_000
 """A clock that is off by more is a finding; AWS refuses signatures at 15 minutes."""
 
-_TIMEOUT_S = 10.0
+_TIMEOUT_S = 4.0
+_TURN_S = 4.5
+"""With the wait for other calls that hang: two questions after another are over within ten seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,35 +55,50 @@ class Doctor:
 
     def __init__(self, *, observed: Observed, reachable: Reachable) -> None:
         self._observed = observed
-        self._reachable = reachable
+        self.reachable = reachable
         self._found: list[Finding] = []
         self._checked: list[str] = []
         self._clock_is_told = False
 
     async def report(self, *, online: bool) -> Mapping[str, object]:
-        """Look at everything; what was found, what was looked at, how many Tradera calls it took, as plain JSON."""
+        """Look at everything; what was found, what was looked at, how many Tradera calls it took, as plain JSON.
+
+        Each remote has a few seconds, all at once: a diagnosis is needed most while they hang.
+        """
         before = self._calls_made()
         facts = await gather_facts(self._observed)
         self._found += findings(facts)
         self._checked += ["what waits and what failed", "room on the disk", "the last backup"]
-        await self._queue()
-        await self._receivers(facts.endpoints)
-        if online and self._reachable.tradera is not None:
-            await self._tradera(self._reachable.tradera)
+        queue = self.reachable.push_queue()
+        receivers = [one for one in facts.endpoints if one.active]
+        async with asyncio.TaskGroup() as group, self.reachable.receivers() as session:
+            if queue is not None:
+                self._checked.append("the push queue")
+                group.create_task(self._queue(queue))
+            asked = [group.create_task(self._receiver(session, one)) for one in receivers]
+            self._checked += [f"the webhook receiver at {one.host}" for one in receivers]
+            if online and self.reachable.tradera is not None:
+                await self._tradera()
+            if asked:
+                await asyncio.wait(asked)
         calls = self._calls_made() - before
-        return {"findings": [as_json(one) for one in self._found], "checked": self._checked, "calls": calls}
+        found = {one.key: one for one in reversed(self._found)}  # the first of a kind says since when
+        return {
+            "findings": [as_json(one) for one in reversed(found.values())],
+            "checked": self._checked,
+            "calls": calls,
+        }
 
     def _calls_made(self) -> int:
         return len(self._observed.ledger.times(now=self._observed.now()))
 
-    async def _queue(self) -> None:
-        queue = self._reachable.push_queue()
-        if queue is None:
-            return
-        self._checked.append("the push queue")
+    async def _queue(self, queue: PushQueue) -> None:
         try:
-            async with queue:
-                self._compare_clock(_moment(await queue.look()), "AWS")
+            async with queue, _answering():
+                date = await queue.look()
+            with contextlib.suppress(ValueError):  # a date that is none says nothing
+                if date is not None:
+                    self._compare_clock(round(parsedate_to_datetime(date).timestamp() * 1000), "AWS")
         except RheodError as error:
             self._found.append(
                 Finding(
@@ -92,23 +111,14 @@ class Doctor:
                 )
             )
 
-    async def _receivers(self, endpoints: Sequence[EndpointFacts]) -> None:
-        async with self._reachable.receivers() as session:
-            for endpoint in endpoints:
-                if endpoint.active:
-                    self._checked.append(f"the webhook receiver at {endpoint.host}")
-                    await self._receiver(session, endpoint)
-
     async def _receiver(self, session: aiohttp.ClientSession, endpoint: EndpointFacts) -> None:
         """Any HTTP answer to a HEAD shows that somebody listens; no event is sent."""
-        reason = self._reachable.check_webhook_url(endpoint.url)
+        reason = self.reachable.check_webhook_url(endpoint.url)
         if reason is None:
             try:
-                async with asyncio.timeout(_TIMEOUT_S), session.head(endpoint.url, allow_redirects=False):
+                async with _answering(), session.head(endpoint.url, allow_redirects=False):
                     return
-            except TimeoutError:
-                reason = f"no answer within {_TIMEOUT_S:g} seconds"
-            except (aiohttp.ClientError, OSError, ValueError) as error:
+            except (aiohttp.ClientError, OSError, ValueError, Unanswered) as error:
                 reason = str(error) or type(error).__name__
         self._found.append(
             Finding(
@@ -124,20 +134,30 @@ class Doctor:
             )
         )
 
-    async def _tradera(self, client: TraderaClient) -> None:
-        sellers = [account for account in self._observed.accounts if account.seller is not None]
-        if sellers and await self._application(self._reachable.budgeted(client, sellers[0])):
-            for account in sellers:
-                await self._seller(self._reachable.budgeted(client, account), account)
+    async def _tradera(self) -> None:
+        """The application first: where its key is not taken, or nobody answers, no seller is asked for."""
+        client, accounts = self.reachable.tradera, self._observed.accounts
+        sellers = [account for account in accounts if account.seller is not None]
+        if client is None or not sellers:
+            return
+        if await self._application(self.reachable.budgeted(client, sellers[0])):
+            async with asyncio.TaskGroup() as group:
+                for account in sellers:
+                    group.create_task(self._seller(self.reachable.budgeted(client, account), account))
 
     async def _application(self, calls: BudgetedClient) -> bool:
         """Whether the application's id and key are taken; Tradera's own time comes with it."""
         self._checked.append("the application at Tradera")
         try:
-            async with calls.book(CallClass.ORDERS, "time"):
+            async with _answering(_TURN_S), calls.book(CallClass.ORDERS, "time"), _answering():
                 theirs = await calls.client.clock()
             self._compare_clock(theirs, "Tradera")
+        except NotSent:
+            return False  # what forbids it is a finding of its own
         except RheodError as error:
+            if isinstance(error, Transient) and not isinstance(error, TokenDead):
+                self._found.append(_silent(error))
+                return False
             self._found.append(
                 Finding(
                     code="tradera.key",
@@ -155,13 +175,15 @@ class Doctor:
         name = account.reference or "own"
         self._checked.append(f"the Tradera token of account {name}")
         try:
-            async with calls.book(CallClass.ORDERS, "me"):
+            async with _answering(_TURN_S), calls.book(CallClass.ORDERS, "me"), _answering():
                 await calls.client.me(calls.seller)
         except RheodError as error:
-            refused = isinstance(error, TokenRefused) or calls.is_refused
+            if not (isinstance(error, TokenRefused) or calls.is_refused):
+                self._found.append(_silent(error))
+                return
             self._found.append(
                 Finding(
-                    code="token.dead" if refused else "tradera.away",
+                    code="token.dead",
                     subject=account.reference,
                     mood=Mood.BAD,
                     text=Text("Tradera refuses account {account}: {reason}", account=name, reason=str(error)),
@@ -190,12 +212,25 @@ class Doctor:
             )
 
 
-def _moment(date: str | None) -> int | None:
-    """The `Date` of an HTTP answer as ms UTC; None when it has none that can be read."""
+@contextlib.asynccontextmanager
+async def _answering(seconds: float = _TIMEOUT_S) -> AsyncIterator[None]:
+    """Raise Unanswered unless the block, a question to a remote, ends in time."""
     try:
-        return None if date is None else round(parsedate_to_datetime(date).timestamp() * 1000)
-    except ValueError:
-        return None
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError as error:
+        raise Unanswered(Text("no answer within {seconds} seconds", seconds=f"{seconds:g}")) from error
+
+
+def _silent(error: RheodError) -> Finding:
+    return Finding(
+        code="tradera.away",
+        mood=Mood.BAD,
+        text=Text("Tradera does not answer: {reason}", reason=str(error)),
+        fix=Text(
+            "Nothing is lost, and rheod asks again by itself. If it lasts, check the network and tradera.base_url"
+        ),
+    )
 
 
 async def gather_status(observed: Observed, loops: RunningLoops) -> Mapping[str, object]:

@@ -9,14 +9,17 @@ import asyncio
 import os
 import sqlite3
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from rheod.domain.budget import WINDOW_MS, Allowance
-from rheod.domain.model import CallClass
+from rheod.domain.errors import Text
+from rheod.domain.event_payloads import rfc3339
+from rheod.domain.model import CallClass, JobKind, QueueName
 from rheod.domain.taxonomy import DOMAINS
-from rheod.health.rules import AccountFacts, EndpointFacts, Facts, Finding, TakeoverFacts, findings
+from rheod.health.rules import AccountFacts, EndpointFacts, Facts, TakeoverFacts, findings
+from rheod.health.waiting import LONG_MS, Finding, Wait
 from rheod.jobs.housekeeping import LoopWatch
 from rheod.jobs.queue import JobQueue, Meters, RestoreLock
 from rheod.push.poller import PushPoller
@@ -24,7 +27,8 @@ from rheod.store import accounts, facts, inbox, items, jobs, key_value, orders, 
 from rheod.store.engine import copies
 from rheod.store.engine.database import Database
 from rheod.store.ledger import Ledger
-from rheod.tradera.accounts import AccountRegistry, state_of
+from rheod.tradera.accounts import Account, AccountRegistry, state_of
+from rheod.tradera.contact import Contact
 
 BACKUP_MARK = copies.GOOD_MARK
 _MOST_LOOK_ALIKES = 20
@@ -38,6 +42,7 @@ class Limits:
 
     backup_age_ms: int
     push_silence_ms: int
+    reconcile_ms: int
     free_bytes: int
     image_bytes: int
 
@@ -63,6 +68,7 @@ class Observed:
     accounts: AccountRegistry
     restore_locks: Mapping[str, RestoreLock]
     categories: Collection[str]
+    contact: Contact
     has_push: bool
     limits: Limits
     now: Callable[[], int]
@@ -83,6 +89,8 @@ def as_json(finding: Finding) -> Mapping[str, object]:
         "subject": finding.subject,
         "text": finding.text,
         "fix": finding.fix,
+        "since": None if finding.since is None else rfc3339(finding.since),
+        "nextTry": None if finding.next_at is None else rfc3339(finding.next_at),
     }
 
 
@@ -93,6 +101,7 @@ async def gather_facts(observed: Observed) -> Facts:
     times = observed.ledger.times(now=now)
     left = observed.allowance.ceiling(CallClass.PUBLISH) - len(times)
     poller = None if observed.loops is None else observed.loops.poller
+    silence = _silence(observed)
     return Facts(
         now=now,
         missing=tuple(observed.accounts.missing()),
@@ -103,6 +112,22 @@ async def gather_facts(observed: Observed) -> Facts:
         next_call_at=times[0] + WINDOW_MS if times else None,
         push_heard_at=None if poller is None else poller.last_answer_at or observed.started_at,
         push_patience_ms=limits.push_silence_ms,
+        tradera=None if silence is None else replace(silence, next_at=silence.next_at or stored.next_call),
+        push=None
+        if poller is None or poller.away is None
+        else Wait(reason=poller.away.reason, since=poller.away.since, next_at=poller.away.next_at),
+        paused=tuple(
+            Wait(reason=pause.reason, since=pause.since, next_at=pause.until, account=pause.call_class)
+            for pause in observed.ledger.pauses()
+            if pause.call_class is not None and pause.until > now
+        ),
+        endings=stored.endings,
+        sales=stored.sales,
+        pictures=stored.pictures,
+        not_published=stored.not_published,
+        sold_but_up=stored.sold_but_up,
+        reconciled=stored.reconciled,
+        reconcile_patience_ms=limits.reconcile_ms,
         quarantined=stored.quarantined,
         unmatched=stored.unmatched,
         in_doubt=stored.in_doubt,
@@ -136,7 +161,29 @@ class _Stored:
             )
             for one in facts.endpoints(db)
         )
+        self.next_call = jobs.next_due(db, QueueName.TRADERA, after=now)
         self.publishings = sum(jobs.publishings(db).values())
+        long_ago = now - LONG_MS
+        selling = [account for account in observed.accounts if account.seller is not None]
+        self.endings = tuple(
+            _wait(found, account.reference, why_not_asked(observed, account, CallClass.END, now=now))
+            for account in selling
+            if (found := facts.jobs_waiting(db, account.id, JobKind.END, before=long_ago))
+        )
+        self.sales = tuple(
+            _wait(found, account.reference, why_not_asked(observed, account, CallClass.ORDERS, now=now))
+            for account in observed.accounts
+            if (found := facts.sales_waiting(db, account.id, before=long_ago))
+        )
+        pictures = facts.pictures_waiting(db, before=long_ago)
+        self.pictures = None if pictures is None else _wait(pictures, "", None)
+        self.not_published = sum(facts.not_published(db, account.id) for account in observed.accounts)
+        self.sold_but_up = tuple(facts.sold_but_up(db, limit=100))
+        self.reconciled = tuple(
+            (account.reference, max(at, observed.started_at))
+            for account in selling
+            if observed.loops is not None and (at := facts.reconciled_at(db, account.id)) is not None
+        )
         self.quarantined = inbox.count_quarantined(db)
         self.unmatched = orders.unmatched_count(db)
         self.in_doubt = tuple(facts.in_doubt(db, limit=100))
@@ -152,6 +199,37 @@ class _Stored:
         self.backup_at = None if backup is None else int(backup)
         self.image_bytes = picture_files.bytes_in_use(db)
         self.installed_at = facts.installed_at(db)
+
+
+def why_not_asked(observed: Observed, account: Account, call_class: CallClass, *, now: int) -> Wait | None:
+    """Why calls of this class are not made for the account now; None when they may be."""
+    state = state_of(account, observed.ledger, now=now)
+    if state.reason is not None:
+        refused = observed.ledger.pause(account.id, None)
+        since = refused.since if state.state == "paused" and refused is not None else observed.started_at
+        return Wait(reason=state.reason, since=since, next_at=state.until)
+    lock = observed.restore_locks[account.id]
+    if call_class in lock.closed and lock.reason is not None:
+        return Wait(reason=lock.reason, since=observed.started_at)
+    pause = observed.ledger.pause("", call_class)
+    if pause is not None and pause.until > now:
+        return Wait(reason=pause.reason, since=pause.since, next_at=pause.until)
+    return _silence(observed)
+
+
+def _silence(observed: Observed) -> Wait | None:
+    """Why Tradera does not answer, while it does not; asked again when the first of the accounts' queues goes on."""
+    silence = observed.contact.silence
+    if silence is None:
+        return None
+    return Wait(reason=silence.reason, since=silence.since, next_at=observed.contact.next_try())
+
+
+def _wait(found: facts.Waiting, account: str, cause: Wait | None) -> Wait:
+    """What waits, with why Tradera is not asked at all, else with the reason of its own."""
+    reason = (cause and cause.reason) or found.reason or Text("it has not come to its turn")
+    again = max(found.next_at or 0, (cause and cause.next_at) or 0)
+    return Wait(reason=reason, since=found.since, next_at=again or None, account=account, count=found.count)
 
 
 def _sellers(observed: Observed, now: int) -> Iterator[AccountFacts]:

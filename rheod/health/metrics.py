@@ -19,7 +19,8 @@ from prometheus_client.core import GaugeMetricFamily
 import rheod
 from rheod.domain.model import CallClass, QueueName
 from rheod.health.facts import BACKUP_MARK, Observed, RunningLoops, gather_facts
-from rheod.health.rules import Facts, Mood, findings
+from rheod.health.rules import Facts, findings
+from rheod.health.waiting import Mood
 from rheod.store import facts, inbox, items, key_value
 
 Labelled = Mapping[str, float]

@@ -7,42 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 
 from rheod.domain.errors import Text, counted
+from rheod.health.waiting import Finding, Mood, Waiting, of_remotes, of_work
 
 DAY_MS = 24 * 3600 * 1000
 TOKEN_STEPS = (30, 14, 7, 1)
 """Days before a token's end at which the owner is told, each once."""
 
 FEW_FAILURES = 3
-
-
-class Mood(StrEnum):
-    """BAD: something does not work. BUSY: it works, and will stop working, or waits for the owner."""
-
-    BAD = "bad"
-    BUSY = "busy"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """One thing the owner should know: what is wrong (`text`) and what to do about it (`fix`).
-
-    `subject` tells findings of one kind apart. `alerts` says whether the owner is told outside the pages too.
-    """
-
-    code: str
-    mood: Mood
-    text: Text
-    fix: Text
-    subject: str = ""
-    alerts: bool = True
-
-    @property
-    def key(self) -> str:
-        """The same for the same thing at every look."""
-        return f"{self.code}:{self.subject}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,14 +51,13 @@ class TakeoverFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
+class Facts(Waiting):
     """What is looked at, at one moment `now`. Times in ms UTC; None is unknown or never.
 
     `push_heard_at` is the queue's last answer, or the start; None without a queue. `backup_due_at` is when the last
     backup, or the installation, has become too old.
     """
 
-    now: int
     missing: tuple[str, ...] = ()
     accounts: tuple[AccountFacts, ...] = ()
     endpoints: tuple[EndpointFacts, ...] = ()
@@ -117,6 +89,8 @@ def findings(facts: Facts) -> list[Finding]:
         *_of_endpoints(facts),
         *_of_sales(facts),
         *_of_publishing(facts),
+        *of_remotes(facts),
+        *of_work(facts),
         *_of_takeovers(facts),
         *_of_store(facts),
     ]
@@ -136,6 +110,7 @@ def _of_tokens(facts: Facts) -> Iterator[Finding]:
                     **values,
                 ),
                 fix=Text("Sign in at Tradera again: `rheod tradera connect`, or the page Tradera"),
+                since=account.refused_since,
             )
         elif account.token_ends_at is not None:
             yield from _ending(account, facts.now, values)
@@ -200,6 +175,8 @@ def _of_sales(facts: Facts) -> Iterator[Finding]:
         yield Finding(
             code="push.silent",
             mood=Mood.BAD,
+            since=facts.push_heard_at,
+            next_at=None if facts.push is None else facts.push.next_at,
             text=Text(
                 "Tradera's push queue has not answered for {minutes} minutes: sales are found later, by asking",
                 minutes=(facts.now - facts.push_heard_at) // 60_000,

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from random import Random
 from typing import Any, TypeGuard
 
@@ -91,6 +92,15 @@ def _is_id(value: object) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**63
 
 
+@dataclass(frozen=True, slots=True)
+class QueueAway:
+    """Since when nothing is received, why the last try failed, and when the next is due (ms)."""
+
+    since: int
+    reason: str
+    next_at: int
+
+
 class PushPoller:
     """One receiver for one queue."""
 
@@ -103,6 +113,8 @@ class PushPoller:
         self._failures = 0
         self._long_poll: asyncio.Timeout | None = None
         self.last_answer_at: int | None = None
+        self.away: QueueAway | None = None
+        """Why the queue, or the store behind it, takes nothing now."""
 
     def stop(self) -> None:
         """Take no more messages: a long poll that has brought none is given up, received ones are kept and deleted."""
@@ -169,14 +181,17 @@ class PushPoller:
     def _went_well(self) -> None:
         if self._failures:
             _log.info("push queue is back", failures=self._failures)
-            self._failures = 0
+            self._failures, self.away = 0, None
 
     async def _rest(self, error: Transient | Permanent, what: str) -> None:
         self._failures += 1
         if self._failures == 1:
             _log.error(what, reason=str(error))
         schedule = OWNER_DELAYS_S if isinstance(error, Permanent) else LOOP_DELAYS_S
-        await self._pause(delay_ms(schedule, self._failures, self._rng) / 1000)
+        wait_ms, now = delay_ms(schedule, self._failures, self._rng), self._store.now()
+        since = now if self.away is None else self.away.since
+        self.away = QueueAway(since, str(error), now + wait_ms)
+        await self._pause(wait_ms / 1000)
 
     async def _pause(self, seconds: float) -> None:
         """Rest, but no longer than to the stop."""

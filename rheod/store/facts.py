@@ -15,7 +15,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from rheod.domain.model import QueueName
+from rheod.domain.model import JobKind, QueueName
 from rheod.store import jobs
 from rheod.store.jobs import STRETCH
 from rheod.store.texts import restored
@@ -62,6 +62,112 @@ def doubled(db: sqlite3.Connection, *, limit: int) -> list[str]:
         (limit,),
     )
     return [row[0] for row in rows.fetchall()]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """Work that waits for longer than it should: how much, the oldest's begin (ms), the next try (ms) and why."""
+
+    count: int
+    since: int
+    next_at: int | None
+    reason: str | None
+
+
+def jobs_waiting(db: sqlite3.Connection, account_id: str, kind: JobKind, *, before: int) -> Waiting | None:
+    """Jobs of one urgent kind that were ordered before this time (ms) and are still there; None without any."""
+    rank = jobs.CLASSES.index(jobs.CLASS_OF[kind])
+    rows = db.execute(
+        "SELECT created_at, due_at, state, reason FROM jobs WHERE lane = 'tradera' AND account_id = ?"
+        " AND state IN ('due', 'held') AND rank = ? AND created_at < ? ORDER BY created_at LIMIT 1000",
+        (account_id, rank, before),
+    ).fetchall()
+    if not rows:
+        return None
+    return Waiting(
+        count=len(rows),
+        since=rows[0]["created_at"],
+        next_at=min((row["due_at"] for row in rows if row["state"] == "due"), default=None),
+        reason=next((restored(row["reason"]) for row in rows if row["reason"]), None),
+    )
+
+
+def sales_waiting(db: sqlite3.Connection, account_id: str, *, before: int) -> Waiting | None:
+    """Orders that a message named before this time (ms) and that are not looked up yet; None without any."""
+    row = db.execute(
+        "SELECT count(*) AS count, min(received_at) AS since FROM inbox WHERE account_id = ?"
+        " AND type = 'OrderCreated' AND state = 'new' AND received_at < ?",
+        (account_id, before),
+    ).fetchone()
+    if not row["count"]:
+        return None
+    job = db.execute(
+        "SELECT due_at, reason FROM jobs WHERE kind = 'orders' AND subject = ?", (account_id,)
+    ).fetchone()
+    return Waiting(
+        count=row["count"],
+        since=row["since"],
+        next_at=job and job["due_at"],
+        reason=restored(job["reason"]) if job and job["reason"] else None,
+    )
+
+
+_LATEST = 500
+"""So many of the jobs that are due last are looked at: those that were put off after a failure are among them."""
+
+
+def pictures_waiting(db: sqlite3.Connection, *, before: int) -> Waiting | None:
+    """Pictures ordered before this time (ms) whose tries have failed so far; None without any."""
+    rows = db.execute(
+        "SELECT * FROM (SELECT created_at, due_at, attempts, reason FROM jobs WHERE lane = 'images' AND state = 'due'"
+        " ORDER BY due_at DESC LIMIT ?) WHERE attempts > 0 AND created_at < ? ORDER BY created_at",
+        (_LATEST, before),
+    ).fetchall()
+    if not rows:
+        return None
+    return Waiting(
+        count=len(rows),
+        since=rows[0]["created_at"],
+        next_at=min(row["due_at"] for row in rows),
+        reason=restored(rows[0]["reason"]),
+    )
+
+
+def not_published(db: sqlite3.Connection, account_id: str) -> int:
+    """How many items of the account are for sale and could not be published (`sync_error`)."""
+    row = db.execute(
+        "SELECT count(*) FROM items WHERE account_id = ? AND tradera_status = 'sync_error'"
+        " AND rheo_status IN ('draft', 'active') AND removed_at IS NULL",
+        (account_id,),
+    )
+    return int(row.fetchone()[0])
+
+
+def sold_but_up(db: sqlite3.Connection, *, limit: int) -> list[str]:
+    """External ids of items that are sold while an ad of them is up that Tradera does not end: it has bids."""
+    rows = db.execute(
+        "SELECT external_id FROM items WHERE rheo_status = 'sold' AND last_error IS NOT NULL AND EXISTS"
+        " (SELECT 1 FROM listings WHERE item_id = items.id AND state = 'live') ORDER BY updated_at LIMIT ?",
+        (limit,),
+    )
+    return [row[0] for row in rows.fetchall()]
+
+
+def reconciled_at(db: sqlite3.Connection, account_id: str) -> int | None:
+    """Until when (ms) the account's orders and ads have been compared with Tradera's; None while no ad of it is up.
+
+    What went up after the last pass is not late before its own first one.
+    """
+    oldest = db.execute(
+        "SELECT live_at FROM listings WHERE account_id = ? AND state = 'live' ORDER BY rowid LIMIT 1",
+        (account_id,),
+    ).fetchone()
+    if oldest is None:
+        return None
+    mark = db.execute(
+        "SELECT value FROM marks WHERE name = ?", (f"reconciled_until:{account_id}",)
+    ).fetchone()
+    return max(oldest["live_at"] or 0, 0 if mark is None else int(mark["value"]))
 
 
 def without_category(db: sqlite3.Connection, account_id: str, domains: Sequence[str]) -> dict[str, int]:

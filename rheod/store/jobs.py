@@ -208,6 +208,29 @@ class QueuePosition:
     others: Mapping[str, int]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitingJob:
+    """A job that is not done: why, where something is known, since when and until when (ms)."""
+
+    kind: JobKind
+    reason: str | None
+    created_at: int
+    due_at: int
+    attempts: int
+
+
+def at_tradera(db: sqlite3.Connection, item_id: str) -> WaitingJob | None:
+    """The most urgent job of an item that calls Tradera; None when it has none."""
+    row = db.execute(
+        "SELECT kind, reason, coalesce(unclear_since, created_at) AS created_at, due_at, attempts + unclear AS attempts"
+        " FROM jobs WHERE item_id = ? AND +lane = 'tradera' ORDER BY rank, id LIMIT 1",
+        (item_id,),
+    ).fetchone()
+    if row is None:
+        return None
+    return WaitingJob(**{**dict(row), "kind": JobKind(row["kind"]), "reason": restored(row["reason"])})
+
+
 STRETCH = 4096
 """So many job ids share one row of `publish_sums`."""
 

@@ -27,6 +27,7 @@ from rheod.jobs.queue import RestoreLock
 from rheod.store import jobs, ledger
 from rheod.store.ledger import BudgetPause, Ledger, LedgerCall, Spent
 from rheod.tradera.client import TraderaClient
+from rheod.tradera.contact import Contact
 from rheod.tradera.transport import OverLimit, Rejected, Seller, TokenRefused, Unreachable
 from rheod.usecases import publish
 from rheod.usecases.transaction import Store, Transaction
@@ -112,13 +113,15 @@ class BudgetRules:
 class SharedBudget:
     """What the calls of all accounts have in common, and the one builder of an account's client.
 
-    `locks` are the restore locks by account: whoever calls for an account obeys the same one.
+    `locks` are the restore locks by account: whoever calls for an account obeys the same one. `contact` is told of
+    every call's end.
     """
 
     store: Store
     ledger: Ledger
     rules: BudgetRules
     locks: Mapping[str, RestoreLock]
+    contact: Contact = field(default_factory=Contact)
 
     def client_of(self, account_id: str, seller: Seller, client: TraderaClient) -> BudgetedClient:
         """The calls of this account as this seller."""
@@ -147,6 +150,7 @@ class BookedCall:
         """Tradera has answered: run the use case and close the call in one transaction."""
         self.heard = True
         self._client.answers_heard += 1
+        self._note(None)
         crashpoint(f"{self.operation}.answered")
 
         def store(tx: Transaction) -> T:
@@ -162,11 +166,18 @@ class BookedCall:
         """The call was refused or brought no answer. One that certainly never reached Tradera spends no budget."""
         arrived = not isinstance(error, Unreachable)
         self._client.answers_heard += not isinstance(error, Unreachable | Unanswered)
+        self._note(error)
         await self._client.budget.store.write(lambda tx: self._close(tx, str(error), counted=arrived))
         if not arrived:
             # once that is stored: what is remembered is never less than what a restart would read
             self._client.budget.ledger.refund(self._spent)
         crashpoint(f"{self.operation}.failed")
+
+    def _note(self, error: RheodError | None) -> None:
+        budget = self._client.budget
+        budget.contact.ended(
+            self.operation, error, now=budget.store.now(), took_s=perf_counter() - self._began
+        )
 
     def _close(self, tx: Transaction, outcome: str, *, counted: bool = True) -> None:
         duration_ms = round((perf_counter() - self._began) * 1000)

@@ -26,7 +26,7 @@ from rheod.domain.model import (
     RheoStatus,
 )
 from rheod.store import items, jobs, orders
-from rheod.store.ledger import Ledger
+from rheod.store.ledger import BudgetPause, Ledger
 from rheod.usecases.publish import settle, why_not_published
 from rheod.usecases.put_item import PutResult, put, queue_listing, refuse_price_or_status, refuse_to_orphan
 from rheod.usecases.transaction import Store, Transaction
@@ -44,7 +44,10 @@ class QueuePlace:
 
 @dataclass(frozen=True, slots=True)
 class ItemView:
-    """An item as it is shown, with its latest listing, its pictures and why it waits."""
+    """An item as it is shown, with its latest listing, its pictures, and why it waits, since when and until when (ms).
+
+    `trouble` is why it waits where something fails or is missing: not its own start time, nor the call budget.
+    """
 
     item: Item
     listing: Listing | None
@@ -52,11 +55,16 @@ class ItemView:
     queue: QueuePlace | None
     waits_for: str | None
     ad_url: str | None = None
+    waits_since: int | None = None
+    next_try: int | None = None
+    trouble: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class BudgetForecast:
-    """The call times of the window and the ceiling for publishing; `waits_for` says why nothing is published at all.
+    """The call times of the window and the ceiling for publishing; `waits_for` says why nothing is sent at all.
+
+    `waits_since` is since when that is so, `next_try` when it is tried again (ms), where they are known.
 
     `paused_until` (ms) is when publishing may go on after a 429. Nobody knows when it may after a refused token.
     `used` and `others` are what the account and those who share the budget with it have had of the window.
@@ -65,10 +73,14 @@ class BudgetForecast:
     calls: list[int]
     ceiling: int
     waits_for: str | None = None
+    waits_since: int | None = None
+    next_try: int | None = None
     site_url: str = "https://www.tradera.com"
     paused_until: int = 0
     used: int = 0
     others: Mapping[str, int] = field(default_factory=dict)
+    pauses: Mapping[CallClass, BudgetPause] = field(default_factory=dict)
+    """What Tradera lets nobody call for now."""
 
     @classmethod
     def of(
@@ -97,6 +109,11 @@ class BudgetForecast:
             paused_until=paused.until if paused else 0,
             used=used[account_id],
             others={other: used[other] for other in selling},
+            pauses={
+                each.call_class: each
+                for each in ledger.pauses()
+                if each.call_class is not None and each.until > now
+            },
         )
 
 
@@ -118,16 +135,41 @@ class Items:
 
     async def read_item(self, account_id: str, external_id: str) -> ItemView:
         """The item as it is now. Raises Refused (NOT_FOUND)."""
-        found, place = await self._store.read(lambda db: _view(db, account_id, external_id))
+        found, place, job = await self._store.read(lambda db: _view(db, account_id, external_id))
         if found.listing is None:
             return found
         forecast = self._forecast(account_id)
         if found.listing.live_at is not None:
             found = replace(found, ad_url=f"{forecast.site_url}/item/{found.listing.tradera_item_id}")
-        if place is None:
+        if job is None:
             return found
         if forecast.waits_for is not None:
-            return replace(found, waits_for=forecast.waits_for)
+            return replace(
+                found,
+                waits_for=forecast.waits_for,
+                waits_since=forecast.waits_since or job.created_at,
+                next_try=max(job.due_at, forecast.next_try or 0),
+                trouble=forecast.waits_for,
+            )
+        if job.reason is not None:
+            found = replace(
+                found,
+                waits_for=job.reason,
+                waits_since=job.created_at,
+                next_try=job.due_at,
+                trouble=job.reason if job.attempts else None,
+            )
+        pause = forecast.pauses.get(jobs.CLASS_OF[job.kind])
+        if pause is not None:
+            found = replace(
+                found,
+                waits_for=pause.reason,
+                waits_since=pause.since,
+                next_try=max(job.due_at, pause.until),
+                trouble=pause.reason,
+            )
+        if place is None:
+            return found
         at = _goes_at(place, forecast, self._store.now())
         return replace(found, queue=QueuePlace(place.position, at))
 
@@ -252,11 +294,11 @@ def _goes_at(place: jobs.QueuePosition, forecast: BudgetForecast, now: int) -> i
 
 def _view(
     db: sqlite3.Connection, account_id: str, external_id: str
-) -> tuple[ItemView, jobs.QueuePosition | None]:
+) -> tuple[ItemView, jobs.QueuePosition | None, jobs.WaitingJob | None]:
     item = _found(db, account_id, external_id)
     listing = items.latest_listing(db, item.id)
     place = None
     if listing is not None and listing.state is ListingState.QUEUED:
         place = jobs.place_of_publish(db, listing.id)
     pictures = tuple(items.pictures(db, item.id))
-    return ItemView(item, listing, pictures, None, place.reason if place else None), place
+    return ItemView(item, listing, pictures, None, None), place, jobs.at_tradera(db, item.id)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from rheod.api.authenticator import unlogged
-from rheod.health.rules import Mood
+from rheod.health.waiting import Mood
 from rheod.web.integration import DeliveriesPage, IntegrationPage
 from rheod.web.items_page import ItemsPage
 from rheod.web.sales_page import SalesPage

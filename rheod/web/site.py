@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
     from rheod.api.context import ApiContext
-    from rheod.health.rules import Finding
+    from rheod.health.waiting import Finding
     from rheod.store.access import Audit, Sessions
     from rheod.usecases.figures import AccountForecasts
     from rheod.usecases.sales import QuarantinedMessages

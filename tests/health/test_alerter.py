@@ -9,7 +9,7 @@ import pytest
 
 from rheod.domain.errors import Permanent, Refused, RheodError, StoreUnavailable, Text, Transient, Unanswered
 from rheod.health.alerts import Alerter, AlertMessage, Rounds
-from rheod.health.rules import Finding, Mood
+from rheod.health.waiting import Finding, Mood
 from rheod.store.engine.database import Database
 from tests.stores import Clock
 

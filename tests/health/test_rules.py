@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
-from rheod.health.rules import DAY_MS, AccountFacts, EndpointFacts, Facts, Finding, Mood, findings
+from rheod.health.rules import DAY_MS, AccountFacts, EndpointFacts, Facts, findings
+from rheod.health.waiting import Finding, Mood, Wait
 from tests.stores import NOW_MS
 
+LONG_AGO = NOW_MS - 121_000
 WELL = Facts(
     now=NOW_MS,
     calls_left=80,
@@ -45,6 +47,19 @@ TROUBLES: list[tuple[dict[str, Any], str]] = [
     ({"endpoints": (replace(ENDPOINT, active=False, disabled_by_failures=True),)}, "endpoint.off"),
     ({"endpoints": (replace(ENDPOINT, fail_count=3),)}, "endpoint.fails"),
     ({"push_heard_at": NOW_MS - 3_600_001}, "push.silent"),
+    ({"tradera": Wait(reason="no connection", since=LONG_AGO)}, "tradera.away"),
+    ({"push": Wait(reason="no such queue", since=LONG_AGO)}, "push.away"),
+    (
+        {"paused": (Wait(reason="429", since=NOW_MS, next_at=NOW_MS + 600_000, account="publish"),)},
+        "tradera.paused",
+    ),
+    ({"endings": (Wait(reason="no connection", since=LONG_AGO),)}, "ending.waits"),
+    ({"sales": (Wait(reason="no connection", since=LONG_AGO),)}, "sale.waits"),
+    ({"pictures": Wait(reason="no answer", since=LONG_AGO)}, "pictures.wait"),
+    ({"not_published": 2}, "item.failed"),
+    ({"doubled": ("A-1",)}, "listing.double"),
+    ({"sold_but_up": ("A-1",)}, "sale.conflict"),
+    ({"reconciled": (("", NOW_MS - 3_600_001),)}, "reconcile.late"),
     ({"quarantined": 1}, "sale.quarantined"),
     ({"unmatched": 2}, "sale.unmatched"),
     ({"in_doubt": ("A-1",)}, "listing.doubt"),
@@ -80,6 +95,10 @@ def test_each_trouble_is_found_and_says_what_to_do(change: dict[str, object], co
         {"endpoints": (replace(ENDPOINT, active=False),)},
         {"endpoints": (replace(ENDPOINT, fail_count=2),)},
         {"push_heard_at": None},
+        {"tradera": Wait(reason="no connection", since=NOW_MS - 119_000)},
+        {"push": Wait(reason="no connection", since=NOW_MS - 1000, next_at=NOW_MS + 8000)},
+        {"paused": (Wait(reason="429", since=NOW_MS, next_at=NOW_MS + 1000, account="publish"),)},
+        {"reconciled": (("", NOW_MS - 3_599_000),)},
         {"calls_left": 0},
         {"backup_due_at": None},
         {"free_bytes": None},

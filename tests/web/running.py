@@ -15,7 +15,7 @@ import aiohttp
 from rheod.api.server import build_app, start
 from rheod.domain.budget import Allowance
 from rheod.domain.errors import Refused, Text
-from rheod.health.rules import Finding
+from rheod.health.waiting import Finding
 from rheod.store.access import Audit, Sessions
 from rheod.store.accounts import Token
 from rheod.store.engine.database import Database

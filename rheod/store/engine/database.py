@@ -274,6 +274,11 @@ class Database:
         return self._files.opened[0][0]
 
     @property
+    def is_unwritable(self) -> bool:
+        """Whether the last transaction could not be written, as on a full disk."""
+        return self._unwritable
+
+    @property
     def log_bytes(self) -> int:
         """The size of the write-ahead log: it only grows while somebody reads for long (a backup)."""
         return self._files.log_bytes

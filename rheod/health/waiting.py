@@ -1,0 +1,230 @@
+"""What needs the owner because it waits, or does not answer: pure rules from facts to findings.
+
+Whatever makes an item or a sale wait for long is told with its cause, since when and the next try.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from rheod.domain.errors import Text, counted
+
+LONG_MS = 120_000
+"""What waits for longer than this is told."""
+
+
+class Mood(StrEnum):
+    """BAD: something does not work. BUSY: it works, and will stop working, or waits for the owner."""
+
+    BAD = "bad"
+    BUSY = "busy"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing the owner should know: what is wrong (`text`) and what to do about it (`fix`).
+
+    `subject` tells findings of one kind apart. `alerts` says whether the owner is told outside the pages too. Of what
+    waits, `since` says for how long and `next_at` when it is tried again (ms), where that is known.
+    """
+
+    code: str
+    mood: Mood
+    text: Text
+    fix: Text
+    subject: str = ""
+    alerts: bool = True
+    since: int | None = None
+    next_at: int | None = None
+
+    @property
+    def key(self) -> str:
+        """The same for the same thing at every look."""
+        return f"{self.code}:{self.subject}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wait:
+    """Something of an account, or of all (''), that waits: why, since when and until the next try (ms); `count` of what."""
+
+    reason: str
+    since: int
+    next_at: int | None = None
+    account: str = ""
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """What waits at one moment `now` (ms).
+
+    `tradera` and `push` are set while they do not answer, `paused` are the kinds of calls that Tradera forbids for now;
+    `reconciled` is when each account's orders and ads were last compared, and `reconcile_patience_ms` how old that may be.
+    """
+
+    now: int
+    tradera: Wait | None = None
+    push: Wait | None = None
+    paused: tuple[Wait, ...] = ()
+    endings: tuple[Wait, ...] = ()
+    sales: tuple[Wait, ...] = ()
+    pictures: Wait | None = None
+    not_published: int = 0
+    sold_but_up: tuple[str, ...] = ()
+    reconciled: tuple[tuple[str, int], ...] = ()
+    reconcile_patience_ms: int = 3_600_000
+
+
+def _is_long(wait: Wait | None, now: int) -> bool:
+    """Whether it has waited, or is to wait, for long."""
+    if wait is None:
+        return False
+    return now - wait.since > LONG_MS or (wait.next_at or 0) - wait.since > LONG_MS
+
+
+def of_remotes(facts: Waiting) -> Iterator[Finding]:
+    """What does not answer, or lets nothing through."""
+    if facts.tradera is not None and facts.now - facts.tradera.since > LONG_MS:
+        yield Finding(
+            code="tradera.away",
+            mood=Mood.BAD,
+            text=counted(
+                "Tradera has not answered for {n} minute: {reason}",
+                "Tradera has not answered for {n} minutes: {reason}",
+                (facts.now - facts.tradera.since) // 60_000,
+                reason=facts.tradera.reason,
+            ),
+            fix=Text(
+                "Nothing is lost, and rheod asks again by itself. If it lasts, check the network and tradera.base_url"
+            ),
+            since=facts.tradera.since,
+            next_at=facts.tradera.next_at,
+        )
+    if facts.push is not None and _is_long(facts.push, facts.now):
+        yield Finding(
+            code="push.away",
+            mood=Mood.BAD,
+            text=Text("The push queue gives no messages: {reason}", reason=facts.push.reason),
+            fix=Text("Check the [push] settings and the network; sales are found later, by asking Tradera"),
+            alerts=False,
+            since=facts.push.since,
+            next_at=facts.push.next_at,
+        )
+    for pause in facts.paused:
+        if _is_long(pause, facts.now):
+            yield Finding(
+                code="tradera.paused",
+                subject=pause.account,
+                mood=Mood.BUSY,
+                text=Text(
+                    "Tradera lets no calls of the kind {kind} through for now: {reason}",
+                    kind=pause.account,
+                    reason=pause.reason,
+                ),
+                fix=Text(
+                    "Wait: they go on by themselves. If it happens often, set tradera.daily_calls lower"
+                ),
+                alerts=False,
+                since=pause.since,
+                next_at=pause.next_at,
+            )
+    for account, at in facts.reconciled:
+        if facts.now - at > facts.reconcile_patience_ms:
+            yield Finding(
+                code="reconcile.late",
+                subject=account,
+                mood=Mood.BAD,
+                text=Text(
+                    "The sales and ads of account {account} have not been compared with Tradera's for {minutes} minutes",
+                    account=account or "own",
+                    minutes=(facts.now - at) // 60_000,
+                ),
+                fix=Text("A sale that push did not tell is found only then: the log says why it fails"),
+                since=at,
+            )
+
+
+def of_work(facts: Waiting) -> Iterator[Finding]:
+    """Work that should have been done by now."""
+    for wait in facts.sales:
+        yield Finding(
+            code="sale.waits",
+            subject=wait.account,
+            mood=Mood.BAD,
+            text=counted(
+                "{n} sale of account {account} is not looked up yet: {reason}",
+                "{n} sales of account {account} are not looked up yet: {reason}",
+                wait.count,
+                account=wait.account or "own",
+                reason=wait.reason,
+            ),
+            fix=Text(
+                "rheod asks again by itself; until then the shop does not know of it: look in My Tradera"
+            ),
+            since=wait.since,
+            next_at=wait.next_at,
+        )
+    for wait in facts.endings:
+        yield Finding(
+            code="ending.waits",
+            subject=wait.account,
+            mood=Mood.BAD,
+            text=counted(
+                "{n} ad of account {account} should have been ended and is still up: {reason}",
+                "{n} ads of account {account} should have been ended and are still up: {reason}",
+                wait.count,
+                account=wait.account or "own",
+                reason=wait.reason,
+            ),
+            fix=Text("rheod tries again by itself. If it hurries, end it in My Tradera"),
+            since=wait.since,
+            next_at=wait.next_at,
+        )
+    yield from _of_items(facts)
+
+
+def _of_items(facts: Waiting) -> Iterator[Finding]:
+    if facts.sold_but_up:
+        yield Finding(
+            code="sale.conflict",
+            mood=Mood.BAD,
+            text=counted(
+                "{n} item is sold while another ad of it is up that Tradera does not end: it may be sold twice ({items})",
+                "{n} items are sold while other ads of them are up that Tradera does not end: they may be sold twice ({items})",
+                len(facts.sold_but_up),
+                items=", ".join(facts.sold_but_up[:3]),
+            ),
+            fix=Text(
+                "Look at both ads in My Tradera now: cancel the bids and end the ad, or tell one of the buyers before it is sold"
+            ),
+        )
+    if facts.pictures is not None:
+        yield Finding(
+            code="pictures.wait",
+            mood=Mood.BUSY,
+            text=counted(
+                "{n} picture could not be fetched yet: {reason}",
+                "{n} pictures could not be fetched yet: {reason}",
+                facts.pictures.count,
+                reason=facts.pictures.reason,
+            ),
+            fix=Text("Check the host of the pictures; they are tried again for half an hour, then given up"),
+            alerts=False,
+            since=facts.pictures.since,
+            next_at=facts.pictures.next_at,
+        )
+    if facts.not_published:
+        yield Finding(
+            code="item.failed",
+            mood=Mood.BUSY,
+            text=counted(
+                "{n} item could not be published",
+                "{n} items could not be published",
+                facts.not_published,
+            ),
+            fix=Text(
+                "`rheod items show ID` says why; mend it and send the item again, or `rheod items retry ID`"
+            ),
+        )
