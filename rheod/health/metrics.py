@@ -32,7 +32,11 @@ async def gather_metrics(observed: Observed, loops: RunningLoops) -> bytes:
     facts = await gather_facts(observed)
     stored = await observed.database.read(_StoredFigures)
     gathered = _Gathered(observed, loops, facts, stored)
-    return generate_latest(_Collected([*gathered.families(), *loops.meters.registry.collect()]))
+    return generate_latest(
+        _Collected(
+            [*gathered.families(), *loops.meters.registry.collect(), *observed.contact.registry.collect()]
+        )
+    )
 
 
 class _StoredFigures:
@@ -200,4 +204,16 @@ class _Gathered:
             "What needs the owner, by what it is: how many of it there are.",
             "code",
             Counter(one.code for one in found),
+        )
+        yield _each(
+            "rheod_finding_since_timestamp_seconds",
+            "Since when what waits has waited, by what it is (Unix time).",
+            "code",
+            {one.code: one.since / 1000 for one in found if one.since is not None},
+        )
+        yield _each(
+            "rheod_finding_next_try_timestamp_seconds",
+            "When it is tried again (Unix time).",
+            "code",
+            {one.code: one.next_at / 1000 for one in found if one.next_at is not None},
         )

@@ -5,11 +5,13 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
+from rheod.domain.errors import Text
 from rheod.domain.model import CallClass, ItemSpec, JobKind, JobOrder, QueueName
 from rheod.health.facts import BACKUP_MARK
 from rheod.store import key_value
 from rheod.store.jobs import Owner
 from rheod.store.ledger import LedgerCall
+from rheod.tradera.transport import Unreachable
 from tests.measuring import Daemon, measured
 
 SECOND_MS = 1000
@@ -131,3 +133,17 @@ async def test_items_make_no_series_of_their_own(tmp_path: Path) -> None:
         figures = await daemon.values()
         assert figures.keys() == before.keys()
         assert sum(value for name, value in figures.items() if name.startswith("rheod_items{")) == 21
+
+
+async def test_calls_of_tradera_are_counted_by_how_they_end(tmp_path: Path) -> None:
+    """Answers and silences apart; since when Tradera is silent stands beside the finding."""
+    async with measured(tmp_path) as daemon:
+        contact, now = daemon.core.budget.contact, daemon.core.now()
+        contact.ended("create", None, now=now - 200_000, took_s=0.2)
+        contact.ended("create", Unreachable(Text("no connection")), now=now - 180_000, took_s=2)
+        figures = await daemon.values()
+        assert figures["rheod_tradera_requests_total{operation=create,outcome=ok}"] == 1
+        assert figures["rheod_tradera_requests_total{operation=create,outcome=unreachable}"] == 1
+        assert figures["rheod_tradera_request_seconds_sum{operation=create}"] == 2.2
+        since = figures["rheod_finding_since_timestamp_seconds{code=tradera.away}"]
+        assert since == (now - 180_000) / 1000
