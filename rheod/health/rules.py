@@ -89,6 +89,7 @@ def findings(facts: Facts) -> list[Finding]:
         *_of_endpoints(facts),
         *_of_sales(facts),
         *_of_publishing(facts),
+        *_of_ids(facts),
         *of_remotes(facts),
         *of_work(facts),
         *_of_takeovers(facts),
@@ -262,6 +263,17 @@ def _of_publishing(facts: Facts) -> Iterator[Finding]:
                 "They go out as calls come free. If it happens often, ask Tradera for a higher limit and set tradera.daily_calls"
             ),
         )
+    if facts.unmapped:
+        yield Finding(
+            code="category.missing",
+            mood=Mood.BUSY,
+            text=Text("No Tradera category is set for: {domains}", domains=", ".join(facts.unmapped)),
+            fix=Text("Set it under [tradera.defaults.category_id], or send tradera.categoryId with the item"),
+            alerts=False,
+        )
+
+
+def _of_ids(facts: Facts) -> Iterator[Finding]:
     for pair in facts.look_alikes:
         one, other = map(ascii, pair)  # what cannot be seen is spelled out
         yield Finding(
@@ -270,14 +282,6 @@ def _of_publishing(facts: Facts) -> Iterator[Finding]:
             subject=f"{one} {other}",
             text=Text("Two items have ids that look the same: {one} and {other}", one=one, other=other),
             fix=Text("If they are one thing, delete one of the two: else it is sold twice"),
-        )
-    if facts.unmapped:
-        yield Finding(
-            code="category.missing",
-            mood=Mood.BUSY,
-            text=Text("No Tradera category is set for: {domains}", domains=", ".join(facts.unmapped)),
-            fix=Text("Set it under [tradera.defaults.category_id], or send tradera.categoryId with the item"),
-            alerts=False,
         )
 
 
