@@ -225,6 +225,10 @@ class AdminCalls:
         """GET /orders?unmatched=&limit=&cursor=: newest first, as the owner's list in the API."""
         return await OrderCalls(parts=self._api).list_for(request, self._account(request))
 
+    async def settle_order(self, request: web.Request) -> web.Response:
+        """POST /orders/{orderId}/settle: the owner's word on a sale in doubt, as in the API."""
+        return await OrderCalls(parts=self._api).settle_for(request, self._account(request))
+
     def shared_routes(self) -> list[Route]:
         """What the owner's calls over the network do as well: webhook endpoints, their log, replays."""
         shared = [*webhooks.operations(self._api), *events.admin_operations(self._api)]
@@ -278,6 +282,7 @@ def build_admin(parts: AdminContext, *, more: Sequence[Route] = ()) -> web.Appli
             ("GET", f"{ITEM}/dry-run", calls.rehearse_item),
             ("POST", f"{ITEM}/settle", calls.settle_item),
             ("GET", "/orders", calls.list_orders),
+            ("POST", r"/orders/{orderId:\d{1,18}}/settle", calls.settle_order),
             ("GET", "/status", calls.status),
             ("POST", "/doctor", calls.examine),
             ("GET", "/health", calls.health),

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from rheod.usecases.items import Items
     from rheod.usecases.put_item import BatchPut
     from rheod.usecases.sales import Shipments
+    from rheod.usecases.sales_in_doubt import SalesInDoubt
     from rheod.webhooks.client import TestEventSender
 
 
@@ -117,6 +118,7 @@ class SalesServices(Bodies):
     """What the calls about orders use."""
 
     shipping: Shipments
+    doubts: SalesInDoubt
     figures: Figures
 
 

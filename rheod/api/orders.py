@@ -14,19 +14,21 @@ from pydantic import Field
 
 from rheod.api import field_types
 from rheod.api.context import CALLER
-from rheod.api.field_types import Shown, Wire, read_model
+from rheod.api.field_types import Price, Shown, Wire, read_model
 from rheod.api.json_body import BODY_BYTES, read_json
-from rheod.api.responses import At, Kronor, Reply, reply
+from rheod.api.responses import At, DoneReply, Kronor, Reply, reply
 from rheod.api.routing import Operation, Query, Whole, read_query
-from rheod.domain.errors import Refused
+from rheod.domain.errors import FieldError, Refused, Text
 from rheod.domain.model import RheoStatus
 from rheod.usecases.figures import total
 from rheod.usecases.sales import NOT_FOUND
+from rheod.usecases.sales_in_doubt import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rheod.api.context import SalesServices
+    from rheod.store.inbox import SaleInDoubt
     from rheod.store.orders import Shipment, StoredOrder
     from rheod.usecases.figures import Analytics
 
@@ -92,9 +94,43 @@ class OrderReply(Reply):
     shipments: Annotated[list[ToldShipment], Field(description="The parcels; the last one counts.")]
 
 
-class OrdersReply(Reply):
-    """A page of orders, the newest first."""
+class SaleInDoubtReply(Reply):
+    """An order that may be a sale of yours and cannot be read: settle it when you have looked at Tradera."""
 
+    number: Annotated[str, Field(description="By which it is settled; the order's id where that is known.")]
+    order_id: Annotated[str | None, Field(description="The order's id; null where Tradera gave none.")]
+    tradera_ad_ids: Annotated[list[str], Field(description="The ads that it names.")]
+    external_ids: Annotated[list[str], Field(description="The items behind those of them that are yours.")]
+    reason: Annotated[str | None, Field(description="What cannot be read, or what Tradera answered.")]
+    since: Annotated[At, Field(description="Since when it is in doubt.")]
+    tries: Annotated[int, Field(description="How often it was looked up in vain.")]
+    next_try: Annotated[
+        At | None, Field(description="When it is looked up next; null: with the next chance.")
+    ]
+    answer: Annotated[
+        str | None, Field(description="The beginning of Tradera's answer, as it came; null once erased.")
+    ]
+
+
+class SettleSaleBody(Wire):
+    """What the owner found of a sale in doubt. Sold: `salePrice` is needed, of several ads each one's."""
+
+    sold: Annotated[bool, Field(description="Whether it is a sale of yours.")]
+    sale_price: Annotated[Price | None, Field(description="SEK for which it was sold.")] = None
+    tradera_ad_id: Annotated[
+        int | None, Field(ge=1, lt=2**53, description="The ad that was sold, where the order names none.")
+    ] = None
+    order_id: Annotated[
+        int | None, Field(ge=1, lt=2**53, description="The order's id, where Tradera gave none.")
+    ] = None
+
+
+class OrdersReply(Reply):
+    """A page of orders, the newest first; `inDoubt` are sales that cannot be read, on every page."""
+
+    in_doubt: Annotated[
+        list[SaleInDoubtReply], Field(description="Orders that may be sales and cannot be read.")
+    ]
     orders: Annotated[list[OrderReply], Field(description="The orders, the newest first.")]
     next_cursor: Annotated[str | None, Field(description="For the next page; null at the end.")]
 
@@ -165,8 +201,24 @@ def shipment_reply(shipment: Shipment) -> ShipmentReply:
     )
 
 
-def orders_reply(orders: Sequence[StoredOrder], next_cursor: str | None) -> OrdersReply:
-    """A page of orders."""
+def _doubt_reply(doubt: SaleInDoubt) -> SaleInDoubtReply:
+    return SaleInDoubtReply(
+        number=str(doubt.number),
+        order_id=None if doubt.order_id is None else str(doubt.order_id),
+        tradera_ad_ids=[str(ad) for ad in doubt.ads],
+        external_ids=list(doubt.items),
+        reason=doubt.reason,
+        since=doubt.since,
+        tries=doubt.tries,
+        next_try=doubt.ask_at,
+        answer=doubt.answer,
+    )
+
+
+def orders_reply(
+    orders: Sequence[StoredOrder], doubts: Sequence[SaleInDoubt], next_cursor: str | None
+) -> OrdersReply:
+    """A page of orders, with the sales in doubt."""
     shown = [
         OrderReply(
             order_id=str(order.order_id),
@@ -195,7 +247,8 @@ def orders_reply(orders: Sequence[StoredOrder], next_cursor: str | None) -> Orde
         )
         for order in orders
     ]
-    return OrdersReply(orders=shown, next_cursor=next_cursor)
+    in_doubt = [_doubt_reply(each) for each in doubts]
+    return OrdersReply(in_doubt=in_doubt, orders=shown, next_cursor=next_cursor)
 
 
 def analytics_reply(found: Analytics) -> AnalyticsReply:
@@ -274,7 +327,23 @@ class OrderCalls:
         )
         full = len(found) == query.limit
         following = field_types.write(found[-1].created_at, found[-1].order_id) if full else None
-        return reply(200, orders_reply(found, following))
+        doubts = await self._parts.doubts.of_account(account_id)
+        return reply(200, orders_reply(found, doubts, following))
+
+    async def settle_for(self, request: web.Request, account_id: str) -> web.Response:
+        """The owner's word on a sale in doubt: sold for this price, or no sale."""
+        body = await read_json(request, limit_bytes=BODY_BYTES, deadline_s=self._parts.body_deadline_s)
+        told = read_model(SettleSaleBody, body)
+        if told.sold and told.sale_price is None:
+            missing = FieldError("salePrice", Text("Must be given for a sale"))
+            raise Refused("VALIDATION_FAILED", Text("Validation failed"), (missing,))
+        verdict = Verdict(
+            price_ore=told.sale_price if told.sold else None, ad=told.tradera_ad_id, order_id=told.order_id
+        )
+        message = await self._parts.doubts.settle(
+            account_id, _order_id(request.match_info["orderId"]), verdict
+        )
+        return reply(202, DoneReply(message=message))
 
     async def analytics(self, request: web.Request) -> web.Response:
         """Show what there is and what was sold in the last twelve calendar months."""

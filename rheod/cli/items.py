@@ -277,7 +277,62 @@ def list_orders(options: Options, *, unmatched: bool, limit: int, cursor: str | 
     say_table(head, [_row(order) for order in answer["orders"]])
     if answer["nextCursor"] is not None:
         note(f"There are more: add --cursor {answer['nextCursor']}")
+    for doubt in answer["inDoubt"]:
+        named = ", ".join(doubt["externalIds"] or doubt["traderaAdIds"]) or "an unknown ad"
+        note(
+            f"In doubt since {doubt['since']}: order {doubt['number']} of {named}: {shown(doubt['reason'] or '')}"
+        )
+    if answer["inDoubt"]:
+        note("Look for them at Tradera, then: rheod orders settle ORDER --sold PRICE, or --not-sold")
     return OK
+
+
+_NAMED = {"ad": "traderaAdId", "number": "orderId"}
+
+
+@orders.command("settle")
+@click.argument("order", type=int)
+@click.option("--sold", metavar="PRICE", help="It is a sale of yours, for so many kronor (each item).")
+@click.option("--not-sold", is_flag=True, help="It is no sale of yours: the item may be published again.")
+@click.option("--ad", type=int, metavar="AD_ID", help="The ad that was sold, where the order names none.")
+@click.option(
+    "--order", "number", type=int, metavar="ORDER_ID", help="The order's number, where Tradera gave none."
+)
+@click.option("--yes", is_flag=True, help="Do not ask back.")
+@with_json
+@with_account
+@pass_options
+def settle_order(
+    options: Options,
+    /,
+    *,
+    order: int,
+    sold: str | None,
+    not_sold: bool,
+    yes: bool,
+    as_json: bool,
+    **named: int | None,
+) -> int:
+    """Say what became of a sale that cannot be read.
+
+    Look for the order in My Tradera, then give --sold with the price, or --not-sold. `rheod orders list` names them.
+    """
+    if (sold is None) != not_sold:
+        raise click.UsageError("Give --sold with the price, or --not-sold")
+    if sold is not None and not sold.replace(".", "", 1).isdecimal():
+        raise click.UsageError("The price is a number of kronor, such as 950 or 950.50")
+    answer = "sold" if sold is not None else "not sold"
+    if not yes:
+        if not_sold:
+            note("If it was sold after all, the same thing may be sold twice.")
+        note(f"Type the words «{answer}» to go on:")
+        if sys.stdin.readline().strip() != answer:
+            raise CommandFailed("Nothing was changed; --yes answers in advance")
+    told: dict[str, Any] = {"sold": sold is not None}
+    if sold is not None:
+        told["salePrice"] = float(sold)
+    told |= {name: named[each] for each, name in _NAMED.items() if named[each] is not None}
+    return _print_message(ask(options, "POST", f"/orders/{order}/settle", told), as_json=as_json)
 
 
 def _row(order: dict[str, Any]) -> list[Any]:

@@ -30,6 +30,7 @@ from rheod.tradera.login import Application, TraderaLogin
 from rheod.usecases.backups import Backups
 from rheod.usecases.figures import Figures
 from rheod.usecases.sales import QuarantinedMessages, Shipments
+from rheod.usecases.sales_in_doubt import SalesInDoubt
 from rheod.web import reference_view
 from rheod.web.dashboard import Dashboard
 from rheod.web.site import Callers, WebContext
@@ -146,6 +147,7 @@ class Handlers:
             batches=core.batches,
             endpoints=core.endpoints,
             shipping=Shipments(store=core.store),
+            doubts=SalesInDoubt(store=core.store, sellers=core.sellers),
             figures=Figures(store=core.store, fee_percent=settings.analytics.fee_percent),
             feed=core.events,
             rehearse=dry_run.rehearse,

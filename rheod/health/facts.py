@@ -129,6 +129,7 @@ async def gather_facts(observed: Observed) -> Facts:
         reconciled=stored.reconciled,
         reconcile_patience_ms=limits.reconcile_ms,
         quarantined=stored.quarantined,
+        doubts_since=stored.doubts_since,
         unmatched=stored.unmatched,
         in_doubt=stored.in_doubt,
         doubled=stored.doubled,
@@ -185,6 +186,7 @@ class _Stored:
             if observed.loops is not None and (at := facts.reconciled_at(db, account.id)) is not None
         )
         self.quarantined = inbox.count_quarantined(db)
+        self.doubts_since = tuple(inbox.doubts_since(db))
         self.unmatched = orders.unmatched_count(db)
         self.in_doubt = tuple(facts.in_doubt(db, limit=100))
         self.doubled = tuple(facts.doubled(db, limit=100))

@@ -12,6 +12,8 @@ from rheod.domain.errors import Text, counted
 from rheod.health.waiting import Finding, Mood, Waiting, of_remotes, of_work
 
 DAY_MS = 24 * 3600 * 1000
+SOON_MS = 2 * 60 * 1000
+"""What settles itself within this time is no finding."""
 TOKEN_STEPS = (30, 14, 7, 1)
 """Days before a token's end at which the owner is told, each once."""
 
@@ -67,6 +69,7 @@ class Facts(Waiting):
     push_heard_at: int | None = None
     push_patience_ms: int = 3_600_000
     quarantined: int = 0
+    doubts_since: tuple[int, ...] = ()
     unmatched: int = 0
     in_doubt: tuple[str, ...] = ()
     doubled: tuple[str, ...] = ()
@@ -184,6 +187,19 @@ def _of_sales(facts: Facts) -> Iterator[Finding]:
             ),
             fix=Text(
                 "Check push.queue_url, the AWS keys and the network; the log says what the queue answers"
+            ),
+        )
+    if doubts := [since for since in facts.doubts_since if facts.now - since > SOON_MS]:
+        yield Finding(
+            code="sale.doubt",
+            mood=Mood.BAD,
+            text=counted(
+                "{n} order may be a sale and cannot be read: its item is neither published nor deleted",
+                "{n} orders may be sales and cannot be read: their items are neither published nor deleted",
+                len(doubts),
+            ),
+            fix=Text(
+                "See them: `rheod orders list`; look for them at Tradera, then `rheod orders settle ORDER`"
             ),
         )
     if facts.quarantined:

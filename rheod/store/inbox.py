@@ -8,6 +8,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from rheod.domain.model import CloseReason
 from rheod.store.texts import restored
@@ -48,13 +49,28 @@ def add(db: sqlite3.Connection, entry: InboxEntry, *, now: int) -> int | None:
         ),
     ).fetchone()
     if row is None:
+        known = find(db, entry.business_key) if entry.business_key else None
+        if known is not None:
+            _name_ads(db, known, entry.tradera_item_ids)
         return None
     inbox_id: int = row["id"]
+    _name_ads(db, inbox_id, entry.tradera_item_ids)
+    return inbox_id
+
+
+def _name_ads(db: sqlite3.Connection, inbox_id: int, ads: Sequence[int]) -> None:
     db.executemany(
         "INSERT OR IGNORE INTO inbox_items (inbox_id, tradera_item_id) VALUES (?, ?)",
-        [(inbox_id, ad) for ad in entry.tradera_item_ids],
+        [(inbox_id, ad) for ad in ads],
     )
-    return inbox_id
+
+
+def find(db: sqlite3.Connection, business_key: str) -> int | None:
+    """The row about this order or ad that waits, if there is one."""
+    row = db.execute(
+        "SELECT id FROM inbox WHERE business_key = ? AND state = 'new'", (business_key,)
+    ).fetchone()
+    return None if row is None else row["id"]
 
 
 def _storable(text: str) -> str:
@@ -87,14 +103,153 @@ def closed_ad(db: sqlite3.Connection, inbox_id: int) -> ClosedAd | None:
     )
 
 
-def orders_to_look_up(db: sqlite3.Connection, account_id: str, *, limit: int) -> list[int]:
-    """Ids of orders that a message named and that are not looked up yet, oldest first."""
+_LONGEST_WAIT_MS = 3600 * 1000
+"""A look-up that waits longer was put off by a clock that was ahead."""
+
+
+def orders_to_look_up(db: sqlite3.Connection, account_id: str, *, limit: int, now: int) -> list[int]:
+    """Ids of orders that a message named and that are to be looked up now, oldest first.
+
+    One that has been looked up in vain comes after the others, and alone.
+    """
     rows = db.execute(
-        "SELECT order_id FROM inbox WHERE account_id = ? AND type = 'OrderCreated' AND state = 'new'"
-        " ORDER BY id LIMIT ?",
-        (account_id, limit),
-    )
+        "SELECT order_id, tries FROM inbox WHERE account_id = ? AND type = 'OrderCreated' AND state = 'new'"
+        " AND order_id IS NOT NULL AND (ask_at IS NULL OR ask_at NOT BETWEEN ? AND ?)"
+        " ORDER BY tries > 0, coalesce(ask_at, 0), id LIMIT ?",
+        (account_id, now + 1, now + _LONGEST_WAIT_MS, limit),
+    ).fetchall()
+    fresh = [row["order_id"] for row in rows if row["tries"] == 0]
+    return fresh or [row["order_id"] for row in rows[:1]]
+
+
+def next_look_up(db: sqlite3.Connection, account_id: str) -> int | None:
+    """When the next order is looked up again (ms; 0: at once); None when none waits."""
+    row = db.execute(
+        "SELECT min(coalesce(ask_at, 0)) FROM inbox WHERE account_id = ? AND type = 'OrderCreated' AND state = 'new'"
+        " AND order_id IS NOT NULL",
+        (account_id,),
+    ).fetchone()
+    at: int | None = row[0]
+    return at
+
+
+def put_off(db: sqlite3.Connection, account_id: str, order_id: int, *, until: int, tried: bool) -> int:
+    """Look the order up again only then; returns how often it was looked up in vain, with this time if `tried`."""
+    row = db.execute(
+        "UPDATE inbox SET ask_at = ?, tries = tries + ? WHERE account_id = ? AND order_id = ? AND state = 'new'"
+        " RETURNING tries",
+        (until, int(tried), account_id, order_id),
+    ).fetchone()
+    return 0 if row is None else row["tries"]
+
+
+def note_doubt(
+    db: sqlite3.Connection, inbox_id: int, *, reason: str, answer: str | None, ads: Sequence[int], now: int
+) -> bool:
+    """Keep what was said of an order that cannot be read, and the ads it names.
+
+    Returns whether it may be a sale of ours: an ad of ours is named of which no order is known, or no ad at all.
+    """
+    _name_ads(db, inbox_id, ads)
+    row = db.execute(
+        "UPDATE inbox SET reason = ?, answer = coalesce(?, answer), doubt_since = CASE WHEN"
+        f" NOT EXISTS (SELECT 1 FROM inbox_items named WHERE named.inbox_id = inbox.id) OR EXISTS ({_OURS})"
+        " THEN coalesce(doubt_since, ?) END WHERE id = ? RETURNING doubt_since",
+        (reason, answer, now, inbox_id),
+    ).fetchone()
+    return row["doubt_since"] is not None
+
+
+def names_unsold_ad(db: sqlite3.Connection, inbox_id: int) -> bool:
+    """Whether an ad of ours is named of which no order is known."""
+    row = db.execute(f"SELECT 1 FROM inbox WHERE id = ? AND EXISTS ({_OURS})", (inbox_id,)).fetchone()
+    return row is not None
+
+
+_OURS = (
+    "SELECT 1 FROM inbox_items named JOIN listings USING (tradera_item_id)"
+    " WHERE named.inbox_id = inbox.id AND listings.account_id = inbox.account_id AND NOT EXISTS"
+    " (SELECT 1 FROM order_lines sold WHERE sold.tradera_item_id = named.tradera_item_id)"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SaleInDoubt:
+    """An order that may be a sale of ours and cannot be read. `order_id` None: nobody knows its number.
+
+    `ads` are those it names, `items` the external ids of ours among them; `answer` is the beginning of what Tradera said.
+    """
+
+    inbox_id: int
+    account_id: str
+    order_id: int | None
+    ads: tuple[int, ...]
+    items: tuple[str, ...]
+    reason: str | None
+    answer: str | None
+    since: int
+    tries: int
+    ask_at: int | None
+
+    @property
+    def number(self) -> int:
+        """By which the owner names it."""
+        return self.order_id or self.inbox_id
+
+
+_IN_DOUBT = "inbox.type = 'OrderCreated' AND inbox.state = 'new' AND inbox.doubt_since IS NOT NULL"
+
+
+def sales_in_doubt(db: sqlite3.Connection, account_id: str, *, limit: int = 100) -> list[SaleInDoubt]:
+    """The account's sales in doubt, the oldest first."""
+    rows = db.execute(
+        "SELECT id, order_id, reason, substr(answer, 1, ?) AS answer, doubt_since, tries, ask_at FROM inbox"
+        f" WHERE account_id = ? AND {_IN_DOUBT} ORDER BY id LIMIT ?",
+        (SHOWN_CHARS, account_id, limit),
+    ).fetchall()
+    return [
+        SaleInDoubt(
+            inbox_id=row["id"],
+            account_id=account_id,
+            order_id=row["order_id"],
+            ads=tuple(_column(db, "SELECT tradera_item_id FROM inbox_items WHERE inbox_id = ?", row["id"])),
+            items=tuple(
+                _column(
+                    db,
+                    "SELECT DISTINCT external_id FROM inbox_items JOIN listings USING (tradera_item_id)"
+                    " JOIN items ON items.id = listings.item_id WHERE inbox_id = ?",
+                    row["id"],
+                )
+            ),
+            reason=restored(row["reason"]),
+            answer=row["answer"],
+            since=row["doubt_since"],
+            tries=row["tries"],
+            ask_at=row["ask_at"],
+        )
+        for row in rows
+    ]
+
+
+def _column(db: sqlite3.Connection, query: str, inbox_id: int) -> list[Any]:
+    return [row[0] for row in db.execute(query, (inbox_id,)).fetchall()]
+
+
+def doubts_since(db: sqlite3.Connection) -> list[int]:
+    """Since when each sale of any account is in doubt (ms)."""
+    rows = db.execute(f"SELECT doubt_since FROM inbox WHERE {_IN_DOUBT} ORDER BY doubt_since")
     return [row[0] for row in rows.fetchall()]
+
+
+def doubt_about_item(db: sqlite3.Connection, item_id: str) -> int | None:
+    """The number of a sale in doubt of one of the item's ads of which no order is known."""
+    row = db.execute(
+        "SELECT coalesce(order_id, inbox.id) FROM listings JOIN inbox_items USING (tradera_item_id)"
+        f" JOIN inbox ON inbox.id = inbox_id WHERE listings.item_id = ? AND {_IN_DOUBT} AND NOT EXISTS"
+        " (SELECT 1 FROM order_lines sold WHERE sold.tradera_item_id = listings.tradera_item_id) LIMIT 1",
+        (item_id,),
+    ).fetchone()
+    return None if row is None else row[0]
 
 
 def orders_waiting(db: sqlite3.Connection) -> dict[str, int]:
@@ -106,11 +261,14 @@ def orders_waiting(db: sqlite3.Connection) -> dict[str, int]:
 
 
 def order_waits_for(db: sqlite3.Connection, tradera_item_id: int) -> bool:
-    """Whether a message names an order of this ad that is not looked up yet."""
+    """Whether an order of this ad is not read yet, or one in doubt of the same account names no ad: it may be of this."""
     row = db.execute(
         "SELECT 1 FROM inbox_items JOIN inbox ON inbox.id = inbox_id"
-        " WHERE tradera_item_id = ? AND type = 'OrderCreated' AND state = 'new' LIMIT 1",
-        (tradera_item_id,),
+        " WHERE tradera_item_id = :ad AND type = 'OrderCreated' AND state = 'new'"
+        f" UNION ALL SELECT 1 FROM inbox WHERE {_IN_DOUBT} AND account_id ="
+        " (SELECT account_id FROM listings WHERE tradera_item_id = :ad)"
+        " AND NOT EXISTS (SELECT 1 FROM inbox_items WHERE inbox_id = inbox.id) LIMIT 1",
+        {"ad": tradera_item_id},
     ).fetchone()
     return row is not None
 
@@ -149,17 +307,6 @@ def last_received_at(db: sqlite3.Connection) -> int | None:
     """When the newest message came (ms)."""
     at: int | None = db.execute("SELECT received_at FROM inbox ORDER BY id DESC LIMIT 1").fetchone()
     return at and at[0]  # type: ignore[index]
-
-
-def quarantine_order(
-    db: sqlite3.Connection, account_id: str, order_id: int, *, reason: str, now: int
-) -> None:
-    """Quarantine the message of an order, for the owner to look at."""
-    db.execute(
-        "UPDATE inbox SET state = 'quarantined', reason = ?, settled_at = ?"
-        " WHERE account_id = ? AND order_id = ? AND state = 'new'",
-        (reason, now, account_id, order_id),
-    )
 
 
 SHOWN_CHARS = 4000

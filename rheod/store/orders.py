@@ -276,11 +276,18 @@ def _buyers(db: sqlite3.Connection, before: int, limit: int, now: int) -> int:
 
 def _messages(db: sqlite3.Connection, before: int, limit: int) -> int:
     """Push messages that have been dealt with: one that could not be read may hold anything."""
-    return db.execute(
-        "UPDATE inbox SET body = '' WHERE id IN (SELECT id FROM inbox WHERE body <> '' AND state <> 'new'"
-        " AND received_at < ? ORDER BY received_at LIMIT ?)",
-        (before, limit),
-    ).rowcount
+    return (
+        db.execute(
+            "UPDATE inbox SET body = '' WHERE id IN (SELECT id FROM inbox WHERE body <> '' AND state <> 'new'"
+            " AND received_at < ? ORDER BY received_at LIMIT ?)",
+            (before, limit),
+        ).rowcount
+        + db.execute(
+            "UPDATE inbox SET answer = NULL WHERE id IN (SELECT id FROM inbox WHERE answer IS NOT NULL"
+            " AND received_at < ? ORDER BY received_at LIMIT ?)",
+            (before, limit),
+        ).rowcount
+    )
 
 
 def _answers(db: sqlite3.Connection, before: int, limit: int) -> int:

@@ -17,7 +17,7 @@ import structlog
 
 from rheod.domain.budget import PASS_COST
 from rheod.domain.crash import crashpoint
-from rheod.domain.errors import Text
+from rheod.domain.errors import Text, Unanswered
 from rheod.domain.inputs import EndSeen
 from rheod.domain.model import (
     AdState,
@@ -31,7 +31,7 @@ from rheod.domain.model import (
     QueueName,
     SellerAd,
 )
-from rheod.domain.retry import LOOP_DELAYS_S, TRADERA_DELAYS_S, delay_ms
+from rheod.domain.retry import TRADERA_DELAYS_S, delay_ms
 from rheod.jobs.queue import Done, Meters, Outcome, Retry
 from rheod.store import accounts, facts, inbox, items, jobs, key_value, orders
 from rheod.store.accounts import Takeover, UnknownAds
@@ -46,8 +46,9 @@ _log = structlog.get_logger(__name__)
 _HOUR_MS = 3600 * 1000
 _OVERLAP_MS = _HOUR_MS
 _FIRST_LOOK_BACK_MS = 14 * 24 * _HOUR_MS
-_LOOK_UPS = 6
-"""After this many look-ups an order Tradera does not know is quarantined, so that it spends no more calls."""
+_ALIKE = 3
+"""So many different orders in a row that cannot be read are no fault of theirs."""
+_ALIKE_MS = 60 * 1000
 _A_READ = 200
 """Ads looked up at once, so that nobody waits for a long read."""
 
@@ -97,57 +98,69 @@ class OrderSync:
         self._options = options
         self._meters = meters or Meters()
         self._account_id = calls.account_id
-        self._one_by_one = False
+        self._at_once = sales.ORDERS_A_CALL
+        self._unread_in_a_row: set[int] = set()
         self._begun = False
         self._refusals = 0
 
-    async def look_up(self, job: Job) -> Outcome:
-        """Look up all orders the inbox tells of, in one call; one at a time once Tradera has refused such a call."""
-        limit = 1 if self._one_by_one else sales.ORDERS_A_CALL
-        ids = await self._store.read(lambda db: inbox.orders_to_look_up(db, self._account_id, limit=limit))
+    async def look_up(self, _job: Job) -> Outcome:
+        """Look up all orders the inbox tells of, in one call; fewer at a time once such a call has failed.
+
+        What a call about one order alone brings is about that order: the others are read meanwhile.
+        """
+        now, at_once = self._store.now(), self._at_once
+        ids = await self._store.read(
+            lambda db: inbox.orders_to_look_up(db, self._account_id, limit=at_once, now=now)
+        )
         if not ids:
-            self._one_by_one = False
-            return Done()
+            return await self._rest()
         others = await self._calls.fair_share(CallClass.ORDERS)
         try:
             async with self._calls.book(CallClass.ORDERS, "orders_by_id", leave=others) as call:
                 found = await self._calls.client.orders(self._calls.seller, ids)
                 await call.keep(lambda tx: self._record(tx, found, ids))
-        except Rejected as error:
-            reason = Text("Tradera refuses the look-up: {error}", error=error)
-            if len(ids) > 1:
-                self._one_by_one = True
-                return Retry(until=self._store.now(), reason=reason, counted=False)
-            return self._unknown(job, ids, reason)
-        doubts = {order.order_id: order.doubt for order in found}
-        for order_id in ids:
-            doubt = doubts.get(order_id, Text("Tradera does not know this order"))
-            if doubt is not None:
-                return self._unknown(job, [order_id], doubt)
-        more = await self._store.read(lambda db: inbox.orders_to_look_up(db, self._account_id, limit=1))
-        if more:
-            return Retry(until=self._store.now(), reason=Text("more orders"), counted=False)
-        self._one_by_one = False
-        return Done()
+        except (Rejected, Unanswered) as error:
+            return await self._unread(ids, error)
+        self._unread_in_a_row.clear()
+        return await self._rest()
+
+    async def _rest(self) -> Outcome:
+        """Go on at once with orders that are to be looked up now, else when the next one is."""
+        now = self._store.now()
+        at = await self._store.read(lambda db: inbox.next_look_up(db, self._account_id))
+        if at is None or at > now:
+            self._at_once = sales.ORDERS_A_CALL
+        if at is None:
+            return Done()
+        return Retry(until=max(at, now), reason=Text("more orders to look up"), counted=False)
+
+    async def _unread(self, ids: Sequence[int], error: Rejected | Unanswered) -> Outcome:
+        """The call failed: ask for half as many, or put the one aside. Raises the error when Tradera is away."""
+        if isinstance(error, Unanswered) and not await self._calls.answers():
+            raise error
+        reason = Text("Tradera does not tell of this order: {error}", error=error)
+        self._at_once = len(ids) // 2 or sales.ORDERS_A_CALL
+        if len(ids) == 1:
+            order_id = ids[0]
+            self._unread_in_a_row.add(order_id)
+            alike = isinstance(error, Unanswered) and len(self._unread_in_a_row) >= _ALIKE
+            await self._store.write(lambda tx: self._put_aside(tx, order_id, reason, alike=alike))
+            if alike:
+                raise error
+        return await self._rest()
+
+    def _put_aside(self, tx: Transaction, order_id: int, reason: str, *, alike: bool) -> None:
+        """An order that is read no worse than others counts no try: the look-ups are what fails."""
+        if alike:
+            inbox.put_off(tx.db, self._account_id, order_id, until=tx.now + _ALIKE_MS, tried=False)
+        else:
+            sales.look_up_again(tx, self._account_id, order_id, reason)
 
     def _record(self, tx: Transaction, found: Sequence[Order], asked: Sequence[int]) -> None:
         before = facts.newest_event(tx.db)
         sales.record_orders(tx, self._account_id, found, self._sellers, asked)
         for received_at in facts.sales_received(tx.db, after=before):
             tx.afterwards.append(partial(self._meters.sale_written, tx.now - received_at))
-
-    def _unknown(self, job: Job, ids: Sequence[int], reason: str) -> Outcome:
-        if job.attempts < _LOOK_UPS:
-            until = self._store.now() + delay_ms(LOOP_DELAYS_S, job.attempts + 1)
-            return Retry(until=until, reason=reason)
-        _log.error("order quarantined", orders=list(ids[:1]), reason=reason)
-        return Done(lambda tx: self._quarantine(tx, ids[0], reason))
-
-    def _quarantine(self, tx: Transaction, order_id: int, reason: str) -> None:
-        """Put the order aside; the others get all their tries: ordered again, a job forgets those it has had."""
-        inbox.quarantine_order(tx.db, self._account_id, order_id, reason=reason, now=tx.now)
-        wanted = JobOrder(queue=QueueName.TRADERA, kind=JobKind.ORDERS, subject=self._account_id)
-        tx.order_for(wanted, Owner(account_id=self._account_id))
 
     async def reconcile(self, job: Job) -> Outcome:
         """One pass over what changed at Tradera since the last good one; then wait for the next."""

@@ -33,13 +33,14 @@ from rheod.domain.inputs import (
 )
 from rheod.domain.model import CallClass, Job, Listing, ListingState, Picture
 from rheod.domain.retry import TRADERA_DELAYS_S, delay_ms
-from rheod.jobs.queue import Done, Outcome, Pause, Retry
+from rheod.jobs.queue import Done, Hold, Outcome, Pause, Retry
 from rheod.store import items
 from rheod.tradera.ad_builder import Ad, AdDefaults, make_ad
 from rheod.tradera.budgeted_client import BudgetedClient, NotWanted, TokenDead
 from rheod.tradera.transport import Rejected
 from rheod.usecases import pictures, publish
 from rheod.usecases.publish import AskSchedule, PublishPlan
+from rheod.usecases.sales_in_doubt import sale_in_doubt
 from rheod.usecases.transaction import Store, Transaction
 
 _log = structlog.get_logger(__name__)
@@ -83,6 +84,9 @@ class Publisher:
         plan = await self._store.read(lambda db: publish.plan(db, job.subject))
         if plan is None or plan.listing.state.may_be_live or not plan.listing.state.is_open:
             return Done()
+        doubt = await self._store.read(lambda db: sale_in_doubt(db, plan.item.id))
+        if doubt is not None:
+            return Hold(doubt)
         start_at = plan.item.spec.tradera and plan.item.spec.tradera.start_at
         if start_at and start_at > self._store.now():
             return Retry(until=start_at, reason=Text("starts at the time the item says"), counted=False)

@@ -29,6 +29,7 @@ from rheod.store import items, jobs, orders
 from rheod.store.ledger import BudgetPause, Ledger
 from rheod.usecases.publish import settle, why_not_published
 from rheod.usecases.put_item import PutResult, put, queue_listing, refuse_price_or_status, refuse_to_orphan
+from rheod.usecases.sales_in_doubt import refuse_sale_in_doubt
 from rheod.usecases.transaction import Store, Transaction
 
 NOT_FOUND = Text("No item found with this external ID")
@@ -212,6 +213,7 @@ def _order_publish(tx: Transaction, account_id: str, external_id: str) -> str:
     refusal = why_not_published(item, previous)
     if refusal is not None:
         raise Refused("CONFLICT", refusal)
+    refuse_sale_in_doubt(tx.db, item.id)
     if previous is not None and previous.state is ListingState.QUEUED:
         order = jobs.place_of_publish(tx.db, previous.id)
         if order is None:
@@ -248,6 +250,7 @@ def _take_away(tx: Transaction, account_id: str, external_id: str, wish: EndWish
         return Text("Item is already deleted; it is kept as archived while its order is in progress.")
     if wish is EndWish.DELETED:
         refuse_to_orphan(tx.db, item)
+        refuse_sale_in_doubt(tx.db, item.id)
     else:
         refuse_price_or_status(item)
     listing = items.latest_listing(tx.db, item.id)

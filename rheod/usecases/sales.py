@@ -11,8 +11,11 @@ with what number: that leads to a person.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+
+import structlog
 
 from rheod.domain.crash import crashpoint
 from rheod.domain.errors import Refused, Text
@@ -33,6 +36,7 @@ from rheod.domain.model import (
     RheoStatus,
     read_reference,
 )
+from rheod.domain.retry import delay_ms
 from rheod.store import inbox, items, orders
 from rheod.store.inbox import QuarantinedMessage
 from rheod.store.jobs import Owner
@@ -40,6 +44,7 @@ from rheod.store.orders import Shipment, StoredOrder
 from rheod.usecases import publish
 from rheod.usecases.transaction import Store, Transaction
 
+_log = structlog.get_logger(__name__)
 ORDERS_A_CALL = 50
 """Orders looked up in one call; the path carries their ids."""
 
@@ -164,18 +169,104 @@ def record_orders(
     sellers: SellersAndSite,
     asked: Sequence[int] = (),
 ) -> int:
-    """Keep orders and sell their items; returns how many lines are new sales. `asked` are done in the inbox if found."""
-    sold = sum(_record(tx, account_id, order, sellers) for order in found if order.order_id)
-    known = {order.order_id for order in found if order.doubt is None}
-    inbox.settle_orders(tx.db, account_id, [order_id for order_id in asked if order_id in known], now=tx.now)
+    """Keep orders and sell their items; returns how many lines are new sales.
+
+    One that cannot be read whole is kept as a sale in doubt. Of `asked` those that are not found are looked up again.
+    """
+    sold = sum(_record(tx, account_id, order, sellers) for order in found)
+    doubts = {order.order_id: order.doubt or NOT_WHOLE for order in found}
+    for order_id in asked:
+        if inbox.find(tx.db, f"OrderCreated:{order_id}") is not None:  # what was found has not settled it
+            look_up_again(tx, account_id, order_id, doubts.get(order_id, UNKNOWN))
     return sold
 
 
+UNKNOWN = Text("Tradera does not know this order")
+NOT_WHOLE = Text("it does not name every ad of ours that its message names")
+
+
+LOOK_UP_DELAYS_S = (2, 5, 15, 60, 300, 900, 3600)
+"""Gaps between look-ups of one order in vain; the last one repeats."""
+_LOOK_UPS = 5
+"""After so many look-ups in vain an order that names no ad of ours is quarantined, so that it spends no more calls."""
+
+
+def look_up_again(tx: Transaction, account_id: str, order_id: int, reason: str) -> None:
+    """Note a look-up of an order in vain: if it may be a sale of ours it is asked for until it can be read."""
+    inbox_id = inbox.find(tx.db, f"OrderCreated:{order_id}")
+    if inbox_id is None:
+        return
+    tries = inbox.put_off(tx.db, account_id, order_id, until=tx.now, tried=True)
+    until = tx.now + delay_ms(LOOK_UP_DELAYS_S, tries)
+    inbox.put_off(tx.db, account_id, order_id, until=until, tried=False)
+    if inbox.note_doubt(tx.db, inbox_id, reason=reason, answer=None, ads=(), now=tx.now):
+        _log.warning("sale in doubt", order=order_id, reason=reason, tries=tries)
+    elif tries > _LOOK_UPS:
+        _log.error("order quarantined", order=order_id, reason=reason)
+        inbox.settle(tx.db, inbox_id, state="quarantined", reason=reason, now=tx.now)
+
+
 def _record(tx: Transaction, account_id: str, order: Order, sellers: SellersAndSite) -> int:
-    orders.save(tx.db, account_id, order, now=tx.now)
-    if order.doubt is None:
+    sold = 0
+    if order.order_id and (order.lines or order.doubt is None):
+        order = replace(order, lines=tuple(_named(tx, account_id, line) for line in order.lines))
+        orders.save(tx.db, account_id, order, now=tx.now)
+        sold = sum(_sell(tx, account_id, order, line, sellers) for line in order.lines)
+    told = inbox.find(tx.db, f"OrderCreated:{order.order_id}")
+    if order.doubt is not None:
+        _keep_doubt(tx, account_id, order)
+    elif told is not None and inbox.names_unsold_ad(tx.db, told):
+        inbox.note_doubt(tx.db, told, reason=NOT_WHOLE, answer=None, ads=(), now=tx.now)
+    else:
         inbox.settle_orders(tx.db, account_id, [order.order_id], now=tx.now)
-    return sum(_sell(tx, account_id, order, line, sellers) for line in order.lines)
+    return sold
+
+
+def _named(tx: Transaction, account_id: str, line: OrderLine) -> OrderLine:
+    """The line with the number of its ad, where only our reference names it."""
+    listing = None if line.tradera_item_id else _listing_of(tx, account_id, line)
+    return line if listing is None else replace(line, tradera_item_id=listing.tradera_item_id or 0)
+
+
+def _keep_doubt(tx: Transaction, account_id: str, order: Order) -> None:
+    """Keep an order that cannot be read beside its message, or as one of its own; those read before are no news."""
+    assert order.doubt is not None
+    key = f"OrderCreated:{order.order_id}"
+    if not order.order_id:
+        named = ",".join(map(str, sorted(order.doubtful_ads)))
+        key = f"OrderCreated:?{named or hashlib.sha256(order.raw.encode()).hexdigest()}"
+    inbox_id = inbox.find(tx.db, key)
+    if (
+        inbox_id is None
+        and order.order_id
+        and orders.find(tx.db, order.order_id) is not None
+        and not order.lines
+    ):
+        return
+    if inbox_id is None:
+        entry = inbox.InboxEntry(
+            message_id=key,
+            body="",
+            state="new",
+            business_key=key,
+            account_id=account_id,
+            type="OrderCreated",
+            order_id=order.order_id or None,
+        )
+        inbox_id = inbox.add(tx.db, entry, now=tx.now)
+        if inbox_id is None:
+            return  # it was settled before
+        again = JobOrder(
+            queue=QueueName.TRADERA,
+            kind=JobKind.ORDERS,
+            subject=account_id,
+            delay_ms=delay_ms(LOOK_UP_DELAYS_S, 1),
+        )
+        tx.order_for(again, Owner(account_id=account_id))
+        _log.warning("order cannot be read", order=order.order_id, reason=order.doubt)
+    inbox.note_doubt(
+        tx.db, inbox_id, reason=order.doubt, answer=order.raw, ads=order.doubtful_ads, now=tx.now
+    )
 
 
 def _sell(tx: Transaction, account_id: str, order: Order, line: OrderLine, sellers: SellersAndSite) -> bool:
@@ -228,10 +319,11 @@ def close(tx: Transaction, inbox_id: int, sellers: SellersAndSite) -> Wait | Non
     closed = inbox.closed_ad(tx.db, inbox_id)
     if closed is None:
         return None
-    if inbox.order_waits_for(tx.db, closed.tradera_item_id):
+    sold = orders.exists_for_ad(tx.db, closed.tradera_item_id)
+    if not sold and inbox.order_waits_for(tx.db, closed.tradera_item_id):
         return Wait(Text("an order for this ad is being looked up"))
     inbox.settle(tx.db, inbox_id, now=tx.now)
-    if not orders.exists_for_ad(tx.db, closed.tradera_item_id):
+    if not sold:
         close_ad(tx, closed.account_id, closed.tradera_item_id, closed.reason, sellers)
     return None
 

@@ -71,7 +71,7 @@ def of_work(account: str, now: int, job: Job) -> dict[str, Query]:
             items.overdue_listings, account_id=account, before=now, but=range(1000), limit=20
         ),
         "reconcile: whose turn": partial(jobs.waiting_longer, job=job),
-        "orders: to look up": partial(inbox.orders_to_look_up, account_id=account, limit=100),
+        "orders: to look up": partial(inbox.orders_to_look_up, account_id=account, limit=100, now=0),
         "parcels: oldest": partial(orders.oldest_to_ship, account_id=account, since=0, before=now),
         "the place of the last publish": partial(jobs.place_of_publish, listing_id=LAST_PUBLISH),
     }

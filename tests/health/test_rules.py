@@ -61,6 +61,7 @@ TROUBLES: list[tuple[dict[str, Any], str]] = [
     ({"sold_but_up": ("A-1",)}, "sale.conflict"),
     ({"reconciled": (("", NOW_MS - 3_600_001),)}, "reconcile.late"),
     ({"quarantined": 1}, "sale.quarantined"),
+    ({"doubts_since": (NOW_MS - 121_000,)}, "sale.doubt"),
     ({"unmatched": 2}, "sale.unmatched"),
     ({"in_doubt": ("A-1",)}, "listing.doubt"),
     ({"calls_left": 0, "publishings_waiting": 1}, "budget.spent"),

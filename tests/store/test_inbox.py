@@ -60,20 +60,20 @@ def test_orders_are_looked_up_oldest_first_until_settled(db: sqlite3.Connection)
     """Only this account's, only new ones, no more than a call can take."""
     for order_id in (30, 10, 20):
         inbox.add(db, order_message(order_id, (order_id + 1,)), now=1)
-    assert inbox.orders_to_look_up(db, "a", limit=2) == [30, 10]
-    assert inbox.orders_to_look_up(db, "b", limit=2) == []
+    assert inbox.orders_to_look_up(db, "a", limit=2, now=0) == [30, 10]
+    assert inbox.orders_to_look_up(db, "b", limit=2, now=0) == []
     inbox.settle_orders(db, "a", [30, 10, 999], now=2)
-    assert inbox.orders_to_look_up(db, "a", limit=9) == [20]
+    assert inbox.orders_to_look_up(db, "a", limit=9, now=0) == [20]
     assert (inbox.order_waits_for(db, 31), inbox.order_waits_for(db, 21)) == (False, True)
-    inbox.quarantine_order(db, "a", 20, reason="unknown", now=3)
-    assert inbox.orders_to_look_up(db, "a", limit=9) == []
+    inbox.settle(db, 3, state="quarantined", reason="unknown", now=3)
+    assert inbox.orders_to_look_up(db, "a", limit=9, now=0) == []
     assert not inbox.order_waits_for(db, 21)
 
 
 def test_a_settled_message_stays_settled(db: sqlite3.Connection) -> None:
     """Its state, reason and time are kept; settling its order later does not reopen it."""
     inbox.add(db, order_message(1), now=1)
-    inbox.quarantine_order(db, "a", 1, reason="unknown", now=3)
+    inbox.settle(db, 1, state="quarantined", reason="unknown", now=3)
     inbox.settle_orders(db, "a", [1], now=4)
     assert state(db, 1) == "quarantined"
     inbox.settle(db, 1, now=5)

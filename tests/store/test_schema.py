@@ -154,7 +154,7 @@ HOT: dict[str, Callable[[sqlite3.Connection], object]] = {
     "sold but up": lambda db: facts.sold_but_up(db, limit=9),
     "last reconciliation": lambda db: facts.reconciled_at(db, "a"),
     "job at Tradera": lambda db: jobs.at_tradera(db, "i"),
-    "orders to look up": lambda db: inbox.orders_to_look_up(db, "a", limit=9),
+    "orders to look up": lambda db: inbox.orders_to_look_up(db, "a", limit=9, now=0),
     "orders awaited": lambda db: inbox.order_waits_for(db, 22),
     "settled orders": lambda db: inbox.settle_orders(db, "a", [1], now=9),
     "orders of an ad": lambda db: orders.exists_for_ad(db, 22),
