@@ -193,7 +193,7 @@ class Desk:
         return self.rheod.core.store
 
     @property
-    def catalog(self) -> Items:
+    def items(self) -> Items:
         return self.rheod.core.items
 
     @property
@@ -269,7 +269,7 @@ class Desk:
                 **fields,
             }
         )
-        await self.catalog.put_item(self.account_id, external_id, spec)
+        await self.items.put_item(self.account_id, external_id, spec)
         await self.pictures_ready()
         return await self.item(external_id)
 
@@ -290,11 +290,11 @@ class Desk:
 
     async def item(self, external_id: str = "A") -> Item:
         """The item as it stands."""
-        return (await self.catalog.read_item(self.account_id, external_id)).item
+        return (await self.items.read_item(self.account_id, external_id)).item
 
     async def listing(self, external_id: str = "A") -> Listing:
         """The item's latest listing."""
-        view = await self.catalog.read_item(self.account_id, external_id)
+        view = await self.items.read_item(self.account_id, external_id)
         assert view.listing is not None
         return view.listing
 

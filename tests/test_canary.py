@@ -21,7 +21,7 @@ from rheod.sandbox.queue import QueueServer
 from rheod.sandbox.shop import CUT
 from tests.fakes import ill
 from tests.fakes.front import Front, front
-from tests.test_whole_daemon import ITEM, Town, town
+from tests.test_whole_daemon import ITEM, RunningDaemon, running_daemon
 
 MARKED = {
     "RHEOD_TRADERA__APP_KEY": "test-secret-Zq7+app/KeyMarker==",
@@ -87,7 +87,7 @@ def dump(file: Path) -> Iterator[tuple[str, str]]:
             yield table, " ".join(cells)
 
 
-async def command(one: Town, folder: Path, *words: str, **settings: str) -> str:
+async def command(one: RunningDaemon, folder: Path, *words: str, **settings: str) -> str:
     """What a command prints on both streams, with the daemon's own settings."""
     environ = {**clean_environment(os.environ), "RHEOD_CONFIG": str(folder / "rheod.toml"), **MARKED}
     process = await asyncio.create_subprocess_exec(
@@ -101,7 +101,7 @@ async def command(one: Town, folder: Path, *words: str, **settings: str) -> str:
     return said.decode()
 
 
-async def refused_calls(one: Town, heard: Heard) -> None:
+async def refused_calls(one: RunningDaemon, heard: Heard) -> None:
     """Requests that are refused, with the secrets in the places where callers put them by mistake."""
     key, token = one.daemon.headers["x-api-key"], one.daemon.headers["Authorization"]
     address = await one.daemon.address()
@@ -122,7 +122,7 @@ async def refused_calls(one: Town, heard: Heard) -> None:
                 heard.hear(f"answer {answer.status} to {path.partition('?')[0][:30]}", await answer.text())
 
 
-async def the_loop(one: Town, tradera: Front) -> None:
+async def the_loop(one: RunningDaemon, tradera: Front) -> None:
     """Sales and every kind of failure, with Tradera repeating our credentials to us."""
     one.sandbox.shop.answer_with([500, 404, CUT])
     await one.put("C-1")
@@ -145,7 +145,7 @@ async def the_loop(one: Town, tradera: Front) -> None:
     await one.until(paused)
 
 
-async def all_answers(one: Town, heard: Heard) -> None:
+async def all_answers(one: RunningDaemon, heard: Heard) -> None:
     """What the API, the admin socket and the partner's own receiver were told."""
     for name in ("C-1", "C-2", "C-3"):
         heard.hear("api item", await one.get(name))
@@ -165,7 +165,7 @@ async def test_no_secret_is_in_anything_rheod_says_or_keeps(
     heard = Heard()
     async with front() as tradera:
         own = {"RHEOD_TRADERA__BASE_URL": f"{tradera.url}/v4"}
-        async with town(tmp_path, queue_server, **MARKED, **own) as one:
+        async with running_daemon(tmp_path, queue_server, **MARKED, **own) as one:
             keys = one.sandbox.tradera.keys
             user_token = next(iter(keys.sellers.values()))
             tradera.headers = {"X-App-Key": keys.app_key, "X-User-Token": user_token}

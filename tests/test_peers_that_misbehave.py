@@ -11,7 +11,7 @@ import pytest
 from rheod.sandbox.queue import QueueServer
 from tests.fakes import ill
 from tests.fakes.front import Misbehave, front
-from tests.test_whole_daemon import ITEM, Town, town
+from tests.test_whole_daemon import ITEM, RunningDaemon, running_daemon
 
 pytestmark = pytest.mark.sweep
 
@@ -24,12 +24,12 @@ WAYS: dict[str, Misbehave] = {
 }
 
 
-def told(one: Town, event: str) -> int:
+def told(one: RunningDaemon, event: str) -> int:
     """How many lines of the log are this event."""
     return one.daemon.log_file.read_text(encoding="utf-8").count(f'"event": "{event}"')
 
 
-async def is_served(one: Town, name: str) -> None:
+async def is_served(one: RunningDaemon, name: str) -> None:
     """The API takes and shows an item at the first asking, whatever the remotes do meanwhile."""
     path = await one.daemon.address() + f"{ITEM}/{name}"
     async with aiohttp.ClientSession(headers=one.daemon.headers, timeout=PATIENCE) as session:
@@ -51,7 +51,7 @@ async def test_an_outage_of_both_remotes_is_told_once_each_way_and_made_good(
             **QUICK,
         }
         tradera.ill = aws.ill = WAYS[way]
-        async with town(tmp_path, queue_server, **own) as one:
+        async with running_daemon(tmp_path, queue_server, **own) as one:
             tradera.carry_to(one.sandbox.tradera.base_url.removesuffix("/v4"))
             aws.carry_to(queue_server.endpoint_url)
             await is_served(one, "M-1")
@@ -77,7 +77,7 @@ async def test_a_dead_token_pauses_the_account_with_one_message(
     """Ten items with a token Tradera refuses: one line, two calls more at most, one item told of and none lost."""
     async with front() as tradera:
         own = {"RHEOD_TRADERA__BASE_URL": f"{tradera.url}/v4"}
-        async with town(tmp_path, queue_server, **own) as one:
+        async with running_daemon(tmp_path, queue_server, **own) as one:
             tradera.ill = ill.status(401)
             tradera.carry_to(one.sandbox.tradera.base_url.removesuffix("/v4"))
             await asyncio.gather(*(one.put(f"T-{number}") for number in range(10)))
@@ -108,7 +108,7 @@ async def test_what_is_wrong_with_aws_is_named_and_asked_rarely(
     """One line that says what to do, one call, and items are sold on meanwhile."""
     async with front() as aws:
         aws.ill = ill.aws_refusal(code, message)
-        async with town(tmp_path, queue_server, RHEOD_PUSH__ENDPOINT_URL=aws.url) as one:
+        async with running_daemon(tmp_path, queue_server, RHEOD_PUSH__ENDPOINT_URL=aws.url) as one:
             await one.put("Q-1")
             await one.until_event("Q-1", "listing.created")
             log = one.daemon.log_file.read_text(encoding="utf-8")

@@ -19,7 +19,7 @@ import pytest
 from rheod.sandbox.demo_daemon import DemoDaemon, clean_environment
 from rheod.sandbox.queue import QueueServer
 from rheod.sandbox.sandbox import Sandbox, wall_clock
-from tests.test_whole_daemon import Town
+from tests.test_whole_daemon import RunningDaemon
 
 pytestmark = pytest.mark.sweep
 
@@ -50,7 +50,7 @@ async def ask(data: Path, *arguments: str) -> Any:
     return json.loads(ended.stdout)
 
 
-async def connected(one: Town) -> None:
+async def connected(one: RunningDaemon) -> None:
     """The ERP gets its key and gives its webhook address."""
     key = await one.daemon.ask_admin("POST", "/keys", {"name": "erp"})
     token = await one.daemon.ask_admin("POST", "/admin-token")
@@ -61,7 +61,7 @@ async def connected(one: Town) -> None:
     await one.daemon.call("PUT", "/integration/webhook-settings", url)
 
 
-def ads_by_item(one: Town) -> dict[str, int]:
+def ads_by_item(one: RunningDaemon) -> dict[str, int]:
     """How many ads of each item were ever to be seen at Tradera."""
     seen: dict[str, int] = {}
     for listing in one.sandbox.tradera.market.listings.values():
@@ -86,7 +86,7 @@ async def test_no_second_auction_after_a_restore_and_the_sale_arrives(
     sandbox = Sandbox(now=wall_clock, rng=random.Random(5), queue_server=queue_server, processing_delay_s=0.1)
     async with sandbox:
         settings = {**sandbox.settings(), **SOON, "RHEOD_TRADERA__DAILY_CALLS": "1000"}
-        first = Town(sandbox, DemoDaemon(folder=lost, settings=settings))
+        first = RunningDaemon(sandbox, DemoDaemon(folder=lost, settings=settings))
         async with first.daemon.running():
             await connected(first)
             await first.put("live")
@@ -111,7 +111,7 @@ async def test_no_second_auction_after_a_restore_and_the_sale_arrives(
         shutil.rmtree(lost)
         (data / "rheod.toml").touch()
         await ask(data, "restore", told["backup"])
-        again = Town(sandbox, DemoDaemon(folder=data, settings=settings, crash_at=crash_at))
+        again = RunningDaemon(sandbox, DemoDaemon(folder=data, settings=settings, crash_at=crash_at))
         again.daemon.headers = first.daemon.headers
         sandbox.shop.received.clear()
         async with again.daemon.running():

@@ -23,7 +23,7 @@ from rheod.sandbox.demo_daemon import DemoDaemon, DemoFailed
 from rheod.sandbox.queue import QueueServer
 from tests.fakes.front import front
 from tests.test_kills import ITEM, LIFE_S, SEED, Yard, ended
-from tests.test_whole_daemon import Town, town
+from tests.test_whole_daemon import RunningDaemon, running_daemon
 
 GRACE_S = 25.0
 """How long a stop may take in all; systemd waits for 30 s."""
@@ -98,23 +98,23 @@ async def heard(systemd: socket.socket, word: bytes) -> None:
             pass
 
 
-def ask_to_stop(one: Town) -> None:
+def ask_to_stop(one: RunningDaemon) -> None:
     """What systemd sends."""
     assert one.daemon.pid is not None
     os.kill(one.daemon.pid, signal.SIGTERM)
 
 
-def said(one: Town, event: str) -> bool:
+def said(one: RunningDaemon, event: str) -> bool:
     """Whether the log has this event."""
     return f'"event": "{event}"' in one.daemon.log_file.read_text(encoding="utf-8")
 
 
 @asynccontextmanager
-async def stopped(folder: Path, server: QueueServer, **own: str) -> AsyncIterator[Town]:
+async def stopped(folder: Path, server: QueueServer, **own: str) -> AsyncIterator[RunningDaemon]:
     """A daemon with a grace of 20 s, which is waited for after the block: it must end, in order, with status 0."""
-    one: Town | None = None
+    one: RunningDaemon | None = None
     try:
-        async with town(folder, server, RHEOD_SERVER__SHUTDOWN_GRACE_S="20", **own) as one:
+        async with running_daemon(folder, server, RHEOD_SERVER__SHUTDOWN_GRACE_S="20", **own) as one:
             yield one
             await ended()
     except DemoFailed as error:

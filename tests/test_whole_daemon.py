@@ -20,7 +20,7 @@ ITEM = "/integration/v1/items"
 
 
 @dataclass
-class Town:
+class RunningDaemon:
     """The sandbox with a daemon in it, seen as an ERP sees it."""
 
     sandbox: Sandbox
@@ -77,14 +77,14 @@ class Town:
 
 
 @asynccontextmanager
-async def town(
+async def running_daemon(
     folder: Path, server: QueueServer, *, crash_at: str | None = None, **settings: str
-) -> AsyncIterator[Town]:
+) -> AsyncIterator[RunningDaemon]:
     """Everything up, the ERP connected; `settings` are RHEOD_ variables, `crash_at` kills the daemon's first life."""
     sandbox = Sandbox(now=wall_clock, rng=random.Random(4), queue_server=server, processing_delay_s=0.1)
     async with sandbox:
         daemon = DemoDaemon(folder=folder, settings={**sandbox.settings(), **settings}, crash_at=crash_at)
-        one = Town(sandbox, daemon)
+        one = RunningDaemon(sandbox, daemon)
         async with one.daemon.running():
             key = await one.daemon.ask_admin("POST", "/keys", {"name": "erp"})
             token = await one.daemon.ask_admin("POST", "/admin-token")
@@ -101,7 +101,7 @@ async def town(
 
 async def test_an_item_goes_from_put_to_a_signed_sale(tmp_path: Path, queue_server: QueueServer) -> None:
     """The main job, with the events in order, both signatures good and no call too many."""
-    async with town(tmp_path, queue_server) as one:
+    async with running_daemon(tmp_path, queue_server) as one:
         put = await one.put("A-1")
         await one.until_event("A-1", "listing.created")
         await one.sandbox.tradera.sell(one.ad_of("A-1"), 1100)
@@ -119,7 +119,7 @@ async def test_an_item_goes_from_put_to_a_signed_sale(tmp_path: Path, queue_serv
 
 async def test_price_and_delisting_reach_the_live_ad(tmp_path: Path, queue_server: QueueServer) -> None:
     """PATCH price reprices the ad, PATCH status not_listed ends it, and our own ending is no listing.ended."""
-    async with town(tmp_path, queue_server) as one:
+    async with running_daemon(tmp_path, queue_server) as one:
         await one.put("A-2")
         await one.until_event("A-2", "listing.created")
         ad = one.sandbox.tradera.market.listings[one.ad_of("A-2")]
@@ -140,7 +140,7 @@ async def test_an_item_that_does_not_fit_the_budget_says_when_it_goes(
     tmp_path: Path, queue_server: QueueServer
 ) -> None:
     """With room for one publishing a day, the second item waits with its place and a time a day ahead."""
-    async with town(tmp_path, queue_server, RHEOD_TRADERA__DAILY_CALLS="7") as one:
+    async with running_daemon(tmp_path, queue_server, RHEOD_TRADERA__DAILY_CALLS="7") as one:
         await one.put("A-3")
         await one.until_event("A-3", "listing.created")
         await one.put("A-4")
@@ -160,7 +160,7 @@ async def test_a_sale_that_push_never_told_is_found_at_the_next_start(
     tmp_path: Path, queue_server: QueueServer
 ) -> None:
     """Killed and started again, the daemon finds by reconciliation the order that no message ever told of."""
-    async with town(tmp_path, queue_server, crash_at="price.before:1") as one:
+    async with running_daemon(tmp_path, queue_server, crash_at="price.before:1") as one:
         await one.put("A-5")
         await one.until_event("A-5", "listing.created")
         await one.sandbox.tradera.sell(one.ad_of("A-5"), 1300, push=False)
@@ -175,7 +175,7 @@ async def test_without_credentials_the_api_works_and_says_what_waits(
     tmp_path: Path, queue_server: QueueServer
 ) -> None:
     """No token: the PUT is taken, the pictures are made ready, and the status names the setting that is missing."""
-    async with town(tmp_path, queue_server, RHEOD_TRADERA__USER_TOKEN="") as one:
+    async with running_daemon(tmp_path, queue_server, RHEOD_TRADERA__USER_TOKEN="") as one:
         await one.put("A-6")
         await one.until_event("A-6", "item.images_ready")
         shown = await one.daemon.ask_admin("GET", "/items/A-6")
@@ -189,7 +189,7 @@ async def test_a_picture_that_cannot_be_had_does_not_hold_up_the_others(
     tmp_path: Path, queue_server: QueueServer
 ) -> None:
     """One picture is gone for good: the item goes out with the other one."""
-    async with town(tmp_path, queue_server) as one:
+    async with running_daemon(tmp_path, queue_server) as one:
         good = one.sandbox.shop.picture_url("A-7", width=320, height=240)
         gone = one.sandbox.shop.url + "/pictures/missing.jpg"
         await one.put("A-7", imageUrls=[gone, good])
@@ -201,7 +201,7 @@ async def test_a_picture_that_cannot_be_had_does_not_hold_up_the_others(
 
 async def test_a_domain_without_a_category_is_found(tmp_path: Path, queue_server: QueueServer) -> None:
     """An item that cannot be listed for want of a category is told with what to do; the others need nothing."""
-    async with town(tmp_path, queue_server) as one:
+    async with running_daemon(tmp_path, queue_server) as one:
         await one.put("A-8")
         await one.until_event("A-8", "listing.created")
         assert (await one.daemon.ask_admin("GET", "/status"))["findings"] == []

@@ -48,7 +48,7 @@ async def unexamined(_online: bool) -> Mapping[str, object]:  # noqa: FBT001 - a
     return {"findings": [], "checked": [], "calls": 0}
 
 
-Rehearse = Callable[[str, str], Awaitable["DryRunReport"]]
+DryRunOf = Callable[[str, str], Awaitable["DryRunReport"]]
 """Plays the publishing of an item (account id, external id) through, and calls nobody."""
 
 
@@ -105,10 +105,10 @@ class Access(Accounts):
 class ItemServices(Bodies):
     """What the calls about items use; pictures are shown under `public_url`."""
 
-    catalog: Items
+    items: Items
     inventory: Inventory
     batches: BatchPut
-    rehearse: Rehearse
+    dry_run: DryRunOf
     check_image_url: UrlCheck
     public_url: str | None
 

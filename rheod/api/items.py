@@ -209,19 +209,19 @@ class ItemCalls:
 
     def __init__(self, *, parts: ItemServices) -> None:
         self._parts = parts
-        self._catalog = parts.catalog
+        self._items = parts.items
 
     async def put(self, request: web.Request) -> web.Response:
         """Create or update an item; it is durable before the answer."""
         body = await self._body(request)
         external_id, found = _id_of(request)
         spec = item_body.read_item(body, check_url=self._parts.check_image_url, found=found)
-        result = await self._catalog.put_item(request[CALLER].account_id, external_id, spec)
+        result = await self._items.put_item(request[CALLER].account_id, external_id, spec)
         return reply(202, ItemAccepted(item_id=UUID(result.item_id), message=result.message))
 
     async def get(self, request: web.Request) -> web.Response:
         """Show where an item stands."""
-        view = await self._catalog.read_item(request[CALLER].account_id, checked_id(request))
+        view = await self._items.read_item(request[CALLER].account_id, checked_id(request))
         return reply(200, item_reply(view, public_url=self._parts.public_url))
 
     async def change_price(self, request: web.Request) -> web.Response:
@@ -229,7 +229,7 @@ class ItemCalls:
         body = await self._body(request)
         external_id, found = _id_of(request)
         price_ore = item_body.read_price(body, found)
-        message = await self._catalog.change_price(request[CALLER].account_id, external_id, price_ore)
+        message = await self._items.change_price(request[CALLER].account_id, external_id, price_ore)
         return reply(202, DoneReply(message=message))
 
     async def change_status(self, request: web.Request) -> web.Response:
@@ -237,12 +237,12 @@ class ItemCalls:
         body = await self._body(request)
         external_id = checked_id(request)
         status = item_body.read_status(body)
-        message = await self._catalog.change_status(request[CALLER].account_id, external_id, status)
+        message = await self._items.change_status(request[CALLER].account_id, external_id, status)
         return reply(202, DoneReply(message=message))
 
     async def delete(self, request: web.Request) -> web.Response:
         """End the ad, then remove the item."""
-        message = await self._catalog.delete_item(request[CALLER].account_id, checked_id(request))
+        message = await self._items.delete_item(request[CALLER].account_id, checked_id(request))
         return reply(202, DoneReply(message=message))
 
     async def _body(self, request: web.Request) -> Any:

@@ -10,9 +10,10 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from rheod.api import server
-from rheod.api.admin import ConnectionCalls, PasswordCalls, build_admin, inspection_routes, start_admin
+from rheod.api.admin import build_admin, inspection_routes, start_admin
 from rheod.api.connections import ConnectionLimits
 from rheod.api.context import AdminContext, ApiContext, Rates
+from rheod.api.owner_access import ConnectionCalls, PasswordCalls
 from rheod.compose.core import Core, open_restore_locks
 from rheod.compose.loops import Loops, observed, publish_options
 from rheod.compose.remotes import Remotes, check_webhook_url
@@ -135,14 +136,14 @@ class Handlers:
         )
         dry_run = DryRun(
             store=core.store,
-            catalog=core.items,
+            items=core.items,
             forecast=core.forecast,
             options=publish_options(core),
             rules=core.rules,
             base_url=tradera.base_url,
         )
         return ApiContext(
-            catalog=core.items,
+            items=core.items,
             inventory=core.inventory,
             batches=core.batches,
             endpoints=core.endpoints,
@@ -150,7 +151,7 @@ class Handlers:
             doubts=SalesInDoubt(store=core.store, sellers=core.sellers),
             figures=Figures(store=core.store, fee_percent=settings.analytics.fee_percent),
             feed=core.events,
-            rehearse=dry_run.rehearse,
+            dry_run=dry_run.dry_run,
             pinger=sender,
             keys=core.keys,
             default_account=core.default_account,

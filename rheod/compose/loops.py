@@ -17,18 +17,7 @@ from rheod.health.facts import Limits, Observed, RunningLoops, gather_findings
 from rheod.jobs.clock import ClockJumpMonitor
 from rheod.jobs.housekeeping import Heartbeat, Housekeeping, LoopWatch
 from rheod.jobs.picks import ByDueTime, ByUrgency
-from rheod.jobs.queue import (
-    BudgetWait,
-    Done,
-    Hold,
-    JobQueue,
-    Meters,
-    Outcome,
-    Pause,
-    Pick,
-    Retry,
-    Unclear,
-)
+from rheod.jobs.queue import BudgetWait, Done, Hold, JobQueue, Meters, Outcome, Pause, Pick, Retry, Unclear
 from rheod.pictures.fetcher import PictureFetcher
 from rheod.pictures.garbage_collector import GarbageCollector
 from rheod.push.client import PushQueue

@@ -98,22 +98,22 @@ class DryRun:
         self,
         *,
         store: Store,
-        catalog: Items,
+        items: Items,
         forecast: Callable[[str], BudgetForecast],
         options: PublishOptions,
         rules: BudgetRules,
         base_url: str,
     ) -> None:
         self._store = store
-        self._catalog = catalog
+        self._items = items
         self._forecast = forecast
         self._options = options
         self._rules = rules
         self._base_url = base_url.rstrip("/")
 
-    async def rehearse(self, account_id: str, external_id: str) -> DryRunReport:
+    async def dry_run(self, account_id: str, external_id: str) -> DryRunReport:
         """The publishing of this item as it would go now. Raises Refused (NOT_FOUND)."""
-        view = await self._catalog.read_item(account_id, external_id)
+        view = await self._items.read_item(account_id, external_id)
         scene = self._scene(view)
         forecast = self._forecast(account_id)
         goes_at = await self._goes_at(scene, forecast)

@@ -164,7 +164,7 @@ class ItemsPage:
         return [
             ("GET", ITEMS, page(self.list)),
             ("GET", ITEM, page(self.show)),
-            ("GET", f"{ITEM}/dry-run", page(self.rehearse)),
+            ("GET", f"{ITEM}/dry-run", page(self.dry_run)),
             ("POST", f"{ITEM}/publish", action(self.publish, name="publish item")),
             ("POST", f"{ITEM}/end", action(self.end, name="take item down")),
             ("POST", f"{ITEM}/sold", action(self.mark_sold, name="mark item as sold")),
@@ -205,7 +205,7 @@ class ItemsPage:
     async def show(self, request: PageRequest) -> Page:
         """One item with its story."""
         external_id = _id_of(request)
-        view = await self._context.api.catalog.read_item(request.account_id, external_id)
+        view = await self._context.api.items.read_item(request.account_id, external_id)
         spec = view.item.spec
         values = {
             "view": view,
@@ -227,10 +227,10 @@ class ItemsPage:
         }
         return Page("item.html", values)
 
-    async def rehearse(self, request: PageRequest) -> Page:
+    async def dry_run(self, request: PageRequest) -> Page:
         """The dry run of a publishing: nobody is called and nothing changes."""
         external_id = _id_of(request)
-        played = await self._context.api.rehearse(request.account_id, external_id)
+        played = await self._context.api.dry_run(request.account_id, external_id)
         back = item_address(request, external_id)
         values = {
             "played": played,
@@ -243,7 +243,7 @@ class ItemsPage:
     async def publish(self, request: PageRequest) -> ActionDone:
         """Publish, also again after a failure."""
         external_id = self._writable(request)
-        message = await self._context.api.catalog.order_publish(request.account_id, external_id)
+        message = await self._context.api.items.order_publish(request.account_id, external_id)
         return _done(request, external_id, message)
 
     async def end(self, request: PageRequest) -> ActionDone:
@@ -256,7 +256,7 @@ class ItemsPage:
 
     async def _change_status(self, request: PageRequest, status: Literal["sold", "not_listed"]) -> ActionDone:
         external_id = self._writable(request)
-        message = await self._context.api.catalog.change_status(request.account_id, external_id, status)
+        message = await self._context.api.items.change_status(request.account_id, external_id, status)
         return _done(request, external_id, message)
 
     async def settle(self, request: PageRequest) -> ActionDone:
@@ -270,7 +270,7 @@ class ItemsPage:
                     Text("Give the number of the ad, as it stands in its address at Tradera"),
                 )
             ad_id = int(given)
-        message = await self._context.api.catalog.settle_listing(request.account_id, external_id, ad_id)
+        message = await self._context.api.items.settle_listing(request.account_id, external_id, ad_id)
         return _done(request, external_id, message)
 
     def _writable(self, request: PageRequest) -> str:

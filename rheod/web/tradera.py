@@ -135,7 +135,7 @@ class TraderaPage:
         return account
 
     async def _preview(self, request: PageRequest, external_id: str) -> Preview:
-        view = await self._context.api.catalog.read_item(request.account_id, external_id)
+        view = await self._context.api.items.read_item(request.account_id, external_id)
         spec = view.item.spec
         source = ad_description(spec)
         wish = spec.tradera and spec.tradera.category_id

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import aiohttp
 
-from rheod.api.admin import PasswordCalls, build_admin, new_password, start_admin
+from rheod.api.admin import build_admin, start_admin
 from rheod.api.context import AdminContext
+from rheod.api.owner_access import PasswordCalls, new_password
 from tests.web.running import pages
 
 

@@ -14,7 +14,7 @@ from rheod.cli.support_bundle import scrub, scrub_line
 from rheod.sandbox.queue import QueueServer
 from tests.cli.test_cli import run
 from tests.test_canary import MARKED, Heard, command
-from tests.test_whole_daemon import Town, town
+from tests.test_whole_daemon import RunningDaemon, running_daemon
 
 TITLE = "Zebrafinkstitel"
 WORDS = {"title": TITLE, "description": "Quastenflosserbeschreibung", "external id": "Grottenolmnummer"}
@@ -76,7 +76,7 @@ def hostile_lines(secrets: dict[str, str]) -> list[str]:
     ]
 
 
-async def _a_sale_and_failures(one: Town) -> None:
+async def _a_sale_and_failures(one: RunningDaemon) -> None:
     await one.put(WORDS["external id"], title=TITLE, description=WORDS["description"])
     await one.until_event(WORDS["external id"], "listing.created")
     one.sandbox.shop.answer_with([500])
@@ -91,7 +91,7 @@ async def test_a_bundle_tells_how_rheod_is_and_nothing_else(
     data = tmp_path / "data"
     data.mkdir()
     sealing = {"RHEOD_STORAGE__KEY": MARKED["RHEOD_STORAGE__KEY"]}
-    async with town(data, queue_server, **sealing) as one:
+    async with running_daemon(data, queue_server, **sealing) as one:
         own = {**one.sandbox.settings(), **sealing}
         await _a_sale_and_failures(one)
         people = buyers(data / "rheod.db")

@@ -20,7 +20,7 @@ from rheod.sandbox.demo_daemon import clean_environment
 from rheod.sandbox.queue import QueueServer
 from rheod.sandbox.sandbox import Sandbox, wall_clock
 from tests.fakes.front import Front, front
-from tests.test_whole_daemon import town
+from tests.test_whole_daemon import running_daemon
 
 
 @dataclass
@@ -190,7 +190,7 @@ async def test_no_backup(machine: Machine) -> None:
 
 async def test_a_running_daemon_is_examined_by_itself(tmp_path: Path, queue_server: QueueServer) -> None:
     """Its port is its own; people get lines; the healthcheck is content, and not without a daemon."""
-    async with town(tmp_path, queue_server) as one:
+    async with running_daemon(tmp_path, queue_server) as one:
         tmp_path.chmod(0o700)
         place = {"RHEOD_CONFIG": str(tmp_path / "rheod.toml"), "RHEOD_STORAGE__PATH": str(tmp_path)}
         beside = Machine(tmp_path, one.sandbox, Front(), place)

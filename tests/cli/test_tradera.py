@@ -13,7 +13,7 @@ import aiohttp
 
 from rheod.sandbox.demo_daemon import clean_environment
 from rheod.sandbox.queue import QueueServer
-from tests.test_whole_daemon import town
+from tests.test_whole_daemon import running_daemon
 
 NO_TOKEN = {"RHEOD_TRADERA__USER_TOKEN": "", "RHEOD_TRADERA__USER_ID": ""}
 SELLER = 300124
@@ -46,7 +46,7 @@ async def own_account(folder: Path) -> dict[str, Any]:
 
 async def test_a_seller_connects_by_command(tmp_path: Path, queue_server: QueueServer) -> None:
     """The address on standard output, the token taken by `--finish`; a restart still knows it, doctor-like findings too."""
-    async with town(tmp_path, queue_server, **NO_TOKEN) as one:
+    async with running_daemon(tmp_path, queue_server, **NO_TOKEN) as one:
         assert (await own_account(tmp_path))["state"] == "waiting"
         status, address, remarks = await rheod(tmp_path, "tradera", "connect")
         assert (status, address.startswith(one.sandbox.tradera.site_url)) == (0, True)
@@ -65,7 +65,7 @@ async def test_a_seller_connects_by_command(tmp_path: Path, queue_server: QueueS
         assert (own["state"], own["tokenFrom"], own["daysLeft"]) == ("selling", "login", 539)
         await one.put("A-1")
         await one.until_event("A-1", "listing.created")
-    async with town(tmp_path, queue_server, **NO_TOKEN) as again:
+    async with running_daemon(tmp_path, queue_server, **NO_TOKEN) as again:
         assert (await own_account(tmp_path))["tokenFrom"] == "login"
         shown = await again.daemon.ask_admin("GET", "/status")
         assert shown["publishingWaitsFor"] == []
@@ -73,7 +73,7 @@ async def test_a_seller_connects_by_command(tmp_path: Path, queue_server: QueueS
 
 async def test_a_token_in_the_settings_comes_first(tmp_path: Path, queue_server: QueueServer) -> None:
     """Connecting is refused with the reason, and `status` says where the token comes from."""
-    async with town(tmp_path, queue_server):
+    async with running_daemon(tmp_path, queue_server):
         status, _, why = await rheod(tmp_path, "tradera", "connect")
         assert (status, "comes first" in why) == (1, True)
         assert (await own_account(tmp_path))["tokenFrom"] == "settings"

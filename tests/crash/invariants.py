@@ -70,7 +70,7 @@ def _milestones(db: sqlite3.Connection, story: Story, *, asked_twice: bool) -> I
     rows = db.execute("SELECT external_id, notices.type FROM notices JOIN items ON items.id = item_id")
     for external_id, kind in rows:
         told[external_id][kind] += 1
-    for external_id, wanted in story.milestones.items():
+    for external_id, wanted in story.events.items():
         seen = told.pop(external_id, Counter())
         if asked_twice and seen["listing.failed"] == 2:
             seen["listing.failed"] = 1

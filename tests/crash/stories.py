@@ -26,7 +26,7 @@ class Story:
     """A story, with the milestones every item must have in the end and how often each Tradera call may be made."""
 
     play: Callable[[Erp, str], Awaitable[None]]
-    milestones: dict[str, Counter[str]]
+    events: dict[str, Counter[str]]
     calls: Counter[str]
 
 
@@ -174,7 +174,7 @@ async def _promises_hold(erp: Erp) -> None:
 
 DAY = Story(
     play=_day,
-    milestones={
+    events={
         "sold": WENT_LIVE
         + Counter({"price.updated": 1, "listing.failed": 1, "item.sold": 1, "order.shipped": 1}),
         "delisted": WENT_LIVE + Counter({"item.unlisted": 1}),
@@ -189,7 +189,7 @@ DAY = Story(
 )
 BACK = Story(
     play=_back,
-    milestones={
+    events={
         "sold": WENT_LIVE + Counter({"item.sold": 1, "order.shipped": 1}),
         "unsold": WENT_LIVE + Counter({"listing.ended": 1}),
     },
@@ -197,12 +197,12 @@ BACK = Story(
 )
 DOUBT = Story(
     play=_doubt,
-    milestones={"doubted": WENT_LIVE + Counter({"item.unlisted": 1})},
+    events={"doubted": WENT_LIVE + Counter({"item.unlisted": 1})},
     calls=Counter({"create": 1, "image": 1, "commit": 1, "results": 1, "read_item": 1, "end": 1}),
 )
 DECODER_KILLED = Story(
     play=_decoder_killed,
-    milestones={"torn": Counter({"item.created": 1, "item.images_ready": 1})},
+    events={"torn": Counter({"item.created": 1, "item.images_ready": 1})},
     calls=Counter(),
 )
 _AT_A_RETURN = {"orders", "updated_items", "seller_items", "transactions", "reconcile"}

@@ -27,7 +27,7 @@ STEP_MS = WINDOW_MS // 24
 
 
 @dataclass
-class Town:
+class RunningDaemon:
     """Accounts with queues of job costs and one budget; each makes its first job when the rule lets it."""
 
     ceiling: int
@@ -75,55 +75,61 @@ class Town:
 
 
 costs = st.lists(st.integers(1, 11), max_size=25)
-towns = st.builds(Town, ceiling=st.integers(11, 60), queues=st.lists(costs, min_size=2, max_size=6))
+towns = st.builds(RunningDaemon, ceiling=st.integers(11, 60), queues=st.lists(costs, min_size=2, max_size=6))
 
 
 @settings(max_examples=150, deadline=None)
 @given(towns, st.data())
 def test_no_day_is_ever_fuller_than_the_ceiling_and_all_work_gets_done(
-    town: Town, data: st.DataObject
+    running_daemon: RunningDaemon, data: st.DataObject
 ) -> None:
     """Whatever the order in which accounts look: never above, and everything goes out as fast as it must."""
-    total = sum(map(sum, town.queues))
+    total = sum(map(sum, running_daemon.queues))
     windows = 0
-    while any(town.queues):
-        order = data.draw(st.permutations(range(len(town.queues))))
-        town.until_nobody_may(order)
-        assert town.room() >= 0
-        town.now += STEP_MS
+    while any(running_daemon.queues):
+        order = data.draw(st.permutations(range(len(running_daemon.queues))))
+        running_daemon.until_nobody_may(order)
+        assert running_daemon.room() >= 0
+        running_daemon.now += STEP_MS
         windows += 1
-    assert windows <= 24 * (2 + 2 * total // town.ceiling)
+    assert windows <= 24 * (2 + 2 * total // running_daemon.ceiling)
 
 
 @settings(max_examples=150, deadline=None)
 @given(towns, st.data())
-def test_room_is_left_only_when_the_next_in_turn_does_not_fit(town: Town, data: st.DataObject) -> None:
+def test_room_is_left_only_when_the_next_in_turn_does_not_fit(
+    running_daemon: RunningDaemon, data: st.DataObject
+) -> None:
     """Work-conserving: nobody holds free calls that whoever has had the fewest could use."""
     for _ in range(30):
-        town.until_nobody_may(data.draw(st.permutations(range(len(town.queues)))))
-        waiting = [who for who, queue in enumerate(town.queues) if queue]
+        running_daemon.until_nobody_may(data.draw(st.permutations(range(len(running_daemon.queues)))))
+        waiting = [who for who, queue in enumerate(running_daemon.queues) if queue]
         if not waiting:
             return
-        used = town.used()
+        used = running_daemon.used()
         fewest = min(used[who] for who in waiting)
-        assert all(town.queues[who][0] > town.room() for who in waiting if used[who] == fewest)
-        town.now += STEP_MS
+        assert all(
+            running_daemon.queues[who][0] > running_daemon.room() for who in waiting if used[who] == fewest
+        )
+        running_daemon.now += STEP_MS
 
 
 @settings(max_examples=150, deadline=None)
 @given(towns, st.data())
-def test_who_has_had_fewer_always_finds_room_for_the_next_job(town: Town, data: st.DataObject) -> None:
+def test_who_has_had_fewer_always_finds_room_for_the_next_job(
+    running_daemon: RunningDaemon, data: st.DataObject
+) -> None:
     """No starvation: after anybody's job whoever waits with fewer calls can still make one, if it could before."""
     for _ in range(40):
-        movable = [who for who in range(len(town.queues)) if town.may_go(who)]
+        movable = [who for who in range(len(running_daemon.queues)) if running_daemon.may_go(who)]
         if not movable:
-            town.now += STEP_MS
+            running_daemon.now += STEP_MS
             continue
         who = data.draw(st.sampled_from(movable))
-        before, room = town.used(), town.room()
-        cost = town.queues[who][0]
-        town.go(who)
-        for other, queue in enumerate(town.queues):
+        before, room = running_daemon.used(), running_daemon.room()
+        cost = running_daemon.queues[who][0]
+        running_daemon.go(who)
+        for other, queue in enumerate(running_daemon.queues):
             if queue and other != who and before[other] < before[who]:
                 assert room - cost >= queue[0]
 
@@ -131,30 +137,30 @@ def test_who_has_had_fewer_always_finds_room_for_the_next_job(town: Town, data: 
 @given(st.integers(2, 6), st.integers(1, 6), st.integers(20, 80))
 def test_accounts_with_endless_work_get_equal_shares(accounts: int, cost: int, ceiling: int) -> None:
     """Also when one of them looks twice as often: in the end nobody is more than a job ahead."""
-    town = Town(ceiling=ceiling, queues=[[cost] * 200 for _ in range(accounts)])
-    town.until_nobody_may([0, 0, *range(accounts), 0])
-    used = [town.used()[who] for who in range(accounts)]
+    running_daemon = RunningDaemon(ceiling=ceiling, queues=[[cost] * 200 for _ in range(accounts)])
+    running_daemon.until_nobody_may([0, 0, *range(accounts), 0])
+    used = [running_daemon.used()[who] for who in range(accounts)]
     assert max(used) - min(used) <= cost
 
 
 def test_an_unused_share_flows_to_the_others() -> None:
     """One account wants 6 calls, the other everything: it gets all the rest, at once."""
-    town = Town(ceiling=80, queues=[[3, 3], [4] * 100])
-    town.until_nobody_may([1, 0])
-    assert town.used() == {0: 6, 1: 72}
+    running_daemon = RunningDaemon(ceiling=80, queues=[[3, 3], [4] * 100])
+    running_daemon.until_nobody_may([1, 0])
+    assert running_daemon.used() == {0: 6, 1: 72}
 
 
 def test_a_newcomer_is_first_when_calls_come_free_again() -> None:
     """The window is spent by the first; every call that expires goes to the newcomer until they are even."""
-    town = Town(ceiling=20, queues=[[1] * 100, []])
+    running_daemon = RunningDaemon(ceiling=20, queues=[[1] * 100, []])
     for _ in range(20):
-        town.go(0)
-        town.now += STEP_MS
-    town.queues[1] = [1] * 100
+        running_daemon.go(0)
+        running_daemon.now += STEP_MS
+    running_daemon.queues[1] = [1] * 100
     for _ in range(24):
-        town.until_nobody_may([0, 1])
-        town.now += STEP_MS
-    assert abs(town.used()[0] - town.used()[1]) <= 2
+        running_daemon.until_nobody_may([0, 1])
+        running_daemon.now += STEP_MS
+    assert abs(running_daemon.used()[0] - running_daemon.used()[1]) <= 2
 
 
 def test_endings_and_publishings_are_shared_each_by_itself() -> None:
@@ -176,15 +182,15 @@ def test_the_forecast_counts_what_goes_out_meanwhile(used: int, cost: int, other
 @given(st.integers(2, 4), st.integers(5, 20), st.integers(1, 12))
 def test_the_forecast_is_kept(accounts: int, ceiling: int, queue: int) -> None:
     """Equal queues of single calls: nobody's last job goes later than told, and some go no more than a day before."""
-    town = Town(ceiling=ceiling, queues=[[1] * queue for _ in range(accounts)])
+    running_daemon = RunningDaemon(ceiling=ceiling, queues=[[1] * queue for _ in range(accounts)])
     claims = [Claim(0, 1, queue)] * (accounts - 1)
     told = expected_at([], ceiling=ceiling, cost_up_to=cost_with_others(queue, 0, claims), now=NOW)
-    town.until_nobody_may(list(range(accounts)))
-    while any(town.queues):
-        town.now += STEP_MS
-        town.until_nobody_may(list(range(accounts)))
-    assert town.now <= told + STEP_MS
-    assert told - WINDOW_MS <= town.now
+    running_daemon.until_nobody_may(list(range(accounts)))
+    while any(running_daemon.queues):
+        running_daemon.now += STEP_MS
+        running_daemon.until_nobody_may(list(range(accounts)))
+    assert running_daemon.now <= told + STEP_MS
+    assert told - WINDOW_MS <= running_daemon.now
 
 
 @given(st.integers(1, 60), st.integers(60_000, WINDOW_MS), st.integers(10, 10_000))

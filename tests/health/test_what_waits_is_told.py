@@ -87,7 +87,7 @@ async def test_a_tradera_that_gives_nothing_is_told_everywhere(desk: Desk, fault
             assert found[code]["since"] is not None
             assert (found[code]["nextTry"] is not None) or code == "token.dead"
         assert (await figures(desk))[code] == 1
-        view = await desk.catalog.read_item(desk.account_id, "A")
+        view = await desk.items.read_item(desk.account_id, "A")
         assert view.queue is None
         assert view.waits_for
         assert view.trouble == view.waits_for
@@ -110,7 +110,7 @@ async def test_what_was_told_is_over_with_the_first_answer(desk: Desk) -> None:
         await desk.reach(ListingState.COMMITTED)
         await desk.idle()
         assert "tradera.away" not in await status(desk)
-        view = await desk.catalog.read_item(desk.account_id, "A")
+        view = await desk.items.read_item(desk.account_id, "A")
         assert (view.queue, view.trouble) == (None, None)
 
 
@@ -119,7 +119,7 @@ async def test_an_ad_whose_ending_waits_is_told_with_its_cause(desk: Desk) -> No
     async with front() as tradera:
         await desk.publish(pictures=0)
         await wronged(desk, tradera, ill.status(502))
-        await desk.catalog.change_status(desk.account_id, "A", "not_listed")
+        await desk.items.change_status(desk.account_id, "A", "not_listed")
         await until(lambda: is_noted(desk.ledger, desk))
         desk.forward(LONG_S)
         await desk.idle()
@@ -128,7 +128,7 @@ async def test_an_ad_whose_ending_waits_is_told_with_its_cause(desk: Desk) -> No
             assert found["ending.waits"]["since"] is not None
             assert found["ending.waits"]["nextTry"] is not None
         assert (await figures(desk))["ending.waits"] == 1
-        view = await desk.catalog.read_item(desk.account_id, "A")
+        view = await desk.items.read_item(desk.account_id, "A")
         assert "502" in (view.trouble or "")
 
 
@@ -137,7 +137,7 @@ async def test_an_item_that_is_sold_while_its_ad_has_bids_is_told(desk: Desk) ->
     listing = await desk.publish(pictures=0)
     assert listing.tradera_item_id is not None
     desk.simulator.bid(listing.tradera_item_id)
-    await desk.catalog.change_status(desk.account_id, "A", "sold")
+    await desk.items.change_status(desk.account_id, "A", "sold")
     await desk.idle()
     for found in (await status(desk), await diagnosis(desk)):
         assert "(A)" in found["sale.conflict"]["text"]

@@ -117,7 +117,7 @@ async def test_a_stall_of_long_ago_is_not_lately() -> None:
 async def attempts(desk: Desk, *days_old: int) -> None:
     """Delivery log rows of these ages."""
     await desk.endpoints.set_url(desk.account_id, "https://partner.example/hook")
-    await desk.catalog.put_item(desk.account_id, "C", ItemSpec(type=ItemType.CONTAINER, title="Volvo"))
+    await desk.items.put_item(desk.account_id, "C", ItemSpec(type=ItemType.CONTAINER, title="Volvo"))
     endpoint = await desk.endpoints.settings(desk.account_id)
     row = Attempt(
         endpoint_id=endpoint.id,

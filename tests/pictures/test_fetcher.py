@@ -44,15 +44,15 @@ class Studio:
         self.wakeups = Wakeups()
         self.meters = Meters()
         self.store = Store(database=database, now=clock, rng=Random(7), wake=self.wakeups.wake)
-        self.catalog = Items(store=self.store, forecast=lambda _account: BudgetForecast(calls=[], ceiling=1))
+        self.items = Items(store=self.store, forecast=lambda _account: BudgetForecast(calls=[], ceiling=1))
 
     async def put(self, *urls: str, **fields: Any) -> None:
         """PUT the one item with these pictures."""
         spec = ItemSpec(**{"title": "Kaffekopp", "price_ore": 10_000, "image_urls": urls, **fields})
-        await self.catalog.put_item(self.account_id, "A", spec)
+        await self.items.put_item(self.account_id, "A", spec)
 
     async def view(self) -> ItemView:
-        return await self.catalog.read_item(self.account_id, "A")
+        return await self.items.read_item(self.account_id, "A")
 
     async def states(self) -> list[PictureState]:
         return [picture.state for picture in (await self.view()).pictures]
@@ -186,7 +186,7 @@ async def test_a_picture_replaced_while_it_is_fetched_is_forgotten(studio: Studi
     await studio.put("http://127.0.0.1:9/old.jpg")
     view = await studio.view()
     spec = replace(view.item.spec, image_urls=(studio.shop.picture_url("new"),))
-    await studio.catalog.put_item(studio.account_id, "A", spec)
+    await studio.items.put_item(studio.account_id, "A", spec)
     view = await studio.settled()
     assert [picture.state for picture in view.pictures] == [PictureState.READY]
     assert "image.failed" not in await studio.told()

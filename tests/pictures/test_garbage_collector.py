@@ -34,7 +34,7 @@ class Folder:
         self.account_id = account_id
         self.pictures_dir = pictures_dir
         self.store = Store(database=database, now=clock, rng=Random(7), wake=lambda _queue: None)
-        self.catalog = Items(store=self.store, forecast=lambda _account: BudgetForecast(calls=[], ceiling=1))
+        self.items = Items(store=self.store, forecast=lambda _account: BudgetForecast(calls=[], ceiling=1))
 
     def keeper(self, *, room_for: int = 0) -> GarbageCollector:
         """A keeper with room for so many files; 0 for any number."""
@@ -53,7 +53,7 @@ class Folder:
         """An item with these files as its pictures, all ready."""
         urls = tuple(f"https://shop.example/{name}-{number}" for number in range(len(files)))
         spec = ItemSpec(title="Kopp", price_ore=10_000, image_urls=urls, **fields)  # type: ignore[arg-type]
-        await self.catalog.put_item(self.account_id, name, spec)
+        await self.items.put_item(self.account_id, name, spec)
         await self.store.write(lambda tx: self._ready(tx, name, files))
         self.clock.forward(1000)
 

@@ -127,7 +127,7 @@ async def test_an_order_after_the_closing_still_sells(desk: Desk) -> None:
 async def test_our_own_ending_is_no_news(desk: Desk) -> None:
     """Tradera also tells of the ad we have ended ourselves: nothing comes of it."""
     ad = await live(desk)
-    await desk.catalog.change_status(desk.account_id, "A", "not_listed")
+    await desk.items.change_status(desk.account_id, "A", "not_listed")
     await desk.reach(ListingState.ENDED)
     await push(desk, item_closed(ad, "ItemClosedBySeller"))
     desk.forward(GRACE_S)

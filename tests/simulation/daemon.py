@@ -133,7 +133,7 @@ class Daemon:
         return self._rheod
 
     @property
-    def catalog(self) -> Items:
+    def items(self) -> Items:
         return self.rheod.core.items
 
     @property

@@ -113,25 +113,25 @@ class Owner:
             await self._put(spec)
         elif kind == "price":
             if (
-                await self._ask(lambda d: d.catalog.change_price(account_id, external_id, price_ore))
+                await self._ask(lambda d: d.items.change_price(account_id, external_id, price_ore))
                 is not None
             ):
                 self.wish.spec = replace(spec, price_ore=price_ore)
         elif kind == "publish":
-            if await self._ask(lambda d: d.catalog.order_publish(account_id, external_id)) is not None:
+            if await self._ask(lambda d: d.items.order_publish(account_id, external_id)) is not None:
                 self.wish.wanted = True
         elif kind == "delete":
-            await self._ask(lambda d: d.catalog.delete_item(account_id, external_id))
+            await self._ask(lambda d: d.items.delete_item(account_id, external_id))
             self.wish.spec, self.wish.deleted, self.wish.wanted = None, True, False
         else:
             status: Literal["sold", "not_listed"] = "sold" if kind == "sold" else "not_listed"
-            told = await self._ask(lambda d: d.catalog.change_status(account_id, external_id, status))
+            told = await self._ask(lambda d: d.items.change_status(account_id, external_id, status))
             if told is not None:
                 self.wish.wanted = False
 
     async def _put(self, spec: ItemSpec) -> None:
         account_id, external_id = self.wish.account_id, self.wish.external_id
-        result = await self._ask(lambda d: d.catalog.put_item(account_id, external_id, spec))
+        result = await self._ask(lambda d: d.items.put_item(account_id, external_id, spec))
         if result is None:
             return
         new = result.item_id not in self.wish.item_ids
@@ -155,7 +155,7 @@ class Owner:
 
     async def look(self) -> ItemView | None:
         """What GET shows; None for a 404."""
-        return await self._ask(lambda d: d.catalog.read_item(self.wish.account_id, self.wish.external_id))
+        return await self._ask(lambda d: d.items.read_item(self.wish.account_id, self.wish.external_id))
 
     async def _ask(self, request: Callable[[Daemon], Coroutine[Any, Any, T]]) -> T | None:
         return await ask(request, self._lives, self._rng)

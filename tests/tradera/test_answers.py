@@ -138,7 +138,7 @@ async def test_a_price_that_nothing_is_said_of_is_looked_at(
     listing = await desk.publish(pictures=0)
     name, details = FAULTS[answer]
     desk.simulator.fault("price", name, **{**details, "effect": took})
-    await desk.catalog.change_price(desk.account_id, "A", 25_000)
+    await desk.items.change_price(desk.account_id, "A", 25_000)
     await until(lambda: desk.called().get("read_item") == 1)
     await desk.idle()
     assert ((await desk.listing()).price_kr == 250) is took

@@ -37,7 +37,7 @@ async def test_a_publishing_starts_only_if_all_of_it_fits(desk: Desk) -> None:
     await desk.put(pictures=2)
     await desk.idle()
     assert desk.called() == {}
-    view = await desk.catalog.read_item(desk.account_id, "A")
+    view = await desk.items.read_item(desk.account_id, "A")
     assert view.queue is not None
     assert (view.queue.position, view.queue.expected_at) == (1, desk.clock() + DAY_S * 1000)
     assert await desk.told("listing.failed") == []
@@ -52,7 +52,7 @@ async def test_a_publishing_that_just_fits_goes_out(desk: Desk) -> None:
     await desk.publish(pictures=2)
     await desk.put("B", pictures=2)
     await desk.idle()
-    view = await desk.catalog.read_item(desk.account_id, "B")
+    view = await desk.items.read_item(desk.account_id, "B")
     assert view.queue is not None
     assert view.queue.expected_at > desk.clock() + HOUR_MS
     assert (await desk.listing("B")).state is ListingState.QUEUED
@@ -63,10 +63,10 @@ async def test_the_reserved_share_is_for_endings_and_orders(desk: Desk) -> None:
     await desk.publish(pictures=0)
     await spend(desk, 77)
     await desk.restart(daily_calls=100)
-    await desk.catalog.change_price(desk.account_id, "A", 30_000)
+    await desk.items.change_price(desk.account_id, "A", 30_000)
     await desk.idle()
     assert "price" not in desk.called()
-    await desk.catalog.change_status(desk.account_id, "A", "not_listed")
+    await desk.items.change_status(desk.account_id, "A", "not_listed")
     await desk.reach(ListingState.ENDED)
     assert desk.called()["end"] == 1
 
@@ -162,7 +162,7 @@ async def test_the_forecast_knows_of_the_pause(desk: Desk) -> None:
     await desk.put(pictures=0)
     await calls_so_far(desk, "create", 1)
     await desk.put("B", pictures=0)
-    view = await desk.catalog.read_item(desk.account_id, "B")
+    view = await desk.items.read_item(desk.account_id, "B")
     assert view.queue is not None
     assert view.queue.expected_at == desk.clock() + 600_000
 
@@ -197,11 +197,11 @@ async def test_429_leaves_the_other_classes_alone(desk: Desk) -> None:
     desk.simulator.fault("create", "429")
     await desk.put("C", pictures=0)
     await calls_so_far(desk, "create", 3)
-    await desk.catalog.change_price(desk.account_id, "A", 30_000)
+    await desk.items.change_price(desk.account_id, "A", 30_000)
     await until(lambda: "price" in desk.called())
     desk.forward(ASKS_AFTER_S)
     await until(lambda: desk.called()["results"] == 2)
-    await desk.catalog.change_status(desk.account_id, "A", "not_listed")
+    await desk.items.change_status(desk.account_id, "A", "not_listed")
     await desk.reach(ListingState.ENDED)
     assert desk.called()["create"] == 3
 
@@ -284,7 +284,7 @@ async def test_work_without_a_call_ends_no_outage(desk: Desk) -> None:
         await calls_so_far(desk, "create", 3)
         await desk.idle()
         for name in ("A", "B", "C"):
-            await desk.catalog.change_status(desk.account_id, name, "not_listed")
+            await desk.items.change_status(desk.account_id, name, "not_listed")
         await desk.order(JobOrder(queue=QueueName.TRADERA, kind=JobKind.ORDERS, subject=desk.account_id))
         desk.forward(5)
         await desk.idle()

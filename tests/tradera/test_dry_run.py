@@ -26,18 +26,18 @@ async def played(desk: Desk, external_id: str = "A", *, waits_for: str | None = 
 
     rehearser = DryRun(
         store=desk.store,
-        catalog=desk.catalog,
+        items=desk.items,
         forecast=forecast,
         options=desk.options,
         rules=desk.rules,
         base_url=desk.simulator.base_url,
     )
-    return await rehearser.rehearse(desk.account_id, external_id)
+    return await rehearser.dry_run(desk.account_id, external_id)
 
 
-def stopping(rehearsal: DryRunReport) -> list[str]:
+def stopping(dry_run_report: DryRunReport) -> list[str]:
     """The sentences that stop it."""
-    return [check.text for check in rehearsal.checks if check.verdict is Verdict.STOPS]
+    return [check.text for check in dry_run_report.checks if check.verdict is Verdict.STOPS]
 
 
 async def test_what_is_rehearsed_is_what_is_sent(desk: Desk) -> None:
@@ -45,7 +45,7 @@ async def test_what_is_rehearsed_is_what_is_sent(desk: Desk) -> None:
     await desk.put(auto_publish=False, pictures=2)
     told = await played(desk)
     assert (desk.operations(), await desk.spent(), told.stops) == ([], [], False)
-    await desk.catalog.order_publish(desk.account_id, "A")
+    await desk.items.order_publish(desk.account_id, "A")
     await desk.reach(ListingState.COMMITTED)
     desk.forward(ASKS_AFTER_S)
     await desk.reach(ListingState.LIVE)
@@ -83,7 +83,7 @@ async def test_what_can_never_be_published_is_told(desk: Desk, name: str) -> Non
 
 async def _being_deleted(desk: Desk) -> None:
     await desk.publish()
-    await desk.catalog.delete_item(desk.account_id, "A")
+    await desk.items.delete_item(desk.account_id, "A")
 
 
 async def _in_doubt(desk: Desk) -> None:
@@ -96,7 +96,7 @@ async def _in_doubt(desk: Desk) -> None:
 
 async def _sold(desk: Desk) -> None:
     await desk.put(auto_publish=False)
-    await desk.catalog.change_status(desk.account_id, "A", "sold")
+    await desk.items.change_status(desk.account_id, "A", "sold")
 
 
 async def _container(desk: Desk) -> None:
@@ -111,7 +111,7 @@ async def test_what_an_order_is_refused_for_stops_the_dry_run(
     await become(desk)
     stops = stopping(await played(desk))
     with pytest.raises(Refused) as refused:
-        await desk.catalog.order_publish(desk.account_id, "A")
+        await desk.items.order_publish(desk.account_id, "A")
     assert str(refused.value) in stops
 
 

@@ -156,9 +156,9 @@ async def test_a_dead_token_pauses_its_account_alone(open_desks: OpenDesks) -> N
     assert await created_by(living) == 12
     assert await created_by(dead) == 1
     assert living.ledger.pause(living.account_id, None) is None
-    view = await dead.catalog.read_item(dead.account_id, "D5")
+    view = await dead.items.read_item(dead.account_id, "D5")
     assert "log in again" in str(view.waits_for)
-    assert (await living.catalog.read_item(living.account_id, "L0")).waits_for is None
+    assert (await living.items.read_item(living.account_id, "L0")).waits_for is None
 
 
 async def test_the_same_external_id_is_two_items_of_two_members(open_desks: OpenDesks) -> None:
@@ -171,7 +171,7 @@ async def test_the_same_external_id_is_two_items_of_two_members(open_desks: Open
     ads = [(await desk.reach(ListingState.LIVE)).tradera_item_id for desk in (first, second)]
     market = first.simulator.market.listings
     assert [market[ad or 0].seller_id for ad in ads] == [SELLER_ID, SELLER_ID + 1]
-    await second.catalog.change_status(second.account_id, "A", "not_listed")
+    await second.items.change_status(second.account_id, "A", "not_listed")
     await second.reach(ListingState.ENDED)
     assert (await first.listing()).state is ListingState.LIVE
 
@@ -184,13 +184,13 @@ async def test_the_forecast_counts_the_others_in(open_desks: OpenDesks) -> None:
     for number in range(3):
         for desk in (first, second):
             await desk.put(f"I{number}", pictures=0)
-    places = [(await first.catalog.read_item(first.account_id, f"I{number}")).queue for number in range(3)]
+    places = [(await first.items.read_item(first.account_id, f"I{number}")).queue for number in range(3)]
     assert [place and place.position for place in places] == [1, 2, 3]
     now = first.clock()
     assert [bool(place and place.expected_at > now + HOUR_MS) for place in places] == [False, False, True]
     for number in range(3):
-        await second.catalog.delete_item(second.account_id, f"I{number}")
-    alone = (await first.catalog.read_item(first.account_id, "I2")).queue
+        await second.items.delete_item(second.account_id, f"I{number}")
+    alone = (await first.items.read_item(first.account_id, "I2")).queue
     assert alone is not None
     assert alone.expected_at == now
 

@@ -260,7 +260,7 @@ async def test_the_owner_settles_a_sale_in_doubt_as_none(desk: Desk) -> None:
     desk.forward(60)
     await desk.reach(ListingState.ENDED)
     assert await desk.told("item.sold") == []
-    await desk.catalog.order_publish(desk.account_id, "A")
+    await desk.items.order_publish(desk.account_id, "A")
     await desk.reach(ListingState.COMMITTED)
 
 
@@ -288,11 +288,11 @@ async def test_an_item_whose_sale_is_in_doubt_is_neither_published_nor_deleted(d
     await until(lambda: desk.called().get("orders_by_id") == 1)
     await desk.idle()
     with pytest.raises(Refused, match="rheod orders settle 999"):
-        await desk.catalog.order_publish(desk.account_id, "A")
+        await desk.items.order_publish(desk.account_id, "A")
     with pytest.raises(Refused, match="rheod orders settle 999"):
-        await desk.catalog.delete_item(desk.account_id, "A")
+        await desk.items.delete_item(desk.account_id, "A")
     await settle(desk, 999, None)
-    await desk.catalog.order_publish(desk.account_id, "A")
+    await desk.items.order_publish(desk.account_id, "A")
     await desk.reach(ListingState.COMMITTED)
 
 
@@ -303,7 +303,7 @@ async def test_a_listing_that_waits_is_held_by_a_sale_in_doubt(desk: Desk) -> No
     await reconcile(desk)
     await desk.reach(ListingState.ENDED)
     desk.simulator.fault("create", "502_html")
-    await desk.catalog.order_publish(desk.account_id, "A")
+    await desk.items.order_publish(desk.account_id, "A")
     await until(lambda: desk.called()["create"] == 2)
     await desk.idle()
     await push(desk, order_created(999, ad))

@@ -71,7 +71,7 @@ async def test_an_ending_that_a_firewall_answers_keeps_nothing_else_waiting(desk
     """DELETE answered 403 with a page: a new item goes out meanwhile, and the ad is ended in the end."""
     await desk.publish("ENDS", pictures=0)
     desk.simulator.fault("end", "html_403", times=3)
-    await desk.catalog.delete_item(desk.account_id, "ENDS")
+    await desk.items.delete_item(desk.account_id, "ENDS")
     await until(lambda: desk.called().get("end") == 1)
     await desk.put("NEW", pictures=0)
     await desk.reach(ListingState.COMMITTED, "NEW")
@@ -112,7 +112,7 @@ async def test_publishing_again_asks_tradera_at_once(desk: Desk) -> None:
     await until(lambda: desk.simulator.calls and len(desk.simulator.calls) == 5)
     await desk.idle()
     desk.simulator.clear_faults()
-    await desk.catalog.order_publish(desk.account_id, "A")
+    await desk.items.order_publish(desk.account_id, "A")
     await desk.reach(ListingState.COMMITTED, "A")
 
 

@@ -43,7 +43,7 @@ async def test_a_publishing_costs_n_plus_three_calls_and_shows_the_pictures_in_o
     item = await go_live(desk)
     ad = ad_of(desk, item)
     assert desk.operations() == ["create", "image", "image", "image", "commit", "results"]
-    pictures = (await desk.catalog.read_item(desk.account_id, "A")).pictures
+    pictures = (await desk.items.read_item(desk.account_id, "A")).pictures
     sizes = [(desk.folder / (picture.file or "")).stat().st_size for picture in pictures]
     assert [image.size for image in ad.images] == sizes
     assert len({image.sha256 for image in ad.images}) == 3
@@ -175,7 +175,7 @@ async def test_a_stale_request_is_not_trusted(desk: Desk) -> None:
 async def test_a_withdrawal_before_the_commit_stops_the_publishing(desk: Desk, step: str) -> None:
     """Delisted while a step is under way: nothing is committed, nothing failed, no job is left."""
     await held_open(desk, step)
-    await desk.catalog.change_status(desk.account_id, "A", "not_listed")
+    await desk.items.change_status(desk.account_id, "A", "not_listed")
     await until(lambda: not desk.queue.running)
     await desk.idle()
     assert (await desk.listing()).state is ListingState.WITHDRAWN
@@ -189,7 +189,7 @@ async def test_a_deletion_before_the_commit_stops_the_publishing(desk: Desk, ste
     """Deleted while a step is under way: the item is gone and no ad goes up."""
     await held_open(desk, step)
     listing = await desk.listing()
-    await desk.catalog.delete_item(desk.account_id, "A")
+    await desk.items.delete_item(desk.account_id, "A")
     await until(lambda: not desk.queue.running)
     await desk.idle()
     assert (await desk.listing_by_id(listing.id)).state is ListingState.WITHDRAWN
@@ -202,7 +202,7 @@ async def test_a_changed_title_makes_a_new_request(desk: Desk, step: str) -> Non
     await held_open(desk, step)
     item = await desk.item()
     spec = replace(item.spec, title="Rörstrand tekanna")
-    await desk.catalog.put_item(desk.account_id, "A", spec)
+    await desk.items.put_item(desk.account_id, "A", spec)
     await go_live(desk)
     ad = ad_of(desk, item)
     assert ad.body["title"] == "Rörstrand tekanna"
@@ -216,7 +216,7 @@ async def test_changed_pictures_make_a_new_request_when_they_are_ready(desk: Des
     await held_open(desk, "image")
     item = await desk.item()
     spec = replace(item.spec, image_urls=("https://shop.example/new.jpg",))
-    await desk.catalog.put_item(desk.account_id, "A", spec)
+    await desk.items.put_item(desk.account_id, "A", spec)
     await until(lambda: not desk.queue.running)
     await desk.idle()
     assert (await desk.listing()).state is ListingState.QUEUED
@@ -230,7 +230,7 @@ async def test_changed_pictures_make_a_new_request_when_they_are_ready(desk: Des
 async def test_a_price_changed_meanwhile_reaches_the_ad(desk: Desk, step: str) -> None:
     """A price needs no new request: the ad is repriced as soon as it is up."""
     await held_open(desk, step)
-    await desk.catalog.change_price(desk.account_id, "A", 25_000)
+    await desk.items.change_price(desk.account_id, "A", 25_000)
     item = await go_live(desk)
     await until(lambda: ad_of(desk, item).opening == 250)
     assert (desk.called()["create"], desk.called()["price"]) == (1, 1)
@@ -241,7 +241,7 @@ async def test_a_price_changed_meanwhile_reaches_the_ad(desk: Desk, step: str) -
 async def test_a_withdrawal_during_the_commit_ends_the_ad_once_it_is_up(desk: Desk) -> None:
     """From the commit on an ad may appear: it is waited for and then ended."""
     await held_open(desk, "commit")
-    await desk.catalog.change_status(desk.account_id, "A", "not_listed")
+    await desk.items.change_status(desk.account_id, "A", "not_listed")
     assert (await desk.listing()).end_wish is EndWish.UNLISTED
     await desk.reach(ListingState.COMMITTED)
     desk.forward(ASKS_AFTER_S)
@@ -256,7 +256,7 @@ async def test_an_item_that_starts_later_waits_without_a_call(desk: Desk) -> Non
     start_at = desk.clock() + HOUR_MS
     await desk.put(tradera=TraderaWish(category_id=CATEGORY, start_at=start_at))
     await desk.idle()
-    view = await desk.catalog.read_item(desk.account_id, "A")
+    view = await desk.items.read_item(desk.account_id, "A")
     assert view.queue is not None
     assert view.queue.expected_at == start_at
     assert desk.called() == {}
@@ -298,7 +298,7 @@ async def test_a_corrected_item_gets_a_new_listing(desk: Desk) -> None:
     """After a refusal a new PUT is a new try under a reference of its own."""
     item = await desk.put(tradera=TraderaWish(category_id=999_999))
     await desk.reach(ListingState.REJECTED)
-    await desk.catalog.put_item(
+    await desk.items.put_item(
         desk.account_id, "A", replace(item.spec, tradera=TraderaWish(category_id=CATEGORY))
     )
     ad_of(desk, await go_live(desk), generation=2)

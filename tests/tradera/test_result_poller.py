@@ -210,7 +210,7 @@ async def test_doubt_without_end_is_handed_to_the_owner_once(desk: Desk) -> None
     before = desk.called()
     assert (before["create"], before["commit"]) == (1, 1)
     with pytest.raises(Refused, match="in doubt"):
-        await desk.catalog.order_publish(desk.account_id, "A")
+        await desk.items.order_publish(desk.account_id, "A")
     assert await desk.waiting_jobs("results") == []
     for _ in range(20):
         (job,) = await desk.waiting_jobs("look")

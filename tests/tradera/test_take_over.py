@@ -50,8 +50,8 @@ async def test_ads_made_since_the_backup_are_taken_over_and_others_left_alone(de
     await until(lambda: desk.calls.lock.closed == {CallClass.PUBLISH})
     listing = await desk.reach(ListingState.LIVE, "A")
     assert (listing.generation, listing.tradera_item_id, listing.request_id) == (3, ad, None)
-    await desk.catalog.order_publish(desk.account_id, waiting.external_id)
-    await desk.catalog.order_publish(desk.account_id, item.external_id)
+    await desk.items.order_publish(desk.account_id, waiting.external_id)
+    await desk.items.order_publish(desk.account_id, item.external_id)
     await desk.idle()
     assert "create" not in desk.called()
     assert desk.calls.lock.closed == {CallClass.PUBLISH}
@@ -68,7 +68,7 @@ async def test_an_ad_that_tradera_still_made_after_the_first_look_is_found_by_th
     item = await unpublished(desk, "A")
     await begin_from_a_copy(desk)
     await until(lambda: desk.calls.lock.closed == {CallClass.PUBLISH})
-    await desk.catalog.order_publish(desk.account_id, "A")
+    await desk.items.order_publish(desk.account_id, "A")
     await desk.idle()
     ad = made_by_the_lost_one(desk, item.id, 1)
     desk.forward(WAIT_MS / 1000)
@@ -87,7 +87,7 @@ async def test_without_references_nothing_is_published(desk: Desk) -> None:
     await begin_from_a_copy(desk)
     await until(lambda: desk.calls.lock.closed == {CallClass.PUBLISH})
     desk.forward(WAIT_MS / 1000)
-    await desk.catalog.order_publish(desk.account_id, "B")
+    await desk.items.order_publish(desk.account_id, "B")
     await desk.idle()
     state = await desk.database.read(lambda db: accounts.find(db, desk.account_id))
     assert state is not None

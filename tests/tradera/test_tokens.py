@@ -68,7 +68,7 @@ async def test_an_item_that_waits_for_the_token_says_so(desk: Desk) -> None:
     await desk.put(pictures=0)
     await calls_so_far(desk, "me", 1)
     await desk.put("B", pictures=0)
-    view = await desk.catalog.read_item(desk.account_id, "B")
+    view = await desk.items.read_item(desk.account_id, "B")
     assert view.queue is None
     assert "log in again" in (view.waits_for or "")
 
@@ -80,8 +80,8 @@ async def test_a_pause_for_the_token_holds_every_class(desk: Desk) -> None:
     await desk.put("B", pictures=0)
     await calls_so_far(desk, "me", 1)
     before = desk.called()
-    await desk.catalog.change_price(desk.account_id, "A", 30_000)
-    await desk.catalog.change_status(desk.account_id, "A", "not_listed")
+    await desk.items.change_price(desk.account_id, "A", 30_000)
+    await desk.items.change_status(desk.account_id, "A", "not_listed")
     await desk.idle()
     assert desk.called() == before
 

@@ -19,13 +19,13 @@ from tests.waiting import until
 
 async def by_order(desk: Desk) -> None:
     """`rheod items publish`, `retry` and the dashboard."""
-    await desk.catalog.order_publish(desk.account_id, "A")
+    await desk.items.order_publish(desk.account_id, "A")
 
 
 async def by_put(desk: Desk) -> None:
     """The ERP corrects the item."""
     spec = (await desk.item()).spec
-    await desk.catalog.put_item(desk.account_id, "A", replace(spec, title="Another title", auto_publish=True))
+    await desk.items.put_item(desk.account_id, "A", replace(spec, title="Another title", auto_publish=True))
 
 
 async def by_batch(desk: Desk) -> None:
@@ -36,8 +36,8 @@ async def by_batch(desk: Desk) -> None:
 
 async def by_relisting(desk: Desk) -> None:
     """Delisted and wanted again."""
-    await desk.catalog.change_status(desk.account_id, "A", "not_listed")
-    await desk.catalog.order_publish(desk.account_id, "A")
+    await desk.items.change_status(desk.account_id, "A", "not_listed")
+    await desk.items.order_publish(desk.account_id, "A")
 
 
 WAYS = (by_order, by_put, by_batch, by_relisting)
@@ -107,7 +107,7 @@ async def given_up(desk: Desk) -> Listing:
             await way(desk)
     await desk.idle()
     assert desk.called()["create"] == 1
-    answer = await desk.catalog.settle_listing(desk.account_id, "A", None)
+    answer = await desk.items.settle_listing(desk.account_id, "A", None)
     assert "two ads of one thing may be up" in answer
     assert (await desk.listing()).state is ListingState.REJECTED
     return listing
@@ -144,7 +144,7 @@ async def test_a_newer_publishing_that_waits_is_withdrawn(desk: Desk) -> None:
     listing = await given_up(desk)
     comes_up(desk, listing)
     spec = (await desk.item()).spec
-    await desk.catalog.put_item(
+    await desk.items.put_item(
         desk.account_id, "A", replace(spec, image_urls=("https://shop.example/new.jpg",))
     )
     assert (await desk.listing()).generation == 2
@@ -258,7 +258,7 @@ async def test_a_newer_one_in_doubt_is_ended_when_it_goes_live(desk: Desk) -> No
 async def test_an_ad_of_a_sold_item_that_turns_up_is_ended(desk: Desk) -> None:
     """Sold elsewhere meanwhile: it comes down again at once."""
     listing = await given_up(desk)
-    await desk.catalog.change_status(desk.account_id, "A", "sold")
+    await desk.items.change_status(desk.account_id, "A", "sold")
     comes_up(desk, listing)
     await reconcile(desk)
     await until(lambda: desk.simulator.live_items() == [])

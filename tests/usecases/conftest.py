@@ -27,7 +27,7 @@ def shop(database: Database, store: Store, clock: Clock, account_id: str, foreca
     return Shop(
         database=database,
         store=store,
-        catalog=Items(store=store, forecast=lambda _account: forecast),
+        items=Items(store=store, forecast=lambda _account: forecast),
         endpoints=endpoints,
         feed=EventFeed(store=store, endpoints=endpoints),
         clock=clock,

@@ -69,7 +69,7 @@ class Shop:
 
     database: Database
     store: Store
-    catalog: Items
+    items: Items
     endpoints: Endpoints
     feed: EventFeed
     clock: Clock
@@ -79,11 +79,11 @@ class Shop:
 
     async def put(self, external_id: str = "x", **values: Any) -> PutResult:
         """PUT an item."""
-        return await self.catalog.put_item(self.account_id, external_id, spec(**values))
+        return await self.items.put_item(self.account_id, external_id, spec(**values))
 
     async def view(self, external_id: str = "x") -> ItemView:
         """GET an item."""
-        return await self.catalog.read_item(self.account_id, external_id)
+        return await self.items.read_item(self.account_id, external_id)
 
     async def item(self, external_id: str = "x") -> Item:
         """The item as it is."""
@@ -105,23 +105,23 @@ class Shop:
 
     async def delete(self, external_id: str = "x") -> str:
         """DELETE an item."""
-        return await self.catalog.delete_item(self.account_id, external_id)
+        return await self.items.delete_item(self.account_id, external_id)
 
     async def price(self, price_ore: int, external_id: str = "x") -> str:
         """PATCH price."""
-        return await self.catalog.change_price(self.account_id, external_id, price_ore)
+        return await self.items.change_price(self.account_id, external_id, price_ore)
 
     async def unlist(self, external_id: str = "x") -> str:
         """PATCH status not_listed."""
-        return await self.catalog.change_status(self.account_id, external_id, "not_listed")
+        return await self.items.change_status(self.account_id, external_id, "not_listed")
 
     async def mark_sold(self, external_id: str = "x") -> str:
         """PATCH status sold."""
-        return await self.catalog.change_status(self.account_id, external_id, "sold")
+        return await self.items.change_status(self.account_id, external_id, "sold")
 
     async def publish(self, external_id: str = "x") -> str:
         """The owner's word to publish."""
-        return await self.catalog.order_publish(self.account_id, external_id)
+        return await self.items.order_publish(self.account_id, external_id)
 
     async def jobs(self, kind: JobKind | None = None) -> list[tuple[str, str]]:
         """(kind, subject) of every job there is, deliveries apart, the oldest first."""

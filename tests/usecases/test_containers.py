@@ -12,7 +12,7 @@ from tests.usecases.selling import STEPS, Shop, container, spec
 
 
 async def put_container(shop: Shop, external_id: str = "car") -> None:
-    await shop.catalog.put_item(shop.account_id, external_id, container())
+    await shop.items.put_item(shop.account_id, external_id, container())
 
 
 async def refused(shop: Shop, external_id: str, **values: object) -> str:
@@ -98,6 +98,6 @@ async def test_another_account_s_items_hold_nothing(shop: Shop) -> None:
     await shop.database.write(
         lambda db: db.execute("INSERT INTO accounts (id, reference, created_at) VALUES ('b', 'b', 1)")
     )
-    await shop.catalog.put_item("b", "car", container())
-    await shop.catalog.put_item("b", "x", replace(spec(), title="Other"))
-    assert await shop.catalog.delete_item("b", "car") == "Item deleted."
+    await shop.items.put_item("b", "car", container())
+    await shop.items.put_item("b", "x", replace(spec(), title="Other"))
+    assert await shop.items.delete_item("b", "car") == "Item deleted."

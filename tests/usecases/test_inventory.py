@@ -73,7 +73,7 @@ async def test_an_ad_has_its_address_once_it_has_been_visible(shop: Shop, invent
 
 async def test_a_container_shows_its_children_and_their_worth(shop: Shop, inventory: Inventory) -> None:
     """By pages; what was sold at Tradera counts with what was paid."""
-    await shop.catalog.put_item(shop.account_id, "VIN", container())
+    await shop.items.put_item(shop.account_id, "VIN", container())
     for number in range(3):
         await shop.put(f"p{number}", parent_external_id="VIN")
     await shop.put_live("p3", parent_external_id="VIN")

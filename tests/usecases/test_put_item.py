@@ -152,7 +152,7 @@ async def test_a_sold_item_may_still_be_corrected_here(shop: Shop, state: Listin
 async def test_a_parent_must_be_a_standing_container(shop: Shop) -> None:
     """Unknown, an item, itself or deleted: the field is named."""
     await shop.put("item")
-    await shop.catalog.put_item(shop.account_id, "VIN-1", container())
+    await shop.items.put_item(shop.account_id, "VIN-1", container())
     for parent in ("nobody", "item", "x"):
         with pytest.raises(Refused) as refusal:
             await shop.put(parent_external_id=parent)
@@ -167,7 +167,7 @@ async def test_a_parent_must_be_a_standing_container(shop: Shop) -> None:
 async def test_a_container_is_created_and_never_listed(shop: Shop) -> None:
     """Active at once, told with its type, even when it asks for publishing or has pictures."""
     spec = container()
-    result = await shop.catalog.put_item(shop.account_id, "VIN-1", spec)
+    result = await shop.items.put_item(shop.account_id, "VIN-1", spec)
     assert (result.message, (await shop.item("VIN-1")).rheo_status) == (
         "Container created.",
         RheoStatus.ACTIVE,
@@ -240,7 +240,7 @@ async def test_accounts_do_not_see_each_other(shop: Shop) -> None:
     """The same external id in two accounts is two items."""
     first = await shop.put()
     [member] = await rows(shop.database, "SELECT id FROM accounts WHERE reference = 'member'")
-    second = await shop.catalog.put_item(member["id"], "x", container())
+    second = await shop.items.put_item(member["id"], "x", container())
     assert first.item_id != second.item_id
 
 

@@ -22,7 +22,7 @@ async def in_doubt(shop: Shop, state: ListingState = ListingState.COMMITTING) ->
 
 
 async def settle(shop: Shop, ad_id: int | None) -> str:
-    return await shop.catalog.settle_listing(shop.account_id, "x", ad_id)
+    return await shop.items.settle_listing(shop.account_id, "x", ad_id)
 
 
 @pytest.mark.parametrize("state", [ListingState.COMMITTING, ListingState.COMMITTED])

@@ -67,7 +67,7 @@ async def stocked(folder: Path, **changes: Any) -> AsyncIterator[Stocked]:
         shop = Shop(
             database=one.database,
             store=Store(database=one.database, now=clock, rng=Random(3), wake=lambda _queue: None),
-            catalog=api.catalog,
+            items=api.items,
             endpoints=api.endpoints,
             feed=api.feed,
             clock=clock,

@@ -12,7 +12,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page
 
 from rheod.sandbox.queue import QueueServer
-from tests.test_whole_daemon import Town, town
+from tests.test_whole_daemon import RunningDaemon, running_daemon
 from tests.web.browser import DESK, PHONE, judged, opened
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 class Shop:
     """A daemon with something to show, its address and admin token."""
 
-    town: Town
+    running_daemon: RunningDaemon
     base: str
     token: str
 
@@ -39,7 +39,7 @@ class Shop:
 async def shop(tmp_path_factory: Any, queue_server: QueueServer) -> AsyncIterator[Shop]:
     """One sold item, one live ad, one that failed."""
     folder: Path = tmp_path_factory.mktemp("shop")
-    async with town(folder, queue_server) as one:
+    async with running_daemon(folder, queue_server) as one:
         await one.put("A-1")
         await one.put("A-2")
         await one.put("A-3", imageUrls=[])

@@ -11,7 +11,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
 from rheod.sandbox.queue import QueueServer
-from tests.test_whole_daemon import town
+from tests.test_whole_daemon import running_daemon
 from tests.web.browser import DESK, PHONE, judged, opened
 from tests.web.test_pages import Shop
 
@@ -23,7 +23,7 @@ PAGE = "/dashboard/integration"
 async def shop(tmp_path_factory: Any, queue_server: QueueServer) -> AsyncIterator[Shop]:
     """A daemon whose one endpoint has been told of an item that went live."""
     folder: Path = tmp_path_factory.mktemp("told")
-    async with town(folder, queue_server) as one:
+    async with running_daemon(folder, queue_server) as one:
         await one.put("A-1")
         await one.until_event("A-1", "listing.created")
         token = (await one.daemon.ask_admin("POST", "/admin-token"))["adminToken"]
@@ -65,7 +65,7 @@ async def test_a_key_is_shown_once_and_revoked(browser: Browser, shop: Shop, siz
 @pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
 async def test_an_endpoint_lives_its_life(browser: Browser, shop: Shop, size: dict[str, int]) -> None:
     """Added, tested with the answer shown, changed, switched off and on, its secret renewed, and removed."""
-    url = shop.town.sandbox.shop.webhook_url(f"of-a-page-{size['width']}")
+    url = shop.running_daemon.sandbox.shop.webhook_url(f"of-a-page-{size['width']}")
     async with opened(browser, size, language="en") as page:
         await shop.enter(page, PAGE)
         await page.get_by_text("Add an endpoint").click()
@@ -114,7 +114,7 @@ async def test_deliveries_are_found_read_and_told_again(
     browser: Browser, shop: Shop, size: dict[str, int]
 ) -> None:
     """Filters narrow the log; one attempt shows request and answer; a replay arrives with the same id."""
-    received = shop.town.sandbox.shop.received
+    received = shop.running_daemon.sandbox.shop.received
     async with opened(browser, size, language="en") as page:
         await shop.enter(page, f"{PAGE}/deliveries")
         await judged(page, "deliveries")
@@ -128,18 +128,18 @@ async def test_deliveries_are_found_read_and_told_again(
         await judged(page, "delivery")
         before = len(received)
         await press(page, "Tell it again")
-        await shop.town.until(lambda: len(received) > before)
+        await shop.running_daemon.until(lambda: len(received) > before)
         assert received[-1].event["eventType"] == "listing.created"
         event_id = received[-1].event["eventId"]
         before = len(received)
         await page.fill("#event", event_id)
         await press(page, "Tell it again")
-        await shop.town.until(lambda: len(received) > before)
+        await shop.running_daemon.until(lambda: len(received) > before)
         assert received[-1].event["eventId"] == event_id
         before = len(received)
         await page.fill("#since", "2020-01-01T00:00")
         await press(page, "Tell all again")
-        await shop.town.until(lambda: len(received) >= before + 3)
+        await shop.running_daemon.until(lambda: len(received) >= before + 3)
         await expect(page.locator("#actions + table")).to_contain_text("replay events")
 
 

@@ -11,7 +11,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
 from rheod.sandbox.queue import QueueServer
-from tests.test_whole_daemon import Town, town
+from tests.test_whole_daemon import RunningDaemon, running_daemon
 from tests.web.browser import DESK, PHONE, judged, opened
 from tests.web.test_pages import Shop
 
@@ -21,7 +21,7 @@ NO_TOKEN = {"RHEOD_TRADERA__USER_TOKEN": "", "RHEOD_TRADERA__USER_ID": ""}
 SELLER = "300124"
 
 
-async def shop_of(one: Town) -> Shop:
+async def shop_of(one: RunningDaemon) -> Shop:
     """A town as its owner sees it."""
     token = (await one.daemon.ask_admin("POST", "/admin-token"))["adminToken"]
     return Shop(one, await one.daemon.address(), token)
@@ -31,7 +31,7 @@ async def shop_of(one: Town) -> Shop:
 async def selling(tmp_path_factory: Any, queue_server: QueueServer) -> AsyncIterator[Shop]:
     """A daemon with its token in the settings, one ad up, and an item that no category is known for."""
     folder: Path = tmp_path_factory.mktemp("selling")
-    async with town(folder, queue_server) as one:
+    async with running_daemon(folder, queue_server) as one:
         await one.put("A-1", description="Två rader.\nMed <b>tecken</b> & annat.")
         await one.until_event("A-1", "listing.created")
         await one.put("A-2", tradera={})
@@ -77,7 +77,10 @@ async def test_a_seller_connects_and_his_items_go_out_at_once(
     browser: Browser, tmp_path: Path, queue_server: QueueServer
 ) -> None:
     """Without return URL: sign in, say whose login it was, and what waited is listed without a restart."""
-    async with town(tmp_path, queue_server, **NO_TOKEN) as one, opened(browser, PHONE, language="en") as page:
+    async with (
+        running_daemon(tmp_path, queue_server, **NO_TOKEN) as one,
+        opened(browser, PHONE, language="en") as page,
+    ):
         shop = await shop_of(one)
         await one.put("A-1")
         await shop.enter(page, PAGE)
@@ -98,7 +101,10 @@ async def test_who_comes_too_early_is_told_and_may_try_again(
     browser: Browser, tmp_path: Path, queue_server: QueueServer
 ) -> None:
     """Three tries of one press, then a sentence; nothing is stored, and the login can still be finished."""
-    async with town(tmp_path, queue_server, **NO_TOKEN) as one, opened(browser, DESK, language="en") as page:
+    async with (
+        running_daemon(tmp_path, queue_server, **NO_TOKEN) as one,
+        opened(browser, DESK, language="en") as page,
+    ):
         shop = await shop_of(one)
         await shop.enter(page, PAGE)
         await page.get_by_role("button", name="Connect", exact=True).click()
@@ -127,7 +133,10 @@ async def test_a_login_that_comes_back_is_finished_there(
     browser: Browser, tmp_path: Path, queue_server: QueueServer, *, display_token: bool
 ) -> None:
     """With return URL: Tradera sends the browser back, and one press connects; also when only the shown token works."""
-    async with town(tmp_path, queue_server, **NO_TOKEN) as one, opened(browser, PHONE, language="en") as page:
+    async with (
+        running_daemon(tmp_path, queue_server, **NO_TOKEN) as one,
+        opened(browser, PHONE, language="en") as page,
+    ):
         shop = await shop_of(one)
         conduct = one.sandbox.tradera.conduct
         conduct.accept_url, conduct.display_token = f"{shop.base}{PAGE}/return", display_token

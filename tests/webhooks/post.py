@@ -45,7 +45,7 @@ class Post:
         self.wakeups = Wakeups()
         self.meters = Meters()
         self.store = Store(database=database, now=clock, rng=Random(7), wake=self.wakeups.wake)
-        self.catalog = Items(store=self.store, forecast=lambda _account: BudgetForecast(calls=[], ceiling=1))
+        self.items = Items(store=self.store, forecast=lambda _account: BudgetForecast(calls=[], ceiling=1))
         self.endpoints = Endpoints(store=self.store, new_secret=new_secret)
         self.pick = CountingPick(ByEndpoint())
 
@@ -82,7 +82,7 @@ class Post:
     async def happen(self, external_id: str, count: int = 1) -> None:
         """Let something happen to an item: its creation is the first event of `count`."""
         container = ItemSpec(type=ItemType.CONTAINER, title="Volvo XC90")
-        await self.catalog.put_item(self.account_id, external_id, container)
+        await self.items.put_item(self.account_id, external_id, container)
 
         def more(tx: Transaction) -> None:
             item = items.find(tx.db, self.account_id, external_id)

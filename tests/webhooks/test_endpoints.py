@@ -88,7 +88,7 @@ async def test_a_reseller_is_told_of_members_and_whose_it_is(post: Post) -> None
     post.shop.answer_with([500], "members")
     await post.happen("mine")
     spec = ItemSpec(type=ItemType.CONTAINER, title="Volvo")
-    await post.catalog.put_item(member["id"], "theirs", spec)
+    await post.items.put_item(member["id"], "theirs", spec)
     await post.idle()
     post.forward(1)
     await until(lambda: len(told(post, "members")) == 1)
