@@ -122,7 +122,13 @@ def test_unknown_words_and_orphans_are_refused(db: sqlite3.Connection, statement
         db.execute(statement)
 
 
-SHORT = {"SCAN endpoints", "SCAN e", "SCAN e USING INDEX endpoints_by_account", "SCAN CONSTANT ROW", "SCAN heads"}
+SHORT = {
+    "SCAN endpoints",
+    "SCAN e",
+    "SCAN e USING INDEX endpoints_by_account",
+    "SCAN CONSTANT ROW",
+    "SCAN heads",
+}
 """The few endpoints may be read from end to end."""
 
 HOT: dict[str, Callable[[sqlite3.Connection], object]] = {
