@@ -291,7 +291,7 @@ _NAMED = {"ad": "traderaAdId", "number": "orderId"}
 
 
 @orders.command("settle")
-@click.argument("order", type=int)
+@click.argument("order", type=int, help="The order's number, as the list shows it.")
 @click.option("--sold", metavar="PRICE", help="It is a sale of yours, for so many kronor (each item).")
 @click.option("--not-sold", is_flag=True, help="It is no sale of yours: the item may be published again.")
 @click.option("--ad", type=int, metavar="AD_ID", help="The ad that was sold, where the order names none.")
