@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import unicodedata
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, fields
 from functools import partial
 from typing import Any
@@ -116,20 +116,28 @@ _UNSEEN = (
 _MARKED = "external_id GLOB '*[' || char(768, 45, 879) || ']*'"
 
 
-def looks_like_another(db: sqlite3.Connection, account_id: str, external_id: str) -> bool:
-    """Whether an item has an id that differs from this one only by what cannot be seen, or by how it is composed."""
+def ids_with_unseen(db: sqlite3.Connection, account_id: str) -> tuple[str, ...]:
+    """The account's ids that hold what cannot be seen: an earlier rheod took them, and no more come."""
+    rows = db.execute(
+        "SELECT external_id FROM items INDEXED BY items_with_unseen"
+        f" WHERE account_id = ? AND ({_UNSEEN}) AND {_STANDING}",
+        (account_id,),
+    )
+    return tuple(each for (each,) in rows)
+
+
+def looks_like_another(
+    db: sqlite3.Connection, account_id: str, external_id: str, with_unseen: Iterable[str]
+) -> bool:
+    """Whether an item has an id that differs from this one only by what cannot be seen, or by how it is composed.
+
+    `with_unseen` are the account's `ids_with_unseen`.
+    """
     shown = same_looking(external_id)
     spellings = {shown, unicodedata.normalize("NFD", shown)} - {external_id}
     if any(standing(db, account_id, each) is not None for each in spellings):
         return True
-    return any(
-        each != external_id and same_looking(each) == shown
-        for (each,) in db.execute(
-            "SELECT external_id FROM items INDEXED BY items_with_unseen"
-            f" WHERE account_id = ? AND ({_UNSEEN}) AND {_STANDING}",
-            (account_id,),
-        )
-    )
+    return any(each != external_id and same_looking(each) == shown for each in with_unseen)
 
 
 def look_alikes(db: sqlite3.Connection, account_id: str, *, limit: int) -> list[tuple[str, str]]:

@@ -106,7 +106,7 @@ def put(
     known.discard(external_id)
     _check_parent(tx.db, account_id, external_id, spec, known)
     standing = items.standing(tx.db, account_id, external_id)
-    _check_what_shows(tx.db, account_id, external_id, spec, standing)
+    _check_what_shows(tx, account_id, external_id, spec, standing)
     if standing is None:
         return _create(tx, account_id, external_id, spec)
     if standing.delete_requested:
@@ -120,7 +120,7 @@ def put(
 
 
 def _check_what_shows(
-    db: sqlite3.Connection, account_id: str, external_id: str, spec: ItemSpec, standing: Item | None
+    tx: Transaction, account_id: str, external_id: str, spec: ItemSpec, standing: Item | None
 ) -> None:
     """Raise Refused where a title shows nothing, or a new id what another shows: one thing would get two ads.
 
@@ -130,7 +130,7 @@ def _check_what_shows(
     if standing is None:
         if fault := fault_of_new_id(external_id):
             wrong.append(FieldError("externalId", fault))
-        elif items.looks_like_another(db, account_id, external_id):
+        elif items.looks_like_another(tx.db, account_id, external_id, tx.ids_with_unseen(account_id)):
             fault = Text("Must differ from the ids of other items by more than what cannot be seen")
             wrong.append(FieldError("externalId", fault))
     is_new = standing is None or standing.spec.title != spec.title

@@ -56,6 +56,8 @@ class Transaction:
         """Called once the transaction is durable, and not at all if it is undone."""
         self._rng = rng
         self._reference = cache(partial(accounts.reference, db))
+        self.ids_with_unseen = cache(partial(items.ids_with_unseen, db))
+        """Of an account; read once, since no item may come with such an id any more."""
 
     def new_id(self) -> str:
         """A new UUID of this moment as text (RFC 9562, version 7): what is new lies together in every index."""

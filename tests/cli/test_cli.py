@@ -356,7 +356,11 @@ async def test_orders_are_listed_by_command(running: Running) -> None:
     assert (await running.run("orders", "list")).stdout.split() == [
         *("ORDER", "CREATED", "SEK", "PAID", "SHIPPED", "PARCEL", "ITEMS", "TROUBLE")
     ]
-    assert await running.json("orders", "list", "--unmatched") == {"orders": [], "nextCursor": None}
+    assert await running.json("orders", "list", "--unmatched") == {
+        "inDoubt": [],
+        "orders": [],
+        "nextCursor": None,
+    }
     wrong = await running.run("orders", "list", "--limit", "0")
     assert (wrong.returncode, wrong.stderr.count("\n")) == (1, 1)
 

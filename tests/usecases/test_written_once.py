@@ -52,7 +52,7 @@ async def test_a_new_item_that_publishes_itself_is_written_once(shop: Shop) -> N
     assert {tables[name] for name in ("items", "listings", "notices", "item_words")} == {1}
     assert (tables["jobs"], read_twice(sql)) == (2, [])  # the publishing, and the deliveries of the event
     assert (await shop.item()).tradera_status is TraderaStatus.PENDING_SYNC
-    assert len(sql) <= 8
+    assert len(sql) <= 9
 
 
 async def test_a_change_of_everything_is_written_once(shop: Shop) -> None:
@@ -97,4 +97,4 @@ async def test_a_batch_reads_its_account_and_a_parent_once(shop: Shop) -> None:
     tables = written(sql)
     assert (tables["items"], tables["listings"], tables["notices"]) == (20, 20, 20)
     assert read_twice(sql) == []
-    assert len(sql) <= 20 * 7 + 2
+    assert len(sql) <= 20 * 7 + 3
