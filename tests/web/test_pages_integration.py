@@ -81,7 +81,7 @@ async def test_an_endpoint_lives_its_life(browser: Browser, shop: Shop, size: di
         await page.get_by_label("listing.ended").check()
         await press(page, "Save")
         await press(page, "Switch off")
-        await expect(page.locator("h2 .badge")).to_have_text("off")
+        await expect(page.locator("h2 .badge")).to_have_text("off by hand")
         await press(page, "Switch on")
         await expect(page.locator("h2 .badge")).to_have_text("on")
         await press(page, "New secret")
