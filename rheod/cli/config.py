@@ -9,6 +9,7 @@ from rheod.cli.daemon_client import load
 from rheod.cli.main import Group, Options, pass_options, with_json
 from rheod.cli.printing import say, say_json, say_table
 from rheod.config import loading
+from rheod.config.sections import Storage
 from rheod.config.settings import Settings
 
 
@@ -45,10 +46,10 @@ def check(options: Options, *, as_json: bool) -> int:
 
 
 def _require_folder(settings: Settings) -> None:
-    """CommandFailed when `storage.path` names what is no folder; the default's folder is made by setup."""
+    """CommandFailed when `storage.path` names what is no folder; the default's is made by setup or by systemd."""
     folder, origin = settings.storage.path, settings.origin(("storage", "path"))
     if not folder.exists():
-        if origin == "default":
+        if folder == Storage.model_fields["path"].default:
             return
         wrong = f"there is no folder {folder}; mend the path, or make it: `install -d -m 700 -o rheod -g rheod {folder}`"
     elif not folder.is_dir():
