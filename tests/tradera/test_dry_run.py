@@ -83,6 +83,7 @@ async def test_what_can_never_be_published_is_told(desk: Desk, name: str) -> Non
 
 async def _being_deleted(desk: Desk) -> None:
     await desk.publish()
+    desk.simulator.fault("end", "500", times=None)  # so that the deletion waits
     await desk.items.delete_item(desk.account_id, "A")
 
 
