@@ -1,7 +1,7 @@
 """The 18 domains of the Rheo API: slugs, aliases, labels, Tradera's categories.
 
 Tables and two look-ups. It refuses nothing: what an unknown tag means is for the caller to say. What an ad prints of
-an item's attributes is in specification.py.
+an item's attributes is in ad_text.py.
 """
 
 from __future__ import annotations

@@ -58,7 +58,7 @@ class NoConnector:
         """Refused."""
         raise Refused(
             "CONFLICT",
-            Text("no credentials for {account_id} {FIXME}", account_id=account_id, FIXME=shown.user),
+            Text("no credentials for {account_id} {user}", account_id=account_id, user=shown.user),
         )
 
 
