@@ -1,17 +1,14 @@
-"""The nouns of rheod, frozen and typed (item, listing, picture, order, job, event), and the calendar it counts in.
+"""The nouns of rheod, frozen and typed: item, listing, picture, order, job, event.
 
-Times are milliseconds since 1970 UTC, money is öre (a hundredth of a krona), ids are text. Days and months are Sweden's;
-the rules of the zone come with Python or `tzdata`.
+Times are milliseconds since 1970 UTC, money is öre (a hundredth of a krona), ids are text.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from rheod.domain.errors import Text
 
@@ -174,6 +171,18 @@ WEBHOOK_EVENTS = frozenset(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RelistWish:
+    """What an item says itself about coming back unsold; None leaves it to the owner's rule. `until` is ms UTC."""
+
+    enabled: bool | None = None
+    times: int | None = None
+    steps: tuple[float | str, ...] | None = None
+    floor_kr: int | None = None
+    wait_h: float | None = None
+    until: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TraderaWish:
     """The item's own `tradera` object; None means the settings' default. Money in öre."""
 
@@ -230,6 +239,21 @@ class Item:
     delete_requested: bool = False
     created_at: int = 0
     updated_at: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ladder:
+    """Where a listing stands that comes back after earlier ones ended unsold; the item's own price stays the ERP's.
+
+    `first_kr` was asked at first, `price_kr` is asked now; `attempt` counts the returns from 1 (0: the first ad).
+    `reserve_kr` None keeps the reserve's distance to the price, 0 drops it. `fixed`: for sale at that price.
+    """
+
+    first_kr: int
+    price_kr: int
+    attempt: int = 0
+    reserve_kr: int | None = None
+    fixed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -428,43 +452,3 @@ class Event:
     sale_price_ore: int = 0
     platform: str = "tradera"
     once: str | None = None
-
-
-SWEDEN = ZoneInfo("Europe/Stockholm")
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_LATEST_MS = 253_370_764_800_000
-"""The year 9999: a time beyond it is no time and counts as that year."""
-
-
-def month_of(at_ms: int) -> str:
-    """The month a moment (ms UTC) lies in by Swedish clocks, such as `2026-04`."""
-    return in_sweden(at_ms).strftime("%Y-%m")
-
-
-def months_until(at_ms: int, count: int) -> list[str]:
-    """The `count` months that end with the one this moment lies in, the oldest first."""
-    year, month = map(int, month_of(at_ms).split("-"))
-    last = year * 12 + month - 1
-    return [f"{number // 12:04d}-{number % 12 + 1:02d}" for number in range(last - count + 1, last + 1)]
-
-
-def day_of(at_ms: int) -> date:
-    """The day a moment (ms UTC) lies in by Swedish clocks."""
-    return in_sweden(at_ms).date()
-
-
-def days_until(at_ms: int, count: int) -> list[date]:
-    """The `count` days that end with the one this moment lies in, the oldest first."""
-    last = day_of(at_ms)
-    return [last - timedelta(days=back) for back in range(count - 1, -1, -1)]
-
-
-def start_of(day: date) -> int:
-    """When the day begins by Swedish clocks (ms UTC)."""
-    return round(datetime(day.year, day.month, day.day, tzinfo=SWEDEN).timestamp() * 1000)
-
-
-def in_sweden(at_ms: int) -> datetime:
-    """The moment by Swedish clocks; one that cannot be is the nearest that can."""
-    moment = _EPOCH + timedelta(milliseconds=min(max(at_ms, 0), _LATEST_MS))
-    return moment.astimezone(SWEDEN)

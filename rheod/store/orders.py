@@ -12,7 +12,8 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 
-from rheod.domain.model import Item, Json, Order, month_of
+from rheod.domain.calendar import month_of
+from rheod.domain.model import Item, Json, Order
 from rheod.domain.taxonomy import OTHER
 from rheod.store.texts import restored
 

@@ -16,7 +16,8 @@ from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 
 from rheod.domain.budget import WINDOW_MS, expected_at
-from rheod.domain.model import RheoStatus, day_of, days_until, months_until, start_of
+from rheod.domain.calendar import day_of, days_until, months_until, start_of
+from rheod.domain.model import RheoStatus
 from rheod.domain.taxonomy import DOMAINS
 from rheod.store import facts, orders
 from rheod.store.facts import QueuedPublishing

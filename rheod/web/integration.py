@@ -13,8 +13,8 @@ from urllib.parse import quote, urlencode
 
 from rheod.api import management, webhooks
 from rheod.api.webhooks import EVENTS
+from rheod.domain.calendar import SWEDEN
 from rheod.domain.errors import Refused, Text, counted
-from rheod.domain.model import SWEDEN
 from rheod.store.outbox import STATUSES, AttemptFilter
 from rheod.usecases.endpoints import EndpointChange
 from rheod.web.site import HOME, ActionDone, Page

@@ -13,8 +13,8 @@ from functools import cache
 from importlib.resources import files
 from io import BytesIO
 
+from rheod.domain.calendar import SWEDEN, in_sweden
 from rheod.domain.errors import Text
-from rheod.domain.model import SWEDEN, in_sweden
 
 LANGUAGES = ("sv", "en")
 _LOCALES = {"sv": "sv_SE", "en": "en_SE"}

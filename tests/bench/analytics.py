@@ -15,7 +15,8 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from rheod.domain.model import Item, ItemSpec, Order, OrderLine, months_until
+from rheod.domain.calendar import months_until
+from rheod.domain.model import Item, ItemSpec, Order, OrderLine
 from rheod.domain.taxonomy import DOMAINS
 from rheod.store import accounts, orders
 from rheod.store.engine.database import Database

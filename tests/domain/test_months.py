@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from rheod.domain.model import day_of, month_of, months_until
+from rheod.domain.calendar import day_of, month_of, months_until
 
 
 def ms(text: str) -> int:

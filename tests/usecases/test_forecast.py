@@ -6,7 +6,8 @@ from functools import partial
 
 import pytest
 
-from rheod.domain.model import Order, day_of, start_of
+from rheod.domain.calendar import day_of, start_of
+from rheod.domain.model import Order
 from rheod.store import orders
 from rheod.usecases.figures import AccountForecasts
 from rheod.usecases.items import BudgetForecast
