@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -62,3 +63,18 @@ async def everything(database: Database, *tables: str) -> list[list[dict[str, An
         await rows(database, f"SELECT * FROM {table}")  # noqa: S608 - names that a test has written
         for table in tables
     ]
+
+
+async def fill_disk(database: Database) -> None:
+    """Leave the database not a page to grow: what a full disk does to whatever is long."""
+
+    def fill(db: sqlite3.Connection) -> None:
+        (pages,) = db.execute("PRAGMA page_count").fetchone()
+        db.execute(f"PRAGMA max_page_count={pages}")
+
+    await database.write(fill)
+
+
+async def make_room(database: Database) -> None:
+    """Let it grow again."""
+    await database.write(lambda db: db.execute("PRAGMA max_page_count=1000000").fetchone())

@@ -22,6 +22,7 @@ from rheod.sandbox.demo_daemon import DemoDaemon, DemoFailed, clean_environment
 from rheod.store.engine.connection import AT_ONCE_BYTES
 from tests.store.damaging import damage
 from tests.test_whole_daemon import DEADLINE_S, ITEM
+from tests.waiting import until
 
 pytestmark = pytest.mark.sweep
 
@@ -66,6 +67,18 @@ class Lonely:
         while (await self.put(name))[0] != 202:
             assert time.monotonic() < deadline, self.daemon.last_lines()
             await asyncio.sleep(0.1)
+
+    async def readiness(self) -> int:
+        """The status of /readyz."""
+        async with (
+            aiohttp.ClientSession() as session,
+            session.get(f"{await self.daemon.address()}/readyz") as answer,
+        ):
+            return answer.status
+
+    async def is_ready(self) -> bool:
+        """Whether /readyz says so."""
+        return await self.readiness() == 200
 
     def log(self) -> str:
         """Its whole log."""
@@ -116,8 +129,11 @@ async def test_a_full_disk_refuses_puts_and_loses_none(tmp_path: Path) -> None:
                     assert int(headers["Retry-After"]) >= 1
             assert set(answers) == {202, 503}
             assert (await one.ask("GET", "before-0"))[0] == 200
-            assert (await one.daemon.ask_admin("GET", "/status"))["items"] is not None
+            told = (await one.daemon.ask_admin("GET", "/status"))["findings"]
+            assert "store.unwritable" in {finding["code"] for finding in told}
+            assert await one.readiness() == 503
         await one.until_put("after")
+        await until(one.is_ready)
         for name in [*taken, "after"]:
             assert (await one.ask("GET", name))[0] == 200
         assert one.daemon.lives == 1

@@ -57,6 +57,11 @@ async def unmeasured() -> bytes:
     return b""
 
 
+async def unknown() -> str | None:
+    """Nothing is known to be wrong."""
+    return None
+
+
 def nobody(_request: web.Request) -> bool:
     """Without a dashboard nobody is signed in."""
     return False
@@ -145,12 +150,13 @@ class OwnerServices(Bodies):
 class Condition:
     """How rheod is, for whoever watches it, and the pictures it hosts.
 
-    `health` gives None or what is wrong with the database; `readiness` the words for what is not ready yet (none:
+    `health` gives None or what is wrong with the database, `writable` why it cannot be written; `readiness` the words for what is not ready yet (none:
     ready). `account_states` counts the accounts by state. `metrics` gives Prometheus's text, to this machine and to the
     networks `metrics_allow`.
     """
 
     health: Callable[[], Awaitable[str | None]]
+    writable: Callable[[], Awaitable[str | None]] = unknown
     readiness: Callable[[], Sequence[str]]
     stopping: Callable[[], bool]
     account_states: Callable[[], Mapping[str, int]] = dict

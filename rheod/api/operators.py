@@ -41,7 +41,7 @@ class HealthReply(Reply):
 
 
 class ReadyReply(Reply):
-    """Migrated, and every loop lives."""
+    """Migrated, every loop lives, and the store can be written."""
 
     status: Annotated[Literal["ready"], Field(description="Always `ready`.")] = "ready"
     accounts: Annotated[AccountCounts, Field(description="How many accounts there are in each state.")]
@@ -73,7 +73,7 @@ _PARTS_OF_A_PICTURE = {
 
 
 class Health:
-    """Whether the database answers, asked at most once a second."""
+    """Whether the database answers, or can be written: asked at most once a second."""
 
     def __init__(self, *, ask: Callable[[], Awaitable[str | None]], monotonic: Callable[[], float]) -> None:
         self._ask = ask
@@ -103,6 +103,7 @@ class OperatorCalls:
     def __init__(self, *, parts: Condition) -> None:
         self._parts = parts
         self._health = Health(ask=parts.health, monotonic=parts.monotonic)
+        self._writable = Health(ask=parts.writable, monotonic=parts.monotonic)
 
     async def healthz(self, _request: web.Request) -> web.Response:
         """Say whether the process and its database answer."""
@@ -110,10 +111,10 @@ class OperatorCalls:
         return _unavailable(problem) if problem else reply(200, HealthReply(accounts=self._accounts()))
 
     async def readyz(self, _request: web.Request) -> web.Response:
-        """Say whether rheod is migrated and every loop lives; else 503 with the words for what is not so."""
+        """Say whether rheod is migrated, every loop lives and the store can be written; else 503 with the words."""
         missing = ["stopping"] if self._parts.stopping() else list(self._parts.readiness())
-        if missing:
-            return _unavailable("; ".join(missing))
+        if problem := "; ".join(missing) or await self._writable.problem():
+            return _unavailable(problem)
         return reply(200, ReadyReply(accounts=self._accounts()))
 
     def _accounts(self) -> AccountCounts:

@@ -158,7 +158,7 @@ def doctor(options: Options, *, online: bool, as_json: bool) -> int:
 def healthcheck(options: Options) -> int:
     """End with exit status 0 when the daemon is well.
 
-    That is: it runs, its database answers and every loop lives. Else the exit status is 1, and the reason is printed.
+    That is: it runs, its database answers and can be written, and every loop lives. Else the exit status is 1, and the reason is printed.
     """
     try:
         ask_daemon(options, "GET", "/health")

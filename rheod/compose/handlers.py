@@ -20,7 +20,7 @@ from rheod.compose.remotes import Remotes, check_webhook_url
 from rheod.config.settings import Settings
 from rheod.domain.errors import Refused, RheodError, Text
 from rheod.health.doctor import Doctor, Reachable, gather_status
-from rheod.health.facts import gather_findings
+from rheod.health.facts import gather_findings, why_unwritable
 from rheod.health.metrics import gather_metrics
 from rheod.net.url_policy import check_url
 from rheod.tradera.accounts import Account, count_states
@@ -165,6 +165,7 @@ class Handlers:
             image_folder=core.images_dir,
             public_url=settings.server.public_url,
             health=health,
+            writable=lambda: why_unwritable(core.database, settings.storage.path),
             readiness=life.missing,
             stopping=lambda: life.stopping,
             now=core.now,

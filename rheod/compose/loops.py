@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from rheod.compose.core import Core
@@ -15,7 +16,7 @@ from rheod.domain.model import Job, JobKind, JobOrder, QueueName
 from rheod.health.alerts import Alerter
 from rheod.health.facts import Limits, Observed, RunningLoops, gather_findings
 from rheod.jobs.clock import ClockJumpMonitor
-from rheod.jobs.housekeeping import Heartbeat, Housekeeping, LoopWatch
+from rheod.jobs.housekeeping import Heartbeat, Housekeeping, LoopWatch, probe
 from rheod.jobs.picks import ByDueTime, ByUrgency
 from rheod.jobs.queue import BudgetWait, Done, Hold, JobQueue, Meters, Outcome, Pause, Pick, Retry, Unclear
 from rheod.pictures.fetcher import PictureFetcher
@@ -247,7 +248,7 @@ def _chores(loops: Loops, remotes: Remotes, clients: AsyncExitStack) -> dict[str
     seen = observed(core, loops.running)
     heartbeat = Heartbeat(
         beat=remotes.systemd.watchdog,
-        alive=lambda: core.database.write(lambda db: db.execute("SELECT 1").fetchone()),
+        alive=partial(probe, core.database),
         every_s=_BEAT_S,
     )
     housekeeping = Housekeeping(

@@ -219,6 +219,7 @@ class Alerter:
         self._look = look
         self._notifiers = notifiers
         self._rounds = rounds
+        self._unsaved: dict[str, Alert | None] = {}
 
     async def run(self) -> None:
         """Make rounds until cancelled."""
@@ -232,7 +233,8 @@ class Alerter:
     async def make_round(self) -> None:
         """Look once and tell the owner what is new and what is over; what was not delivered is tried at the next round."""
         found = {one.key: one for one in await self._look() if one.alerts}
-        known = await self._database.read(access.read_all)
+        stored = await self._database.read(access.read_all) | self._unsaved
+        known = {key: alert for key, alert in stored.items() if alert is not None}
         for finding in found.values():
             await self._meet(finding, known.get(finding.key))
         for alert in known.values():
@@ -251,17 +253,17 @@ class Alerter:
                 finding.text, f"{finding.text}.\n{finding.fix}.", urgent=finding.mood is Mood.BAD
             )
             alert = replace(alert, told_at=now if await self._tell(message) else None)
-        await self._save(replace(alert, gone_since=None))
+        await self._save(alert.key, replace(alert, gone_since=None))
 
     async def _miss(self, alert: Alert) -> None:
         now = self._now()
         if alert.gone_since is None:
-            await self._save(replace(alert, gone_since=now))
+            await self._save(alert.key, replace(alert, gone_since=now))
         elif now - alert.gone_since >= self._rounds.calm_ms:
             _log.info("finding is over", what=alert.text)
             message = AlertMessage(f"Over: {alert.text}", f"This is over: {alert.text}.", over=True)
             if alert.told_at is None or await self._tell(message):
-                await self._database.write(partial(access.drop, key=alert.key))
+                await self._save(alert.key, None)
 
     async def _tell(self, message: AlertMessage) -> bool:
         """Try every way; one that works is enough, and one that fails does not keep the others from being tried."""
@@ -274,5 +276,15 @@ class Alerter:
                 _log.warning("alert not delivered", reason=str(error))
         return delivered
 
-    async def _save(self, alert: Alert) -> None:
-        await self._database.write(partial(access.save, alert=alert))
+    async def _save(self, key: str, alert: Alert | None) -> None:
+        """Store what has been told, None when it is over. A full disk must neither stop the round nor repeat it."""
+        self._unsaved[key] = alert
+        try:
+            for waiting, last in list(self._unsaved.items()):
+                if last is None:
+                    await self._database.write(partial(access.drop, key=waiting))
+                else:
+                    await self._database.write(partial(access.save, alert=last))
+                del self._unsaved[waiting]
+        except StoreUnavailable as error:
+            _log.warning("alerts wait for the store", reason=str(error))

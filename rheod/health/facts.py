@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
+import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +19,7 @@ from rheod.domain.errors import Text
 from rheod.domain.event_payloads import rfc3339
 from rheod.domain.model import CallClass, JobKind, QueueName
 from rheod.domain.taxonomy import DOMAINS
-from rheod.health.rules import AccountFacts, EndpointFacts, Facts, TakeoverFacts, findings
+from rheod.health.rules import AccountFacts, EndpointFacts, Facts, TakeoverFacts, findings, no_room
 from rheod.health.waiting import LONG_MS, Finding, Wait
 from rheod.jobs.housekeeping import LoopWatch
 from rheod.jobs.queue import JobQueue, Meters, RestoreLock
@@ -94,6 +95,18 @@ def as_json(finding: Finding) -> Mapping[str, object]:
     }
 
 
+async def why_unwritable(database: Database, folder: Path) -> Text | None:
+    """Why nothing can be written to the store now, as on a full disk; None while it can."""
+    return no_room(_refusal(database, 0), await asyncio.to_thread(_free_bytes, folder))
+
+
+def _refusal(database: Database, now: int) -> Wait | None:
+    refusal = database.refusal
+    if refusal is None:
+        return None
+    return Wait(reason=refusal.reason, since=now - round((time.monotonic() - refusal.since_s) * 1000))
+
+
 async def gather_facts(observed: Observed) -> Facts:
     """One look at everything; without a daemon what only it knows is left out."""
     now, limits, database = observed.now(), observed.limits, observed.database
@@ -137,6 +150,7 @@ async def gather_facts(observed: Observed) -> Facts:
         unmapped=stored.unmapped,
         look_alikes=stored.look_alikes,
         backup_due_at=(stored.backup_at or stored.installed_at) + limits.backup_age_ms,
+        unwritable=_refusal(database, now),
         free_bytes=await asyncio.to_thread(_free_bytes, observed.folder),
         least_free_bytes=limits.free_bytes,
         log_bytes=database.log_bytes,

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from rheod.domain.errors import Text, counted
-from rheod.health.waiting import Finding, Mood, Waiting, of_remotes, of_work
+from rheod.health.waiting import Finding, Mood, Wait, Waiting, of_remotes, of_work
 
 DAY_MS = 24 * 3600 * 1000
 SOON_MS = 2 * 60 * 1000
@@ -18,6 +18,9 @@ TOKEN_STEPS = (30, 14, 7, 1)
 """Days before a token's end at which the owner is told, each once."""
 
 FEW_FAILURES = 3
+
+FULL_BYTES = 2**20
+"""With less room than this the disk is as good as full: the next item may not fit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +60,7 @@ class Facts(Waiting):
     """What is looked at, at one moment `now`. Times in ms UTC; None is unknown or never.
 
     `push_heard_at` is the queue's last answer, or the start; None without a queue. `backup_due_at` is when the last
-    backup, or the installation, has become too old.
+    backup, or the installation, has become too old. `unwritable` is set while the store refuses to be written.
     """
 
     missing: tuple[str, ...] = ()
@@ -77,6 +80,7 @@ class Facts(Waiting):
     look_alikes: tuple[tuple[str, str], ...] = ()
     takeovers: tuple[TakeoverFacts, ...] = ()
     backup_due_at: int | None = None
+    unwritable: Wait | None = None
     free_bytes: int | None = None
     least_free_bytes: int = 0
     log_bytes: int = 0
@@ -350,7 +354,34 @@ def _of_takeovers(facts: Facts) -> Iterator[Finding]:
             )
 
 
+def no_room(unwritable: Wait | None, free_bytes: int | None) -> Text | None:
+    """Why nothing can be written; None while it can."""
+    if unwritable is not None:
+        return Text("The database cannot be written: {reason}", reason=unwritable.reason)
+    if free_bytes is not None and free_bytes < FULL_BYTES:
+        return Text("The disk of the data folder is full")
+    return None
+
+
 def _of_store(facts: Facts) -> Iterator[Finding]:
+    if why := no_room(facts.unwritable, facts.free_bytes):
+        yield Finding(
+            code="store.unwritable",
+            mood=Mood.BAD,
+            text=why,
+            fix=Text(
+                "Make room on that disk (`df -h` shows it): until then nothing is taken in, published or noted."
+                " rheod goes on by itself within ten seconds"
+            ),
+            since=None if facts.unwritable is None else facts.unwritable.since,
+        )
+    elif facts.free_bytes is not None and facts.free_bytes < facts.least_free_bytes:
+        yield Finding(
+            code="disk.low",
+            mood=Mood.BAD,
+            text=Text("The disk of the data folder has only {mib} MiB left", mib=facts.free_bytes // 2**20),
+            fix=Text("Make room: with a full disk rheod answers 503 and takes nothing in"),
+        )
     if facts.backup_due_at is not None and facts.now >= facts.backup_due_at:
         yield Finding(
             code="backup.missed",
@@ -359,13 +390,6 @@ def _of_store(facts: Facts) -> Iterator[Finding]:
             fix=Text(
                 "Run `rheod backup DEST`, and let the timer do it daily: `systemctl enable --now rheod-backup.timer`"
             ),
-        )
-    if facts.free_bytes is not None and facts.free_bytes < facts.least_free_bytes:
-        yield Finding(
-            code="disk.low",
-            mood=Mood.BAD,
-            text=Text("The disk of the data folder has only {mib} MiB left", mib=facts.free_bytes // 2**20),
-            fix=Text("Make room: with a full disk rheod answers 503 and takes nothing in"),
         )
     if facts.most_image_bytes and facts.image_bytes >= facts.most_image_bytes:
         yield Finding(

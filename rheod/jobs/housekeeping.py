@@ -14,15 +14,25 @@ from functools import partial
 import structlog
 
 from rheod.domain.errors import RheodError, StoreUnavailable
-from rheod.store import orders, outbox
+from rheod.store import key_value, orders, outbox
 from rheod.store.engine.access import HINT
 from rheod.store.engine.connection import SOUND, FileCheck
 from rheod.store.engine.database import Database
 
 _log = structlog.get_logger(__name__)
 _DAY_MS = 24 * 3600 * 1000
+_PROBE, _PROBE_BYTES = "probe", 2**16
 _A_ROUND = 1000
 """Rows dropped or erased at once, so that a large backlog holds nobody up."""
+
+
+async def probe(database: Database) -> None:
+    """Wait for the writer's answer. After a refusal it must write as much as a long item: nothing less proves room."""
+    if database.refusal is None:
+        await database.write(lambda db: db.execute("SELECT 1").fetchone())
+        return
+    await database.write(partial(key_value.put, name=_PROBE, value="." * _PROBE_BYTES))
+    await database.write(partial(key_value.drop, name=_PROBE))
 
 
 class Heartbeat:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import sqlite3
 from typing import Any
 
 import pytest
@@ -13,6 +12,7 @@ from structlog.testing import capture_logs
 
 from rheod.api.context import Rates
 from tests.api.running import Api, OpenApi, Reply
+from tests.stores import fill_disk, make_room
 
 ITEM = "/integration/v1/items/A1"
 GOOD = {"title": "Bromsok", "price": 950}
@@ -245,16 +245,10 @@ async def test_500_is_one_sentence_and_the_log_has_the_rest(open_api: OpenApi) -
     assert (await api.call("PUT", ITEM, GOOD)).status == 202
 
 
-def fill(db: sqlite3.Connection) -> None:
-    """Leave the database not a page to grow: what a full disk does to it."""
-    (pages,) = db.execute("PRAGMA page_count").fetchone()
-    db.execute(f"PRAGMA max_page_count={pages}")
-
-
 async def test_503_while_the_disk_is_full_and_nothing_is_acknowledged(api: Api) -> None:
     """Writes wait with Retry-After until there is room; reads go on."""
     await api.call("PUT", ITEM, GOOD)
-    await api.database.write(fill)
+    await fill_disk(api.database)
     big = GOOD | {"description": "x" * 10_000}
     replies = [await api.call("PUT", f"/integration/v1/items/B{number}", big) for number in range(20)]
     assert {shape(reply) for reply in replies if reply.status != 202} == {(503, "UNAVAILABLE")}
@@ -262,7 +256,7 @@ async def test_503_while_the_disk_is_full_and_nothing_is_acknowledged(api: Api) 
     assert re.fullmatch("[1-9][0-9]*", replies[refused[0]].headers["Retry-After"])
     assert (await api.call("GET", ITEM)).status == 200
     assert (await api.call("GET", f"/integration/v1/items/B{refused[0]}")).status == 404
-    await api.database.write(lambda db: db.execute("PRAGMA max_page_count=1000000").fetchone()[0])
+    await make_room(api.database)
     assert (await api.call("PUT", f"/integration/v1/items/B{refused[0]}", big)).status == 202
 
 

@@ -11,7 +11,7 @@ from rheod.domain.errors import Permanent, Refused, RheodError, StoreUnavailable
 from rheod.health.alerts import Alerter, AlertMessage, Rounds
 from rheod.health.waiting import Finding, Mood
 from rheod.store.engine.database import Database
-from tests.stores import Clock
+from tests.stores import Clock, fill_disk, make_room
 
 OFF = Finding(
     code="endpoint.off", subject="e1", mood=Mood.BAD, text=Text("It is off"), fix=Text("Switch it on")
@@ -142,4 +142,21 @@ async def test_what_ended_before_it_could_be_told_is_not_told(scene: Scene) -> N
 async def test_what_is_only_for_the_pages_rings_nobody(scene: Scene) -> None:
     """Findings that are no alerts stay on the pages."""
     scene.found = [QUIET]
+    assert await scene.round() == []
+
+
+async def test_a_full_disk_is_told_once_and_keeps_nothing_from_being_told(
+    scene: Scene, database: Database
+) -> None:
+    """What cannot be stored is kept until it can; nothing is told twice, and a restart after that knows of it."""
+    other = replace(OFF, subject="e2", text=Text("Another is off: " + "because of this " * 10_000))
+    long = replace(OFF, fix=Text("Switch it on"), text=Text("It is off: " + "because of that " * 10_000))
+    await fill_disk(database)
+    scene.found = [long, other]
+    assert await scene.round() == [long.text, other.text]
+    assert await scene.round() == []
+    await make_room(database)
+    scene.found = [long]
+    assert await scene.round() == []
+    scene.restart()
     assert await scene.round() == []

@@ -69,6 +69,8 @@ TROUBLES: list[tuple[dict[str, Any], str]] = [
     ({"look_alikes": (("A", "\ufeffA"),)}, "items.look_alike"),
     ({"backup_due_at": NOW_MS}, "backup.missed"),
     ({"free_bytes": 2**20}, "disk.low"),
+    ({"free_bytes": 2**20 - 1}, "store.unwritable"),
+    ({"unwritable": Wait(reason="disk is full", since=NOW_MS)}, "store.unwritable"),
     ({"image_bytes": 2**30, "most_image_bytes": 2**30}, "images.full"),
     ({"log_bytes": 2**30}, "log.long"),
 ]

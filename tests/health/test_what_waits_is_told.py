@@ -11,14 +11,17 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from rheod.compose.loops import observed
+from rheod.domain.errors import StoreUnavailable
 from rheod.domain.model import ListingState
 from rheod.health.doctor import Doctor, Reachable, gather_status
 from rheod.health.metrics import gather_metrics
+from rheod.jobs.housekeeping import probe
 from rheod.push.client import PushQueue
 from rheod.store.ledger import Ledger
 from tests.desk import Desk
 from tests.fakes import ill
 from tests.fakes.front import Front, Misbehave, front
+from tests.stores import fill_disk, make_room
 from tests.waiting import until
 
 LONG_S = 130.0
@@ -184,3 +187,24 @@ async def test_a_diagnosis_is_there_within_ten_seconds_though_every_remote_hangs
         assert {"tradera.away", "queue.wrong", "receiver.dead"} <= found.keys()
         for code in ("tradera.away", "queue.wrong", "receiver.dead"):
             assert "no answer within 4 seconds" in found[code]
+
+
+async def test_a_store_without_room_is_told_until_something_is_written(desk: Desk) -> None:
+    """In status, doctor, metrics and readiness with its cause; an empty transaction is no sign that there is room."""
+    database, ready = desk.database, desk.rheod.handlers.api().writable
+    assert await ready() is None
+    await fill_disk(database)
+    with pytest.raises(StoreUnavailable):
+        await desk.put(description="x" * 10_000)
+    with pytest.raises(StoreUnavailable):
+        await probe(database)
+    await database.write(lambda db: db.execute("SELECT 1").fetchone())
+    for found in (await status(desk), await diagnosis(desk)):
+        assert "is full" in found["store.unwritable"]["text"]
+        assert found["store.unwritable"]["since"] is not None
+    assert (await figures(desk))["store.unwritable"] == 1
+    assert "cannot be written" in (await ready() or "")
+    await make_room(database)
+    await probe(database)
+    assert await ready() is None
+    assert "store.unwritable" not in await status(desk)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
@@ -58,12 +59,22 @@ class _QueuedRead:
     answer: asyncio.Future[Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why nothing can be written, and since when (seconds of the steady clock)."""
+
+    reason: str
+    since_s: float
+
+
 class Database:
     """The store's two connections. `run` must be running for `write` to be answered.
 
     `unchecked` says that nobody has looked through the whole file yet; over `most_log_bytes` the log is long.
+    `refusal` is set from the first transaction that could not be written, as on a full disk, until one that could.
     """
 
+    refusal: Refusal | None = None
     unchecked: bool = False
     most_log_bytes: int = LOG_BYTES
 
@@ -78,7 +89,6 @@ class Database:
         self._asked: deque[_QueuedRead] = deque()
         self._reading = False
         self._closing = False
-        self._unwritable = False
         self._log_is_new = False
         self._written_back = 0
 
@@ -179,14 +189,14 @@ class Database:
     async def _commit(self, group: list[QueuedWrite]) -> None:
         works = [waiting.work for waiting in group]
         try:
-            outcomes = await self._writer.submit(partial(run_group, works, self._files))
+            outcomes, changed = await self._writer.submit(partial(run_group, works, self._files))
         except (sqlite3.Error, RheodError) as error:
             self._refuse(group, error)
             return
         self._log_is_new = True
-        if self._unwritable:
+        if self.refusal is not None and changed:
             _log.info("store can write again")
-            self._unwritable = False
+            self.refusal = None
         for waiting, outcome in zip(group, outcomes, strict=True):
             answer(waiting, outcome)
 
@@ -204,9 +214,9 @@ class Database:
             raise RheodError(
                 f"The store is not to be trusted any more ({error}), so rheod stops. If it does not start again: {HINT}"
             ) from error
-        if not self._unwritable:
+        if self.refusal is None:
             _log.error("store cannot write", error=str(error), transactions=len(group))
-            self._unwritable = True
+            self.refusal = Refusal(str(error), time.monotonic())
 
     async def write(self, work: WriteFunction[T], *, then: Callable[[], None] | None = None) -> T:
         """Run `work` as a transaction and return its value once it is durable.
@@ -272,11 +282,6 @@ class Database:
     def file(self) -> Path:
         """The database's file."""
         return self._files.opened[0][0]
-
-    @property
-    def is_unwritable(self) -> bool:
-        """Whether the last transaction could not be written, as on a full disk."""
-        return self._unwritable
 
     @property
     def log_bytes(self) -> int:

@@ -97,9 +97,15 @@ def run_queries(queries: Sequence[Callable[[sqlite3.Connection], Any]], db: sqli
             db.execute("ROLLBACK")
 
 
-def run_group(works: list[WriteFunction[Any]], files: Files, db: sqlite3.Connection) -> list[Any]:
-    """Run all in one transaction, each in its own savepoint; an exception is that one's outcome."""
+def run_group(
+    works: list[WriteFunction[Any]], files: Files, db: sqlite3.Connection
+) -> tuple[list[Any], bool]:
+    """Run all in one transaction, each in its own savepoint; an exception is that one's outcome.
+
+    With the outcomes it tells whether anything was changed: a commit of nothing needs no room on the disk.
+    """
     outcomes: list[Any] = []
+    before = db.total_changes
     try:
         db.execute("BEGIN IMMEDIATE")
         outcomes.extend(attempt(work, db) for work in works)
@@ -111,7 +117,7 @@ def run_group(works: list[WriteFunction[Any]], files: Files, db: sqlite3.Connect
         if db.in_transaction:
             db.execute("ROLLBACK")
         raise
-    return outcomes
+    return outcomes, db.total_changes != before
 
 
 def attempt(work: WriteFunction[Any], db: sqlite3.Connection) -> Any:
