@@ -129,11 +129,11 @@ class SalesServices(Bodies):
 
 @dataclass(frozen=True, kw_only=True)
 class EventServices(Bodies):
-    """What the calls about webhooks and events use. `pinger` sends test events."""
+    """What the calls about webhooks and events use. `test_events` sends them."""
 
     endpoints: Endpoints
     feed: EventFeed
-    pinger: TestEventSender | None = None
+    test_events: TestEventSender | None = None
     check_webhook_url: UrlCheck
 
 

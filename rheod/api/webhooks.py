@@ -11,17 +11,16 @@ from pydantic import Field, PlainValidator, StringConstraints, WithJsonSchema
 from rheod.api.context import CALLER
 from rheod.api.field_types import Text255, Wire, read_model, wrong
 from rheod.api.item_body import UrlCheck
-from rheod.api.json_body import BODY_BYTES, read_json
+from rheod.api.json_body import BODY_BYTES, read_json, read_optional_json
 from rheod.api.responses import At, Reply, reply
 from rheod.api.routing import Operation
 from rheod.domain.errors import FieldError, Refused, Text
-from rheod.domain.model import WEBHOOK_EVENTS
+from rheod.domain.model import EVERY_EVENT, WEBHOOK_EVENTS
 from rheod.usecases.endpoints import EndpointChange, NewEndpoint
 
 if TYPE_CHECKING:
     from rheod.api.context import EventServices
     from rheod.store.endpoints import Endpoint
-    from rheod.webhooks.client import SentTestEvent
 
 
 EVENTS = tuple(sorted(event.value for event in WEBHOOK_EVENTS))
@@ -39,21 +38,31 @@ EventName = Annotated[
     str, PlainValidator(event_name), WithJsonSchema({"type": "string", "enum": list(EVENTS)})
 ]
 Url = Annotated[str, StringConstraints(max_length=_URL_CHARS)]
-EventNames = Annotated[list[EventName], Field(max_length=len(EVENTS))]
+_EVENTS_TOLD = "The events it gets: none means the six of the hosted Rheo, `*` all there are and will be."
+
+
+def _event_choice(value: Any) -> str:
+    return EVERY_EVENT if value == EVERY_EVENT else event_name(value)
+
+
+EventChoice = Annotated[
+    str,
+    PlainValidator(_event_choice),
+    WithJsonSchema({"type": "string", "enum": [*EVENTS, EVERY_EVENT]}),
+]
+EventChoices = Annotated[list[EventChoice], Field(max_length=len(EVENTS) + 1)]
 Scope = Literal["self", "members"]
 
 
 class NewEndpointBody(Wire):
-    """A webhook endpoint to be made; no event types means all of them."""
+    """A webhook endpoint to be made; no event types means the six of the hosted Rheo, `*` all of them."""
 
     url: Annotated[Url, Field(description="An HTTPS address of yours.")]
-    event_types: Annotated[
-        EventNames, Field(description="The events it gets; none means all.", default_factory=list)
-    ]
+    event_types: Annotated[EventChoices, Field(description=_EVENTS_TOLD, default_factory=list)]
     scope: Annotated[
         Scope,
         Field(
-            description="`self`: the account's own events. `members`: those of all member accounts, with `memberExternalId`."
+            description="`self`: the account's own events. `members`: those of all member accounts, with `account.memberExternalId`."
         ),
     ] = "self"
     description: Annotated[Text255, Field(description="What the owner knows it by.")] = ""
@@ -63,16 +72,25 @@ class EndpointBody(Wire):
     """What to change of a webhook endpoint; what is absent stays."""
 
     url: Annotated[Url | None, Field(description="Its address.")] = None
-    event_types: Annotated[EventNames | None, Field(description="The events it gets; none means all.")] = None
+    event_types: Annotated[EventChoices | None, Field(description=_EVENTS_TOLD)] = None
     scope: Annotated[
         Scope | None,
         Field(
-            description="`self`: the account's own events. `members`: those of all member accounts, with `memberExternalId`."
+            description="`self`: the account's own events. `members`: those of all member accounts, with `account.memberExternalId`."
         ),
     ] = None
     description: Annotated[Text255 | None, Field(description="What the owner knows it by.")] = None
     active: Annotated[
         bool | None, Field(description="False rests it, its events are kept; true starts it again.")
+    ] = None
+
+
+class TestBody(Wire):
+    """What the test event is to be."""
+
+    event_type: Annotated[
+        EventName | None,
+        Field(description="Its type, one that the endpoint takes; absent: the most harmless."),
     ] = None
 
 
@@ -107,25 +125,25 @@ def _url_errors(body: Any, check_url: UrlCheck) -> list[FieldError]:
 EVENT_ID = Field(
     description="The event's id, the same on every attempt.", examples=["evt_01j2k3m4n5p6q7r8s9t0abcdef"]
 )
-_HINT_CHARS = 4
+_HINT_CHARS = len("whsec_") + 4
 
 
 class EndpointReply(Reply):
-    """A webhook endpoint; no event types means all of them. `secretHint` is the end of its secret."""
+    """A webhook endpoint, with the beginning of its secret for a hint."""
 
     id: Annotated[str, Field(description="Its id here.")]
     url: Annotated[str | None, Field(description="Its address.")]
-    event_types: Annotated[list[EventName], Field(description="The events it gets; none means all.")]
+    event_types: Annotated[list[EventChoice], Field(description=_EVENTS_TOLD)]
     scope: Annotated[
         Scope,
         Field(
-            description="`self`: the account's own events. `members`: those of all member accounts, with `memberExternalId`."
+            description="`self`: the account's own events. `members`: those of all member accounts, with `account.memberExternalId`."
         ),
     ]
     active: Annotated[bool, Field(description="False while it rests; its events are kept.")]
     description: Annotated[str, Field(description="What the owner knows it by.")]
     fail_count: Annotated[int, Field(description="Failures since the last success; at 15 it is disabled.")]
-    secret_hint: Annotated[str, Field(description="How the secret ends.", examples=["whsec_…Ab1="])]
+    secret_hint: Annotated[str, Field(description="How the secret begins.", examples=["whsec_Ab1c…"])]
     created_at: Annotated[At, Field(description="When it was made.")]
     updated_at: Annotated[At, Field(description="When it last changed.")]
 
@@ -147,11 +165,12 @@ class EndpointsReply(Reply):
     endpoints: Annotated[list[EndpointReply], Field(description="The endpoints, the oldest first.")]
 
 
-class PingReply(Reply):
+class SentTestReply(Reply):
     """What the endpoint answered to a test event; `httpStatus` is null when no answer came."""
 
     success: Annotated[bool, Field(description="Whether the endpoint answered 2xx.")]
     event_id: Annotated[str, EVENT_ID]
+    event_type: Annotated[EventName, Field(description="The type of the event that was sent.")]
     http_status: Annotated[
         int | None, Field(description="What the endpoint answered; null when no answer came.")
     ]
@@ -178,21 +197,10 @@ def _endpoint_fields(endpoint: Endpoint) -> dict[str, Any]:
         "active": endpoint.active,
         "description": endpoint.description,
         "fail_count": endpoint.fail_count,
-        "secret_hint": f"whsec_…{endpoint.secret[-_HINT_CHARS:]}",
+        "secret_hint": f"{endpoint.secret[:_HINT_CHARS]}…",
         "created_at": endpoint.created_at,
         "updated_at": endpoint.updated_at,
     }
-
-
-def ping_reply(ping: SentTestEvent) -> PingReply:
-    """What came of a test event."""
-    return PingReply(
-        success=ping.delivery.ok,
-        event_id=ping.event_id,
-        http_status=ping.delivery.status,
-        duration_ms=ping.delivery.duration_ms,
-        error_message=ping.delivery.error,
-    )
 
 
 ENDPOINTS = "/integration/webhooks"
@@ -238,12 +246,26 @@ class WebhookCalls:
         rotated = await self._endpoints.rotate(request[CALLER].account_id, _id_of(request))
         return reply(200, endpoint_with_secret(rotated))
 
-    async def ping(self, request: web.Request) -> web.Response:
-        """Send a signed `ping` event now, and tell what the endpoint answered."""
-        if self._parts.pinger is None:
+    async def test(self, request: web.Request) -> web.Response:
+        """Send a signed event now, and tell what the endpoint answered.
+
+        It has a type that the endpoint takes, `eventType` or the most harmless, and `test: true` in made-up data.
+        """
+        if self._parts.test_events is None:
             raise Refused("UNAVAILABLE", Text("rheod is not running: start it to send a test event"))
-        ping = await self._parts.pinger.ping(request[CALLER].account_id, _id_of(request))
-        return reply(200, ping_reply(ping))
+        deadline_s = self._parts.body_deadline_s
+        body = await read_optional_json(request, limit_bytes=BODY_BYTES, deadline_s=deadline_s)
+        wanted = read_model(TestBody, body).event_type
+        sent = await self._parts.test_events.send(request[CALLER].account_id, _id_of(request), wanted)
+        told = SentTestReply(
+            success=sent.delivery.ok,
+            event_id=sent.event_id,
+            event_type=sent.event_type,
+            http_status=sent.delivery.status,
+            duration_ms=sent.delivery.duration_ms,
+            error_message=sent.delivery.error,
+        )
+        return reply(200, told)
 
     async def _body(self, request: web.Request) -> Any:
         return await read_json(request, limit_bytes=BODY_BYTES, deadline_s=self._parts.body_deadline_s)
@@ -274,7 +296,15 @@ def operations(parts: EventServices) -> list[Operation]:
             answer=EndpointWithSecret,
             refusals=gone,
         ),
-        own("POST", f"{ENDPOINT}/test", calls.ping, answer=PingReply, refusals=clash),
+        own(
+            "POST",
+            f"{ENDPOINT}/test",
+            calls.test,
+            body=TestBody,
+            body_required=False,
+            answer=SentTestReply,
+            refusals=clash,
+        ),
     ]
 
 

@@ -56,7 +56,7 @@ def list_endpoints(options: Options, *, as_json: bool) -> int:
     "events",
     multiple=True,
     metavar="E",
-    help="Only such events, e.g. item.sold; repeatable.",
+    help="Such events, e.g. item.sold, or `*` for all; repeatable. Without it: Rheo's six.",
 )
 @click.option(
     "--scope",
@@ -136,19 +136,21 @@ def remove(options: Options, *, endpoint_id: str, yes: bool, as_json: bool) -> i
 
 @webhooks.command()
 @_with_id
+@click.option("--event", metavar="E", help="Of this type, e.g. item.sold; else one that the endpoint takes.")
 @with_json
 @with_account
 @pass_options
-def test(options: Options, *, endpoint_id: str, as_json: bool) -> int:
-    """Send a signed test event now and print what came of it.
+def test(options: Options, *, endpoint_id: str, event: str | None, as_json: bool) -> int:
+    """Send a signed event of made-up data now, marked as a test, and print what came of it.
 
     It needs a running daemon. The exit status is 1 when the endpoint does not take the event.
     """
-    answer = ask_daemon(options, "POST", f"{_target(endpoint_id)}/test")
+    wanted = {} if event is None else {"eventType": event}
+    answer = ask_daemon(options, "POST", f"{_target(endpoint_id)}/test", wanted)
     if as_json:
         say_json(answer)
     elif answer["success"]:
-        say(f"It answered {answer['httpStatus']} after {answer['durationMs']} ms.")
+        say(f"It answered {answer['eventType']} with {answer['httpStatus']} after {answer['durationMs']} ms.")
     else:
         note(f"rheod: not taken after {answer['durationMs']} ms: {answer['errorMessage']}")
     return OK if answer["success"] else FAILED
@@ -230,7 +232,7 @@ def _standing(endpoint: dict[str, Any]) -> str:
 
 
 def _events(endpoint: dict[str, Any]) -> str:
-    return ", ".join(endpoint["eventTypes"]) or "all"
+    return ", ".join(endpoint["eventTypes"]).replace("*", "all") or "Rheo's six"
 
 
 def _target(endpoint_id: str) -> str:

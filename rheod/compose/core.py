@@ -18,7 +18,6 @@ from rheod.config.loading import missing_at_start, missing_for_publishing
 from rheod.config.settings import Settings
 from rheod.domain.budget import Allowance
 from rheod.domain.errors import Text
-from rheod.domain.event_payloads import new_secret
 from rheod.domain.model import CallClass, JobKind, JobOrder, QueueName
 from rheod.jobs.clock import Clock
 from rheod.jobs.queue import RestoreLock, Wakeups
@@ -37,6 +36,7 @@ from rheod.usecases.put_item import BatchPut
 from rheod.usecases.sales import SellersAndSite
 from rheod.usecases.selling_setup import Setups
 from rheod.usecases.transaction import Store
+from rheod.webhooks.signing import new_secret
 
 _log = structlog.get_logger(__name__)
 

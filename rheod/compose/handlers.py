@@ -152,7 +152,7 @@ class Handlers:
             figures=Figures(store=core.store, fee_percent=settings.analytics.fee_percent),
             feed=core.events,
             dry_run=dry_run.dry_run,
-            pinger=sender,
+            test_events=sender,
             keys=core.keys,
             default_account=core.default_account,
             account_of_reference=lambda reference: core.accounts.get(reference) if reference else None,

@@ -1,33 +1,26 @@
-"""What goes out to webhook endpoints: a class for each event, the body they are sent in, ids, times and signatures.
+"""What goes out to webhook endpoints: a class for each event, the body they are sent in, ids and times.
 
 A body is built once, stored, and signed as stored: nothing may build it again. Each class builds the data of its event
-and documents them, for the OpenAPI document is made from its fields. Pure but for `new_secret`, which asks the system
-for randomness because a secret must not come from a seeded source.
+and documents them, for the OpenAPI document is made from its fields.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hmac
 import json
-import secrets
-from dataclasses import Field, dataclass, field, fields
+from dataclasses import Field, dataclass, field, fields, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar
+from uuid import UUID
 
-from rheod.domain.model import CloseReason, Event, EventType, ItemType, Json
+from rheod.domain.model import CloseReason, Event, EventType, Item, ItemSpec, ItemType, Json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from random import Random
 
-    from rheod.domain.model import Item
-
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _PAIRS = tuple(first + second for first in _CROCKFORD for second in _CROCKFORD)
-_SECRET_PREFIX = "whsec_"  # noqa: S105 - the public prefix every secret begins with
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=dict).encode
 
 
@@ -106,7 +99,14 @@ class Envelope(Payload):
 
 _ACCOUNT: Json = {
     "required": ["rheoUserId"],
-    "properties": {"rheoUserId": {"type": "string", "format": "uuid"}},
+    "properties": {
+        "rheoUserId": {"type": "string", "format": "uuid"},
+        "memberExternalId": {
+            "type": "string",
+            "description": "The member account's reference, on endpoints with the scope `members`.",
+            "examples": ["member-1"],
+        },
+    },
 }
 
 
@@ -120,14 +120,13 @@ class EventData(Payload):
     sale_price: float = field(metadata=_told("SEK; 0 unless it is a sale.", example=1100))
     currency: str = field(default="SEK", metadata=_told("Only SEK.", const="SEK"))
     account: Json = field(metadata=_told("The account the item belongs to.", **_ACCOUNT))
-    member_external_id: str | None = field(
+    metadata: Json | None = field(default=None, metadata=_told("The item's, when it has any.", example={}))
+    test: bool | None = field(
         default=None,
         metadata=_told(
-            "The member account's reference, on endpoints with the scope `members`.",
-            example="member-1",
+            "True in a test event, whose data are made up; else not there.", const=True, example=True
         ),
     )
-    metadata: Json | None = field(default=None, metadata=_told("The item's, when it has any.", example={}))
 
 
 _AD_ID = "The ad's number at Tradera."
@@ -150,7 +149,9 @@ class ItemCreated(WebhookEvent):
     """A new item or container was accepted."""
 
     EVENT = EventType.ITEM_CREATED
-    type: ItemType = field(metadata=_told("An item, or a container that only groups items."))
+    type: ItemType = field(
+        metadata=_told("An item, or a container that only groups items.", example=ItemType.ITEM)
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,7 +179,7 @@ class ListingEnded(WebhookEvent):
 
     EVENT = EventType.LISTING_ENDED
     tradera_ad_id: str = field(metadata=_told(_AD_ID, example=_AN_AD))
-    reason: CloseReason = field(metadata=_told("Why it closed."))
+    reason: CloseReason = field(metadata=_told("Why it closed.", example=CloseReason.NO_BIDS))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,14 +224,12 @@ WEBHOOK_EVENT_CLASSES: tuple[type[WebhookEvent], ...] = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ping(Payload):
-    """The owner tests the endpoint; it is about no item."""
-
-    account: Json = field(metadata=_told("The account the endpoint belongs to.", **_ACCOUNT))
-    message: str = field(
-        metadata=_told("What this is.", example="A test of this endpoint; nothing has happened.")
-    )
+def example_of(event: type[WebhookEvent]) -> Event:
+    """An event that says what the examples of its fields say."""
+    said = {each.name: each.metadata["examples"][0] for each in told_fields(event).values()}
+    if event is ItemSold:
+        said["sale_price_ore"] = 110_000
+    return event(**said).event()
 
 
 def webhook_body(*, event_id: str, now: int, item: Item, event: Event, member: str | None = None) -> bytes:
@@ -244,65 +243,21 @@ def webhook_body(*, event_id: str, now: int, item: Item, event: Event, member: s
         rheo_item_id=item.id,
         platform=event.platform,
         sale_price=sek(event.sale_price_ore),
-        account={"rheoUserId": item.account_id},
-        member_external_id=member,
+        account={"rheoUserId": item.account_id, **({} if member is None else {"memberExternalId": member})},
         metadata=item.spec.metadata or None,
     )
     envelope = Envelope(event_id=event_id, event_type=event.type, timestamp=rfc3339(now))
-    return _compact(envelope, {**event.data, **shared.data()})
+    text = _encode({**envelope.data(), "data": {**event.data, **shared.data()}})
+    return text.encode("utf-8", errors="backslashreplace")  # of a lone surrogate, which UTF-8 cannot hold
 
 
-def ping_body(*, event_id: str, now: int, account_id: str) -> bytes:
-    """The test event `ping`, in the envelope of every event."""
-    ping = Ping(account={"rheoUserId": account_id}, message="A test of this endpoint; nothing has happened.")
-    envelope = Envelope(event_id=event_id, event_type="ping", timestamp=rfc3339(now))
-    return _compact(envelope, ping.data())
-
-
-def _compact(envelope: Envelope, data: Json) -> bytes:
-    """JSON without spaces; any mapping is an object; a lone surrogate, which UTF-8 cannot hold, becomes its escape."""
-    return _encode({**envelope.data(), "data": data}).encode("utf-8", errors="backslashreplace")
-
-
-def sign(body: bytes, secret: str) -> str:
-    """`sha256=` and the hex HMAC-SHA256 of the body, with the secret's text as the key."""
-    return "sha256=" + hmac.digest(secret.encode(), body, "sha256").hex()
-
-
-def standard_signature(event_id: str, timestamp_s: int, body: bytes, secret: str) -> str:
-    """The Standard Webhooks signature `v1,<base64>` of id, time (whole seconds) and body."""
-    signed = f"{event_id}.{timestamp_s}.".encode() + body
-    return "v1," + base64.b64encode(hmac.digest(_key(secret), signed, "sha256")).decode()
-
-
-def signature_headers(
-    event_id: str, timestamp_s: int, body: bytes, secret: str, previous_secret: str | None = None
-) -> dict[str, str]:
-    """Every header that lets a receiver verify one delivery; during a rotation both secrets sign.
-
-    `timestamp_s` is the time of this attempt, so a receiver may refuse what is older than its tolerance.
-    """
-    keys = [secret] if previous_secret is None else [secret, previous_secret]
-    headers = {
-        "X-Rheo-Signature": sign(body, secret),
-        "webhook-id": event_id,
-        "webhook-timestamp": str(timestamp_s),
-        "webhook-signature": " ".join(standard_signature(event_id, timestamp_s, body, key) for key in keys),
-    }
-    if previous_secret is not None:
-        headers["X-Rheo-Signature-Previous"] = sign(body, previous_secret)
-    return headers
-
-
-def new_secret() -> str:
-    """A new signing secret: `whsec_` and 24 random bytes in base64."""
-    return _SECRET_PREFIX + base64.b64encode(secrets.token_bytes(24)).decode()
-
-
-def _key(secret: str) -> bytes:
-    """The bytes behind `whsec_`; a secret that is no base64 (a hand-made one) is its own key, as text."""
-    try:
-        key = base64.b64decode(secret.removeprefix(_SECRET_PREFIX), validate=True)
-    except (binascii.Error, ValueError):
-        return secret.encode()
-    return key or secret.encode()
+def made_up_body(
+    *, event_id: str, now: int, account_id: str, event_type: EventType, member: str | None = None
+) -> bytes:
+    """A test event: one of the usual types, which any receiver knows, about an item that does not exist."""
+    example = example_of(next(each for each in WEBHOOK_EVENT_CLASSES if each.EVENT is event_type))
+    event = replace(example, data={**example.data, "test": True})
+    nothing = Item(
+        id=str(UUID(int=0)), account_id=account_id, external_id="TEST", spec=ItemSpec(title="Test")
+    )
+    return webhook_body(event_id=event_id, now=now, item=nothing, event=event, member=member)

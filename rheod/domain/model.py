@@ -140,7 +140,10 @@ class CallClass(StrEnum):
 
 
 class EventType(StrEnum):
-    """What happens to an item. The first six go out as webhooks, the rest are history only."""
+    """What happens to an item. The first six go out as webhooks, the rest are history only.
+
+    In the order in which an endpoint's types are asked for its test event: what an ERP acts upon comes last.
+    """
 
     ITEM_CREATED = "item.created"
     ITEM_IMAGES_READY = "item.images_ready"
@@ -158,7 +161,7 @@ class EventType(StrEnum):
     ORDER_SHIP_FAILED = "order.ship_failed"
 
 
-WEBHOOK_EVENTS = frozenset(
+RHEO_EVENTS = frozenset(
     {
         EventType.ITEM_CREATED,
         EventType.ITEM_IMAGES_READY,
@@ -168,6 +171,13 @@ WEBHOOK_EVENTS = frozenset(
         EventType.ITEM_SOLD,
     }
 )
+"""The events of the hosted service: those an endpoint gets that names none."""
+
+WEBHOOK_EVENTS = RHEO_EVENTS
+"""Every event that goes out."""
+
+EVERY_EVENT = "*"
+"""What an endpoint names that gets all there are and will be."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

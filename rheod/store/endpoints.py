@@ -9,12 +9,14 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import dataclass, fields
 
+from rheod.domain.model import EVERY_EVENT, RHEO_EVENTS, EventType
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
     """Where an account's webhooks go. `probe_at` is set while it fails: one event at a time, not before then.
 
-    `event_types` empty means every event. `scope` is `self` for the account's own events, `members` for those of the
+    `event_types` empty means the six of the hosted service, `*` all there are. `scope` is `self` for the account's own events, `members` for those of the
     reseller's member accounts.
     """
 
@@ -33,14 +35,23 @@ class Endpoint:
     created_at: int = 0
     updated_at: int = 0
 
+    def takes(self, event_type: EventType) -> bool:
+        """Whether it is sent such events."""
+        if not self.event_types:
+            return event_type in RHEO_EVENTS
+        return event_type in self.event_types or EVERY_EVENT in self.event_types
+
 
 _FIELDS = tuple(field.name for field in fields(Endpoint))
 _SEALED = {"secret", "previous_secret"}
 _COLUMNS = ", ".join(f"unseal({name}) AS {name}" if name in _SEALED else name for name in _FIELDS)
 """The columns of an endpoint as they are read: its secrets are sealed at rest."""
 
+_RHEO_EVENTS = ", ".join(f"'{event.value}'" for event in sorted(RHEO_EVENTS))
+
 TAKES = (
-    "(e.event_types = '' OR instr(',' || e.event_types || ',', ',' || n.type || ','))"
+    f"(e.event_types = '{EVERY_EVENT}' OR instr(',' || e.event_types || ',', ',' || n.type || ',')"
+    f" OR e.event_types = '' AND n.type IN ({_RHEO_EVENTS}))"
     " AND CASE e.scope WHEN 'self' THEN e.account_id = n.account_id"
     " ELSE e.account_id <> n.account_id AND e.account_id = (SELECT id FROM accounts WHERE reference = '') END"
 )

@@ -17,7 +17,7 @@ from functools import partial
 import structlog
 
 from rheod.domain.errors import FieldError, Refused, Text
-from rheod.domain.model import QueueName
+from rheod.domain.model import EVERY_EVENT, QueueName
 from rheod.store import accounts, endpoints, feed, outbox
 from rheod.store.endpoints import Endpoint
 from rheod.store.feed import Replayed, StoredEvent
@@ -40,7 +40,7 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewEndpoint:
-    """What the owner says of a new endpoint; no event types means all."""
+    """What the owner says of a new endpoint; no event types means the six of the hosted service, `*` all."""
 
     url: str
     event_types: Sequence[str] = ()
@@ -253,7 +253,7 @@ def _target(endpoint: Endpoint) -> tuple[str | None, str, tuple[str, ...]]:
 
 
 def _sorted(event_types: Sequence[str]) -> tuple[str, ...]:
-    return tuple(sorted(set(event_types)))
+    return (EVERY_EVENT,) if EVERY_EVENT in event_types else tuple(sorted(set(event_types)))
 
 
 def _found(tx: Transaction, account_id: str, endpoint_id: str) -> Endpoint:

@@ -15,6 +15,7 @@ from rheod.api import management, webhooks
 from rheod.api.webhooks import EVENTS
 from rheod.domain.calendar import SWEDEN
 from rheod.domain.errors import Refused, Text, counted
+from rheod.domain.model import EVERY_EVENT, RHEO_EVENTS
 from rheod.store.outbox import STATUSES, AttemptFilter
 from rheod.usecases.endpoints import EndpointChange
 from rheod.web.site import HOME, ActionDone, Page
@@ -132,11 +133,17 @@ class IntegrationPage:
 
     async def test(self, request: PageRequest) -> ActionDone:
         """Send a test event and show what came back."""
-        if self._context.api.pinger is None:
+        if self._context.api.test_events is None:
             raise Refused("UNAVAILABLE", Text("rheod is not running: start it to send a test event"))
-        sent = (await self._context.api.pinger.ping(request.account_id, _id_of(request))).delivery
+        test = await self._context.api.test_events.send(request.account_id, _id_of(request))
+        sent = test.delivery
         if sent.ok:
-            sentence = Text("It answered {status} after {ms} ms.", status=sent.status, ms=sent.duration_ms)
+            sentence = Text(
+                "It answered a test event {event} with {status} after {ms} ms.",
+                event=test.event_type,
+                status=sent.status,
+                ms=sent.duration_ms,
+            )
         else:
             sentence = Text("Not taken after {ms} ms: {error}", ms=sent.duration_ms, error=sent.error)
         to = _of(request, _id_of(request))
@@ -195,11 +202,11 @@ def _endpoint_of(request: PageRequest) -> str | None:
 
 
 def _wanted(request: PageRequest) -> dict[str, Any]:
-    """The form as the API's body: every box ticked, or none, is every event."""
-    ticked = [event for event in EVENTS if request.form.get(f"event.{event}")]
+    """The form as the API's body: no box ticked, or those of Rheo's six and no other, is Rheo's six."""
+    ticked = [event for event in (*EVENTS, EVERY_EVENT) if request.form.get(f"event.{event}")]
     return {
         "url": request.form.get("url", "").strip(),
-        "eventTypes": [] if len(ticked) == len(EVENTS) else ticked,
+        "eventTypes": [] if set(ticked) == RHEO_EVENTS else ticked,
         "scope": request.form.get("scope", "self"),
         "description": request.form.get("description", "").strip(),
     }

@@ -16,13 +16,15 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 
-from rheod.domain.errors import Refused, Text
-from rheod.domain.event_payloads import new_event_id, ping_body, signature_headers
+from rheod.domain.errors import FieldError, Refused, Text
+from rheod.domain.event_payloads import made_up_body, new_event_id
+from rheod.domain.model import WEBHOOK_EVENTS, EventType
 from rheod.net.http_errors import failure_sentence, read_capped, retry_after_s
 from rheod.net.ssrf_guard import is_forbidden
 from rheod.net.url_policy import as_url
 from rheod.store.endpoints import Endpoint
 from rheod.usecases.endpoints import Endpoints
+from rheod.webhooks.signing import signature_headers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -206,11 +208,12 @@ class SentTestEvent:
     """A test event and what came of it."""
 
     event_id: str
+    event_type: EventType
     delivery: Delivery
 
 
 class TestEventSender:
-    """Sends test events.
+    """Sends test events: of a type that the endpoint takes, marked as tests, with made-up data.
 
     They are about no item: they stand in no history, wait in no queue and count neither for nor against the endpoint.
     """
@@ -223,12 +226,28 @@ class TestEventSender:
         self._now = now
         self._rng = rng
 
-    async def ping(self, account_id: str, endpoint_id: str) -> SentTestEvent:
-        """Send a `ping` now, also to an endpoint that is off. Raises Refused (NOT_FOUND, CONFLICT without an address)."""
+    async def send(self, account_id: str, endpoint_id: str, wanted: str | None = None) -> SentTestEvent:
+        """Send an event now, also to an endpoint that is off; of the type wanted, else of the most harmless it takes.
+
+        Raises Refused: NOT_FOUND, CONFLICT without an address, VALIDATION_FAILED for a type it does not take.
+        """
         endpoint = await self._endpoints.find(account_id, endpoint_id)
         if endpoint.url is None:
             raise Refused("CONFLICT", Text("The webhook endpoint has no URL"))
+        taken = [each for each in EventType if each in WEBHOOK_EVENTS and endpoint.takes(each)]
+        if wanted is not None and wanted not in taken:
+            sentence = Text("Must be one that the endpoint takes: {events}", events=", ".join(taken))
+            wrong = FieldError("eventType", sentence)
+            raise Refused("VALIDATION_FAILED", Text("Validation failed"), (wrong,))
+        event_type = taken[0] if wanted is None else EventType(wanted)
         now = self._now()
         event_id = new_event_id(now, self._rng)
-        body = ping_body(event_id=event_id, now=now, account_id=account_id)
-        return SentTestEvent(event_id=event_id, delivery=await self._client.send(endpoint, event_id, body))
+        body = made_up_body(
+            event_id=event_id,
+            now=now,
+            account_id=account_id,
+            event_type=event_type,
+            member="TEST" if endpoint.scope == "members" else None,
+        )
+        delivery = await self._client.send(endpoint, event_id, body)
+        return SentTestEvent(event_id=event_id, event_type=event_type, delivery=delivery)

@@ -29,10 +29,9 @@ async def open_api(tmp_path: Path) -> AsyncIterator[OpenApi]:
             database = await stack.enter_async_context(opened_store(tmp_path))
             parts, member = await made_parts(database, tmp_path, clock)
             if hooks is not None:
-                pinger = TestEventSender(
+                changes["test_events"] = TestEventSender(
                     endpoints=parts.endpoints, client=hooks, now=parts.now, rng=parts.rng
                 )
-                changes["pinger"] = pinger
             parts = replace(parts, **changes)
             runner, port = await start(build_app(parts), host="127.0.0.1", port=0, limits=limits)
             stack.push_async_callback(runner.cleanup)

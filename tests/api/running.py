@@ -183,7 +183,7 @@ async def made_parts(database: Database, folder: Path, clock: Clock) -> tuple[Ap
         rheod.handlers.api(),
         check_image_url=https_only,
         check_webhook_url=https_only,
-        pinger=None,
+        test_events=None,
         monotonic=clock,
         rates=FAST,
     )

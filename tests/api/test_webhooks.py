@@ -47,7 +47,7 @@ async def test_an_endpoint_is_made_with_its_secret_shown_once(api: Api) -> None:
         "active": True,
         "description": "ERP",
         "failCount": 0,
-        "secretHint": f"whsec_…{secret[-4:]}",
+        "secretHint": f"{secret[:10]}…",
         "createdAt": "2026-05-26T10:00:00Z",
         "updatedAt": "2026-05-26T10:00:00Z",
     }
@@ -78,7 +78,7 @@ async def test_the_same_endpoint_again_is_a_conflict_that_names_it(api: Api) -> 
         ({"url": "https://erp.example/" + "x" * 2048}, "url"),
         ({"url": URL, "eventTypes": ["item.sold", "item.stolen"]}, "eventTypes.1"),
         ({"url": URL, "eventTypes": "item.sold"}, "eventTypes"),
-        ({"url": URL, "eventTypes": ["item.sold"] * 7}, "eventTypes"),
+        ({"url": URL, "eventTypes": ["item.sold"] * 100}, "eventTypes"),
         ({"url": URL, "scope": "all"}, "scope"),
         ({"url": URL, "description": "x" * 256}, "description"),
         ([], "body"),
@@ -100,7 +100,7 @@ async def test_webhook_settings_are_the_first_endpoint(api: Api) -> None:
     await api.own("PUT", "/integration/webhook-settings", {"webhookUrl": "https://first.example"})
     first, other = await listed(api)
     assert (first["url"], other["id"]) == ("https://first.example", second["id"])
-    assert first["secretHint"][-4:] == settings["webhookSecret"][-4:]
+    assert first["secretHint"] == f"{settings['webhookSecret'][:10]}…"
 
 
 async def test_an_endpoint_is_changed_field_by_field(api: Api) -> None:
@@ -198,7 +198,7 @@ async def shop() -> AsyncIterator[Shop]:
 
 
 @pytest.fixture
-async def pinging(open_api: OpenApi) -> AsyncIterator[Api]:
+async def testing(open_api: OpenApi) -> AsyncIterator[Api]:
     """The API with a sender of test events that may reach this machine, but nothing that is called secret."""
     allowed = partial(check_url, allow_http=True, allow_private=True)
     async with aiohttp.ClientSession() as session:
@@ -212,54 +212,98 @@ async def pinging(open_api: OpenApi) -> AsyncIterator[Api]:
         yield await open_api(hooks=hooks, check_webhook_url=allowed)
 
 
-async def test_a_test_event_is_signed_and_answered_at_once(pinging: Api, shop: Shop) -> None:
-    """The receiver gets a `ping` in the usual envelope with both signatures; status and time are told; nothing is kept."""
-    one = await made(pinging, url=shop.webhook_url(), eventTypes=["item.sold"])
+async def test_a_test_event_is_signed_and_answered_at_once(testing: Api, shop: Shop) -> None:
+    """The receiver gets one of its own events, marked as a test, with both signatures; status and time are told.
+
+    Nothing is kept of it.
+    """
+    one = await made(testing, url=shop.webhook_url(), eventTypes=["item.sold"])
     shop.secret = one["secret"]
-    await pinging.own("PATCH", f"{HOOKS}/{one['id']}", {"active": False})
-    answer = await pinging.own("POST", f"{HOOKS}/{one['id']}/test")
+    await testing.own("PATCH", f"{HOOKS}/{one['id']}", {"active": False})
+    answer = await testing.own("POST", f"{HOOKS}/{one['id']}/test")
     assert answer.status == 200
     assert answer.body == {
         "success": True,
         "eventId": answer.body["eventId"],
+        "eventType": "item.sold",
         "httpStatus": 200,
         "durationMs": answer.body["durationMs"],
         "errorMessage": None,
     }
     (got,) = shop.received
     assert (got.rheo_ok, got.standard_ok) == (True, True)
-    assert (got.event["eventType"], got.event["eventId"]) == ("ping", answer.body["eventId"])
+    assert (got.event["eventType"], got.event["eventId"]) == ("item.sold", answer.body["eventId"])
     assert set(got.event) == {"eventId", "eventType", "timestamp", "data"}
+    assert got.event["data"]["test"] is True
     kept = "SELECT seq FROM notices UNION ALL SELECT id FROM jobs UNION ALL SELECT id FROM deliveries"
-    assert await rows(pinging.database, kept) == []
+    assert await rows(testing.database, kept) == []
+
+
+@pytest.mark.parametrize(
+    ("takes", "body", "sent"),
+    [
+        ([], {}, "item.created"),
+        ([], None, "item.created"),
+        (["*"], {}, "item.created"),
+        (["item.sold", "listing.failed"], {}, "listing.failed"),
+        (["item.sold", "listing.failed"], {"eventType": "item.sold"}, "item.sold"),
+    ],
+)
+async def test_a_test_event_is_one_of_the_endpoint_s_own(
+    testing: Api, shop: Shop, takes: list[str], body: Any, sent: str
+) -> None:
+    """The one asked for, else the one that does least harm in an ERP that does not look at `test`."""
+    one = await made(testing, url=shop.webhook_url(), eventTypes=takes)
+    answer = await testing.own("POST", f"{HOOKS}/{one['id']}/test", body)
+    assert (answer.status, answer.body["eventType"]) == (200, sent)
+    assert [(each.event["eventType"], each.event["data"]["test"]) for each in shop.received] == [(sent, True)]
+
+
+async def test_a_test_event_that_the_endpoint_does_not_take_is_refused(testing: Api, shop: Shop) -> None:
+    """422 names the field and the types it takes; nothing is sent."""
+    one = await made(testing, url=shop.webhook_url(), eventTypes=["item.sold"])
+    path = f"{HOOKS}/{one['id']}/test"
+    answer = await testing.own("POST", path, {"eventType": "item.created"})
+    assert answer.fields == {"eventType": "Must be one that the endpoint takes: item.sold"}
+    assert (await testing.own("POST", path, {"eventType": "ping"})).status == 422
+    assert shop.received == []
+
+
+async def test_every_event_there_is_and_will_be(api: Api) -> None:
+    """`*` stands for all, and for itself in the answer; with others beside it, it is still all."""
+    one = await made(api, eventTypes=["item.sold", "*"])
+    assert one["eventTypes"] == ["*"]
+    await api.call("PUT", "/integration/v1/items/a", CUP)
+    (row,) = await rows(api.database, "SELECT count(*) AS n FROM jobs WHERE lane = 'hooks'")
+    assert row["n"] == 1
 
 
 @pytest.mark.parametrize(("answered", "status"), [(500, 500), (301, 301), (CUT, None)])
 async def test_a_test_event_that_is_not_taken_says_why(
-    pinging: Api, shop: Shop, answered: int, status: int | None
+    testing: Api, shop: Shop, answered: int, status: int | None
 ) -> None:
     """200 all the same, with the endpoint's status and a sentence; it is not counted against the endpoint."""
-    one = await made(pinging, url=shop.webhook_url())
+    one = await made(testing, url=shop.webhook_url())
     shop.answer_with([answered])
-    told = (await pinging.own("POST", f"{HOOKS}/{one['id']}/test")).body
+    told = (await testing.own("POST", f"{HOOKS}/{one['id']}/test")).body
     assert (told["success"], told["httpStatus"]) == (False, status)
     assert told["errorMessage"]
-    assert (await listed(pinging))[0]["failCount"] == 0
+    assert (await listed(testing))[0]["failCount"] == 0
 
 
-async def test_a_test_event_is_guarded_as_every_send(pinging: Api, shop: Shop) -> None:
+async def test_a_test_event_is_guarded_as_every_send(testing: Api, shop: Shop) -> None:
     """An address that the settings do not allow is not called, whatever is in the table."""
-    one = await made(pinging, url=shop.webhook_url("secret"))
-    told = (await pinging.own("POST", f"{HOOKS}/{one['id']}/test")).body
+    one = await made(testing, url=shop.webhook_url("secret"))
+    told = (await testing.own("POST", f"{HOOKS}/{one['id']}/test")).body
     assert (told["success"], told["httpStatus"], told["errorMessage"]) == (False, None, "Must not be secret")
     assert shop.received == []
 
 
-async def test_what_cannot_be_tested_says_why(pinging: Api) -> None:
+async def test_what_cannot_be_tested_says_why(testing: Api) -> None:
     """Somebody else's endpoint is not found; one without an address is a conflict."""
-    assert (await pinging.own("POST", f"{HOOKS}/nonsense/test")).code == "NOT_FOUND"
-    settings = await pinging.parts.endpoints.settings(pinging.parts.default_account)
-    assert (await pinging.own("POST", f"{HOOKS}/{settings.id}/test")).code == "CONFLICT"
+    assert (await testing.own("POST", f"{HOOKS}/nonsense/test")).code == "NOT_FOUND"
+    settings = await testing.parts.endpoints.settings(testing.parts.default_account)
+    assert (await testing.own("POST", f"{HOOKS}/{settings.id}/test")).code == "CONFLICT"
 
 
 async def test_without_lanes_nothing_is_sent(api: Api) -> None:

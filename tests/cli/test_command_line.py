@@ -49,7 +49,7 @@ LINES = (
     "webhooks rotate ID --json --account REF",
     "webhooks enable ID --json --account REF",
     "webhooks disable ID --json --account REF",
-    "webhooks test ID --json --account REF",
+    "webhooks test ID --event item.sold --json --account REF",
     "webhooks deliveries --endpoint ID --event E --status failed --before 5 --limit 9 --json --account REF",
     "webhooks replay EVENT --endpoint ID --json --account REF",
     "webhooks replay --since 2026-05-26T10:00:00Z --account REF",

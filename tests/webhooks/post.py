@@ -11,7 +11,6 @@ from random import Random
 import aiohttp
 from aiohttp import web
 
-from rheod.domain.event_payloads import new_secret
 from rheod.domain.model import Event, EventType, ItemSpec, ItemType, QueueName
 from rheod.jobs.queue import JobQueue, Meters, Wakeups
 from rheod.net.url_policy import check_url
@@ -24,6 +23,7 @@ from rheod.usecases.items import BudgetForecast, Items
 from rheod.usecases.transaction import Store, Transaction
 from rheod.webhooks.client import WebhookClient
 from rheod.webhooks.deliverer import ByEndpoint, Deliverer
+from rheod.webhooks.signing import new_secret
 from tests.jobs.watching import CountingPick, idle
 from tests.stores import Clock
 

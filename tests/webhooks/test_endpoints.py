@@ -79,7 +79,7 @@ async def test_each_endpoint_gets_what_it_asked_for_signed_with_its_own_secret(p
 
 
 async def test_a_reseller_is_told_of_members_and_whose_it_is(post: Post) -> None:
-    """`members` gets the members' events with memberExternalId, the same bytes at every try; `self` its own alone."""
+    """`members` gets the members' events with account.memberExternalId, the same bytes at every try; `self` its own alone."""
     (member,) = await rows(post.database, "SELECT id FROM accounts WHERE reference = 'member'")
     await hook(post, "members", scope="members")
     await hook(post, "own")
@@ -96,10 +96,9 @@ async def test_a_reseller_is_told_of_members_and_whose_it_is(post: Post) -> None
     assert told(post, "theirs") == ["theirs created"]
     first, second = [one for one in post.shop.received if one.name == "members"]
     assert first.body == second.body
-    assert second.event["data"]["memberExternalId"] == "member"
-    assert second.event["data"]["account"] == {"rheoUserId": member["id"]}
+    assert second.event["data"]["account"] == {"rheoUserId": member["id"], "memberExternalId": "member"}
     (direct,) = [one for one in post.shop.received if one.name == "theirs"]
-    assert "memberExternalId" not in direct.event["data"]
+    assert "memberExternalId" not in direct.event["data"]["account"]
     assert direct.event["eventId"] == second.event["eventId"]
 
 

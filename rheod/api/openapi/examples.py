@@ -19,10 +19,9 @@ from rheod.domain import event_payloads
 from rheod.domain.event_payloads import (
     WEBHOOK_EVENT_CLASSES,
     EventData,
-    ItemSold,
     Payload,
-    Ping,
     WebhookEvent,
+    example_of,
     told_fields,
     webhook_body,
 )
@@ -67,6 +66,7 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {
         "description": "the ERP",
     },
     "EndpointBody": {"description": "the ERP, all events", "eventTypes": []},
+    "TestBody": {},
     "ReplayBody": {},
     "ReplaySinceBody": {"since": "2026-05-26T10:00:00Z"},
     "WebhookUrlBody": {"webhookUrl": "https://erp.example.com/rheo-events"},
@@ -193,11 +193,7 @@ _DELIVERY = (
 
 def webhooks() -> Json:
     """Every event that goes out, as OpenAPI 3.1 tells of requests that are sent to others."""
-    found = {each.EVENT.value: {"post": _event(each)} for each in WEBHOOK_EVENT_CLASSES}
-    described = {"eventType": {"const": "ping"}, "data": _schema(Ping)}
-    schema = {**SCHEMAS["Event"], "properties": {**SCHEMAS["Event"]["properties"], **described}}
-    example = event_payloads.ping_body(event_id=_EXAMPLE_ID, now=_EXAMPLE_MS, account_id=_ITEM.account_id)
-    return {**found, "ping": {"post": _post("ping", Ping.__doc__ or "", schema, example)}}
+    return {each.EVENT.value: {"post": _event(each)} for each in WEBHOOK_EVENT_CLASSES}
 
 
 def _event(event: type[WebhookEvent]) -> Json:
@@ -205,12 +201,7 @@ def _event(event: type[WebhookEvent]) -> Json:
     data = _schema(event)
     described = {"properties": {"eventType": {"const": name}, "data": data}}
     schema = {"allOf": [{"$ref": "#/components/schemas/Event"}, described]}
-    given: Json = {
-        each.name: sample(data["properties"][name], {}) for name, each in told_fields(event).items()
-    }
-    if event is ItemSold:
-        given["sale_price_ore"] = 110_000
-    example = webhook_body(event_id=_EXAMPLE_ID, now=_EXAMPLE_MS, item=_ITEM, event=event(**given).event())
+    example = webhook_body(event_id=_EXAMPLE_ID, now=_EXAMPLE_MS, item=_ITEM, event=example_of(event))
     return _post(name, event.__doc__ or "", schema, example)
 
 

@@ -20,6 +20,7 @@ from rheod.domain.model import (
     CloseReason,
     EndWish,
     Event,
+    EventType,
     Item,
     ItemSpec,
     ItemType,
@@ -28,6 +29,7 @@ from rheod.domain.model import (
     RheoStatus,
     TraderaStatus,
 )
+from rheod.webhooks.signing import signature_headers
 from tests.api.contract.judge import Judge
 
 ID = "3fa85f64-5717-4562-b3fc-2c963f66afa6"
@@ -70,19 +72,26 @@ def sent() -> Iterator[Event]:
 def test_the_causes_of_this_test_send_every_event() -> None:
     """Each kind of webhook event is among those looked at, and each is told."""
     assert {event.type for event in sent()} == WEBHOOK_EVENTS
-    assert set(webhooks()) == {*WEBHOOK_EVENTS, "ping"}
+    assert set(webhooks()) == WEBHOOK_EVENTS
     assert {each.EVENT for each in WEBHOOK_EVENT_CLASSES} == WEBHOOK_EVENTS
 
 
-def test_the_test_event_is_as_told() -> None:
-    """A real `ping` has the fields of its schema and no others."""
-    event_id = event_payloads.new_event_id(1_779_892_320_000, Random(1))
+@pytest.mark.parametrize("event_type", sorted(WEBHOOK_EVENTS))
+def test_a_test_event_is_as_told(event_type: EventType) -> None:
+    """A test event of any type has the fields of that type, a member's reference, and the mark of a test."""
     body = json.loads(
-        event_payloads.ping_body(event_id=event_id, now=1_779_892_320_000, account_id=ITEM.account_id)
+        event_payloads.made_up_body(
+            event_id=event_payloads.new_event_id(1_779_892_320_000, Random(1)),
+            now=1_779_892_320_000,
+            account_id=ITEM.account_id,
+            event_type=event_type,
+            member="TEST",
+        )
     )
-    told = webhooks()["ping"]["post"]["requestBody"]["content"]["application/json"]
-    judge = Judge({"components": {"schemas": dict(SCHEMAS)}})
-    assert (judge.fits(told["schema"], body), judge.fits(told["schema"], told["example"])) == ([], [])
+    told = webhooks()[event_type]["post"]["requestBody"]["content"]["application/json"]
+    assert faults(told["schema"], body) == []
+    assert (body["eventType"], body["data"]["test"]) == (event_type, True)
+    assert body["data"]["account"] == {"rheoUserId": ITEM.account_id, "memberExternalId": "TEST"}
 
 
 @pytest.mark.parametrize("event", list(sent()), ids=lambda event: str(event.type))
@@ -108,7 +117,7 @@ def faults(schema: Any, body: Any) -> list[str]:
 
 def test_the_headers_of_a_delivery_are_told() -> None:
     """Every signature header, that of a rotation too, stands in the document; the old one alone is optional."""
-    real = event_payloads.signature_headers("evt_1", 1, b"{}", "whsec_test", "whsec_old")
+    real = signature_headers("evt_1", 1, b"{}", "whsec_test", "whsec_old")
     for each in webhooks().values():
         headers = {header["name"]: header["required"] for header in each["post"]["parameters"]}
         assert headers == {name: name != "X-Rheo-Signature-Previous" for name in real}

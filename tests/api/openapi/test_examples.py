@@ -16,8 +16,16 @@ from tests.api.contract.stocked import hooks_that_call_nobody, stocked
 from tests.api.running import Api, OpenApi, Reply
 
 
-async def test_every_example_of_a_body_is_accepted(api: Api) -> None:
+@pytest.fixture
+async def pasted_at(open_api: OpenApi) -> AsyncIterator[Api]:
+    """An API that can be asked for test events and sends none."""
+    async with hooks_that_call_nobody() as hooks:
+        yield await open_api(hooks=hooks)
+
+
+async def test_every_example_of_a_body_is_accepted(pasted_at: Api) -> None:
     """Each call with a body is made with its own example and answers with its success."""
+    api = pasted_at
     document = await stocked(api)
     known = await real_ids(api)
     for path, methods in document["paths"].items():
@@ -28,13 +36,6 @@ async def test_every_example_of_a_body_is_accepted(api: Api) -> None:
             reply = await sent(api, method.upper(), filled(path, operation, known), operation, body)
             assert str(reply.status) in operation["responses"], reply.raw
             assert reply.status < 300, (method, path, reply.raw)
-
-
-@pytest.fixture
-async def pasted_at(open_api: OpenApi) -> AsyncIterator[Api]:
-    """An API that can be asked for test events and sends none."""
-    async with hooks_that_call_nobody() as hooks:
-        yield await open_api(hooks=hooks)
 
 
 async def test_the_commands_of_the_page_are_the_documented_calls(pasted_at: Api) -> None:
