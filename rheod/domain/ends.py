@@ -1,0 +1,221 @@
+"""When auctions shall end: the owner's windows by Swedish clocks, and which free place in them an ad gets. No I/O.
+
+Tradera ends an auction its days after the commit, so that the commit is what is planned. A place is a whole minute with
+a minute of its window before and after it, since Tradera's queue takes seconds. On the two nights on which the clock is
+changed an hour of a window is missing or comes twice; what counts is what a buyer's clock shows.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left, insort
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from functools import lru_cache
+
+from rheod.domain.calendar import SWEDEN, day_of, in_sweden, start_of
+from rheod.domain.errors import Text
+
+_MINUTE_MS = 60_000
+_DAY_MS = 24 * 60 * _MINUTE_MS
+_MIDNIGHT = 24 * 60
+HORIZON_DAYS = 120
+"""A place is looked for in so many days; a plan that is full for longer has none to give."""
+SHORTEST_MIN = 3
+"""A shorter window has no minute with slack on both sides."""
+
+_DAYS = {
+    name: number
+    for number, names in enumerate(
+        ("mon mån", "tue tis", "wed ons", "thu tor tors", "fri fre", "sat lör", "sun sön")
+    )
+    for name in names.split()
+}
+_FORM = re.compile(r"\s*(?P<days>[^\d]+?)\s+(?P<from>\d{1,2}:\d{2})\s*-\s*(?P<to>\d{1,2}:\d{2})\s*")
+
+
+class BadWindow(ValueError):
+    """A window that cannot be read or that no end fits in; its argument says what is wanted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The weekdays (0 is Monday) and the minutes of the day from which and until which auctions may end (1440: 24:00)."""
+
+    days: frozenset[int]
+    begins: int
+    ends: int
+
+    @classmethod
+    def read(cls, text: str) -> Window:
+        """A window as it is written, such as `Sun-Thu 19:00-21:30`. Raises BadWindow."""
+        form = _FORM.fullmatch(text)
+        if form is None:
+            raise BadWindow(Text('{text} is no window: write one as "Sun-Thu 19:00-21:30"', text=text))
+        days: set[int] = set()
+        for part in re.split(r"\s*,\s*", form["days"].strip().lower()):
+            first, _, last = (name.strip() for name in part.partition("-"))
+            if first not in _DAYS or (last or first) not in _DAYS:
+                raise BadWindow(Text("{text} names no weekday: Mon, Tue, Wed, Thu, Fri, Sat, Sun", text=part))
+            start = _DAYS[first]
+            days |= {(start + n) % 7 for n in range((_DAYS[last or first] - start) % 7 + 1)}
+        begins, ends = (_minutes(form[name], text) for name in ("from", "to"))
+        if ends < begins + SHORTEST_MIN:
+            raise BadWindow(
+                Text(
+                    "No auction can end in {text}: a window is at least {n} minutes long and ends on its day, at 24:00 at the latest",
+                    text=text,
+                    n=SHORTEST_MIN,
+                )
+            )
+        return cls(frozenset(days), begins, ends)
+
+
+def _minutes(clock: str, text: str) -> int:
+    hours, minutes = map(int, clock.split(":"))
+    if minutes > 59 or hours * 60 + minutes > _MIDNIGHT:
+        raise BadWindow(Text("{clock} in {text} is no time of day", clock=clock, text=text))
+    return hours * 60 + minutes
+
+
+@lru_cache(maxsize=4096)
+def places(window: Window, day: date) -> tuple[int, ...]:
+    """The minutes (ms UTC) of this day at which an auction may end, in order."""
+    if day.weekday() not in window.days:
+        return ()
+    first, last = start_of(day), start_of(day + timedelta(days=1))
+    if last - first == _DAY_MS:
+        begins, ends = (first + minute * _MINUTE_MS for minute in (window.begins + 1, window.ends))
+        return tuple(range(begins, ends, _MINUTE_MS))
+    inside = {
+        at
+        for at in range(first, last, _MINUTE_MS)
+        if window.begins <= (clock := in_sweden(at)).hour * 60 + clock.minute < window.ends
+    }
+    return tuple(sorted(at for at in inside if at - _MINUTE_MS in inside))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndRules:
+    """The owner's plan for ends. `durations` are days; `per_window` and `per_category` bound one window of one day.
+
+    `lag_ms` is how long after its commit Tradera lets an auction begin. With `whole_days` a day of an auction is 24 hours,
+    else it ends at the same time of day also across a change of the clock.
+    """
+
+    windows: tuple[Window, ...] = ()
+    spacing_min: int = 2
+    per_window: int | None = None
+    per_category: int | None = None
+    durations: tuple[int, ...] = (7,)
+    lag_ms: int = 0
+    whole_days: bool = True
+
+    def commit_for(self, end_at: int, days: int) -> int:
+        """When to commit an auction of so many days so that it ends then (ms UTC)."""
+        if self.whole_days:
+            return end_at - days * _DAY_MS - self.lag_ms
+        clock = in_sweden(end_at)
+        earlier = clock.replace(tzinfo=None) - timedelta(days=days)
+        return round(earlier.replace(tzinfo=SWEDEN).timestamp() * 1000) - self.lag_ms
+
+    def end_of(self, commit_at: int, days: int) -> int:
+        """When an auction of so many days that is committed then ends (ms UTC)."""
+        begins = commit_at + self.lag_ms
+        if self.whole_days:
+            return begins + days * _DAY_MS
+        later = in_sweden(begins).replace(tzinfo=None) + timedelta(days=days)
+        return round(later.replace(tzinfo=SWEDEN).timestamp() * 1000)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndPlace:
+    """A place in the plan: when the auction shall end, the commit that makes it so, and its days."""
+
+    end_at: int
+    commit_at: int
+    days: int
+
+
+@dataclass(slots=True)
+class Plan:
+    """The places that are taken, of one account; finds free ones and takes them."""
+
+    rules: EndRules
+    ends: list[int] = field(default_factory=list)
+    categories: dict[int, int | None] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, rules: EndRules, taken: Iterable[tuple[int, int | None]]) -> Plan:
+        """The plan with these ends (ms UTC) and the categories that end there."""
+        plan = cls(rules)
+        for end_at, category in taken:
+            plan.take(end_at, category)
+        return plan
+
+    def take(self, end_at: int, category: int | None) -> None:
+        """Note that an auction ends then."""
+        insort(self.ends, end_at)
+        self.categories[end_at] = category
+
+    def place(
+        self, *, earliest: int, days: int | None = None, category: int | None = None
+    ) -> EndPlace | None:
+        """The free place whose commit is the next from `earliest` on; None without windows, or where none is free.
+
+        `days` is the item's own wish; else that of the allowed durations is taken whose commit comes first.
+        """
+        durations = self.rules.durations if days is None else (days,)
+        found = (self._first(earliest, each, category) for each in durations)
+        return min(
+            (each for each in found if each is not None), key=lambda each: each.commit_at, default=None
+        )
+
+    def _first(self, earliest: int, days: int, category: int | None) -> EndPlace | None:
+        for inside, end_at in self._places(self.rules.end_of(earliest, days)):
+            commit_at = self.rules.commit_for(end_at, days)
+            if commit_at >= earliest and self.is_free(end_at) and self._has_room(inside, category):
+                return EndPlace(end_at=end_at, commit_at=commit_at, days=days)
+        return None
+
+    def _places(self, since: int) -> Iterator[tuple[tuple[int, ...], int]]:
+        first = day_of(since)
+        for day in (first + timedelta(days=n) for n in range(HORIZON_DAYS)):
+            windows = [inside for window in self.rules.windows if (inside := places(window, day))]
+            yield from sorted(
+                ((inside, at) for inside in windows for at in inside if at >= since - _MINUTE_MS),
+                key=lambda pair: pair[1],
+            )
+
+    def is_free(self, end_at: int) -> bool:
+        """Whether no other auction ends within the spacing of this moment."""
+        at = bisect_left(self.ends, end_at)
+        return all(
+            abs(other - end_at) >= self.rules.spacing_min * _MINUTE_MS
+            for other in self.ends[max(at - 1, 0) : at + 1]
+        )
+
+    def _has_room(self, inside: tuple[int, ...], category: int | None) -> bool:
+        rules = self.rules
+        if rules.per_window is None and rules.per_category is None:
+            return True
+        here = self.ends[bisect_left(self.ends, inside[0]) : bisect_left(self.ends, inside[-1] + 1)]
+        if rules.per_window is not None and len(here) >= rules.per_window:
+            return False
+        if rules.per_category is None or category is None:
+            return True
+        return sum(self.categories.get(at) == category for at in here) < rules.per_category
+
+
+def place_at(rules: EndRules, end_at: int, *, earliest: int, days: int | None = None) -> EndPlace | None:
+    """The place for an end that is named to the minute: the longest auction that can still be committed in time.
+
+    None where even the shortest would have to be committed before `earliest`.
+    """
+    durations = range(14, 0, -1) if days is None else (days,)
+    fits = [each for each in durations if rules.commit_for(end_at, each) >= earliest]
+    wanted = next((each for each in fits if each in rules.durations), fits[0] if fits else None)
+    if wanted is None:
+        return None
+    return EndPlace(end_at=end_at, commit_at=rules.commit_for(end_at, wanted), days=wanted)
