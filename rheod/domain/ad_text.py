@@ -118,9 +118,9 @@ def _flat(*lines: _Line) -> Callable[[Json], list[tuple[str, str]]]:
     return lambda attributes: [line.of(attributes) for line in lines]
 
 
-_FUEL = {"petrol": "Bensin", "diesel": "Diesel", "electric": "El", "hybrid": "Hybrid"}
-_GENDER = {"mens": "Herr", "womens": "Dam", "unisex": "Unisex", "kids": "Barn"}
-_MOVEMENT = {"automatic": "Automatiskt", "quartz": "Kvarts", "manual": "Manuell uppdragning"}
+FUEL_WORDS = {"petrol": "Bensin", "diesel": "Diesel", "electric": "El", "hybrid": "Hybrid"}
+GENDER_WORDS = {"mens": "Herr", "womens": "Dam", "unisex": "Unisex", "kids": "Barn"}
+MOVEMENT_WORDS = {"automatic": "Automatiskt", "quartz": "Kvarts", "manual": "Manuell uppdragning"}
 _CONDITION = {"new": "Ny", "used": "Begagnad"}
 
 _DEVICE = _flat(
@@ -140,7 +140,7 @@ _LINES: Mapping[str, Callable[[Json], list[tuple[str, str]]]] = {
         _Line("model", "Modell"),
         _Line("year", "Årsmodell"),
         _Line("mileageKm", "Mätarställning", "km"),
-        _Line("fuelType", "Drivmedel", words=_FUEL),
+        _Line("fuelType", "Drivmedel", words=FUEL_WORDS),
         _Line("color", "Färg"),
     ),
     "electronics": _DEVICE,
@@ -149,7 +149,7 @@ _LINES: Mapping[str, Callable[[Json], list[tuple[str, str]]]] = {
         _Line("brand", "Märke"),
         _Line("size", "Storlek"),
         _Line("material", "Material"),
-        _Line("gender", "Modell", words=_GENDER),
+        _Line("gender", "Modell", words=GENDER_WORDS),
         _Line("color", "Färg"),
         _Line("condition", "Skick", words=_CONDITION),
     ),
@@ -162,7 +162,7 @@ _LINES: Mapping[str, Callable[[Json], list[tuple[str, str]]]] = {
     "watches": _flat(
         _Line("brand", "Märke"),
         _Line("modelReference", "Referens"),
-        _Line("movementType", "Urverk", words=_MOVEMENT),
+        _Line("movementType", "Urverk", words=MOVEMENT_WORDS),
         _Line("caseSizeMm", "Boettstorlek", "mm"),
     ),
 }

@@ -204,6 +204,7 @@ class TraderaWish:
     condition: str | None = None
     restarts: int | None = None
     start_at: int | None = None
+    attributes: Json | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
