@@ -22,7 +22,8 @@ from rheod.compose.remotes import Remotes
 from rheod.config.sections import AccountSettings, Storage, Tradera, TraderaDefaults
 from rheod.config.settings import Settings
 from rheod.domain.model import Item, ItemSpec, Job, JobOrder, Listing, ListingState, QueueName, TraderaWish
-from rheod.jobs.queue import JobQueue, Meters
+from rheod.jobs.meters import Meters
+from rheod.jobs.queue import JobQueue
 from rheod.sandbox.tradera import TraderaSimulator
 from rheod.store import accounts, items, jobs
 from rheod.store.engine.database import Database

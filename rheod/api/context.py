@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from aiohttp import web
 
@@ -65,6 +65,17 @@ async def unknown() -> str | None:
 def nobody(_request: web.Request) -> bool:
     """Without a dashboard nobody is signed in."""
     return False
+
+
+class Answered(Protocol):
+    """Told of every answer."""
+
+    def __call__(self, *, route: str, method: str, code: int, took_s: float) -> None:
+        """`route` is the template of the path."""
+
+
+def uncounted(*, route: str, method: str, code: int, took_s: float) -> None:
+    """Nothing is counted."""
 
 
 Page = tuple[str, Mapping[str, str]]
@@ -152,7 +163,7 @@ class Condition:
 
     `health` gives None or what is wrong with the database, `writable` why it cannot be written; `readiness` the words for what is not ready yet (none:
     ready). `account_states` counts the accounts by state. `metrics` gives Prometheus's text, to this machine and to the
-    networks `metrics_allow`.
+    networks `metrics_allow`; `answered` is told of each answer.
     """
 
     health: Callable[[], Awaitable[str | None]]
@@ -162,6 +173,7 @@ class Condition:
     account_states: Callable[[], Mapping[str, int]] = dict
     image_folder: Path
     metrics: Callable[[], Awaitable[bytes]] = unmeasured
+    answered: Answered = uncounted
     metrics_allow: Sequence[str] = ()
     trusted_proxies: Sequence[str] = ()
     monotonic: Callable[[], float]

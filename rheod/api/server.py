@@ -32,7 +32,7 @@ from rheod.api.connections import (
     ConnectionLimits,
     is_doubtful,
 )
-from rheod.api.context import REQUEST_ID, STRANGER
+from rheod.api.context import REQUEST_ID, STRANGER, uncounted
 from rheod.api.json_body import expect_later
 from rheod.api.openapi import document
 from rheod.api.responses import refusal
@@ -41,7 +41,7 @@ from rheod.domain.errors import Refused, StoreUnavailable, Transient
 from rheod.domain.event_payloads import new_ulid
 
 if TYPE_CHECKING:
-    from rheod.api.context import ApiContext
+    from rheod.api.context import Answered, ApiContext
     from rheod.api.routing import Operation
 
 
@@ -64,11 +64,12 @@ def around_requests(
     new_id: Callable[[], str],
     authenticator: Authenticator | None = None,
     fault_page: FaultPage | None = None,
+    answered: Answered = uncounted,
 ) -> Middleware:
     """Gives each request its id, on its answer and on every log line of its own, and writes its access line.
 
     What a handler raises becomes the error shape; what nobody foresaw is 500 and a traceback in the log, of which
-    `fault_page` tells those who read pages, for the paths it answers for. The admin socket has no `authenticator`.
+    `fault_page` tells those who read pages, for the paths it answers for; `answered` counts. The admin socket has no `authenticator`.
     """
     log = _log.bind()  # put together once: a lazy one is at every call, also for a line that is not written
 
@@ -100,8 +101,10 @@ def around_requests(
         if IGNORED in request:
             response.headers[IGNORED_HEADER] = request[IGNORED]
         response.headers[hdrs.SERVER] = SERVER_NAME  # but not in which version of what
+        spent_s = time.perf_counter() - began
+        answered(route=_template(request), method=request.method, code=response.status, took_s=spent_s)
         if STRANGER not in request:
-            _tell(log, request, response, spent_s=time.perf_counter() - began)
+            _tell(log, request, response, spent_s=spent_s)
         return response
 
     return around
@@ -175,7 +178,10 @@ def build_app(parts: ApiContext, *, pages: Pages | None = None) -> web.Applicati
     app = web.Application(
         middlewares=[
             around_requests(
-                new_id=new_id, authenticator=authenticator, fault_page=pages.fault_page if pages else None
+                new_id=new_id,
+                authenticator=authenticator,
+                fault_page=pages.fault_page if pages else None,
+                answered=parts.answered,
             )
         ]
     )

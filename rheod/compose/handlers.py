@@ -165,6 +165,7 @@ class Handlers:
             image_folder=core.images_dir,
             public_url=settings.server.public_url,
             health=health,
+            answered=self.loops.meters.answered,
             writable=lambda: why_unwritable(core.database, settings.storage.path),
             readiness=life.missing,
             stopping=lambda: life.stopping,

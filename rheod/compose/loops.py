@@ -17,8 +17,9 @@ from rheod.health.alerts import Alerter
 from rheod.health.facts import Limits, Observed, RunningLoops, gather_findings
 from rheod.jobs.clock import ClockJumpMonitor
 from rheod.jobs.housekeeping import Heartbeat, Housekeeping, LoopWatch, probe
+from rheod.jobs.meters import Meters
 from rheod.jobs.picks import ByDueTime, ByUrgency
-from rheod.jobs.queue import BudgetWait, Done, Hold, JobQueue, Meters, Outcome, Pause, Pick, Retry, Unclear
+from rheod.jobs.queue import BudgetWait, Done, Hold, JobQueue, Outcome, Pause, Pick, Retry, Unclear
 from rheod.pictures.fetcher import PictureFetcher
 from rheod.pictures.garbage_collector import GarbageCollector
 from rheod.push.client import PushQueue

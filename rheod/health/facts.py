@@ -22,7 +22,8 @@ from rheod.domain.taxonomy import DOMAINS
 from rheod.health.rules import AccountFacts, EndpointFacts, Facts, TakeoverFacts, findings, no_room
 from rheod.health.waiting import LONG_MS, Finding, Wait
 from rheod.jobs.housekeeping import LoopWatch
-from rheod.jobs.queue import JobQueue, Meters, RestoreLock
+from rheod.jobs.meters import Meters
+from rheod.jobs.queue import JobQueue, RestoreLock
 from rheod.push.poller import PushPoller
 from rheod.store import accounts, facts, inbox, items, jobs, key_value, orders, picture_files
 from rheod.store.engine import copies

@@ -93,6 +93,7 @@ class _Gathered:
             self._of_the_process(),
             self._of_the_budget(),
             self._of_queues(),
+            self._moments(),
             self._of_tradera(),
             self._of_the_store(),
             self._of_findings(),
@@ -134,6 +135,48 @@ class _Gathered:
             {name: spent[account_id] for account_id, name in names.items()},
         )
 
+    def _moments(self) -> Iterator[Metric]:
+        """Unix times: what an age is, Prometheus reckons (`time() - ...`), also while nothing is scraped."""
+        moments: tuple[tuple[str, str, int | None], ...] = (
+            (
+                "rheod_push_last_answer_timestamp_seconds",
+                "When the push queue last answered, or rheod started; none without a queue (Unix time).",
+                self.facts.push_heard_at,
+            ),
+            (
+                "rheod_push_last_message_timestamp_seconds",
+                "When the last push message was received; none before the first (Unix time).",
+                self.stored.last_message_at,
+            ),
+            (
+                "rheod_webhook_backlog_oldest_timestamp_seconds",
+                "When the oldest delivery that waits was ordered; none while nothing waits (Unix time).",
+                self.stored.oldest_delivery_at,
+            ),
+        )
+        for name, meaning, at in moments:
+            yield _one(name, meaning, None if at is None else at / 1000)
+        yield _each(
+            "rheod_queue_oldest_due_timestamp_seconds",
+            "Since when the longest due job of each queue has been due; none where nothing is (Unix time).",
+            "lane",
+            {
+                queue.value: depth.due_since / 1000
+                for queue, depth in self.stored.queues.items()
+                if depth.due_since is not None and depth.due_since <= self.facts.now
+            },
+        )
+        yield _each(
+            "rheod_token_end_timestamp_seconds",
+            "When a Tradera token ends, where known (Unix time).",
+            "account",
+            {
+                account.reference or "own": account.token_ends_at / 1000
+                for account in self.facts.accounts
+                if account.token_ends_at is not None
+            },
+        )
+
     def _of_queues(self) -> Iterator[Metric]:
         queues = self.stored.queues
         yield _each(
@@ -144,7 +187,7 @@ class _Gathered:
         )
         yield _each(
             "rheod_queue_oldest_due_seconds",
-            "How long the job that is due for longest has been so.",
+            "How long the job that is due for longest has been so; for older rules.",
             "lane",
             {queue.value: self._age_s(depth.due_since) or 0.0 for queue, depth in queues.items()},
         )
@@ -155,7 +198,9 @@ class _Gathered:
         )
         oldest_s = self._age_s(self.stored.oldest_delivery_at) or 0.0
         yield _one(
-            "rheod_webhook_backlog_oldest_seconds", "How long the oldest of them has waited.", oldest_s
+            "rheod_webhook_backlog_oldest_seconds",
+            "How long the oldest of them has waited; for older rules.",
+            oldest_s,
         )
         off = sum(one.disabled_by_failures and not one.active for one in self.facts.endpoints)
         yield _one("rheod_webhook_endpoints_disabled", "Endpoints switched off after their failures.", off)
@@ -163,12 +208,12 @@ class _Gathered:
     def _of_tradera(self) -> Iterator[Metric]:
         yield _one(
             "rheod_push_last_answer_age_seconds",
-            "Since the push queue has answered, with or without a message; none without a queue.",
+            "Since the push queue has answered; none without a queue; for older rules.",
             self._age_s(self.facts.push_heard_at),
         )
         yield _one(
             "rheod_push_last_message_age_seconds",
-            "Since the last push message was received; none before the first.",
+            "Since the last push message was received; none before the first; for older rules.",
             self._age_s(self.stored.last_message_at),
         )
         left = {
@@ -176,7 +221,12 @@ class _Gathered:
             for account in self.facts.accounts
             if account.token_ends_at is not None
         }
-        yield _each("rheod_token_left_seconds", "Until a Tradera token ends, where known.", "account", left)
+        yield _each(
+            "rheod_token_left_seconds",
+            "Until a Tradera token ends, where known; for older rules.",
+            "account",
+            left,
+        )
 
     def _of_the_store(self) -> Iterator[Metric]:
         database, backup_at = self.observed.database, self.stored.backup_at

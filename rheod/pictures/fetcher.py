@@ -11,7 +11,8 @@ from rheod.domain.crash import crashpoint
 from rheod.domain.errors import Permanent, Text, Transient
 from rheod.domain.model import Job, PictureState
 from rheod.domain.retry import PICTURE_DELAYS_S, delay_ms
-from rheod.jobs.queue import Done, Meters, Outcome, Pause, Retry
+from rheod.jobs.meters import Meters
+from rheod.jobs.queue import Done, Outcome, Pause, Retry
 from rheod.pictures.decoder import Decoder
 from rheod.pictures.download import PictureDownloader
 from rheod.store import items, picture_files

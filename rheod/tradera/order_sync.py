@@ -32,7 +32,8 @@ from rheod.domain.model import (
     SellerAd,
 )
 from rheod.domain.retry import TRADERA_DELAYS_S, delay_ms
-from rheod.jobs.queue import Done, Meters, Outcome, Retry
+from rheod.jobs.meters import Meters
+from rheod.jobs.queue import Done, Outcome, Retry
 from rheod.store import accounts, facts, inbox, items, jobs, key_value, orders
 from rheod.store.accounts import Takeover, UnknownAds
 from rheod.store.jobs import Owner

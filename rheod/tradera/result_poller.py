@@ -29,7 +29,8 @@ from rheod.domain.model import (
 )
 from rheod.domain.retry import TRADERA_DELAYS_S, delay_ms, look_gap_ms
 from rheod.jobs import queue
-from rheod.jobs.queue import Done, Meters, Retry
+from rheod.jobs.meters import Meters
+from rheod.jobs.queue import Done, Retry
 from rheod.store import facts, items, ledger
 from rheod.store.jobs import Owner
 from rheod.tradera.budgeted_client import BudgetedClient, NotNow, NotWanted

@@ -18,7 +18,8 @@ from rheod.domain.crash import crashpoint
 from rheod.domain.errors import Text
 from rheod.domain.model import Job
 from rheod.domain.retry import delay_ms, stretched_ms
-from rheod.jobs.queue import Done, Hold, Look, Meters, Outcome, Retry
+from rheod.jobs.meters import Meters
+from rheod.jobs.queue import Done, Hold, Look, Outcome, Retry
 from rheod.store import endpoints, facts, outbox
 from rheod.store.endpoints import Endpoint
 from rheod.store.outbox import Attempt, EventToDeliver
@@ -98,6 +99,7 @@ class Deliverer:
         crashpoint("hook.before")
         delivery = await self._client.send(job.endpoint, job.event.event_id, job.event.body)
         crashpoint("hook.answered")
+        self._meters.delivered(ok=delivery.ok, status=delivery.status, took_ms=delivery.duration_ms)
         attempt = Attempt(
             endpoint_id=job.endpoint.id,
             notice_seq=job.event.seq,

@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from rheod.jobs.meters import Meters
 from tests.api.running import Api, OpenApi
 
 TEXT = b"# HELP rheod_items Items.\n"
@@ -97,3 +98,27 @@ async def test_many_scrapes_are_one_look_a_second(open_api: OpenApi) -> None:
     api.clock.seconds += 1
     await status(api)
     assert len(looks) == 2
+
+
+async def test_every_request_is_counted_by_route_method_and_status(open_api: OpenApi) -> None:
+    """Under its path's template, with what it took; neither made-up paths nor made-up methods make series of their own."""
+    meters = Meters()
+    api = await open_api(answered=meters.answered)
+    assert (await api.call("GET", "/integration/v1/items/A-1")).status == 404
+    assert (await api.call("GET", "/integration/v1/items/A-2")).status == 404
+    for path in ("/nowhere-1", "/nowhere-2"):
+        assert (await api.call("PURGE", path)).status in {404, 405}
+    counted = {
+        (each.labels["route"], each.labels["method"], each.labels["code"]): each.value
+        for family in meters.registry.collect()
+        for each in family.samples
+        if each.name == "rheod_http_requests_total"
+    }
+    assert counted == {
+        ("/integration/v1/items/{externalId}", "GET", "404"): 2,
+        ("unknown", "other", "404"): 2,
+    }
+    took = meters.registry.get_sample_value(
+        "rheod_http_request_seconds_count", {"route": "unknown", "method": "other"}
+    )
+    assert took == 2

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from rheod.domain.errors import Text
 from rheod.domain.model import CallClass, ItemSpec, JobKind, JobOrder, QueueName
@@ -147,3 +151,46 @@ async def test_calls_of_tradera_are_counted_by_how_they_end(tmp_path: Path) -> N
         assert figures["rheod_tradera_request_seconds_sum{operation=create}"] == 2.2
         since = figures["rheod_finding_since_timestamp_seconds{code=tradera.away}"]
         assert since == (now - 180_000) / 1000
+
+
+async def test_tries_to_deliver_are_counted_by_how_they_end(tmp_path: Path) -> None:
+    """From the first scrape on each outcome has a value: a counter that appears with its first event hides that."""
+    async with measured(tmp_path) as daemon:
+        meters = daemon.rheod.loops.meters
+        assert (await daemon.values())["rheod_webhook_deliveries_total{outcome=refused}"] == 0
+        meters.delivered(ok=True, status=204, took_ms=30)
+        meters.delivered(ok=False, status=500, took_ms=40)
+        meters.delivered(ok=False, status=None, took_ms=5000)
+        figures = await daemon.values()
+        for outcome in ("taken", "refused", "unanswered"):
+            assert figures[f"rheod_webhook_deliveries_total{{outcome={outcome}}}"] == 1
+        assert figures["rheod_webhook_delivery_seconds_sum"] == pytest.approx(5.07)
+
+
+async def test_what_waits_is_told_by_its_time(tmp_path: Path) -> None:
+    """A time and not an age: an age stands still while nobody asks."""
+    async with measured(tmp_path) as daemon:
+        assert not any(name.startswith("rheod_queue_oldest_due_timestamp") for name in await daemon.values())
+        await order(daemon, "2", due_in_s=-60)
+        at = (await daemon.values())["rheod_queue_oldest_due_timestamp_seconds{lane=sales}"]
+        assert at == pytest.approx(daemon.core.now() / 1000 - 60, abs=5)
+
+
+async def test_every_name_follows_prometheus(tmp_path: Path) -> None:
+    """What its own linter asks: base units, `_total` for counters alone, labels in small letters, help that says something."""
+    async with measured(tmp_path) as daemon:
+        daemon.rheod.loops.meters.answered(route="/", method="GET", code=200, took_s=0.1)
+        families = list(text_string_to_metric_families(await daemon.text()))
+    assert len({family.name for family in families}) == len(families)
+    for family in families:
+        assert family.name.startswith("rheod_")
+        assert re.fullmatch("[a-z][a-z0-9_]*", family.name)
+        assert family.documentation.endswith(".")
+        assert not re.search("_(ms|millis|milliseconds|minutes|hours|days|kb|mb|percent)(_|$)", family.name)
+        assert not family.name.endswith(("_count", "_sum", "_bucket", "_total", f"_{family.type}"))
+        for sample in family.samples:
+            assert sample.name.endswith("_total") == (family.type == "counter")
+        if "Unix time" in family.documentation and family.name != "rheod_start_time_seconds":
+            assert family.name.endswith("_timestamp_seconds")
+        for sample in family.samples:
+            assert all(re.fullmatch("[a-z][a-z0-9_]*", label) for label in sample.labels)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rheod.domain.model import Event, EventType, ListingState
-from rheod.jobs.queue import Meters
+from rheod.jobs.meters import Meters
 from rheod.sandbox.shop import Shop
 from rheod.store import inbox, items
 from rheod.store.inbox import InboxEntry

@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from rheod.domain.model import ItemSpec, PictureState, QueueName, RheoStatus
+from rheod.jobs.meters import Meters
 from rheod.jobs.picks import ByDueTime
-from rheod.jobs.queue import JobQueue, Meters, Wakeups
+from rheod.jobs.queue import JobQueue, Wakeups
 from rheod.pictures.download import PictureDownloader, PictureLimits
 from rheod.pictures.fetcher import PictureFetcher
 from rheod.sandbox.shop import Shop

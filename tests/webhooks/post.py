@@ -12,7 +12,8 @@ import aiohttp
 from aiohttp import web
 
 from rheod.domain.model import Event, EventType, ItemSpec, ItemType, QueueName
-from rheod.jobs.queue import JobQueue, Meters, Wakeups
+from rheod.jobs.meters import Meters
+from rheod.jobs.queue import JobQueue, Wakeups
 from rheod.net.url_policy import check_url
 from rheod.sandbox.shop import Received, Shop
 from rheod.store import items
