@@ -32,7 +32,7 @@ class RunningDaemon:
 
     def body(self, external_id: str) -> dict[str, Any]:
         """An item with one picture that shall be published at once."""
-        picture = self.sandbox.shop.picture_url(external_id, width=320, height=240)
+        picture = self.sandbox.shop.picture_url(external_id)
         return {
             "title": f"Dörr vänster fram {external_id}",
             "price": 950,
@@ -190,7 +190,7 @@ async def test_a_picture_that_cannot_be_had_does_not_hold_up_the_others(
 ) -> None:
     """One picture is gone for good: the item goes out with the other one."""
     async with running_daemon(tmp_path, queue_server) as one:
-        good = one.sandbox.shop.picture_url("A-7", width=320, height=240)
+        good = one.sandbox.shop.picture_url("A-7")
         gone = one.sandbox.shop.url + "/pictures/missing.jpg"
         await one.put("A-7", imageUrls=[gone, good])
         await one.until_event("A-7", "listing.created")

@@ -137,7 +137,7 @@ async def publish_both(both: Members) -> dict[str, int]:
         body = {
             "title": "Dörr vänster fram",
             "price": 950,
-            "imageUrls": [both.sandbox.shop.picture_url("SAME", width=320, height=240)],
+            "imageUrls": [both.sandbox.shop.picture_url("SAME")],
             "autoPublishTradera": True,
             "tradera": {"categoryId": 302571},
         }

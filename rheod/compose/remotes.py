@@ -20,7 +20,7 @@ from rheod.health.alerts import CommandNotifier, MailNotifier, MailServer, Notif
 from rheod.health.sd_notify import SdNotify
 from rheod.net.ssrf_guard import guarded_connector
 from rheod.net.url_policy import check_url
-from rheod.pictures.decoder import Decoder
+from rheod.pictures.decoder import Decoder, Sides
 from rheod.pictures.download import PictureDownloader, PictureLimits
 from rheod.push.client import PushQueue
 from rheod.tradera.client import TraderaClient, open_session
@@ -105,7 +105,12 @@ def open_downloader(core: Core, clients: AsyncExitStack) -> PictureDownloader:
 def open_decoder(core: Core, clients: AsyncExitStack) -> Decoder:
     """What decodes pictures in child processes; they start with the first picture."""
     processes = min(2, os.cpu_count() or 1)
-    decoder = Decoder(processes=processes, max_pixels=core.settings.images.max_pixels)
+    images = core.settings.images
+    decoder = Decoder(
+        processes=processes,
+        max_pixels=images.max_pixels,
+        sides=Sides(least_long=images.min_long_px, least_short=images.min_short_px),
+    )
     clients.push_async_callback(decoder.close)
     return decoder
 

@@ -304,7 +304,13 @@ class Images(Section):
         default=16 * _MIB, ge=2**16, le=64 * _MIB, description="largest file taken (16 MiB)"
     )
     max_pixels: int = Field(
-        default=40_000_000, ge=10_000, le=100_000_000, description="largest picture decoded (40 MP)"
+        default=60_000_000, ge=10_000, le=100_000_000, description="largest picture decoded (60 MP)"
+    )
+    min_long_px: int = Field(
+        default=400, ge=1, le=2000, description="a picture whose longer side has fewer pixels is refused"
+    )
+    min_short_px: int = Field(
+        default=100, ge=1, le=2000, description="a picture whose shorter side has fewer pixels is refused"
     )
     timeout_s: float = Field(default=20, ge=1, le=300, description="time for one download in all")
     allow_http: bool = Field(default=False, description="for development: pictures over http")

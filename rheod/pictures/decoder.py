@@ -21,21 +21,45 @@ from rheod.domain.errors import Permanent, Text, Transient
 _SCRIPT = Path(__file__).with_name("decoder_child.py")
 """A path and not a module name, so that the child need not find rheod again: it needs Pillow only."""
 _STOP_GRACE_S = 2.0
+HEIC = Text(
+    "it is HEIC, which Tradera does not take: let the phone save JPEG (iPhone: Settings, Camera, Formats, Most Compatible)"
+)
+_WHY = {
+    "kind": Text("it is not a JPEG, PNG, WebP, AVIF or GIF"),
+    "heic": HEIC,
+    "memory": Text("it needs too much memory"),
+    "damaged": Text("it is damaged or cut off"),
+    "bytes": Text("it cannot be made small enough"),
+}
+PROFILE_IGNORED = Text("its colour profile is broken and was ignored: its colours may be off")
 
 
 @dataclass(frozen=True, slots=True)
 class DecodedPicture:
-    """A stored picture: the SHA-256 (hex) of its JPEG bytes, its name below the folder of pictures, its size."""
+    """A stored picture: the SHA-256 (hex) of its JPEG bytes, its name below the folder of pictures, its size.
+
+    `profile_ignored`: it had a colour profile that cannot be used.
+    """
 
     sha256: str
     name: str
     width: int
     height: int
     size_bytes: int
+    profile_ignored: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sides:
+    """Pixels: a picture whose longer or shorter side has fewer is refused, one with a longer side than `most` shrinks."""
+
+    least_long: int = 1
+    least_short: int = 1
+    most: int = 2048
 
 
 class Decoder:
-    """A few child processes that turn strangers' pictures into upright RGB JPEGs without metadata.
+    """A few child processes that turn strangers' pictures into upright sRGB JPEGs without metadata.
 
     Pictures that take much memory are decoded one at a time, whatever the number of processes.
     """
@@ -47,7 +71,7 @@ class Decoder:
         max_pixels: int,
         timeout_s: float = 10.0,
         idle_s: float = 30.0,
-        max_side: int = 2048,
+        sides: Sides | None = None,
         max_bytes: int = 2_900_000,
     ) -> None:
         self._children = [
@@ -59,7 +83,13 @@ class Decoder:
             self._free.put_nowait(child)
         self._alone = asyncio.Lock()
         self._numbers = itertools.count()
-        self._limits = {"max_side": max_side, "max_bytes": max_bytes}
+        sides = sides or Sides()
+        self._limits = {
+            "max_side": sides.most,
+            "max_bytes": max_bytes,
+            "min_long": sides.least_long,
+            "min_short": sides.least_short,
+        }
 
     async def decode(self, source: Path, pictures_dir: Path) -> DecodedPicture:
         """Store `source` below `pictures_dir` as a JPEG named by its content, synced to disk; keep `source`.
@@ -86,7 +116,7 @@ class Decoder:
             with contextlib.suppress(OSError):
                 part.unlink()
         if "unreadable" in answer:
-            raise Permanent(Text("the picture cannot be read: {why}", why=answer["unreadable"]))
+            raise Permanent(_verdict(answer["unreadable"], answer["values"]))
         if "failed" in answer:
             raise Transient(Text("the picture cannot be stored now: {why}", why=answer["failed"]))
         return DecodedPicture(sha256=Path(answer["name"]).stem, **answer)
@@ -94,6 +124,19 @@ class Decoder:
     async def close(self) -> None:
         """End every child: at once if idle, after at most two seconds (killed then) if busy."""
         await asyncio.gather(*(child.close() for child in self._children))
+
+
+def _verdict(why: str, values: dict[str, float]) -> Text:
+    if why == "small":
+        return Text(
+            "the picture is too small ({width} x {height} pixels): its longer side must have at least {long}, its shorter at least {short}",
+            **values,
+        )
+    if why == "pixels":
+        reason = Text("it has more than {limit} megapixels", limit=f"{values['limit']:g}")
+    else:
+        reason = _WHY[why]
+    return Text("the picture cannot be read: {why}", why=reason)
 
 
 class _Child:

@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 import re
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Self
 
@@ -27,6 +29,8 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _PASSING_4XX = frozenset({408, 425, 429})
 _SOCKET_TIMEOUT_S = 5.0
 _HEAD_BYTES = 12
+_EXCUSE_BYTES = 4096
+"""So much of a refusal is read for what it says of the link."""
 _MAX_RETRY_AFTER_S = 86_400
 _KEEPALIVE_S = 1.0
 """Long enough for the pictures of one item on one connection, and shorter than any shop closes an idle one."""
@@ -146,6 +150,10 @@ async def _save(response: aiohttp.ClientResponse, destination: Path, *, max_byte
     if status >= 500 or status in _PASSING_4XX:
         wish_s = retry_after_s(response.headers.get("Retry-After"))
         raise Transient(sentence, retry_after_s=min(wish_s or 0, _MAX_RETRY_AFTER_S) or None)
+    if status == 403 and await _has_expired(response):
+        raise Permanent(
+            Text("the link to the picture at {host} has expired: send the item with fresh links", host=host)
+        )
     if status != 200:
         raise Permanent(sentence)
     if response.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
@@ -155,6 +163,35 @@ async def _save(response: aiohttp.ClientResponse, destination: Path, *, max_byte
         async for chunk in response.content.iter_any():
             part.write(chunk)
         part.check_kind()
+
+
+async def _has_expired(response: aiohttp.ClientResponse) -> bool:
+    """Whether a refusal is that of a signed link whose time is over, by its words or by the server's own clock."""
+    try:
+        said = (await response.content.read(_EXCUSE_BYTES)).lower()
+    except aiohttp.ClientError:
+        said = b""
+    if any(words in said for words in _EXPIRED_WORDS):
+        return True
+    try:
+        now = parsedate_to_datetime(response.headers["Date"])
+        return _ends_at(response.url.query) <= now
+    except (LookupError, ValueError, TypeError, OverflowError, OSError):
+        return False
+
+
+_EXPIRED_WORDS = (b"expired", b"signature not valid in the specified time frame")
+
+
+def _ends_at(query: Mapping[str, str]) -> datetime:
+    """When a signed link of one of the usual kinds ends. Raises LookupError, ValueError and the like for any other."""
+    for name in ("X-Amz", "X-Goog"):
+        if f"{name}-Date" in query:
+            begins = datetime.strptime(query[f"{name}-Date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+            return begins + timedelta(seconds=int(query[f"{name}-Expires"]))
+    if "sig" in query:
+        return datetime.fromisoformat(query["se"])
+    return datetime.fromtimestamp(int(query["Expires"]), UTC)
 
 
 class _Part:
@@ -193,26 +230,37 @@ class _Part:
         self._size += len(chunk)
         self.check_size(self._size)
         if len(self._head) < _HEAD_BYTES:
-            self._head += chunk[:_HEAD_BYTES]
+            self._head = (self._head + chunk)[:_HEAD_BYTES]
             if len(self._head) >= _HEAD_BYTES:
-                self.check_kind()
+                self.check_kind(chunk)
         rest = memoryview(chunk)
         while rest:
             rest = rest[self._file.write(rest) :]
 
-    def check_kind(self) -> None:
-        """Raise Permanent unless the first bytes are those of a picture."""
+    def check_kind(self, chunk: bytes = b"") -> None:
+        """Raise Permanent unless the first bytes are those of a picture; `chunk` is what came with them."""
         if not is_picture(self._head):
-            raise Permanent(
-                Text("what {host} sent is not a picture (JPEG, PNG, WebP or GIF)", host=self._host)
-            )
+            raise Permanent(_what_it_is(self._head, chunk, self._host))
 
 
 def is_picture(head: bytes) -> bool:
-    """Whether the first 12 bytes are those of a kind that rheod takes: JPEG, PNG, GIF or WebP."""
+    """Whether the first 12 bytes are of a kind that may be taken: JPEG, PNG, GIF, WebP, or AVIF and its relatives."""
     if head.startswith((b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a")):
         return True
-    return head.startswith(b"RIFF") and head[8:12] == b"WEBP"
+    return head[4:8] == b"ftyp" or (head.startswith(b"RIFF") and head[8:12] == b"WEBP")
+
+
+def _what_it_is(head: bytes, chunk: bytes, host: str) -> Text:
+    begins = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if not begins.startswith(b"<"):
+        return Text("what {host} sent is not a picture (JPEG, PNG, WebP, AVIF or GIF)", host=host)
+    if any(words in chunk.lower() for words in _EXPIRED_WORDS):
+        return Text(
+            "the link to the picture at {host} has expired: send the item with fresh links", host=host
+        )
+    if begins.startswith((b"<?xml", b"<error")):
+        return Text("what {host} sent is an error message in XML, not a picture", host=host)
+    return Text("what {host} sent is a web page, not a picture", host=host)
 
 
 def _host(url: str) -> str:

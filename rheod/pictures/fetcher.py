@@ -13,7 +13,7 @@ from rheod.domain.model import Job, PictureState
 from rheod.domain.retry import PICTURE_DELAYS_S, delay_ms
 from rheod.jobs.meters import Meters
 from rheod.jobs.queue import Done, Outcome, Pause, Retry
-from rheod.pictures.decoder import Decoder
+from rheod.pictures.decoder import PROFILE_IGNORED, Decoder
 from rheod.pictures.download import PictureDownloader
 from rheod.store import items, picture_files
 from rheod.usecases import pictures
@@ -65,6 +65,8 @@ class PictureFetcher:
             crashpoint("picture.fetched")
             decoded = await self._decoder.decode(part, self._pictures_dir)
             crashpoint("picture.rendered")
+            if decoded.profile_ignored:
+                _log.warning("colour profile ignored", picture=picture.id, reason=PROFILE_IGNORED)
         except Transient as error:
             return self._again(job, str(error), error.retry_after_s)
         except Permanent as error:

@@ -12,18 +12,29 @@ from pathlib import Path
 
 from PIL import Image
 
-from rheod.pictures.decoder import DecodedPicture, Decoder
+from rheod.pictures.decoder import DecodedPicture, Decoder, Sides
 
 RED, GREEN, BLUE, WHITE = (200, 30, 30), (30, 160, 60), (30, 60, 200), (255, 255, 255)
 
 
 @asynccontextmanager
 async def open_decoder(
-    *, processes: int = 1, max_pixels: int = 2_000_000, timeout_s: float = 10, idle_s: float = 30
+    *,
+    processes: int = 1,
+    max_pixels: int = 2_000_000,
+    timeout_s: float = 10,
+    idle_s: float = 30,
+    sides: Sides | None = None,
 ) -> AsyncIterator[Decoder]:
-    """A decoder, closed at the end; no child may be left."""
+    """A decoder, closed at the end; no child may be left. It takes pictures of any size unless told otherwise."""
     before = children()
-    opened = Decoder(processes=processes, max_pixels=max_pixels, timeout_s=timeout_s, idle_s=idle_s)
+    opened = Decoder(
+        processes=processes,
+        max_pixels=max_pixels,
+        timeout_s=timeout_s,
+        idle_s=idle_s,
+        sides=sides,
+    )
     try:
         yield opened
     finally:

@@ -84,16 +84,50 @@ async def test_a_sane_retry_after_is_handed_on(tmp_path: Path, wish: str, second
 
 
 @pytest.mark.parametrize(
-    "body",
-    [b"", b"\xff\xd8", b"<!doctype html><title>Not found</title>", b"%PDF-1.7 " * 4, b"RIFF0000WAVEfmt "],
-    ids=["empty", "two bytes", "html", "pdf", "wave"],
+    ("body", "words"),
+    [
+        (b"", "is not a picture (JPEG, PNG, WebP, AVIF or GIF)"),
+        (b"\xff\xd8", "is not a picture (JPEG, PNG, WebP, AVIF or GIF)"),
+        (b"%PDF-1.7 " * 4, "is not a picture (JPEG, PNG, WebP, AVIF or GIF)"),
+        (b"RIFF0000WAVEfmt ", "is not a picture (JPEG, PNG, WebP, AVIF or GIF)"),
+        (b"<!doctype html><title>Not found</title>", "sent is a web page, not a picture"),
+        (b'<?xml version="1.0"?><Error><Code>NoSuchKey</Code></Error>', "sent is an error message in XML"),
+        (b"<?xml version='1.0'?><Error><Message>Request has expired</Message></Error>", "has expired"),
+    ],
+    ids=["empty", "two bytes", "pdf", "wave", "html", "xml", "xml of an old link"],
 )
-async def test_what_is_no_picture_is_refused(tmp_path: Path, body: bytes) -> None:
+async def test_what_is_no_picture_is_refused(tmp_path: Path, body: bytes, words: str) -> None:
     """A login page with status 200 and type image/jpeg is still no picture."""
     async with shop(answering(body=body, Content_Type="image/jpeg")) as url:
         error = await failure(url, tmp_path)
     assert type(error) is Permanent
-    assert "is not a picture (JPEG, PNG, WebP or GIF)" in str(error)
+    assert words in str(error)
+
+
+@pytest.mark.parametrize(
+    ("query", "body", "expired"),
+    [
+        ("X-Amz-Date=20250101T000000Z&X-Amz-Expires=3600&X-Amz-Signature=test", b"", True),
+        ("X-Goog-Date=20990101T000000Z&X-Goog-Expires=3600", b"", False),
+        ("Expires=1700000000&Signature=test", b"", True),
+        ("Expires=never&Signature=test", b"", False),
+        ("se=2025-01-01T00:00:00Z&sig=test", b"", True),
+        ("se=2025-01-01&sig=test", b"", False),
+        ("token=test", b"<Error><Message>Request has expired</Message></Error>", True),
+        ("token=test", b"<h1>Forbidden</h1>", False),
+    ],
+)
+async def test_a_link_that_has_expired_is_called_so(
+    tmp_path: Path,
+    query: str,
+    body: bytes,
+    expired: bool,  # noqa: FBT001 - a column of the table
+) -> None:
+    """By the words of the refusal, or by the link's own end and the shop's clock; either way it is not tried again."""
+    async with shop(answering(403, body=body)) as url:
+        error = await failure(f"{url}/a.jpg?{query}", tmp_path)
+    assert type(error) is Permanent
+    assert ("has expired: send the item with fresh links" in str(error)) is expired
 
 
 async def test_a_declared_giant_is_refused_before_it_is_read(tmp_path: Path) -> None:
@@ -216,4 +250,5 @@ def test_first_bytes_decide() -> None:
     assert is_picture(JPEG[:12])
     assert not is_picture(b"GIF88a------")
     assert is_picture(b"RIFF----WEBP")
+    assert is_picture(b"\0\0\0\x1cftypavif")
     assert not is_picture(b"RIFF----")
