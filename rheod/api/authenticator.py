@@ -32,6 +32,11 @@ if TYPE_CHECKING:
 BURST_S = 2.0
 """A full bucket holds what may be asked in this many seconds."""
 
+MOST_WAIT_S = 30.0
+"""No refused call is sent away for longer, or for one token where that takes longer."""
+
+_ROUNDING_S = 1e-6
+
 MAX_OWNERS = 100_000
 """Buckets kept at once; beyond it the least recently used is forgotten, which only ever favours its owner."""
 
@@ -39,7 +44,8 @@ MAX_OWNERS = 100_000
 class RateLimiter:
     """One class of calls: a bucket for each owner, refilled at `per_s` and holding two seconds' worth.
 
-    A bucket left alone for two seconds is full again and so is forgotten: memory follows the traffic.
+    A bucket left alone for two seconds is full again and so is forgotten: memory follows the traffic. Of many calls refused
+    at once each is given a turn of its own at that rate, so that they do not all come back together.
     """
 
     def __init__(self, *, per_s: float, monotonic: Callable[[], float]) -> None:
@@ -49,7 +55,8 @@ class RateLimiter:
         self._size = max(1.0, per_s * BURST_S)
         self._refill_s = self._size / per_s
         self._monotonic = monotonic
-        self._levels: OrderedDict[str, tuple[float, float]] = OrderedDict()  # owner -> (tokens, when)
+        self._levels: OrderedDict[str, tuple[float, float, float]] = OrderedDict()
+        """By owner: the tokens, when that was so, and the last turn that was given to a refused call."""
 
     def __len__(self) -> int:
         return len(self._levels)
@@ -58,15 +65,19 @@ class RateLimiter:
         """0 when the call may go on, else the whole seconds (at least 1) after which one will be let through."""
         now = self._monotonic()
         self._forget_refilled(now)
-        tokens, when = self._levels.pop(owner, (self._size, now))
+        tokens, when, turn = self._levels.pop(owner, (self._size, now, 0.0))
         tokens = min(self._size, tokens + (now - when) * self._per_s)
-        granted = tokens >= 1
-        self._levels[owner] = (tokens - 1 if granted else tokens, now)
-        return 0 if granted else max(1, math.ceil((1 - tokens) / self._per_s))
+        if tokens >= 1:
+            self._levels[owner] = (tokens - 1, now, turn)
+            return 0
+        free = max(now + (1 - tokens) / self._per_s, turn + 1 / self._per_s)
+        turn = min(free, now + MOST_WAIT_S)
+        self._levels[owner] = (tokens, now, turn)
+        return max(1, math.ceil(turn - now - _ROUNDING_S))
 
     def _forget_refilled(self, now: float) -> None:
         while self._levels:
-            owner, (_, when) = next(iter(self._levels.items()))
+            owner, (_, when, _) = next(iter(self._levels.items()))
             if when + self._refill_s > now and len(self._levels) < MAX_OWNERS:
                 return
             del self._levels[owner]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from aiohttp import web
 from pydantic import Field, RootModel
@@ -13,7 +13,7 @@ from rheod.api.json_body import BODY_BYTES, read_json
 from rheod.api.responses import Reply, reply
 from rheod.api.routing import Operation
 from rheod.domain.errors import Refused, Text
-from rheod.domain.taxonomy import DOMAINS, TRADERA_CATEGORIES, canonical, tradera_category
+from rheod.domain.taxonomy import CONVERTED, DOMAINS, TRADERA_CATEGORIES, canonical, tradera_category
 
 if TYPE_CHECKING:
     from rheod.api.context import Bodies
@@ -37,14 +37,24 @@ class ConvertBody(Wire):
     ]
 
 
+class SearchFieldReply(Reply):
+    """A field of a search form."""
+
+    key: Annotated[str, Field(description="Its name for programs.", examples=["oem_number"])]
+    label_sv: Annotated[str, Field(description="Its name in Swedish.", examples=["OEM-nummer"])]
+    label_en: Annotated[str, Field(description="Its name in English.", examples=["OEM Number"])]
+    field_type: Annotated[Literal["text"], Field(description="Always `text`.")] = "text"
+    placeholder: Annotated[str, Field(description="What it looks like.", examples=["31338723"])]
+
+
 class CategoryReply(Reply):
-    """One domain: its slug, its labels, and the attributes one would search it by."""
+    """One domain: its slug, its labels, and what one would search it by."""
 
     slug: Annotated[str, Field(description="The domain.", examples=["books"])]
     label_en: Annotated[str, Field(description="Its name in English.")]
     label_sv: Annotated[str, Field(description="Its name in Swedish.")]
     description_en: Annotated[str, Field(description="What belongs to it, in English.")]
-    search_fields: Annotated[list[str], Field(description="The attributes one would search it by.")]
+    search_fields: Annotated[list[SearchFieldReply], Field(description="What one would search it by.")]
 
 
 class CategoriesReply(RootModel[list[CategoryReply]], Reply):
@@ -78,7 +88,15 @@ class CategoryCalls:
                 label_en=each.label_en,
                 label_sv=each.label_sv,
                 description_en=each.description_en,
-                search_fields=list(each.search_fields),
+                search_fields=[
+                    SearchFieldReply(
+                        key=field.key,
+                        label_sv=field.label_sv,
+                        label_en=field.label_en,
+                        placeholder=field.placeholder,
+                    )
+                    for field in each.search_fields
+                ],
             )
             for each in DOMAINS.values()
         ]
@@ -100,7 +118,7 @@ def converted(asked: ConvertBody) -> ConvertReply:
             return ConvertReply(rheo_category=slug, external_id=None, market=TRADERA)
     if markets == (RHEO, TRADERA):
         slug = canonical(asked.external_id)
-        category = None if slug is None else tradera_category(slug)
+        category = None if slug is None else CONVERTED.get(slug) or tradera_category(slug)
         if slug is not None and category is not None:
             return ConvertReply(rheo_category=slug, external_id=str(category), market=TRADERA)
     raise Refused("NOT_FOUND", Text("No category matches"))

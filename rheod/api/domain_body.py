@@ -6,7 +6,7 @@ The models only check. What is stored is the object as it came, so that nothing 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import Field, ValidationError
 
@@ -19,7 +19,9 @@ TAG_KEYS = ("domain", "type", "slug")
 """Where the tag of the union is looked for, in this order. The hosted API has it under `domain`; the other two
 are read because the tag's name is the first thing a new client gets wrong."""
 
-VehicleType = Literal["Bil", "MC", "Skoter", "ATV", "Husvagn", "Moped", "Traktor"]
+
+VehicleType = Annotated[str, Field(examples=["Bil", "MC", "Skoter", "ATV", "Husvagn", "Moped", "Traktor"])]
+"""As every list of values here: any text is taken, and the known ones are shown in Swedish."""
 Percentage = Annotated[Number, Field(ge=0, le=100)]
 
 
@@ -63,7 +65,7 @@ class Vehicles(Wire):
     model: str | None = None
     year: int | None = None
     mileage_km: Number | None = None
-    fuel_type: Literal["petrol", "diesel", "electric", "hybrid"] | None = None
+    fuel_type: Annotated[str, Field(examples=["petrol", "diesel", "electric", "hybrid"])] | None = None
     color: str | None = None
 
 
@@ -84,7 +86,7 @@ class Fashion(Wire):
 
     size: str | None = None
     material: str | None = None
-    gender: Literal["mens", "womens", "unisex", "kids"] | None = None
+    gender: Annotated[str, Field(examples=["mens", "womens", "unisex", "kids"])] | None = None
     brand: str | None = None
     color: str | None = None
     condition: str | None = None
@@ -104,7 +106,7 @@ class Watches(Wire):
 
     brand: str | None = None
     model_reference: str | None = None
-    movement_type: Literal["automatic", "quartz", "manual"] | None = None
+    movement_type: Annotated[str, Field(examples=["automatic", "quartz", "manual"])] | None = None
     case_size_mm: Number | None = None
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
+from uuid import UUID
 
 from aiohttp import web
 from pydantic import Field, PlainValidator, StringConstraints, WithJsonSchema
@@ -32,9 +34,17 @@ def _event_or_id(value: Any) -> str:
     return str(value)
 
 
+_DELIVERY = UUID("00000000-0000-8000-8000-000000000000").int
+"""What an attempt's id is beside its number: a UUID of version 8, whose bits are ours to choose."""
+_NUMBER_BITS = (1 << 62) - 1
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
+
+
 def _before(value: Any) -> tuple[Literal["id", "moment"], int]:
-    """The id of an attempt, or a time."""
+    """The id of an attempt, or a time; its plain number, as ids were once, is one too."""
     text = str(value)
+    if _UUID.fullmatch(text):
+        return "id", UUID(text).int & _NUMBER_BITS
     if text.isascii() and text.isdecimal() and len(text) < 20:
         return "id", min(int(text), _MAX_ID)
     try:
@@ -64,6 +74,7 @@ Before = Annotated[
     WithJsonSchema(
         {
             "anyOf": [
+                {"type": "string", "format": "uuid"},
                 {"type": "string", "pattern": "^[0-9]{1,19}$"},
                 {"type": "string", "format": "date-time"},
             ],
@@ -120,7 +131,7 @@ class EventsQuery(Query):
 class DeliveryReply(Reply):
     """One attempt to deliver an event."""
 
-    id: Annotated[str, Field(description="Its id here.")]
+    id: Annotated[UUID, Field(description="Its id here.")]
     external_id: Annotated[str, Field(description="The item's id in your system.")]
     event_type: Annotated[EventName, Field(description="What happened.")]
     status: Annotated[Status, Field(description="How it ended.")]
@@ -184,7 +195,7 @@ def deliveries_reply(logged: Sequence[LoggedAttempt]) -> DeliveriesReply:
     return DeliveriesReply(
         deliveries=[
             DeliveryReply(
-                id=str(one.id),
+                id=UUID(int=_DELIVERY | one.id),
                 external_id=one.external_id,
                 event_type=one.event_type,
                 status=one.status,

@@ -61,7 +61,10 @@ class ImageReply(Reply):
     ]
     hosted_url: Annotated[str | None, Field(description="Our copy, once it is ready.")]
     error: Annotated[
-        str | None, Field(description="Why it could not be fetched; null when nothing is wrong.")
+        str | None,
+        Field(
+            description="Why it could not be fetched, at the last try while tries go on; null when nothing is wrong."
+        ),
     ]
 
 
@@ -97,6 +100,9 @@ class ItemReply(Reply):
     parent_external_id: Annotated[
         str | None, Field(description="The container it belongs to, which must exist.")
     ]
+    external_reference: Annotated[str | None, Field(description="A reference of yours, as you gave it.")]
+    source: Annotated[str | None, Field(description="Where the item comes from, as you gave it.")]
+    schema_version: Annotated[str, Field(description="The version you gave.", examples=["1.0.0"])]
     metadata: Annotated[
         dict[str, Any],
         Field(
@@ -149,6 +155,9 @@ def item_reply(view: ItemView, *, public_url: str | None) -> ItemReply:
             for picture in view.pictures
         ],
         parent_external_id=item.spec.parent_external_id,
+        external_reference=item.spec.external_reference,
+        source=item.spec.source,
+        schema_version=item.spec.schema_version,
         metadata=dict(item.spec.metadata or {}),
         domain=None
         if item.spec.domain is None

@@ -14,6 +14,7 @@ from rheod.api.item_body import UrlCheck
 from rheod.api.json_body import BODY_BYTES, read_json, read_optional_json, text_errors
 from rheod.api.responses import At, Reply, reply
 from rheod.api.routing import Operation
+from rheod.api.webhooks import RotationBody, read_force
 from rheod.domain.errors import FieldError, Refused, Text
 
 if TYPE_CHECKING:
@@ -168,8 +169,12 @@ class OwnerCalls:
         return reply(200, Success())
 
     async def rotate_secret(self, request: web.Request) -> web.Response:
-        """Make a new webhook secret; the old one signs beside it for 24 hours."""
-        endpoint = await self._endpoints.rotate_settings(request[CALLER].account_id)
+        """Make a new webhook secret; the old one signs beside it for 24 hours.
+
+        While the one before still signs it is a conflict. `force`, for a secret that has leaked, ends the old ones at once.
+        """
+        force = await read_force(request, self._parts.body_deadline_s)
+        endpoint = await self._endpoints.rotate_settings(request[CALLER].account_id, force=force)
         return reply(200, settings_reply(endpoint))
 
 
@@ -198,5 +203,14 @@ def operations(parts: OwnerServices) -> list[Operation]:
         ),
         own("GET", WEBHOOK, calls.webhook_settings, tag="Webhooks", answer=WebhookSettings),
         own("PUT", WEBHOOK, calls.set_webhook_url, tag="Webhooks", body=WebhookUrlBody, answer=Success),
-        own("POST", f"{WEBHOOK}/rotate-secret", calls.rotate_secret, tag="Webhooks", answer=WebhookSettings),
+        own(
+            "POST",
+            f"{WEBHOOK}/rotate-secret",
+            calls.rotate_secret,
+            tag="Webhooks",
+            body=RotationBody,
+            body_required=False,
+            answer=WebhookSettings,
+            refusals=("CONFLICT",),
+        ),
     ]

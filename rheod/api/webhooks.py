@@ -85,6 +85,20 @@ class EndpointBody(Wire):
     ] = None
 
 
+class RotationBody(Wire):
+    """How a secret is changed."""
+
+    force: Annotated[bool, Field(description="True when a secret has leaked: the old ones end at once.")] = (
+        False
+    )
+
+
+async def read_force(request: web.Request, deadline_s: float) -> bool:
+    """Whether a rotation is to end the old secrets at once; the body may be absent."""
+    body = await read_optional_json(request, limit_bytes=BODY_BYTES, deadline_s=deadline_s)
+    return read_model(RotationBody, body).force
+
+
 class TestBody(Wire):
     """What the test event is to be."""
 
@@ -242,8 +256,12 @@ class WebhookCalls:
         return web.Response(status=204)
 
     async def rotate_secret(self, request: web.Request) -> web.Response:
-        """Make a new secret, shown in this answer only; the old one signs beside it for 24 hours."""
-        rotated = await self._endpoints.rotate(request[CALLER].account_id, _id_of(request))
+        """Make a new secret, shown in this answer only; the old one signs beside it for 24 hours.
+
+        While the one before still signs it is a conflict. `force`, for a secret that has leaked, ends the old ones at once.
+        """
+        force = await read_force(request, self._parts.body_deadline_s)
+        rotated = await self._endpoints.rotate(request[CALLER].account_id, _id_of(request), force=force)
         return reply(200, endpoint_with_secret(rotated))
 
     async def test(self, request: web.Request) -> web.Response:
@@ -293,8 +311,10 @@ def operations(parts: EventServices) -> list[Operation]:
             "POST",
             f"{ENDPOINT}/rotate-secret",
             calls.rotate_secret,
+            body=RotationBody,
+            body_required=False,
             answer=EndpointWithSecret,
-            refusals=gone,
+            refusals=clash,
         ),
         own(
             "POST",

@@ -85,13 +85,17 @@ def add(
 
 @webhooks.command()
 @_with_id
+@click.option("--force", is_flag=True, help="A secret has leaked: the old one ends at once.")
 @with_json
 @with_account
 @pass_options
-def rotate(options: Options, *, endpoint_id: str, as_json: bool) -> int:
+def rotate(options: Options, *, endpoint_id: str, force: bool, as_json: bool) -> int:
     """Make a new secret; the old one signs beside it for 24 hours."""
-    made = ask(options, "POST", f"{_target(endpoint_id)}/rotate-secret")
-    return _print_secret(made, "The old secret signs beside the new one for 24 hours.", as_json=as_json)
+    made = ask(options, "POST", f"{_target(endpoint_id)}/rotate-secret", {"force": force})
+    told = (
+        "The old secret signs no more." if force else "The old secret signs beside the new one for 24 hours."
+    )
+    return _print_secret(made, told, as_json=as_json)
 
 
 @webhooks.command()

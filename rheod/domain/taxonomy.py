@@ -13,56 +13,54 @@ from types import MappingProxyType
 OTHER = "other"
 
 
+@dataclass(frozen=True, slots=True)
+class SearchField:
+    """What one would look an article of a kind up by: its key, how it is labelled, and what it looks like."""
+
+    key: str
+    label_sv: str
+    label_en: str
+    placeholder: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Domain:
-    """One kind of goods: `search_fields` are dotted attribute paths, `analytics_label` its name in figures."""
+    """One kind of goods; `analytics_label` is its name in figures."""
 
     slug: str
     label_sv: str
     label_en: str
     description_en: str
-    search_fields: tuple[str, ...] = ()
+    search_fields: tuple[SearchField, ...]
     analytics_label: str
 
 
-_AUTO_FIELDS = (
-    "part.oemNumber",
-    "part.name",
-    "part.catalogCodes",
-    "vehicle.manufacturer",
-    "vehicle.model",
-    "vehicle.year",
+# slug, Swedish label, English label, English description
+_ROWS: tuple[tuple[str, str, str, str], ...] = (
+    ("auto_parts", "Bildelar", "Auto Parts", "Car parts, engines, gearboxes and body panels"),
+    ("vehicles", "Fordon", "Vehicles", "Cars, motorcycles, boats and other vehicles"),
+    ("electronics", "Elektronik", "Electronics", "Phones, audio, video and home electronics"),
+    ("computers", "Datorer", "Computers", "Computers, tablets and their accessories"),
+    ("fashion", "Mode", "Fashion", "Clothes, shoes and accessories"),
+    ("books", "Böcker & Media", "Books & Media", "Books, films, records and games"),
+    ("watches", "Klockor", "Watches", "Wristwatches, pocket watches and clocks"),
+    ("home_garden", "Hem & Trädgård", "Home & Garden", "Furniture, household goods and garden"),
+    ("art", "Konst & Antikviteter", "Art & Antiques", "Art, design and antiques"),
+    ("sports", "Sport & Fritid", "Sports & Leisure", "Sports, outdoor and leisure equipment"),
+    ("toys", "Leksaker & Spel", "Toys & Games", "Toys, games and models"),
+    ("tools", "Verktyg & Maskiner", "Tools & Machinery", "Hand tools, power tools and machines"),
+    ("jewelry", "Smycken", "Jewelry", "Jewelry, gems and precious metals"),
+    ("music", "Musikinstrument", "Musical Instruments", "Instruments and music equipment"),
+    ("collectibles", "Samlarföremål", "Collectibles", "Coins, stamps, cards and other collectibles"),
+    ("beauty", "Skönhet & Hälsa", "Beauty & Health", "Beauty, care and health products"),
+    ("industrial", "Industri & Kommersiellt", "Industrial & Commercial", "Goods for trade and industry"),
+    (OTHER, "Övrigt", "Other", "Everything else"),
 )
-_DEVICE_FIELDS = ("brand", "model", "serialNumber", "memoryGb", "storageGb")
-_VEHICLE_FIELDS = ("registrationPlate", "make", "model", "year")
-
-# slug, Swedish label, English label, English description, search fields
-_ROWS: tuple[tuple[str, str, str, str, tuple[str, ...]], ...] = (
-    ("auto_parts", "Bildelar", "Auto Parts", "Spare parts and accessories for vehicles", _AUTO_FIELDS),
-    ("vehicles", "Fordon", "Vehicles", "Cars, motorcycles, boats and other vehicles", _VEHICLE_FIELDS),
-    ("electronics", "Elektronik", "Electronics", "Phones, audio, video and home electronics", _DEVICE_FIELDS),
-    ("computers", "Datorer", "Computers", "Computers, tablets and their accessories", _DEVICE_FIELDS),
-    ("fashion", "Mode", "Fashion", "Clothes, shoes and accessories", ("brand", "size", "material", "gender")),
-    (
-        "books",
-        "Böcker & Media",
-        "Books & Media",
-        "Books, films, records and games",
-        ("isbn", "author", "publisher"),
-    ),
-    ("watches", "Klockor", "Watches", "Wristwatches, pocket watches and clocks", ("brand", "modelReference")),
-    ("home_garden", "Hem & Trädgård", "Home & Garden", "Furniture, household goods and garden", ()),
-    ("art", "Konst & Antikviteter", "Art & Antiques", "Art, design and antiques", ()),
-    ("sports", "Sport & Fritid", "Sports & Leisure", "Sports, outdoor and leisure equipment", ()),
-    ("toys", "Leksaker & Spel", "Toys & Games", "Toys, games and models", ()),
-    ("tools", "Verktyg & Maskiner", "Tools & Machinery", "Hand tools, power tools and machines", ()),
-    ("jewelry", "Smycken", "Jewelry", "Jewelry, gems and precious metals", ()),
-    ("music", "Musikinstrument", "Musical Instruments", "Instruments and music equipment", ()),
-    ("collectibles", "Samlarföremål", "Collectibles", "Coins, stamps, cards and other collectibles", ()),
-    ("beauty", "Skönhet & Hälsa", "Beauty & Health", "Beauty, care and health products", ()),
-    ("industrial", "Industri & Kommersiellt", "Industrial & Commercial", "Goods for trade and industry", ()),
-    (OTHER, "Övrigt", "Other", "Everything else", ()),
-)
+_SEARCH_FIELDS = {
+    "auto_parts": SearchField("oem_number", "OEM-nummer", "OEM Number", "31338723"),
+    "vehicles": SearchField("plate", "Registreringsnummer", "Registration Plate", "ABC123"),
+    "books": SearchField("isbn", "ISBN", "ISBN", "9789100123456"),
+}
 _ANALYTICS = {"auto_parts": "Reservdel", "electronics": "Elektronik", "fashion": "Kläder"}
 
 DOMAINS: Mapping[str, Domain] = MappingProxyType(
@@ -72,10 +70,10 @@ DOMAINS: Mapping[str, Domain] = MappingProxyType(
             label_sv=label_sv,
             label_en=label_en,
             description_en=description,
-            search_fields=fields,
+            search_fields=(_SEARCH_FIELDS[slug],) if slug in _SEARCH_FIELDS else (),
             analytics_label=_ANALYTICS.get(slug, label_sv),
         )
-        for slug, label_sv, label_en, description, fields in _ROWS
+        for slug, label_sv, label_en, description in _ROWS
     }
 )
 """Every domain by its slug, in the order shown."""
@@ -104,7 +102,7 @@ _SLUG_OF = {slug: slug for slug in DOMAINS} | {
     alias: slug for slug, aliases in _ALIASES.items() for alias in aliases
 }
 
-# the first category of a slug is the one a conversion to Tradera answers
+# the first category of a slug is the one that is published in where nothing else is known
 _CATEGORIES_OF: Mapping[str, Sequence[int]] = {
     "art": (516,),
     "toys": (517, 533),
@@ -112,7 +110,7 @@ _CATEGORIES_OF: Mapping[str, Sequence[int]] = {
     "books": (521,),
     "industrial": (523,),
     "computers": (524,),
-    "electronics": (525,),
+    "electronics": (525, 534),
     "sports": (527,),
     "home_garden": (529,),
     "fashion": (530,),
@@ -124,6 +122,9 @@ _CATEGORIES_OF: Mapping[str, Sequence[int]] = {
     "jewelry": range(8174, 8178 + 1),
     "auto_parts": range(8290, 8300 + 1),
 }
+CONVERTED: Mapping[str, int] = MappingProxyType({"toys": 533, "jewelry": 531, "auto_parts": 520})
+"""Where a conversion to Tradera answers as the hosted service does, though the category leads back to another slug."""
+
 TRADERA_CATEGORIES: Mapping[int, str] = MappingProxyType(
     {category: slug for slug, categories in _CATEGORIES_OF.items() for category in categories}
 )

@@ -17,6 +17,7 @@ from functools import partial
 import structlog
 
 from rheod.domain.errors import FieldError, Refused, Text
+from rheod.domain.event_payloads import rfc3339
 from rheod.domain.model import EVERY_EVENT, QueueName
 from rheod.store import accounts, endpoints, feed, outbox
 from rheod.store.endpoints import Endpoint
@@ -112,9 +113,14 @@ class Endpoints:
         )
         return dropped
 
-    async def rotate(self, account_id: str, endpoint_id: str) -> Endpoint:
-        """A new secret; the old one signs beside it for 24 hours. Raises Refused (NOT_FOUND)."""
-        return await self._store.write(lambda tx: self._rotate(tx, _found(tx, account_id, endpoint_id)))
+    async def rotate(self, account_id: str, endpoint_id: str, *, force: bool = False) -> Endpoint:
+        """A new secret; the old one signs beside it for 24 hours, or with `force` (it has leaked) no more.
+
+        Raises Refused: NOT_FOUND, CONFLICT while the one before still signs.
+        """
+        return await self._store.write(
+            lambda tx: self._rotate(tx, _found(tx, account_id, endpoint_id), force=force)
+        )
 
     async def settings(self, account_id: str) -> Endpoint:
         """The account's first endpoint; its secret is made on first read."""
@@ -135,9 +141,9 @@ class Endpoints:
 
         await self._store.write(use_case)
 
-    async def rotate_settings(self, account_id: str) -> Endpoint:
-        """A new secret of the first endpoint; the old one signs beside it for 24 hours."""
-        return await self._store.write(lambda tx: self._rotate(tx, self._first(tx, account_id)))
+    async def rotate_settings(self, account_id: str, *, force: bool = False) -> Endpoint:
+        """A new secret of the first endpoint, as `rotate` makes it. Raises Refused (CONFLICT)."""
+        return await self._store.write(lambda tx: self._rotate(tx, self._first(tx, account_id), force=force))
 
     def _add(self, tx: Transaction, account_id: str, new: NewEndpoint) -> Endpoint:
         made = self._made(
@@ -175,12 +181,19 @@ class Endpoints:
             **values,  # type: ignore[arg-type]
         )
 
-    def _rotate(self, tx: Transaction, old: Endpoint) -> Endpoint:
+    def _rotate(self, tx: Transaction, old: Endpoint, *, force: bool) -> Endpoint:
+        if not force and old.previous_until is not None and tx.now < old.previous_until:
+            sentence = Text(
+                "The secret before this one still signs until {until}, and a third would end it: wait, or"
+                " force it if a secret has leaked",
+                until=rfc3339(old.previous_until),
+            )
+            raise Refused("CONFLICT", sentence)
         rotated = replace(
             old,
             secret=self._new_secret(),
-            previous_secret=old.secret,
-            previous_until=tx.now + OVERLAP_MS,
+            previous_secret=None if force else old.secret,
+            previous_until=None if force else tx.now + OVERLAP_MS,
             updated_at=tx.now,
         )
         endpoints.save_endpoint(tx.db, rotated)

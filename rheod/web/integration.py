@@ -124,9 +124,12 @@ class IntegrationPage:
         return ActionDone(Text("Saved."), to=_of(request, changed.id), subject=changed.id)
 
     async def rotate(self, request: PageRequest) -> ActionDone:
-        """A new secret."""
-        rotated = await self._endpoints.rotate(request.account_id, _id_of(request))
+        """A new secret; a leaked one is ended at once."""
+        force = bool(request.form.get("force"))
+        rotated = await self._endpoints.rotate(request.account_id, _id_of(request), force=force)
         sentence = Text("The new secret; the old one signs beside it for 24 hours:")
+        if force:
+            sentence = Text("The new secret; the old one signs no more:")
         return ActionDone(
             sentence, to=_of(request, rotated.id), subject=rotated.id, shown_once=rotated.secret
         )

@@ -27,6 +27,18 @@ def test_a_burst_of_two_seconds_worth_goes_through_and_no_more() -> None:
     assert [buckets.take("a") for _ in range(21)] == [0] * 20 + [1]
 
 
+def test_of_many_refused_at_once_each_is_given_a_turn() -> None:
+    """Thirty refused at 10/s are told 1, 2 and 3 s, ten each; nobody is sent away for longer than half a minute."""
+    clock = Clock()
+    buckets = RateLimiter(per_s=10, monotonic=clock)
+    told = [buckets.take("a") for _ in range(20 + 30)][20:]
+    assert told == sorted(told)
+    assert {wait: told.count(wait) for wait in set(told)} == {1: 10, 2: 10, 3: 10}
+    assert max(buckets.take("a") for _ in range(1000)) == 30
+    clock.at += 1
+    assert [buckets.take("a") for _ in range(11)] == [0] * 10 + [30]
+
+
 RATES = st.sampled_from([2.0, 10.0, 20.0, 30.0]) | st.floats(1, 60)
 
 

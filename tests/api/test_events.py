@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -80,10 +81,12 @@ async def test_an_attempt_has_every_field(api: Api) -> None:
         "httpStatus": 200,
         "durationMs": 12,
     }
-    exchange = await api.parts.feed.exchange(api.parts.default_account, int(one["id"]))
+    number = int(one["id"][-12:], 16)
+    assert UUID(one["id"]).version == 8
+    exchange = await api.parts.feed.exchange(api.parts.default_account, number)
     assert (json.loads(exchange.sent), exchange.answered) == (event, "thanks")
     with pytest.raises(Refused, match="No delivery"):
-        await api.parts.feed.exchange(api.member, int(one["id"]))
+        await api.parts.feed.exchange(api.member, number)
 
 
 async def test_the_log_is_newest_first_and_read_by_any_filter(api: Api) -> None:
@@ -107,6 +110,7 @@ async def test_the_log_is_newest_first_and_read_by_any_filter(api: Api) -> None:
     assert await shown(api, "before=2026-05-26T10:00:02Z") == everything[2:]
     last = (await api.own("GET", f"{LOG}?limit=2")).body["deliveries"][-1]["id"]
     assert await shown(api, f"before={last}&limit=1") == everything[2:3]
+    assert await shown(api, f"before={int(last[-12:], 16)}&limit=1") == everything[2:3]
     assert await shown(api, "endpoint=nonsense") == []
 
 

@@ -35,7 +35,9 @@ async def test_a_put_is_answered_202_with_the_items_id_and_what_happened(api: Ap
 
 async def test_get_has_every_field_of_the_contract(api: Api) -> None:
     """A fresh item shows its state, with null where there is nothing to say yet."""
-    put = await api.call("PUT", ITEM, GOOD | {"price": 950.5, "imageUrls": ["https://cdn.example.com/1.jpg"]})
+    given = {"externalReference": "ref-1", "source": "erp", "schemaVersion": "1.2.0"}
+    pictures = {"imageUrls": ["https://cdn.example.com/1.jpg"]}
+    put = await api.call("PUT", ITEM, GOOD | given | pictures | {"price": 950.5})
     assert await shown(api) == {
         "externalId": "ERP_PART_12345",
         "rheoItemId": put.body["itemId"],
@@ -54,9 +56,49 @@ async def test_get_has_every_field_of_the_contract(api: Api) -> None:
             {"url": "https://cdn.example.com/1.jpg", "state": "pending", "hostedUrl": None, "error": None}
         ],
         "parentExternalId": None,
+        "externalReference": "ref-1",
+        "source": "erp",
+        "schemaVersion": "1.2.0",
         "metadata": {},
         "domain": None,
     }
+
+
+async def test_a_put_replaces_every_field_but_those_that_stay(api: Api) -> None:
+    """Absent, the pictures, `metadata`, `tradera` and `domain` stay and the others go; `[]` takes the pictures away."""
+    kept = {
+        "imageUrls": ["https://cdn.example.com/1.jpg"],
+        "metadata": {"shelf": "A-1"},
+        "domain": {"domain": "books", "isbn": "1"},
+    }
+    await api.call("PUT", ITEM, GOOD | kept | {"externalReference": "ref-1"})
+    await api.call("PUT", ITEM, GOOD | {"title": "Bromsok, ny text"})
+    item = await shown(api)
+    assert [picture["url"] for picture in item["images"]] == kept["imageUrls"]
+    assert (item["metadata"], item["domain"]) == (kept["metadata"], {"isbn": "1", "domain": "books"})
+    assert (item["title"], item["externalReference"], item["schemaVersion"]) == (
+        "Bromsok, ny text",
+        None,
+        "1.0.0",
+    )
+    await api.call("PUT", ITEM, GOOD | {"imageUrls": []})
+    assert (await shown(api))["images"] == []
+
+
+async def test_what_erps_write_in_their_own_way_is_taken(api: Api) -> None:
+    """A price of three decimals, a currency in small letters, no weight, a vertical tab, 1,024 letters of metadata."""
+    body = {
+        "title": "Byr\u00e5\u000bek",
+        "price": 1187.375,
+        "currency": "sek",
+        "weightKg": 0,
+        "metadata": {"lager": "\u00e5" * 1024},
+    }
+    assert (await api.call("PUT", ITEM, body)).status == 202
+    item = await shown(api)
+    assert (item["title"], item["price"], item["metadata"]) == ("Byr\u00e5 ek", 1187.38, body["metadata"])
+    assert (await api.call("PATCH", f"{ITEM}/price", {"price": 794.995})).status == 202
+    assert (await shown(api))["price"] == 795
 
 
 async def test_what_failed_is_told_in_english_however_it_is_stored(api: Api) -> None:

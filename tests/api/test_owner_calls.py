@@ -85,3 +85,8 @@ async def test_a_secret_is_rotated(api: Api) -> None:
     rotated = await api.own("POST", f"{WEBHOOK}/rotate-secret")
     assert (rotated.status, rotated.body["webhookUrl"]) == (200, "https://erp.example/hook")
     assert (await api.own("GET", WEBHOOK)).body == rotated.body
+    again = await api.own("POST", f"{WEBHOOK}/rotate-secret", {})
+    assert (again.code, "2026-05-27T10:00:00Z" in again.body["error"]) == ("CONFLICT", True)
+    assert (await api.own("GET", WEBHOOK)).body == rotated.body
+    forced = await api.own("POST", f"{WEBHOOK}/rotate-secret", {"force": True})
+    assert forced.body["webhookSecret"] != rotated.body["webhookSecret"]

@@ -149,6 +149,26 @@ async def test_a_rotated_secret_is_shown_once(open_api: OpenApi) -> None:
     assert row["previous_until"] == NOW_MS + 24 * 3600 * 1000
 
 
+async def test_a_second_rotation_waits_for_the_first_unless_a_secret_has_leaked(api: Api) -> None:
+    """409 says until when the old one signs, and changes nothing; with `force` only the new one signs from then on."""
+    path = f"{HOOKS}/{(await made(api))['id']}/rotate-secret"
+    first = (await api.own("POST", path)).body["secret"]
+    second = await api.own("POST", path)
+    assert (second.status, second.code, "2026-05-27T10:00:00Z" in second.body["error"]) == (
+        409,
+        "CONFLICT",
+        True,
+    )
+    assert (await listed(api))[0]["secretHint"] == f"{first[:10]}…"
+    assert (await api.own("POST", path, {"force": "yes"})).fields == {"force": "Must be true or false"}
+    forced = (await api.own("POST", path, {"force": True})).body["secret"]
+    assert forced != first
+    assert await rows(api.database, "SELECT previous_secret, previous_until FROM endpoints") == [
+        {"previous_secret": None, "previous_until": None}
+    ]
+    assert (await api.own("POST", path)).status == 200
+
+
 async def test_a_removed_endpoint_is_gone_with_what_waited_for_it(api: Api) -> None:
     """204 and then 404; its events are dropped, the log says how many, and new ones are not kept for it."""
     one, other = await made(api), await made(api, eventTypes=["item.created"])

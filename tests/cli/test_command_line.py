@@ -46,7 +46,7 @@ LINES = (
     "orders settle 5 --not-sold --yes --account REF",
     "webhooks list --json --account REF",
     "webhooks add URL --event item.sold --event listing.ended --scope self --description T --json --account REF",
-    "webhooks rotate ID --json --account REF",
+    "webhooks rotate ID --force --json --account REF",
     "webhooks enable ID --json --account REF",
     "webhooks disable ID --json --account REF",
     "webhooks test ID --event item.sold --json --account REF",

@@ -67,6 +67,7 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {
     },
     "EndpointBody": {"description": "the ERP, all events", "eventTypes": []},
     "TestBody": {},
+    "RotationBody": {"force": True},
     "ReplayBody": {},
     "ReplaySinceBody": {"since": "2026-05-26T10:00:00Z"},
     "WebhookUrlBody": {"webhookUrl": "https://erp.example.com/rheo-events"},

@@ -123,6 +123,7 @@ GOOD_BODIES: tuple[tuple[str, Any], ...] = (
     ("ItemBody", {**GOOD, "imageUrls": None, "image_urls": ["https://a.example/1.jpg"]}),
     ("ItemBody", {**GOOD, "domain": {}}),
     ("ItemBody", {**GOOD, "domain": {"domain": "mode", "gender": "kids"}}),
+    ("ItemBody", {**GOOD, "domain": {"domain": "fashion", "gender": "dogs"}}),
     ("ItemBody", {**GOOD, "domain": {"domain": "hem", "gender": 7}}),
     ("KeyBody", {}),
 )
@@ -140,7 +141,7 @@ BAD_BODIES: tuple[tuple[str, Any], ...] = (
     ("ItemBody", {**GOOD, "imageUrls": [], "images": []}),
     ("ItemBody", {**GOOD, "domain": {"size": "M"}}),
     ("ItemBody", {**GOOD, "domain": {"domain": "nonsense"}}),
-    ("ItemBody", {**GOOD, "domain": {"domain": "fashion", "gender": "dogs"}}),
+    ("ItemBody", {**GOOD, "domain": {"domain": "fashion", "gender": 7}}),
     ("ItemBody", {**GOOD, "domain": {"domain": "auto_parts", "part": {"catalogCodes": {"a": 1}}}}),
     ("ItemBody", {**GOOD, "metadata": []}),
     ("ItemBody", {**GOOD, "schemaVersion": "1.0"}),
