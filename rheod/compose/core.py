@@ -113,7 +113,6 @@ async def build_core(settings: Settings, database: Database, *, clock: Clock, rn
     Accounts of the settings that are new get their rows, and times that a wrong clock has written are set right.
     """
     wakeups = Wakeups()
-    store = Store(database=database, now=clock, rng=rng, wake=wakeups.wake, probe=wakeups.probe)
     references = ["", *(account.reference for account in settings.accounts)]
     if clamped := await database.write(partial(facts.clamp, now=clock())):
         _log.warning("times from a wrong clock set right", count=clamped)
@@ -123,6 +122,8 @@ async def build_core(settings: Settings, database: Database, *, clock: Clock, rn
         partial(accounts.ensure, references=references, members=members, now=clock())
     )
     ledger = await database.read(partial(Ledger.load, now=clock()))
+    ask_now = partial(_ask_now, ledger, wakeups, clock)
+    store = Store(database=database, now=clock, rng=rng, wake=wakeups.wake, probe=ask_now)
     registry = AccountRegistry(
         settings=sellers,
         known=known,
@@ -133,7 +134,8 @@ async def build_core(settings: Settings, database: Database, *, clock: Clock, rn
     tradera = settings.tradera
     rules = _budget_rules(settings, registry)
     locks = await _restore_locks(database, registry, clock(), round(tradera.takeover_wait_s * 1000))
-    budget = SharedBudget(store=store, ledger=ledger, rules=rules, locks=locks)
+    resume = partial(wakeups.probe, QueueName.TRADERA)
+    budget = SharedBudget(store=store, ledger=ledger, rules=rules, locks=locks, resume=resume)
     forecast = _forecasting(budget, registry, clock, tradera.site_url)
     endpoints = Endpoints(store=store, new_secret=new_secret)
     return Core(
@@ -164,6 +166,13 @@ async def build_core(settings: Settings, database: Database, *, clock: Clock, rn
         rng=rng,
         started_at=clock(),
     )
+
+
+def _ask_now(ledger: Ledger, wakeups: Wakeups, clock: Clock, queue: QueueName) -> None:
+    """The owner's word: a queue that rests asks its remote, and an account that was refused is asked for."""
+    if queue is QueueName.TRADERA:
+        ledger.ask_now(now=clock())
+    wakeups.probe(queue)
 
 
 def _budget_rules(settings: Settings, registry: AccountRegistry) -> BudgetRules:

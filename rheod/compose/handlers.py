@@ -157,7 +157,7 @@ class Handlers:
             default_account=core.default_account,
             account_of_reference=lambda reference: core.accounts.get(reference) if reference else None,
             removed_accounts=frozenset(account.id for account in core.registry if account.removed),
-            account_states=lambda: count_states(core.registry, core.ledger, now=core.now()),
+            account_states=lambda: count_states(core.registry, core.ledger),
             check_image_url=lambda url: check_url(
                 url, allow_http=images.allow_http, allow_private=images.opens_private
             ),

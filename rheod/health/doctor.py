@@ -22,7 +22,7 @@ from rheod.domain.errors import Permanent, RheodError, Text, Transient, Unanswer
 from rheod.domain.event_payloads import rfc3339
 from rheod.domain.model import CallClass
 from rheod.health.facts import Observed, RunningLoops, as_json, gather_facts, gather_findings
-from rheod.health.rules import EndpointFacts, findings
+from rheod.health.rules import ASKED_AGAIN, EndpointFacts, findings
 from rheod.health.waiting import Finding, Mood
 from rheod.push.client import PushQueue
 from rheod.store import inbox, items, jobs, orders
@@ -178,7 +178,7 @@ class Doctor:
             async with _answering(_TURN_S), calls.book(CallClass.ORDERS, "me"), _answering():
                 await calls.client.me(calls.seller)
         except RheodError as error:
-            if not (isinstance(error, TokenRefused) or calls.is_refused):
+            if not isinstance(error, TokenRefused):
                 self._found.append(_silent(error))
                 return
             self._found.append(
@@ -186,10 +186,17 @@ class Doctor:
                     code="token.dead",
                     subject=account.reference,
                     mood=Mood.BAD,
-                    text=Text("Tradera refuses account {account}: {reason}", account=name, reason=str(error)),
-                    fix=Text("Sign in at Tradera again: `rheod tradera connect`, or the page Tradera"),
+                    text=Text(
+                        "Tradera refuses account {account}: {reason}",
+                        account=name,
+                        reason=calls.seller.refused(error),
+                    ),
+                    fix=ASKED_AGAIN,
                 )
             )
+        else:
+            over = f"token.dead:{account.reference}"
+            self._found = [one for one in self._found if one.key != over]
 
     def _compare_clock(self, theirs: int | None, whose: str) -> None:
         if theirs is None:
@@ -251,7 +258,11 @@ async def gather_status(observed: Observed, loops: RunningLoops) -> Mapping[str,
             "windowHours": 24,
         },
         "pauses": [
-            {"what": pause.call_class or "account", "until": rfc3339(pause.until), "reason": pause.reason}
+            {
+                "what": "account" if pause.account_id else pause.call_class,
+                "until": rfc3339(pause.until),
+                "reason": pause.reason,
+            }
             for pause in ledger.pauses()
             if pause.until > now
         ],
@@ -270,7 +281,7 @@ async def _accounts(observed: Observed, now: int) -> list[dict[str, object]]:
     sales = await observed.database.read(inbox.orders_waiting)
     found: list[dict[str, object]] = []
     for account in observed.accounts:
-        state = state_of(account, observed.ledger, now=now)
+        state = state_of(account, observed.ledger)
         found.append(
             {
                 "id": account.id,

@@ -28,8 +28,8 @@ from rheod.push.poller import PushPoller
 from rheod.store import accounts, facts, inbox, items, jobs, key_value, orders, picture_files
 from rheod.store.engine import copies
 from rheod.store.engine.database import Database
-from rheod.store.ledger import Ledger
-from rheod.tradera.accounts import Account, AccountRegistry, state_of
+from rheod.store.ledger import Ledger, account_part
+from rheod.tradera.accounts import Account, AccountRegistry
 from rheod.tradera.contact import Contact
 
 BACKUP_MARK = copies.GOOD_MARK
@@ -119,7 +119,7 @@ async def gather_facts(observed: Observed) -> Facts:
     return Facts(
         now=now,
         missing=tuple(observed.accounts.missing()),
-        accounts=tuple(_sellers(observed, now)),
+        accounts=tuple(_sellers(observed)),
         endpoints=stored.endpoints,
         calls_left=0 if left < CHEAPEST_PUBLISH else left,
         publishings_waiting=stored.publishings,
@@ -131,9 +131,8 @@ async def gather_facts(observed: Observed) -> Facts:
         if poller is None or poller.away is None
         else Wait(reason=poller.away.reason, since=poller.away.since, next_at=poller.away.next_at),
         paused=tuple(
-            Wait(reason=pause.reason, since=pause.since, next_at=pause.until, account=pause.call_class)
-            for pause in observed.ledger.pauses()
-            if pause.call_class is not None and pause.until > now
+            Wait(reason=pause.reason, since=pause.since, next_at=pause.until, account=call_class)
+            for call_class, pause in observed.ledger.paused_classes(now=now).items()
         ),
         endings=stored.endings,
         sales=stored.sales,
@@ -220,11 +219,12 @@ class _Stored:
 
 def why_not_asked(observed: Observed, account: Account, call_class: CallClass, *, now: int) -> Wait | None:
     """Why calls of this class are not made for the account now; None when they may be."""
-    state = state_of(account, observed.ledger, now=now)
-    if state.reason is not None:
-        refused = observed.ledger.pause(account.id, None)
-        since = refused.since if state.state == "paused" and refused is not None else observed.started_at
-        return Wait(reason=state.reason, since=since, next_at=state.until)
+    if account.waits_for is not None or account.seller is None:
+        return Wait(reason=account.waits_for or "", since=observed.started_at)
+    part = account_part(call_class)
+    refused = observed.ledger.refusal(account.id, account.seller.fingerprint, [part])
+    if refused is not None:
+        return Wait(reason=refused.reason, since=refused.since, next_at=refused.until)
     lock = observed.restore_locks[account.id]
     if call_class in lock.closed and lock.reason is not None:
         return Wait(reason=lock.reason, since=observed.started_at)
@@ -249,16 +249,14 @@ def _wait(found: facts.Waiting, account: str, cause: Wait | None) -> Wait:
     return Wait(reason=reason, since=found.since, next_at=again or None, account=account, count=found.count)
 
 
-def _sellers(observed: Observed, now: int) -> Iterator[AccountFacts]:
+def _sellers(observed: Observed) -> Iterator[AccountFacts]:
     for account in observed.accounts:
         if account.seller is None:
             continue
-        paused = state_of(account, observed.ledger, now=now).state == "paused"
-        pause = observed.ledger.pause(account.id, None)
+        pause = observed.ledger.refusal(account.id, account.seller.fingerprint)
+        refused = pause and Wait(reason=pause.reason, since=pause.since, next_at=pause.until)
         yield AccountFacts(
-            reference=account.reference,
-            token_ends_at=account.ends_at,
-            refused_since=pause.since if paused and pause is not None else None,
+            reference=account.reference, token_ends_at=account.ends_at, refused=refused or None
         )
 
 

@@ -18,6 +18,9 @@ TOKEN_STEPS = (30, 14, 7, 1)
 """Days before a token's end at which the owner is told, each once."""
 
 FEW_FAILURES = 3
+ASKED_AGAIN = Text(
+    "rheod asks again by itself, ever more rarely, and at once after `rheod doctor --online` or `rheod items retry ID`"
+)
 
 FULL_BYTES = 2**20
 """With less room than this the disk is as good as full: the next item may not fit."""
@@ -25,11 +28,11 @@ FULL_BYTES = 2**20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountFacts:
-    """A seller: `token_ends_at` None is unknown; `refused_since` is set while Tradera refuses its token (ms)."""
+    """A seller: `token_ends_at` (ms) None is unknown; `refused` is set while Tradera refuses it."""
 
     reference: str
     token_ends_at: int | None = None
-    refused_since: int | None = None
+    refused: Wait | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,17 +111,17 @@ def findings(facts: Facts) -> list[Finding]:
 def _of_tokens(facts: Facts) -> Iterator[Finding]:
     for account in facts.accounts:
         values: dict[str, str | int] = {"account": account.reference or "own"}
-        if account.refused_since is not None:
+        if account.refused is not None:
             yield Finding(
                 code="token.dead",
                 subject=account.reference,
                 mood=Mood.BAD,
                 text=Text(
-                    "Tradera refuses the token of account {account}: nothing of it is published or asked for",
-                    **values,
+                    "Tradera refuses account {account}: {reason}", **values, reason=account.refused.reason
                 ),
-                fix=Text("Sign in at Tradera again: `rheod tradera connect`, or the page Tradera"),
-                since=account.refused_since,
+                fix=ASKED_AGAIN,
+                since=account.refused.since,
+                next_at=account.refused.next_at,
             )
         elif account.token_ends_at is not None:
             yield from _ending(account, facts.now, values)

@@ -268,6 +268,7 @@ class JobQueue:
                 self._wakeup.clear()
                 if self._wakeup.probe:
                     self._wakeup.probe, self._paused_until = False, 0
+                    self._blocked.clear()
                 now = self._store.now()
                 try:
                     picked, next_at = await self._pick_jobs(now)

@@ -8,8 +8,8 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 from collections import Counter, deque
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from rheod.domain.budget import WINDOW_MS
 from rheod.domain.model import CallClass
@@ -26,9 +26,17 @@ class LedgerCall:
     listing_id: str | None = None
 
 
+_READING = frozenset({CallClass.ORDERS, CallClass.RECONCILE})
+
+
+def account_part(call_class: CallClass) -> CallClass | None:
+    """Under which class a pause of an account holds for calls of this one: a refused publish keeps no sale unread."""
+    return CallClass.ORDERS if call_class in _READING else None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BudgetPause:
-    """Something that may not be called for before `until` (ms), and why."""
+    """What may not be called for before `until` (ms), and why: a class of all accounts (''), or a part of one's own."""
 
     account_id: str
     call_class: CallClass | None
@@ -82,12 +90,13 @@ class Ledger:
 
     @classmethod
     def load(cls, db: sqlite3.Connection, *, now: int) -> Ledger:
-        """Read the window and the pauses from the store."""
+        """Read the window and the pauses from the store. A refused account is asked for at once after a start."""
         rows = db.execute(
             "SELECT at, class, operation, account_id FROM calls WHERE counted = 1 AND at > ? ORDER BY at",
             (now - WINDOW_MS,),
         ).fetchall()
         pauses = [_pause_of(row) for row in db.execute("SELECT * FROM pauses").fetchall()]
+        pauses = [replace(each, until=min(each.until, now)) if each.account_id else each for each in pauses]
         window = [
             Spent(row["at"], CallClass(row["class"]), row["operation"], row["account_id"]) for row in rows
         ]
@@ -182,9 +191,30 @@ class Ledger:
         pause = self.pause(account_id, None)
         return pause is not None and pause.holds_for(fingerprint, now=now)
 
+    def refusal(
+        self, account_id: str, fingerprint: str, parts: Sequence[CallClass | None] = (None, CallClass.ORDERS)
+    ) -> BudgetPause | None:
+        """Why Tradera refuses (a part of) this account, as far as is known: also when it is to be asked again now."""
+        known = (self.pause(account_id, each) for each in parts)
+        return next((each for each in known if each and each.fingerprint in {"", fingerprint}), None)
+
     def pauses(self) -> list[BudgetPause]:
         """Every pause on record."""
         return list(self._pauses.values())
+
+    def paused_classes(self, *, now: int) -> dict[CallClass, BudgetPause]:
+        """What nobody may call for now."""
+        return {
+            each.call_class: each
+            for each in self._pauses.values()
+            if each.call_class is not None and not each.account_id and each.until > now
+        }
+
+    def ask_now(self, *, now: int) -> None:
+        """The owner wants it now: what an account was refused may be asked for once more at once."""
+        for key, pause in self._pauses.items():
+            if pause.account_id:
+                self._pauses[key] = replace(pause, until=min(pause.until, now))
 
     def set_pause(self, pause: BudgetPause) -> None:
         """Remember a pause; `save_pause` writes it."""

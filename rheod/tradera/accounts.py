@@ -120,11 +120,11 @@ class AccountRegistry:
         self.fingerprints[account_id] = after.seller.fingerprint
         self.tell(after)
 
-    def connections(self, begun: Mapping[str, int], *, now: int) -> list[AccountConnection]:
+    def connections(self, begun: Mapping[str, int]) -> list[AccountConnection]:
         """Every account for pages and commands."""
         found = []
         for each in self:
-            state = state_of(each, self._ledger, now=now)
+            state = state_of(each, self._ledger)
             found.append(
                 AccountConnection(
                     account_id=each.id,
@@ -140,21 +140,21 @@ class AccountRegistry:
         return found
 
 
-def state_of(account: Account, ledger: Ledger, *, now: int) -> AccountState:
-    """What the account does at this time (ms)."""
+def state_of(account: Account, ledger: Ledger) -> AccountState:
+    """What the account does now."""
     if account.removed:
         return AccountState("removed", account.waits_for)
     if account.waits_for is not None or account.seller is None:
         return AccountState("waiting", account.waits_for)
-    pause = ledger.pause(account.id, None)
-    if pause is not None and ledger.is_refused(account.id, account.seller.fingerprint, now=now):
+    pause = ledger.refusal(account.id, account.seller.fingerprint)
+    if pause is not None:
         return AccountState("paused", pause.reason, pause.until)
     return AccountState("selling")
 
 
-def count_states(accounts: Iterable[Account], ledger: Ledger, *, now: int) -> Counter[str]:
+def count_states(accounts: Iterable[Account], ledger: Ledger) -> Counter[str]:
     """How many accounts are in each state."""
-    return Counter(state_of(account, ledger, now=now).state for account in accounts)
+    return Counter(state_of(account, ledger).state for account in accounts)
 
 
 def _accounts(

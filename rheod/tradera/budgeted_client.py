@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -25,9 +25,10 @@ from rheod.domain.inputs import Input
 from rheod.domain.model import CallClass
 from rheod.jobs.queue import RestoreLock
 from rheod.store import jobs, ledger
-from rheod.store.ledger import BudgetPause, Ledger, LedgerCall, Spent
+from rheod.store.ledger import BudgetPause, Ledger, LedgerCall, Spent, account_part
 from rheod.tradera.client import TraderaClient
 from rheod.tradera.contact import Contact
+from rheod.tradera.refusals import ABOUT_THE_ACCOUNT, OF_THE_APPLICATION, Refusals
 from rheod.tradera.transport import OverLimit, Rejected, Seller, TokenRefused, Unreachable
 from rheod.usecases import publish
 from rheod.usecases.transaction import Store, Transaction
@@ -35,14 +36,10 @@ from rheod.usecases.transaction import Store, Transaction
 T = TypeVar("T")
 
 _log = structlog.get_logger(__name__)
-TOKEN_PROBE_MS = 6 * 3600 * 1000
-"""A refused token is tried again this often, unless another one is configured."""
 CALLS_AT_ONCE = 4
 """Calls of all accounts together that may be on their way to Tradera at the same time."""
 _TURN_MS = 60 * 1000
 """How long to wait for what others are about to call, or for those whose turn is before."""
-ABOUT_THE_ACCOUNT = frozenset({"alias", "me", "time", "token"})
-"""Operations that touch neither an ad nor an order: a new token must be had while all else waits after a restore."""
 
 
 class NotNow(Transient):
@@ -122,6 +119,8 @@ class SharedBudget:
     rules: BudgetRules
     locks: Mapping[str, RestoreLock]
     contact: Contact = field(default_factory=Contact)
+    resume: Callable[[], None] = lambda: None
+    """Called when an account that was refused may call again: its queue waits for a later time."""
 
     def client_of(self, account_id: str, seller: Seller, client: TraderaClient) -> BudgetedClient:
         """The calls of this account as this seller."""
@@ -159,7 +158,7 @@ class BookedCall:
 
         result = await self._client.budget.store.write(store)
         crashpoint(f"{self.operation}.stored")
-        await self._client.lift_pauses(self.call_class)
+        await self._client.went_through(self.operation, self.call_class)
         return result
 
     async def failed(self, error: RheodError) -> None:
@@ -201,6 +200,7 @@ class BudgetedClient:
         self._rules = budget.rules
         self._ledger = budget.ledger
         self._now = budget.store.now
+        self._refusals = Refusals(self, store=budget.store, ledger=budget.ledger, resume=budget.resume)
 
     @asynccontextmanager
     async def book(
@@ -226,11 +226,15 @@ class BudgetedClient:
         )
         async with self._rules.concurrency:
             self._ask_for(call, leave)
+            if self._refusals.unsettled(call) is not None:
+                if (pause := await self._refusals.probe(call)) is not None:
+                    raise NotSent(Text.of(pause.reason), call_class=call_class, until=pause.until)
+                self._ask_for(call, leave)
             try:
                 async with self._booked(call, intent) as booked:
                     yield booked
             except TokenRefused as error:
-                raise await self._judge_token(call, error) from error
+                raise await self._judged(call, error) from error
 
     def _ask_for(self, call: LedgerCall, leave: int) -> None:
         """Raise NotSent unless the call may be made now; what was reserved for it is there."""
@@ -311,7 +315,8 @@ class BudgetedClient:
         now = self._now()
         self._check_pauses(call_class, operations, now)
         cost = sum(operations.values()) + spare
-        first = sum(not self._ledger.reserves(each) and not self._ledger.pause(each, None) for each in after)
+        part = account_part(call_class)
+        first = sum(not self._ledger.reserves(each) and not self._ledger.pause(each, part) for each in after)
         at = turn = self._fits_at(call_class, cost, now)
         beside = leave + cost * first
         if beside or self._ledger.reserved_by_others(self.account_id):
@@ -335,10 +340,12 @@ class BudgetedClient:
             raise NotSent(reason, call_class=call_class, until=at)
 
     def _check_pauses(self, call_class: CallClass, operations: Mapping[str, int], now: int) -> None:
-        if call_class in self.lock.closed and not operations.keys() <= ABOUT_THE_ACCOUNT:
-            raise NotSent(Text.of(self.lock.reason or ""), call_class=call_class, until=now + _TURN_MS)
-        for key in ((self.account_id, None), ("", call_class)):
-            pause = self._ledger.pause(*key)
+        of_account = None
+        if not operations.keys() <= ABOUT_THE_ACCOUNT:
+            of_account = self._ledger.pause(self.account_id, account_part(call_class))
+            if call_class in self.lock.closed:
+                raise NotSent(Text.of(self.lock.reason or ""), call_class=call_class, until=now + _TURN_MS)
+        for pause in (of_account, self._ledger.pause("", call_class)):
             if pause is not None and pause.holds_for(self.seller.fingerprint, now=now):
                 raise NotSent(Text.of(pause.reason), call_class=call_class, until=pause.until)
 
@@ -387,40 +394,27 @@ class BudgetedClient:
         """Whether Tradera answers at all (one call): tells bad input that gives 500 from an outage."""
         self.check(CallClass.ORDERS, {"me": 1})
         try:
-            await self._me()
+            await self.ask("me", partial(self.client.me, self.seller))
         except RheodError:
             return False
         return True
 
-    async def _me(self) -> None:
-        call = LedgerCall(call_class=CallClass.ORDERS, operation="me", account_id=self.account_id)
+    async def ask(self, operation: str, question: Callable[[], Awaitable[object]]) -> None:
+        """One more question about the account, beside the call that asks for it."""
+        call = LedgerCall(call_class=CallClass.ORDERS, operation=operation, account_id=self.account_id)
         async with self._booked(call, None):
-            await self.client.me(self.seller)
+            await question()
 
-    async def _judge_token(self, call: LedgerCall, error: TokenRefused) -> RheodError:
-        """One check with users/me tells a dead token from a call this seller may not make."""
-        try:
-            self.check(CallClass.ORDERS, {"me": 1})
-            await self._me()
-        except TokenRefused:
-            now, fingerprint = self._now(), self.seller.fingerprint
-            known = self._ledger.pause(self.account_id, None)
-            reason = Text(
-                "Tradera refuses the token of user {user}: {remedy}",
-                user=self.seller.user_id,
-                remedy=self.seller.remedy,
-            )
-            since = known.since if known is not None and known.fingerprint == fingerprint else now
-            pause = BudgetPause(
-                account_id=self.account_id,
-                call_class=None,
-                until=now + TOKEN_PROBE_MS,
-                since=since,
-                reason=reason,
-                fingerprint=fingerprint,
-            )
-            await self._pause(pause)
-            return TokenDead(reason, call_class=call.call_class, until=pause.until, since=since)
+    async def _judged(self, call: LedgerCall, error: TokenRefused) -> RheodError:
+        """Tell an application or a token that is refused from a call that this seller may not make."""
+        if call.operation in OF_THE_APPLICATION:
+            return error
+        pause = await self._refusals.judge(call, error)
+        if call.operation == "me":
+            return error
+        if pause is not None:
+            reason = Text.of(pause.reason)
+            return TokenDead(reason, call_class=call.call_class, until=pause.until, since=pause.since)
         refusal = Text(
             "Tradera does not allow this account to {operation}: {error}",
             operation=call.operation,
@@ -440,23 +434,10 @@ class BudgetedClient:
             since=known.since if known else now,
             reason=reason,
         )
-        await self._pause(pause)
+        await self._refusals.keep(pause)
         return NotNow(reason, call_class=call.call_class, until=pause.until)
 
-    async def _pause(self, pause: BudgetPause) -> None:
-        _log.error("Tradera calls paused", reason=pause.reason, until=pause.until)
-        self._ledger.set_pause(pause)
-        await self.budget.store.write(lambda tx: ledger.save_pause(tx.db, pause))
-
-    async def lift_pauses(self, call_class: CallClass) -> None:
-        """A call of this class went through: the pauses that stood against it are over."""
-        for key in ((self.account_id, None), ("", call_class)):
-            pause = self._ledger.pause(*key)
-            if pause is not None:
-                self._ledger.lift(pause)
-                _log.info("Tradera calls go on", was=pause.reason)
-                await self.budget.store.write(partial(_drop, pause))
-
-
-def _drop(pause: BudgetPause, tx: Transaction) -> None:
-    ledger.drop_pause(tx.db, pause)
+    async def went_through(self, operation: str, call_class: CallClass) -> None:
+        """A call went through: the pauses that stood against it are over."""
+        await self._refusals.lift(self._ledger.pause("", call_class))
+        await self._refusals.over(operation, call_class)

@@ -32,7 +32,7 @@ _SECRET_BYTES = 32
 class AccountsToConnect(Protocol):
     """What is known of the accounts, and who is told when one has got a token."""
 
-    def connections(self, begun: dict[str, int], *, now: int) -> list[AccountConnection]:
+    def connections(self, begun: dict[str, int]) -> list[AccountConnection]:
         """Every account; `begun` are the logins that wait."""
         ...
 
@@ -79,7 +79,7 @@ class TraderaLogin:
         begun = await self._store.read(accounts.begun)
         oldest = self._store.now() - selling_setup.LOGIN_MS
         fresh = {account_id: at for account_id, at in begun.items() if at > oldest}
-        return self._registry.connections(fresh, now=self._store.now())
+        return self._registry.connections(fresh)
 
     async def begin(self, account_id: str) -> str:
         """See `Connector`."""

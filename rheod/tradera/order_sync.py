@@ -179,7 +179,7 @@ class OrderSync:
         if not await self._store.read(lambda db: items.any_committed_since(db, self._account_id, since)):
             return again  # nothing of ours can have changed: spend no call
         longer = await self._store.read(lambda db: jobs.waiting_longer(db, job))
-        ours = [each for each in longer if each in self._sellers.accounts.values()]
+        ours = [each for each in longer if each in self._calls.budget.rules.sellers]
         begin = (now - _FIRST_LOOK_BACK_MS if last is None else last) - _OVERLAP_MS
         try:
             with self._calls.reserve(CallClass.RECONCILE, dict.fromkeys(_A_PASS, 1), after=ours):

@@ -60,7 +60,11 @@ class Rejected(Permanent):
 
 
 class TokenRefused(Permanent):
-    """401 or 403: the seller's token or the application's key is not (or no longer) accepted."""
+    """401 or 403 (`status`): the seller's token or the application's key is not (or no longer) accepted."""
+
+    def __init__(self, message: Text, *, status: int) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,17 +78,22 @@ class Seller:
     token: str = field(repr=False)
     setting: str | None = "tradera.user_token"
 
-    @property
-    def remedy(self) -> Text:
-        """What the owner does when Tradera refuses the token."""
-        if self.setting is None:
+    def refused(self, error: TokenRefused) -> Text:
+        """Tradera's own words when it refuses all that this seller asks for, and what the owner does then."""
+        if error.status == 403:
             return Text(
-                "log in again: `rheod tradera connect`, or the page Tradera"
-                " (and check tradera.app_id and tradera.app_key)"
+                "Tradera refuses user {user} ({words}): see in My Tradera what is wrong; rheod asks again by itself",
+                user=self.user_id,
+                words=error,
             )
+        remedy = Text("log in again: `rheod tradera connect`, or the page Tradera")
+        if self.setting is not None:
+            remedy = Text("log in again, set {setting}, then restart rheod", setting=self.setting)
         return Text(
-            "log in again, set {setting} (and check tradera.app_id and tradera.app_key), then restart rheod",
-            setting=self.setting,
+            "Tradera refuses the token of user {user} ({words}): {remedy}",
+            user=self.user_id,
+            words=error,
+            remedy=remedy,
         )
 
     @property
@@ -234,7 +243,7 @@ def judge(call: HttpCall, answer: HttpAnswer) -> Any:
     if not 400 <= answer.status <= 499 or answer.status == 408 or answer.raw.lstrip().startswith(b"<"):
         raise Unanswered(Text("{sentence}, as something between us and Tradera would", sentence=sentence))
     if answer.status in {401, 403}:
-        raise TokenRefused(sentence)
+        raise TokenRefused(sentence, status=answer.status)
     raise Rejected(sentence, status=answer.status)
 
 

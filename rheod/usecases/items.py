@@ -101,20 +101,17 @@ class BudgetForecast:
             if other != account_id and not ledger.is_refused(other, token, now=now)
         ]
         paused = ledger.pause("", CallClass.PUBLISH)
-        refused = ledger.pause(account_id, None)
-        token = sellers.get(account_id, refused.fingerprint if refused else "")
+        refused = ledger.refusal(account_id, sellers.get(account_id, ""), [None])
         return cls(
             calls=ledger.times(now=now),
             ceiling=ceiling,
-            waits_for=refused.reason if refused and refused.holds_for(token, now=now) else None,
+            waits_for=None if refused is None else refused.reason,
+            waits_since=None if refused is None else refused.since,
+            next_try=None if refused is None else refused.until,
             paused_until=paused.until if paused else 0,
             used=used[account_id],
             others={other: used[other] for other in selling},
-            pauses={
-                each.call_class: each
-                for each in ledger.pauses()
-                if each.call_class is not None and each.until > now
-            },
+            pauses=ledger.paused_classes(now=now),
         )
 
 

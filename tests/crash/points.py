@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from rheod.domain.model import JobKind
-from rheod.tradera.budgeted_client import ABOUT_THE_ACCOUNT
+from rheod.tradera.refusals import ABOUT_THE_ACCOUNT
 
 SOURCE = Path(__file__).parents[2] / "rheod"
 

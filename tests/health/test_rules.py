@@ -43,7 +43,10 @@ def test_all_is_well() -> None:
 
 TROUBLES: list[tuple[dict[str, Any], str]] = [
     ({"missing": ("tradera.app_id",)}, "publishing.waits"),
-    ({"accounts": (AccountFacts(reference="", refused_since=NOW_MS),)}, "token.dead"),
+    (
+        {"accounts": (AccountFacts(reference="", refused=Wait(reason="restricted", since=NOW_MS)),)},
+        "token.dead",
+    ),
     ({"endpoints": (replace(ENDPOINT, active=False, disabled_by_failures=True),)}, "endpoint.off"),
     ({"endpoints": (replace(ENDPOINT, fail_count=3),)}, "endpoint.fails"),
     ({"push_heard_at": NOW_MS - 3_600_001}, "push.silent"),

@@ -8,6 +8,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp import web
 from prometheus_client.parser import text_string_to_metric_families
 
 from rheod.compose.loops import observed
@@ -25,6 +26,16 @@ from tests.stores import fill_disk, make_room
 from tests.waiting import until
 
 LONG_S = 130.0
+RESTRICTED = b'{"error": {"code": "Forbidden", "message": "Account is restricted"}}'
+
+
+async def restricted(request: web.Request) -> web.StreamResponse:
+    """Refuse what a user asks for, in Tradera's words; the application's calls go on."""
+    if "X-User-Token" in request.headers:
+        return web.Response(status=403, body=RESTRICTED, content_type="application/json")
+    return web.Response(body=b'"2026-05-26T10:00:00Z"', content_type="application/json")
+
+
 DOCTOR_S = 10.0
 NOBODY = "http://127.0.0.1:9"
 
@@ -35,6 +46,7 @@ FAULTS: dict[str, tuple[Misbehave | None, str]] = {
     "502": (ill.status(502), "tradera.away"),
     "429": (ill.status(429, {"Retry-After": "600"}), "tradera.paused"),
     "401": (ill.status(401), "token.dead"),
+    "restricted": (restricted, "token.dead"),
 }
 """What Tradera does, and the code under which that is told."""
 
@@ -88,12 +100,14 @@ async def test_a_tradera_that_gives_nothing_is_told_everywhere(desk: Desk, fault
         for found in (await status(desk), await diagnosis(desk)):
             assert code in found
             assert found[code]["since"] is not None
-            assert (found[code]["nextTry"] is not None) or code == "token.dead"
+            assert found[code]["nextTry"] is not None
+            assert fault != "restricted" or "Account is restricted" in found[code]["text"]
         assert (await figures(desk))[code] == 1
         view = await desk.items.read_item(desk.account_id, "A")
         assert view.queue is None
         assert view.waits_for
         assert view.trouble == view.waits_for
+        assert fault != "restricted" or "Account is restricted" in view.waits_for
         assert view.waits_since is not None
         assert view.next_try is not None
 

@@ -155,7 +155,7 @@ class Faults:
         """The fate of one call of Tradera; the tokens of sellers with an even number may expire."""
         before_s, after_s = self.between(0.02, 0.3), self.between(0.02, 0.3)
         answer: Answer = "token" if self.is_weather("token") and seller % 2 == 0 else self._answer()
-        if answer == "ok" or operation == "me":
+        if answer == "ok" or operation in {"me", "time"}:
             slow_s = self.between(0, 50) if self.chance(0.02) else 0.0
             good: Answer = "token" if answer == "token" else "ok"
             return Fate(before_s=before_s, after_s=after_s + slow_s, answer=good, crash=self.crash())

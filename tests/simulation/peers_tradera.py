@@ -185,6 +185,10 @@ class SimulatedTradera(TraderaClient):
         """See TraderaClient."""
         return await self._call("me", seller, lambda: Member(user_id=seller.user_id, alias="seller"))
 
+    async def clock(self) -> int | None:
+        """See TraderaClient. The application's: no seller's token can spoil it."""
+        return await self._call("time", Seller(1, ""), self._now)
+
 
 def _quietly(effect: Callable[[], object]) -> None:
     try:
@@ -208,7 +212,7 @@ def _raise_if_bad(operation: str, fate: Fate) -> None:
                 Text("Tradera answered 429 to {operation}", operation=operation), retry_after_s=600.0
             )
         case "token":
-            raise TokenRefused(Text("Tradera answered 401 to {operation}", operation=operation))
+            raise TokenRefused(Text("Tradera answered 401 to {operation}", operation=operation), status=401)
         case "refused":
             raise Rejected(Text("Tradera answered 400 to {operation}", operation=operation), status=400)
         case "ok":

@@ -62,17 +62,18 @@ def test_calls_of_the_last_day_alone_are_read_at_start(db: sqlite3.Connection) -
 
 
 def test_a_pause_outlives_a_restart_until_it_is_dropped(db: sqlite3.Connection) -> None:
-    """A class for all accounts, an account for all classes: each has its own place."""
+    """A class for all accounts, an account for all classes: each has its own place; the account is due after a start."""
     token = replace(PAUSE, account_id="a", call_class=None, reason="token", fingerprint="f")
     for pause in (PAUSE, token):
         ledger.save_pause(db, pause)
     found = Ledger.load(db, now=NOW)
     assert found.pause("", CallClass.PUBLISH) == PAUSE
-    assert found.pause("a", None) == token
+    due = replace(token, until=NOW)
+    assert found.pause("a", None) == due
     assert found.pause("b", None) is None
     ledger.drop_pause(db, PAUSE)
     found = Ledger.load(db, now=NOW)
-    assert found.pauses() == [token]
+    assert found.pauses() == [due]
 
 
 def test_a_pause_in_memory_is_set_and_lifted(db: sqlite3.Connection) -> None:

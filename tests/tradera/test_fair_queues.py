@@ -150,14 +150,14 @@ async def test_a_dead_token_pauses_its_account_alone(open_desks: OpenDesks) -> N
     for number in range(12):
         await dead.put(f"D{number}", pictures=0)
     await until(lambda: dead.ledger.pause(dead.account_id, None))
+    view = await dead.items.read_item(dead.account_id, "D5")
+    assert "log in again" in str(view.waits_for)
     for number in range(12):
         await living.put(f"L{number}", pictures=0)
     await settled([dead, living])
     assert await created_by(living) == 12
     assert await created_by(dead) == 1
     assert living.ledger.pause(living.account_id, None) is None
-    view = await dead.items.read_item(dead.account_id, "D5")
-    assert "log in again" in str(view.waits_for)
     assert (await living.items.read_item(living.account_id, "L0")).waits_for is None
 
 

@@ -36,9 +36,8 @@ class OneAccount:
         self.given: list[Token] = []
         self.others: list[AccountConnection] = []
 
-    def connections(self, begun: dict[str, int], *, now: int) -> list[AccountConnection]:
+    def connections(self, begun: dict[str, int]) -> list[AccountConnection]:
         """The account, and whoever a test puts beside it."""
-        assert now
         return [connection(self.account_id, begun.get(self.account_id)), *self.others]
 
     def connect(self, account_id: str, token: Token) -> None:
