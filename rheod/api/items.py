@@ -20,6 +20,7 @@ from rheod.api.json_body import BODY_BYTES, read_json
 from rheod.api.responses import EXTERNAL_ID, At, DoneReply, Kronor, Reply, reply
 from rheod.api.routing import Operation
 from rheod.domain.model import ItemType, RheoStatus, TraderaStatus
+from rheod.domain.pictures import warnings
 from rheod.tradera.dry_run import Verdict
 
 if TYPE_CHECKING:
@@ -65,6 +66,9 @@ class ImageReply(Reply):
         Field(
             description="Why it could not be fetched, at the last try while tries go on; null when nothing is wrong."
         ),
+    ]
+    warning: Annotated[
+        str | None, Field(description="What you should know of it though it can be shown; else null.")
     ]
 
 
@@ -151,8 +155,9 @@ def item_reply(view: ItemView, *, public_url: str | None) -> ItemReply:
                 state=picture.state.value,
                 hosted_url=picture.file and f"{base}/images/{picture.file}",
                 error=picture.error,
+                warning=warning,
             )
-            for picture in view.pictures
+            for picture, warning in zip(view.pictures, warnings(view.pictures), strict=True)
         ],
         parent_external_id=item.spec.parent_external_id,
         external_reference=item.spec.external_reference,

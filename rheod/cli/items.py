@@ -138,7 +138,7 @@ def show(options: Options, *, external_id: str, as_json: bool) -> int:
         ("updated", item["updatedAt"]),
     ]
     for picture in item["images"]:
-        parts = [picture["state"], picture["url"], picture["error"]]
+        parts = [picture["state"], picture["url"], picture["error"] or picture["warning"]]
         lines.append(("picture", "  ".join(part for part in parts if part)))
     say_pairs(lines)
     return OK

@@ -214,6 +214,19 @@ class ItemSold(WebhookEvent):
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImagesFailed(WebhookEvent):
+    """Pictures of the item cannot be had: told once every one was asked for, while others may still be tried again."""
+
+    EVENT = EventType.ITEM_IMAGES_FAILED
+    pictures: tuple[Json, ...] = field(
+        metadata=_told(
+            "The addresses you gave, each with what is wrong.",
+            example=[{"url": "https://shop.example.se/1.jpg", "error": "shop.example.se answered 404"}],
+        )
+    )
+
+
 WEBHOOK_EVENT_CLASSES: tuple[type[WebhookEvent], ...] = (
     ItemCreated,
     ImagesReady,
@@ -221,6 +234,7 @@ WEBHOOK_EVENT_CLASSES: tuple[type[WebhookEvent], ...] = (
     ListingEnded,
     ListingFailed,
     ItemSold,
+    ImagesFailed,
 )
 
 

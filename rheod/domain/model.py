@@ -153,6 +153,7 @@ class EventType(StrEnum):
     ITEM_SOLD = "item.sold"
     ITEM_UPDATED = "item.updated"
     IMAGE_FAILED = "image.failed"
+    ITEM_IMAGES_FAILED = "item.images_failed"
     PRICE_UPDATED = "price.updated"
     ITEM_UNLISTED = "item.unlisted"
     LISTING_SETTLED = "listing.settled"
@@ -173,7 +174,7 @@ RHEO_EVENTS = frozenset(
 )
 """The events of the hosted service: those an endpoint gets that names none."""
 
-WEBHOOK_EVENTS = RHEO_EVENTS
+WEBHOOK_EVENTS = RHEO_EVENTS | {EventType.ITEM_IMAGES_FAILED}
 """Every event that goes out."""
 
 EVERY_EVENT = "*"
@@ -325,7 +326,10 @@ def read_reference(text: str) -> tuple[str, int] | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Picture:
-    """One picture of an item, in the order it is shown; `file` is its name under the image folder when ready."""
+    """One picture of an item, in the order it is shown; `file` is its name under the image folder when ready.
+
+    `note` is what is to be said of one that can be shown. `told`: its failure has gone out as an event.
+    """
 
     id: str
     item_id: str
@@ -335,6 +339,8 @@ class Picture:
     file: str | None = None
     size_bytes: int | None = None
     error: str | None = None
+    note: str | None = None
+    told: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

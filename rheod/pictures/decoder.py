@@ -31,7 +31,6 @@ _WHY = {
     "damaged": Text("it is damaged or cut off"),
     "bytes": Text("it cannot be made small enough"),
 }
-PROFILE_IGNORED = Text("its colour profile is broken and was ignored: its colours may be off")
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -10,10 +11,11 @@ import structlog
 from rheod.domain.crash import crashpoint
 from rheod.domain.errors import Permanent, Text, Transient
 from rheod.domain.model import Job, PictureState
+from rheod.domain.pictures import PROFILE_IGNORED
 from rheod.domain.retry import PICTURE_DELAYS_S, delay_ms
 from rheod.jobs.meters import Meters
 from rheod.jobs.queue import Done, Outcome, Pause, Retry
-from rheod.pictures.decoder import PROFILE_IGNORED, Decoder
+from rheod.pictures.decoder import Decoder
 from rheod.pictures.download import PictureDownloader
 from rheod.store import items, picture_files
 from rheod.usecases import pictures
@@ -65,8 +67,6 @@ class PictureFetcher:
             crashpoint("picture.fetched")
             decoded = await self._decoder.decode(part, self._pictures_dir)
             crashpoint("picture.rendered")
-            if decoded.profile_ignored:
-                _log.warning("colour profile ignored", picture=picture.id, reason=PROFILE_IGNORED)
         except Transient as error:
             return self._again(job, str(error), error.retry_after_s)
         except Permanent as error:
@@ -74,7 +74,9 @@ class PictureFetcher:
         finally:
             with contextlib.suppress(FileNotFoundError):
                 part.unlink()
-        return Done(lambda tx: pictures.ready(tx, job, file=decoded.name, size_bytes=decoded.size_bytes))
+        note = PROFILE_IGNORED if decoded.profile_ignored else None
+        kept = partial(pictures.ready, job=job, file=decoded.name, size_bytes=decoded.size_bytes, note=note)
+        return Done(kept)
 
     def _again(self, job: Job, reason: str, retry_after_s: float | None) -> Outcome:
         if job.attempts >= len(PICTURE_DELAYS_S):

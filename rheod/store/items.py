@@ -274,7 +274,8 @@ def picture(db: sqlite3.Connection, picture_id: str) -> Picture | None:
 
 def picture_of(row: sqlite3.Row) -> Picture:
     """A picture from its row."""
-    return Picture(**{**dict(row), "state": PictureState(row["state"]), "error": restored(row["error"])})
+    values = {**dict(row), "state": PictureState(row["state"]), "told": bool(row["told"])}
+    return Picture(**{**values, "error": restored(row["error"]), "note": restored(row["note"])})
 
 
 def pictures_around(db: sqlite3.Connection, picture_id: str) -> list[Picture]:
@@ -291,8 +292,8 @@ def replace_pictures(db: sqlite3.Connection, kept: Sequence[Picture], wanted: Se
     if kept:
         db.execute("DELETE FROM pictures WHERE item_id = ?", (kept[0].item_id,))
     db.executemany(
-        "INSERT INTO pictures (id, item_id, position, url, state, file, size_bytes, error)"
-        " VALUES (:id, :item_id, :position, :url, :state, :file, :size_bytes, :error)",
+        "INSERT INTO pictures (id, item_id, position, url, state, file, size_bytes, error, note, told)"
+        " VALUES (:id, :item_id, :position, :url, :state, :file, :size_bytes, :error, :note, :told)",
         [asdict(picture) for picture in wanted],
     )
 
@@ -300,7 +301,8 @@ def replace_pictures(db: sqlite3.Connection, kept: Sequence[Picture], wanted: Se
 def save_picture(db: sqlite3.Connection, picture: Picture) -> None:
     """Store what became of a picture."""
     db.execute(
-        "UPDATE pictures SET state = :state, file = :file, size_bytes = :size_bytes, error = :error WHERE id = :id",
+        "UPDATE pictures SET state = :state, file = :file, size_bytes = :size_bytes, error = :error, note = :note,"
+        " told = :told WHERE id = :id",
         asdict(picture),
     )
 

@@ -14,6 +14,7 @@ from typing import Any
 from rheod.domain.budget import RESULT_COST, expected_at, publish_cost
 from rheod.domain.errors import Permanent, Text
 from rheod.domain.model import CallClass, ItemType, Listing, ListingState, Picture, PictureState
+from rheod.domain.pictures import distinct, doubles
 from rheod.store import facts
 from rheod.tradera.ad_builder import (
     ADS_PATH,
@@ -128,8 +129,8 @@ class DryRun:
         )
 
     def _scene(self, view: ItemView) -> _Scene:
-        usable = [picture for picture in view.pictures if picture.state is not PictureState.FAILED]
-        pictures = tuple(usable[: self._options.max_images])
+        usable = distinct(each for each in view.pictures if each.state is not PictureState.FAILED)
+        pictures = usable[: self._options.max_images]
         ad, fault = None, None
         if view.item.spec.type is ItemType.ITEM:
             try:
@@ -242,6 +243,8 @@ def _of_ad(scene: _Scene) -> Iterator[Check]:
         yield _waits(Text("Pictures still being fetched: {n}", n=pending))
     if failed:
         yield _fine(Text("Pictures that could not be fetched: {n}. The ad goes out without them", n=failed))
+    if double := doubles(pictures):
+        yield _fine(double)
     if not pending:
         yield _fine(Text("Pictures that go along: {n}", n=len(scene.pictures)))
 

@@ -20,13 +20,14 @@ from rheod.domain.errors import Permanent, Refused, Text
 from rheod.domain.inputs import Created, Input, PublishFailed, Step, WentLive
 from rheod.domain.lifecycle import REFUSALS, Move
 from rheod.domain.model import Event, EventType, Item, ItemType, Listing, Picture, PictureState
+from rheod.domain.pictures import distinct
 from rheod.store import items
 from rheod.usecases.transaction import Transaction
 
 
 @dataclass(frozen=True, slots=True)
 class PublishPlan:
-    """A listing with all its publishing needs: the item and its pictures in order."""
+    """A listing with all its publishing needs: the item and its pictures in order, each content once."""
 
     item: Item
     listing: Listing
@@ -46,8 +47,8 @@ def plan(db: sqlite3.Connection, listing_id: str) -> PublishPlan | None:
     pictures = items.pictures(db, listing.item_id)
     if any(picture.state is PictureState.PENDING for picture in pictures):
         return None
-    ready = tuple(picture for picture in pictures if picture.state is PictureState.READY)
-    return PublishPlan(items.by_id(db, listing.item_id), listing, ready)
+    ready = [picture for picture in pictures if picture.state is PictureState.READY]
+    return PublishPlan(items.by_id(db, listing.item_id), listing, distinct(ready))
 
 
 def step(tx: Transaction, listing_id: str, given: Input) -> Change:

@@ -289,7 +289,7 @@ def queue_listing(tx: Transaction, item: Item, previous: Listing | None) -> None
 def _with_listing(tx: Transaction, change: Change, pictures: Sequence[Picture]) -> Change:
     failed = [picture for picture in pictures if picture.state is PictureState.FAILED]
     for picture in failed:
-        items.save_picture(tx.db, replace(picture, state=PictureState.PENDING, error=None))
+        items.save_picture(tx.db, replace(picture, state=PictureState.PENDING, error=None, told=False))
         _fetch(tx, change.item, picture)
     ready = sum(picture.state is PictureState.READY for picture in pictures)
     settled = ready == len(pictures)

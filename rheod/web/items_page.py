@@ -19,6 +19,7 @@ from rheod.api.routing import Query, read_query
 from rheod.domain.ad_text import spec_lines
 from rheod.domain.errors import Refused, Text
 from rheod.domain.model import EventType, ItemType, ListingState, PictureState, RheoStatus, TraderaStatus
+from rheod.domain.pictures import warnings
 from rheod.domain.taxonomy import OTHER
 from rheod.store.search import NEVER, SearchCursor, SearchQuery
 from rheod.web.site import HOME, ActionDone, Page
@@ -60,6 +61,7 @@ EVENTS: Mapping[EventType, Text] = {
     EventType.ITEM_SOLD: Text("Sold"),
     EventType.ITEM_UPDATED: Text("Changed"),
     EventType.IMAGE_FAILED: Text("A picture could not be fetched"),
+    EventType.ITEM_IMAGES_FAILED: Text("You were told of pictures that could not be fetched"),
     EventType.PRICE_UPDATED: Text("New price"),
     EventType.ITEM_UNLISTED: Text("Taken down"),
     EventType.LISTING_SETTLED: Text("You settled a doubt"),
@@ -225,6 +227,7 @@ class ItemsPage:
             "action": lambda name: item_address(request, external_id, name),
             "address": lambda other: item_address(request, other),
         }
+        values["warnings"] = warnings(view.pictures)
         return Page("item.html", values)
 
     async def dry_run(self, request: PageRequest) -> Page:

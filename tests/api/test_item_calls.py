@@ -53,7 +53,13 @@ async def test_get_has_every_field_of_the_contract(api: Api) -> None:
         "lastError": None,
         "queue": None,
         "images": [
-            {"url": "https://cdn.example.com/1.jpg", "state": "pending", "hostedUrl": None, "error": None}
+            {
+                "url": "https://cdn.example.com/1.jpg",
+                "state": "pending",
+                "hostedUrl": None,
+                "error": None,
+                "warning": None,
+            }
         ],
         "parentExternalId": None,
         "externalReference": "ref-1",

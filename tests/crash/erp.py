@@ -138,7 +138,7 @@ class Erp:
 
     async def put(self, external_id: str, *, pictures: int, **fields: Any) -> None:
         """PUT until acknowledged, and remember the promise; `fields` replace those of the usual body."""
-        urls = [self.shop.picture_url(f"{external_id}-{n}", width=160, height=120) for n in range(pictures)]
+        urls = [self.shop.picture_url(f"{external_id}-{n}", width=400, height=300) for n in range(pictures)]
         body = {
             "title": f"Dörr {external_id}",
             "price": 950,

@@ -133,7 +133,7 @@ async def _doubt(erp: Erp, crash_at: str) -> None:
 
 async def _decoder_killed(erp: Erp, _: str) -> None:
     """The child that unpacks an item's second picture is killed at it: that picture is fetched again, no other."""
-    small = erp.shop.picture_url("small", width=160, height=120)
+    small = erp.shop.picture_url("small", width=400, height=300)
     large = erp.shop.picture_url("large", width=_LARGE_SIDE, height=_LARGE_SIDE, suffix="png")
     async with erp.daemon_running(None):
         await erp.put("torn", pictures=2, imageUrls=[small, large], autoPublishTradera=False)

@@ -146,7 +146,12 @@ async def test_a_picture_that_is_none_fails_at_once_and_the_others_go_on(studio:
     view = await studio.settled()
     assert [picture.state for picture in view.pictures] == [PictureState.READY, PictureState.FAILED]
     assert "404" in (view.pictures[1].error or "")
-    assert sorted(await studio.told()) == ["image.failed", "item.created", "item.images_ready"]
+    assert sorted(await studio.told()) == [
+        "image.failed",
+        "item.created",
+        "item.images_failed",
+        "item.images_ready",
+    ]
     assert view.item.rheo_status is RheoStatus.ACTIVE
     assert studio.meters.registry.get_sample_value("rheod_picture_failures_total") == 1
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from rheod.domain.model import JobKind, ListingState, PictureState, RheoStatus, TraderaStatus
-from rheod.usecases import pictures
+from rheod.domain.pictures import doubles, warnings
+from rheod.usecases import pictures, publish
 from rheod.usecases.transaction import Transaction
 from tests.usecases.selling import Shop
 
@@ -37,12 +38,48 @@ async def test_a_failed_picture_is_named_and_the_others_go_on(shop: Shop) -> Non
     first, second = (await shop.view()).pictures
     await shop.picture_failed(first.id, "404")
     await shop.picture_ready(second.id)
-    assert await shop.events(result.item_id) == ["item.created", "image.failed", "item.images_ready"]
+    told = ["item.created", "image.failed", "item.images_failed", "item.images_ready"]
+    assert await shop.events(result.item_id) == told
     assert [picture.state for picture in (await shop.view()).pictures] == [
         PictureState.FAILED,
         PictureState.READY,
     ]
     assert [kind for kind, _ in await shop.jobs()] == ["publish"]
+
+
+async def test_pictures_that_failed_are_told_together_once_all_were_tried(shop: Shop) -> None:
+    """One event for those of the first round, though another picture is tried again; one more for what fails later."""
+    result = await shop.put(image_urls=[f"https://i/{n}" for n in range(4)])
+    first, second, third, fourth = (await shop.view()).pictures
+    await shop.picture_failed(first.id, "gone")
+    await shop.picture_failed(second.id, "a page")
+    job = await shop.job(JobKind.FETCH_PICTURE, third.id)
+    await shop.store.write(lambda tx: pictures.tried_in_vain(tx, job, error="away"))
+    assert "item.images_failed" not in await shop.events(result.item_id)
+    await shop.picture_ready(fourth.id)
+    [told] = await shop.bodies(result.item_id, "item.images_failed")
+    assert told["pictures"] == [
+        {"url": "https://i/0", "error": "gone"},
+        {"url": "https://i/1", "error": "a page"},
+    ]
+    await shop.picture_failed(third.id, "still away")
+    [_, late] = await shop.bodies(result.item_id, "item.images_failed")
+    assert late["pictures"] == [{"url": "https://i/2", "error": "still away"}]
+
+
+async def test_the_same_picture_twice_is_sent_once_and_said(shop: Shop) -> None:
+    """Eight links that answer with one placeholder make one picture of the ad."""
+    await shop.put(image_urls=[f"https://i/{n}" for n in range(8)], auto_publish=True)
+    for number, picture in enumerate((await shop.view()).pictures):
+        await shop.picture_ready(picture.id, "other.jpg" if number == 3 else "placeholder.jpg")
+    listing, view = await shop.listing(), await shop.view()
+    planned = await shop.store.read(lambda db: publish.plan(db, listing.id))
+    assert planned is not None
+    assert [picture.position for picture in planned.pictures] == [0, 3]
+    said = warnings(view.pictures)
+    assert [number for number, text in enumerate(said) if text is None] == [0, 3]
+    assert said[7] == "the same picture as number 1: it is sent once"
+    assert doubles(view.pictures) == "6 of 8 pictures are the same as another: each is sent once"
 
 
 async def test_no_picture_at_all_fails_the_publishing(shop: Shop) -> None:

@@ -13,7 +13,7 @@ import json
 from collections.abc import Mapping
 from enum import StrEnum
 from types import UnionType
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 from rheod.domain import event_payloads
 from rheod.domain.event_payloads import (
@@ -148,6 +148,8 @@ def _type_of(hint: Any) -> Json:
     kind = get_args(hint)[0] if isinstance(hint, UnionType) else hint
     if isinstance(kind, type) and issubclass(kind, StrEnum):
         return {"type": "string", "enum": [each.value for each in kind]}
+    if get_origin(kind) is tuple:
+        return {"type": "array", "items": _type_of(get_args(kind)[0])}
     return {"type": _TYPES.get(kind, "object")}
 
 

@@ -13,7 +13,7 @@ import pytest
 from rheod.api.openapi.examples import SCHEMAS, webhooks
 from rheod.domain import event_payloads
 from rheod.domain.effects import apply
-from rheod.domain.event_payloads import WEBHOOK_EVENT_CLASSES, ItemCreated
+from rheod.domain.event_payloads import WEBHOOK_EVENT_CLASSES, ImagesFailed, ItemCreated
 from rheod.domain.inputs import AdClosed, Input, PicturesSettled, PublishFailed, Removal, Sold, WentLive
 from rheod.domain.model import (
     WEBHOOK_EVENTS,
@@ -63,6 +63,7 @@ CAUSES: tuple[tuple[Item, Listing | None, Input], ...] = (
 def sent() -> Iterator[Event]:
     """Every event that the lifecycle and an upload cause."""
     yield ItemCreated(type=ItemType.CONTAINER).event()
+    yield ImagesFailed(pictures=({"url": "https://i/1", "error": "no"},)).event()
     for item, listing, event in CAUSES:
         yield from (
             event for event in apply(item, listing, event, now=1).events if event.type in WEBHOOK_EVENTS

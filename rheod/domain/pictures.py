@@ -1,0 +1,40 @@
+"""Which of an item's pictures its ad gets, and what is to be said of each though it can be shown. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from rheod.domain.errors import Text
+from rheod.domain.model import Picture, PictureState
+
+PROFILE_IGNORED = Text("its colour profile is broken and was ignored: its colours may be off")
+
+
+def distinct(pictures: Iterable[Picture]) -> tuple[Picture, ...]:
+    """These pictures, each content once: the same picture twice costs a call and shows nothing new."""
+    seen: dict[str, Picture] = {}
+    for picture in pictures:
+        seen.setdefault(picture.file or picture.id, picture)
+    return tuple(seen.values())
+
+
+def warnings(pictures: Sequence[Picture]) -> list[Text | None]:
+    """For each of an item's pictures, in their order, what the owner should know of it."""
+    first: dict[str, int] = {}
+    said: list[Text | None] = []
+    for picture in pictures:
+        ready = picture.file is not None and picture.state is PictureState.READY
+        number = first.setdefault(picture.file or "", picture.position + 1) if ready else 0
+        same = ready and number != picture.position + 1
+        note = None if picture.note is None else Text.of(picture.note)
+        said.append(Text("the same picture as number {n}: it is sent once", n=number) if same else note)
+    return said
+
+
+def doubles(pictures: Sequence[Picture]) -> Text | None:
+    """That some of the pictures are the same, in one sentence; None when none are."""
+    ready = [picture for picture in pictures if picture.state is PictureState.READY]
+    double = len(ready) - len(distinct(ready))
+    if not double:
+        return None
+    return Text("{n} of {all} pictures are the same as another: each is sent once", n=double, all=len(ready))
