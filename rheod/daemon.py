@@ -26,9 +26,11 @@ from rheod.domain.errors import RheodError
 from rheod.domain.model import QueueName
 from rheod.jobs.clock import SteadyClock
 from rheod.jobs.housekeeping import IntegrityChecker
+from rheod.push.poller import LAST_ANSWER_S
 
 _log = structlog.get_logger(__name__)
 _SOON_S = 1.0
+_WORK_ENDS_S = LAST_ANSWER_S + 0.3
 """What is not a call of Tradera may take this long to end at a stop."""
 
 Started = Callable[[int], None]
@@ -115,7 +117,7 @@ async def _stop(rheod: Rheod, runner: web.AppRunner, work: list[asyncio.Task[Non
     """Claim nothing more and let what runs end, then close the port; what is cut off stays due.
 
     Calls of Tradera have the grace: nobody knows what became of one that was cut off. What is on its way elsewhere is
-    simply done again, so it has a second. The port answers 503 until the work has ended.
+    simply done again, so it has a second and a half. The port answers 503 until the work has ended.
     """
     deadline = time.monotonic() + rheod.core.settings.server.shutdown_grace_s
     for queue in rheod.loops.queues:
@@ -123,7 +125,7 @@ async def _stop(rheod: Rheod, runner: web.AppRunner, work: list[asyncio.Task[Non
     if rheod.loops.poller is not None:
         rheod.loops.poller.stop()
     to_tradera = [task for task in work if task.get_name().startswith(QueueName.TRADERA)]
-    _, slow = await asyncio.wait(work, timeout=min(_SOON_S, deadline - time.monotonic()))
+    _, slow = await asyncio.wait(work, timeout=min(_WORK_ENDS_S, deadline - time.monotonic()))
     cut_off = [task for task in slow if task not in to_tradera]
     for task in cut_off:
         task.cancel()

@@ -179,6 +179,15 @@ class Loops:
         """The queue of an account that sells, and what calls Tradera for it. KeyError for another."""
         return self._tradera_queues[account_id]
 
+    def moved(self, by: int) -> None:
+        """The clock has jumped by so much (ms): what is remembered with a time keeps its distance from now."""
+        self.core.budget.contact.moved(by)
+        self.core.ledger.moved(by)
+        if self.poller is not None:
+            self.poller.moved(by)
+        for queue in self.queues:
+            queue.wake()
+
     async def begin(self) -> None:
         """What comes before the first loop: the push queue opened, half-done pictures removed, sellers compared soon."""
         self.core.life.begun = True
@@ -271,7 +280,7 @@ def _chores(loops: Loops, remotes: Remotes, clients: AsyncExitStack) -> dict[str
     return {
         "heartbeat": heartbeat.run,
         "housekeeping": housekeeping.run,
-        "clock": ClockJumpMonitor(clock=core.now, database=core.database).run,
+        "clock": ClockJumpMonitor(clock=core.now, database=core.database, moved=loops.moved).run,
         "alerts": alerter.run,
         "loop watch": loops.watch.run,
         "picture garbage": garbage.run,
@@ -290,7 +299,7 @@ def _tradera_desk(core: Core, calls: BudgetedClient, meters: Meters) -> TraderaD
     return TraderaDesk(
         publisher=publisher,
         asker=ResultPoller(store=core.store, calls=calls, publisher=publisher, options=asking, meters=meters),
-        keeper=AdUpdater(store=core.store, calls=calls, defaults=options.defaults),
+        keeper=AdUpdater(store=core.store, calls=calls, defaults=options.defaults, tries=options.tries),
         reader=OrderSync(
             store=core.store,
             calls=calls,

@@ -74,12 +74,23 @@ class Clock(Protocol):
 
 
 class ClockJumpMonitor:
-    """Compares the two clocks every `every_s` seconds and takes over what the machine's has jumped."""
+    """Compares the two clocks every `every_s` seconds and takes over what the machine's has jumped.
 
-    def __init__(self, *, clock: Clock, database: Database, every_s: float = 5.0) -> None:
+    `moved` is told by how many ms, for what is only in memory.
+    """
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        database: Database,
+        every_s: float = 5.0,
+        moved: Callable[[int], None] = lambda _by: None,
+    ) -> None:
         self._clock = clock
         self._database = database
         self._every_s = every_s
+        self._moved = moved
 
     async def run(self) -> None:
         """Watch until cancelled."""
@@ -95,4 +106,5 @@ class ClockJumpMonitor:
                 _log.warning("the jump of the clock waits for the store", reason=str(error))
                 continue
             self._clock.adjust(by)
+            self._moved(by)
             _log.warning("the machine's clock jumped; due times moved along", seconds=round(by / 1000))

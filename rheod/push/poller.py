@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Any, TypeGuard
 
@@ -29,6 +29,8 @@ from rheod.usecases.transaction import Store
 _log = structlog.get_logger(__name__)
 OWNER_DELAYS_S = (60, 120, 300)
 """Gaps (seconds) while only the owner can help: wrong keys, no such queue."""
+LAST_ANSWER_S = 1.2
+"""How long a stop waits for the answer of the poll that is under way."""
 _LEAST_EMPTY_S = 1.0
 """An empty answer costs at least this long, also where `push.wait_s` is 0: never more than a call a second, for AWS
 counts them."""
@@ -117,10 +119,20 @@ class PushPoller:
         """Why the queue, or the store behind it, takes nothing now."""
 
     def stop(self) -> None:
-        """Take no more messages: a long poll that has brought none is given up, received ones are kept and deleted."""
+        """Take no more messages: a long poll is given up soon, received ones are kept and deleted.
+
+        Not at once: what SQS has just chosen for it would be hidden for its visibility time.
+        """
         self._stopping.set()
         if self._long_poll is not None:
-            self._long_poll.reschedule(0)
+            self._long_poll.reschedule(asyncio.get_running_loop().time() + LAST_ANSWER_S)
+
+    def moved(self, by: int) -> None:
+        """The clock has jumped by so much (ms): the queue has been away for as long as before."""
+        if self.away is not None:
+            self.away = replace(self.away, since=self.away.since + by, next_at=self.away.next_at + by)
+        if self.last_answer_at is not None:
+            self.last_answer_at += by
 
     async def run(self) -> None:
         """Poll until `stop`; a queue that is away is logged once when it goes and once when it is back.

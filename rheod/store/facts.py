@@ -402,6 +402,7 @@ def move(db: sqlite3.Connection, *, now: int, by: int) -> None:
     for table, column, still in _DUE:
         db.execute(f"UPDATE {table} SET {column} = {column} + ? WHERE {still} AND {column} > ?", (by, now))
     db.execute(f"UPDATE listings SET waits_since = waits_since + ? WHERE {_WAITING}", (by,))
+    db.execute("UPDATE pauses SET since = since + ?", (by,))
     db.execute(f"DELETE FROM marks WHERE {_CURSORS}")
     if by < 0:  # the clock was ahead, nobody knows since when: the next pass looks two weeks back
         db.execute(f"DELETE FROM marks WHERE {_PASSES}")

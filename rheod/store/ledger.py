@@ -220,6 +220,11 @@ class Ledger:
         """Remember a pause; `save_pause` writes it."""
         self._pauses[(pause.account_id, pause.call_class)] = pause
 
+    def moved(self, by: int) -> None:
+        """The clock has jumped by so much (ms): pauses last as long as before."""
+        for key, pause in self._pauses.items():
+            self._pauses[key] = replace(pause, until=pause.until + by, since=pause.since + by)
+
     def lift(self, pause: BudgetPause) -> None:
         """Forget a pause; `drop_pause` removes its row."""
         self._pauses.pop((pause.account_id, pause.call_class), None)

@@ -13,7 +13,7 @@ from functools import partial
 
 import structlog
 
-from rheod.domain.errors import Text
+from rheod.domain.errors import Text, Unanswered
 from rheod.domain.inputs import AdClosed, EndRefused, Input, Repriced, SyncRefused
 from rheod.domain.model import (
     AdState,
@@ -28,7 +28,7 @@ from rheod.domain.model import (
     QueueName,
     SellerAd,
 )
-from rheod.jobs.queue import Done, Outcome
+from rheod.jobs.queue import Done, Outcome, Pause
 from rheod.store import items, key_value, orders
 from rheod.store.jobs import Owner
 from rheod.store.orders import StoredOrder
@@ -48,12 +48,16 @@ _ENDED = AdClosed(reason=CloseReason.CLOSED_BY_SELLER)
 
 
 class AdUpdater:
-    """Works `reprice` and `end` jobs; their subject is a listing id."""
+    """Works `reprice` and `end` jobs; their subject is a listing id.
 
-    def __init__(self, *, store: Store, calls: BudgetedClient, defaults: AdDefaults) -> None:
+    After `tries` without a clear answer a price is given up, though never an end.
+    """
+
+    def __init__(self, *, store: Store, calls: BudgetedClient, defaults: AdDefaults, tries: int) -> None:
         self._store = store
         self._calls = calls
         self._defaults = defaults
+        self._tries = tries
 
     async def reprice(self, job: Job) -> Outcome:
         """Carry the item's price to its ad; a refusal is told once and the item keeps its price here.
@@ -70,6 +74,23 @@ class AdUpdater:
             or listing.price_kr == price_kr
         ):
             return Done()
+        try:
+            return await self._carry(listing, price_kr, opening_kr, buy_now_kr)
+        except Unanswered as error:
+            if job.unclear + 1 < self._tries:
+                raise
+            if not await self._calls.answers():
+                return Pause(str(error))
+            why = Text(
+                "Tradera gave no clear answer to the price {price} kr again and again: {error}",
+                price=price_kr,
+                error=error,
+            )
+            return _told(listing, SyncRefused(error=why))
+
+    async def _carry(
+        self, listing: Listing, price_kr: int, opening_kr: int | None, buy_now_kr: int | None
+    ) -> Outcome:
         others = await self._calls.fair_share(CallClass.PRICE)
         with self._calls.reserve(CallClass.PRICE, {"price": 1, **_LOOK}, leave=others):
             unknown: SaysNothing | None = None

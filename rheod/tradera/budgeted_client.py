@@ -161,6 +161,20 @@ class BookedCall:
         await self._client.went_through(self.operation, self.call_class)
         return result
 
+    async def refused(self, error: Rejected, given: Input) -> None:
+        """Tradera has said no: store what that means for the call's listing, and close the call, in one transaction."""
+        assert self.listing_id is not None
+        listing_id = self.listing_id
+        self.heard = True
+        self._client.answers_heard += 1
+        self._note(error)
+
+        def store(tx: Transaction) -> None:
+            self._close(tx, str(error))
+            publish.step(tx, listing_id, given)
+
+        await self._client.budget.store.write(store)
+
     async def failed(self, error: RheodError) -> None:
         """The call was refused or brought no answer. One that certainly never reached Tradera spends no budget."""
         arrived = not isinstance(error, Unreachable)

@@ -6,7 +6,7 @@ One for all accounts, since they share the way to Tradera; it starts at nothing 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
@@ -54,6 +54,13 @@ class Contact:
             buckets=CALL_BUCKETS_S,
             registry=self.registry,
         )
+
+    def moved(self, by: int) -> None:
+        """The clock has jumped by so much (ms): silence has lasted as long as before."""
+        if self.silence is not None:
+            self.silence = replace(self.silence, since=self.silence.since + by)
+        if self.answered_at is not None:
+            self.answered_at += by
 
     def ended(self, operation: str, error: RheodError | None, *, now: int, took_s: float) -> None:
         """A call has ended at `now` (ms), by an answer or by this error."""

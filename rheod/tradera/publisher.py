@@ -197,9 +197,14 @@ class Publisher:
         intent = CommitStarted(request_id=listing.request_id, ask_in_ms=ask_in_ms)
         try:
             async with self._calls.book(CallClass.PUBLISH, "commit", listing.id, intent) as call:
-                await self._calls.client.commit(self._calls.seller, listing.request_id)
-                await call.answered(CommitAnswered(ask_in_ms=ask_in_ms))
-        except Rejected as error:
+                try:
+                    await self._calls.client.commit(self._calls.seller, listing.request_id)
+                except Rejected as error:
+                    crashpoint("commit.refused")
+                    await call.refused(error, CommitRefused(error=str(error)))
+                else:
+                    await call.answered(CommitAnswered(ask_in_ms=ask_in_ms))
+        except Rejected as error:  # the seller may not commit, as a look at the account has told
             refused = CommitRefused(error=str(error))
             await self._store.write(lambda tx: publish.step(tx, listing.id, refused))
 

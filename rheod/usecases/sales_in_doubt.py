@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from rheod.domain.crash import crashpoint
 from rheod.domain.errors import Refused, Text
 from rheod.domain.model import JobKind, JobOrder, Order, OrderLine, QueueName
 from rheod.store import inbox, items, orders
@@ -64,7 +65,9 @@ class SalesInDoubt:
 
     async def settle(self, account_id: str, number: int, verdict: Verdict) -> Text:
         """Take the owner's word. Raises Refused: NOT_FOUND, CONFLICT when the word is not enough."""
-        return await self._store.write(lambda tx: _settle(tx, account_id, number, verdict, self._sellers))
+        message = await self._store.write(lambda tx: _settle(tx, account_id, number, verdict, self._sellers))
+        crashpoint("doubt.settled")
+        return message
 
 
 def _settle(tx: Transaction, account_id: str, number: int, verdict: Verdict, sellers: SellersAndSite) -> Text:

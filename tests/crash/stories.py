@@ -131,6 +131,22 @@ async def _doubt(erp: Erp, crash_at: str) -> None:
         await _promises_hold(erp)
 
 
+async def _settled(erp: Erp, crash_at: str) -> None:
+    """A sale whose order cannot be read: the owner says the price, once, however often."""
+    async with erp.daemon_running(crash_at):
+        await erp.put("settled", pictures=1)
+        ad = await erp.live("settled")
+        order_id = await erp.tradera.sell(ad, 1100, push=False)
+        erp.tradera.lie_about_order(order_id, items=None)
+        await erp.queue.post(
+            {"Type": "OrderCreated", "OrderId": order_id, "SellerMemberId": erp.seller, "ItemIds": [ad]}
+        )
+        await erp.settle(order_id, 1100)
+        await erp.event("settled", "item.sold")
+        await erp.settled()
+        await _promises_hold(erp)
+
+
 async def _decoder_killed(erp: Erp, _: str) -> None:
     """The child that unpacks an item's second picture is killed at it: that picture is fetched again, no other."""
     small = erp.shop.picture_url("small", width=400, height=300)
@@ -200,6 +216,11 @@ DOUBT = Story(
     events={"doubted": WENT_LIVE + Counter({"item.unlisted": 1})},
     calls=Counter({"create": 1, "image": 1, "commit": 1, "results": 1, "read_item": 1, "end": 1}),
 )
+SETTLED = Story(
+    play=_settled,
+    events={"settled": WENT_LIVE + Counter({"item.sold": 1})},
+    calls=Counter({"create": 1, "image": 1, "commit": 1, "results": 1, "orders_by_id": 1}),
+)
 DECODER_KILLED = Story(
     play=_decoder_killed,
     events={"torn": Counter({"item.created": 1, "item.images_ready": 1})},
@@ -213,4 +234,6 @@ def story_of(point: str) -> Story:
     step, _, moment = point.partition(".")
     if step == JobKind.LOOK:
         return DOUBT
+    if step == "doubt":
+        return SETTLED
     return BACK if step in _AT_A_RETURN and (step, moment) != ("orders", "settled") else DAY

@@ -100,6 +100,8 @@ async def play(folder: Path, story: Story, crash_at: str) -> Run:
     async with yard(folder) as erp:
         if moment == "failed":
             erp.tradera.fault(operation, "lost_answer")
+        if moment == "refused" and k == "1":
+            erp.tradera.fault(operation, "400")
         found = await _played(erp, story, crash_at)
         died = erp.lives > 1 and erp.daemon.lives > 1
         if not found:

@@ -9,11 +9,14 @@ from random import Random
 import pytest
 from structlog.testing import capture_logs
 
+from rheod.domain.errors import Text, Unanswered
 from rheod.domain.model import JobKind, JobOrder, QueueName
 from rheod.jobs.clock import ClockJumpMonitor, SteadyClock
 from rheod.store import facts, key_value
 from rheod.store.engine.database import Database
 from rheod.store.jobs import Owner
+from rheod.store.ledger import BudgetPause, Ledger
+from rheod.tradera.contact import Contact
 from rheod.usecases.transaction import Store, Transaction
 from tests.stores import NOW_MS, Clock, rows
 from tests.waiting import until
@@ -115,3 +118,31 @@ async def test_a_mark_of_the_future_is_forgotten_at_start(database: Database) ->
     await database.write(partial(key_value.put, name=PASS, value=str(NOW_MS + 1)))
     assert await database.write(partial(facts.clamp, now=NOW_MS)) == 1
     assert await passed(database) is None
+
+
+@pytest.mark.parametrize("jump_ms", [HOUR_MS, -HOUR_MS])
+async def test_what_is_only_in_memory_lasts_as_long_as_before(database: Database, jump_ms: int) -> None:
+    """Tradera's silence of two minutes is one of two minutes after a jump, and a pause has as long to go."""
+    wall, monotonic = Clock(), Clock(7)
+    clock = SteadyClock(wall=wall, monotonic=monotonic)
+    contact = Contact()
+    contact.ended("create", Unanswered(Text("no answer")), now=clock(), took_s=1)
+    pauses = Ledger(
+        [], [BudgetPause(account_id="a", call_class=None, until=NOW_MS + 9, since=NOW_MS, reason="")]
+    )
+    monotonic.forward(120_000)
+    wall.forward(120_000 + jump_ms)
+
+    def moved(by: int) -> None:
+        contact.moved(by)
+        pauses.moved(by)
+
+    monitor = ClockJumpMonitor(clock=clock, database=database, every_s=0.01, moved=moved)
+    keeper = asyncio.create_task(monitor.run())
+    await until(lambda: clock.ahead() == 0)
+    keeper.cancel()
+    await asyncio.wait([keeper])
+    assert contact.silence is not None
+    assert clock() - contact.silence.since == 120_000
+    (pause,) = pauses.pauses()
+    assert (pause.until - clock(), pause.since - clock()) == (9 - 120_000, -120_000)

@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 
 from rheod.domain.model import QueueName
 from rheod.push.client import PushQueue, QueueMessage
-from rheod.push.poller import PushPoller
+from rheod.push.poller import LAST_ANSWER_S, PushPoller
 from rheod.store.engine.database import Database
 from rheod.store.texts import restored
 from rheod.usecases.sales import SellersAndSite
@@ -296,6 +296,34 @@ def test_an_empty_answer_costs_a_second(store: Store, answers_after_s: float, as
 
     run_virtually(poll(), VirtualLoop())
     assert queue.asked == pytest.approx(asked)
+
+
+async def test_a_message_that_is_chosen_at_the_moment_of_the_stop_is_kept(
+    store: Store, database: Database, queue: SmallQueue, account_id: str
+) -> None:
+    """Given up at once, the poll would leave it hidden for two minutes, and the next start would not see it."""
+    async with polling(store, queue, account_id, wait_s=20) as poller:
+        await until(lambda: queue.calls["ReceiveMessage"] == 1)
+        poller.stop()
+        sent = queue.send(order_created(1))
+    assert queue.deleted == [sent]
+    assert len(await kept(database)) == 1
+
+
+def test_a_stop_waits_for_a_long_poll_no_longer_than_a_second(store: Store) -> None:
+    """It had 18 seconds to go."""
+    sellers = SellersAndSite(accounts={}, site_url="https://www.tradera.com", closed_grace_ms=0)
+    loop = VirtualLoop()
+
+    async def poll() -> float:
+        poller = PushPoller(
+            store=store, queue=SilentQueue(answers_after_s=20), sellers=sellers, rng=Random(1)
+        )
+        loop.call_later(2, poller.stop)
+        await poller.run()
+        return loop.time()
+
+    assert run_virtually(poll(), loop) == pytest.approx(2 + LAST_ANSWER_S)
 
 
 async def test_a_stop_takes_no_more(store: Store, queue: SmallQueue, account_id: str) -> None:

@@ -10,6 +10,7 @@ import pytest
 from rheod.domain.model import ListingState, TraderaWish
 from rheod.store import facts
 from tests.desk import ASKS_AFTER_S, CATEGORY, HOUR_MS, Desk
+from tests.tradera.test_order_sync import reconcile
 from tests.waiting import until
 
 OTHERS = 25
@@ -65,6 +66,82 @@ async def test_one_bad_answer_to_a_picture_keeps_no_other_item_waiting(desk: Des
         desk.forward(900)
     await desk.reach(ListingState.LIVE, "BAD")
     assert bad.id
+
+
+@pytest.mark.parametrize("answer", BAD_ANSWERS)
+async def test_one_bad_answer_to_commit_keeps_no_other_item_waiting(desk: Desk, answer: str) -> None:
+    """No answer to a commit says nothing: it is asked about and settled, once, and the next item goes out at once."""
+    bad = await desk.put("BAD", pictures=0)
+    desk.simulator.fault("commit", answer, times=2, own_reference=f"rheod:{bad.id}:1")
+    await until(lambda: desk.called().get("commit"))
+    await desk.put("GOOD", pictures=0)
+    await desk.reach(ListingState.COMMITTED, "GOOD")
+    for _ in range(8):
+        await desk.idle()
+        desk.forward(900)
+    await desk.reach(ListingState.LIVE, "GOOD")
+    await desk.reach(ListingState.LIVE, "BAD")
+    assert desk.called()["create"] == 2
+
+
+@pytest.mark.parametrize("answer", BAD_ANSWERS)
+async def test_bad_answers_about_results_keep_nothing_else_waiting(desk: Desk, answer: str) -> None:
+    """Nobody knows what became of the first: others are committed meanwhile, and all is told once it is answered."""
+    desk.simulator.fault("results", answer, times=3)
+    await desk.put("A", pictures=0)
+    await desk.reach(ListingState.COMMITTED, "A")
+    desk.forward(ASKS_AFTER_S)
+    await until(lambda: desk.called().get("results") == 1)
+    await desk.put("B", pictures=0)
+    await desk.reach(ListingState.COMMITTED, "B")
+    for _ in range(4):
+        await desk.idle()
+        desk.forward(900)
+    await desk.reach(ListingState.LIVE, "A")
+    await desk.reach(ListingState.LIVE, "B")
+    assert desk.called()["create"] == desk.called()["commit"] == 2
+
+
+@pytest.mark.parametrize("operation", ["orders", "seller_items", "updated_items"])
+@pytest.mark.parametrize("answer", BAD_ANSWERS)
+async def test_bad_answers_to_a_reconciliation_keep_nothing_else_waiting(
+    desk: Desk, operation: str, answer: str
+) -> None:
+    """The pass is made again by itself and finds the sale; an item goes out meanwhile."""
+    listing = await desk.publish("SOLD", pictures=0)
+    await desk.simulator.sell(listing.tradera_item_id or 0, 950, push=False)
+    before = desk.called().get(operation, 0)
+    desk.simulator.fault(operation, answer, times=2)
+    await reconcile(desk)
+    assert desk.called()[operation] > before
+    await desk.put("GOOD", pictures=0)
+    await desk.reach(ListingState.COMMITTED, "GOOD")
+    for _ in range(4):
+        await desk.idle()
+        desk.forward(900)
+    await desk.reach(ListingState.SOLD, "SOLD")
+
+
+@pytest.mark.parametrize("answer", BAD_ANSWERS)
+async def test_a_price_that_is_never_answered_ends_with_words(desk: Desk, answer: str) -> None:
+    """Some tries, then the owner is told why the ad shows the old price; another ad's price is carried at once."""
+    await desk.publish("BAD", pictures=0)
+    await desk.publish("GOOD", pictures=0)
+    bad = await desk.item("BAD")
+    desk.simulator.fault("price", answer, times=None, own_reference=f"rheod:{bad.id}:1")
+    desk.simulator.fault("read_item", "502_html", times=None, own_reference=f"rheod:{bad.id}:1")
+    await desk.items.change_price(desk.account_id, "BAD", 25_000)
+    await until(lambda: desk.called().get("price") == 1)
+    await desk.items.change_price(desk.account_id, "GOOD", 25_000)
+    await until(lambda: desk.called().get("price") == 2)
+    for _ in range(8):
+        await desk.idle()
+        desk.forward(900)
+    await desk.idle()
+    assert await desk.waiting_jobs("reprice") == []
+    (failed,) = await desk.told("listing.failed")
+    assert "again and again" in failed["error"]
+    assert desk.called()["price"] == 1 + 8
 
 
 async def test_an_ending_that_a_firewall_answers_keeps_nothing_else_waiting(desk: Desk) -> None:
