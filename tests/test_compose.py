@@ -93,11 +93,19 @@ async def rheod(
 async def test_every_queue_has_a_loop_and_tradera_one_for_each_seller(rheod: Rheod) -> None:
     """By the names that `rheod status` shows; the poller and what runs beside them are there too."""
     names = [queue.name for queue in rheod.loops.queues]
-    assert names == ["images", "hooks", "sales", "tradera:300124", "tradera:2", "tradera:3"]
+    assert names == [
+        "images",
+        "hooks",
+        "sales",
+        "tradera:reference",
+        "tradera:300124",
+        "tradera:2",
+        "tradera:3",
+    ]
     assert {name.partition(":")[0] for name in names} == {queue.value for queue in QueueName}
     assert rheod.loops.poller is not None
     assert rheod.loops.chores.keys() == {
-        *("heartbeat", "housekeeping", "clock", "alerts", "loop watch", "picture garbage"),
+        *("heartbeat", "housekeeping", "clock", "alerts", "loop watch", "picture garbage", "reference data"),
     }
 
 
@@ -120,6 +128,7 @@ async def test_every_kind_of_job_has_its_work(rheod: Rheod, database: Database) 
         JobKind.END: listing.id,
         JobKind.LOOK: listing.id,
         JobKind.SHIP: "1",
+        JobKind.REFERENCE: "categories",
     }
     for kind in CLASS_OF:
         subject = subjects.get(kind, account_id)

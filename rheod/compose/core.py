@@ -33,6 +33,7 @@ from rheod.usecases.figures import AccountForecasts
 from rheod.usecases.inventory import Inventory
 from rheod.usecases.items import BudgetForecast, Items
 from rheod.usecases.put_item import BatchPut
+from rheod.usecases.reference_data import ReferenceData
 from rheod.usecases.sales import SellersAndSite
 from rheod.usecases.selling_setup import Setups
 from rheod.usecases.transaction import Store
@@ -85,6 +86,7 @@ class Core:
     forecasts: AccountForecasts
     setups: Setups
     sellers: SellersAndSite
+    reference: ReferenceData
     now: Clock
     rng: Random
     started_at: int
@@ -162,6 +164,7 @@ async def build_core(settings: Settings, database: Database, *, clock: Clock, rn
         forecasts=AccountForecasts(store=store, forecast=forecast),
         setups=_setups(settings, store, ledger, rules),
         sellers=_sellers_and_site(settings, registry),
+        reference=ReferenceData(store=store, account_id=known[""]),
         now=clock,
         rng=rng,
         started_at=clock(),

@@ -18,8 +18,18 @@ from rheod.health.facts import Limits, Observed, RunningLoops, gather_findings
 from rheod.jobs.clock import ClockJumpMonitor
 from rheod.jobs.housekeeping import Heartbeat, Housekeeping, LoopWatch, probe
 from rheod.jobs.meters import Meters
-from rheod.jobs.picks import ByDueTime, ByUrgency
-from rheod.jobs.queue import BudgetWait, Done, Hold, JobQueue, Outcome, Pause, Pick, Retry, Unclear
+from rheod.jobs.picks import ByDueTime, ByUrgency, OfReference
+from rheod.jobs.queue import (
+    BudgetWait,
+    Done,
+    Hold,
+    JobQueue,
+    Outcome,
+    Pause,
+    Pick,
+    Retry,
+    Unclear,
+)
 from rheod.pictures.fetcher import PictureFetcher
 from rheod.pictures.garbage_collector import GarbageCollector
 from rheod.push.client import PushQueue
@@ -32,8 +42,9 @@ from rheod.tradera.budgeted_client import BudgetedClient, NotNow
 from rheod.tradera.client import TraderaClient
 from rheod.tradera.order_sync import OrderSync, ReconcileOptions, TakeOver
 from rheod.tradera.publisher import Publisher, PublishOptions
+from rheod.tradera.reference_data import ReferenceReader
 from rheod.tradera.result_poller import ResultPoller, ResultPollOptions
-from rheod.tradera.transport import ServerFailure, Unreachable
+from rheod.tradera.transport import APPLICATION, ServerFailure, Unreachable
 from rheod.usecases.publish import AskSchedule
 from rheod.webhooks.client import WebhookClient
 from rheod.webhooks.deliverer import ByEndpoint, Deliverer
@@ -55,29 +66,10 @@ class TraderaDesk:
     """One account's jobs at Tradera, one at a time: hands each to its worker and turns what went wrong into an outcome."""
 
     def __init__(
-        self,
-        *,
-        publisher: Publisher,
-        asker: ResultPoller,
-        keeper: AdUpdater,
-        reader: OrderSync,
-        shipper: ShippingUpdater,
-        takeover: TakeOver,
+        self, *, calls: BudgetedClient, workers: Mapping[JobKind, Callable[[Job], Awaitable[Outcome]]]
     ) -> None:
-        self._calls = takeover.calls
-        self._reader = reader
-        self._shipper = shipper
-        self._workers: Mapping[JobKind, Callable[[Job], Awaitable[Outcome]]] = {
-            JobKind.PUBLISH: publisher.publish,
-            JobKind.RESULTS: asker.ask,
-            JobKind.LOOK: asker.look,
-            JobKind.REPRICE: keeper.reprice,
-            JobKind.END: keeper.end,
-            JobKind.ORDERS: reader.look_up,
-            JobKind.RECONCILE: self._reconcile,
-            JobKind.SHIP: shipper.ship,
-            JobKind.TAKEOVER: takeover.take_over,
-        }
+        self._calls = calls
+        self._workers = workers
 
     async def work(self, job: Job) -> Outcome:
         """Work one job. Without a connection the whole queue rests: no other job would fare better.
@@ -102,11 +94,6 @@ class TraderaDesk:
             return replace(outcome, answered=self._calls.answers_heard > heard)
         return outcome
 
-    async def _reconcile(self, job: Job) -> Outcome:
-        outcome = await self._reader.reconcile(job)
-        await self._shipper.look_around()
-        return outcome
-
 
 @dataclass(slots=True, kw_only=True)
 class Loops:
@@ -127,6 +114,7 @@ class Loops:
     watch: LoopWatch = field(default_factory=LoopWatch)
     meters: Meters
     start_queue: Callable[[JobQueue], None] = lambda _queue: None
+    reference: ReferenceReader
     _tradera_queues: dict[str, tuple[JobQueue, BudgetedClient]] = field(default_factory=dict)
 
     @property
@@ -195,6 +183,9 @@ class Loops:
             await self.push.open()
         (self.core.images_dir / "tmp").mkdir(parents=True, exist_ok=True, mode=0o700)
         self.fetcher.sweep()
+        if self.tradera is not None:
+            self.reference.runs = True
+            await self.core.reference.read_what_is_old()
         for account_id in self._tradera_queues:
             first = JobOrder(queue=QueueName.TRADERA, kind=JobKind.RECONCILE, subject=account_id)
             owner = Owner(account_id=account_id)
@@ -219,6 +210,7 @@ def build_loops(core: Core, remotes: Remotes, new_queue: type[JobQueue], clients
         ),
         push=remotes.push_queue(core),
         meters=meters,
+        reference=ReferenceReader(data=core.reference, calls=None),
     )
     core.budget.contact.next_try = lambda: min(
         (queue.rest.until for queue in loops.queues if queue.rest is not None), default=None
@@ -242,6 +234,7 @@ def build_loops(core: Core, remotes: Remotes, new_queue: type[JobQueue], clients
     closed = ClosedAdHandler(store=core.store, sellers=core.sellers)
     loops.queue(QueueName.PUSH, ByDueTime(QueueName.PUSH), closed.close, concurrency=4)
     if loops.tradera is not None:
+        loops.reference = _reference_reader(loops, loops.tradera)
         for account in core.registry:
             if account.seller is not None:
                 loops.supply(account)
@@ -284,7 +277,23 @@ def _chores(loops: Loops, remotes: Remotes, clients: AsyncExitStack) -> dict[str
         "alerts": alerter.run,
         "loop watch": loops.watch.run,
         "picture garbage": garbage.run,
+        **({} if loops.tradera is None else {"reference data": loops.reference.run}),
     }
+
+
+def _reference_reader(loops: Loops, client: TraderaClient) -> ReferenceReader:
+    """What reads for all accounts, with a queue of its own: it needs no seller, and holds nobody's ads up."""
+    core = loops.core
+    calls = core.budget.client_of(core.default_account, APPLICATION, client)
+    reader = ReferenceReader(data=core.reference, calls=calls)
+    loops.queue(
+        QueueName.TRADERA,
+        OfReference(core.default_account),
+        TraderaDesk(calls=calls, workers={JobKind.REFERENCE: reader.work}).work,
+        concurrency=2,
+        label="tradera:reference",
+    )
+    return reader
 
 
 def _tradera_desk(core: Core, calls: BudgetedClient, meters: Meters) -> TraderaDesk:
@@ -296,20 +305,34 @@ def _tradera_desk(core: Core, calls: BudgetedClient, meters: Meters) -> TraderaD
         doubt_ms=round(tradera.doubt_limit_s * 1000),
         site_url=tradera.site_url,
     )
-    return TraderaDesk(
-        publisher=publisher,
-        asker=ResultPoller(store=core.store, calls=calls, publisher=publisher, options=asking, meters=meters),
-        keeper=AdUpdater(store=core.store, calls=calls, defaults=options.defaults, tries=options.tries),
-        reader=OrderSync(
-            store=core.store,
-            calls=calls,
-            sellers=core.sellers,
-            options=ReconcileOptions(interval_ms=_reconcile_ms(core)),
-            meters=meters,
-        ),
-        shipper=ShippingUpdater(store=core.store, calls=calls),
-        takeover=TakeOver(store=core.store, calls=calls, sellers=core.sellers),
+    asker = ResultPoller(store=core.store, calls=calls, publisher=publisher, options=asking, meters=meters)
+    keeper = AdUpdater(store=core.store, calls=calls, defaults=options.defaults, tries=options.tries)
+    reader = OrderSync(
+        store=core.store,
+        calls=calls,
+        sellers=core.sellers,
+        options=ReconcileOptions(interval_ms=_reconcile_ms(core)),
+        meters=meters,
     )
+    shipper = ShippingUpdater(store=core.store, calls=calls)
+
+    async def reconcile(job: Job) -> Outcome:
+        outcome = await reader.reconcile(job)
+        await shipper.look_around()
+        return outcome
+
+    workers: Mapping[JobKind, Callable[[Job], Awaitable[Outcome]]] = {
+        JobKind.PUBLISH: publisher.publish,
+        JobKind.RESULTS: asker.ask,
+        JobKind.LOOK: asker.look,
+        JobKind.REPRICE: keeper.reprice,
+        JobKind.END: keeper.end,
+        JobKind.ORDERS: reader.look_up,
+        JobKind.RECONCILE: reconcile,
+        JobKind.SHIP: shipper.ship,
+        JobKind.TAKEOVER: TakeOver(store=core.store, calls=calls, sellers=core.sellers).take_over,
+    }
+    return TraderaDesk(calls=calls, workers=workers)
 
 
 def _reconcile_ms(core: Core) -> int:

@@ -124,6 +124,9 @@ class JobKind(StrEnum):
     SHIP = "ship"  # order id: marks it as shipped
     CLOSE = "close"  # inbox id of an ItemClosed
     DELIVER = "deliver"  # "<event seq>:<endpoint id>"
+    REFERENCE = (
+        "reference"  # "categories", "shipping" or "definitions:<leaf>": with the application's keys alone
+    )
 
 
 class CallClass(StrEnum):
@@ -137,6 +140,7 @@ class CallClass(StrEnum):
     PRICE = "price"
     PUBLISH = "publish"
     RECONCILE = "reconcile"
+    REFERENCE = "reference"
 
 
 class EventType(StrEnum):

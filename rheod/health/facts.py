@@ -25,7 +25,7 @@ from rheod.jobs.housekeeping import LoopWatch
 from rheod.jobs.meters import Meters
 from rheod.jobs.queue import JobQueue, RestoreLock
 from rheod.push.poller import PushPoller
-from rheod.store import accounts, facts, inbox, items, jobs, key_value, orders, picture_files
+from rheod.store import accounts, facts, inbox, items, jobs, key_value, orders, picture_files, reference_data
 from rheod.store.engine import copies
 from rheod.store.engine.database import Database
 from rheod.store.ledger import Ledger, account_part
@@ -140,6 +140,7 @@ async def gather_facts(observed: Observed) -> Facts:
         not_published=stored.not_published,
         sold_but_up=stored.sold_but_up,
         reconciled=stored.reconciled,
+        not_believed=stored.not_believed,
         reconcile_patience_ms=limits.reconcile_ms,
         quarantined=stored.quarantined,
         doubts_since=stored.doubts_since,
@@ -198,6 +199,14 @@ class _Stored:
             (account.reference, max(at, observed.started_at))
             for account in selling
             if observed.loops is not None and (at := facts.reconciled_at(db, account.id)) is not None
+        )
+        self.not_believed = tuple(
+            Wait(
+                reason=each.fault or "",
+                since=each.fault_since or now,
+                account=f"{each.subject}:{each.leaf}" if each.leaf else each.subject.value,
+            )
+            for each in reference_data.faults(db)
         )
         self.quarantined = inbox.count_quarantined(db)
         self.doubts_since = tuple(inbox.doubts_since(db))

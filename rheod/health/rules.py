@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from rheod.domain.errors import Text, counted
-from rheod.health.waiting import Finding, Mood, Wait, Waiting, of_remotes, of_work
+from rheod.health.waiting import Finding, Mood, Wait, Waiting, of_reference, of_remotes, of_work
 
 DAY_MS = 24 * 3600 * 1000
 SOON_MS = 2 * 60 * 1000
@@ -101,6 +101,7 @@ def findings(facts: Facts) -> list[Finding]:
         *_of_publishing(facts),
         *_of_ids(facts),
         *of_remotes(facts),
+        *of_reference(facts),
         *of_work(facts),
         *_of_takeovers(facts),
         *_of_store(facts),

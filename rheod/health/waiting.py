@@ -61,7 +61,8 @@ class Waiting:
     """What waits at one moment `now` (ms).
 
     `tradera` and `push` are set while they do not answer, `paused` are the kinds of calls that Tradera forbids for now;
-    `reconciled` is when each account's orders and ads were last compared, and `reconcile_patience_ms` how old that may be.
+    `not_believed` is what
+    Tradera says of categories, attributes and freight that cannot be read, by its name. `reconciled` is when each account's orders and ads were last compared, and `reconcile_patience_ms` how old that may be.
     """
 
     now: int
@@ -74,6 +75,7 @@ class Waiting:
     not_published: int = 0
     sold_but_up: tuple[str, ...] = ()
     reconciled: tuple[tuple[str, int], ...] = ()
+    not_believed: tuple[Wait, ...] = ()
     reconcile_patience_ms: int = 3_600_000
 
 
@@ -143,6 +145,38 @@ def of_remotes(facts: Waiting) -> Iterator[Finding]:
                 ),
                 fix=Text("A sale that push did not tell is found only then: the log says why it fails"),
                 since=at,
+            )
+
+
+def of_reference(facts: Waiting) -> Iterator[Finding]:
+    """What Tradera says of categories, attributes and freight and could not be believed."""
+    for wait in facts.not_believed:
+        named, _, leaf = wait.account.partition(":")
+        yield Finding(
+            code="reference.unread",
+            subject=wait.account,
+            mood=Mood.BUSY,
+            text=_unread(named, leaf, wait.reason),
+            fix=Text(
+                "What was read last is used meanwhile, and nothing is held back for it; rheod reads it again by itself"
+            ),
+            alerts=False,
+            since=wait.since,
+            next_at=wait.next_at,
+        )
+
+
+def _unread(named: str, leaf: str, reason: str) -> Text:
+    match named:
+        case "categories":
+            return Text("Tradera's tree of categories cannot be read: {reason}", reason=reason)
+        case "shipping":
+            return Text("Tradera's table of freight prices cannot be read: {reason}", reason=reason)
+        case _:
+            return Text(
+                "The attributes of Tradera's category {category} cannot be read: {reason}",
+                category=leaf,
+                reason=reason,
             )
 
 

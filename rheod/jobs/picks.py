@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 
-from rheod.domain.model import Job, QueueName
+from rheod.domain.model import CallClass, Job, JobKind, QueueName
 from rheod.jobs.queue import Look, RestoreLock
 from rheod.store import jobs
 
@@ -22,6 +22,34 @@ class ByDueTime:
     def next_at(self, db: sqlite3.Connection, now: int) -> int | None:
         """See `Pick`."""
         return jobs.next_due(db, self._queue, after=now)
+
+
+_REFERENCE = frozenset({CallClass.REFERENCE})
+_ALL_ELSE = frozenset(CallClass) - _REFERENCE
+
+
+class OfReference:
+    """The pick of what is read with the application's keys alone: it waits for no seller, no token and no restore."""
+
+    def __init__(self, account_id: str) -> None:
+        self._account_id = account_id
+
+    def jobs(self, db: sqlite3.Connection, look: Look) -> list[Job]:
+        """See `Pick`."""
+        return jobs.due(
+            db,
+            QueueName.TRADERA,
+            now=look.now,
+            limit=look.limit,
+            account_id=self._account_id,
+            blocked=look.blocked | _ALL_ELSE,
+        )
+
+    def next_at(self, db: sqlite3.Connection, now: int) -> int | None:
+        """See `Pick`."""
+        return jobs.next_due(
+            db, QueueName.TRADERA, after=now, account_id=self._account_id, kind=JobKind.REFERENCE
+        )
 
 
 class ByUrgency:
@@ -42,7 +70,7 @@ class ByUrgency:
             now=look.now,
             limit=look.limit,
             account_id=self._account_id,
-            blocked=look.blocked | self._lock.closed,
+            blocked=look.blocked | self._lock.closed | _REFERENCE,
         )
 
     def next_at(self, db: sqlite3.Connection, now: int) -> int | None:

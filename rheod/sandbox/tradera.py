@@ -168,7 +168,9 @@ class TraderaSimulator:
         self.market = Market(now=now, rng=rng, processing_delay_ms=round(processing_delay_s * 1000))
         self.order_book = OrderBook(now=now, rng=rng)
         self.login = LoginPages(now=now, keys=self.keys, conduct=self.conduct)
-        self.reference = ReferenceCalls(now=now, keys=self.keys, logins=self.login.logins)
+        self.reference = ReferenceCalls(
+            now=now, keys=self.keys, logins=self.login.logins, catalogue=self.market.catalogue
+        )
         self._now = now
         self._outgoing: deque[dict[str, Any]] = deque()
         listings = ListingCalls(

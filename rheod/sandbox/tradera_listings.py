@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from rheod.sandbox.tradera_access import Route
 from rheod.sandbox.tradera_market import (
+    ERROR,
     FIXED_PRICE,
     OK,
     WAITING,
@@ -23,7 +24,7 @@ from rheod.sandbox.tradera_market import (
     image_problem,
     price_problem,
 )
-from rheod.sandbox.tradera_orders import from_iso, item_closed, item_json
+from rheod.sandbox.tradera_orders import from_iso, iso, item_closed, item_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -84,6 +85,8 @@ class ListingCalls:
             Route("price", "PUT", items + "/{itemId}/price", self._price),
             Route("end", "DELETE", items + "/{itemId}", self._end),
             Route("read_item", "GET", items + "/{itemId}", self._read),
+            Route("restart", "POST", items + "/{itemId}/restart", self._restart),
+            Route("restarts", "GET", "/v4/items/{itemId}/restarts", self._restarts, user=False),
             Route("read_public_item", "GET", "/v4/items/{itemId}", self._read, user=False),
             Route("seller_items", "GET", "/v4/listings/seller-items", self._seller_items),
             Route("updated_items", "GET", "/v4/listings/updated-seller-items", self._updated),
@@ -91,8 +94,17 @@ class ListingCalls:
 
     def _create(self, asked: Asked) -> Any:
         check_new_listing(asked.body, restricted=asked.seller_id in self._conduct.restricted)
+        catalogue = self._market.catalogue
+        for option in asked.body["shippingOptions"]:
+            if (problem := catalogue.shipping_problem(option)) is not None:
+                raise bad_request(problem)
+        problem = catalogue.problem(asked.body)
+        if problem is not None and not catalogue.only_in_results:
+            raise bad_request(problem)
         listing = self._market.create(asked.seller_id, asked.body)
         listing.scripted = _scripted(asked.fault)
+        if problem is not None:
+            listing.scripted = SimulatedResult(ERROR, problem, published=False)
         return {"requestId": listing.request_id, "itemId": listing.item_id}
 
     def _image(self, asked: Asked) -> None:
@@ -160,6 +172,40 @@ class ListingCalls:
         if self._conduct.push_own_endings:
             self._push(item_closed(listing, "ItemClosedBySeller"))
         return True
+
+    def _restart(self, asked: Asked) -> Any:
+        """A refusal comes with 200, says Tradera's contract: never take that for done."""
+        listing = self._mine(asked)
+        problem = self._market.restart_problem(listing)
+        again = None if problem else self._market.restart(listing)
+        return {
+            "isSuccessful": problem is None,
+            "oldItemId": listing.item_id,
+            "newItemId": None if again is None else again.item_id,
+            "validationError": problem,
+        }
+
+    def _restarts(self, asked: Asked) -> Any:
+        """The whole chain that the ad belongs to, whichever of its ads is asked for."""
+        first = self._market.visible(int(asked.path["itemId"]))
+        while first.restarted_from is not None:
+            first = first.restarted_from
+        chain, last = [], first
+        while last.restarted_as is not None:
+            again = last.restarted_as
+            chain.append(
+                {
+                    "restartedItemId": last.item_id,
+                    "restartedAsItemId": again.item_id,
+                    "restartedDate": iso(again.committed_ms or 0),
+                }
+            )
+            last = again
+        return {
+            "ancestorItemId": first.item_id,
+            "lastRestartedItemId": last.item_id,
+            "restartedItems": chain,
+        }
 
     def _read(self, asked: Asked) -> Any:
         seller_id = asked.seller_id or None  # anybody may read by the application-only call

@@ -5,53 +5,20 @@ only the scripted market ends a listing early.
 
 What Tradera's first stage refuses beyond the contract: lengths, prices, shipping, categories.
 
-Pure functions over a body that fits the contract. Also the simulator's small category tree: only leaves take listings, as at
-Tradera. The categories that rheod uses by default are leaves here; their names are our own.
+Pure functions over a body that fits the contract; what a category takes stands in the catalogue.
 """
 
 from __future__ import annotations
 
 from collections import Counter, deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
+
+from rheod.sandbox.tradera_catalogue import Catalogue
 
 if TYPE_CHECKING:
     import random
     from collections.abc import Callable, Iterable, Mapping
-
-
-Spelling = Literal["id", "categoryId"]
-
-_TREE: dict[tuple[int, str], dict[int, str]] = {
-    (10, "Fordon, båtar & delar"): {520: "Fordon", **{n: f"Bildelar {n}" for n in range(8290, 8301)}},
-    (20, "Antikt, konst & samlarobjekt"): {516: "Konst", 536: "Samlarföremål"},
-    (30, "Hem & hushåll"): {529: "Hem & trädgård", 541: "Verktyg", 302571: "Rörstrand"},
-    (40, "Kläder & smycken"): {
-        530: "Mode",
-        531: "Klockor",
-        537: "Skönhet",
-        **{n: f"Smycken {n}" for n in range(8174, 8179)},
-    },
-    (50, "Teknik"): {523: "Industri", 524: "Datorer", 525: "Elektronik"},
-    (60, "Fritid"): {517: "Leksaker", 521: "Böcker", 527: "Sport", 533: "Spel", 535: "Musik"},
-    (70, "Övrigt"): {344481: "Testauktioner", 344482: "Övrigt"},
-}
-LEAVES = frozenset(leaf for leaves in _TREE.values() for leaf in leaves)
-PARENTS = frozenset(parent for parent, _ in _TREE)
-
-
-def category_tree(spelling: Spelling = "id") -> list[dict[str, Any]]:
-    """Give the tree as JSON in one of the two spellings that Tradera has been seen to answer with."""
-    return [
-        _node(spelling, parent, name, [_node(spelling, leaf, text, []) for leaf, text in leaves.items()])
-        for (parent, name), leaves in _TREE.items()
-    ]
-
-
-def _node(spelling: Spelling, number: int, name: str, children: list[dict[str, Any]]) -> dict[str, Any]:
-    if spelling == "id":
-        return {"id": number, "name": name, "childCategories": children}
-    return {"categoryId": number, "categoryName": name, "subCategories": children}
 
 
 if TYPE_CHECKING:
@@ -60,6 +27,7 @@ if TYPE_CHECKING:
     Body = Mapping[str, Any]
 
 AUCTION, FIXED_PRICE = 1, 3
+PICKUP, OWN_PRICE = 8, 6
 MAX_IMAGES = 12
 MAX_IMAGE_BYTES = 4 * 1024 * 1024
 _KNOWN_SHIPPING_OPTIONS = frozenset({1, 2, 6, 7, 8, 12, 13, 20})
@@ -119,13 +87,6 @@ def _conditions(body: Body) -> str | None:
     return None
 
 
-def _category(body: Body) -> str | None:
-    number = body.get("categoryId")
-    if number in PARENTS:
-        return f"categoryId {number} is not a leaf category"
-    return None if number in LEAVES else "categoryId is not a known category"
-
-
 def _kind(body: Body) -> str | None:
     if body.get("itemType") not in {AUCTION, FIXED_PRICE}:
         return "itemType must be 1 (auction) or 3 (fixed price)"
@@ -165,14 +126,18 @@ def _vat(body: Body) -> str | None:
 
 def _shipping(body: Body) -> str | None:
     options = body.get("shippingOptions") or []
-    if not 1 <= len(options) <= 2:
-        return "shippingOptions must hold one or two options"
+    pickup = any(option.get("shippingOptionId") == PICKUP for option in options)
+    if not 1 <= len(options) <= 2 + pickup:  # the contract of shop items; whether none is accepted is open
+        return "shippingOptions must hold one or two options, or three with pickup"
     for option in options:
         provider, legacy = option.get("shippingProviderId"), option.get("shippingOptionId")
         if (provider is None) == (legacy is None):
             return "a shipping option needs exactly one of shippingProviderId and shippingOptionId"
         if option.get("cost", -1) < 0:
             return "a shipping option needs a cost of at least 0"
+        if provider not in {None, OWN_PRICE} and option.get("shippingProductId") is None:
+            # no client in production names a provider but 6 without one of its products
+            return f"shippingProviderId {provider} needs a shippingProductId"
     return None
 
 
@@ -187,7 +152,6 @@ def _check_known_shipping(body: Body) -> None:
 _RULES: tuple[Callable[[Body], str | None], ...] = (
     _text,
     _conditions,
-    _category,
     _kind,
     _prices,
     _vat,
@@ -254,6 +218,9 @@ class SimulatedAd:
     bids: list[int] = field(default_factory=list)
     buyer: Mapping[str, Any] | None = None
     row_version: int = 0
+    restarts_left: int = 0
+    restarted_from: SimulatedAd | None = None
+    restarted_as: SimulatedAd | None = None
 
     @property
     def own_references(self) -> list[str]:
@@ -281,11 +248,16 @@ class Market:
     def __init__(self, *, now: Callable[[], int], rng: random.Random, processing_delay_ms: int) -> None:
         self._now = now
         self.processing_delay_ms = processing_delay_ms
+        self.catalogue = Catalogue()
+        self.automatic_restarts = True
+        """Whether Tradera puts an unsold ad with restarts left up again by itself."""
+        self.restarts_keep_references = True
         self.listings: dict[int, SimulatedAd] = {}
         self.requests: dict[int, SimulatedAd] = {}
         self.creates: Counter[str] = Counter()
         self.second_commits = 0
         self._waiting: deque[SimulatedAd] = deque()
+        self._may_restart: list[SimulatedAd] = []
         self._next_request = 980_000_000 + rng.randrange(1_000_000)
         self._next_item = 710_000_000 + rng.randrange(1_000_000)
         self._row_version = 0
@@ -302,6 +274,7 @@ class Market:
             created_ms=self._now(),
             opening=body.get("startPrice", 0) if body["itemType"] == AUCTION else 0,
             buy_now=body.get("buyItNowPrice", 0),
+            restarts_left=body.get("restarts", 0),
         )
         self.requests[listing.request_id] = self.listings[listing.item_id] = listing
         self.creates.update(listing.own_references)
@@ -330,6 +303,11 @@ class Market:
         due = self._now() - self.processing_delay_ms
         while self._waiting and (self._waiting[0].committed_ms or 0) <= due:
             self._process(self._waiting.popleft())
+        if self.automatic_restarts:
+            for listing in self._may_restart[:]:
+                if self.restart_problem(listing) is None:
+                    self._may_restart.remove(listing)
+                    self.restart(listing)
 
     def _process(self, listing: SimulatedAd) -> None:
         bad = next((image.problem for image in listing.images if image.problem is not None), None)
@@ -340,6 +318,28 @@ class Market:
         if listing.outcome.published:
             self._go_live(listing)
 
+    def restart_problem(self, listing: SimulatedAd) -> str | None:
+        """Why it cannot be restarted, in the words of Tradera's contract as far as it has them; None when it can."""
+        if not listing.ended(self._now()):
+            return "Item is not ended"
+        if listing.restarted_as is not None:
+            return "Item has already been restarted"
+        if listing.buyer is not None:
+            return "Item is sold"
+        return None if listing.restarts_left > 0 else "Item has no restarts left"
+
+    def restart(self, listing: SimulatedAd) -> SimulatedAd:
+        """Put an unsold ad up again under a new number at the price it has now; it shows once the queue is done with it."""
+        body = {**listing.body, "startPrice": listing.opening, "buyItNowPrice": listing.buy_now}
+        if not self.restarts_keep_references:
+            body.pop("ownReferences", None)
+        again = self.create(listing.seller_id, {**body, "autoCommit": True})
+        again.images = list(listing.images)
+        again.restarts_left = max(0, listing.restarts_left - 1)
+        again.restarted_from, listing.restarted_as = listing, again
+        self.touch(listing)
+        return again
+
     def publish(self, listing: SimulatedAd) -> None:
         """Make a listing visible at once, past the queue."""
         listing.committed_ms = self._now() - self.processing_delay_ms
@@ -349,6 +349,8 @@ class Market:
         days = 30 if listing.body["itemType"] == FIXED_PRICE else listing.body["duration"]
         listing.start_ms = (listing.committed_ms or 0) + self.processing_delay_ms
         listing.end_ms = listing.start_ms + days * _DAY_MS
+        if listing.restarts_left:
+            self._may_restart.append(listing)
         self.touch(listing)
 
     def result(self, listing: SimulatedAd) -> tuple[int, str | None]:

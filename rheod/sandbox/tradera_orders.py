@@ -78,7 +78,7 @@ def item_json(listing: SimulatedAd, *, now_ms: int, site: str) -> dict[str, Any]
         "thumbnailLink": pictures[0] if pictures else None,
         "imageLinks": pictures,
         "detailedImageLinks": [{"url": url, "format": "normal"} for url in pictures],
-        "restarts": body.get("restarts", 0),
+        "restarts": listing.restarts_left,
         "acceptedBuyerId": body["acceptedBidderId"],
         "itemAttributes": list(body["itemAttributes"]),
         "shippingOptions": list(body["shippingOptions"]),

@@ -12,7 +12,8 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from rheod.sandbox.tradera_access import Route
-from rheod.sandbox.tradera_market import FIXED_PRICE, DeclinedError, Spelling, bad_request, category_tree
+from rheod.sandbox.tradera_catalogue import BIDDER_TYPES, EXPO_TYPES, Catalogue, pairs
+from rheod.sandbox.tradera_market import FIXED_PRICE, DeclinedError, bad_request
 from rheod.sandbox.tradera_orders import iso
 
 if TYPE_CHECKING:
@@ -144,19 +145,50 @@ def _render(listing: SimulatedAd, now_ms: int) -> str:
 
 
 class ReferenceCalls:
-    """The calls about the time, categories, users and tokens; `spelling` picks the categories' field names."""
+    """The calls about the time, what Tradera says of its categories, freight and fields, users and tokens."""
 
-    def __init__(self, *, now: Callable[[], int], keys: Keys, logins: dict[str, int]) -> None:
+    def __init__(
+        self, *, now: Callable[[], int], keys: Keys, logins: dict[str, int], catalogue: Catalogue
+    ) -> None:
         self._now = now
         self._keys = keys
         self._logins = logins
-        self.spelling: Spelling = "id"
+        self._catalogue = catalogue
 
     def routes(self) -> list[Route]:
         """The operations with their addresses."""
         return [
             Route("time", "GET", "/v4/reference-data/time", self._time, user=False),
             Route("categories", "GET", "/v4/categories", self._categories, user=False),
+            Route(
+                "definitions",
+                "GET",
+                "/v4/categories/{categoryId}/attribute-definitions",
+                self._definitions,
+                user=False,
+            ),
+            Route("shipping", "GET", "/v4/reference-data/shipping-options", self._shipping, user=False),
+            Route(
+                "field_values",
+                "GET",
+                "/v4/reference-data/item-field-values",
+                lambda _asked: self._catalogue.field_values(),
+                user=False,
+            ),
+            Route(
+                "bidder_types",
+                "GET",
+                "/v4/reference-data/accepted-bidder-types",
+                lambda _asked: pairs(BIDDER_TYPES),
+                user=False,
+            ),
+            Route(
+                "expo_types",
+                "GET",
+                "/v4/reference-data/expo-item-types",
+                lambda _asked: pairs(EXPO_TYPES),
+                user=False,
+            ),
             Route("me", "GET", "/v4/users/me", self._me),
             Route("alias", "GET", "/v4/users/by-alias/{alias}", self._alias, user=False),
             Route("token", "POST", "/v4/auth/token", self._token, user=False),
@@ -166,7 +198,18 @@ class ReferenceCalls:
         return iso(self._now())
 
     def _categories(self, _asked: Asked) -> Any:
-        return category_tree(self.spelling)
+        return self._catalogue.tree()
+
+    def _definitions(self, asked: Asked) -> Any:
+        number = int(asked.path["categoryId"])
+        if self._catalogue.is_leaf(number) is None:
+            raise DeclinedError(404, "NotFound", "The category was not found")
+        return self._catalogue.definitions.get(number, [])
+
+    def _shipping(self, asked: Asked) -> Any:
+        """The whole table: it has no other country but Sweden."""
+        countries = asked.query.get("fromCountryCodes") or ["SE"]
+        return {"productsPerWeightSpan": self._catalogue.spans if "SE" in countries else []}
 
     def _me(self, asked: Asked) -> Any:
         return {

@@ -25,6 +25,7 @@ CLASS_OF: Mapping[JobKind, CallClass] = {
     JobKind.REPRICE: CallClass.PRICE,
     JobKind.PUBLISH: CallClass.PUBLISH,
     JobKind.RECONCILE: CallClass.RECONCILE,
+    JobKind.REFERENCE: CallClass.REFERENCE,
 }
 """The class of call that each kind of job of the Tradera queue makes."""
 
@@ -107,12 +108,18 @@ def _of(queue: QueueName, account_id: str | None) -> str:
 
 
 def next_due(
-    db: sqlite3.Connection, queue: QueueName, *, after: int, account_id: str | None = None
+    db: sqlite3.Connection,
+    queue: QueueName,
+    *,
+    after: int,
+    account_id: str | None = None,
+    kind: JobKind | None = None,
 ) -> int | None:
-    """When (ms) the queue's next job becomes due, after `after`; None when there is none."""
+    """When (ms) the queue's next job (of this kind) becomes due, after `after`; None when there is none."""
+    of_kind = "" if kind is None else " AND +kind = :kind"
     row = db.execute(
-        f"SELECT min(due_at) FROM jobs WHERE {_of(queue, account_id)} AND due_at > :after",
-        {"after": after, "account": account_id},
+        f"SELECT min(due_at) FROM jobs WHERE {_of(queue, account_id)} AND due_at > :after{of_kind}",
+        {"after": after, "account": account_id, "kind": kind},
     ).fetchone()
     at: int | None = row[0]
     return at

@@ -7,8 +7,9 @@ counts no budget and retries nothing; credentials and buyers' data never reach a
 from __future__ import annotations
 
 import base64
+from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from urllib.parse import quote, urlencode
 
 import aiohttp
@@ -16,7 +17,7 @@ import aiohttp
 from rheod.domain.answers import BELIEFS, Belief
 from rheod.domain.errors import Text, Unanswered
 from rheod.domain.event_payloads import rfc3339_ms
-from rheod.tradera import responses
+from rheod.tradera import reference_answers, responses
 from rheod.tradera.ad_builder import (
     ADS_PATH,
     RESULTS_PATH,
@@ -26,12 +27,14 @@ from rheod.tradera.ad_builder import (
     image_body,
     image_path,
 )
-from rheod.tradera.responses import WrongShapeError, refusal
+from rheod.tradera.responses import WrongShapeError, refusal, without
 from rheod.tradera.transport import LIST_ANSWER_BYTES, HttpCall, Rejected, Seller, TraderaTransport, judge
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from rheod.domain.category_tree import AttributeDefinition, Category
+    from rheod.domain.freight import ShippingProduct
     from rheod.domain.model import Order, SellerAd
     from rheod.tradera.responses import Created, Member, Result, Updates
 
@@ -40,6 +43,22 @@ _LAST_UPDATED = 1
 _NEW_AND_UPDATED = 4
 
 T = TypeVar("T")
+
+_LOOKED_AT = 4096
+_BEGINNING = 200
+"""Characters of an unreadable answer that the owner is shown."""
+
+
+class Unreadable(Unanswered):
+    """An answer with 200 that cannot be read; the sentence has its first characters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Read(Generic[T]):
+    """What was read, and the first characters of the answer, for whoever does not believe it."""
+
+    value: T
+    beginning: str
 
 
 class SaysNothing(Unanswered):
@@ -215,11 +234,39 @@ class TraderaClient:
             raise _refused(call, refused)
         return self._read(call, responses.read_token, answer)
 
+    async def categories(self) -> Read[list[Category]]:
+        """The whole tree, with the application's keys. Raises Unreadable for an answer without a readable tree."""
+        return await self._reference("categories", "/categories", reference_answers.read_categories)
+
+    async def definitions(self, category_id: int) -> Read[tuple[AttributeDefinition, ...]]:
+        """The attributes of a leaf, with the application's keys. Raises Unreadable."""
+        path = f"/categories/{category_id}/attribute-definitions"
+        return await self._reference("attribute-definitions", path, reference_answers.read_definitions)
+
+    async def shipping(self) -> Read[list[ShippingProduct]]:
+        """Tradera's own freight prices from Sweden, with the application's keys. Raises Unreadable."""
+        path = "/reference-data/shipping-options?fromCountryCodes=SE"
+        return await self._reference("shipping-options", path, reference_answers.read_shipping)
+
     async def clock(self) -> int | None:
         """Tradera's time (ms UTC); None when the answer is no time."""
         return responses.read_clock(
             await self._ask(HttpCall(what="time", method="GET", path="/reference-data/time"))
         )
+
+    async def _reference(self, what: str, path: str, reader: Callable[[Any], T]) -> Read[T]:
+        """A reading for all accounts; what cannot be read is told with its first bytes, for nobody's data is in it."""
+        call = HttpCall(what=what, method="GET", path=path, limit=LIST_ANSWER_BYTES)
+        answer = await self._transport.exchange(call)
+        beginning = without(answer.sent, answer.raw[:_LOOKED_AT].decode("utf-8", "replace"))
+        beginning = responses.text(beginning, _BEGINNING)
+        try:
+            return Read(self._read(call, reader, judge(call, answer)), beginning)
+        except Unanswered as error:
+            if not 200 <= answer.status <= 299:
+                raise
+            told = Text("{error}. It begins: {beginning}", error=error, beginning=beginning or "-")
+            raise Unreadable(told) from error
 
     async def _done(self, call: HttpCall, numbers: Mapping[str, int] = MappingProxyType({})) -> Any:
         """The answer to a call that changes something, where it says so; `numbers` are those it must name.

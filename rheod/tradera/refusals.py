@@ -23,11 +23,13 @@ from rheod.tradera.transport import Seller, TokenRefused
 from rheod.usecases.transaction import Store, Transaction
 
 _log = structlog.get_logger(__name__)
-OF_THE_APPLICATION = frozenset({"alias", "time", "token"})
+READINGS = frozenset({"categories", "definitions", "shipping"})
+"""Operations that read for all accounts what has to do with none."""
+OF_THE_APPLICATION = READINGS | {"alias", "time", "token"}
 """Operations that need no seller's token."""
 ABOUT_THE_ACCOUNT = OF_THE_APPLICATION | {"me"}
 """Operations that touch neither an ad nor an order: they are asked while all else waits after a restore or a refusal."""
-_SAYS_NOTHING = frozenset({"alias", "time"})
+_SAYS_NOTHING = READINGS | {"alias", "time"}
 """Operations whose success says nothing about an account."""
 _SOONEST_PROBE_MS = 15 * 1000
 _RAREST_PROBE_MS = 3600 * 1000

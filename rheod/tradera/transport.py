@@ -102,6 +102,10 @@ class Seller:
         return hashlib.sha256(f"{self.user_id}:{self.token}".encode()).hexdigest()[:16]
 
 
+APPLICATION = Seller(0, "")
+"""Nobody's: what is asked with the application's keys alone."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpCall:
     """One request: `what` names it in sentences, `limit` is the most bytes read of its answer."""

@@ -171,5 +171,6 @@ KINDS: Mapping[CallClass, Text] = {
     CallClass.PRICE: Text("Changing prices"),
     CallClass.PUBLISH: Text("Publishing"),
     CallClass.RECONCILE: Text("Looking for what was missed"),
+    CallClass.REFERENCE: Text("Categories, attributes and freight prices"),
 }
 """What calls are for."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from rheod.domain.model import JobKind
-from rheod.tradera.refusals import ABOUT_THE_ACCOUNT
+from rheod.tradera.refusals import ABOUT_THE_ACCOUNT, READINGS
 
 SOURCE = Path(__file__).parents[2] / "rheod"
 
@@ -39,7 +39,7 @@ def _operations(trees: list[ast.Module]) -> set[str]:
                     continue
                 if isinstance(node.args[1], ast.Constant):
                     found.add(str(node.args[1].value))
-    return found - ABOUT_THE_ACCOUNT
+    return found - (ABOUT_THE_ACCOUNT - READINGS)
 
 
 def _names(argument: ast.expr, parts: dict[str, list[str]]) -> list[str]:

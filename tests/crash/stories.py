@@ -21,6 +21,9 @@ _AT_WORK_BYTES = 64 * 2**20
 WENT_LIVE = Counter({"item.created": 1, "item.images_ready": 1, "listing.created": 1})
 
 
+_AT_THE_START = Counter({"categories": 1, "shipping": 1})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Story:
     """A story, with the milestones every item must have in the end and how often each Tradera call may be made."""
@@ -201,7 +204,8 @@ DAY = Story(
     calls=Counter(
         {"create": 4, "image": 5, "commit": 4, "results": 4, "price": 1, "end": 3, "read_item": 1}
         | {"orders_by_id": 1, "ship": 1}
-    ),
+    )
+    + _AT_THE_START,
 )
 BACK = Story(
     play=_back,
@@ -209,12 +213,14 @@ BACK = Story(
         "sold": WENT_LIVE + Counter({"item.sold": 1, "order.shipped": 1}),
         "unsold": WENT_LIVE + Counter({"listing.ended": 1}),
     },
-    calls=Counter({"create": 2, "image": 2, "commit": 2, "results": 2, "ship": 1, "transactions": 1}),
+    calls=Counter({"create": 2, "image": 2, "commit": 2, "results": 2, "ship": 1, "transactions": 1})
+    + _AT_THE_START,
 )
 DOUBT = Story(
     play=_doubt,
     events={"doubted": WENT_LIVE + Counter({"item.unlisted": 1})},
-    calls=Counter({"create": 1, "image": 1, "commit": 1, "results": 1, "read_item": 1, "end": 1}),
+    calls=Counter({"create": 1, "image": 1, "commit": 1, "results": 1, "read_item": 1, "end": 1})
+    + _AT_THE_START,
 )
 SETTLED = Story(
     play=_settled,
@@ -224,7 +230,7 @@ SETTLED = Story(
 DECODER_KILLED = Story(
     play=_decoder_killed,
     events={"torn": Counter({"item.created": 1, "item.images_ready": 1})},
-    calls=Counter(),
+    calls=_AT_THE_START,
 )
 _AT_A_RETURN = {"orders", "updated_items", "seller_items", "transactions", "reconcile"}
 

@@ -63,6 +63,8 @@ TROUBLES: list[tuple[dict[str, Any], str]] = [
     ({"doubled": ("A-1",)}, "listing.double"),
     ({"sold_but_up": ("A-1",)}, "sale.conflict"),
     ({"reconciled": (("", NOW_MS - 3_600_001),)}, "reconcile.late"),
+    ({"not_believed": (Wait(reason="empty", since=NOW_MS, account="categories"),)}, "reference.unread"),
+    ({"not_believed": (Wait(reason="empty", since=NOW_MS, account="definitions:5"),)}, "reference.unread"),
     ({"quarantined": 1}, "sale.quarantined"),
     ({"doubts_since": (NOW_MS - 121_000,)}, "sale.doubt"),
     ({"unmatched": 2}, "sale.unmatched"),

@@ -8,9 +8,7 @@ import pytest
 
 from rheod.sandbox.shop import draw
 from rheod.sandbox.tradera_market import (
-    LEAVES,
     DeclinedError,
-    category_tree,
     check_new_listing,
     image_problem,
 )
@@ -37,8 +35,10 @@ def option(**fields: Any) -> list[dict[str, Any]]:
         {"itemType": 3, "startPrice": None, "buyItNowPrice": 100, "duration": 60},
         {"duration": 14, "restarts": 2, "acceptedBidderId": 4, "itemAttributes": [1]},
         {"shippingOptions": [{"shippingProviderId": 6, "cost": 0}, {"shippingOptionId": 8, "cost": 0}]},
-        {"categoryId": 344481},
-        {"categoryId": 8290},
+        {
+            "shippingOptions": [{"shippingProviderId": 6, "cost": n} for n in (1, 2)]
+            + [{"shippingOptionId": 8, "cost": 0}]
+        },
         {"vat": 25},
     ],
 )
@@ -58,8 +58,7 @@ def test_taken(changes: dict[str, Any]) -> None:
         ({"startPrice": None}, "startPrice"),
         ({"itemAttributes": None}, "ItemAttributes are missing"),
         ({"itemAttributes": [3]}, "itemAttributes"),
-        ({"categoryId": 999}, "not a known category"),
-        ({"categoryId": 10}, "not a leaf"),
+        ({"shippingOptions": option(shippingProviderId=2, cost=5)}, "needs a shippingProductId"),
         ({"duration": 15}, "duration"),
         ({"duration": None}, "duration"),
         ({"restarts": 3}, "restarts"),
@@ -111,10 +110,3 @@ def test_pictures_are_sniffed() -> None:
     assert image_problem(draw("a", 16, 16, "webp"), 0) == "image is not a JPEG, PNG or GIF"
     assert image_problem(jpeg[:-20], 0) == "image is cut off"
     assert image_problem(jpeg[:-2] + b"\0" * 4_200_000 + b"\xff\xd9", 0) == "image is larger than 4 MB"
-
-
-def test_category_tree_in_both_spellings() -> None:
-    """Both spellings hold the same leaves."""
-    plain = {leaf["id"] for node in category_tree("id") for leaf in node["childCategories"]}
-    other = {leaf["categoryId"] for node in category_tree("categoryId") for leaf in node["subCategories"]}
-    assert plain == other == LEAVES
