@@ -163,7 +163,7 @@ class Condition:
 
     `health` gives None or what is wrong with the database, `writable` why it cannot be written; `readiness` the words for what is not ready yet (none:
     ready). `account_states` counts the accounts by state. `metrics` gives Prometheus's text, to this machine and to the
-    networks `metrics_allow`; `answered` is told of each answer.
+    networks `metrics_allow`; `answered` is told of each answer. `make_thumbnail` makes the small copy of a hosted picture.
     """
 
     health: Callable[[], Awaitable[str | None]]
@@ -172,6 +172,7 @@ class Condition:
     stopping: Callable[[], bool]
     account_states: Callable[[], Mapping[str, int]] = dict
     image_folder: Path
+    make_thumbnail: Callable[[str, int], Awaitable[None]]
     metrics: Callable[[], Awaitable[bytes]] = unmeasured
     answered: Answered = uncounted
     metrics_allow: Sequence[str] = ()

@@ -18,7 +18,8 @@ from pydantic import Field
 from rheod.api.authenticator import full_address, is_within
 from rheod.api.responses import Reply, refusal, reply
 from rheod.api.routing import Operation
-from rheod.domain.errors import Refused, Text, Transient
+from rheod.domain.errors import Permanent, Refused, Text, Transient
+from rheod.domain.pictures import THUMBNAIL_SIDES, hosted_of
 
 if TYPE_CHECKING:
     from rheod.api.context import Condition
@@ -53,11 +54,12 @@ HEALTH_KEPT_S = 1.0
 
 UNHEALTHY_RETRY_S = 5
 
-_CONTENT_ADDRESS = re.compile(r"([0-9a-f]{2})/\1[0-9a-f]{62}\.jpg", re.ASCII)
-"""As pictures are stored: the SHA-256 of the JPEG under its first two digits. Nothing else is ever served."""
+_CONTENT_ADDRESS = re.compile(
+    rf"([0-9a-f]{{2}})/\1[0-9a-f]{{62}}(?:\.jpg|\.({'|'.join(map(str, THUMBNAIL_SIDES))})\.webp)", re.ASCII
+)
+"""As pictures are stored: the SHA-256 of the JPEG under its first two digits, or a small copy. Nothing else is ever served."""
 
 _PICTURE_HEADERS = {
-    "Content-Type": "image/jpeg",
     "Cache-Control": "public, max-age=31536000, immutable",
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'",
@@ -65,6 +67,7 @@ _PICTURE_HEADERS = {
 
 
 _PARTS_OF_A_PICTURE = {
+    302: "The hosted picture: its small copy (`.160.webp`, `.640.webp`) cannot be made now.",
     206: "The part that `Range` asks for.",
     304: "It is the one you have (`If-None-Match`, `If-Modified-Since`).",
     412: "A condition of the request (`If-Match`, `If-Unmodified-Since`) does not hold.",
@@ -121,15 +124,27 @@ class OperatorCalls:
         return AccountCounts(**self._parts.account_states())
 
     async def image(self, request: web.Request) -> web.StreamResponse:
-        """Send a hosted picture by its content address; it can never change, so it may be kept for ever."""
+        """Send a hosted picture by its content address; it can never change, so it may be kept for ever.
+
+        A small copy for pages is the same address with `.160.webp` or `.640.webp` in place of `.jpg`.
+        """
         name = "{folder}/{file}".format(**request.match_info)
-        if not _CONTENT_ADDRESS.fullmatch(name):
+        address = _CONTENT_ADDRESS.fullmatch(name)
+        if not address:
             raise Refused("NOT_FOUND", Text("No such picture"))
         _check_dates(request)
-        file = self._parts.image_folder / name
-        if not await asyncio.to_thread(_can_be_read, file):
-            raise Refused("NOT_FOUND", Text("No such picture"))
-        return web.FileResponse(file, headers=_PICTURE_HEADERS)
+        side, hosted = address[2], hosted_of(name)
+        if not await asyncio.to_thread(_can_be_read, self._parts.image_folder / name):
+            if side is None or not await asyncio.to_thread(_can_be_read, self._parts.image_folder / hosted):
+                raise Refused("NOT_FOUND", Text("No such picture"))
+            try:
+                await self._parts.make_thumbnail(hosted, int(side))
+            except (Transient, Permanent):
+                # A page shows the large one rather than none.
+                headers = {"Location": hosted.rpartition("/")[2], "Cache-Control": "no-store"}
+                return web.Response(status=302, headers=headers)
+        kind = {"Content-Type": "image/jpeg" if side is None else "image/webp"}
+        return web.FileResponse(self._parts.image_folder / name, headers=_PICTURE_HEADERS | kind)
 
 
 def operations(parts: Condition) -> list[Operation]:

@@ -163,6 +163,7 @@ class Handlers:
             ),
             check_webhook_url=check_webhook_url(settings),
             image_folder=core.images_dir,
+            make_thumbnail=self.loops.thumbnails.make,
             public_url=settings.server.public_url,
             health=health,
             answered=self.loops.meters.answered,

@@ -32,6 +32,7 @@ from rheod.jobs.queue import (
 )
 from rheod.pictures.fetcher import PictureFetcher
 from rheod.pictures.garbage_collector import GarbageCollector
+from rheod.pictures.thumbnails import Thumbnails
 from rheod.push.client import PushQueue
 from rheod.push.poller import ClosedAdHandler, PushPoller
 from rheod.store.jobs import CLASS_OF, Owner
@@ -107,6 +108,7 @@ class Loops:
     tradera: TraderaClient | None
     webhooks: WebhookClient
     fetcher: PictureFetcher
+    thumbnails: Thumbnails
     push: PushQueue | None
     queues: list[JobQueue] = field(default_factory=list)
     poller: PushPoller | None = None
@@ -194,7 +196,9 @@ class Loops:
 
 def build_loops(core: Core, remotes: Remotes, new_queue: type[JobQueue], clients: AsyncExitStack) -> Loops:
     """The queues and the poller with the clients they use, and the chores; nothing runs yet."""
-    settings, meters = core.settings, Meters()
+    settings, meters, decoder = core.settings, Meters(), remotes.decoder(core, clients)
+    thumbnails = Thumbnails(decoder=decoder, pictures_dir=core.images_dir)
+    clients.push_async_callback(thumbnails.close)
     loops = Loops(
         core=core,
         new_queue=new_queue,
@@ -203,11 +207,12 @@ def build_loops(core: Core, remotes: Remotes, new_queue: type[JobQueue], clients
         fetcher=PictureFetcher(
             store=core.store,
             downloader=remotes.downloader(core, clients),
-            decoder=remotes.decoder(core, clients),
+            decoder=decoder,
             pictures_dir=core.images_dir,
             meters=meters,
             most_bytes=settings.storage.images_max_bytes,
         ),
+        thumbnails=thumbnails,
         push=remotes.push_queue(core),
         meters=meters,
         reference=ReferenceReader(data=core.reference, calls=None),

@@ -7,7 +7,21 @@ from collections.abc import Iterable, Sequence
 from rheod.domain.errors import Text
 from rheod.domain.model import Picture, PictureState
 
+THUMBNAIL_SIDES = (160, 640)
+"""Longest sides, in pixels, of the small copies that pages show."""
+
 PROFILE_IGNORED = Text("its colour profile is broken and was ignored: its colours may be off")
+
+
+def thumbnail_of(file: str, side: int) -> str:
+    """The name of the small copy beside a hosted file."""
+    return f"{file.removesuffix('.jpg')}.{side}.webp"
+
+
+def hosted_of(name: str) -> str:
+    """The name of the hosted file that a file in the folder of pictures is, or is a small copy of."""
+    folder, _, file = name.rpartition("/")
+    return f"{folder}/{file.partition('.')[0]}.jpg"
 
 
 def distinct(pictures: Iterable[Picture]) -> tuple[Picture, ...]:

@@ -114,15 +114,40 @@ class Decoder:
             self._free.put_nowait(child)
             with contextlib.suppress(OSError):
                 part.unlink()
-        if "unreadable" in answer:
-            raise Permanent(_verdict(answer["unreadable"], answer["values"]))
-        if "failed" in answer:
-            raise Transient(Text("the picture cannot be stored now: {why}", why=answer["failed"]))
+        _raise_verdict(answer)
         return DecodedPicture(sha256=Path(answer["name"]).stem, **answer)
+
+    async def shrink(self, pictures_dir: Path, picture: str, name: str, *, side: int) -> None:
+        """Store a WebP of a hosted picture, its longest side at most `side` pixels, as `name` below the folder.
+
+        Raises as `decode` does. It is not synced: it can be made again.
+        """
+        part = pictures_dir / "tmp" / f"shrink-{os.getpid()}-{next(self._numbers)}.part"
+        request = {
+            "source": str(pictures_dir / picture),
+            "part": str(part),
+            "target": str(pictures_dir / name),
+            "shrink": side,
+        }
+        child = await self._free.get()
+        try:
+            answer = await child.ask(request)
+        finally:
+            self._free.put_nowait(child)
+            with contextlib.suppress(OSError):
+                part.unlink()
+        _raise_verdict(answer)
 
     async def close(self) -> None:
         """End every child: at once if idle, after at most two seconds (killed then) if busy."""
         await asyncio.gather(*(child.close() for child in self._children))
+
+
+def _raise_verdict(answer: dict[str, Any]) -> None:
+    if "unreadable" in answer:
+        raise Permanent(_verdict(answer["unreadable"], answer["values"]))
+    if "failed" in answer:
+        raise Transient(Text("the picture cannot be stored now: {why}", why=answer["failed"]))
 
 
 def _verdict(why: str, values: dict[str, float]) -> Text:

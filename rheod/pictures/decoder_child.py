@@ -128,6 +128,8 @@ def _confine() -> None:
 def _answer(request: dict[str, Any]) -> dict[str, Any]:
     """Do one request: `unreadable` blames the picture, `failed` this machine, `heavy` wants it asked again to be alone."""
     try:
+        if "shrink" in request:
+            return _shrink(request)
         with Path(request["source"]).open("rb") as source:
             decoded = _decode(source, request)
         if decoded is None:
@@ -147,6 +149,20 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
         "size_bytes": len(data),
         "profile_ignored": ignored,
     }
+
+
+def _shrink(request: dict[str, Any]) -> dict[str, Any]:
+    """Store a small copy of a hosted picture, whole or not at all."""
+    side, part = request["shrink"], Path(request["part"])
+    with _verdicts(), Image.open(request["source"], formats=_FORMATS) as image:
+        image.draft("RGB", (side, side))
+        image.thumbnail((side, side), Image.Resampling.LANCZOS)
+        out = io.BytesIO()
+        image.save(out, "WEBP", quality=78, method=3)
+    part.parent.mkdir(parents=True, exist_ok=True)
+    part.write_bytes(out.getvalue())
+    part.rename(request["target"])
+    return {}
 
 
 def _decode(source: IO[bytes], request: dict[str, Any]) -> tuple[Image.Image, bool] | None:

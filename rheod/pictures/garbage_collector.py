@@ -18,6 +18,7 @@ from pathlib import Path
 import structlog
 
 from rheod.domain.errors import StoreUnavailable
+from rheod.domain.pictures import THUMBNAIL_SIDES, hosted_of, thumbnail_of
 from rheod.store import picture_files
 from rheod.usecases import pictures
 from rheod.usecases.transaction import Store
@@ -103,8 +104,9 @@ class GarbageCollector:
             return
         for start in range(0, len(names), _FILES):
             some = [f"{folder}/{name}" for name in names[start : start + _FILES]]
-            known = await self._store.read(partial(picture_files.known, files=some))
-            unknown = [file for file in some if file not in known]
+            hosted = {file: hosted_of(file) for file in some}
+            known = await self._store.read(partial(picture_files.known, files=set(hosted.values())))
+            unknown = [file for file in some if hosted[file] not in known]
             if removed := await asyncio.to_thread(self._unlink, unknown):
                 _log.info("unknown picture files removed", files=len(removed))
 
@@ -117,6 +119,8 @@ class GarbageCollector:
             with contextlib.suppress(FileNotFoundError):
                 if path.stat().st_mtime > born_before:
                     continue
+                for side in THUMBNAIL_SIDES:
+                    (self._pictures_dir / thumbnail_of(file, side)).unlink(missing_ok=True)
                 path.unlink()
             gone.append(file)
         return gone

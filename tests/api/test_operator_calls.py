@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import io
+from pathlib import Path
 
+import aiohttp
 import pytest
+from PIL import Image
 from structlog.testing import capture_logs
 
+from rheod.pictures.thumbnails import Thumbnails
 from tests.api.running import Api, OpenApi
+from tests.pictures.decoding import open_decoder
 
 DIGEST = "ab" + "0123456789" * 6 + "cd"
 JPEG = b"\xff\xd8\xff\xe0 test picture"
@@ -16,6 +22,11 @@ JPEG = b"\xff\xd8\xff\xe0 test picture"
 @pytest.fixture
 def picture(api: Api) -> str:
     """A stored picture's name."""
+    return stored_in(api)
+
+
+def stored_in(api: Api) -> str:
+    """A stored picture's name, beside files that are none of anybody's business."""
     folder = api.parts.image_folder / "ab"
     folder.mkdir(parents=True)
     (folder / f"{DIGEST}.jpg").write_bytes(JPEG)
@@ -46,6 +57,9 @@ async def test_a_picture_is_served_for_ever_and_as_nothing_else(api: Api, pictur
         "ab/",
         f"cd/{DIGEST}.jpg",
         f"ab/{DIGEST}.png",
+        f"ab/{DIGEST}.webp",
+        f"ab/{DIGEST}.320.webp",
+        f"ab/ab{'0' * 62}.160.webp",
         f"ab/{DIGEST}.jpg.txt",
         f"ab/{DIGEST}.jpg%00",
         f"ab/{DIGEST}.jpg%0A",
@@ -60,6 +74,44 @@ async def test_nothing_but_pictures_by_their_address_is_served(api: Api, picture
     assert picture
     reply = await api.call("GET", f"/images/{path}")
     assert (reply.status, reply.code) == (404, "NOT_FOUND")
+
+
+@pytest.mark.parametrize(("side", "size"), [(160, (160, 120)), (640, (640, 480))])
+async def test_a_small_copy_is_made_when_first_asked_for(
+    open_api: OpenApi, tmp_path: Path, side: int, size: tuple[int, int]
+) -> None:
+    """A WebP of that size beside the hosted file, made once and all that the next call reads."""
+    async with open_decoder() as decoder:
+        thumbnails = Thumbnails(decoder=decoder, pictures_dir=tmp_path / "images")
+        api = await open_api(make_thumbnail=thumbnails.make)
+        assert api.parts.image_folder == tmp_path / "images"
+        picture = stored_in(api)
+        hosted = api.parts.image_folder / picture
+        Image.effect_noise((1600, 1200), 50).convert("RGB").save(hosted, "JPEG")
+        address = picture.replace(".jpg", f".{side}.webp")
+        both = [api.call("GET", f"/images/{address}", headers={"x-api-key": None}) for _ in range(2)]
+        first, other = await asyncio.gather(*both)
+        assert (first.status, first.headers["Content-Type"]) == (200, "image/webp")
+        assert first.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+        assert Image.open(io.BytesIO(first.raw)).size == size
+        assert first.raw == other.raw == (api.parts.image_folder / address).read_bytes()
+        hosted.write_bytes(b"gone")
+        again = await api.call("GET", f"/images/{address}")
+        assert (again.status, again.raw) == (200, first.raw)
+        assert list((api.parts.image_folder / "tmp").iterdir()) == []
+
+
+async def test_a_page_shows_the_large_picture_where_no_small_one_can_be_made(api: Api, picture: str) -> None:
+    """The address leads there, for this time."""
+    async with (
+        aiohttp.ClientSession() as session,
+        session.get(
+            f"http://127.0.0.1:{api.port}/images/{picture.replace('.jpg', '.160.webp')}",
+            allow_redirects=False,
+        ) as reply,
+    ):
+        found = (reply.status, reply.headers["Location"], reply.headers["Cache-Control"])
+    assert found == (302, picture.partition("/")[2], "no-store")
 
 
 async def test_health_asks_the_database_once_a_second_at_most(open_api: OpenApi) -> None:

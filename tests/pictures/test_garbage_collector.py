@@ -13,6 +13,7 @@ from random import Random
 import pytest
 
 from rheod.domain.model import ItemSpec, PictureState, RheoStatus
+from rheod.domain.pictures import THUMBNAIL_SIDES, thumbnail_of
 from rheod.pictures.garbage_collector import GarbageCollector
 from rheod.store import items, picture_files
 from rheod.store.engine.database import Database
@@ -99,6 +100,21 @@ async def test_a_file_goes_with_its_last_picture(folder: Folder) -> None:
     assert await folder.database.read(picture_files.bytes_in_use) == 2 * SIZE
     known = await rows(folder.database, "SELECT file, uses FROM picture_files ORDER BY file")
     assert known == [{"file": "aa/shared.jpg", "uses": 1}, {"file": "bb/new.jpg", "uses": 1}]
+
+
+async def test_small_copies_go_with_their_picture_and_not_before(folder: Folder) -> None:
+    """Those of a picture in use are known though no row names them; one whose picture is gone is not."""
+    await folder.put("a", ["00/going.jpg", "00/kept.jpg"])
+    for each in ("going", "kept", "strange"):
+        for side in THUMBNAIL_SIDES:
+            folder.lay(thumbnail_of(f"00/{each}.jpg", side), young=each == "going")
+    await folder.put("a", ["00/kept.jpg"], description="Another")
+    await folder.keeper().make_round()
+    assert {each.name for each in (folder.pictures_dir / "00").iterdir()} == {
+        "kept.jpg",
+        "kept.160.webp",
+        "kept.640.webp",
+    }
 
 
 async def test_a_young_file_is_left_alone(folder: Folder) -> None:
