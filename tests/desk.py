@@ -19,7 +19,7 @@ from pydantic import SecretStr
 from rheod.compose.build import Rheod, build
 from rheod.compose.loops import publish_options
 from rheod.compose.remotes import Remotes
-from rheod.config.sections import AccountSettings, Storage, Tradera, TraderaDefaults
+from rheod.config.sections import AccountSettings, Images, Storage, Tradera, TraderaDefaults, Webhooks
 from rheod.config.settings import Settings
 from rheod.domain.model import Item, ItemSpec, Job, JobOrder, Listing, ListingState, QueueName, TraderaWish
 from rheod.jobs.meters import Meters
@@ -65,7 +65,8 @@ class CountedQueue(JobQueue):
 class Wishes:
     """What a test wants otherwise than usual: the owner's settings, Tradera's address and the token.
 
-    `members` are the references of accounts beside the default one, which sell as the users after it.
+    `members` are the references of accounts beside the default one, which sell as the users after it. `loopback` lets
+    pictures and webhooks go to this machine, with a second for each.
     """
 
     daily_calls: int = 1000
@@ -80,12 +81,19 @@ class Wishes:
     token: str = "test-user-token"
     base_url: str | None = None
     members: Sequence[str] = ()
+    loopback: bool = False
 
     def settings(self, folder: Path, simulator: TraderaSimulator) -> Settings:
         """As the owner would write them."""
         token = SecretStr(self.token)
         return Settings(
             storage=Storage(path=folder, least_free_bytes=0),
+            images=Images(allow_http=True, allow_private_networks=True, timeout_s=1)
+            if self.loopback
+            else Images(),
+            webhooks=Webhooks(allow_http=True, allow_private_networks=True, timeout_s=1)
+            if self.loopback
+            else Webhooks(),
             accounts=tuple(
                 AccountSettings(reference=reference, user_id=SELLER_ID + place, user_token=token)
                 for place, reference in enumerate(self.members, 1)

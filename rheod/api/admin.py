@@ -11,6 +11,7 @@ import os
 import socket
 import stat
 from collections.abc import Awaitable, Callable, Sequence
+from enum import StrEnum
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -33,8 +34,8 @@ from rheod.api.responses import DoneReply, answer, reply
 from rheod.api.routing import Route, path_of
 from rheod.api.server import add_routes, around_requests
 from rheod.domain.errors import Permanent, Refused, Text
-from rheod.domain.event_payloads import new_ulid
-from rheod.domain.model import RheoStatus
+from rheod.domain.event_payloads import new_ulid, rfc3339
+from rheod.domain.model import RheoStatus, TraderaStatus
 from rheod.store.facts import inspect
 from rheod.store.search import ItemFilter
 
@@ -173,11 +174,15 @@ class AdminCalls:
         return answer(201, {"adminToken": await self._api.keys.new_admin_token()})
 
     async def list_items(self, request: web.Request) -> web.Response:
-        """GET /items?status=&limit=&after=: oldest change first; `next` is the `after` of the following page."""
+        """GET /items?status=&traderaStatus=&limit=&after=: oldest change first; `next` is the `after` of the next page."""
         limit = _limit(request.query.get("limit"))
+        wanted = ItemFilter(
+            status=_one_of(RheoStatus, "status", request.query.get("status")),
+            tradera_status=_one_of(TraderaStatus, "traderaStatus", request.query.get("traderaStatus")),
+        )
         page = await self._api.inventory.page(
             self._account(request),
-            ItemFilter(status=_status(request.query.get("status"))),
+            wanted,
             limit=limit,
             after=_position(request.query.get("after")),
         )
@@ -225,6 +230,31 @@ class AdminCalls:
     async def settle_order(self, request: web.Request) -> web.Response:
         """POST /orders/{orderId}/settle: the owner's word on a sale in doubt, as in the API."""
         return await OrderCalls(parts=self._api).settle_for(request, self._account(request))
+
+    async def list_messages(self, _request: web.Request) -> web.Response:
+        """GET /messages: those of Tradera that could not be understood, the newest first, of every account."""
+        assert self._parts.quarantine is not None
+        found = await self._parts.quarantine.newest()
+        return answer(
+            200,
+            {
+                "messages": [
+                    {
+                        "id": each.id,
+                        "receivedAt": rfc3339(each.received_at),
+                        "reason": each.reason,
+                        "body": each.body,
+                    }
+                    for each in found
+                ]
+            },
+        )
+
+    async def put_message_away(self, request: web.Request) -> web.Response:
+        """POST /messages/{id}/put-away: the owner has looked at it."""
+        assert self._parts.quarantine is not None
+        await self._parts.quarantine.put_away(int(request.match_info["id"]))
+        return web.Response(status=204)
 
     def shared_routes(self) -> list[Route]:
         """What the owner's calls over the network do as well: webhook endpoints, their log, replays."""
@@ -280,6 +310,8 @@ def build_admin(parts: AdminContext, *, more: Sequence[Route] = ()) -> web.Appli
             ("POST", f"{ITEM}/settle", calls.settle_item),
             ("GET", "/orders", calls.list_orders),
             ("POST", r"/orders/{orderId:\d{1,18}}/settle", calls.settle_order),
+            ("GET", "/messages", calls.list_messages),
+            ("POST", r"/messages/{id:\d{1,18}}/put-away", calls.put_message_away),
             ("GET", "/status", calls.status),
             ("POST", "/doctor", calls.examine),
             ("GET", "/health", calls.health),
@@ -351,9 +383,11 @@ def _limit(text: str | None) -> int:
     return int(text)
 
 
-def _status(text: str | None) -> str | None:
-    if text is not None and text not in set(RheoStatus):
-        raise Refused("BAD_REQUEST", Text("status must be one of {states}", states=", ".join(RheoStatus)))
+def _one_of(states: type[StrEnum], name: str, text: str | None) -> str | None:
+    if text is not None and text not in set(states):
+        raise Refused(
+            "BAD_REQUEST", Text("{name} must be one of {states}", name=name, states=", ".join(states))
+        )
     return text
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from rheod.usecases.inventory import Inventory
     from rheod.usecases.items import Items
     from rheod.usecases.put_item import BatchPut
-    from rheod.usecases.sales import Shipments
+    from rheod.usecases.sales import QuarantinedMessages, Shipments
     from rheod.usecases.sales_in_doubt import SalesInDoubt
     from rheod.webhooks.client import TestEventSender
 
@@ -204,13 +204,14 @@ class AdminContext:
     """What the admin socket adds.
 
     `status` gathers what `rheod status` shows, `examine` what `rheod doctor` asks; with True it may call Tradera.
-    `backups` copies the database; `compared` notes that the owner has compared the ads at Tradera after a restore and
+    `quarantine` keeps the messages of Tradera that nobody understood. `backups` copies the database; `compared` notes that the owner has compared the ads at Tradera after a restore and
     tells for how many accounts that counts.
     """
 
     api: ApiContext
     status: Callable[[], Awaitable[Mapping[str, object]]]
     examine: Callable[[bool], Awaitable[Mapping[str, object]]] = unexamined
+    quarantine: QuarantinedMessages | None = None
     backups: Backups | None = None
     compared: Callable[[], Awaitable[int]] | None = None
 

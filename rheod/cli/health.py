@@ -77,6 +77,7 @@ def _lines(answer: dict[str, Any]) -> list[tuple[str, Any]]:
     return [
         ("version", answer["version"]),
         ("items", _counts(answer["items"])),
+        ("not published", answer["itemsNotPublished"]),
         ("jobs waiting", _counts(answer["jobs"])),
         ("jobs running", _counts(answer["running"])),
         ("Tradera calls", calls),

@@ -45,13 +45,7 @@ def list_items(
     options: Options, *, status: str | None, failed: bool, limit: int, after: str | None, as_json: bool
 ) -> int:
     """List items, the oldest change first."""
-    if failed:
-        found = _failed(options, status=status, after=after)
-        answer: dict[str, Any] = {"items": found[:limit], "next": None}
-        if len(found) > limit:
-            note(f"There are {len(found)}: raise --limit")
-    else:
-        answer = _page(options, status=status, limit=limit, after=after)
+    answer = _page(options, status=status, failed=failed, limit=limit, after=after)
     if as_json:
         say_json(answer)
         return OK
@@ -63,19 +57,27 @@ def list_items(
     return OK
 
 
-def _page(options: Options, *, status: str | None, limit: int, after: str | None) -> dict[str, Any]:
-    wanted = {"limit": limit, "status": status, "after": after}
+def _page(
+    options: Options, *, status: str | None = None, failed: bool, limit: int, after: str | None
+) -> dict[str, Any]:
+    wanted = {
+        "limit": limit,
+        "status": status,
+        "traderaStatus": "sync_error" if failed else None,
+        "after": after,
+    }
     query = urlencode({name: value for name, value in wanted.items() if value is not None})
     answer: dict[str, Any] = ask(options, "GET", f"/items?{query}")
     return answer
 
 
-def _failed(options: Options, *, status: str | None = None, after: str | None = None) -> list[dict[str, Any]]:
+def _failed(options: Options) -> list[dict[str, Any]]:
     """Every item that needs the owner after a refusal of Tradera."""
     found: list[dict[str, Any]] = []
+    after = None
     while True:
-        page = _page(options, status=status, limit=_LONGEST, after=after)
-        found += [item for item in page["items"] if item["traderaStatus"] == "sync_error"]
+        page = _page(options, failed=True, limit=_LONGEST, after=after)
+        found += page["items"]
         after = page["next"]
         if after is None:
             return found
@@ -261,6 +263,7 @@ def orders() -> None:
 @click.option("--limit", type=int, default=100, help="At most so many (1-1000, default 100).")
 @click.option("--cursor", metavar="POSITION", help="Go on where an earlier list ended.")
 @with_json
+@with_account
 @pass_options
 def list_orders(options: Options, *, unmatched: bool, limit: int, cursor: str | None, as_json: bool) -> int:
     """List orders, the newest first."""
@@ -333,6 +336,29 @@ def settle_order(
         told["salePrice"] = float(sold)
     told |= {name: named[each] for each, name in _NAMED.items() if named[each] is not None}
     return _print_message(ask(options, "POST", f"/orders/{order}/settle", told), as_json=as_json)
+
+
+@orders.command()
+@click.option(
+    "--put-away", type=int, metavar="ID", help="You have looked at this one: do not show it any more."
+)
+@with_json
+@pass_options
+def messages(options: Options, *, put_away: int | None, as_json: bool) -> int:
+    """List messages of Tradera that could not be understood, the newest first: one may be a sale.
+
+    Compare each with your sales at Tradera, then put it away.
+    """
+    if put_away is not None:
+        ask(options, "POST", f"/messages/{put_away}/put-away")
+        return _print_message({"message": "Put away."}, as_json=as_json)
+    answer = ask(options, "GET", "/messages")
+    if as_json:
+        say_json(answer)
+        return OK
+    rows = [[one["id"], one["receivedAt"], one["reason"], one["body"]] for one in answer["messages"]]
+    say_table(("ID", "RECEIVED", "WHY", "MESSAGE"), rows)
+    return OK
 
 
 def _row(order: dict[str, Any]) -> list[Any]:

@@ -178,8 +178,10 @@ def deliveries(options: Options, /, *, as_json: bool, limit: int, **wanted: str 
         say_json(answer)
         return OK
     columns = ("id", "createdAt", "eventType", "externalId", "status", "httpStatus", "attempt", "durationMs")
-    rows = [[one[column] for column in (*columns, "errorMessage")] for one in answer["deliveries"]]
-    say_table(("ID", "TIME", "EVENT", "ITEM", "STATUS", "HTTP", "TRY", "MS", "ERROR"), rows)
+    rows = [
+        [one[column] for column in (*columns, "errorMessage", "endpointId")] for one in answer["deliveries"]
+    ]
+    say_table(("ID", "TIME", "EVENT", "ITEM", "STATUS", "HTTP", "TRY", "MS", "ERROR", "ENDPOINT"), rows)
     if len(rows) == limit:
         note(f"There may be more: add --before {rows[-1][0]}")
     return OK

@@ -98,6 +98,7 @@ class Handlers:
                 api=parts,
                 status=self._status,
                 examine=lambda online: self.doctor().report(online=online),
+                quarantine=QuarantinedMessages(store=core.store),
                 backups=Backups(
                     database=core.database,
                     folder=core.settings.storage.path,

@@ -21,7 +21,7 @@ import rheod
 from rheod.domain.errors import Permanent, RheodError, Text, Transient, Unanswered
 from rheod.domain.event_payloads import rfc3339
 from rheod.domain.model import CallClass
-from rheod.health.facts import Observed, RunningLoops, as_json, gather_facts, gather_findings
+from rheod.health.facts import Observed, RunningLoops, as_json, gather_facts
 from rheod.health.rules import ASKED_AGAIN, EndpointFacts, findings
 from rheod.health.waiting import Finding, Mood
 from rheod.push.client import PushQueue
@@ -76,7 +76,7 @@ class Doctor:
                 self._checked.append("the push queue")
                 group.create_task(self._queue(queue))
             asked = [group.create_task(self._receiver(session, one)) for one in receivers]
-            self._checked += [f"the webhook receiver at {one.host}" for one in receivers]
+            self._checked += [f"the webhook receiver at {one.host} ({one.id})" for one in receivers]
             if online and self.reachable.tradera is not None:
                 await self._tradera()
             if asked:
@@ -127,7 +127,7 @@ class Doctor:
                 mood=Mood.BAD,
                 text=Text(
                     "The webhook receiver at {host} cannot be reached: {reason}",
-                    host=endpoint.host,
+                    host=f"{endpoint.host} ({endpoint.id})",
                     reason=reason,
                 ),
                 fix=Text("Start it, or set another address: `rheod webhooks list`"),
@@ -244,12 +244,14 @@ async def gather_status(observed: Observed, loops: RunningLoops) -> Mapping[str,
     """One answer of plain JSON; times as RFC 3339."""
     now, allowance, ledger = observed.now(), observed.allowance, observed.ledger
     used = len(ledger.times(now=now))
+    facts = await gather_facts(observed)
     heard_at = None if loops.poller is None else loops.poller.last_answer_at
     return {
         "version": rheod.__version__,
         "now": rfc3339(now),
         "startedAt": rfc3339(observed.started_at),
         **await observed.database.read(_counts),
+        "itemsNotPublished": facts.not_published,
         "budget": {
             "limit": allowance.limit,
             "used": used,
@@ -270,7 +272,7 @@ async def gather_status(observed: Observed, loops: RunningLoops) -> Mapping[str,
         "publishingWaitsFor": observed.accounts.missing(),
         "push": {"configured": observed.has_push, "lastAnswer": _time(heard_at)},
         "longestStallMs": loops.watch.longest_ms,
-        "findings": [as_json(one) for one in await gather_findings(observed)],
+        "findings": [as_json(one) for one in findings(facts)],
         "running": {queue.name: len(queue.running) for queue in loops.queues},
     }
 

@@ -135,6 +135,7 @@ async def gather_facts(observed: Observed) -> Facts:
             for call_class, pause in observed.ledger.paused_classes(now=now).items()
         ),
         endings=stored.endings,
+        unclear=stored.unclear,
         sales=stored.sales,
         pictures=stored.pictures,
         not_published=stored.not_published,
@@ -143,9 +144,13 @@ async def gather_facts(observed: Observed) -> Facts:
         not_believed=stored.not_believed,
         reconcile_patience_ms=limits.reconcile_ms,
         quarantined=stored.quarantined,
+        quarantined_since=stored.quarantined_since,
         doubts_since=stored.doubts_since,
+        doubts_next=stored.doubts_next,
         unmatched=stored.unmatched,
-        in_doubt=stored.in_doubt,
+        in_doubt=tuple(one.external_id for one in stored.in_doubt),
+        in_doubt_since=min((one.since for one in stored.in_doubt), default=None),
+        in_doubt_next=min((one.next_at for one in stored.in_doubt if one.next_at is not None), default=None),
         doubled=stored.doubled,
         takeovers=stored.takeovers,
         unmapped=stored.unmapped,
@@ -165,18 +170,7 @@ class _Stored:
     """What the store knows, read in one snapshot."""
 
     def __init__(self, db: sqlite3.Connection, observed: Observed, now: int) -> None:
-        self.endpoints = tuple(
-            EndpointFacts(
-                id=one.id,
-                host=urlsplit(one.url).hostname or "",
-                url=one.url,
-                active=one.active,
-                fail_count=one.fail_count,
-                disabled_by_failures=one.fail_count > 0,
-                waiting=one.waiting,
-            )
-            for one in facts.endpoints(db)
-        )
+        self.endpoints = tuple(_endpoint(one, now) for one in facts.endpoints(db))
         self.next_call = jobs.next_due(db, QueueName.TRADERA, after=now)
         self.publishings = sum(jobs.publishings(db).values())
         long_ago = now - LONG_MS
@@ -190,6 +184,11 @@ class _Stored:
             _wait(found, account.reference, why_not_asked(observed, account, CallClass.ORDERS, now=now))
             for account in observed.accounts
             if (found := facts.sales_waiting(db, account.id, before=long_ago))
+        )
+        self.unclear = tuple(
+            _wait(found, account.reference, None)
+            for account in selling
+            if (found := facts.jobs_without_answer(db, account.id, before=long_ago))
         )
         pictures = facts.pictures_waiting(db, before=long_ago)
         self.pictures = None if pictures is None else _wait(pictures, "", None)
@@ -209,9 +208,11 @@ class _Stored:
             for each in reference_data.faults(db)
         )
         self.quarantined = inbox.count_quarantined(db)
+        self.quarantined_since = inbox.quarantined_since(db)
         self.doubts_since = tuple(inbox.doubts_since(db))
+        self.doubts_next = inbox.next_doubt(db)
         self.unmatched = orders.unmatched_count(db)
-        self.in_doubt = tuple(facts.in_doubt(db, limit=100))
+        self.in_doubt = facts.in_doubt(db, limit=100)
         self.doubled = tuple(facts.doubled(db, limit=100))
         self.takeovers = tuple(_takeovers(db, observed.accounts, now))
         self.look_alikes = tuple(
@@ -224,6 +225,22 @@ class _Stored:
         self.backup_at = None if backup is None else int(backup)
         self.image_bytes = picture_files.bytes_in_use(db)
         self.installed_at = facts.installed_at(db)
+
+
+def _endpoint(one: facts.EndpointState, now: int) -> EndpointFacts:
+    long_alone = one.alone if one.alone is not None and now - one.alone.since > LONG_MS else None
+    return EndpointFacts(
+        id=one.id,
+        host=urlsplit(one.url).hostname or "",
+        url=one.url,
+        active=one.active,
+        fail_count=one.fail_count,
+        disabled_by_failures=one.fail_count > 0,
+        waiting=one.waiting,
+        failing_since=one.failing_since,
+        next_try=one.probe_at,
+        alone=None if long_alone is None else _wait(long_alone, "", None),
+    )
 
 
 def why_not_asked(observed: Observed, account: Account, call_class: CallClass, *, now: int) -> Wait | None:

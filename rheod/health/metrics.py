@@ -239,6 +239,11 @@ class _Gathered:
             None if backup_at is None else backup_at / 1000,
         )
         yield _each("rheod_items", "Items by rheoStatus.", "status", self.stored.items)
+        yield _one(
+            "rheod_items_not_published",
+            "Items for sale that could not be published (`sync_error`).",
+            self.facts.not_published,
+        )
 
     def _of_findings(self) -> Iterator[Metric]:
         found = findings(self.facts)

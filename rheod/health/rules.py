@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from rheod.domain.errors import Text, counted
-from rheod.health.waiting import Finding, Mood, Wait, Waiting, of_reference, of_remotes, of_work
+from rheod.health.waiting import LONG_MS, Finding, Mood, Wait, Waiting, of_reference, of_remotes, of_work
 
 DAY_MS = 24 * 3600 * 1000
 SOON_MS = 2 * 60 * 1000
@@ -37,7 +37,11 @@ class AccountFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointFacts:
-    """Where webhooks go: `waiting` events are kept for it."""
+    """Where webhooks go: `waiting` events are kept for it.
+
+    `failing_since` and `next_try` (ms) are set while it takes none; `alone` are events that it refuses while it takes
+    others.
+    """
 
     id: str
     host: str
@@ -46,6 +50,9 @@ class EndpointFacts:
     fail_count: int
     disabled_by_failures: bool
     waiting: int
+    failing_since: int | None = None
+    next_try: int | None = None
+    alone: Wait | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,9 +82,13 @@ class Facts(Waiting):
     push_heard_at: int | None = None
     push_patience_ms: int = 3_600_000
     quarantined: int = 0
+    quarantined_since: int | None = None
     doubts_since: tuple[int, ...] = ()
+    doubts_next: int | None = None
     unmatched: int = 0
     in_doubt: tuple[str, ...] = ()
+    in_doubt_since: int | None = None
+    in_doubt_next: int | None = None
     doubled: tuple[str, ...] = ()
     unmapped: tuple[str, ...] = ()
     look_alikes: tuple[tuple[str, str], ...] = ()
@@ -149,7 +160,11 @@ def _ending(account: AccountFacts, now: int, values: Mapping[str, str | int]) ->
 
 def _of_endpoints(facts: Facts) -> Iterator[Finding]:
     for endpoint in facts.endpoints:
-        values: dict[str, str | int] = {"host": endpoint.host, "id": endpoint.id, "waiting": endpoint.waiting}
+        values: dict[str, str | int] = {
+            "host": f"{endpoint.host} ({endpoint.id})",  # two may be on one host
+            "id": endpoint.id,
+        }
+        failing_ms = facts.now - (endpoint.failing_since or facts.now)
         if endpoint.disabled_by_failures and not endpoint.active:
             yield Finding(
                 code="endpoint.off",
@@ -165,8 +180,9 @@ def _of_endpoints(facts: Facts) -> Iterator[Finding]:
                     "Mend the receiver, then `rheod webhooks enable {id}`: the events go out in order",
                     **values,
                 ),
+                since=endpoint.failing_since,
             )
-        elif endpoint.active and endpoint.fail_count >= FEW_FAILURES:
+        elif endpoint.active and (endpoint.fail_count >= FEW_FAILURES or failing_ms > LONG_MS):
             yield Finding(
                 code="endpoint.fails",
                 subject=endpoint.id,
@@ -177,9 +193,37 @@ def _of_endpoints(facts: Facts) -> Iterator[Finding]:
                     endpoint.waiting,
                     **values,
                 ),
-                fix=Text("See why: `rheod webhooks deliveries`, or the page Integration"),
+                fix=Text(
+                    "See why: `rheod webhooks deliveries --endpoint {id}`, or the page Integration", **values
+                ),
                 alerts=False,
+                since=endpoint.failing_since,
+                next_at=endpoint.next_try,
             )
+        if endpoint.alone is not None and endpoint.active:
+            yield _event_refused(endpoint.id, endpoint.alone, values)
+
+
+def _event_refused(endpoint_id: str, alone: Wait, values: Mapping[str, str | int]) -> Finding:
+    return Finding(
+        code="event.refused",
+        subject=endpoint_id,
+        mood=Mood.BAD,
+        text=counted(
+            "The webhook endpoint at {host} takes other events and refuses {n}: {reason}",
+            "The webhook endpoint at {host} takes other events and refuses {n}: {reason}",
+            alone.count,
+            reason=alone.reason,
+            **values,
+        ),
+        fix=Text(
+            "See it: `rheod webhooks deliveries --endpoint {id} --status failed`. Mend the receiver, then"
+            " `rheod webhooks replay EVENT`",
+            **values,
+        ),
+        since=alone.since,
+        next_at=alone.next_at,
+    )
 
 
 def _of_sales(facts: Facts) -> Iterator[Finding]:
@@ -209,6 +253,8 @@ def _of_sales(facts: Facts) -> Iterator[Finding]:
             fix=Text(
                 "See them: `rheod orders list`; look for them at Tradera, then `rheod orders settle ORDER`"
             ),
+            since=min(doubts),
+            next_at=facts.doubts_next,
         )
     if facts.quarantined:
         yield Finding(
@@ -219,7 +265,8 @@ def _of_sales(facts: Facts) -> Iterator[Finding]:
                 "{n} messages of Tradera could not be understood and are kept: one may be a sale",
                 facts.quarantined,
             ),
-            fix=Text("See them: `rheod orders list --unmatched`, and compare with your sales at Tradera"),
+            fix=Text("See them: `rheod orders messages`, and compare with your sales at Tradera"),
+            since=facts.quarantined_since,
         )
     if facts.unmatched:
         yield Finding(
@@ -246,6 +293,8 @@ def _of_doubts(facts: Facts) -> Iterator[Finding]:
                 items=", ".join(facts.in_doubt[:3]),
             ),
             fix=Text("Look for them at Tradera, then `rheod items settle ID --live AD` or `--not-live`"),
+            since=facts.in_doubt_since,
+            next_at=facts.in_doubt_next,
         )
     if facts.doubled:
         yield Finding(

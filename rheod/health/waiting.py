@@ -70,6 +70,7 @@ class Waiting:
     push: Wait | None = None
     paused: tuple[Wait, ...] = ()
     endings: tuple[Wait, ...] = ()
+    unclear: tuple[Wait, ...] = ()
     sales: tuple[Wait, ...] = ()
     pictures: Wait | None = None
     not_published: int = 0
@@ -213,6 +214,26 @@ def of_work(facts: Waiting) -> Iterator[Finding]:
                 reason=wait.reason,
             ),
             fix=Text("rheod tries again by itself. If it hurries, end it in My Tradera"),
+            since=wait.since,
+            next_at=wait.next_at,
+        )
+    for wait in facts.unclear:
+        yield Finding(
+            code="work.unclear",
+            subject=wait.account,
+            mood=Mood.BUSY,
+            text=counted(
+                "{n} job of account {account} gets no clear answer of Tradera: {reason}",
+                "{n} jobs of account {account} get no clear answer of Tradera: {reason}",
+                wait.count,
+                account=wait.account or "own",
+                reason=wait.reason,
+            ),
+            fix=Text(
+                "rheod tries again by itself, ever more rarely, and goes on with the others. `rheod items list` names"
+                " what waits; `rheod items retry ID` tries at once"
+            ),
+            alerts=False,
             since=wait.since,
             next_at=wait.next_at,
         )

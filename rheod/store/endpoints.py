@@ -116,13 +116,13 @@ def took(db: sqlite3.Connection, endpoint_id: str) -> None:
 
 
 def failed(
-    db: sqlite3.Connection, endpoint_id: str, *, failures: int, probe_at: int, switch_off: bool
+    db: sqlite3.Connection, endpoint_id: str, *, failures: int, probe_at: int, switch_off: bool, now: int
 ) -> None:
     """The endpoint has failed so often in a row; never switches one on, whatever was read before the try."""
     db.execute(
-        "UPDATE endpoints SET fail_count = :failures, probe_at = :probe_at, active = active AND NOT :off"
-        " WHERE id = :id",
-        {"failures": failures, "probe_at": probe_at, "off": switch_off, "id": endpoint_id},
+        "UPDATE endpoints SET failing_since = CASE WHEN fail_count > 0 THEN failing_since ELSE :now END,"
+        " fail_count = :failures, probe_at = :probe_at, active = active AND NOT :off WHERE id = :id",
+        {"failures": failures, "probe_at": probe_at, "off": switch_off, "id": endpoint_id, "now": now},
     )
 
 

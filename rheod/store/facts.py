@@ -21,36 +21,79 @@ from rheod.store.jobs import STRETCH
 from rheod.store.texts import restored
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """Work that waits for longer than it should: how much, the oldest's begin (ms), the next try (ms) and why."""
+
+    count: int
+    since: int
+    next_at: int | None
+    reason: str | None
+
+
 @dataclass(frozen=True, slots=True)
 class EndpointState:
-    """An endpoint that has an address, and how many events wait for it."""
+    """An endpoint that has an address, and how many events wait for it.
+
+    `failing_since` and `probe_at` (ms) are set while it takes none. `alone` are events that only they themselves keep
+    from being taken: it takes others.
+    """
 
     id: str
     url: str
     active: bool
     fail_count: int
     waiting: int
+    failing_since: int | None
+    probe_at: int | None
+    alone: Waiting | None
 
 
 def endpoints(db: sqlite3.Connection) -> list[EndpointState]:
     """Every endpoint of every account that has an address."""
     rows = db.execute(
-        "SELECT id, url, active, fail_count, coalesce((SELECT sum(count) FROM job_counts"
+        "SELECT id, url, active, fail_count, CASE WHEN fail_count > 0 THEN failing_since END AS failing_since,"
+        " CASE WHEN active = 1 AND fail_count > 0 THEN probe_at END AS probe_at, coalesce((SELECT sum(count) FROM job_counts"
         " WHERE lane = 'hooks' AND kind = 'deliver' AND endpoint_id = endpoints.id), 0) AS waiting"
         " FROM endpoints WHERE url IS NOT NULL AND removed_at IS NULL ORDER BY created_at, id"
     ).fetchall()
-    return [EndpointState(**{**dict(row), "active": bool(row["active"])}) for row in rows]
+    return [
+        EndpointState(**{**dict(row), "active": bool(row["active"])}, alone=_refused_alone(db, row["id"]))
+        for row in rows
+    ]
 
 
-def in_doubt(db: sqlite3.Connection, *, limit: int) -> list[str]:
-    """External ids of items in doubt: Tradera has not said whether their ad is up; it is looked for ever more rarely."""
+def _refused_alone(db: sqlite3.Connection, endpoint_id: str) -> Waiting | None:
+    return _waiting(
+        db.execute(
+            "SELECT created_at, due_at, state, reason FROM jobs INDEXED BY jobs_tried WHERE lane = 'hooks'"
+            " AND endpoint_id = ? AND (attempts > 0 OR aside > 0) AND (aside > 0 OR state = 'held')"
+            " ORDER BY created_at LIMIT 1000",
+            (endpoint_id,),
+        ).fetchall()
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ListingInDoubt:
+    """An ad that may be up or not: whose, since when nobody has known, and when it is looked for again (ms)."""
+
+    external_id: str
+    since: int
+    next_at: int | None
+
+
+def in_doubt(db: sqlite3.Connection, *, limit: int) -> list[ListingInDoubt]:
+    """Items in doubt: Tradera has not said whether their ad is up; it is looked for ever more rarely."""
     rows = db.execute(
-        "SELECT items.external_id FROM listings JOIN items ON items.id = listings.item_id"
+        "SELECT items.external_id, coalesce(listings.commit_sent_at, listings.created_at) AS since,"
+        " (SELECT due_at FROM jobs WHERE kind = 'look' AND subject = listings.id) AS next_at"
+        " FROM listings JOIN items ON items.id = listings.item_id"
         " WHERE listings.state IN ('committing', 'committed') AND listings.ask_at IS NULL"
         " AND listings.error IS NOT NULL ORDER BY listings.created_at LIMIT ?",
         (limit,),
     )
-    return [row[0] for row in rows.fetchall()]
+    return [ListingInDoubt(**dict(row)) for row in rows.fetchall()]
 
 
 def doubled(db: sqlite3.Connection, *, limit: int) -> list[str]:
@@ -64,16 +107,6 @@ def doubled(db: sqlite3.Connection, *, limit: int) -> list[str]:
     return [row[0] for row in rows.fetchall()]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Waiting:
-    """Work that waits for longer than it should: how much, the oldest's begin (ms), the next try (ms) and why."""
-
-    count: int
-    since: int
-    next_at: int | None
-    reason: str | None
-
-
 def jobs_waiting(db: sqlite3.Connection, account_id: str, kind: JobKind, *, before: int) -> Waiting | None:
     """Jobs of one urgent kind that were ordered before this time (ms) and are still there; None without any."""
     rank = jobs.CLASSES.index(jobs.CLASS_OF[kind])
@@ -82,6 +115,29 @@ def jobs_waiting(db: sqlite3.Connection, account_id: str, kind: JobKind, *, befo
         " AND state IN ('due', 'held') AND rank = ? AND created_at < ? ORDER BY created_at LIMIT 1000",
         (account_id, rank, before),
     ).fetchall()
+    return _waiting(rows)
+
+
+_UNCLEAR_OF = (JobKind.SHIP, JobKind.RESULTS, JobKind.REPRICE, JobKind.PUBLISH)
+"""Endings and orders that wait are told by themselves, whether they have been tried or not."""
+
+
+def jobs_without_answer(db: sqlite3.Connection, account_id: str, *, before: int) -> Waiting | None:
+    """Jobs at Tradera that have got no clear answer since before this time (ms), or are held; None without any."""
+    found: list[sqlite3.Row] = []
+    for rank in sorted({jobs.CLASSES.index(jobs.CLASS_OF[kind]) for kind in _UNCLEAR_OF}):
+        for state, failed in (("due", 1), ("held", 0), ("held", 1)):
+            found += db.execute(
+                "SELECT coalesce(unclear_since, created_at) AS created_at, due_at, state, reason FROM jobs"
+                " WHERE lane = 'tradera' AND account_id = ? AND state = ? AND rank = ? AND (unclear > 0) = ?"
+                " AND coalesce(unclear_since, created_at) < ? AND kind <> 'look' LIMIT 1000",
+                (account_id, state, rank, failed, before),
+            ).fetchall()
+    return _waiting(sorted(found, key=lambda row: row["created_at"]))
+
+
+def _waiting(rows: Sequence[sqlite3.Row]) -> Waiting | None:
+    """What these jobs, the oldest first, come to."""
     if not rows:
         return None
     return Waiting(
@@ -119,18 +175,11 @@ _LATEST = 500
 def pictures_waiting(db: sqlite3.Connection, *, before: int) -> Waiting | None:
     """Pictures ordered before this time (ms) whose tries have failed so far; None without any."""
     rows = db.execute(
-        "SELECT * FROM (SELECT created_at, due_at, attempts, reason FROM jobs WHERE lane = 'images' AND state = 'due'"
-        " ORDER BY due_at DESC LIMIT ?) WHERE attempts > 0 AND created_at < ? ORDER BY created_at",
+        "SELECT * FROM (SELECT created_at, due_at, attempts, state, reason FROM jobs WHERE lane = 'images'"
+        " AND state = 'due' ORDER BY due_at DESC LIMIT ?) WHERE attempts > 0 AND created_at < ? ORDER BY created_at",
         (_LATEST, before),
     ).fetchall()
-    if not rows:
-        return None
-    return Waiting(
-        count=len(rows),
-        since=rows[0]["created_at"],
-        next_at=min(row["due_at"] for row in rows),
-        reason=restored(rows[0]["reason"]),
-    )
+    return _waiting(rows)
 
 
 def not_published(db: sqlite3.Connection, account_id: str) -> int:

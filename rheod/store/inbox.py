@@ -303,6 +303,42 @@ def count_quarantined(db: sqlite3.Connection) -> int:
     return count
 
 
+def quarantined_since(db: sqlite3.Connection) -> int | None:
+    """When the oldest of them came (ms)."""
+    row = db.execute(
+        "SELECT received_at FROM inbox WHERE state = 'quarantined' ORDER BY id LIMIT 1"
+    ).fetchone()
+    return None if row is None else row[0]
+
+
+def next_doubt(db: sqlite3.Connection) -> int | None:
+    """When a sale in doubt is looked up again first (ms)."""
+    at: int | None = db.execute(f"SELECT min(ask_at) FROM inbox WHERE {_IN_DOUBT}").fetchone()[0]
+    return at
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadSale:
+    """An order of one of an item's ads that is not read yet: its number, since when, until when (ms), and why."""
+
+    number: int
+    since: int
+    next_at: int | None
+    reason: str | None
+
+
+def unread_sale(db: sqlite3.Connection, item_id: str) -> UnreadSale | None:
+    """The oldest order that names an ad of the item and is not read yet."""
+    row = db.execute(
+        "SELECT coalesce(order_id, inbox.id) AS number, received_at AS since, inbox.ask_at AS next_at, inbox.reason"
+        " FROM listings JOIN inbox_items USING (tradera_item_id) JOIN inbox ON inbox.id = inbox_id"
+        " WHERE listings.item_id = ? AND inbox.type = 'OrderCreated' AND inbox.state = 'new'"
+        " AND inbox.account_id = listings.account_id ORDER BY inbox.id LIMIT 1",
+        (item_id,),
+    ).fetchone()
+    return row and UnreadSale(**{**dict(row), "reason": restored(row["reason"])})
+
+
 def last_received_at(db: sqlite3.Connection) -> int | None:
     """When the newest message came (ms)."""
     at: int | None = db.execute("SELECT received_at FROM inbox ORDER BY id DESC LIMIT 1").fetchone()

@@ -238,6 +238,18 @@ def at_tradera(db: sqlite3.Connection, item_id: str) -> WaitingJob | None:
     return WaitingJob(**{**dict(row), "kind": JobKind(row["kind"]), "reason": restored(row["reason"])})
 
 
+def of_pictures(db: sqlite3.Connection, item_id: str) -> WaitingJob | None:
+    """The longest waiting job of an item's pictures whose tries have failed so far; None when it has none."""
+    row = db.execute(
+        "SELECT kind, reason, created_at, due_at, attempts FROM jobs WHERE item_id = ? AND +lane = 'images'"
+        " AND attempts > 0 ORDER BY created_at, id LIMIT 1",
+        (item_id,),
+    ).fetchone()
+    return row and WaitingJob(
+        **{**dict(row), "kind": JobKind(row["kind"]), "reason": restored(row["reason"])}
+    )
+
+
 STRETCH = 4096
 """So many job ids share one row of `publish_sums`."""
 

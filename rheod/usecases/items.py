@@ -25,7 +25,7 @@ from rheod.domain.model import (
     QueueName,
     RheoStatus,
 )
-from rheod.store import items, jobs, orders
+from rheod.store import inbox, items, jobs, orders
 from rheod.store.ledger import BudgetPause, Ledger
 from rheod.usecases.publish import settle, why_not_published
 from rheod.usecases.put_item import PutResult, put, queue_listing, refuse_price_or_status, refuse_to_orphan
@@ -33,6 +33,7 @@ from rheod.usecases.sales_in_doubt import refuse_sale_in_doubt
 from rheod.usecases.transaction import Store, Transaction
 
 NOT_FOUND = Text("No item found with this external ID")
+_LONG_MS = 120_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,43 +134,8 @@ class Items:
 
     async def read_item(self, account_id: str, external_id: str) -> ItemView:
         """The item as it is now. Raises Refused (NOT_FOUND)."""
-        found, place, job = await self._store.read(lambda db: _view(db, account_id, external_id))
-        if found.listing is None:
-            return found
-        forecast = self._forecast(account_id)
-        if found.listing.live_at is not None:
-            found = replace(found, ad_url=f"{forecast.site_url}/item/{found.listing.tradera_item_id}")
-        if job is None:
-            return found
-        if forecast.waits_for is not None:
-            return replace(
-                found,
-                waits_for=forecast.waits_for,
-                waits_since=forecast.waits_since or job.created_at,
-                next_try=max(job.due_at, forecast.next_try or 0),
-                trouble=forecast.waits_for,
-            )
-        if job.reason is not None:
-            found = replace(
-                found,
-                waits_for=job.reason,
-                waits_since=job.created_at,
-                next_try=job.due_at,
-                trouble=job.reason if job.attempts else None,
-            )
-        pause = forecast.pauses.get(jobs.CLASS_OF[job.kind])
-        if pause is not None:
-            found = replace(
-                found,
-                waits_for=pause.reason,
-                waits_since=pause.since,
-                next_try=max(job.due_at, pause.until),
-                trouble=pause.reason,
-            )
-        if place is None:
-            return found
-        at = _goes_at(place, forecast, self._store.now())
-        return replace(found, queue=QueuePlace(place.position, at))
+        kept = await self._store.read(lambda db: _kept(db, account_id, external_id))
+        return _told(kept, self._forecast(account_id), self._store.now())
 
     async def change_price(self, account_id: str, external_id: str, price_ore: int) -> str:
         """Set the price (öre); a live ad is repriced by a job. Raises Refused (NOT_FOUND, CONFLICT)."""
@@ -292,13 +258,72 @@ def _goes_at(place: jobs.QueuePosition, forecast: BudgetForecast, now: int) -> i
     return expected_at(forecast.calls, ceiling=forecast.ceiling, cost_up_to=cost, now=max(now, earliest))
 
 
-def _view(
-    db: sqlite3.Connection, account_id: str, external_id: str
-) -> tuple[ItemView, jobs.QueuePosition | None, jobs.WaitingJob | None]:
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What the store knows of an item and of why it waits."""
+
+    view: ItemView
+    place: jobs.QueuePosition | None
+    at_tradera: jobs.WaitingJob | None
+    of_pictures: jobs.WaitingJob | None
+    sale: inbox.UnreadSale | None
+
+
+def _kept(db: sqlite3.Connection, account_id: str, external_id: str) -> _Kept:
     item = _found(db, account_id, external_id)
     listing = items.latest_listing(db, item.id)
-    place = None
-    if listing is not None and listing.state is ListingState.QUEUED:
-        place = jobs.place_of_publish(db, listing.id)
-    pictures = tuple(items.pictures(db, item.id))
-    return ItemView(item, listing, pictures, None, None), place, jobs.at_tradera(db, item.id)
+    queued = listing is not None and listing.state is ListingState.QUEUED
+    return _Kept(
+        view=ItemView(item, listing, tuple(items.pictures(db, item.id)), None, None),
+        place=jobs.place_of_publish(db, listing.id) if listing is not None and queued else None,
+        at_tradera=jobs.at_tradera(db, item.id),
+        of_pictures=jobs.of_pictures(db, item.id),
+        sale=inbox.unread_sale(db, item.id),
+    )
+
+
+def _told(kept: _Kept, forecast: BudgetForecast, now: int) -> ItemView:
+    """The item with why it waits: for its sale to be read, else for a call to Tradera, else for its pictures."""
+    found, job, sale = kept.view, kept.at_tradera, kept.sale
+    if found.listing is not None and found.listing.live_at is not None:
+        found = replace(found, ad_url=f"{forecast.site_url}/item/{found.listing.tradera_item_id}")
+    if sale is not None:
+        reason = sale.reason or forecast.waits_for or Text("it is looked up at Tradera")
+        why = Text("order {number} may be its sale: {reason}", number=sale.number, reason=reason)
+        trouble = why if now - sale.since > _LONG_MS else None
+        return replace(
+            found, waits_for=why, waits_since=sale.since, next_try=sale.next_at or now, trouble=trouble
+        )
+    if job is None and kept.of_pictures is not None:
+        job, forecast = kept.of_pictures, replace(forecast, waits_for=None)
+    if job is None:
+        return found
+    if forecast.waits_for is not None:
+        return replace(
+            found,
+            waits_for=forecast.waits_for,
+            waits_since=forecast.waits_since or job.created_at,
+            next_try=max(job.due_at, forecast.next_try or 0),
+            trouble=forecast.waits_for,
+        )
+    if job.reason is not None:
+        of_pictures = job is kept.of_pictures  # whose last error stands at the picture
+        found = replace(
+            found,
+            waits_for=job.reason,
+            waits_since=job.created_at,
+            next_try=job.due_at,
+            trouble=job.reason if job.attempts and not of_pictures else None,
+        )
+    pause = forecast.pauses.get(jobs.CLASS_OF[job.kind]) if job.kind in jobs.CLASS_OF else None
+    if pause is not None:
+        found = replace(
+            found,
+            waits_for=pause.reason,
+            waits_since=pause.since,
+            next_try=max(job.due_at, pause.until),
+            trouble=pause.reason,
+        )
+    if kept.place is None:
+        return found
+    return replace(found, queue=QueuePlace(kept.place.position, _goes_at(kept.place, forecast, now)))

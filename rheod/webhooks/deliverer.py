@@ -163,13 +163,21 @@ class Deliverer:
         failures = endpoint.fail_count + 1
         gap_ms = stretched_ms(delay_ms(self._delays_s, failures), delivery.retry_after_s)
         disabled = failures >= self._tries
-        endpoints.failed(tx.db, endpoint.id, failures=failures, probe_at=tx.now + gap_ms, switch_off=disabled)
+        endpoints.failed(
+            tx.db,
+            endpoint.id,
+            failures=failures,
+            probe_at=tx.now + gap_ms,
+            switch_off=disabled,
+            now=tx.now,
+        )
         host = urlsplit(endpoint.url or "").hostname or ""
         if failures == 1:
-            _log.warning("webhook endpoint fails", host=host, reason=delivery.error)
+            _log.warning("webhook endpoint fails", endpoint=endpoint.id, host=host, reason=delivery.error)
         if disabled:
             _log.error(
                 "webhook endpoint disabled; its events are kept and go out once it is enabled",
+                endpoint=endpoint.id,
                 host=host,
                 failures=failures,
                 reason=delivery.error,

@@ -365,6 +365,26 @@ async def test_orders_are_listed_by_command(running: Running) -> None:
     assert (wrong.returncode, wrong.stderr.count("\n")) == (1, 1)
 
 
+async def test_a_message_that_nobody_understood_is_shown_and_put_away(
+    running: Running, tmp_path: Path
+) -> None:
+    """What the finding tells of can be read in a terminal, and is over once its owner has looked at it."""
+    with sqlite3.connect(tmp_path / "rheod.db", timeout=10) as db:
+        db.execute(
+            "INSERT INTO inbox (message_id, body, state, reason, received_at) VALUES ('m', '<html>', 'quarantined', 'no JSON', 1)"
+        )
+    db.close()
+    assert "rheod orders messages" in (await running.run("status")).stdout
+    shown = await running.run("orders", "messages")
+    assert "<html>" in shown.stdout
+    assert "no JSON" in shown.stdout
+    (kept,) = (await running.json("orders", "messages"))["messages"]
+    assert (await running.run("orders", "messages", "--put-away", str(kept["id"]))).returncode == 0
+    assert (await running.json("orders", "messages"))["messages"] == []
+    again = await running.run("orders", "messages", "--put-away", str(kept["id"]))
+    assert (again.returncode, again.stderr) == (1, "rheod: No such message waits\n")
+
+
 async def test_a_key_made_and_revoked_by_command_holds_at_once(running: Running) -> None:
     """The daemon knows both without a restart."""
     key = await running.json("keys", "create", "--name", "ERP")

@@ -49,6 +49,9 @@ TROUBLES: list[tuple[dict[str, Any], str]] = [
     ),
     ({"endpoints": (replace(ENDPOINT, active=False, disabled_by_failures=True),)}, "endpoint.off"),
     ({"endpoints": (replace(ENDPOINT, fail_count=3),)}, "endpoint.fails"),
+    ({"endpoints": (replace(ENDPOINT, fail_count=1, failing_since=LONG_AGO),)}, "endpoint.fails"),
+    ({"endpoints": (replace(ENDPOINT, alone=Wait(reason="HTTP 422", since=LONG_AGO)),)}, "event.refused"),
+    ({"unclear": (Wait(reason="HTML", since=LONG_AGO),)}, "work.unclear"),
     ({"push_heard_at": NOW_MS - 3_600_001}, "push.silent"),
     ({"tradera": Wait(reason="no connection", since=LONG_AGO)}, "tradera.away"),
     ({"push": Wait(reason="no such queue", since=LONG_AGO)}, "push.away"),
@@ -144,3 +147,18 @@ def test_a_finding_is_known_by_what_it_is_about() -> None:
     off = replace(ENDPOINT, active=False, disabled_by_failures=True)
     found: list[Finding] = findings(replace(WELL, endpoints=(off, replace(off, id="e2"))))
     assert [one.key for one in found] == ["endpoint.off:e1", "endpoint.off:e2"]
+
+
+def test_two_endpoints_on_one_host_are_told_apart() -> None:
+    """Each finding names its own, and the command that shows its deliveries."""
+    both = tuple(replace(ENDPOINT, id=each, fail_count=3) for each in ("e1", "e2"))
+    found = findings(replace(WELL, endpoints=both))
+    assert len({one.text for one in found}) == 2
+    for one in found:
+        assert f"({one.subject})" in one.text
+        assert f"--endpoint {one.subject}" in one.fix
+
+
+def test_an_endpoint_switched_off_by_hand_is_no_trouble() -> None:
+    """Its owner has done that; what waits for it is no news."""
+    assert codes(replace(WELL, endpoints=(replace(ENDPOINT, active=False, waiting=9),))) == []
