@@ -44,6 +44,7 @@ from rheod.tradera.client import TraderaClient
 from rheod.tradera.order_sync import OrderSync, ReconcileOptions, TakeOver
 from rheod.tradera.publisher import Publisher, PublishOptions
 from rheod.tradera.reference_data import ReferenceReader
+from rheod.tradera.relister import Relister
 from rheod.tradera.result_poller import ResultPoller, ResultPollOptions
 from rheod.tradera.transport import APPLICATION, ServerFailure, Unreachable
 from rheod.usecases.publish import AskSchedule
@@ -328,6 +329,7 @@ def _tradera_desk(core: Core, calls: BudgetedClient, meters: Meters) -> TraderaD
 
     workers: Mapping[JobKind, Callable[[Job], Awaitable[Outcome]]] = {
         JobKind.PUBLISH: publisher.publish,
+        JobKind.RELIST: Relister(store=core.store, calls=calls).relist,
         JobKind.RESULTS: asker.ask,
         JobKind.LOOK: asker.look,
         JobKind.REPRICE: keeper.reprice,
@@ -373,6 +375,7 @@ def publish_options(core: Core) -> PublishOptions:
         has_mega=given.has_mega,
         in_doubt=tradera.image_in_doubt,
         tries=tradera.publish_tries,
+        site_url=tradera.site_url,
         schedule=AskSchedule(first_ask_ms=round(tradera.result_delays_s[0] * 1000)),
     )
 

@@ -12,7 +12,15 @@ from dataclasses import dataclass, replace
 from rheod.domain.ad_text import whole_kronor
 from rheod.domain.budget import publish_cost
 from rheod.domain.errors import Refused, Text
-from rheod.domain.event_payloads import ImagesReady, ItemSold, ListingCreated, ListingEnded, ListingFailed
+from rheod.domain.event_payloads import (
+    ImagesReady,
+    ItemSold,
+    ListingCreated,
+    ListingEnded,
+    ListingFailed,
+    ListingRelisted,
+    rfc3339,
+)
 from rheod.domain.inputs import (
     AdClosed,
     CommitAnswered,
@@ -51,8 +59,9 @@ from rheod.domain.model import (
     QueueName,
     RheoStatus,
 )
+from rheod.domain.relist import ComesBack, StaysDown, Then
 from rheod.domain.retry import look_gap_ms
-from rheod.domain.steps import STEPS, outdated, price_kr
+from rheod.domain.steps import STEPS, asked_kr, outdated
 
 _DAY_MS = 24 * 3600 * 1000
 _LONGEST_DAYS = 14
@@ -148,6 +157,7 @@ def _publish_ordered(item: Item, listing: Listing | None, given: PublishOrdered,
         account_id=item.account_id,
         generation=max(given.generations, listing.generation if listing else 0) + 1,
         item_version=item.version,
+        ladder=given.ladder,
     )
     job = _job(JobKind.PUBLISH, new.id, cost=publish_cost(given.pictures))
     return Change(
@@ -166,13 +176,13 @@ def _went_live(item: Item, listing: Listing | None, given: WentLive, now: int) -
     jobs: tuple[JobOrder, ...] = ()
     if after.end_wish or after.surplus:
         jobs = (_job(JobKind.END, after.id),)
-    elif price_kr(item) != after.price_kr:
+    elif asked_kr(item, after) != after.price_kr:
         jobs = (_job(JobKind.REPRICE, after.id),)
     return Change(
         item=replace(moved(item, Move.WENT_LIVE), last_error=None),
         listing=replace(after, live_at=since, ends_at=ends_at, ask_at=None, error=None),
         jobs=jobs,
-        events=(_created_event(after, given.ad_url),),
+        events=(_created_event(after, given.ad_url), *ListingRelisted.of(after)),
     )
 
 
@@ -229,7 +239,7 @@ def _turned_up(item: Item, listing: Listing | None, given: TurnedUp, now: int) -
         unlisted = item.rheo_status is RheoStatus.NOT_LISTED and not given.removed
         live = replace(live, end_wish=EndWish.UNLISTED if unlisted else EndWish.MARKED_SOLD)
         return Change(item=item, listing=live, jobs=(_job(JobKind.END, live.id),), events=events)
-    jobs = (_job(JobKind.REPRICE, live.id),) if price_kr(item) != live.price_kr else ()
+    jobs = (_job(JobKind.REPRICE, live.id),) if asked_kr(item, live) != live.price_kr else ()
     up = replace(moved(moved(item, Move.PUBLISH_ORDERED), Move.WENT_LIVE), last_error=None)
     return Change(item=up, listing=live, jobs=jobs, events=events)
 
@@ -315,14 +325,35 @@ def _closed(item: Item, listing: Listing | None, given: AdClosed, now: int) -> C
     down = moved(item, Move.CLOSED)
     events: tuple[Event, ...] = ()
     if after.end_wish is None or given.reason is not CloseReason.CLOSED_BY_SELLER:
-        event = ListingEnded(tradera_ad_id=str(after.tradera_item_id), reason=given.reason)
+        back_at = rfc3339(given.back.at) if isinstance(given.back, ComesBack) else None
+        event = ListingEnded(
+            tradera_ad_id=str(after.tradera_item_id), reason=given.reason, will_relist_at=back_at
+        )
         events = (event.event(once=f"listing.ended:{after.id}"),)
     if after.end_wish is EndWish.DELETED:
         keep = down.rheo_status is RheoStatus.ARCHIVED
         return _removed(down, ended, keep=keep, events=events)
     if after.end_wish is EndWish.UNLISTED:
         events += (Event(type=EventType.ITEM_UNLISTED),)
-    return Change(item=down, listing=ended, events=events)
+    return _back_or_not(Change(item=down, listing=ended, events=events), given.back)
+
+
+def _back_or_not(change: Change, back: ComesBack | StaysDown | None) -> Change:
+    """What is planned for an ad that ended unsold goes into the history, and the end of a ladder may delist the item."""
+    if isinstance(back, ComesBack):
+        data = {"at": rfc3339(back.at), "price": back.ladder.price_kr, "reason": back.why}
+        return replace(change, events=(*change.events, Event(type=EventType.RELIST_PLANNED, data=data)))
+    if back is None:
+        return change
+    item, events = (
+        change.item,
+        (*change.events, Event(type=EventType.RELIST_STOPPED, data={"reason": back.why})),
+    )
+    if back.then is Then.TELL and item.rheo_status is RheoStatus.ACTIVE:
+        item = replace(item, last_error=Text("Unsold: {why}. It is yours to decide", why=back.why))
+    elif back.then is Then.NOT_LISTED and item.rheo_status is RheoStatus.ACTIVE:
+        item, events = moved(item, Move.UNLISTED), (*events, Event(type=EventType.ITEM_UNLISTED))
+    return replace(change, item=item, events=events)
 
 
 def _price_changed(item: Item, listing: Listing | None, given: PriceChanged, _now: int) -> Change:
@@ -335,6 +366,8 @@ def _price_changed(item: Item, listing: Listing | None, given: PriceChanged, _no
         return Change(item=item, listing=listing)
     repriced = replace(item, spec=replace(item.spec, price_ore=given.price_ore))
     jobs: tuple[JobOrder, ...] = ()
+    if listing and listing.state.is_open:
+        listing = replace(listing, ladder=None)  # the ERP's new price begins a new ladder
     if listing and listing.state is ListingState.LIVE and listing.price_kr != whole_kronor(given.price_ore):
         jobs = (_job(JobKind.REPRICE, listing.id),)
     event = Event(type=EventType.PRICE_UPDATED, data={"price": given.price_ore / 100})
@@ -345,7 +378,7 @@ def _repriced(item: Item, listing: Listing | None, given: Repriced, _now: int) -
     """What was sent may be stale by now: a price changed meanwhile is carried by another job."""
     if listing is None:
         return Change(item=item)
-    stale = price_kr(item) != given.price_kr and listing.state is ListingState.LIVE
+    stale = asked_kr(item, listing) != given.price_kr and listing.state is ListingState.LIVE
     jobs = (_job(JobKind.REPRICE, listing.id),) if stale else ()
     return Change(item=item, listing=replace(listing, price_kr=given.price_kr), jobs=jobs)
 

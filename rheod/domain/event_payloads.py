@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 from uuid import UUID
 
-from rheod.domain.model import CloseReason, Event, EventType, Item, ItemSpec, ItemType, Json
+from rheod.domain.model import CloseReason, Event, EventType, Item, ItemSpec, ItemType, Json, Listing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -180,6 +180,47 @@ class ListingEnded(WebhookEvent):
     EVENT = EventType.LISTING_ENDED
     tradera_ad_id: str = field(metadata=_told(_AD_ID, example=_AN_AD))
     reason: CloseReason = field(metadata=_told("Why it closed.", example=CloseReason.NO_BIDS))
+    will_relist_at: str | None = field(
+        default=None,
+        metadata=_told(
+            "When it comes back by the owner's rule, if it does.",
+            example="2026-06-03T14:32:00Z",
+            format="date-time",
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListingRelisted(WebhookEvent):
+    """The ad that is live is one that has come back unsold; goes out beside `listing.created`."""
+
+    EVENT = EventType.LISTING_RELISTED
+    tradera_ad_id: str = field(metadata=_told(_AD_ID, example=_AN_AD))
+    attempt: int = field(metadata=_told("Which return of the item this is.", example=1, minimum=1))
+    previous_ad_id: str | None = field(
+        default=None, metadata=_told("The number of the ad before.", example="398271001")
+    )
+    price: int = field(metadata=_told("What it asks now, in SEK.", example=720))
+    previous_price: int | None = field(default=None, metadata=_told("What the ad before asked.", example=800))
+    reason: str = field(
+        metadata=_told("Why it came back at this price.", example="lowered to 720: return 1 of 3")
+    )
+
+    @classmethod
+    def of(cls, listing: Listing) -> tuple[Event, ...]:
+        """The event of a listing that is live; none for a first ad, or for one at a price the ERP has set since."""
+        ladder = listing.ladder
+        if ladder is None or not ladder.attempt:
+            return ()
+        told = cls(
+            tradera_ad_id=str(listing.tradera_item_id),
+            attempt=ladder.attempt,
+            previous_ad_id=None if ladder.previous_ad is None else str(ladder.previous_ad),
+            price=ladder.price_kr,
+            previous_price=ladder.previous_kr,
+            reason=ladder.why,
+        )
+        return (told.event(once=f"listing.relisted:{listing.id}"),)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -232,6 +273,7 @@ WEBHOOK_EVENT_CLASSES: tuple[type[WebhookEvent], ...] = (
     ImagesReady,
     ListingCreated,
     ListingEnded,
+    ListingRelisted,
     ListingFailed,
     ItemSold,
     ImagesFailed,

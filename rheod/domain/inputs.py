@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rheod.domain.model import CloseReason, EndWish, Item, SellerAd
+from rheod.domain.model import CloseReason, EndWish, Item, Ladder, SellerAd
+from rheod.domain.relist import ComesBack, StaysDown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,13 +24,15 @@ class PicturesSettled:
 class PublishOrdered:
     """The item shall go to Tradera as a new listing with this id, at once if its `pictures` are settled.
 
-    `generations` is the number of the newest it has had, where that is not the one that stands for it.
+    `generations` is the number of the newest it has had, where that is not the one that stands for it. With a `ladder` it
+    comes back after an ad that ended unsold.
     """
 
     listing_id: str
     generations: int = 0
     pictures: int
     pictures_settled: bool
+    ladder: Ladder | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,9 +195,10 @@ class Sold:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdClosed:
-    """The ad is down without a sale."""
+    """The ad is down without a sale; `back` is what the owner's rule says about its return, None without a rule."""
 
     reason: CloseReason
+    back: ComesBack | StaysDown | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -118,6 +118,7 @@ class JobKind(StrEnum):
     END = "end"  # listing id
     RESULTS = "results"  # account id: asks for all waiting listings in one call
     ORDERS = "orders"  # account id: looks up all orders in the inbox in one call
+    RELIST = "relist"  # id of a listing that ended unsold: puts the item up again
     LOOK = "look"  # listing id: looks for an ad that may be up though nobody waits for its result any more
     RECONCILE = "reconcile"  # account id
     TAKEOVER = "takeover"  # account id: finds the ads made since the backup that rheod began from
@@ -161,6 +162,9 @@ class EventType(StrEnum):
     PRICE_UPDATED = "price.updated"
     ITEM_UNLISTED = "item.unlisted"
     LISTING_SETTLED = "listing.settled"
+    LISTING_RELISTED = "listing.relisted"
+    RELIST_PLANNED = "relist.planned"
+    RELIST_STOPPED = "relist.stopped"
     ITEM_DELETED = "item.deleted"
     ORDER_SHIPPED = "order.shipped"
     ORDER_SHIP_FAILED = "order.ship_failed"
@@ -178,7 +182,7 @@ RHEO_EVENTS = frozenset(
 )
 """The events of the hosted service: those an endpoint gets that names none."""
 
-WEBHOOK_EVENTS = RHEO_EVENTS | {EventType.ITEM_IMAGES_FAILED}
+WEBHOOK_EVENTS = RHEO_EVENTS | {EventType.ITEM_IMAGES_FAILED, EventType.LISTING_RELISTED}
 """Every event that goes out."""
 
 EVERY_EVENT = "*"
@@ -209,6 +213,7 @@ class TraderaWish:
     condition: str | None = None
     restarts: int | None = None
     start_at: int | None = None
+    relist: RelistWish | None = None
     attributes: Json | None = None
 
 
@@ -262,7 +267,8 @@ class Ladder:
     """Where a listing stands that comes back after earlier ones ended unsold; the item's own price stays the ERP's.
 
     `first_kr` was asked at first, `price_kr` is asked now; `attempt` counts the returns from 1 (0: the first ad).
-    `reserve_kr` None keeps the reserve's distance to the price, 0 drops it. `fixed`: for sale at that price.
+    `reserve_kr` None keeps the reserve's distance to the price, 0 drops it. `fixed`: for sale at that price. `began_at` is
+    when its first ad went up (ms), `previous_ad` and `previous_kr` are of the ad before this one, `why` says it in words.
     """
 
     first_kr: int
@@ -270,6 +276,10 @@ class Ladder:
     attempt: int = 0
     reserve_kr: int | None = None
     fixed: bool = False
+    began_at: int = 0
+    previous_ad: int | None = None
+    previous_kr: int | None = None
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -301,6 +311,7 @@ class Listing:
     closed_at: int | None = None
     end_wish: EndWish | None = None
     error: str | None = None
+    ladder: Ladder | None = None
     surplus: bool = False
     """An earlier ad of the item has turned up: this one is to be ended, and does not stand for the item."""
 

@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from fractions import Fraction
 
+from rheod.domain.ad_text import whole_kronor
 from rheod.domain.errors import Text
-from rheod.domain.model import CloseReason, Ladder, RelistWish
+from rheod.domain.model import CloseReason, Item, Ladder, RelistWish, TraderaWish
 
 _HOUR_MS = 3_600_000
 _DAY_MS = 24 * _HOUR_MS
@@ -64,15 +65,15 @@ class RelistRule:
         """The rule for an item that says this about its returns; what it leaves out is the owner's."""
         if wish is None:
             return self
-        said = {
-            "enabled": wish.enabled,
-            "times": wish.times,
-            "steps": wish.steps,
-            "floor_kr": wish.floor_kr,
-            "wait_h": wish.wait_h,
-            "until": wish.until,
-        }
-        return replace(self, **{name: value for name, value in said.items() if value is not None})  # type: ignore[arg-type]
+        return replace(
+            self,
+            enabled=self.enabled if wish.enabled is None else wish.enabled,
+            times=self.times if wish.times is None else wish.times,
+            steps=wish.steps or self.steps,
+            floor_kr=self.floor_kr if wish.floor_kr is None else wish.floor_kr,
+            wait_h=self.wait_h if wish.wait_h is None else wish.wait_h,
+            until=self.until if wish.until is None else wish.until,
+        )
 
     def floor_of(self, first_kr: int) -> int:
         """The lowest price in kronor for a ladder that began at `first_kr`: the highest floor anybody has set."""
@@ -87,10 +88,11 @@ class RelistRule:
 class Unsold:
     """An ad that ended, as the decision needs it: its price, the ladder it stands on, and what it had reached.
 
-    `ladder` None: it is the first ad. `reserve_kr` is the reserve it had; `began_at` when the ladder's first ad went up.
+    `number` is the ad's. `ladder` None: it is the first ad. `reserve_kr` is the reserve it had, `began_at` when it went up.
     """
 
     reason: CloseReason
+    number: int | None = None
     price_kr: int
     ladder: Ladder | None
     began_at: int
@@ -119,7 +121,8 @@ class StaysDown:
 
 def decide(rule: RelistRule, ad: Unsold) -> ComesBack | StaysDown:
     """Say whether an ad that has ended without a buyer comes back by this rule, and why."""
-    ladder = ad.ladder or Ladder(first_kr=ad.price_kr, price_kr=ad.price_kr)
+    ladder = ad.ladder or Ladder(first_kr=ad.price_kr, price_kr=ad.price_kr, began_at=ad.began_at)
+    ladder = replace(ladder, previous_ad=ad.number, previous_kr=ad.price_kr)
     floor_kr = rule.floor_of(ladder.first_kr)
     forbidden = (
         (ad.reason is CloseReason.CLOSED_BY_TRADERA, Text("not relisted: closed by Tradera")),
@@ -144,10 +147,10 @@ def decide(rule: RelistRule, ad: Unsold) -> ComesBack | StaysDown:
         (
             rule.until is not None and at > rule.until,
             Text("not relisted: its last day has passed"),
-            rule.then,
+            Then.TELL if rule.then is Then.FIXED_PRICE else rule.then,
         ),
         (
-            at > ad.began_at + round(rule.stop_after_days * _DAY_MS),
+            at > ladder.began_at + round(rule.stop_after_days * _DAY_MS),
             Text("not relisted: {days} days are over", days=days),
             rule.then,
         ),
@@ -159,10 +162,11 @@ def decide(rule: RelistRule, ad: Unsold) -> ComesBack | StaysDown:
     )
     for holds, why, then in over:
         if holds and then is Then.FIXED_PRICE:
-            last = replace(ladder, attempt=ladder.attempt + 1, price_kr=ad.price_kr, reserve_kr=0, fixed=True)
-            return ComesBack(
-                at=at, ladder=last, why=Text("goes on at a fixed price of {price}", price=ad.price_kr)
+            on = Text("goes on at a fixed price of {price}", price=ad.price_kr)
+            last = replace(
+                ladder, attempt=ladder.attempt + 1, price_kr=ad.price_kr, reserve_kr=0, fixed=True, why=on
             )
+            return ComesBack(at=at, ladder=last, why=on)
         if holds:
             return StaysDown(why=why, then=then)
     return _next_step(rule, ad, ladder, at, floor_kr)
@@ -187,7 +191,7 @@ def _next_step(rule: RelistRule, ad: Unsold, ladder: Ladder, at: int, floor_kr: 
                 reserve_kr = 0
             case BelowReserve.LOWER:
                 reserve_kr = max(ad.highest_bid_kr, floor_kr)
-    next_ladder = replace(ladder, attempt=attempt, price_kr=price_kr, reserve_kr=reserve_kr)
+    next_ladder = replace(ladder, attempt=attempt, price_kr=price_kr, reserve_kr=reserve_kr, why=why)
     return ComesBack(at=at, ladder=next_ladder, why=why)
 
 
@@ -214,6 +218,23 @@ def plan_ahead(rule: RelistRule, first_kr: int, start: Ladder | None = None) -> 
         before_kr = price_of(rule, attempt, first_kr=first_kr, before_kr=before_kr)
         prices.append(before_kr)
     return prices
+
+
+def reserve_of(item: Item, ladder: Ladder | None) -> int | None:
+    """The reserve of an ad of this item on this step: at its distance to the price, unless the ladder says another."""
+    if ladder is not None and ladder.fixed:
+        return None
+    if ladder is not None and ladder.reserve_kr is not None:
+        return ladder.reserve_kr if ladder.reserve_kr > ladder.price_kr else None
+    return at_distance(item, ladder, (item.spec.tradera or TraderaWish()).reserve_ore)
+
+
+def at_distance(item: Item, ladder: Ladder | None, ore: int | None) -> int | None:
+    """A price of the item (öre), in kronor, as far above the asked price as it was above the item's; None below it."""
+    if ore is None:
+        return None
+    own = whole_kronor(item.spec.price_ore or 100)
+    return whole_kronor(ore) + (0 if ladder is None else ladder.price_kr - own)
 
 
 def _exact(share: float) -> Fraction:

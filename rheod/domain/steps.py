@@ -36,14 +36,18 @@ def _without_request(listing: Listing) -> Listing:
     )
 
 
-def price_kr(item: Item) -> int:
-    """The item's price in whole kronor, as an ad shows it."""
+def asked_kr(item: Item, listing: Listing) -> int:
+    """What the ad is to ask, in whole kronor: the price on its ladder, else the item's."""
+    if listing.ladder is not None:
+        return listing.ladder.price_kr
     return whole_kronor(item.spec.price_ore or 100)
 
 
 def _create_started(listing: Listing, step: CreateStarted, _now: int) -> Listing:
     anew = _without_request(listing)
-    return replace(anew, item_version=step.item.version, price_kr=price_kr(step.item), days=step.days)
+    return replace(
+        anew, item_version=step.item.version, price_kr=asked_kr(step.item, listing), days=step.days
+    )
 
 
 def _created(listing: Listing, step: Created, now: int) -> Listing:

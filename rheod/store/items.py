@@ -11,71 +11,37 @@ import sqlite3
 import unicodedata
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, fields
-from functools import partial
 from typing import Any
 
 from rheod.domain.model import (
     EndWish,
     Item,
-    ItemSpec,
-    ItemType,
     Listing,
     ListingState,
     Picture,
     PictureState,
     RheoStatus,
     TraderaStatus,
-    TraderaWish,
 )
 from rheod.domain.plain_text import INVISIBLE_RANGES, SPACE_RANGES, same_looking
 from rheod.domain.taxonomy import OTHER
 from rheod.store import search
+from rheod.store.json_columns import ladder_of, ladder_text, spec_of, spec_text
 from rheod.store.texts import restored
 
-_COLUMNS_OF_SPEC = ("type", "title", "price_ore", "parent_external_id")
-_REST_OF_SPEC = tuple(field.name for field in fields(ItemSpec) if field.name not in _COLUMNS_OF_SPEC)
-_FIELDS_OF_WISH = tuple(field.name for field in fields(TraderaWish))
 _LISTING_FIELDS = tuple(field.name for field in fields(Listing))
 _MOST_ODD = 5000
 """Odd ids that are compared at one look."""
 _STANDING = "removed_at IS NULL AND rheo_status <> 'archived'"
 
 
-def spec_text(spec: ItemSpec, *, canonical: bool = False) -> str:
-    """The spec as JSON, less the columns of their own, members in the order they were given in.
-
-    `canonical` sorts them: equal canonical texts mean an unchanged item.
-    """
-    rest = {name: value for name in _REST_OF_SPEC if (value := getattr(spec, name)) is not None}
-    return (_encode_sorted if canonical else _encode)(rest)
-
-
-_COMPACT = partial(
-    json.JSONEncoder,
-    ensure_ascii=False,
-    separators=(",", ":"),
-    default=lambda wish: {name: getattr(wish, name) for name in _FIELDS_OF_WISH},
-)
-_encode, _encode_sorted = _COMPACT().encode, _COMPACT(sort_keys=True).encode
-
-
 def item_of(row: sqlite3.Row) -> Item:
     """An item from its row."""
-    rest = json.loads(row["spec"])
-    if rest.get("tradera") is not None:
-        rest["tradera"] = TraderaWish(**rest["tradera"])
-    rest["image_urls"] = tuple(rest.get("image_urls", ()))
     return Item(
         id=row["id"],
         account_id=row["account_id"],
         external_id=row["external_id"],
-        spec=ItemSpec(
-            type=ItemType(row["type"]),
-            title=row["title"],
-            price_ore=row["price_ore"],
-            parent_external_id=row["parent_external_id"],
-            **rest,
-        ),
+        spec=spec_of(row),
         rheo_status=RheoStatus(row["rheo_status"]),
         tradera_status=row["tradera_status"] and TraderaStatus(row["tradera_status"]),
         version=row["version"],
@@ -313,6 +279,7 @@ def _listing_of(row: sqlite3.Row) -> Listing:
     values["error"] = restored(values["error"])
     values["picture_in_doubt"] = bool(values["picture_in_doubt"])
     values["surplus"] = bool(values["surplus"])
+    values["ladder"] = values["ladder"] and ladder_of(values["ladder"])
     values["end_wish"] = values["end_wish"] and EndWish(values["end_wish"])
     return Listing(**values)
 
@@ -334,6 +301,18 @@ def surplus_listing(db: sqlite3.Connection, item_id: str) -> Listing | None:
     """The item's other ad, which is or may be up and is to be ended."""
     row = db.execute(
         f"SELECT * FROM listings WHERE item_id = ? AND surplus = 1 AND {_MAY_BE_UP}", (item_id,)
+    ).fetchone()
+    return row and _listing_of(row)
+
+
+def earlier_ad(db: sqlite3.Connection, listing: Listing) -> Listing | None:
+    """The last listing of the same item before this one that was up."""
+    if listing.generation == 1:
+        return None
+    row = db.execute(
+        "SELECT * FROM listings WHERE item_id = ? AND generation < ? AND live_at IS NOT NULL"
+        " AND tradera_item_id IS NOT NULL ORDER BY generation DESC LIMIT 1",
+        (listing.item_id, listing.generation),
     ).fetchone()
     return row and _listing_of(row)
 
@@ -466,6 +445,7 @@ _SAVE_LISTING = (
 def save_listing(db: sqlite3.Connection, listing: Listing, *, now: int) -> None:
     """Insert the listing or replace what may change of it; the schema refuses a second commit or a second ad."""
     values = {name: getattr(listing, name) for name in _LISTING_FIELDS}
+    values["ladder"] = None if listing.ladder is None else ladder_text(listing.ladder)
     db.execute(_SAVE_LISTING, {**values, "created_at": now})
 
 

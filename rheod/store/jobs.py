@@ -24,6 +24,7 @@ CLASS_OF: Mapping[JobKind, CallClass] = {
     JobKind.LOOK: CallClass.RESULTS,
     JobKind.REPRICE: CallClass.PRICE,
     JobKind.PUBLISH: CallClass.PUBLISH,
+    JobKind.RELIST: CallClass.PUBLISH,
     JobKind.RECONCILE: CallClass.RECONCILE,
     JobKind.REFERENCE: CallClass.REFERENCE,
 }

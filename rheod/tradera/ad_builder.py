@@ -17,6 +17,8 @@ from typing import Any
 from rheod.domain.ad_text import ad_description, ad_title, whole_kronor
 from rheod.domain.errors import Permanent, Text
 from rheod.domain.model import Item, ItemSpec, Listing, TraderaWish
+from rheod.domain.relist import at_distance, reserve_of
+from rheod.domain.steps import asked_kr
 
 ADS_PATH = "/listings/items"
 RESULTS_PATH = "/listings/request-results"
@@ -145,10 +147,11 @@ def make_ad(item: Item, listing: Listing, defaults: AdDefaults) -> Ad:
     """The ad of this listing. Raises Permanent with what the owner must set or change."""
     spec = item.spec
     wish = spec.tradera or TraderaWish()
-    fixed = (wish.listing_type or defaults.listing_type) == "fixed_price"
-    price_kr = whole_kronor(spec.price_ore or 100)
-    buy_now_kr = price_kr if fixed else _kronor(wish.buy_it_now_ore)
-    reserve_kr = None if fixed else _kronor(wish.reserve_ore)
+    ladder = listing.ladder
+    fixed = _is_fixed(wish, listing, defaults)
+    price_kr = asked_kr(item, listing)
+    buy_now_kr = price_kr if fixed else at_distance(item, ladder, wish.buy_it_now_ore)
+    reserve_kr = None if fixed else reserve_of(item, ladder)
     _check_prices(price_kr, reserve_kr, buy_now_kr, fixed=fixed)
     return Ad(
         title=ad_title(spec.title),
@@ -169,13 +172,18 @@ def make_ad(item: Item, listing: Listing, defaults: AdDefaults) -> Ad:
     )
 
 
-def prices_to_set(item: Item, defaults: AdDefaults) -> tuple[int, int | None, int | None]:
+def prices_to_set(item: Item, listing: Listing, defaults: AdDefaults) -> tuple[int, int | None, int | None]:
     """(the price, opening price, Buy Now price) in kronor for a live ad; None leaves that one alone."""
     wish = item.spec.tradera or TraderaWish()
-    price_kr = whole_kronor(item.spec.price_ore or 100)
-    if (wish.listing_type or defaults.listing_type) == "fixed_price":
+    price_kr = asked_kr(item, listing)
+    if _is_fixed(wish, listing, defaults):
         return price_kr, None, price_kr
     return price_kr, price_kr, None
+
+
+def _is_fixed(wish: TraderaWish, listing: Listing, defaults: AdDefaults) -> bool:
+    at_the_end = listing.ladder is not None and listing.ladder.fixed
+    return at_the_end or (wish.listing_type or defaults.listing_type) == "fixed_price"
 
 
 def _category(spec: ItemSpec, defaults: AdDefaults) -> int:
@@ -189,10 +197,6 @@ def _category(spec: ItemSpec, defaults: AdDefaults) -> int:
             )
         )
     return category
-
-
-def _kronor(ore: int | None) -> int | None:
-    return None if ore is None else whole_kronor(ore)
 
 
 def _check_prices(price_kr: int, reserve_kr: int | None, buy_now_kr: int | None, *, fixed: bool) -> None:

@@ -66,7 +66,7 @@ class AdUpdater:
         An answer that says nothing is neither: where the ad does not show the price it is set again later.
         """
         item, listing = await self._store.read(lambda db: _both(db, job.subject))
-        price_kr, opening_kr, buy_now_kr = prices_to_set(item, self._defaults)
+        price_kr, opening_kr, buy_now_kr = prices_to_set(item, listing, self._defaults)
         if (
             listing.state is not ListingState.LIVE
             or listing.end_wish

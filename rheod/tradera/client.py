@@ -166,6 +166,13 @@ class TraderaClient:
             return None
         return self._read(call, lambda value: responses.read_listed_one(value, item_id), answer)
 
+    async def restarted_as(self, seller: Seller, item_id: int) -> int | None:
+        """The number of the ad that has come of this one by a restart at Tradera; None when it was not restarted."""
+        call = HttpCall(what="restarts", method="GET", path=f"/items/{item_id}/restarts", seller=seller)
+        answer = await self._found(call)
+        newest = None if answer is None else self._read(call, responses.read_restarts, answer)
+        return None if newest == item_id else newest
+
     async def orders(self, seller: Seller, order_ids: Sequence[int]) -> list[Order]:
         """These orders, in one call; those Tradera does not know are absent. The answer to one id is that order's."""
         if not order_ids:

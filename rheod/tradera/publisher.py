@@ -17,7 +17,7 @@ import structlog
 from rheod.domain.budget import RESULT_COST
 from rheod.domain.crash import crashpoint
 from rheod.domain.effects import Change
-from rheod.domain.errors import Permanent, Text, Unanswered
+from rheod.domain.errors import Permanent, Text, Transient, Unanswered
 from rheod.domain.inputs import (
     CommitAnswered,
     CommitRefused,
@@ -30,11 +30,23 @@ from rheod.domain.inputs import (
     PublishFailed,
     SellerTokenRefused,
     StartedOver,
+    TakenOver,
 )
-from rheod.domain.model import CallClass, Job, Listing, ListingState, Picture
+from rheod.domain.model import (
+    AdState,
+    CallClass,
+    Job,
+    JobKind,
+    JobOrder,
+    Listing,
+    ListingState,
+    Picture,
+    QueueName,
+)
 from rheod.domain.retry import TRADERA_DELAYS_S, delay_ms
 from rheod.jobs.queue import Done, Hold, Outcome, Pause, Retry
 from rheod.store import items
+from rheod.store.jobs import Owner
 from rheod.tradera.ad_builder import Ad, AdDefaults, make_ad
 from rheod.tradera.budgeted_client import BudgetedClient, NotWanted, TokenDead
 from rheod.tradera.transport import Rejected
@@ -65,6 +77,7 @@ class PublishOptions:
     in_doubt: Literal["resend", "recreate"]
     tries: int
     schedule: AskSchedule
+    site_url: str = "https://www.tradera.com"
 
 
 class _Vanished(Exception):
@@ -88,7 +101,7 @@ class Publisher:
         if doubt is not None:
             return Hold(doubt)
         start_at = plan.item.spec.tradera and plan.item.spec.tradera.start_at
-        if start_at and start_at > self._store.now():
+        if start_at and start_at > self._store.now() and plan.listing.generation == 1:
             return Retry(until=start_at, reason=Text("starts at the time the item says"), counted=False)
         lost = await asyncio.to_thread(_lost, self._options.images_dir, plan.pictures)
         if lost:
@@ -153,11 +166,48 @@ class Publisher:
             self._calls.budget.rules.require_possible(CallClass.PUBLISH, wanted, spare=RESULT_COST)
             leave = await self._calls.fair_share(CallClass.PUBLISH)
         with self._calls.reserve(CallClass.PUBLISH, wanted, spare=RESULT_COST, leave=leave):
+            if not goes_on and await self._was_restarted(plan):
+                return
             if not goes_on:
                 listing = await self._create(plan, ad)
             for picture in left:
                 await self._add_picture(listing, picture)
             await self.commit(listing)
+
+    async def _was_restarted(self, plan: PublishPlan) -> bool:
+        """Whether Tradera has put the item up again by itself or by its seller's hand: that ad is followed instead.
+
+        Raises Transient while such an ad is still being made, or has been sold and its order is not here yet.
+        """
+        earlier = plan.earlier
+        if earlier is None or earlier.tradera_item_id is None:
+            return False
+        async with self._calls.book(CallClass.PUBLISH, "read_item"):
+            number = await self._calls.client.restarted_as(self._calls.seller, earlier.tradera_item_id)
+        if number is None:
+            return False
+        known = await self._store.read(lambda db: items.listing_of_number(db, number))
+        if known is not None:
+            return False
+        async with self._calls.book(CallClass.PUBLISH, "read_item"):
+            ad = await self._calls.client.read_item(self._calls.seller, number)
+        state = ad and ad.state_at(self._store.now())
+        if ad is None or state is AdState.SOLD:
+            await self._store.write(lambda tx: _reconcile(tx, plan.item.account_id))
+            raise Transient(
+                Text("Tradera has put the item up again as ad {ad}, and does not show it yet", ad=number)
+            )
+        if state is AdState.ENDED:
+            return False
+        _log.warning("an ad restarted at Tradera is followed", ad=number, external_id=plan.item.external_id)
+        found = TakenOver(
+            listing_id=plan.listing.id,
+            generation=plan.listing.generation,
+            ad=ad,
+            ad_url=f"{self._options.site_url}/item/{number}",
+        )
+        await self._store.write(lambda tx: publish.step(tx, plan.listing.id, found))
+        return True
 
     async def _create(self, plan: PublishPlan, ad: Ad) -> Listing:
         crashpoint("publish.start")
@@ -207,6 +257,11 @@ class Publisher:
         except Rejected as error:  # the seller may not commit, as a look at the account has told
             refused = CommitRefused(error=str(error))
             await self._store.write(lambda tx: publish.step(tx, listing.id, refused))
+
+
+def _reconcile(tx: Transaction, account_id: str) -> None:
+    wanted = JobOrder(queue=QueueName.TRADERA, kind=JobKind.RECONCILE, subject=account_id)
+    tx.order_for(wanted, Owner(account_id=account_id))
 
 
 def _lost(folder: Path, kept: Sequence[Picture]) -> frozenset[str]:

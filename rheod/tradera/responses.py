@@ -308,6 +308,20 @@ def read_listed_one(answer: Any, number: int) -> SellerAd:
     return ad
 
 
+def read_restarts(answer: Any) -> int | None:
+    """The number of the newest ad that Tradera has made of another by restarting it; None without one."""
+    fields = fields_of(answer, "restarts")
+    newest = fields.get("lastRestartedItemId")
+    if isinstance(newest, int) and not isinstance(newest, bool) and newest > 0:
+        return newest
+    made = [
+        entry["restartedAsItemId"]
+        for entry in fields.get("restartedItems") or ()
+        if isinstance(entry, dict) and isinstance(entry.get("restartedAsItemId"), int)
+    ]
+    return max(made, default=None)
+
+
 def read_listed_all(answer: Any) -> list[SellerAd]:
     """A list of `Item`; an entry that names no ad is left out."""
     ads = []

@@ -27,11 +27,12 @@ from rheod.usecases.transaction import Transaction
 
 @dataclass(frozen=True, slots=True)
 class PublishPlan:
-    """A listing with all its publishing needs: the item and its pictures in order, each content once."""
+    """A listing with all its publishing needs: the item, its pictures in order, each content once, its ad before this one."""
 
     item: Item
     listing: Listing
     pictures: tuple[Picture, ...]
+    earlier: Listing | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,8 @@ def plan(db: sqlite3.Connection, listing_id: str) -> PublishPlan | None:
     if any(picture.state is PictureState.PENDING for picture in pictures):
         return None
     ready = [picture for picture in pictures if picture.state is PictureState.READY]
-    return PublishPlan(items.by_id(db, listing.item_id), listing, distinct(ready))
+    earlier = items.earlier_ad(db, listing)
+    return PublishPlan(items.by_id(db, listing.item_id), listing, distinct(ready), earlier)
 
 
 def step(tx: Transaction, listing_id: str, given: Input) -> Change:

@@ -41,6 +41,7 @@ from rheod.domain.model import (
 from rheod.domain.plain_text import fault_of_new_id, shows_something
 from rheod.store import items, jobs
 from rheod.store.engine.group_commit import attempt
+from rheod.store.json_columns import spec_text
 from rheod.usecases.transaction import Store, Transaction
 
 
@@ -219,7 +220,7 @@ def _merged(stored: ItemSpec, given: ItemSpec) -> ItemSpec:
 
 
 def _canonical(spec: ItemSpec) -> tuple[object, ...]:
-    rest = items.spec_text(spec, canonical=True)
+    rest = spec_text(spec, canonical=True)
     return (spec.type, spec.title, spec.price_ore, spec.parent_external_id, rest)
 
 
@@ -293,11 +294,13 @@ def _with_listing(tx: Transaction, change: Change, pictures: Sequence[Picture]) 
         _fetch(tx, change.item, picture)
     ready = sum(picture.state is PictureState.READY for picture in pictures)
     settled = ready == len(pictures)
+    refused = change.listing  # a return that was refused is tried again at its own price
     ordered = PublishOrdered(
         listing_id=tx.new_id(),
         generations=items.last_generation(tx.db, change.item.id),
         pictures=ready,
         pictures_settled=settled,
+        ladder=refused.ladder if refused is not None and refused.state is ListingState.REJECTED else None,
     )
     return change.then(ordered, now=tx.now)
 

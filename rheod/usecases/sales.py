@@ -36,12 +36,13 @@ from rheod.domain.model import (
     RheoStatus,
     read_reference,
 )
+from rheod.domain.relist import ComesBack
 from rheod.domain.retry import delay_ms
 from rheod.store import inbox, items, orders
 from rheod.store.inbox import QuarantinedMessage
 from rheod.store.jobs import Owner
 from rheod.store.orders import Shipment, StoredOrder
-from rheod.usecases import publish
+from rheod.usecases import publish, relisting
 from rheod.usecases.transaction import Store, Transaction
 
 _log = structlog.get_logger(__name__)
@@ -337,7 +338,11 @@ def close_ad(tx: Transaction, account_id: str, ad: int, reason: CloseReason, sel
         change = publish.step(tx, listing.id, WentLive(ad_url=sellers.ad_url(ad)))
         assert change.listing is not None
         listing = change.listing
-    tx.apply(items.by_id(tx.db, listing.item_id), listing, AdClosed(reason=reason))
+    item = items.by_id(tx.db, listing.item_id)
+    back = relisting.decide_for(tx.db, item, listing, reason, ended_at=tx.now)
+    change = tx.apply(item, listing, AdClosed(reason=reason, back=back))
+    if isinstance(back, ComesBack) and relisting.waits_for_return(change.item):
+        relisting.plan(tx, change.item, listing, back)
     return True
 
 

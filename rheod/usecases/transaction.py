@@ -17,11 +17,25 @@ from uuid import UUID
 import structlog
 
 from rheod.domain import effects
+from rheod.domain.ad_text import whole_kronor
 from rheod.domain.effects import Change
+from rheod.domain.errors import Text
 from rheod.domain.event_payloads import new_event_id, sek, webhook_body
 from rheod.domain.inputs import Input, Remained
-from rheod.domain.model import WEBHOOK_EVENTS, Event, EventType, Item, JobOrder, Listing, QueueName
-from rheod.store import accounts, items, jobs, outbox
+from rheod.domain.model import (
+    WEBHOOK_EVENTS,
+    Event,
+    EventType,
+    Item,
+    JobKind,
+    JobOrder,
+    Ladder,
+    Listing,
+    QueueName,
+    RheoStatus,
+    TraderaStatus,
+)
+from rheod.store import accounts, items, jobs, outbox, relists
 from rheod.store.engine.database import Database
 
 T = TypeVar("T")
@@ -33,6 +47,9 @@ _LOGGED = {
     EventType.LISTING_CREATED: "item live",
     EventType.ITEM_SOLD: "item sold",
     EventType.LISTING_ENDED: "item ended",
+    EventType.RELIST_PLANNED: "item comes back",
+    EventType.RELIST_STOPPED: "item stays down",
+    EventType.LISTING_RELISTED: "item back",
     EventType.LISTING_FAILED: "item failed",
 }
 """What the log answers to `what happened to A-1`: one line each, once the change is durable."""
@@ -88,6 +105,8 @@ class Transaction:
                 items.add(self.db, item)
             else:
                 items.save(self.db, before, item, removed_at=self.now if change.removed else None)
+                if before.tradera_status is TraderaStatus.ENDED:
+                    self._keep_plan_true(before, item, removed=change.removed)
         if change.listing is not None and listing_changed:
             items.save_listing(self.db, change.listing, now=self.now)
             if listing_before is not None:
@@ -96,6 +115,27 @@ class Transaction:
             self.order(wanted, change.item)
         for event in change.events:
             self.tell(change.item, event)
+
+    def _keep_plan_true(self, before: Item, item: Item, *, removed: bool) -> None:
+        """A planned return ends with whatever takes the item off the market or puts it up; a new price begins its ladder anew."""
+        planned = relists.of_item(self.db, item.id)
+        if planned is None:
+            return
+        off = item.rheo_status is not RheoStatus.ACTIVE or item.delete_requested or removed
+        if off or item.tradera_status is not TraderaStatus.ENDED:
+            relists.drop(self.db, item.id)
+            jobs.drop(self.db, JobKind.RELIST, [planned.listing_id])
+        elif item.spec.price_ore != before.spec.price_ore:
+            asked = whole_kronor(item.spec.price_ore or 100)
+            anew = Ladder(
+                first_kr=asked,
+                price_kr=asked,
+                began_at=self.now,
+                previous_ad=planned.ladder.previous_ad,
+                previous_kr=planned.ladder.previous_kr,
+                why=Text("at its new price of {price}", price=asked),
+            )
+            relists.save(self.db, replace(planned, ladder=anew))
 
     def _let_other_stand(self, before: Listing, change: Change) -> None:
         """Once the ad that stood for the item has closed, another that is still up does."""

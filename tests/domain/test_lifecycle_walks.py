@@ -118,7 +118,11 @@ class Walk:
             case "takeover":
                 return [] if listing is None else [_found(listing.id, listing.generation, listing)]
             case "newer ad":
-                return [] if self.item.delete_requested else [Superseded(), _found("new", following, None)]
+                gone = self.item.rheo_status in {RheoStatus.SOLD, RheoStatus.ARCHIVED}
+                adopted = (
+                    not gone and not self.item.delete_requested
+                )  # no newer ad of what is gone is taken over
+                return [Superseded(), _found("new", following, None)] if adopted else []
             case str():
                 raise AssertionError(step)
             case _:

@@ -25,7 +25,19 @@ _HOUR = 3_600_000
 _DAY = 24 * _HOUR
 _NOW = 1_800_000_000_000
 _RULE = RelistRule(enabled=True, floor=0.5)
-_AD = Unsold(reason=CloseReason.NO_BIDS, price_kr=800, ladder=None, began_at=_NOW - 7 * _DAY, ended_at=_NOW)
+_AD = Unsold(
+    reason=CloseReason.NO_BIDS,
+    price_kr=800,
+    ladder=None,
+    began_at=_NOW - 7 * _DAY,
+    ended_at=_NOW,
+    number=4711,
+)
+
+
+def _on(price_kr: int, *, attempt: int) -> Ladder:
+    """A ladder that began a week ago at 800."""
+    return Ladder(first_kr=800, price_kr=price_kr, attempt=attempt, began_at=_AD.began_at)
 
 
 def _decided(rule: RelistRule = _RULE, ad: Unsold = _AD) -> ComesBack:
@@ -43,7 +55,15 @@ def _refused(rule: RelistRule = _RULE, ad: Unsold = _AD) -> StaysDown:
 def test_the_first_return_waits_a_day_and_is_cheaper_by_the_first_step() -> None:
     back = _decided()
     assert back.at == _NOW + 24 * _HOUR
-    assert back.ladder == Ladder(first_kr=800, price_kr=720, attempt=1)
+    assert back.ladder == Ladder(
+        first_kr=800,
+        price_kr=720,
+        attempt=1,
+        began_at=_AD.began_at,
+        previous_ad=4711,
+        previous_kr=800,
+        why=back.why,
+    )
     assert back.why == "lowered to 720: return 1 of 3"
 
 
@@ -65,7 +85,7 @@ def test_prices_are_rounded_down(round_to: int, prices: list[int]) -> None:
 
 def test_a_rounded_price_is_raised_to_the_floor() -> None:
     assert plan_ahead(replace(_RULE, floor=713, round_to=10), 800) == [720, 713, 713]
-    at_floor = Ladder(first_kr=800, price_kr=713, attempt=2)
+    at_floor = _on(713, attempt=2)
     back = _decided(replace(_RULE, floor=713), replace(_AD, price_kr=713, ladder=at_floor))
     assert back.why == "kept at 713: floor"
     assert back.ladder.price_kr == 713
@@ -81,7 +101,7 @@ def test_the_highest_floor_of_item_and_rule_wins() -> None:
 
 
 def test_no_return_is_ever_dearer_whatever_the_item_asked_before() -> None:
-    bargain = Ladder(first_kr=800, price_kr=600, attempt=1)
+    bargain = _on(600, attempt=1)
     back = _decided(ad=replace(_AD, price_kr=600, ladder=bargain))
     assert back.ladder.price_kr == 600
     assert back.why == "kept at 600: return 2 of 3"
@@ -120,7 +140,7 @@ def test_no_return_is_ever_dearer_whatever_the_item_asked_before() -> None:
         ),
         (
             replace(_RULE, times=2),
-            replace(_AD, price_kr=640, ladder=Ladder(first_kr=800, price_kr=640, attempt=2)),
+            replace(_AD, price_kr=640, ladder=_on(640, attempt=2)),
             "not relisted: times it has come back: 2",
             Then.NOT_LISTED,
         ),
@@ -134,8 +154,8 @@ def test_what_does_not_come_back_says_why(rule: RelistRule, ad: Unsold, why: str
 
 def test_at_the_end_of_the_ladder_it_may_stay_at_a_fixed_price_once() -> None:
     rule = replace(_RULE, times=1, then=Then.FIXED_PRICE)
-    back = _decided(rule, replace(_AD, price_kr=720, ladder=Ladder(first_kr=800, price_kr=720, attempt=1)))
-    assert back.ladder == Ladder(first_kr=800, price_kr=720, attempt=2, reserve_kr=0, fixed=True)
+    back = _decided(rule, replace(_AD, price_kr=720, ladder=_on(720, attempt=1)))
+    assert (back.ladder.price_kr, back.ladder.attempt, back.ladder.fixed) == (720, 2, True)
     gone = _refused(rule, replace(_AD, price_kr=720, ladder=back.ladder))
     assert gone.then is Then.TELL
 

@@ -23,6 +23,7 @@ from rheod.domain.model import (
     TraderaWish,
 )
 from rheod.store import items
+from rheod.store.json_columns import spec_text
 from tests.store.making import add_item, add_listing
 
 FULL = ItemSpec(
@@ -74,9 +75,9 @@ def test_a_plain_item_comes_back_as_it_was_stored(db: sqlite3.Connection) -> Non
 def test_the_same_spec_has_the_same_text_in_any_order_of_keys() -> None:
     """An unchanged PUT is recognised by it."""
     turned = replace(FULL, metadata={"a": True, "z": [1, {"å": None}]})
-    text = items.spec_text(FULL, canonical=True)
-    assert items.spec_text(turned, canonical=True) == text
-    assert items.spec_text(replace(FULL, description="other"), canonical=True) != text
+    text = spec_text(FULL, canonical=True)
+    assert spec_text(turned, canonical=True) == text
+    assert spec_text(replace(FULL, description="other"), canonical=True) != text
 
 
 def test_metadata_is_kept_in_the_order_it_was_given(db: sqlite3.Connection) -> None:

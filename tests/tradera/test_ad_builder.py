@@ -116,10 +116,14 @@ def test_prices_tradera_would_refuse_are_refused_here(wish: TraderaWish, sentenc
 
 def test_a_live_auction_changes_its_opening_price() -> None:
     """Buy Now is left as it is."""
-    assert prices_to_set(item(), DEFAULTS) == (100, 100, None)
+    assert prices_to_set(item(), LISTING, DEFAULTS) == (100, 100, None)
 
 
 def test_a_live_fixed_price_changes_buy_now() -> None:
     """A fixed price has no opening price; the default type counts where the item says nothing."""
-    assert prices_to_set(item(tradera=TraderaWish(listing_type="fixed_price")), DEFAULTS) == (100, None, 100)
-    assert prices_to_set(item(), replace(DEFAULTS, listing_type="fixed_price")) == (100, None, 100)
+    assert prices_to_set(item(tradera=TraderaWish(listing_type="fixed_price")), LISTING, DEFAULTS) == (
+        100,
+        None,
+        100,
+    )
+    assert prices_to_set(item(), LISTING, replace(DEFAULTS, listing_type="fixed_price")) == (100, None, 100)

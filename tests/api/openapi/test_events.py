@@ -24,6 +24,7 @@ from rheod.domain.model import (
     Item,
     ItemSpec,
     ItemType,
+    Ladder,
     Listing,
     ListingState,
     RheoStatus,
@@ -51,6 +52,13 @@ CAUSES: tuple[tuple[Item, Listing | None, Input], ...] = (
     (
         replace(ACTIVE, tradera_status=TraderaStatus.PENDING_SYNC),
         COMMITTED,
+        WentLive(ad_url="https://t/77"),
+    ),
+    (
+        replace(ACTIVE, tradera_status=TraderaStatus.PENDING_SYNC),
+        replace(
+            COMMITTED, ladder=Ladder(first_kr=1000, price_kr=950, attempt=1, previous_ad=76, previous_kr=1000)
+        ),
         WentLive(ad_url="https://t/77"),
     ),
     (replace(ACTIVE, tradera_status=TraderaStatus.PENDING_SYNC), QUEUED, PublishFailed(error="no")),
