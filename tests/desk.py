@@ -19,6 +19,7 @@ from pydantic import SecretStr
 from rheod.compose.build import Rheod, build
 from rheod.compose.loops import publish_options
 from rheod.compose.remotes import Remotes
+from rheod.config.quota import QuotaSettings
 from rheod.config.sections import AccountSettings, Images, Storage, Tradera, TraderaDefaults, Webhooks
 from rheod.config.settings import Settings
 from rheod.domain.model import Item, ItemSpec, Job, JobOrder, Listing, ListingState, QueueName, TraderaWish
@@ -104,8 +105,7 @@ class Wishes:
                 app_key=SecretStr(simulator.keys.app_key),
                 user_id=SELLER_ID,
                 user_token=token,
-                daily_calls=self.daily_calls,
-                daily_calls_per_method=dict(self.per_operation),
+                quota=QuotaSettings(total=self.daily_calls, methods=dict(self.per_operation)),
                 reserve_share=self.reserve_share,
                 reconcile_share=self.reconcile_share,
                 reconcile_interval_s=self.interval_s,

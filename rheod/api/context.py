@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rheod.store.access import KeyRing
     from rheod.tradera.dry_run import DryRunReport
     from rheod.usecases.backups import Backups
+    from rheod.usecases.capacity import Capacities
     from rheod.usecases.endpoints import Endpoints, EventFeed
     from rheod.usecases.figures import Figures
     from rheod.usecases.inventory import Inventory
@@ -150,11 +151,12 @@ class EventServices(Bodies):
 
 @dataclass(frozen=True, kw_only=True)
 class OwnerServices(Bodies):
-    """What the calls about API keys and the account's one webhook use."""
+    """What the calls about API keys, the account's one webhook and Tradera's quota use."""
 
     keys: KeyRing
     endpoints: Endpoints
     check_webhook_url: UrlCheck
+    capacities: Capacities
 
 
 @dataclass(frozen=True, kw_only=True)

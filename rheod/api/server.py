@@ -21,7 +21,18 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Middleware
 from structlog.typing import FilteringBoundLogger
 
-from rheod.api import batches, browsing, categories, events, items, management, operators, orders, webhooks
+from rheod.api import (
+    batches,
+    browsing,
+    categories,
+    events,
+    items,
+    management,
+    operators,
+    orders,
+    quota,
+    webhooks,
+)
 from rheod.api.authenticator import READS, Authenticator
 from rheod.api.connections import (
     NEW_ID,
@@ -207,6 +218,7 @@ def operations(parts: ApiContext) -> list[Operation]:
         management,
         webhooks,
         events,
+        quota,
         operators,
     )
     served = [operation for group in groups for operation in group.operations(parts)]

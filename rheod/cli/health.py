@@ -71,8 +71,6 @@ def _since(finding: dict[str, Any]) -> str:
 
 def _lines(answer: dict[str, Any]) -> list[tuple[str, Any]]:
     budget, push = answer["budget"], answer["push"]
-    calls = f"{budget['used']} of {budget['limit']} in {budget['windowHours']} h; {budget['left']} left, "
-    calls += f"{budget['leftForPublishing']} of them for publishing"
     push_state = f"last answer {push['lastAnswer'] or 'not yet'}" if push["configured"] else "no queue set"
     return [
         ("version", answer["version"]),
@@ -80,7 +78,8 @@ def _lines(answer: dict[str, Any]) -> list[tuple[str, Any]]:
         ("not published", answer["itemsNotPublished"]),
         ("jobs waiting", _counts(answer["jobs"])),
         ("jobs running", _counts(answer["running"])),
-        ("Tradera calls", calls),
+        ("Tradera quota", budget["text"]),
+        *(("calls in 24 h", _method(one)) for one in budget["methods"]),
         *(("account", _account(one)) for one in answer["accounts"]),
         *(
             ("pause", f"{one['what']} until {one['until']}: {one['reason']}")
@@ -92,6 +91,16 @@ def _lines(answer: dict[str, Any]) -> list[tuple[str, Any]]:
         ("push messages", _counts(answer["inbox"])),
         ("unmatched sales", answer["unmatchedSales"]),
     ]
+
+
+def _method(use: dict[str, Any]) -> str:
+    """A method's limit in a line: how much of it is used, and when it frees."""
+    text = f"{use['method']} {use['used']} of {use['limit']}"
+    if use["learned"]:
+        text += " (learned from Tradera's refusals)"
+    if use["restsUntil"]:
+        return f"{text}, rests until {use['restsUntil']}"
+    return f"{text}, the first comes free {use['freesAt']}" if use["freesAt"] else text
 
 
 def _counts(numbers: dict[str, int]) -> str:

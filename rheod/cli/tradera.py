@@ -6,6 +6,7 @@ import select
 import sys
 from datetime import datetime
 from typing import Any
+from urllib.parse import quote
 
 import click
 
@@ -85,6 +86,40 @@ def status(options: Options, *, as_json: bool) -> int:
         if each["state"] == "paused" or (each["daysLeft"] is not None and each["daysLeft"] < _SOON_DAYS)
     ]
     return NEEDS_ATTENTION if pressing else OK
+
+
+@tradera.group(cls=Group)
+def quota() -> None:
+    """How many calls Tradera allows, and what was learned of it."""
+
+
+@quota.command(name="show")
+@with_json
+@pass_options
+def show_quota(options: Options, *, as_json: bool) -> int:
+    """Show each method's limit, how much of it is used, what fits today and when the last waiting ad goes out."""
+    answer = ask(options, "GET", "/tradera/quota")
+    if as_json:
+        say_json(answer)
+        return OK
+    say(answer["text"])
+    say_table(
+        ("METHOD", "USED", "LIMIT", "KEPT FOR SALES", "COMES FREE", "RESTS UNTIL"),
+        [
+            [each[name] for name in ("method", "used", "limit", "kept", "freesAt", "restsUntil")]
+            for each in answer["methods"]
+        ],
+    )
+    return OK
+
+
+@quota.command()
+@click.argument("method")
+@pass_options
+def forget(options: Options, *, method: str) -> int:
+    """Forget what Tradera's refusals have told of METHOD: its limit is again what the settings say."""
+    say(ask(options, "POST", f"/tradera/quota/{quote(method, safe='')}/forget")["message"])
+    return OK
 
 
 def _wait(options: Options) -> bool:

@@ -16,9 +16,9 @@ import structlog
 
 from rheod.config.loading import missing_at_start, missing_for_publishing
 from rheod.config.settings import Settings
-from rheod.domain.budget import Allowance
+from rheod.domain.budget import Quota, reading_gap_ms
 from rheod.domain.errors import Text
-from rheod.domain.model import CallClass, JobKind, JobOrder, QueueName
+from rheod.domain.model import JobKind, JobOrder, QueueName
 from rheod.jobs.clock import Clock
 from rheod.jobs.queue import RestoreLock, Wakeups
 from rheod.store import accounts, facts, jobs
@@ -28,6 +28,7 @@ from rheod.store.ledger import Ledger
 from rheod.tradera.accounts import AccountRegistry, ConfiguredAccount, SellerSettings
 from rheod.tradera.budgeted_client import BudgetRules, SharedBudget
 from rheod.tradera.transport import Seller
+from rheod.usecases.capacity import Capacities
 from rheod.usecases.endpoints import Endpoints, EventFeed
 from rheod.usecases.figures import AccountForecasts
 from rheod.usecases.inventory import Inventory
@@ -84,12 +85,23 @@ class Core:
     events: EventFeed
     forecast: Callable[[str], BudgetForecast]
     forecasts: AccountForecasts
+    capacities: Capacities
     setups: Setups
     sellers: SellersAndSite
     reference: ReferenceData
     now: Clock
     rng: Random
     started_at: int
+
+    @property
+    def reading_gap_ms(self) -> int:
+        """How long an account waits between its passes of reading on schedule (ms)."""
+        return reading_gap_ms(
+            round(self.settings.reconcile_interval_s * 1000),
+            accounts=len(self.rules.sellers),
+            quota=self.rules.quota,
+            learned=self.ledger.learned,
+        )
 
     @property
     def default_account(self) -> str:
@@ -133,13 +145,12 @@ async def build_core(settings: Settings, database: Database, *, clock: Clock, rn
         users=await database.read(accounts.of_members),
         ledger=ledger,
     )
-    tradera = settings.tradera
-    rules = _budget_rules(settings, registry)
+    tradera, rules = settings.tradera, _budget_rules(settings, registry)
     locks = await _restore_locks(database, registry, clock(), round(tradera.takeover_wait_s * 1000))
     resume = partial(wakeups.probe, QueueName.TRADERA)
     budget = SharedBudget(store=store, ledger=ledger, rules=rules, locks=locks, resume=resume)
-    forecast = _forecasting(budget, registry, clock, tradera.site_url)
-    endpoints = Endpoints(store=store, new_secret=new_secret)
+    forecast = _forecasting(budget, registry, clock, settings)
+    capacities = Capacities(store=store, ledger=ledger, quota=rules.quota, forecast=forecast)
     return Core(
         settings=settings,
         life=Life(),
@@ -158,11 +169,12 @@ async def build_core(settings: Settings, database: Database, *, clock: Clock, rn
         items=Items(store=store, forecast=forecast),
         inventory=Inventory(store=store, site_url=tradera.site_url),
         batches=BatchPut(store=store),
-        endpoints=endpoints,
+        endpoints=(endpoints := Endpoints(store=store, new_secret=new_secret)),
         events=EventFeed(store=store, endpoints=endpoints),
         forecast=forecast,
         forecasts=AccountForecasts(store=store, forecast=forecast),
-        setups=_setups(settings, store, ledger, rules),
+        capacities=capacities,
+        setups=_setups(settings, store, ledger, capacities),
         sellers=_sellers_and_site(settings, registry),
         reference=ReferenceData(store=store, account_id=known[""]),
         now=clock,
@@ -180,25 +192,29 @@ def _ask_now(ledger: Ledger, wakeups: Wakeups, clock: Clock, queue: QueueName) -
 
 def _budget_rules(settings: Settings, registry: AccountRegistry) -> BudgetRules:
     tradera = settings.tradera
-    allowance = Allowance(
-        limit=tradera.daily_calls,
+    quota = Quota(
+        default=tradera.quota.default,
+        methods=tradera.limits,
+        total=tradera.total,
         reserve_share=tradera.reserve_share,
         reconcile_share=settings.reconcile_share,
     )
-    per_operation = tradera.daily_calls_per_method or {}
-    return BudgetRules(allowance=allowance, per_operation=per_operation, sellers=registry.fingerprints)
+    return BudgetRules(quota=quota, sellers=registry.fingerprints)
 
 
 def _forecasting(
-    budget: SharedBudget, registry: AccountRegistry, clock: Clock, site_url: str
+    budget: SharedBudget, registry: AccountRegistry, clock: Clock, settings: Settings
 ) -> Callable[[str], BudgetForecast]:
     """What an account's publishing waits for and when it goes on, at the moment of asking."""
-    rules = budget.rules
-    ceiling = rules.allowance.ceiling(CallClass.PUBLISH)
+    rules, ledger = budget.rules, budget.ledger
+    wanted_ms = round(settings.reconcile_interval_s * 1000)
 
     def forecast(account_id: str) -> BudgetForecast:
+        gap_ms = reading_gap_ms(
+            wanted_ms, accounts=len(rules.sellers), quota=rules.quota, learned=ledger.learned
+        )
         of_budget = BudgetForecast.of(
-            budget.ledger, account_id, now=clock(), ceiling=ceiling, sellers=rules.sellers
+            ledger, rules.quota, account_id, now=clock(), sellers=rules.sellers, gap_ms=gap_ms
         )
         waits = registry.of(account_id).waits_for or budget.locks[account_id].reason or of_budget.waits_for
         silence = budget.contact.silence
@@ -206,7 +222,7 @@ def _forecasting(
             waits = Text("Tradera does not answer: {reason}", reason=silence.reason)
             next_try = budget.contact.next_try()
             of_budget = replace(of_budget, waits_since=silence.since, next_try=next_try)
-        return replace(of_budget, waits_for=waits, site_url=site_url)
+        return replace(of_budget, waits_for=waits, site_url=settings.tradera.site_url)
 
     return forecast
 
@@ -217,12 +233,12 @@ def _sellers_and_site(settings: Settings, registry: AccountRegistry) -> SellersA
     return SellersAndSite(accounts=registry.users, site_url=site_url, closed_grace_ms=grace_ms)
 
 
-def _setups(settings: Settings, store: Store, ledger: Ledger, rules: BudgetRules) -> Setups:
+def _setups(settings: Settings, store: Store, ledger: Ledger, capacities: Capacities) -> Setups:
     defaults = settings.tradera.defaults
     return Setups(
         store=store,
         ledger=ledger,
-        allowance=rules.allowance,
+        capacities=capacities,
         categories=defaults.category_id,
         defaults=defaults.model_dump(exclude={"category_id"}),
     )

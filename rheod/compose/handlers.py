@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from rheod.api import server
+from rheod.api import quota, server
 from rheod.api.admin import build_admin, inspection_routes, start_admin
 from rheod.api.connections import ConnectionLimits
 from rheod.api.context import AdminContext, ApiContext, Rates
@@ -112,6 +112,7 @@ class Handlers:
                 *passwords.routes(),
                 *inspection_routes(core.settings.storage.path / "rheod.db"),
                 *connections.routes(),
+                *quota.routes(core.capacities, core.default_account),
             ],
         )
 
@@ -132,9 +133,6 @@ class Handlers:
                 return str(error)
             return None
 
-        sender = TestEventSender(
-            endpoints=core.endpoints, client=self.loops.webhooks, now=core.now, rng=core.rng
-        )
         dry_run = DryRun(
             store=core.store,
             items=core.items,
@@ -153,8 +151,11 @@ class Handlers:
             figures=Figures(store=core.store, fee_percent=settings.analytics.fee_percent),
             feed=core.events,
             dry_run=dry_run.dry_run,
-            test_events=sender,
+            test_events=TestEventSender(
+                endpoints=core.endpoints, client=self.loops.webhooks, now=core.now, rng=core.rng
+            ),
             keys=core.keys,
+            capacities=core.capacities,
             default_account=core.default_account,
             account_of_reference=lambda reference: core.accounts.get(reference) if reference else None,
             removed_accounts=frozenset(account.id for account in core.registry if account.removed),

@@ -10,7 +10,6 @@ from typing import Any
 
 from rheod.compose.core import Core
 from rheod.compose.remotes import Remotes
-from rheod.domain.budget import reconcile_gap_ms
 from rheod.domain.errors import Permanent, StoreUnavailable, Transient
 from rheod.domain.model import Job, JobKind, JobOrder, QueueName
 from rheod.health.alerts import Alerter
@@ -82,7 +81,8 @@ class TraderaDesk:
         try:
             outcome = await self._workers[job.kind](job)
         except NotNow as error:
-            return BudgetWait(CLASS_OF[job.kind], error.until, str(error))
+            alone = Retry(until=error.until, reason=str(error), counted=False, answered=False)
+            return alone if error.is_of_one_job else BudgetWait(CLASS_OF[job.kind], error.until, str(error))
         except StoreUnavailable:
             raise
         except Unreachable as error:
@@ -317,7 +317,7 @@ def _tradera_desk(core: Core, calls: BudgetedClient, meters: Meters) -> TraderaD
         store=core.store,
         calls=calls,
         sellers=core.sellers,
-        options=ReconcileOptions(interval_ms=_reconcile_ms(core)),
+        options=ReconcileOptions(interval_ms=lambda: core.reading_gap_ms),
         meters=meters,
     )
     shipper = ShippingUpdater(store=core.store, calls=calls)
@@ -340,15 +340,6 @@ def _tradera_desk(core: Core, calls: BudgetedClient, meters: Meters) -> TraderaD
         JobKind.TAKEOVER: TakeOver(store=core.store, calls=calls, sellers=core.sellers).take_over,
     }
     return TraderaDesk(calls=calls, workers=workers)
-
-
-def _reconcile_ms(core: Core) -> int:
-    """How long an account waits between its passes (ms)."""
-    return reconcile_gap_ms(
-        round(core.settings.reconcile_interval_s * 1000),
-        accounts=len(core.rules.sellers),
-        allowance=core.rules.allowance,
-    )
 
 
 def publish_options(core: Core) -> PublishOptions:
@@ -387,7 +378,9 @@ def observed(core: Core, loops: RunningLoops | None) -> Observed:
         database=core.database,
         folder=settings.storage.path,
         ledger=core.ledger,
-        allowance=core.rules.allowance,
+        quota=core.rules.quota,
+        forecast=core.forecast,
+        capacity=core.capacities.of_account,
         accounts=core.registry,
         restore_locks=core.restore_locks,
         contact=core.budget.contact,
@@ -396,7 +389,7 @@ def observed(core: Core, loops: RunningLoops | None) -> Observed:
         limits=Limits(
             backup_age_ms=round(settings.backup.alarm_after_s * 1000),
             push_silence_ms=round(settings.push.alarm_after_s * 1000),
-            reconcile_ms=_LATE_PASSES * _reconcile_ms(core),
+            reconcile_ms=_LATE_PASSES * core.reading_gap_ms,
             free_bytes=settings.storage.least_free_bytes,
             image_bytes=settings.storage.images_max_bytes,
         ),

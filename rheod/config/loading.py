@@ -30,7 +30,7 @@ from typing_extensions import override
 from rheod.config.checked_values import is_quoted
 from rheod.config.sections import AccountSettings
 from rheod.config.settings import LEAVES, Key, Settings, section_of
-from rheod.domain.budget import Allowance, publish_cost
+from rheod.domain.budget import TOTAL, Quota, publish_cost
 from rheod.domain.errors import RheodError
 from rheod.domain.model import CallClass
 
@@ -390,14 +390,14 @@ def warnings(settings: Settings) -> list[str]:
         for key in addresses
         if _clear_text(_value(settings, key) or "")
     )
-    tradera = settings.tradera
-    allowance = Allowance(limit=tradera.daily_calls, reserve_share=tradera.reserve_share, reconcile_share=0)
-    most, cost = allowance.ceiling(CallClass.PUBLISH), publish_cost(tradera.defaults.max_images)
-    if cost > most:
-        found.append(
-            f"tradera.daily_calls leaves {most} calls for publishing, and an item with tradera.defaults.max_images ="
-            f" {tradera.defaults.max_images} pictures takes {cost}: such items will fail"
-        )
+    tradera, cost = settings.tradera, publish_cost(settings.tradera.defaults.max_images)
+    if tradera.total is not None:
+        quota = Quota(reserve_share=tradera.reserve_share)
+        if cost > (most := quota.ceiling(TOTAL, CallClass.PUBLISH, tradera.total)):
+            found.append(
+                f"tradera.quota.total leaves {most} calls for publishing, and an item with tradera.defaults.max_images ="
+                f" {tradera.defaults.max_images} pictures takes {cost}: such items will fail"
+            )
     if settings.server.max_connections_per_address is not None:
         found.append(
             "server.max_connections_per_address does nothing any more: take the line out, the proxy in front limits addresses"

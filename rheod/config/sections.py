@@ -10,8 +10,6 @@ from typing import Annotated, Literal, Self
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     Field,
     IPvAnyNetwork,
     field_validator,
@@ -29,10 +27,12 @@ from rheod.config.checked_values import (
     Origin,
     PerSecond,
     Secret,
+    Section,
     Url,
     is_plain_http,
     unquoted,
 )
+from rheod.config.quota import QuotaSettings, smaller
 from rheod.domain.taxonomy import DOMAINS, tradera_category
 
 # Top categories; owners replace them by leaf categories. `other` has none: such an item needs its own
@@ -40,12 +40,6 @@ from rheod.domain.taxonomy import DOMAINS, tradera_category
 CATEGORIES = {slug: number for slug in DOMAINS if (number := tradera_category(slug))}
 _MIB = 2**20
 _MAIL = r"^[^\s@,;<>]+@[^\s@,;<>]+$"
-
-
-class Section(BaseModel):
-    """One table of the file: frozen, and unknown keys are refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False)
 
 
 class Server(Section):
@@ -159,7 +153,9 @@ class TraderaDefaults(Section):
     has_mega: bool = Field(
         default=False, description="whether Tradera is told that a picture has a large version"
     )
-    max_images: int = Field(default=8, ge=1, le=12, description="pictures per ad (1-12); each costs one call")
+    max_images: int = Field(
+        default=10, ge=1, le=12, description="pictures per ad (1-12); each costs one call"
+    )
     payment_option_ids: tuple[Id, ...] = Field(
         default=(),
         description="Tradera's numbers of ways to pay; empty: the member's own settings at Tradera apply",
@@ -207,15 +203,21 @@ class Tradera(Section):
         pattern=r"^[\x21-\x7e]+$",
         description="the application's public key, only for the browser login of `rheod tradera connect`",
     )
-    daily_calls: Calls = Field(default=100, description="calls Tradera allows the application in any 24 h")
+    daily_calls: Calls | None = Field(
+        default=None,
+        description="superseded by quota.total, which it bounds while it stands: take the line out",
+    )
     daily_calls_per_method: dict[str, Calls] | None = Field(
-        default=None, description="further limits for single methods"
+        default=None, description="superseded by quota.methods, which it bounds while it stands"
+    )
+    quota: QuotaSettings = Field(
+        default=QuotaSettings(), description="how many calls Tradera allows the application in 24 hours"
     )
     reserve_share: float = Field(
         default=0.2,
         ge=0,
         le=0.9,
-        description="share of the calls kept for ending ads and reading orders (0-0.9)",
+        description="share of quota.total kept for ending ads and reading orders (0-0.9)",
     )
     reconcile_interval_s: float | None = Field(
         default=None,
@@ -227,7 +229,7 @@ class Tradera(Section):
         default=None,
         ge=0,
         le=0.9,
-        description="share of the calls this may use; without it 0.1 with push, else 0.4",
+        description="share of quota.total this may use; without it 0.1 with push, else a third",
     )
     request_timeout_s: float = Field(default=60, ge=1, le=300, description="time for one call in all")
     result_delays_s: tuple[Delay, ...] = Field(
@@ -260,6 +262,16 @@ class Tradera(Section):
     defaults: TraderaDefaults = Field(
         default=TraderaDefaults(), description="what an ad gets when its item does not say"
     )
+
+    @property
+    def total(self) -> int | None:
+        """Calls of all methods together; the smaller of the two settings."""
+        return smaller(self.quota.total, self.daily_calls)
+
+    @property
+    def limits(self) -> dict[str, int]:
+        """Calls by method where one has its own; the smaller of the two settings."""
+        return self.quota.with_older(self.daily_calls_per_method or {})
 
 
 class Push(Section):

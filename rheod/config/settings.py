@@ -11,6 +11,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from typing_extensions import override
 
+from rheod.config.checked_values import Section
 from rheod.config.sections import (
     AccountSettings,
     Alerts,
@@ -23,12 +24,12 @@ from rheod.config.sections import (
     Metrics,
     Push,
     Retention,
-    Section,
     Server,
     Storage,
     Tradera,
     Webhooks,
 )
+from rheod.domain.budget import READING_SHARE
 
 Key = tuple[str, ...]
 """A setting's name in parts: `server.port` is `('server', 'port')`."""
@@ -117,7 +118,7 @@ class Settings(BaseSettings):
     def reconcile_share(self) -> float:
         """The share of the daily calls that reconciliation may use."""
         share = self.tradera.reconcile_share
-        return share if share is not None else (0.1 if self.push.queue_url else 0.4)
+        return share if share is not None else (0.1 if self.push.queue_url else READING_SHARE)
 
 
 def section_of(info: FieldInfo) -> type[BaseModel] | None:

@@ -1,52 +1,134 @@
-"""The arithmetic of Tradera's call budget: what may be called now, and when what waits will go.
+"""The arithmetic of Tradera's quota: what may be called now, and when what waits will go.
 
-Tradera allows an application a number of calls in any 24 hours, which all accounts share.
-Pure functions over the times of the calls made; the ledger that keeps them is `store/ledger.py`.
+Tradera allows an application so many calls of each method in 24 hours, which all accounts share. Whether that is any
+24 hours or a calendar day, and whose, is not known: the count stays within the limit in each of them. Pure functions
+over the times of the calls made; the ledger that keeps them is `store/ledger.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from bisect import insort
+from collections import Counter, deque
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 
-from rheod.domain.model import CallClass
+from rheod.domain.calendar import day_of, start_of
+from rheod.domain.errors import Text
+from rheod.domain.model import CallClass, JobKind
 
-WINDOW_MS = 24 * 3600 * 1000
-PROBE_MS = 3600 * 1000
-"""After a 429 a class is tried again at most once an hour."""
+HOUR_MS = 3600 * 1000
+WINDOW_MS = 24 * HOUR_MS
+
+DEFAULT_LIMIT = 10_000
+"""Calls of a method that Tradera allows in 24 hours, as far as is known."""
+
+METHODS = (
+    "create",
+    "image",
+    "commit",
+    "results",
+    "price",
+    "end",
+    "ship",
+    "orders",
+    "order",
+    "seller_items",
+    "updated_items",
+    "item",
+    "transactions",
+    "transaction_status",
+    "me",
+    "categories",
+    "definitions",
+    "shipping",
+    "time",
+    "token",
+)
+"""Tradera's methods by the names that settings, status and metrics have for them."""
+
+TOTAL = ""
+"""Stands for the sum of all methods where a method is named."""
+
+_METHOD_OF = {"orders_by_id": "order", "read_item": "item"}
+
+
+def method_of(operation: str) -> str:
+    """The method that an operation's calls count against."""
+    return _METHOD_OF.get(operation, operation)
+
+
+def by_method(operations: Mapping[str, int]) -> Counter[str]:
+    """How many calls of each method these operations take."""
+    needs: Counter[str] = Counter()
+    for operation, times in operations.items():
+        needs[method_of(operation)] += times
+    return needs
+
+
+METHODS_OF: Mapping[CallClass, tuple[str, ...]] = {
+    CallClass.TAKEOVER: ("seller_items",),
+    CallClass.END: ("end",),
+    CallClass.ORDERS: ("order",),
+    CallClass.SHIP: ("ship",),
+    CallClass.RESULTS: ("results",),
+    CallClass.PRICE: ("price",),
+    CallClass.PUBLISH: ("create", "image", "commit"),
+    CallClass.RECONCILE: ("orders", "updated_items", "seller_items"),
+    CallClass.REFERENCE: (),
+}
+"""The methods without which nothing of a class can be done; any other costs only the job that needs it a wait."""
 
 RESERVED_FOR = frozenset({CallClass.TAKEOVER, CallClass.END, CallClass.ORDERS, CallClass.SHIP})
-"""Only these may use the reserved share: a publishing burst must never block a withdrawal, a sale or its parcel.
+"""Only these may use the reserved shares: a publishing burst must never block a withdrawal, a sale or its parcel.
 
 A takeover finds sales too, and all else waits for it.
 """
 
+RESERVED_METHODS = frozenset({"orders", "order", "end"})
+"""A share of these methods is kept for what a sale or an owner needs now. They are probed however often refused."""
+
+METHOD_RESERVE = 0.1
+READING_SHARE = 1 / 3
+"""Never more than this of a method is spent on reading on schedule."""
 
 SHARED = (RESERVED_FOR, frozenset({CallClass.RESULTS, CallClass.PRICE, CallClass.PUBLISH}))
-"""The parts of the budget that the accounts share fairly, each by itself: an ending never waits for a publishing."""
+"""The parts of the quota that the accounts share fairly, each by itself: an ending never waits for a publishing."""
 
 PASS_COST = 3
-"""Calls a reconciliation pass is reckoned with: what changed, the ads, the orders."""
+"""Calls a reconciliation pass is reckoned with: what changed, the ads, the orders; one of each method."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Allowance:
-    """The owner's settings: calls in 24 h, the share kept for ending and orders, the share of reconciliation."""
+class Quota:
+    """What the owner says of Tradera's limits: calls in 24 h of each method, and in all where there is such a limit.
 
-    limit: int
-    reserve_share: float
-    reconcile_share: float
+    `reserve_share` of the sum is kept for ending and orders, `reconcile_share` is the most that reading on schedule may
+    have of it.
+    """
 
-    def ceiling(self, call_class: CallClass) -> int:
-        """How many calls of the window may be used when a call of this class is made (at least one)."""
+    default: int = DEFAULT_LIMIT
+    methods: Mapping[str, int] = field(default_factory=dict)
+    total: int | None = None
+    reserve_share: float = 0.2
+    reconcile_share: float = READING_SHARE
+
+    def limit(self, method: str) -> int | None:
+        """Calls of the method, or in all, that may be made in 24 hours; None where there is no such limit."""
+        return self.total if method == TOTAL else self.methods.get(method, self.default)
+
+    def ceiling(self, method: str, call_class: CallClass, limit: int) -> int:
+        """How many calls of this limit may be used when a call of this class is made (at least one)."""
         if call_class in RESERVED_FOR:
-            return self.limit
-        return max(1, self.limit - int(self.limit * self.reserve_share))
+            return limit
+        if method == TOTAL:
+            return max(1, limit - int(limit * self.reserve_share))
+        return max(1, limit - int(limit * METHOD_RESERVE)) if method in RESERVED_METHODS else limit
 
-    @property
-    def reconcile_ceiling(self) -> int:
-        """How many calls of the window may be spent on reconciliation (at least one)."""
-        return max(1, int(self.limit * self.reconcile_share))
+    def reading_ceiling(self, method: str, limit: int) -> int:
+        """How many calls of this limit may be spent on reading on schedule (at least one)."""
+        return max(1, int(limit * (self.reconcile_share if method == TOTAL else READING_SHARE)))
 
 
 RESULT_COST = 1
@@ -58,31 +140,170 @@ def publish_cost(pictures: int) -> int:
     return pictures + 2 + RESULT_COST
 
 
-def fits_at(calls: Sequence[int], *, ceiling: int, cost: int, now: int) -> int:
-    """The earliest time (ms) at which `cost` more calls stay within `ceiling` calls in any 24 h.
+def publish_needs(ads: int, cost: int) -> dict[str, int]:
+    """Calls by method, and in all, of publishings that cost so many calls together."""
+    return {
+        "create": ads,
+        "image": max(0, cost - ads * publish_cost(0)),
+        "commit": ads,
+        TOTAL: cost,
+    }
 
-    `calls` are the times of the calls in the window, oldest first; future times count as calls planned ahead.
-    A cost above the ceiling is cut to it: such an item goes out when the whole window is free.
+
+_CALLED_BY = {
+    JobKind.TAKEOVER: "seller_items",
+    JobKind.END: "end",
+    JobKind.ORDERS: "order",
+    JobKind.SHIP: "ship",
+    JobKind.RESULTS: "results",
+    JobKind.LOOK: "results",
+    JobKind.REPRICE: "price",
+}
+
+
+def job_needs(kind: JobKind, cost: int) -> Mapping[str, int]:
+    """Calls by method, and in all, that a waiting job is reckoned with."""
+    if kind is JobKind.PUBLISH:
+        return publish_needs(1, cost)
+    method = _CALLED_BY.get(kind)
+    return {TOTAL: cost} if method is None else {method: 1, TOTAL: cost}
+
+
+def free_at(at: int) -> int:
+    """When a call made at this time (ms) counts no more: after 24 hours, or at the end of its Swedish day.
+
+    Both are the same day but for the one of 25 hours. A day of UTC lies within 24 hours.
     """
-    room = ceiling - min(cost, ceiling)
-    in_window = [at for at in calls if at > now - WINDOW_MS]
-    surplus = len(in_window) - room
-    return now if surplus <= 0 else max(now, in_window[surplus - 1] + WINDOW_MS)
+    return max(at + WINDOW_MS, start_of(day_of(at) + timedelta(days=1)))
 
 
-def expected_at(calls: Sequence[int], *, ceiling: int, cost_up_to: int, now: int) -> int:
-    """When a waiting item goes out if all before it in the queue go first.
+class Window:
+    """The times (ms) of the calls that count against one limit. Those that count no more drop out when it is asked."""
 
-    `cost_up_to` is the cost of the queue up to and with this item. Calls expire in the order they were made and
-    each full window of `ceiling` calls repeats a day later.
+    __slots__ = ("_times",)
+
+    def __init__(self, times: Iterable[int] = ()) -> None:
+        self._times = deque(times)
+
+    def add(self, at: int) -> None:
+        """Count a call from now on; times come in order unless the clock was set back."""
+        if self._times and at < self._times[-1]:
+            times = list(self._times)
+            insort(times, at)
+            self._times = deque(times)
+        else:
+            self._times.append(at)
+
+    def remove(self, at: int) -> None:
+        """Count it no more; one that has dropped out already is no error."""
+        self._times.reverse()  # it is among the newest
+        with suppress(ValueError):
+            self._times.remove(at)
+        self._times.reverse()
+
+    def used(self, now: int) -> int:
+        """How many calls count at this time."""
+        times = self._times
+        while times and times[0] + WINDOW_MS <= now and free_at(times[0]) <= now:
+            times.popleft()
+        return len(times)
+
+    def times(self, now: int) -> list[int]:
+        """The calls that count, oldest first."""
+        self.used(now)
+        return list(self._times)
+
+    def fits_at(self, *, ceiling: int, cost: int, now: int, beside: int = 0) -> int:
+        """The earliest time (ms) at which `cost` more calls stay within the ceiling; `beside` count as made now.
+
+        A cost above the ceiling is cut to it: such an item goes out when the whole window is free.
+        """
+        surplus = self.used(now) + beside - (ceiling - min(cost, ceiling))
+        if surplus <= 0:
+            return now
+        return free_at(self._times[surplus - 1] if surplus <= len(self._times) else now)
+
+    def expected_at(self, *, ceiling: int, cost_up_to: int, now: int, daily: int | None = None) -> int:
+        """When a waiting item goes out if all before it in the queue go first.
+
+        `cost_up_to` is the cost of the queue up to and with this item. Calls expire in the order they were made and
+        each full window of `ceiling` calls repeats a day later; of those that come free `daily` are for the queue.
+        """
+        used, daily = self.used(now), daily or ceiling
+        kept = min(used, ceiling)
+        if cost_up_to <= ceiling - kept:
+            return now
+        days, place = divmod(cost_up_to - (ceiling - kept) - 1, daily)
+        place = place * ceiling // daily
+        slot = self._times[used - kept + place] if place < kept else now
+        return max(now, slot + (days + 1) * WINDOW_MS)
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """One limit that calls about to be made must keep: of a method or of all, and `cost` calls of it are wanted."""
+
+    method: str
+    window: Window
+    limit: int
+    ceiling: int
+    cost: int
+    reading: bool = False
+
+    def fits_at(self, now: int, *, beside: int = 0) -> int:
+        """See `Window`."""
+        return self.window.fits_at(ceiling=self.ceiling, cost=self.cost, now=now, beside=beside)
+
+    def reason(self, now: int) -> Text:
+        """Why calls wait for it."""
+        used = self.window.used(now)
+        if self.method == TOTAL:
+            return Text(
+                "{used} of {limit} Tradera calls of the last 24 h are used", used=used, limit=self.limit
+            )
+        return Text(
+            "{used} of {limit} Tradera calls of the kind {method} of the last 24 h are used",
+            used=used,
+            limit=self.limit,
+            method=self.method,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """Publishings that wait: how many, and the calls they take in all."""
+
+    ads: int = 0
+    cost: int = 0
+
+    def needs(self, method: str) -> int:
+        """The calls of one method, or in all."""
+        return publish_needs(self.ads, self.cost)[method]
+
+
+@dataclass(frozen=True, slots=True)
+class PublishLimit:
+    """A limit that publishing must keep. `used` and `others` are what the account and those who share it have had of it.
+
+    `daily` of the calls that come free in a day are left for publishing.
     """
-    in_window = [at for at in calls if at > now - WINDOW_MS][-ceiling:]
-    free = ceiling - len(in_window)
-    if cost_up_to <= free:
-        return now
-    days, place = divmod(cost_up_to - free - 1, ceiling)
-    slots = in_window + [now] * free
-    return slots[place] + (days + 1) * WINDOW_MS
+
+    method: str
+    window: Window
+    limit: int
+    ceiling: int
+    daily: int
+    used: int = 0
+    others: Mapping[str, int] = field(default_factory=dict)
+
+    def goes_at(self, queue: Load, others: Mapping[str, Load], now: int) -> int:
+        """When the last of the account's queue goes out, as far as this limit is concerned."""
+        claims = [
+            Claim(used, 1, others.get(other, Load()).needs(self.method))
+            for other, used in self.others.items()
+        ]
+        cost = cost_with_others(queue.needs(self.method), self.used, claims)
+        return self.window.expected_at(ceiling=self.ceiling, cost_up_to=cost, now=now, daily=self.daily)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,11 +337,79 @@ def cost_with_others(cost_up_to: int, used: int, others: Iterable[Claim]) -> int
     return cost_up_to + sum(min(claim.waiting, max(0, level - claim.used)) for claim in others)
 
 
-def reconcile_gap_ms(wanted_ms: int, *, accounts: int, allowance: Allowance) -> int:
-    """How long an account waits between its passes (ms), so that all of them together stay within their share.
+def reading_gap_ms(wanted_ms: int, *, accounts: int, quota: Quota, learned: Mapping[str, int]) -> int:
+    """How long an account waits between its passes (ms), so that all of them together stay within the shares."""
+    gap_ms = wanted_ms
+    for method in (TOTAL, *METHODS_OF[CallClass.RECONCILE]):
+        limit = quota.limit(method)
+        if limit is not None:
+            ceiling = quota.reading_ceiling(method, min(limit, learned.get(method, limit)))
+            cost = PASS_COST if method == TOTAL else 1
+            gap_ms = max(gap_ms, max(accounts, 1) * cost * WINDOW_MS // ceiling)
+    return gap_ms
 
-    One account alone may use the share as quickly as its owner has set.
+
+_RESTS_MS = (60_000, 5 * 60_000, 15 * 60_000, HOUR_MS)
+"""How long a method rests after its first, second … 429 in a row; the last repeats."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MethodState:
+    """What 429s have told of a method: it rests until `until` (ms), and `ceiling` is what was learned of its limit.
+
+    `refusals` in a row since `since`, the last at `refused_at`; `used` calls had been made when the first came.
     """
-    if accounts < 2:
-        return wanted_ms
-    return max(wanted_ms, accounts * PASS_COST * WINDOW_MS // allowance.reconcile_ceiling)
+
+    method: str
+    refusals: int = 0
+    used: int = 0
+    since: int = 0
+    refused_at: int = 0
+    until: int = 0
+    ceiling: int | None = None
+
+    def is_resting(self, now: int) -> bool:
+        """Whether it may not be called at this time."""
+        return self.until > now
+
+    @property
+    def reason(self) -> Text:
+        """Why it rests."""
+        return Text("Tradera says the call limit is spent (429 on {operation})", operation=self.method)
+
+
+def refused(
+    known: MethodState, *, sent_at: int, now: int, used: int, retry_after_ms: int | None
+) -> MethodState:
+    """What a 429 to a call sent at `sent_at` means, with `used` calls of the method made before it.
+
+    The first may be a burst. Only when a probe an hour later is refused too is the limit what was used. Calls that
+    were on their way together are refused as one. A time that Tradera names is kept, up to a window.
+    """
+    if known.refusals and sent_at <= known.refused_at:
+        return known
+    first = known.refusals == 0
+    refusals = known.refusals + 1
+    rest_ms = _RESTS_MS[min(refusals, len(_RESTS_MS)) - 1]
+    if retry_after_ms is not None:
+        longest_ms = HOUR_MS if known.method in RESERVED_METHODS else WINDOW_MS
+        rest_ms = min(max(1000, retry_after_ms), longest_ms)
+    state = replace(
+        known,
+        refusals=refusals,
+        used=used if first else known.used,
+        since=now if first else known.since,
+        refused_at=now,
+        until=now + rest_ms,
+    )
+    if refusals <= len(_RESTS_MS) or sent_at - known.refused_at < HOUR_MS:
+        return state
+    learned = max(1, state.used)
+    return replace(state, ceiling=learned if known.ceiling is None else min(known.ceiling, learned))
+
+
+def taken(known: MethodState, *, sent_at: int) -> MethodState:
+    """What a call that went through means: the rest is over, unless the call was on its way when it began."""
+    if sent_at <= known.refused_at:
+        return known
+    return MethodState(method=known.method, ceiling=known.ceiling)

@@ -30,6 +30,7 @@ from rheod.tradera.accounts import Account, state_of
 from rheod.tradera.budgeted_client import BudgetedClient, NotSent, TokenDead
 from rheod.tradera.client import TraderaClient
 from rheod.tradera.transport import TokenRefused
+from rheod.usecases.capacity import Capacity
 
 CLOCK_MS = 120_000
 """A clock that is off by more is a finding; AWS refuses signatures at 15 minutes."""
@@ -90,7 +91,7 @@ class Doctor:
         }
 
     def _calls_made(self) -> int:
-        return len(self._observed.ledger.times(now=self._observed.now()))
+        return self._observed.ledger.count(now=self._observed.now())
 
     async def _queue(self, queue: PushQueue) -> None:
         try:
@@ -242,8 +243,7 @@ def _silent(error: RheodError) -> Finding:
 
 async def gather_status(observed: Observed, loops: RunningLoops) -> Mapping[str, object]:
     """One answer of plain JSON; times as RFC 3339."""
-    now, allowance, ledger = observed.now(), observed.allowance, observed.ledger
-    used = len(ledger.times(now=now))
+    now, ledger = observed.now(), observed.ledger
     facts = await gather_facts(observed)
     heard_at = None if loops.poller is None else loops.poller.last_answer_at
     return {
@@ -252,21 +252,14 @@ async def gather_status(observed: Observed, loops: RunningLoops) -> Mapping[str,
         "startedAt": rfc3339(observed.started_at),
         **await observed.database.read(_counts),
         "itemsNotPublished": facts.not_published,
-        "budget": {
-            "limit": allowance.limit,
-            "used": used,
-            "left": max(0, allowance.limit - used),
-            "leftForPublishing": max(0, allowance.ceiling(CallClass.PUBLISH) - used),
-            "windowHours": 24,
-        },
+        "budget": _budget(await observed.capacity(next(iter(observed.accounts)).id)),
         "pauses": [
-            {
-                "what": "account" if pause.account_id else pause.call_class,
-                "until": rfc3339(pause.until),
-                "reason": pause.reason,
-            }
-            for pause in ledger.pauses()
-            if pause.until > now
+            {"what": what, "until": rfc3339(until), "reason": reason}
+            for what, until, reason in (
+                *(("account", pause.until, pause.reason) for pause in ledger.pauses()),
+                *((state.method, state.until, state.reason) for state in ledger.states()),
+            )
+            if until > now
         ],
         "accounts": await _accounts(observed, now),
         "publishingWaitsFor": observed.accounts.missing(),
@@ -277,10 +270,38 @@ async def gather_status(observed: Observed, loops: RunningLoops) -> Mapping[str,
     }
 
 
+def _budget(capacity: Capacity) -> Mapping[str, object]:
+    total = capacity.total
+    return {
+        "limit": None if total is None else total.limit,
+        "used": capacity.used,
+        "left": None if total is None else max(0, total.limit - total.used),
+        "leftForPublishing": None if total is None else max(0, total.for_work - total.used),
+        "windowHours": 24,
+        "methods": [
+            {
+                "method": one.method or "total",
+                "used": one.used,
+                "limit": one.limit,
+                "kept": one.limit - one.for_work,
+                "freesAt": _time(one.frees_at),
+                "learned": one.learned,
+                "restsUntil": _time(one.rests_until),
+            }
+            for one in capacity.methods
+        ],
+        "fits": {"ads": capacity.fits, "pictures": capacity.pictures},
+        "waiting": capacity.waiting,
+        "lastAt": _time(capacity.last_at),
+        "text": capacity.text,
+    }
+
+
 async def _accounts(observed: Observed, now: int) -> list[dict[str, object]]:
     """Every account: what it does, what waits for it, and what it has had of the call budget."""
     publishings = await observed.database.read(jobs.publishings)
     sales = await observed.database.read(inbox.orders_waiting)
+    spent = observed.ledger.spent(now=now)
     found: list[dict[str, object]] = []
     for account in observed.accounts:
         state = state_of(account, observed.ledger)
@@ -297,7 +318,7 @@ async def _accounts(observed: Observed, now: int) -> list[dict[str, object]]:
                 "takeoverUnderWay": observed.restore_locks[account.id].takeover is not None,
                 "publishingsWaiting": publishings.get(account.id, 0),
                 "salesWaiting": sales.get(account.id, 0),
-                "callsUsed": len(observed.ledger.times(now=now, account_id=account.id)),
+                "callsUsed": spent[account.id],
             }
         )
     return found

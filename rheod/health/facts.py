@@ -9,18 +9,18 @@ import asyncio
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from rheod.domain.budget import WINDOW_MS, Allowance
+from rheod.domain.budget import Load, Quota, publish_cost
 from rheod.domain.errors import Text
 from rheod.domain.event_payloads import rfc3339
 from rheod.domain.model import CallClass, JobKind, QueueName
 from rheod.domain.taxonomy import DOMAINS
 from rheod.health.rules import AccountFacts, EndpointFacts, Facts, TakeoverFacts, findings, no_room
-from rheod.health.waiting import LONG_MS, Finding, Wait
+from rheod.health.waiting import LONG_MS, Finding, Refusal, Wait
 from rheod.jobs.housekeeping import LoopWatch
 from rheod.jobs.meters import Meters
 from rheod.jobs.queue import JobQueue, RestoreLock
@@ -31,11 +31,12 @@ from rheod.store.engine.database import Database
 from rheod.store.ledger import Ledger, account_part
 from rheod.tradera.accounts import Account, AccountRegistry
 from rheod.tradera.contact import Contact
+from rheod.usecases.capacity import Capacity
+from rheod.usecases.items import BudgetForecast
 
 BACKUP_MARK = copies.GOOD_MARK
 _MOST_LOOK_ALIKES = 20
-CHEAPEST_PUBLISH = 4
-"""Calls of an ad with one picture: create, image, commit and the question for its result."""
+_CHEAPEST = Load(1, publish_cost(1))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +67,9 @@ class Observed:
     database: Database
     folder: Path
     ledger: Ledger
-    allowance: Allowance
+    quota: Quota
+    forecast: Callable[[str], BudgetForecast]
+    capacity: Callable[[str], Awaitable[Capacity]]
     accounts: AccountRegistry
     restore_locks: Mapping[str, RestoreLock]
     categories: Collection[str]
@@ -112,8 +115,7 @@ async def gather_facts(observed: Observed) -> Facts:
     """One look at everything; without a daemon what only it knows is left out."""
     now, limits, database = observed.now(), observed.limits, observed.database
     stored = await database.read(lambda db: _Stored(db, observed, now))
-    times = observed.ledger.times(now=now)
-    left = observed.allowance.ceiling(CallClass.PUBLISH) - len(times)
+    goes_at = observed.forecast(next(iter(observed.accounts)).id).goes_at(_CHEAPEST, {}, now)
     poller = None if observed.loops is None else observed.loops.poller
     silence = _silence(observed)
     return Facts(
@@ -121,19 +123,15 @@ async def gather_facts(observed: Observed) -> Facts:
         missing=tuple(observed.accounts.missing()),
         accounts=tuple(_sellers(observed)),
         endpoints=stored.endpoints,
-        calls_left=0 if left < CHEAPEST_PUBLISH else left,
+        next_publish_at=None if goes_at <= now else goes_at,
         publishings_waiting=stored.publishings,
-        next_call_at=times[0] + WINDOW_MS if times else None,
         push_heard_at=None if poller is None else poller.last_answer_at or observed.started_at,
         push_patience_ms=limits.push_silence_ms,
         tradera=None if silence is None else replace(silence, next_at=silence.next_at or stored.next_call),
         push=None
         if poller is None or poller.away is None
         else Wait(reason=poller.away.reason, since=poller.away.since, next_at=poller.away.next_at),
-        paused=tuple(
-            Wait(reason=pause.reason, since=pause.since, next_at=pause.until, account=call_class)
-            for call_class, pause in observed.ledger.paused_classes(now=now).items()
-        ),
+        refusals=tuple(_refusals_of_calls(observed, now)),
         endings=stored.endings,
         unclear=stored.unclear,
         sales=stored.sales,
@@ -164,6 +162,21 @@ async def gather_facts(observed: Observed) -> Facts:
         image_bytes=stored.image_bytes,
         most_image_bytes=limits.image_bytes,
     )
+
+
+def _refusals_of_calls(observed: Observed, now: int) -> Iterator[Refusal]:
+    """What 429s have told, by method."""
+    for state in observed.ledger.states():
+        limit = observed.quota.limit(state.method)
+        if limit is not None:
+            yield Refusal(
+                method=state.method,
+                used=state.used,
+                limit=limit,
+                since=state.since,
+                next_at=state.until if state.is_resting(now) else None,
+                learned=state.ceiling,
+            )
 
 
 class _Stored:
@@ -254,9 +267,9 @@ def why_not_asked(observed: Observed, account: Account, call_class: CallClass, *
     lock = observed.restore_locks[account.id]
     if call_class in lock.closed and lock.reason is not None:
         return Wait(reason=lock.reason, since=observed.started_at)
-    pause = observed.ledger.pause("", call_class)
-    if pause is not None and pause.until > now:
-        return Wait(reason=pause.reason, since=pause.since, next_at=pause.until)
+    rest = observed.ledger.rest_of(call_class, now=now)
+    if rest is not None:
+        return Wait(reason=rest.reason, since=rest.since, next_at=rest.until)
     return _silence(observed)
 
 

@@ -17,6 +17,7 @@ from prometheus_client import Metric, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 
 import rheod
+from rheod.domain.budget import METHODS, TOTAL
 from rheod.domain.model import CallClass, QueueName
 from rheod.health.facts import BACKUP_MARK, Observed, RunningLoops, gather_facts
 from rheod.health.rules import Facts, findings
@@ -119,14 +120,37 @@ class _Gathered:
         )
 
     def _of_the_budget(self) -> Iterator[Metric]:
-        now, allowance = self.facts.now, self.observed.allowance
+        now, ledger, quota = self.facts.now, self.observed.ledger, self.observed.quota
         spent = self.observed.ledger.spent(now=now)
         names = {account.id: account.reference or "own" for account in self.observed.accounts}
-        yield _one("rheod_tradera_calls_limit", "Tradera calls allowed in 24 hours.", allowance.limit)
+        yield _one(
+            "rheod_tradera_calls_limit",
+            "Tradera calls allowed in 24 hours in all; none where each method has its own limit alone.",
+            quota.total,
+        )
         yield _one(
             "rheod_tradera_calls_publish_limit",
             "How many of them may be used before publishing waits: the rest is kept for endings and sales.",
-            allowance.ceiling(CallClass.PUBLISH),
+            None if quota.total is None else quota.ceiling(TOTAL, CallClass.PUBLISH, quota.total),
+        )
+        made = ledger.methods(now=now)
+        yield _each(
+            "rheod_tradera_method_calls_used",
+            "Tradera calls of the last 24 hours, by method.",
+            "method",
+            {method: made.get(method, 0) for method in METHODS},
+        )
+        yield _each(
+            "rheod_tradera_method_calls_limit",
+            "Tradera calls of a method allowed in 24 hours, as set or as learned from its refusals.",
+            "method",
+            {method: ledger.limit(quota, method) or 0 for method in METHODS},
+        )
+        yield _each(
+            "rheod_tradera_method_rests_until_timestamp_seconds",
+            "Until when a method rests after a refusal (Unix time).",
+            "method",
+            {state.method: state.until / 1000 for state in ledger.states() if state.is_resting(now)},
         )
         yield _each(
             "rheod_tradera_calls_used",

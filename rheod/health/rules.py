@@ -76,9 +76,8 @@ class Facts(Waiting):
     missing: tuple[str, ...] = ()
     accounts: tuple[AccountFacts, ...] = ()
     endpoints: tuple[EndpointFacts, ...] = ()
-    calls_left: int = 0
     publishings_waiting: int = 0
-    next_call_at: int | None = None
+    next_publish_at: int | None = None
     push_heard_at: int | None = None
     push_patience_ms: int = 3_600_000
     quarantined: int = 0
@@ -323,7 +322,7 @@ def _of_publishing(facts: Facts) -> Iterator[Finding]:
             alerts=False,
         )
     yield from _of_doubts(facts)
-    if facts.publishings_waiting and facts.calls_left <= 0:
+    if facts.publishings_waiting and facts.next_publish_at is not None:
         yield Finding(
             code="budget.spent",
             mood=Mood.BUSY,
@@ -333,8 +332,9 @@ def _of_publishing(facts: Facts) -> Iterator[Finding]:
                 facts.publishings_waiting,
             ),
             fix=Text(
-                "They go out as calls come free. If it happens often, ask Tradera for a higher limit and set tradera.daily_calls"
+                "They go out as calls come free. If it happens often, ask Tradera (apiadmin@tradera.com) for a higher limit and set tradera.quota"
             ),
+            next_at=facts.next_publish_at,
         )
     if facts.unmapped:
         yield Finding(

@@ -57,18 +57,38 @@ class Wait:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """What 429s say of a method: `used` calls had been made of the `limit` supposed; it rests until `next_at` (ms).
+
+    `learned` is the most that Tradera has let through, once that is known.
+    """
+
+    method: str
+    used: int
+    limit: int
+    since: int
+    next_at: int | None = None
+    learned: int | None = None
+
+    def is_long(self, now: int) -> bool:
+        """Whether it rests, or is to rest, for long."""
+        return now - self.since > LONG_MS or (self.next_at or 0) - self.since > LONG_MS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:
     """What waits at one moment `now` (ms).
 
-    `tradera` and `push` are set while they do not answer, `paused` are the kinds of calls that Tradera forbids for now;
+    `tradera` and `push` are set while they do not answer, `refusals` tell which methods Tradera has refused;
     `not_believed` is what
-    Tradera says of categories, attributes and freight that cannot be read, by its name. `reconciled` is when each account's orders and ads were last compared, and `reconcile_patience_ms` how old that may be.
+    Tradera says of categories, attributes and freight that cannot be read, by its name. `reconciled` is when each
+    account's orders and ads were last compared, and `reconcile_patience_ms` how old that may be.
     """
 
     now: int
     tradera: Wait | None = None
     push: Wait | None = None
-    paused: tuple[Wait, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
     endings: tuple[Wait, ...] = ()
     unclear: tuple[Wait, ...] = ()
     sales: tuple[Wait, ...] = ()
@@ -115,24 +135,8 @@ def of_remotes(facts: Waiting) -> Iterator[Finding]:
             since=facts.push.since,
             next_at=facts.push.next_at,
         )
-    for pause in facts.paused:
-        if _is_long(pause, facts.now):
-            yield Finding(
-                code="tradera.paused",
-                subject=pause.account,
-                mood=Mood.BUSY,
-                text=Text(
-                    "Tradera lets no calls of the kind {kind} through for now: {reason}",
-                    kind=pause.account,
-                    reason=pause.reason,
-                ),
-                fix=Text(
-                    "Wait: they go on by themselves. If it happens often, set tradera.daily_calls lower"
-                ),
-                alerts=False,
-                since=pause.since,
-                next_at=pause.next_at,
-            )
+    for refusal in facts.refusals:
+        yield from _of_refusal(refusal, facts.now)
     for account, at in facts.reconciled:
         if facts.now - at > facts.reconcile_patience_ms:
             yield Finding(
@@ -147,6 +151,46 @@ def of_remotes(facts: Waiting) -> Iterator[Finding]:
                 fix=Text("A sale that push did not tell is found only then: the log says why it fails"),
                 since=at,
             )
+
+
+def _of_refusal(refusal: Refusal, now: int) -> Iterator[Finding]:
+    """A method that rests: told at once where less was used than is taken for its limit, else when that lasts."""
+    rests = refusal.next_at is not None and refusal.next_at > now
+    if rests and (refusal.used < refusal.limit or refusal.is_long(now)):
+        yield Finding(
+            code="tradera.paused",
+            subject=refusal.method,
+            mood=Mood.BUSY,
+            text=Text(
+                "Tradera refuses more calls of the kind {kind} (429) after {used} in 24 hours; its limit was taken to be {limit}",
+                kind=refusal.method,
+                used=refusal.used,
+                limit=refusal.limit,
+            ),
+            fix=Text(
+                "It may be a burst: rheod tries again by itself, and all else goes on. Tradera's Developer Center shows the limit on the application's page: set tradera.quota.methods.{kind} to it; apiadmin@tradera.com raises it",
+                kind=refusal.method,
+            ),
+            alerts=False,
+            since=refusal.since,
+            next_at=refusal.next_at,
+        )
+    if refusal.learned is not None and refusal.learned < refusal.limit:
+        yield Finding(
+            code="quota.learned",
+            subject=refusal.method,
+            mood=Mood.BUSY,
+            text=Text(
+                "Tradera has let through {learned} calls of the kind {kind} in 24 hours and no more: rheod keeps to that, not to {limit}",
+                learned=refusal.learned,
+                kind=refusal.method,
+                limit=refusal.limit,
+            ),
+            fix=Text(
+                "Set tradera.quota.methods.{kind} to what Tradera's Developer Center shows; apiadmin@tradera.com raises it. Once it is higher: `rheod tradera quota forget {kind}`",
+                kind=refusal.method,
+            ),
+        )
 
 
 def of_reference(facts: Waiting) -> Iterator[Finding]:

@@ -15,6 +15,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+from rheod.domain.budget import Load
 from rheod.domain.model import JobKind, QueueName
 from rheod.store import jobs
 from rheod.store.jobs import STRETCH
@@ -239,10 +240,11 @@ def installed_at(db: sqlite3.Connection) -> int:
 
 @dataclass(frozen=True, slots=True)
 class QueuedPublishing:
-    """A publishing in the queue; `cost_up_to` is the calls of all before it and its own."""
+    """A publishing in the queue; `ads_up_to` and `cost_up_to` are all before it with itself, and their calls."""
 
     external_id: str
     title: str
+    ads_up_to: int
     cost_up_to: int
     due_at: int
     reason: str | None
@@ -254,7 +256,10 @@ def next_publishings(db: sqlite3.Connection, account_id: str, *, limit: int) -> 
         "SELECT items.external_id, items.title, jobs.due_at, jobs.reason,"
         " (SELECT coalesce(sum(cost), 0) FROM publish_sums WHERE stretch < jobs.id / :stretch)"
         " + (SELECT sum(cost) FROM jobs before WHERE +before.kind = 'publish'"
-        " AND before.id BETWEEN jobs.id / :stretch * :stretch AND jobs.id) AS cost_up_to FROM jobs JOIN items ON"
+        " AND before.id BETWEEN jobs.id / :stretch * :stretch AND jobs.id) AS cost_up_to,"
+        " (SELECT coalesce(sum(count), 0) FROM publish_sums WHERE stretch < jobs.id / :stretch)"
+        " + (SELECT count(*) FROM jobs before WHERE +before.kind = 'publish'"
+        " AND before.id BETWEEN jobs.id / :stretch * :stretch AND jobs.id) AS ads_up_to FROM jobs JOIN items ON"
         " items.id = jobs.item_id WHERE jobs.kind = 'publish' AND jobs.account_id = :account ORDER BY jobs.id"
         " LIMIT :limit",
         {"account": account_id, "limit": limit, "stretch": STRETCH},
@@ -276,10 +281,10 @@ def sales_since(db: sqlite3.Connection, account_id: str, since: int) -> list[tup
     return [(row["created_at"], row["subtotal_ore"]) for row in rows.fetchall()]
 
 
-def publishing_calls_waiting(db: sqlite3.Connection) -> int:
-    """What all publishings that wait will cost in calls."""
-    row = db.execute("SELECT coalesce(sum(cost), 0) FROM publish_sums")
-    return int(row.fetchone()[0])
+def publishings_by_account(db: sqlite3.Connection) -> dict[str, Load]:
+    """The publishings that wait, by account id."""
+    rows = db.execute("SELECT account_id, sum(count), sum(cost) FROM publish_sums GROUP BY account_id")
+    return {row[0]: Load(row[1], row[2]) for row in rows.fetchall()}
 
 
 _RECEIVED = (

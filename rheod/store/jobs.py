@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
+from rheod.domain.budget import Load
 from rheod.domain.model import CallClass, Job, JobKind, JobOrder, QueueName
 from rheod.store.texts import restored
 
@@ -128,15 +129,15 @@ def next_due(
 
 def waiting_costs(
     db: sqlite3.Connection, account_id: str, classes: Collection[CallClass], *, now: int, most: int
-) -> list[int]:
-    """The costs in calls of an account's due jobs of these classes, in the order they run, at most `most`."""
+) -> list[tuple[JobKind, int]]:
+    """The kinds and costs in calls of an account's due jobs of these classes, in the order they run, at most `most`."""
     ranks = ",".join(str(CLASSES.index(each)) for each in classes)
     rows = db.execute(
-        f"SELECT max(cost, 1) FROM jobs WHERE {_of(QueueName.TRADERA, account_id)} AND +due_at <= :now"
+        f"SELECT kind, max(cost, 1) FROM jobs WHERE {_of(QueueName.TRADERA, account_id)} AND +due_at <= :now"
         f" AND rank IN ({ranks}) ORDER BY rank, unclear > 0, id LIMIT :most",
         {"now": now, "account": account_id, "most": most},
     )
-    return [row[0] for row in rows.fetchall()]
+    return [(JobKind(row[0]), row[1]) for row in rows.fetchall()]
 
 
 def job_of(row: sqlite3.Row) -> Job:
@@ -206,14 +207,14 @@ def drop(db: sqlite3.Connection, kind: JobKind, subjects: Iterable[str]) -> None
 class QueuePosition:
     """Where a publish stands in its account's queue: its position from 1, and what the queue up to it costs in calls.
 
-    `others` is what the whole queues of the other accounts cost, by account id: all share one budget.
+    `others` are the whole queues of the other accounts, by account id: all share one budget.
     """
 
     position: int
     cost_up_to: int
     due_at: int
     reason: str | None
-    others: Mapping[str, int]
+    others: Mapping[str, Load]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -271,7 +272,7 @@ def place_of_publish(db: sqlite3.Connection, listing_id: str) -> QueuePosition |
         {"account": mine["account_id"], "id": mine["id"], "stretch": STRETCH},
     ).fetchone()
     others = db.execute(
-        "SELECT account_id, sum(cost) FROM publish_sums WHERE account_id <> ? GROUP BY account_id",
+        "SELECT account_id, sum(count), sum(cost) FROM publish_sums WHERE account_id <> ? GROUP BY account_id",
         (mine["account_id"],),
     ).fetchall()
     return QueuePosition(
@@ -279,7 +280,7 @@ def place_of_publish(db: sqlite3.Connection, listing_id: str) -> QueuePosition |
         cost_up_to=before["cost"],
         due_at=mine["due_at"],
         reason=restored(mine["reason"]),
-        others={each[0]: each[1] for each in others},
+        others={each[0]: Load(each[1], each[2]) for each in others},
     )
 
 

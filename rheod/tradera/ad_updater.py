@@ -9,6 +9,7 @@ each time. What Tradera refuses is noted and left alone.
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Mapping
 from functools import partial
 
 import structlog
@@ -40,7 +41,8 @@ from rheod.usecases import publish, sales
 from rheod.usecases.transaction import Store, Transaction
 
 _log = structlog.get_logger(__name__)
-_LOOK = {"read_item": 1}
+_PRICE, _END = {"price": 1}, {"end": 1}
+_LOOK = 1
 """A refusal is judged by a look at the ad: without room for both calls the first would be spent again and again."""
 
 
@@ -91,8 +93,8 @@ class AdUpdater:
     async def _carry(
         self, listing: Listing, price_kr: int, opening_kr: int | None, buy_now_kr: int | None
     ) -> Outcome:
-        others = await self._calls.fair_share(CallClass.PRICE)
-        with self._calls.reserve(CallClass.PRICE, {"price": 1, **_LOOK}, leave=others):
+        others = await self._calls.fair_share(CallClass.PRICE, _PRICE)
+        with self._calls.reserve(CallClass.PRICE, _PRICE, spare=_LOOK, leave=others):
             unknown: SaysNothing | None = None
             refusal: str | None = None
             try:
@@ -134,8 +136,8 @@ class AdUpdater:
         unwanted = listing.end_wish is not None or listing.surplus
         if listing.state is not ListingState.LIVE or not unwanted:
             return Done()
-        others = await self._calls.fair_share(CallClass.END)
-        with self._calls.reserve(CallClass.END, {"end": 1, **_LOOK}, leave=others):
+        others = await self._calls.fair_share(CallClass.END, _END)
+        with self._calls.reserve(CallClass.END, _END, spare=_LOOK, leave=others):
             refusal = await self._take_down(listing)
             return Done() if refusal is None else await self._judge(listing, refusal)
 
@@ -211,7 +213,7 @@ class ShippingUpdater:
         order = await self._store.read(lambda db: orders.find(db, int(job.subject)))
         if order is None or order.shipped_at is not None:
             return Done()
-        others = await self._calls.fair_share(CallClass.SHIP)
+        others = await self._calls.fair_share(CallClass.SHIP, {"ship": 1})
         if order.ship_sent_at is not None and await self._is_shipped(order, leave=others):
             return _shipped(order)
         try:
@@ -233,7 +235,7 @@ class ShippingUpdater:
             )
         return Done()
 
-    async def _is_shipped(self, order: StoredOrder, *, leave: int = 0) -> bool:
+    async def _is_shipped(self, order: StoredOrder, *, leave: Mapping[str, int] | None = None) -> bool:
         """Whether Tradera shows all sales of the order as shipped; False when it will not tell."""
         try:
             shown = await self._shipped_ads(CallClass.SHIP, since=order.created_at, leave=leave)
@@ -263,9 +265,11 @@ class ShippingUpdater:
             found = set()
         await self._store.write(lambda tx: _seen(tx, account_id, found))
 
-    async def _shipped_ads(self, call_class: CallClass, *, since: int, leave: int = 0) -> set[int]:
+    async def _shipped_ads(
+        self, call_class: CallClass, *, since: int, leave: Mapping[str, int] | None = None
+    ) -> set[int]:
         begin, end = since - _DAY_MS, self._store.now() + _HOUR_MS
-        async with self._calls.book(call_class, "transactions", leave=leave):
+        async with self._calls.book(call_class, "transactions", leave=leave or {}):
             return await self._calls.client.shipped_ads(self._calls.seller, begin, end)
 
 

@@ -8,16 +8,32 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from time import perf_counter
+from types import MappingProxyType
 from typing import TypeVar
 
 import structlog
 
-from rheod.domain.budget import PROBE_MS, WINDOW_MS, Allowance, Claim, fits_at, left_to_others, shared_by
+from rheod.domain.budget import (
+    METHODS_OF,
+    TOTAL,
+    Claim,
+    MethodState,
+    Quota,
+    by_method,
+    job_needs,
+    left_to_others,
+    method_of,
+    publish_cost,
+    refused,
+    shared_by,
+    taken,
+)
 from rheod.domain.crash import crashpoint
 from rheod.domain.effects import Change
 from rheod.domain.errors import Permanent, RheodError, Text, Transient, Unanswered
@@ -25,7 +41,7 @@ from rheod.domain.inputs import Input
 from rheod.domain.model import CallClass
 from rheod.jobs.queue import RestoreLock
 from rheod.store import jobs, ledger
-from rheod.store.ledger import BudgetPause, Ledger, LedgerCall, Spent, account_part
+from rheod.store.ledger import Ledger, LedgerCall, Spent, account_part
 from rheod.tradera.client import TraderaClient
 from rheod.tradera.contact import Contact
 from rheod.tradera.refusals import ABOUT_THE_ACCOUNT, OF_THE_APPLICATION, Refusals
@@ -38,17 +54,31 @@ T = TypeVar("T")
 _log = structlog.get_logger(__name__)
 CALLS_AT_ONCE = 4
 """Calls of all accounts together that may be on their way to Tradera at the same time."""
+_NOTHING: Mapping[str, int] = MappingProxyType({})
+_DEAREST = publish_cost(12)
+"""Calls of the dearest job there is."""
 _TURN_MS = 60 * 1000
 """How long to wait for what others are about to call, or for those whose turn is before."""
 
 
 class NotNow(Transient):
-    """The budget, a 429, a restore or a refused token forbids calls of this class before `until` (ms)."""
+    """The quota, a 429, a restore or a refused token forbids this before `until` (ms).
 
-    def __init__(self, message: Text, *, call_class: CallClass, until: int) -> None:
+    `method` is the one that is spent or rests; without it nothing of the class may be called.
+    """
+
+    def __init__(
+        self, message: Text, *, call_class: CallClass, until: int, method: str | None = None
+    ) -> None:
         super().__init__(message)
         self.call_class = call_class
         self.until = until
+        self.method = method
+
+    @property
+    def is_of_one_job(self) -> bool:
+        """Whether only what needs this method has to wait: other work of its class can do without."""
+        return self.method is not None and self.method not in METHODS_OF[self.call_class]
 
 
 class NotSent(NotNow):
@@ -69,13 +99,12 @@ class NotWanted(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BudgetRules:
-    """What the owner allows, one for all accounts: calls in all, by operation where set, and at once.
+    """What the owner allows, one for all accounts: calls by method and in all, and at once.
 
     `sellers` are the accounts that share it, each with the fingerprint of its token.
     """
 
-    allowance: Allowance
-    per_operation: dict[str, int]
+    quota: Quota
     sellers: Mapping[str, str] = field(default_factory=dict)
     concurrency: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(CALLS_AT_ONCE))
 
@@ -83,27 +112,28 @@ class BudgetRules:
         self, call_class: CallClass, operations: Mapping[str, int], *, spare: int = 0
     ) -> None:
         """Raise Permanent, naming the setting, when no wait would ever let all these calls be made in one day."""
-        cost, most = sum(operations.values()) + spare, self.allowance.ceiling(call_class)
-        if cost > most:
-            raise Permanent(
-                Text(
-                    "This takes {cost} Tradera calls, and of tradera.daily_calls = {limit} at most {most} may be used for it: raise tradera.daily_calls, or have fewer pictures (tradera.defaults.max_images)",
-                    cost=cost,
-                    limit=self.allowance.limit,
-                    most=most,
-                )
-            )
-        for operation, times in operations.items():
-            allowed = self.per_operation.get(operation, times)
-            if times > allowed:
+        quota, needs = self.quota, by_method(operations)
+        for method, times in ((TOTAL, needs.total() + spare), *needs.items()):
+            limit = quota.limit(method)
+            if limit is None or times <= (most := quota.ceiling(method, call_class, limit)):
+                continue
+            if method == TOTAL:
                 raise Permanent(
                     Text(
-                        "This takes {times} Tradera calls of the kind {operation}, and tradera.daily_calls_per_method.{operation} allows {allowed}: raise it, or have fewer pictures",
-                        times=times,
-                        operation=operation,
-                        allowed=allowed,
+                        "This takes {cost} Tradera calls, and of tradera.quota.total = {limit} at most {most} may be used for it: raise it, or have fewer pictures (tradera.defaults.max_images)",
+                        cost=times,
+                        limit=limit,
+                        most=most,
                     )
                 )
+            raise Permanent(
+                Text(
+                    "This takes {times} Tradera calls of the kind {operation}, and tradera.quota.methods.{operation} allows {allowed}: raise it, or have fewer pictures",
+                    times=times,
+                    operation=method,
+                    allowed=most,
+                )
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,7 +188,7 @@ class BookedCall:
 
         result = await self._client.budget.store.write(store)
         crashpoint(f"{self.operation}.stored")
-        await self._client.went_through(self.operation, self.call_class)
+        await self._client.went_through(self.operation, self.call_class, sent_at=self._spent.at)
         return result
 
     async def refused(self, error: Rejected, given: Input) -> None:
@@ -224,9 +254,9 @@ class BudgetedClient:
         listing_id: str | None = None,
         intent: Input | Callable[[Transaction], bool] | None = None,
         *,
-        leave: int = 0,
+        leave: Mapping[str, int] = _NOTHING,
     ) -> AsyncIterator[BookedCall]:
-        """Book one call, which the block makes. `leave` so many calls free for others.
+        """Book one call, which the block makes. `leave` so many calls by method, or in all, free for others.
 
         The first transaction writes the call's row and its intent: a step of the listing, or a use case. The block hands
         what it heard to `BookedCall.answered` (or `keep`), the second transaction; without that the answer changes
@@ -250,13 +280,12 @@ class BudgetedClient:
             except TokenRefused as error:
                 raise await self._judged(call, error) from error
 
-    def _ask_for(self, call: LedgerCall, leave: int) -> None:
+    def _ask_for(self, call: LedgerCall, leave: Mapping[str, int]) -> None:
         """Raise NotSent unless the call may be made now; what was reserved for it is there."""
-        operations = {call.operation: 1}
         if self._ledger.has_reserved(call):
-            self._check_pauses(call.call_class, operations, self._now())
+            self._check_pauses(call.call_class, {call.operation: 1}, self._now())
         else:
-            self.check(call.call_class, operations, leave=leave)
+            self.check(call.call_class, {call.operation: 1}, leave=leave)
 
     @asynccontextmanager
     async def _booked(
@@ -288,7 +317,7 @@ class BudgetedClient:
                 raise
             await booked.failed(error)
             if isinstance(error, OverLimit):
-                raise await self._pause_class(call, error) from error
+                raise await self._rest_method(call, error, spent) from error
             raise
         if not booked.heard:
             await booked.keep(lambda _tx: None)
@@ -301,13 +330,13 @@ class BudgetedClient:
         *,
         spare: int = 0,
         after: Collection[str] = (),
-        leave: int = 0,
+        leave: Mapping[str, int] = _NOTHING,
     ) -> Iterator[None]:
         """Raise NotSent unless all these calls may be made; within the block their room is nobody else's.
 
         The accounts share one budget: without this each would begin what none can finish and spend every call in vain.
         `spare` are calls of which the operation is not known yet. `after` are accounts that have waited longer for the
-        same work: their room is left to them; and so are `leave` calls to those who have had fewer.
+        same work: their room is left to them; and so are `leave` calls, by method or in all, to those who have had fewer.
         """
         self.check(call_class, operations, spare=spare, after=after, leave=leave)
         self._ledger.reserve(self.account_id, call_class, operations, spare=spare)
@@ -323,81 +352,86 @@ class BudgetedClient:
         *,
         spare: int = 0,
         after: Collection[str] = (),
-        leave: int = 0,
+        leave: Mapping[str, int] = _NOTHING,
     ) -> None:
         """Raise NotSent unless so many calls of this class and of each operation may be made at this moment."""
         now = self._now()
         self._check_pauses(call_class, operations, now)
-        cost = sum(operations.values()) + spare
         part = account_part(call_class)
         first = sum(not self._ledger.reserves(each) and not self._ledger.pause(each, part) for each in after)
-        at = turn = self._fits_at(call_class, cost, now)
-        beside = leave + cost * first
-        if beside or self._ledger.reserved_by_others(self.account_id):
-            turn = self._fits_at(call_class, cost, now, beside=beside, with_others=True)
-        for operation, times in operations.items():
-            ceiling = self._rules.per_operation.get(operation)
-            if ceiling is not None and times:
-                made = self._ledger.times(now=now, operation=operation)
-                planned = [now] * self._ledger.reserved_by_others(self.account_id, operation=operation)
-                at = max(at, fits_at(made, ceiling=ceiling, cost=times, now=now))
-                turn = max(turn, fits_at(made + planned, ceiling=ceiling, cost=times, now=now))
-        if at <= now < turn:
-            at = now + _TURN_MS
-        if at > now:
-            used = len(self._ledger.times(now=now))
-            reason = Text(
-                "{used} of {limit} Tradera calls of the last 24 h are used",
-                used=used,
-                limit=self._rules.allowance.limit,
+        for limit in self._ledger.limits(self._rules.quota, call_class, operations, spare=spare):
+            at = turn = limit.fits_at(now)
+            beside = leave.get(limit.method, 0) + limit.cost * first
+            beside += self._ledger.reserved_by_others(
+                self.account_id, method=limit.method, call_class=call_class if limit.reading else None
             )
-            raise NotSent(reason, call_class=call_class, until=at)
+            if beside:
+                turn = limit.fits_at(now, beside=beside)
+            if at <= now < turn:
+                at = now + _TURN_MS
+            if at > now:
+                raise NotSent(limit.reason(now), call_class=call_class, until=at, method=limit.method or None)
 
     def _check_pauses(self, call_class: CallClass, operations: Mapping[str, int], now: int) -> None:
-        of_account = None
         if not operations.keys() <= ABOUT_THE_ACCOUNT:
-            of_account = self._ledger.pause(self.account_id, account_part(call_class))
+            pause = self._ledger.pause(self.account_id, account_part(call_class))
             if call_class in self.lock.closed:
                 raise NotSent(Text.of(self.lock.reason or ""), call_class=call_class, until=now + _TURN_MS)
-        for pause in (of_account, self._ledger.pause("", call_class)):
             if pause is not None and pause.holds_for(self.seller.fingerprint, now=now):
                 raise NotSent(Text.of(pause.reason), call_class=call_class, until=pause.until)
+        for method in by_method(operations):
+            state = self._ledger.state(method)
+            if state.is_resting(now):
+                raise NotSent(state.reason, call_class=call_class, until=state.until, method=method)
 
-    def _fits_at(
-        self, call_class: CallClass, cost: int, now: int, *, beside: int = 0, with_others: bool = False
-    ) -> int:
-        """When so many calls fit; `beside` calls, and those that others have reserved, count as made now."""
-        allowance, reserved = self._rules.allowance, self._ledger.reserved_by_others
-        planned = beside + (reserved(self.account_id) if with_others else 0)
-        times = self._ledger.times(now=now) + [now] * planned
-        at = fits_at(times, ceiling=allowance.ceiling(call_class), cost=cost, now=now)
-        if call_class is CallClass.RECONCILE:
-            planned = beside + (reserved(self.account_id, call_class=call_class) if with_others else 0)
-            own = self._ledger.times(now=now, call_class=call_class) + [now] * planned
-            at = max(at, fits_at(own, ceiling=allowance.reconcile_ceiling, cost=cost, now=now))
-        return at
+    async def fair_share(self, call_class: CallClass, operations: Mapping[str, int]) -> Mapping[str, int]:
+        """Calls, by method and in all, to leave to accounts that have had fewer and have work that is due.
 
-    async def fair_share(self, call_class: CallClass) -> int:
-        """Calls to leave to accounts that have had fewer of the window and have work that is due."""
+        While there is room for whatever they could claim nobody's work is looked at.
+        """
         now, part = self._now(), shared_by(call_class)
-        used = self._ledger.used(part, now=now)
-        mine = used[self.account_id]
-        fewer = [
-            other
-            for other, token in self._rules.sellers.items()
-            if used[other] < mine and not self._ledger.is_refused(other, token, now=now)
-        ]
-        if not fewer:
-            return 0
+        wanted: dict[str, Counter[str]] = {}
+        for limit in self._ledger.limits(self._rules.quota, call_class, operations):
+            method = limit.method
+            used = (
+                self._ledger.used(part, now=now) if method == TOTAL else self._ledger.used_of(method, now=now)
+            )
+            mine = used[self.account_id]
+            fewer = Counter(
+                {
+                    other: mine - used[other]
+                    for other, token in self._rules.sellers.items()
+                    if used[other] < mine and not self._ledger.is_refused(other, token, now=now)
+                }
+            )
+            if fewer and limit.fits_at(now, beside=fewer.total() + _DEAREST * len(fewer)) > now:
+                wanted[method] = fewer
+        if not wanted:
+            return _NOTHING
 
-        def claims(db: sqlite3.Connection) -> list[Claim]:
-            found = []
-            for other in fewer:
-                costs = jobs.waiting_costs(db, other, part, now=now, most=mine - used[other])
-                found += [Claim(used[other], costs[0], sum(costs))] if costs else []
-            return found
+        def claims(db: sqlite3.Connection) -> dict[str, int]:
+            others = {other for fewer in wanted.values() for other in fewer}
+            most = max(max(fewer.values()) for fewer in wanted.values())
+            waiting = {
+                other: [
+                    job_needs(kind, cost)
+                    for kind, cost in jobs.waiting_costs(db, other, part, now=now, most=most)
+                ]
+                for other in others
+            }
+            return {
+                method: left_to_others(
+                    max(fewer.values()),
+                    [
+                        Claim(max(fewer.values()) - behind, costs[0], sum(costs))
+                        for other, behind in fewer.items()
+                        if (costs := [cost for needs in waiting[other] if (cost := needs.get(method, 0))])
+                    ],
+                )
+                for method, fewer in wanted.items()
+            }
 
-        return left_to_others(mine, await self.budget.store.read(claims))
+        return await self.budget.store.read(claims)
 
     @property
     def is_refused(self) -> bool:
@@ -436,22 +470,27 @@ class BudgetedClient:
         )
         return Rejected(refusal, status=403)
 
-    async def _pause_class(self, call: LedgerCall, error: OverLimit) -> NotNow:
-        now = self._now()
-        wait_ms = max(1000, round(error.retry_after_s * 1000)) if error.retry_after_s else PROBE_MS
-        known = self._ledger.pause("", call.call_class)
-        reason = Text("Tradera says the call limit is spent (429 on {operation})", operation=call.operation)
-        pause = BudgetPause(
-            account_id="",
-            call_class=call.call_class,
-            until=now + min(wait_ms, WINDOW_MS),  # every call of the window is free again after that
-            since=known.since if known else now,
-            reason=reason,
+    async def _rest_method(self, call: LedgerCall, error: OverLimit, spent: Spent) -> NotNow:
+        now, method = self._now(), method_of(call.operation)
+        state = refused(
+            self._ledger.state(method),
+            sent_at=spent.at,
+            now=now,
+            used=self._ledger.count(now=now, method=method) - 1,
+            retry_after_ms=round(error.retry_after_s * 1000) if error.retry_after_s else None,
         )
-        await self._refusals.keep(pause)
-        return NotNow(reason, call_class=call.call_class, until=pause.until)
+        _log.error("Tradera refuses more calls", method=method, used=state.used, until=state.until)
+        await self._keep_state(state)
+        return NotNow(state.reason, call_class=call.call_class, until=state.until, method=method)
 
-    async def went_through(self, operation: str, call_class: CallClass) -> None:
-        """A call went through: the pauses that stood against it are over."""
-        await self._refusals.lift(self._ledger.pause("", call_class))
+    async def _keep_state(self, state: MethodState) -> None:
+        self._ledger.set_state(state)
+        await self.budget.store.write(lambda tx: ledger.save_state(tx.db, state))
+
+    async def went_through(self, operation: str, call_class: CallClass, *, sent_at: int) -> None:
+        """A call went through: what stood against it is over."""
         await self._refusals.over(operation, call_class)
+        state = self._ledger.state(method_of(operation))
+        if state.refusals and (after := taken(state, sent_at=sent_at)) != state:
+            _log.info("Tradera calls go on", was=state.reason)
+            await self._keep_state(after)

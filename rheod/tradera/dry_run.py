@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from rheod.domain.budget import RESULT_COST, expected_at, publish_cost
+from rheod.domain.budget import RESULT_COST, TOTAL, Load, publish_cost
 from rheod.domain.errors import Permanent, Text
 from rheod.domain.model import CallClass, ItemType, Listing, ListingState, Picture, PictureState
 from rheod.domain.pictures import distinct, doubles
@@ -156,27 +156,29 @@ class DryRun:
             return scene.view.queue.expected_at
         if forecast.waits_for is not None:
             return None
-        waiting = await self._store.read(facts.publishing_calls_waiting)
+        queues = (await self._store.read(facts.publishings_by_account)).values()
+        ads, cost = sum(each.ads for each in queues), sum(each.cost for each in queues)
         now = self._store.now()
         wish = scene.view.item.spec.tradera
         earliest = max(now, forecast.paused_until, (wish and wish.start_at) or 0)
-        return expected_at(
-            forecast.calls, ceiling=forecast.ceiling, cost_up_to=waiting + scene.cost, now=earliest
-        )
+        return forecast.goes_at(Load(ads + 1, cost + scene.cost), {}, earliest)
 
     def _of_budget(self, scene: _Scene, forecast: BudgetForecast, goes_at: int | None) -> Iterator[Check]:
         if forecast.waits_for is not None:
             yield _stops(Text.of(forecast.waits_for))
         if scene.impossible is not None:
             yield _stops(Text.of(scene.impossible))
-        used, limit = len(forecast.calls), self._rules.allowance.limit
         now = self._store.now()
         start_at = scene.view.item.spec.tradera and scene.view.item.spec.tradera.start_at
         if start_at and start_at > now:
             yield _waits(Text("It starts at the time that its `startAt` says"))
         if forecast.paused_until > now:
             yield _waits(Text("Tradera has asked for a pause: nothing is published until it is over"))
-        if goes_at is not None and goes_at > now:
+        if goes_at is None:
+            return
+        tight = forecast.tightest(now)
+        used, limit, kind = tight.window.used(now), tight.limit, tight.method
+        if goes_at > now and kind == TOTAL:
             yield _waits(
                 Text(
                     "{used} of {limit} Tradera calls of the last 24 hours are used: it waits for its turn",
@@ -184,8 +186,26 @@ class DryRun:
                     limit=limit,
                 )
             )
-        elif goes_at is not None:
+        elif goes_at > now:
+            yield _waits(
+                Text(
+                    "{used} of {limit} Tradera calls of the kind {method} of the last 24 hours are used: it waits for its turn",
+                    used=used,
+                    limit=limit,
+                    method=kind,
+                )
+            )
+        elif kind == TOTAL:
             yield _fine(Text("There are calls enough: {used} of {limit} are used", used=used, limit=limit))
+        else:
+            yield _fine(
+                Text(
+                    "There are calls enough: {used} of {limit} of the kind {method} are used",
+                    used=used,
+                    limit=limit,
+                    method=kind,
+                )
+            )
 
     def _steps(self, scene: _Scene, ad: Ad) -> Iterator[CheckStep]:
         yield CheckStep(

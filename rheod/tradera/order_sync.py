@@ -9,13 +9,13 @@ any more. What it reads becomes listings in `usecases/take_over.py`.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
 import structlog
 
-from rheod.domain.budget import PASS_COST
+from rheod.domain.budget import METHODS_OF, PASS_COST, TOTAL
 from rheod.domain.crash import crashpoint
 from rheod.domain.errors import Text, Unanswered
 from rheod.domain.inputs import EndSeen
@@ -57,7 +57,7 @@ _CLOCK_MS = 24 * _HOUR_MS
 """Ads that end so soon are read with those that have ended: this machine's clock may be behind Tradera's."""
 _LEAST_SPAN_MS = 60 * 1000
 _OVERDUE_A_PASS = 5
-_A_PASS = ("updated_items", "seller_items", "orders")
+_A_PASS = METHODS_OF[CallClass.RECONCILE]
 assert len(_A_PASS) == PASS_COST
 
 
@@ -65,7 +65,7 @@ assert len(_A_PASS) == PASS_COST
 class ReconcileOptions:
     """How often a pass is made, how soon after the last one at start, and for how long listings are looked after."""
 
-    interval_ms: int
+    interval_ms: Callable[[], int]
     least_gap_ms: int = 60_000
     looked_after_ms: int = 60 * 24 * _HOUR_MS
 
@@ -115,7 +115,7 @@ class OrderSync:
         )
         if not ids:
             return await self._rest()
-        others = await self._calls.fair_share(CallClass.ORDERS)
+        others = await self._calls.fair_share(CallClass.ORDERS, {"orders_by_id": 1})
         try:
             async with self._calls.book(CallClass.ORDERS, "orders_by_id", leave=others) as call:
                 found = await self._calls.client.orders(self._calls.seller, ids)
@@ -168,12 +168,12 @@ class OrderSync:
         now = self._store.now()
         last = await self._store.read(lambda db: _last_pass(db, self._account_id, now))
         again = Retry(
-            until=now + self._options.interval_ms, reason=Text("next reconciliation"), counted=False
+            until=now + self._options.interval_ms(), reason=Text("next reconciliation"), counted=False
         )
         ordered, self._begun = self._begun, True
         if last is not None and now - last < self._options.least_gap_ms:
             # a start so soon after a pass needs none; later somebody has ordered it, who waits for an order
-            wait_ms = self._options.least_gap_ms if ordered else self._options.interval_ms
+            wait_ms = self._options.least_gap_ms if ordered else self._options.interval_ms()
             return Retry(until=last + wait_ms, reason=Text("next reconciliation"), counted=False)
         since = now - self._options.looked_after_ms
         if not await self._store.read(lambda db: items.any_committed_since(db, self._account_id, since)):
@@ -191,7 +191,7 @@ class OrderSync:
         except Rejected as error:
             _log.error("Tradera refuses the reconciliation", reason=str(error))
             self._refusals += 1
-            wait_ms = min(delay_ms(TRADERA_DELAYS_S, self._refusals), self._options.interval_ms)
+            wait_ms = min(delay_ms(TRADERA_DELAYS_S, self._refusals), self._options.interval_ms())
             return Retry(until=now + wait_ms, reason=str(error), counted=False)
         self._refusals = 0
         return again
@@ -272,7 +272,7 @@ class OrderSync:
 
         An ad that runs on is not overdue before its own end: else every pass would spend a call on it.
         """
-        async with self._calls.book(CallClass.RECONCILE, "read_item", listing.id, leave=1) as call:
+        async with self._calls.book(CallClass.RECONCILE, "read_item", listing.id, leave={TOTAL: 1}) as call:
             found = await self._calls.client.read_item(self._calls.seller, _number(listing))
             ends_at = found.ends_at if found is not None else None
             if ends_at is not None and ends_at > self._store.now():

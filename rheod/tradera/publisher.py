@@ -7,7 +7,7 @@ auctioned twice.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -160,11 +160,12 @@ class Publisher:
         doubtful = listing.picture_in_doubt and self._options.in_doubt == "recreate"
         goes_on = known and fresh and not doubtful
         left = shown[listing.pictures_sent if goes_on else 0 :]
-        wanted, leave = {"image": len(left), "commit": 1}, 0
+        wanted = {"image": len(left), "commit": 1}
+        leave: Mapping[str, int] = {}
         if not goes_on:
             wanted = {"create": 1, **wanted}
             self._calls.budget.rules.require_possible(CallClass.PUBLISH, wanted, spare=RESULT_COST)
-            leave = await self._calls.fair_share(CallClass.PUBLISH)
+            leave = await self._calls.fair_share(CallClass.PUBLISH, wanted)
         with self._calls.reserve(CallClass.PUBLISH, wanted, spare=RESULT_COST, leave=leave):
             if not goes_on and await self._was_restarted(plan):
                 return

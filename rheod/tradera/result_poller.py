@@ -243,7 +243,7 @@ class ResultPoller:
             await self._follow(follow_up)
         except NotNow as error:
             self._spare = 1
-            if error.call_class is CallClass.RESULTS:
+            if error.call_class is CallClass.RESULTS and not error.is_of_one_job:
                 raise
             listing, wait_ms = follow_up.listing, error.until - self._store.now()
             waits = ResultWaits(ask_in_ms=wait_ms, counted=False)

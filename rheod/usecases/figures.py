@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 
-from rheod.domain.budget import WINDOW_MS, expected_at
+from rheod.domain.budget import WINDOW_MS, Load
 from rheod.domain.calendar import day_of, days_until, months_until, start_of
 from rheod.domain.model import RheoStatus
 from rheod.domain.taxonomy import DOMAINS
@@ -184,7 +184,7 @@ class AccountForecasts:
         return AccountForecast(
             coming=tuple(_coming(one, forecast, now) for one in waiting),
             waiting=total,
-            freeing=_freeing(forecast.calls, now),
+            freeing=_freeing(forecast.calls.times(now), now),
             sales=_by_day(days, sales),
         )
 
@@ -192,11 +192,8 @@ class AccountForecasts:
 def _coming(one: QueuedPublishing, forecast: BudgetForecast, now: int) -> Coming:
     if forecast.waits_for is not None:
         return Coming(one.external_id, one.title, None, forecast.waits_for)
-    at = expected_at(
-        forecast.calls,
-        ceiling=forecast.ceiling,
-        cost_up_to=one.cost_up_to,
-        now=max(now, one.due_at, forecast.paused_until),
+    at = forecast.goes_at(
+        Load(one.ads_up_to, one.cost_up_to), {}, max(now, one.due_at, forecast.paused_until)
     )
     return Coming(one.external_id, one.title, at, one.reason if one.due_at > now else None)
 

@@ -5,10 +5,20 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from types import MappingProxyType
 from typing import Literal
 
-from rheod.domain.budget import Claim, cost_with_others, expected_at, shared_by
+from rheod.domain.budget import (
+    METHODS_OF,
+    PASS_COST,
+    TOTAL,
+    WINDOW_MS,
+    Load,
+    MethodState,
+    PublishLimit,
+    Quota,
+    Window,
+    shared_by,
+)
 from rheod.domain.crash import crashpoint
 from rheod.domain.effects import Change
 from rheod.domain.errors import Refused, Text
@@ -26,7 +36,7 @@ from rheod.domain.model import (
     RheoStatus,
 )
 from rheod.store import inbox, items, jobs, orders
-from rheod.store.ledger import BudgetPause, Ledger
+from rheod.store.ledger import Ledger
 from rheod.usecases.publish import settle, why_not_published
 from rheod.usecases.put_item import PutResult, put, queue_listing, refuse_price_or_status, refuse_to_orphan
 from rheod.usecases.sales_in_doubt import refuse_sale_in_doubt
@@ -62,58 +72,86 @@ class ItemView:
     trouble: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BudgetForecast:
-    """The call times of the window and the ceiling for publishing; `waits_for` says why nothing is sent at all.
+    """What lies before an account's publishing: the limits it must keep; `waits_for` says why nothing is sent at all.
 
     `waits_since` is since when that is so, `next_try` when it is tried again (ms), where they are known.
 
-    `paused_until` (ms) is when publishing may go on after a 429. Nobody knows when it may after a refused token.
-    `used` and `others` are what the account and those who share the budget with it have had of the window.
+    `paused_until` (ms) is when publishing may go on after a 429. Nobody knows when it may after a refused token. `calls`
+    are all that count.
     """
 
-    calls: list[int]
-    ceiling: int
+    calls: Window = field(default_factory=Window)
+    limits: tuple[PublishLimit, ...] = ()
     waits_for: str | None = None
     waits_since: int | None = None
     next_try: int | None = None
     site_url: str = "https://www.tradera.com"
     paused_until: int = 0
-    used: int = 0
-    others: Mapping[str, int] = field(default_factory=dict)
-    pauses: Mapping[CallClass, BudgetPause] = field(default_factory=dict)
+    rests: Mapping[CallClass, MethodState] = field(default_factory=dict)
     """What Tradera lets nobody call for now."""
 
     @classmethod
     def of(
         cls,
         ledger: Ledger,
+        quota: Quota,
         account_id: str,
         *,
         now: int,
-        ceiling: int,
-        sellers: Mapping[str, str] = MappingProxyType({}),
+        sellers: Mapping[str, str],
+        gap_ms: int,
     ) -> BudgetForecast:
-        """What the ledger of calls tells an account at this moment; `sellers`: who shares the budget, and their tokens."""
-        used = ledger.used(shared_by(CallClass.PUBLISH), now=now)
+        """What the ledger of calls tells an account at this moment; `sellers`: who shares the budget, and their tokens.
+
+        `gap_ms` is how often each of them reads on schedule, which takes of the sum.
+        """
         selling = [
             other
             for other, token in sellers.items()
             if other != account_id and not ledger.is_refused(other, token, now=now)
         ]
-        paused = ledger.pause("", CallClass.PUBLISH)
+        reading = round(len(sellers) * PASS_COST * WINDOW_MS / gap_ms)
+        limits = []
+        for limit in ledger.limits(quota, CallClass.PUBLISH, dict.fromkeys(METHODS_OF[CallClass.PUBLISH], 1)):
+            in_all = limit.method == TOTAL
+            used = (
+                ledger.used(shared_by(CallClass.PUBLISH), now=now)
+                if in_all
+                else ledger.used_of(limit.method, now=now)
+            )
+            limits.append(
+                PublishLimit(
+                    method=limit.method,
+                    window=limit.window,
+                    limit=limit.limit,
+                    ceiling=limit.ceiling,
+                    daily=max(1, limit.ceiling - reading) if in_all else limit.ceiling,
+                    used=used[account_id],
+                    others={other: used[other] for other in selling},
+                )
+            )
         refused = ledger.refusal(account_id, sellers.get(account_id, ""), [None])
+        rests = {each: rest for each in CallClass if (rest := ledger.rest_of(each, now=now))}
+        publishing = rests.get(CallClass.PUBLISH)
         return cls(
-            calls=ledger.times(now=now),
-            ceiling=ceiling,
+            calls=ledger.window(),
+            limits=tuple(limits),
             waits_for=None if refused is None else refused.reason,
             waits_since=None if refused is None else refused.since,
             next_try=None if refused is None else refused.until,
-            paused_until=paused.until if paused else 0,
-            used=used[account_id],
-            others={other: used[other] for other in selling},
-            pauses=ledger.paused_classes(now=now),
+            paused_until=publishing.until if publishing else 0,
+            rests=rests,
         )
+
+    def goes_at(self, queue: Load, others: Mapping[str, Load], now: int) -> int:
+        """When the last of the account's queue goes out, if it goes on at `now` (ms) at the earliest."""
+        return max((limit.goes_at(queue, others, now) for limit in self.limits), default=now)
+
+    def tightest(self, now: int) -> PublishLimit:
+        """The limit of which least is left."""
+        return min(self.limits, key=lambda limit: (limit.ceiling - limit.window.used(now)) / limit.ceiling)
 
 
 class Items:
@@ -253,9 +291,7 @@ def _goes_at(place: jobs.QueuePosition, forecast: BudgetForecast, now: int) -> i
     earliest = max(place.due_at, forecast.paused_until)
     if place.due_at > now and place.reason:
         return earliest
-    claims = [Claim(used, 1, place.others.get(other, 0)) for other, used in forecast.others.items()]
-    cost = cost_with_others(place.cost_up_to, forecast.used, claims)
-    return expected_at(forecast.calls, ceiling=forecast.ceiling, cost_up_to=cost, now=max(now, earliest))
+    return forecast.goes_at(Load(place.position, place.cost_up_to), place.others, max(now, earliest))
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,7 +351,7 @@ def _told(kept: _Kept, forecast: BudgetForecast, now: int) -> ItemView:
             next_try=job.due_at,
             trouble=job.reason if job.attempts and not of_pictures else None,
         )
-    pause = forecast.pauses.get(jobs.CLASS_OF[job.kind]) if job.kind in jobs.CLASS_OF else None
+    pause = forecast.rests.get(jobs.CLASS_OF[job.kind]) if job.kind in jobs.CLASS_OF else None
     if pause is not None:
         found = replace(
             found,

@@ -10,19 +10,18 @@ Reads only; what is set stands in the settings.
 from __future__ import annotations
 
 import sqlite3
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from rheod.domain.budget import Allowance
 from rheod.domain.errors import Refused, Text
-from rheod.domain.model import CallClass, JobKind, JobOrder, QueueName
+from rheod.domain.model import JobKind, JobOrder, QueueName
 from rheod.domain.taxonomy import DOMAINS, Domain
 from rheod.store import accounts, facts
 from rheod.store.accounts import Login, Token
 from rheod.store.jobs import Owner
 from rheod.store.ledger import BudgetPause, Ledger
+from rheod.usecases.capacity import Capacities, Capacity
 from rheod.usecases.transaction import Store, Transaction
 
 LOGIN_MS = 24 * 3600 * 1000
@@ -120,25 +119,13 @@ class Mapped:
     waiting: int
 
 
-@dataclass(frozen=True, slots=True)
-class Spending:
-    """Calls of the last 24 hours: of a class, how many it may find used when it calls, and by account id."""
-
-    call_class: CallClass
-    used: int
-    ceiling: int
-    by_account: Mapping[str, int]
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setup:
-    """Everything about how an account sells. `limit` is for all accounts together."""
+    """Everything about how an account sells. What `capacity` says of methods is for all accounts together."""
 
     mapped: list[Mapped]
     defaults: Mapping[str, object]
-    spending: list[Spending]
-    used: int
-    limit: int
+    capacity: Capacity
     pauses: list[BudgetPause]
 
 
@@ -150,13 +137,13 @@ class Setups:
         *,
         store: Store,
         ledger: Ledger,
-        allowance: Allowance,
+        capacities: Capacities,
         categories: Mapping[str, int],
         defaults: Mapping[str, object],
     ) -> None:
         self._store = store
         self._ledger = ledger
-        self._allowance = allowance
+        self._capacities = capacities
         self._categories = categories
         self._defaults = defaults
 
@@ -175,15 +162,6 @@ class Setups:
                 for slug, domain in DOMAINS.items()
             ],
             defaults=self._defaults,
-            spending=[self._spending(each, now) for each in CallClass],
-            used=len(self._ledger.times(now=now)),
-            limit=self._allowance.limit,
+            capacity=await self._capacities.of_account(account_id),
             pauses=[pause for pause in self._ledger.pauses() if pause.until > now],
         )
-
-    def _spending(self, call_class: CallClass, now: int) -> Spending:
-        by_account: Counter[str] = self._ledger.used({call_class}, now=now)
-        ceiling = self._allowance.ceiling(call_class)
-        if call_class is CallClass.RECONCILE:
-            ceiling = self._allowance.reconcile_ceiling
-        return Spending(call_class, by_account.total(), ceiling, by_account)

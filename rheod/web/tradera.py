@@ -8,15 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from rheod.domain.ad_text import MAX_DESCRIPTION, MAX_TITLE, ad_description, ad_title, whole_kronor
 from rheod.domain.errors import Refused, Text
-from rheod.domain.model import CallClass
 from rheod.tradera.responses import time_ms
 from rheod.usecases.selling_setup import Shown
 from rheod.web.integration import of_account
 from rheod.web.site import HOME, ActionDone, Page
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from aiohttp import web
 
     from rheod.api.routing import Handler, Route
@@ -79,7 +76,6 @@ class TraderaPage:
             ],
             "setup": setup,
             "names": names,
-            "kinds": KINDS,
             "item": item,
             "preview": preview,
             "missed": missed,
@@ -160,17 +156,3 @@ class TraderaPage:
             return self._site.render(page_onward, self._site.language(request), {"path": request.path})
 
         return handler
-
-
-KINDS: Mapping[CallClass, Text] = {
-    CallClass.TAKEOVER: Text("Looking after a restored backup"),
-    CallClass.END: Text("Ending ads"),
-    CallClass.ORDERS: Text("Orders and logins"),
-    CallClass.SHIP: Text("Marking as shipped"),
-    CallClass.RESULTS: Text("Asking whether ads are up"),
-    CallClass.PRICE: Text("Changing prices"),
-    CallClass.PUBLISH: Text("Publishing"),
-    CallClass.RECONCILE: Text("Looking for what was missed"),
-    CallClass.REFERENCE: Text("Categories, attributes and freight prices"),
-}
-"""What calls are for."""

@@ -98,7 +98,7 @@ def of_chores(account: str, now: int) -> dict[str, Query]:
         "outlook: next": partial(facts.next_publishings, account_id=account, limit=8),
         "outlook: waiting": partial(facts.publishings_waiting, account_id=account),
         "outlook: sales": partial(facts.sales_since, account_id=account, since=now - 14 * 24 * 3600 * 1000),
-        "rehearsal: calls waiting": facts.publishing_calls_waiting,
+        "rehearsal: calls waiting": facts.publishings_by_account,
         "figures": partial(orders.sums, account_id=account, since="2025-12"),
         "start: ledger": partial(Ledger.load, now=now),
     }

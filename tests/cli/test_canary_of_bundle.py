@@ -118,7 +118,7 @@ async def test_a_bundle_tells_how_rheod_is_and_nothing_else(
     assert heard.hits(secrets) == []
     database = json.loads(parts["database.json"])
     assert (database["integrity"], database["rows"]["orders"]) == (["ok"], 1)
-    assert json.loads(parts["status.json"])["budget"]["limit"] == 100
+    assert json.loads(parts["status.json"])["budget"]["windowHours"] == 24
     assert json.loads(parts["config.json"])["tradera.app_key"]["value"] == "********"
     assert '"event": "ready"' in parts["journal.json"]
     assert "Started rheod.service." in parts["journal.json"]

@@ -263,14 +263,16 @@ def test_development_settings_are_warned_of(owner: Owner) -> None:
     ]
 
 
-@pytest.mark.parametrize(("calls", "warned"), [(13, False), (12, True)])
+@pytest.mark.parametrize(("calls", "warned"), [(16, False), (15, True)])
 def test_a_budget_too_small_for_one_item_is_warned_of(owner: Owner, calls: int, warned: bool) -> None:  # noqa: FBT001 - a table
-    """Eight pictures take 11 calls, and a fifth of the calls is kept for other work."""
-    owner.file.write_text(f"[tradera]\ndaily_calls = {calls}")
-    assert [line.split(" ")[0] for line in warnings(owner.load())] == ["tradera.daily_calls"] * warned
+    """Ten pictures take 13 calls, and a fifth of the calls is kept for other work."""
+    owner.file.write_text(f"[tradera.quota]\ntotal = {calls}")
+    assert [line.split(" ")[0] for line in warnings(owner.load())] == ["tradera.quota.total"] * warned
 
 
-@pytest.mark.parametrize(("queue", "interval", "share"), [("https://q.test/1", 3600, 0.1), (None, 900, 0.4)])
+@pytest.mark.parametrize(
+    ("queue", "interval", "share"), [("https://q.test/1", 3600, 0.1), (None, 900, 1 / 3)]
+)
 def test_reconciliation_depends_on_push(
     owner: Owner, queue: str | None, interval: float, share: float
 ) -> None:

@@ -11,13 +11,12 @@ from hypothesis import strategies as st
 from rheod.domain.budget import (
     RESERVED_FOR,
     WINDOW_MS,
-    Allowance,
     Claim,
+    Quota,
+    Window,
     cost_with_others,
-    expected_at,
-    fits_at,
     left_to_others,
-    reconcile_gap_ms,
+    reading_gap_ms,
     shared_by,
 )
 from rheod.domain.model import CallClass
@@ -55,7 +54,7 @@ class RunningDaemon:
         ]
         cost = queue[0] + left_to_others(used[who], others)
         times = sorted(at for at, _ in self.made)
-        return fits_at(times, ceiling=self.ceiling, cost=cost, now=self.now) == self.now
+        return Window(times).fits_at(ceiling=self.ceiling, cost=cost, now=self.now) == self.now
 
     def go(self, who: int) -> None:
         """Make the account's first job."""
@@ -184,7 +183,7 @@ def test_the_forecast_is_kept(accounts: int, ceiling: int, queue: int) -> None:
     """Equal queues of single calls: nobody's last job goes later than told, and some go no more than a day before."""
     running_daemon = RunningDaemon(ceiling=ceiling, queues=[[1] * queue for _ in range(accounts)])
     claims = [Claim(0, 1, queue)] * (accounts - 1)
-    told = expected_at([], ceiling=ceiling, cost_up_to=cost_with_others(queue, 0, claims), now=NOW)
+    told = Window().expected_at(ceiling=ceiling, cost_up_to=cost_with_others(queue, 0, claims), now=NOW)
     running_daemon.until_nobody_may(list(range(accounts)))
     while any(running_daemon.queues):
         running_daemon.now += STEP_MS
@@ -193,13 +192,20 @@ def test_the_forecast_is_kept(accounts: int, ceiling: int, queue: int) -> None:
     assert told - WINDOW_MS <= running_daemon.now
 
 
-@given(st.integers(1, 60), st.integers(60_000, WINDOW_MS), st.integers(10, 10_000))
-def test_passes_of_all_accounts_fit_their_share(accounts: int, wanted_ms: int, limit: int) -> None:
-    """Never more often than wanted, and several accounts together never need more than the share."""
-    allowance = Allowance(limit=limit, reserve_share=0.2, reconcile_share=0.1)
-    gap_ms = reconcile_gap_ms(wanted_ms, accounts=accounts, allowance=allowance)
+@given(st.integers(1, 60), st.integers(60_000, WINDOW_MS), st.integers(10, 10_000), st.integers(10, 10_000))
+def test_passes_of_all_accounts_fit_their_share(
+    accounts: int, wanted_ms: int, total: int, learned: int
+) -> None:
+    """Never more often than wanted, and all together within a third of each method and the share of the sum."""
+    quota = Quota(total=total, reconcile_share=0.1)
+    gap_ms = reading_gap_ms(wanted_ms, accounts=accounts, quota=quota, learned={"orders": learned})
     assert gap_ms >= wanted_ms
-    if accounts == 1:
-        assert gap_ms == wanted_ms
-    else:
-        assert accounts * 3 * (WINDOW_MS / (gap_ms + 1)) <= allowance.reconcile_ceiling
+    passes = accounts * (WINDOW_MS / (gap_ms + 1))
+    assert 3 * passes <= max(1, total // 10)
+    assert passes <= max(1, learned // 3)
+
+
+def test_one_account_reads_as_often_as_wanted_by_default() -> None:
+    """Every minute is 1,440 calls of each method, of 10,000; three accounts would take more than a third."""
+    gaps = [reading_gap_ms(60_000, accounts=each, quota=Quota(), learned={}) for each in (1, 2, 3)]
+    assert gaps == [60_000, 60_000, 77_767]

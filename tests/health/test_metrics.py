@@ -27,10 +27,9 @@ async def test_a_new_daemon_tells_of_itself_and_has_nothing_waiting(tmp_path: Pa
         figures = await daemon.values()
         assert [value for name, value in figures.items() if name.startswith("rheod_build_info{")] == [1]
         assert figures["rheod_start_time_seconds"] == daemon.core.started_at / 1000
-        assert (figures["rheod_tradera_calls_limit"], figures["rheod_tradera_calls_publish_limit"]) == (
-            100,
-            80,
-        )
+        assert not {"rheod_tradera_calls_limit", "rheod_tradera_calls_publish_limit"} & figures.keys()
+        assert figures["rheod_tradera_method_calls_limit{method=image}"] == 10_000
+        assert figures["rheod_tradera_method_calls_used{method=image}"] == 0
         for queue in QueueName:
             assert figures[f"rheod_queue_jobs{{lane={queue.value}}}"] == 0
             assert figures[f"rheod_queue_oldest_due_seconds{{lane={queue.value}}}"] == 0
@@ -58,6 +57,7 @@ async def test_the_budget_is_told_by_account(tmp_path: Path) -> None:
         figures = await daemon.values()
         assert figures["rheod_tradera_calls_used{account=own}"] == 1
         assert figures["rheod_tradera_calls_used{account=member-1}"] == 2
+        assert figures["rheod_tradera_method_calls_used{method=create}"] == 3
 
 
 async def order(daemon: Daemon, subject: str, *, due_in_s: int) -> None:

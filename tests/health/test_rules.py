@@ -8,13 +8,12 @@ from typing import Any
 import pytest
 
 from rheod.health.rules import DAY_MS, AccountFacts, EndpointFacts, Facts, findings
-from rheod.health.waiting import Finding, Mood, Wait
+from rheod.health.waiting import Finding, Mood, Refusal, Wait
 from tests.stores import NOW_MS
 
 LONG_AGO = NOW_MS - 121_000
 WELL = Facts(
     now=NOW_MS,
-    calls_left=80,
     push_heard_at=NOW_MS,
     backup_due_at=NOW_MS + 1,
     free_bytes=2**33,
@@ -56,9 +55,14 @@ TROUBLES: list[tuple[dict[str, Any], str]] = [
     ({"tradera": Wait(reason="no connection", since=LONG_AGO)}, "tradera.away"),
     ({"push": Wait(reason="no such queue", since=LONG_AGO)}, "push.away"),
     (
-        {"paused": (Wait(reason="429", since=NOW_MS, next_at=NOW_MS + 600_000, account="publish"),)},
+        {"refusals": (Refusal(method="image", used=90, limit=100, since=NOW_MS, next_at=NOW_MS + 60_000),)},
         "tradera.paused",
     ),
+    (
+        {"refusals": (Refusal(method="image", used=100, limit=100, since=LONG_AGO, next_at=NOW_MS + 1),)},
+        "tradera.paused",
+    ),
+    ({"refusals": (Refusal(method="image", used=90, limit=100, since=NOW_MS, learned=90),)}, "quota.learned"),
     ({"endings": (Wait(reason="no connection", since=LONG_AGO),)}, "ending.waits"),
     ({"sales": (Wait(reason="no connection", since=LONG_AGO),)}, "sale.waits"),
     ({"pictures": Wait(reason="no answer", since=LONG_AGO)}, "pictures.wait"),
@@ -72,7 +76,7 @@ TROUBLES: list[tuple[dict[str, Any], str]] = [
     ({"doubts_since": (NOW_MS - 121_000,)}, "sale.doubt"),
     ({"unmatched": 2}, "sale.unmatched"),
     ({"in_doubt": ("A-1",)}, "listing.doubt"),
-    ({"calls_left": 0, "publishings_waiting": 1}, "budget.spent"),
+    ({"next_publish_at": NOW_MS + 1, "publishings_waiting": 1}, "budget.spent"),
     ({"unmapped": ("other",)}, "category.missing"),
     ({"look_alikes": (("A", "\ufeffA"),)}, "items.look_alike"),
     ({"backup_due_at": NOW_MS}, "backup.missed"),
@@ -108,9 +112,10 @@ def test_each_trouble_is_found_and_says_what_to_do(change: dict[str, object], co
         {"push_heard_at": None},
         {"tradera": Wait(reason="no connection", since=NOW_MS - 119_000)},
         {"push": Wait(reason="no connection", since=NOW_MS - 1000, next_at=NOW_MS + 8000)},
-        {"paused": (Wait(reason="429", since=NOW_MS, next_at=NOW_MS + 1000, account="publish"),)},
+        {"refusals": (Refusal(method="image", used=100, limit=100, since=NOW_MS, next_at=NOW_MS + 1000),)},
+        {"refusals": (Refusal(method="image", used=90, limit=90, since=NOW_MS, learned=90),)},
         {"reconciled": (("", NOW_MS - 3_599_000),)},
-        {"calls_left": 0},
+        {"next_publish_at": NOW_MS + 1},
         {"backup_due_at": None},
         {"free_bytes": None},
         {"accounts": (AccountFacts(reference="", token_ends_at=NOW_MS + 31 * DAY_MS),)},

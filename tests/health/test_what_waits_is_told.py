@@ -84,7 +84,9 @@ async def wronged(desk: Desk, tradera: Front, way: Misbehave | None) -> None:
 
 
 def is_noted(ledger: Ledger, desk: Desk) -> bool:
-    return bool(ledger.pauses()) or desk.rheod.core.budget.contact.silence is not None
+    return (
+        bool(ledger.pauses()) or bool(ledger.states()) or desk.rheod.core.budget.contact.silence is not None
+    )
 
 
 @pytest.mark.parametrize("fault", FAULTS)

@@ -45,7 +45,7 @@ class Studio:
         self.wakeups = Wakeups()
         self.meters = Meters()
         self.store = Store(database=database, now=clock, rng=Random(7), wake=self.wakeups.wake)
-        self.items = Items(store=self.store, forecast=lambda _account: BudgetForecast(calls=[], ceiling=1))
+        self.items = Items(store=self.store, forecast=lambda _account: BudgetForecast())
 
     async def put(self, *urls: str, **fields: Any) -> None:
         """PUT the one item with these pictures."""

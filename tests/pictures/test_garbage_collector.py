@@ -35,7 +35,7 @@ class Folder:
         self.account_id = account_id
         self.pictures_dir = pictures_dir
         self.store = Store(database=database, now=clock, rng=Random(7), wake=lambda _queue: None)
-        self.items = Items(store=self.store, forecast=lambda _account: BudgetForecast(calls=[], ceiling=1))
+        self.items = Items(store=self.store, forecast=lambda _account: BudgetForecast())
 
     def keeper(self, *, room_for: int = 0) -> GarbageCollector:
         """A keeper with room for so many files; 0 for any number."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from random import Random
 
+from rheod.domain.budget import Load
 from rheod.domain.model import CallClass, JobKind, QueueName
 from rheod.store import jobs
 from rheod.store.jobs import QueuePosition
@@ -122,10 +123,10 @@ def test_the_place_in_the_queue_counts_what_goes_before(db: sqlite3.Connection) 
     add_job(db, JobKind.RESULTS, "a", cost=100)
     add_job(db, JobKind.PUBLISH, "l2", cost=6, delay_ms=70)
     assert jobs.place_of_publish(db, "l1") == QueuePosition(
-        position=1, cost_up_to=4, due_at=0, reason=None, others={"b": 100}
+        position=1, cost_up_to=4, due_at=0, reason=None, others={"b": Load(1, 100)}
     )
     assert jobs.place_of_publish(db, "l2") == QueuePosition(
-        position=2, cost_up_to=10, due_at=70, reason=None, others={"b": 100}
+        position=2, cost_up_to=10, due_at=70, reason=None, others={"b": Load(1, 100)}
     )
     assert jobs.place_of_publish(db, "nothing") is None
 
@@ -151,7 +152,9 @@ def test_the_place_in_a_long_queue_is_summed_up_by_stretches(db: sqlite3.Connect
         before = mine[: place.position]
         assert before[-1]["subject"] == name
         assert place.cost_up_to == sum(row["cost"] for row in before)
-        assert sum(place.others.values()) == sum(row["cost"] for row in waiting if row not in mine)
+        assert sum(each.cost for each in place.others.values()) == sum(
+            row["cost"] for row in waiting if row not in mine
+        )
     db.execute("DELETE FROM jobs")
     assert db.execute("SELECT * FROM publish_sums").fetchall() == []
 
@@ -165,7 +168,11 @@ def test_the_costs_that_wait_are_those_of_due_work(db: sqlite3.Connection) -> No
     add_job(db, JobKind.END, "l4")
     add_job(db, JobKind.PUBLISH, "theirs", cost=9, account_id="b")
     part = {CallClass.PRICE, CallClass.PUBLISH}
-    assert jobs.waiting_costs(db, "a", part, now=0, most=9) == [1, 4, 6]
-    assert jobs.waiting_costs(db, "a", part, now=0, most=2) == [1, 4]
-    assert jobs.waiting_costs(db, "a", {CallClass.END}, now=0, most=9) == [1]
-    assert jobs.waiting_costs(db, "b", part, now=0, most=9) == [9]
+    assert jobs.waiting_costs(db, "a", part, now=0, most=9) == [
+        (JobKind.REPRICE, 1),
+        (JobKind.PUBLISH, 4),
+        (JobKind.PUBLISH, 6),
+    ]
+    assert jobs.waiting_costs(db, "a", part, now=0, most=2) == [(JobKind.REPRICE, 1), (JobKind.PUBLISH, 4)]
+    assert jobs.waiting_costs(db, "a", {CallClass.END}, now=0, most=9) == [(JobKind.END, 1)]
+    assert jobs.waiting_costs(db, "b", part, now=0, most=9) == [(JobKind.PUBLISH, 9)]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import sqlite3
 from dataclasses import replace
+from datetime import date
 
-from rheod.domain.budget import WINDOW_MS
+from rheod.domain.budget import WINDOW_MS, MethodState
+from rheod.domain.calendar import start_of
 from rheod.domain.model import CallClass
 from rheod.store import ledger
 from rheod.store.ledger import BudgetPause, Ledger, LedgerCall
@@ -13,7 +15,8 @@ from rheod.store.ledger import BudgetPause, Ledger, LedgerCall
 NOW = 10 * WINDOW_MS
 CREATE = LedgerCall(call_class=CallClass.PUBLISH, operation="create", account_id="a")
 END = LedgerCall(call_class=CallClass.END, operation="end", account_id="a")
-PAUSE = BudgetPause(account_id="", call_class=CallClass.PUBLISH, until=NOW + 5, since=NOW, reason="429")
+PAUSE = BudgetPause(account_id="b", call_class=CallClass.ORDERS, until=NOW + 5, since=NOW, reason="no token")
+REST = MethodState(method="create", refusals=1, used=3, since=NOW, refused_at=NOW, until=NOW + 60_000)
 
 
 def test_a_call_is_on_record_before_it_is_made(db: sqlite3.Connection) -> None:
@@ -42,14 +45,14 @@ def test_a_refund_after_the_clock_has_jumped_is_no_error(db: sqlite3.Connection)
     window.refund(spent)
 
 
-def test_the_window_is_told_by_class_and_operation(db: sqlite3.Connection) -> None:
+def test_what_counts_is_told_by_method(db: sqlite3.Connection) -> None:
     """Oldest first, and a day later it is empty."""
     window = Ledger.load(db, now=NOW)
     window.spend(CREATE, now=NOW)
     window.spend(END, now=NOW + 1)
     assert window.times(now=NOW + 2) == [NOW, NOW + 1]
-    assert window.times(now=NOW + 2, call_class=CallClass.END) == [NOW + 1]
-    assert window.times(now=NOW + 2, operation="create") == [NOW]
+    assert [window.count(now=NOW + 2, method=method) for method in ("end", "create", "image")] == [1, 1, 0]
+    assert window.methods(now=NOW + 2) == {"create": 1, "end": 1}
     assert window.times(now=NOW + WINDOW_MS) == [NOW + 1]
     assert window.times(now=NOW + WINDOW_MS + 1) == []
 
@@ -62,18 +65,42 @@ def test_calls_of_the_last_day_alone_are_read_at_start(db: sqlite3.Connection) -
 
 
 def test_a_pause_outlives_a_restart_until_it_is_dropped(db: sqlite3.Connection) -> None:
-    """A class for all accounts, an account for all classes: each has its own place; the account is due after a start."""
+    """Each part of an account has its own place; the account is due after a start."""
     token = replace(PAUSE, account_id="a", call_class=None, reason="token", fingerprint="f")
     for pause in (PAUSE, token):
         ledger.save_pause(db, pause)
     found = Ledger.load(db, now=NOW)
-    assert found.pause("", CallClass.PUBLISH) == PAUSE
     due = replace(token, until=NOW)
+    assert found.pause("b", CallClass.ORDERS) == replace(PAUSE, until=NOW)
     assert found.pause("a", None) == due
     assert found.pause("b", None) is None
     ledger.drop_pause(db, PAUSE)
     found = Ledger.load(db, now=NOW)
     assert found.pauses() == [due]
+
+
+def test_what_was_told_of_a_method_outlives_a_restart(db: sqlite3.Connection) -> None:
+    """A rest and a learned limit; of a method of which nothing is known any more nothing is kept."""
+    learned = MethodState(method="image", ceiling=40)
+    for state in (REST, learned):
+        ledger.save_state(db, state)
+    found = Ledger.load(db, now=NOW)
+    assert (found.state("create"), found.state("image"), found.learned) == (REST, learned, {"image": 40})
+    assert found.state("commit") == MethodState(method="commit")
+    rest = found.rest_of(CallClass.PUBLISH, now=NOW)
+    assert rest == REST
+    assert found.rest_of(CallClass.END, now=NOW) is None
+    ledger.save_state(db, MethodState(method="create"))
+    assert Ledger.load(db, now=NOW).states() == [learned]
+
+
+def test_a_call_of_the_longer_day_counts_until_that_day_ends(db: sqlite3.Connection) -> None:
+    """25 October 2026 has 25 hours in Sweden: a call of its first minute still counts after 24 hours and a half."""
+    begin = start_of(date(2026, 10, 25))
+    now = begin + WINDOW_MS + 1_800_000
+    ledger.open_call(db, CREATE, now=begin + 60_000)
+    assert Ledger.load(db, now=now).count(now=now) == 1
+    assert Ledger.load(db, now=now).count(now=begin + WINDOW_MS + 3_600_000) == 0
 
 
 def test_a_pause_in_memory_is_set_and_lifted(db: sqlite3.Connection) -> None:

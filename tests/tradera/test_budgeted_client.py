@@ -96,7 +96,10 @@ async def test_an_operation_may_have_a_limit_of_its_own(desk: Desk) -> None:
 
 @pytest.mark.parametrize(
     ("wishes", "setting"),
-    [({"daily_calls": 5}, "tradera.daily_calls = 5"), ({"per_operation": {"image": 1}}, "per_method.image")],
+    [
+        ({"daily_calls": 5}, "tradera.quota.total = 5"),
+        ({"per_operation": {"image": 1}}, "quota.methods.image"),
+    ],
 )
 async def test_a_publishing_dearer_than_a_whole_day_fails_at_once(
     desk: Desk, wishes: dict[str, Any], setting: str
@@ -136,12 +139,12 @@ async def test_waiting_for_the_budget_costs_no_looking(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("step", ["create", "image", "commit"])
-async def test_429_keeps_the_item_and_stops_its_class_for_an_hour(desk: Desk, step: str) -> None:
-    """The item stays pending and nothing is told; an hour later it goes on."""
+async def test_429_keeps_the_item_and_stops_its_class_for_a_minute(desk: Desk, step: str) -> None:
+    """The item stays pending and nothing is told; a minute later it goes on."""
     desk.simulator.fault(step, "429")
     await desk.put(pictures=1)
     await calls_so_far(desk, step, 1)
-    desk.forward(3590)
+    desk.forward(59)
     await desk.idle()
     assert desk.called()[step] == 1
     assert await desk.told("listing.failed") == []
@@ -152,8 +155,8 @@ async def test_429_keeps_the_item_and_stops_its_class_for_an_hour(desk: Desk, st
     await desk.reach(ListingState.LIVE)
     assert len(desk.simulator.live_items()) == 1
     assert desk.simulator.second_commits == 0
-    assert desk.ledger.pauses() == []
-    assert await rows(desk.database, "SELECT * FROM pauses") == []
+    assert desk.ledger.states() == []
+    assert await rows(desk.database, "SELECT * FROM method_states") == []
 
 
 async def test_the_forecast_knows_of_the_pause(desk: Desk) -> None:
@@ -211,7 +214,7 @@ async def test_429_on_a_commit_does_not_stop_the_questions_of_the_others(desk: D
     desk.simulator.processing_delay_s = 100
     await desk.put("OTHER", pictures=0)
     await desk.reach(ListingState.COMMITTED, "OTHER")
-    desk.simulator.fault("commit", "429")
+    desk.simulator.fault("commit", "429", retry_after="3600")
     await desk.put(pictures=0)
     await calls_so_far(desk, "commit", 2)
     for gap_s in (10, 10, 20, 40, 80):

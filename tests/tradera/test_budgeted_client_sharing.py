@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 
-from rheod.domain.budget import Allowance
+from rheod.domain.budget import Quota
 from rheod.domain.errors import StoreUnavailable, Text
 from rheod.domain.model import CallClass, JobKind, JobOrder, ListingState, QueueName
 from rheod.jobs.queue import RestoreLock
@@ -26,12 +26,14 @@ async def another(
     desk: Desk, *, limit: int, reconcile_share: float = 0.4, per_operation: dict[str, int] | None = None
 ) -> BudgetedClient:
     """The calls of a second account over the desk's ledger, with this budget."""
-    allowance = Allowance(limit=limit, reserve_share=0.0, reconcile_share=reconcile_share)
+    quota = Quota(
+        total=limit, reserve_share=0.0, reconcile_share=reconcile_share, methods=per_operation or {}
+    )
     account_id = await another_account(desk)
     budget = SharedBudget(
         store=desk.store,
         ledger=desk.ledger,
-        rules=BudgetRules(allowance=allowance, per_operation=dict(per_operation or {})),
+        rules=BudgetRules(quota=quota),
         locks={account_id: RestoreLock()},
     )
     return budget.client_of(account_id, Seller(SELLER_ID + 1, "test-token"), desk.calls.client)

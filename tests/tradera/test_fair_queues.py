@@ -11,14 +11,14 @@ from random import Random
 
 import pytest
 
-from rheod.domain.budget import Allowance
+from rheod.domain.budget import MethodState, Quota
 from rheod.domain.model import CallClass, JobKind, JobOrder, ListingState, QueueName
 from rheod.jobs.queue import RestoreLock
 from rheod.sandbox.tradera import TraderaSimulator
 from rheod.sandbox.tradera_access import Keys
 from rheod.store import accounts, jobs
 from rheod.store.engine.database import Database
-from rheod.store.ledger import BudgetPause, Ledger
+from rheod.store.ledger import Ledger
 from rheod.tradera.budgeted_client import CALLS_AT_ONCE, BudgetedClient, BudgetRules, NotNow, SharedBudget
 from rheod.tradera.client import TraderaClient, open_session
 from rheod.tradera.transport import Seller
@@ -92,9 +92,7 @@ async def test_accounts_with_much_to_publish_get_equal_shares(open_desks: OpenDe
     await settled([first, second])
     assert await created_by(first) == 8
     now = first.clock()
-    first.ledger.set_pause(
-        BudgetPause(account_id="", call_class=CallClass.PUBLISH, until=now + 30_000, since=now, reason="429")
-    )
+    first.ledger.set_state(MethodState(method="create", refusals=1, refused_at=now, until=now + 30_000))
     for number in range(15):
         await first.put(f"F{number}", pictures=0)
         await second.put(f"S{number}", pictures=0)
@@ -214,8 +212,7 @@ async def calls_of_many(
     ids = await opened_accounts(database, count)
     ledger = await database.read(partial(Ledger.load, now=store.now()))
     rules = BudgetRules(
-        allowance=Allowance(limit=limit, reserve_share=0.0, reconcile_share=0.1),
-        per_operation={},
+        quota=Quota(total=limit, reserve_share=0.0, reconcile_share=0.1),
         sellers=dict.fromkeys(ids, ""),
     )
     budget = SharedBudget(

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from rheod.domain.budget import Allowance
+from rheod.domain.budget import Quota
 from rheod.domain.errors import Refused
 from rheod.domain.model import CallClass
 from rheod.jobs.queue import RestoreLock
@@ -71,17 +71,16 @@ class Login:
         self.account_id = account_id
         self.simulator = simulator
         self.registry = OneAccount(account_id)
-        self.ledger = Ledger([], [])
+        self.ledger = Ledger()
         self.lock = RestoreLock()
 
     def connector(self, client: TraderaClient, *, daily_calls: int = 100) -> TraderaLogin:
         """What connects."""
-        allowance = Allowance(limit=daily_calls, reserve_share=0.2, reconcile_share=0.2)
         self.one = TraderaLogin(
             budget=SharedBudget(
                 store=self.store,
                 ledger=self.ledger,
-                rules=BudgetRules(allowance=allowance, per_operation={}),
+                rules=BudgetRules(quota=Quota(total=daily_calls)),
                 locks={self.account_id: self.lock},
             ),
             registry=self.registry,

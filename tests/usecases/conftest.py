@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from rheod.domain.budget import TOTAL, PublishLimit, Window
 from rheod.store.engine.database import Database
 from rheod.usecases.endpoints import Endpoints, EventFeed
 from rheod.usecases.items import BudgetForecast, Items
@@ -16,7 +17,9 @@ from tests.usecases.selling import MEMBER, Shop
 @pytest.fixture
 def forecast() -> BudgetForecast:
     """The state of the call budget; a test may fill its `calls`."""
-    return BudgetForecast(calls=[], ceiling=80)
+    calls = Window()
+    in_all = PublishLimit(method=TOTAL, window=calls, limit=80, ceiling=80, daily=80)
+    return BudgetForecast(calls=calls, limits=(in_all,))
 
 
 @pytest.fixture

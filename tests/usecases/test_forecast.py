@@ -6,6 +6,7 @@ from functools import partial
 
 import pytest
 
+from rheod.domain.budget import TOTAL, PublishLimit, Window
 from rheod.domain.calendar import day_of, start_of
 from rheod.domain.model import Order
 from rheod.store import orders
@@ -20,7 +21,9 @@ HOUR_MS = 3_600_000
 @pytest.fixture
 def forecast() -> BudgetForecast:
     """Three calls of the window made, room for ten in all."""
-    return BudgetForecast(calls=[NOW_MS - 20 * HOUR_MS, NOW_MS - 20 * HOUR_MS, NOW_MS], ceiling=10)
+    calls = Window([NOW_MS - 20 * HOUR_MS, NOW_MS - 20 * HOUR_MS, NOW_MS])
+    in_all = PublishLimit(method=TOTAL, window=calls, limit=10, ceiling=10, daily=10)
+    return BudgetForecast(calls=calls, limits=(in_all,))
 
 
 def _keep(tx: Transaction, account_id: str, order: Order) -> None:

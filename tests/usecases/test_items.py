@@ -34,7 +34,8 @@ async def test_an_unknown_item_is_not_found_by_any_call(shop: Shop) -> None:
 async def test_a_waiting_publish_shows_its_place(shop: Shop, forecast: BudgetForecast) -> None:
     """With a spent budget the second in the queue is expected when enough calls have left the window."""
     now = shop.clock()
-    forecast.calls.extend(now - WINDOW_MS + number for number in range(1, 81))
+    for number in range(1, 81):
+        forecast.calls.add(now - WINDOW_MS + number)
     await shop.put("first", auto_publish=True)
     await shop.put("second", auto_publish=True)
     view = await shop.view("second")
@@ -56,7 +57,7 @@ async def test_a_publish_that_waits_for_its_own_time_says_so(shop: Shop) -> None
 
 async def test_without_credentials_nothing_is_promised(shop: Shop) -> None:
     """No place and no time: the reason instead."""
-    waiting = BudgetForecast(calls=[], ceiling=80, waits_for="set tradera.user_token")
+    waiting = BudgetForecast(waits_for="set tradera.user_token")
     catalog = Items(store=shop.store, forecast=lambda _account: waiting)
     await shop.put(auto_publish=True)
     view = await catalog.read_item(shop.account_id, "x")

@@ -13,13 +13,14 @@ from typing import Any
 import aiohttp
 
 from rheod.api.server import build_app, start
-from rheod.domain.budget import Allowance
+from rheod.domain.budget import Quota
 from rheod.domain.errors import Refused, Text
 from rheod.health.waiting import Finding
 from rheod.store.access import Audit, Sessions
 from rheod.store.accounts import Token
 from rheod.store.engine.database import Database
 from rheod.store.ledger import Ledger
+from rheod.usecases.capacity import Capacities
 from rheod.usecases.figures import AccountForecasts
 from rheod.usecases.items import BudgetForecast
 from rheod.usecases.sales import QuarantinedMessages
@@ -116,15 +117,14 @@ async def pages(folder: Path, **changes: Any) -> AsyncIterator[tuple[Pages, str]
     async with opened_store(folder) as database:
         api, _ = await made_parts(database, folder, clock)
         api = replace(api, **changes)
+        ledger = Ledger()
         store = Store(database=database, now=api.now, rng=api.rng, wake=lambda _queue: None)
         parts = WebContext(
             api=api,
             sessions=await Sessions.load(database, now=api.now),
             audit=Audit(database=database, now=api.now),
             findings=_findings,
-            outlooks=AccountForecasts(
-                store=store, forecast=lambda _account: BudgetForecast(calls=[], ceiling=80)
-            ),
+            outlooks=AccountForecasts(store=store, forecast=lambda _account: BudgetForecast()),
             quarantine=QuarantinedMessages(store=store),
             ad_url=lambda ad: f"https://tradera.example/item/{ad}",
             status=_status,
@@ -132,8 +132,13 @@ async def pages(folder: Path, **changes: Any) -> AsyncIterator[tuple[Pages, str]
             connector=NoConnector(),
             setups=Setups(
                 store=store,
-                ledger=Ledger([], []),
-                allowance=Allowance(limit=100, reserve_share=0.2, reconcile_share=0.2),
+                ledger=ledger,
+                capacities=Capacities(
+                    store=store,
+                    ledger=ledger,
+                    quota=Quota(total=100),
+                    forecast=lambda _account: BudgetForecast(),
+                ),
                 categories={"books": 521},
                 defaults={"duration_days": 7},
             ),
@@ -158,7 +163,7 @@ async def _findings() -> list[Finding]:
 
 async def _status() -> dict[str, Any]:
     push = {"configured": False, "lastAnswer": None}
-    budget = {"left": 80, "limit": 100}
+    budget = {"fits": {"ads": 14, "pictures": 5}}
     return {"budget": budget, "items": {}, "push": push, "lastPushMessage": None, "pauses": []}
 
 

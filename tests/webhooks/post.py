@@ -46,7 +46,7 @@ class Post:
         self.wakeups = Wakeups()
         self.meters = Meters()
         self.store = Store(database=database, now=clock, rng=Random(7), wake=self.wakeups.wake)
-        self.items = Items(store=self.store, forecast=lambda _account: BudgetForecast(calls=[], ceiling=1))
+        self.items = Items(store=self.store, forecast=lambda _account: BudgetForecast())
         self.endpoints = Endpoints(store=self.store, new_secret=new_secret)
         self.pick = CountingPick(ByEndpoint())
 
