@@ -72,6 +72,16 @@ class ImageReply(Reply):
     ]
 
 
+class HeldReply(Reply):
+    """Why nothing of the item is sent to Tradera until you act. It is let go at once by a PUT, a rule or a default."""
+
+    reason: Annotated[str, Field(description="What to do, in one sentence.")]
+    missing: Annotated[
+        list[str], Field(description="Attributes that Tradera requires of it.", examples=[["Skick"]])
+    ]
+    since: Annotated[At, Field(description="Since when.")]
+
+
 class ItemReply(Reply):
     """Where an item stands, here and at Tradera."""
 
@@ -95,6 +105,16 @@ class ItemReply(Reply):
     updated_at: Annotated[At, Field(description="When it last changed.")]
     last_error: Annotated[
         str | None, Field(description="What failed last, in one sentence; null when nothing did.")
+    ]
+    held: Annotated[
+        HeldReply | None,
+        Field(
+            description="Why it waits for you, though `traderaStatus` is `pending_sync`; null unless it does."
+        ),
+    ]
+    last_warning: Annotated[
+        str | None,
+        Field(description="What you should know of its ad though nothing is wrong, such as a guess."),
     ]
     queue: Annotated[
         QueueReply | None,
@@ -146,6 +166,8 @@ def item_reply(view: ItemView, *, public_url: str | None) -> ItemReply:
         created_at=item.created_at,
         updated_at=item.updated_at,
         last_error=item.last_error or view.trouble,
+        held=_held(view.listing),
+        last_warning=None if view.listing is None else view.listing.warning,
         queue=None
         if view.queue is None
         else QueueReply(position=view.queue.position, expected_at=view.queue.expected_at),
@@ -168,6 +190,12 @@ def item_reply(view: ItemView, *, public_url: str | None) -> ItemReply:
         if item.spec.domain is None
         else {**(item.spec.attributes or {}), "domain": item.spec.domain},
     )
+
+
+def _held(listing: Listing | None) -> HeldReply | None:
+    if listing is None or not listing.is_held or listing.held is None:
+        return None
+    return HeldReply(reason=listing.held, missing=list(listing.held_missing), since=listing.held_since or 0)
 
 
 def ad_id(listing: Listing | None) -> str | None:

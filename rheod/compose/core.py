@@ -33,6 +33,7 @@ from rheod.usecases.endpoints import Endpoints, EventFeed
 from rheod.usecases.figures import AccountForecasts
 from rheod.usecases.inventory import Inventory
 from rheod.usecases.items import BudgetForecast, Items
+from rheod.usecases.placement import FixedChoices, Placer
 from rheod.usecases.put_item import BatchPut
 from rheod.usecases.reference_data import ReferenceData
 from rheod.usecases.sales import SellersAndSite
@@ -137,7 +138,8 @@ async def build_core(settings: Settings, database: Database, *, clock: Clock, rn
     )
     ledger = await database.read(partial(Ledger.load, now=clock()))
     ask_now = partial(_ask_now, ledger, wakeups, clock)
-    store = Store(database=database, now=clock, rng=rng, wake=wakeups.wake, probe=ask_now)
+    placer = Placer(_fixed_choices(settings))
+    store = Store(database=database, now=clock, rng=rng, wake=wakeups.wake, probe=ask_now, placer=placer)
     registry = AccountRegistry(
         settings=sellers,
         known=known,
@@ -190,6 +192,12 @@ def _ask_now(ledger: Ledger, wakeups: Wakeups, clock: Clock, queue: QueueName) -
     wakeups.probe(queue)
 
 
+def _fixed_choices(settings: Settings) -> FixedChoices:
+    """What the settings say of categories; it wins over what the owner decides by commands."""
+    given = settings.tradera.defaults
+    return FixedChoices(defaults=given.category_id, condition=given.condition)
+
+
 def _budget_rules(settings: Settings, registry: AccountRegistry) -> BudgetRules:
     tradera = settings.tradera
     quota = Quota(
@@ -239,7 +247,6 @@ def _setups(settings: Settings, store: Store, ledger: Ledger, capacities: Capaci
         store=store,
         ledger=ledger,
         capacities=capacities,
-        categories=defaults.category_id,
         defaults=defaults.model_dump(exclude={"category_id"}),
     )
 

@@ -348,7 +348,6 @@ def publish_options(core: Core) -> PublishOptions:
     given = tradera.defaults
     return PublishOptions(
         defaults=AdDefaults(
-            category_id=given.category_id,
             duration_days=given.duration_days,
             restarts=given.restarts,
             accepted_bidder_id=given.accepted_bidder_id,
@@ -384,7 +383,6 @@ def observed(core: Core, loops: RunningLoops | None) -> Observed:
         accounts=core.registry,
         restore_locks=core.restore_locks,
         contact=core.budget.contact,
-        categories=settings.tradera.defaults.category_id.keys(),
         has_push=settings.push.queue_url is not None,
         limits=Limits(
             backup_age_ms=round(settings.backup.alarm_after_s * 1000),

@@ -35,9 +35,6 @@ from rheod.config.checked_values import (
 from rheod.config.quota import QuotaSettings, smaller
 from rheod.domain.taxonomy import DOMAINS, tradera_category
 
-# Top categories; owners replace them by leaf categories. `other` has none: such an item needs its own
-# `tradera.categoryId`, or an entry in the settings.
-CATEGORIES = {slug: number for slug in DOMAINS if (number := tradera_category(slug))}
 _MIB = 2**20
 _MAIL = r"^[^\s@,;<>]+@[^\s@,;<>]+$"
 
@@ -124,8 +121,8 @@ class TraderaDefaults(Section):
     """What an ad gets when its item does not say."""
 
     category_id: dict[str, Id] = Field(
-        default_factory=CATEGORIES.copy,
-        description="Tradera's category by domain; a domain that is left out keeps its default",
+        default_factory=dict,
+        description="Tradera's leaf category by domain; one that is left out: by `rheod categories`, else guessed",
     )
     duration_days: int = Field(
         default=7, ge=1, le=14, description="days an auction runs (1-14); 3, 5, 7 and 10 are safe everywhere"
@@ -172,11 +169,11 @@ class TraderaDefaults(Section):
 
     @field_validator("category_id")
     @classmethod
-    def _complete(cls, given: dict[str, int]) -> dict[str, int]:
-        """Naming one domain must not take the others' categories away."""
+    def _chosen(cls, given: dict[str, int]) -> dict[str, int]:
+        """The numbers that the example of earlier versions had were copied into every file, and chosen by nobody."""
         if unknown := given.keys() - DOMAINS.keys():
             raise ValueError(f"has unknown domains {sorted(unknown)}; known are {sorted(DOMAINS)}")
-        return CATEGORIES | given
+        return {domain: number for domain, number in given.items() if number != tradera_category(domain)}
 
 
 class Tradera(Section):

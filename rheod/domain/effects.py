@@ -21,18 +21,21 @@ from rheod.domain.event_payloads import (
     ListingRelisted,
     rfc3339,
 )
+from rheod.domain.holding import hold_or_release, unheld
 from rheod.domain.inputs import (
     AdClosed,
     CommitAnswered,
     CommitStarted,
     Doubled,
     EndRefused,
+    Held,
     Input,
     PicturesSettled,
     PriceChanged,
     PublishFailed,
     PublishInDoubt,
     PublishOrdered,
+    Released,
     Remained,
     Removal,
     Repriced,
@@ -95,6 +98,9 @@ def apply(item: Item, listing: Listing | None, given: Input, *, now: int) -> Cha
     """
     if isinstance(given, Step):
         return _step(item, listing, given, now)
+    if isinstance(given, Held | Released):
+        item, listing, jobs, events = hold_or_release(item, listing, given, now)
+        return Change(item=item, listing=listing, jobs=jobs, events=events)
     change = _RULES[type(given)](item, listing, given, now)
     if listing is not None and listing.surplus and isinstance(given, _OF_THE_AD):
         # the item is that of its other ad, so what becomes of this one leaves it as it is
@@ -144,8 +150,8 @@ def _pictures_settled(item: Item, listing: Listing | None, given: PicturesSettle
     if given.failures and not given.ready:
         failed = PublishFailed(error=Text("No picture could be used: {why}", why=given.failures[0]))
         return _publish_failed(item, listing, failed, now)
-    job = _job(JobKind.PUBLISH, listing.id, cost=publish_cost(given.ready))
-    return Change(item=settled, listing=listing, jobs=(job,), events=events)
+    jobs = () if listing.is_held else (_job(JobKind.PUBLISH, listing.id, cost=publish_cost(given.ready)),)
+    return Change(item=settled, listing=listing, jobs=jobs, events=events)
 
 
 def _publish_ordered(item: Item, listing: Listing | None, given: PublishOrdered, _now: int) -> Change:
@@ -273,7 +279,7 @@ def _publish_failed(item: Item, listing: Listing | None, given: PublishFailed, _
         return Change(item=item, listing=listing)
     rejected = replace(after, error=given.error, ask_at=None)
     failed = replace(moved(item, Move.PUBLISH_FAILED), last_error=given.error)
-    events = _failed(after, given.error, once=f"publish.failed:{after.id}")
+    events = () if given.goes_on else _failed(after, given.error, once=f"publish.failed:{after.id}")
     if after.end_wish is EndWish.DELETED:
         return _removed(failed, rejected, keep=False, events=events)
     return Change(item=failed, listing=rejected, events=events)
@@ -431,7 +437,7 @@ def _take_down(item: Item, listing: Listing, given: Removal, now: int) -> Change
     if after is not None:
         withdrawn = replace(after, closed_at=now, end_wish=given.wish)
         events = (Event(type=EventType.ITEM_UNLISTED),) if given.wish is EndWish.UNLISTED else ()
-        return Change(item=moved(item, Move.WITHDRAWN), listing=withdrawn, events=events)
+        return Change(item=moved(unheld(item, listing), Move.WITHDRAWN), listing=withdrawn, events=events)
     ending = replace(listing, end_wish=EndWish.DELETED if item.delete_requested else given.wish)
     jobs = (_job(JobKind.END, listing.id),) if listing.state is ListingState.LIVE else ()
     return Change(item=item, listing=ending, jobs=jobs)

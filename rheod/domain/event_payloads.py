@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import Field, dataclass, field, fields, replace
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any, ClassVar
 from uuid import UUID
 
@@ -268,6 +269,26 @@ class ImagesFailed(WebhookEvent):
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NeedsAttention(WebhookEvent):
+    """The item waits for you: its category or an attribute is missing. Told once for each reason."""
+
+    EVENT = EventType.ITEM_NEEDS_ATTENTION
+    reason: str = field(metadata=_told("What to do, in one sentence.", example="Choose a category"))
+    missing: tuple[str, ...] = field(
+        metadata=_told("Attributes that Tradera requires and the item does not give.", example=["Skick"])
+    )
+    since: str = field(
+        metadata=_told("Since when it waits.", example="2026-05-27T14:32:00Z", format="date-time")
+    )
+
+    @property
+    def digest(self) -> str:
+        """The same for the same reason, however often it comes."""
+        told = "\n".join((self.reason, *self.missing)).encode(errors="backslashreplace")
+        return sha256(told).hexdigest()[:16]
+
+
 WEBHOOK_EVENT_CLASSES: tuple[type[WebhookEvent], ...] = (
     ItemCreated,
     ImagesReady,
@@ -277,6 +298,7 @@ WEBHOOK_EVENT_CLASSES: tuple[type[WebhookEvent], ...] = (
     ListingFailed,
     ItemSold,
     ImagesFailed,
+    NeedsAttention,
 )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rheod.domain.errors import Text
 from rheod.domain.model import CloseReason, EndWish, Item, Ladder, SellerAd
 from rheod.domain.relist import ComesBack, StaysDown
 
@@ -36,11 +37,32 @@ class PublishOrdered:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """Nothing is sent for this reason until the owner has acted; `missing` are the attributes that the leaf requires."""
+
+    reason: Text
+    missing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Released:
+    """What held the item is settled: it goes to Tradera, at once if its `pictures` are settled."""
+
+    pictures: int
+    pictures_settled: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CreateStarted:
-    """The ad is about to be sent to Tradera as a request; it shows `item` as it was read then, for `days`."""
+    """The ad is about to be sent to Tradera as a request; it shows `item` as it was read then, for `days`.
+
+    It goes into `category_id`; `warning` is what the owner should know of it.
+    """
 
     item: Item
     days: int
+    category_id: int | None = None
+    warning: Text | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,9 +184,10 @@ class Remained:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishFailed:
-    """The listing will not become visible: refused by Tradera or impossible here."""
+    """The listing will not become visible: refused by Tradera or impossible here. `goes_on`: another one follows at once."""
 
     error: str
+    goes_on: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -256,6 +279,8 @@ Input = (
     Step
     | PicturesSettled
     | PublishOrdered
+    | Held
+    | Released
     | WentLive
     | TakenOver
     | Superseded

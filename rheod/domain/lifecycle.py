@@ -21,6 +21,8 @@ class Move(StrEnum):
 
     PICTURES_SETTLED = "pictures_settled"
     PUBLISH_ORDERED = "publish_ordered"
+    HELD = "held"
+    RELEASED = "released"
     CREATE_STARTED = "create_started"
     CREATED = "created"
     PICTURE_STARTED = "picture_started"
@@ -89,6 +91,8 @@ REFUSALS: Mapping[tuple[Move, RheoStatus], Text] = {
 
 LISTING_MOVES: Mapping[Move, Mapping[ListingState | None, ListingState]] = {
     Move.PUBLISH_ORDERED: {None: L.QUEUED},
+    Move.HELD: {L.QUEUED: L.QUEUED},
+    Move.RELEASED: {L.QUEUED: L.QUEUED},
     Move.CREATE_STARTED: {L.QUEUED: L.ADDING, L.ADDING: L.ADDING, L.ADDED: L.ADDING},
     Move.CREATED: {L.ADDING: L.ADDED},
     Move.PICTURE_STARTED: {L.ADDED: L.ADDED},

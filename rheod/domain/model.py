@@ -156,6 +156,7 @@ class EventType(StrEnum):
     LISTING_ENDED = "listing.ended"
     LISTING_FAILED = "listing.failed"
     ITEM_SOLD = "item.sold"
+    ITEM_NEEDS_ATTENTION = "item.needs_attention"
     ITEM_UPDATED = "item.updated"
     IMAGE_FAILED = "image.failed"
     ITEM_IMAGES_FAILED = "item.images_failed"
@@ -182,7 +183,11 @@ RHEO_EVENTS = frozenset(
 )
 """The events of the hosted service: those an endpoint gets that names none."""
 
-WEBHOOK_EVENTS = RHEO_EVENTS | {EventType.ITEM_IMAGES_FAILED, EventType.LISTING_RELISTED}
+WEBHOOK_EVENTS = RHEO_EVENTS | {
+    EventType.ITEM_IMAGES_FAILED,
+    EventType.ITEM_NEEDS_ATTENTION,
+    EventType.LISTING_RELISTED,
+}
 """Every event that goes out."""
 
 EVERY_EVENT = "*"
@@ -312,13 +317,22 @@ class Listing:
     end_wish: EndWish | None = None
     error: str | None = None
     ladder: Ladder | None = None
-    surplus: bool = False
-    """An earlier ad of the item has turned up: this one is to be ended, and does not stand for the item."""
+    surplus: bool = False  # an earlier ad of the item has turned up: this one is to be ended
+    category_id: int | None = None
+    warning: str | None = None  # what the owner should know of it though nothing stops it
+    held: str | None = None  # why nothing is sent until the owner has acted
+    held_missing: tuple[str, ...] = ()
+    held_since: int | None = None
 
     @property
     def is_in_doubt(self) -> bool:
         """A commit was sent, nobody knows what became of it, and Tradera's queue is asked only on a slow schedule."""
         return self.state in {ListingState.COMMITTING, ListingState.COMMITTED} and self.ask_at is None
+
+    @property
+    def is_held(self) -> bool:
+        """Nothing of it is sent: something that only the owner can say is missing."""
+        return self.held is not None and self.state is ListingState.QUEUED
 
     @property
     def is_given_up(self) -> bool:

@@ -25,7 +25,8 @@ from rheod.domain.lifecycle import Move
 from rheod.domain.model import Item, Listing
 
 
-def _without_request(listing: Listing) -> Listing:
+def without_request(listing: Listing) -> Listing:
+    """The listing as if nothing of it had been sent."""
     return replace(
         listing,
         request_id=None,
@@ -44,9 +45,13 @@ def asked_kr(item: Item, listing: Listing) -> int:
 
 
 def _create_started(listing: Listing, step: CreateStarted, _now: int) -> Listing:
-    anew = _without_request(listing)
     return replace(
-        anew, item_version=step.item.version, price_kr=asked_kr(step.item, listing), days=step.days
+        without_request(listing),
+        item_version=step.item.version,
+        price_kr=asked_kr(step.item, listing),
+        days=step.days,
+        category_id=step.category_id,
+        warning=step.warning,
     )
 
 
@@ -90,7 +95,7 @@ STEPS: Mapping[type[Step], tuple[Move, Callable[[Listing, Any, int], Listing]]] 
     ),
     CommitRefused: (Move.COMMIT_REFUSED, lambda listing, step, _now: replace(listing, error=step.error)),
     NoAnswer: (Move.NO_ANSWER, lambda listing, _step, _now: listing),
-    StartedOver: (Move.STARTED_OVER, lambda listing, _step, _now: _without_request(listing)),
+    StartedOver: (Move.STARTED_OVER, lambda listing, _step, _now: without_request(listing)),
     ResultWaits: (Move.RESULT_WAITS, _result_waits),
     EndSeen: (Move.END_SEEN, lambda listing, step, _now: replace(listing, ends_at=step.ends_at)),
 }
@@ -99,6 +104,8 @@ STEPS: Mapping[type[Step], tuple[Move, Callable[[Listing, Any, int], Listing]]] 
 
 def outdated(item: Item, listing: Listing, step: Step) -> str | None:
     """Why the request is not the one to go on with, though the listing's state would allow it; a price is no reason."""
+    if isinstance(step, CreateStarted) and listing.is_held:
+        return "It is held"
     if isinstance(step, CommitStarted) and step.request_id != listing.request_id:
         return "It has another request by now"
     uses_request = isinstance(step, PictureStarted | CommitStarted) and not listing.state.may_be_live

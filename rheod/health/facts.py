@@ -9,7 +9,7 @@ import asyncio
 import os
 import sqlite3
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -18,14 +18,24 @@ from rheod.domain.budget import Load, Quota, publish_cost
 from rheod.domain.errors import Text
 from rheod.domain.event_payloads import rfc3339
 from rheod.domain.model import CallClass, JobKind, QueueName
-from rheod.domain.taxonomy import DOMAINS
 from rheod.health.rules import AccountFacts, EndpointFacts, Facts, TakeoverFacts, findings, no_room
 from rheod.health.waiting import LONG_MS, Finding, Refusal, Wait
 from rheod.jobs.housekeeping import LoopWatch
 from rheod.jobs.meters import Meters
 from rheod.jobs.queue import JobQueue, RestoreLock
 from rheod.push.poller import PushPoller
-from rheod.store import accounts, facts, inbox, items, jobs, key_value, orders, picture_files, reference_data
+from rheod.store import (
+    accounts,
+    facts,
+    held,
+    inbox,
+    items,
+    jobs,
+    key_value,
+    orders,
+    picture_files,
+    reference_data,
+)
 from rheod.store.engine import copies
 from rheod.store.engine.database import Database
 from rheod.store.ledger import Ledger, account_part
@@ -62,7 +72,7 @@ class RunningLoops:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observed:
-    """What is looked at. `categories` are the domains that have a Tradera category; `loops` is None without a daemon."""
+    """What is looked at. `loops` is None without a daemon."""
 
     database: Database
     folder: Path
@@ -72,7 +82,6 @@ class Observed:
     capacity: Callable[[str], Awaitable[Capacity]]
     accounts: AccountRegistry
     restore_locks: Mapping[str, RestoreLock]
-    categories: Collection[str]
     contact: Contact
     has_push: bool
     limits: Limits
@@ -151,7 +160,7 @@ async def gather_facts(observed: Observed) -> Facts:
         in_doubt_next=min((one.next_at for one in stored.in_doubt if one.next_at is not None), default=None),
         doubled=stored.doubled,
         takeovers=stored.takeovers,
-        unmapped=stored.unmapped,
+        held=stored.held,
         look_alikes=stored.look_alikes,
         backup_due_at=(stored.backup_at or stored.installed_at) + limits.backup_age_ms,
         unwritable=_refusal(database, now),
@@ -233,7 +242,7 @@ class _Stored:
             for account in observed.accounts
             for pair in items.look_alikes(db, account.id, limit=_MOST_LOOK_ALIKES)
         )
-        self.unmapped = tuple(sorted(_unmapped(db, observed)))
+        self.held = held.waiting_longest(db)
         backup = key_value.get(db, BACKUP_MARK)
         self.backup_at = None if backup is None else int(backup)
         self.image_bytes = picture_files.bytes_in_use(db)
@@ -311,16 +320,6 @@ def _takeovers(db: sqlite3.Connection, registry: AccountRegistry, now: int) -> I
                 blind=state is not None and state.blind,
                 strangers=ads,
             )
-
-
-def _unmapped(db: sqlite3.Connection, observed: Observed) -> set[str]:
-    """Domains without a Tradera category of which items are to be listed that name none themselves."""
-    without = [slug for slug in DOMAINS if slug not in observed.categories]
-    return {
-        domain
-        for account in observed.accounts
-        for domain in (facts.without_category(db, account.id, without) if without else ())
-    }
 
 
 def _free_bytes(path: Path) -> int | None:

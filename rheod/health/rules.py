@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from rheod.domain.errors import Text, counted
 from rheod.health.waiting import LONG_MS, Finding, Mood, Wait, Waiting, of_reference, of_remotes, of_work
+from rheod.store.held import HeldItems
 
 DAY_MS = 24 * 3600 * 1000
 SOON_MS = 2 * 60 * 1000
@@ -89,7 +90,7 @@ class Facts(Waiting):
     in_doubt_since: int | None = None
     in_doubt_next: int | None = None
     doubled: tuple[str, ...] = ()
-    unmapped: tuple[str, ...] = ()
+    held: HeldItems | None = None
     look_alikes: tuple[tuple[str, str], ...] = ()
     takeovers: tuple[TakeoverFacts, ...] = ()
     backup_due_at: int | None = None
@@ -336,13 +337,20 @@ def _of_publishing(facts: Facts) -> Iterator[Finding]:
             ),
             next_at=facts.next_publish_at,
         )
-    if facts.unmapped:
+    if facts.held is not None:
         yield Finding(
-            code="category.missing",
+            code="items.held",
             mood=Mood.BUSY,
-            text=Text("No Tradera category is set for: {domains}", domains=", ".join(facts.unmapped)),
-            fix=Text("Set it under [tradera.defaults.category_id], or send tradera.categoryId with the item"),
-            alerts=False,
+            text=counted(
+                "{n} item is held until its category or attributes are settled. {item}: {reason}",
+                "{n} items are held until their category or attributes are settled. {item}: {reason}",
+                facts.held.count,
+                item=ascii(facts.held.external_id)[1:-1],
+                reason=facts.held.reason,
+            ),
+            fix=Text(
+                "`rheod items check` names what each lacks; a rule, a default or a PUT lets it go at once"
+            ),
         )
 
 

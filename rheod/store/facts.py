@@ -220,18 +220,6 @@ def reconciled_at(db: sqlite3.Connection, account_id: str) -> int | None:
     return max(oldest["live_at"] or 0, 0 if mark is None else int(mark["value"]))
 
 
-def without_category(db: sqlite3.Connection, account_id: str, domains: Sequence[str]) -> dict[str, int]:
-    """How many items of these domains are to be listed and name no Tradera category, by domain."""
-    slots = ", ".join("?" * len(domains))
-    rows = db.execute(
-        "SELECT domain, count(*) AS items FROM items INDEXED BY items_without_category WHERE account_id = ?"
-        " AND rheo_status = 'active' AND removed_at IS NULL AND tradera_status IN ('pending_sync', 'sync_error')"
-        f" AND category_id IS NULL AND domain IN ({slots}) GROUP BY domain",
-        (account_id, *domains),
-    )
-    return {row["domain"]: row["items"] for row in rows.fetchall()}
-
-
 def installed_at(db: sqlite3.Connection) -> int:
     """When the first account was made (ms): the age of this rheod."""
     at: int = db.execute("SELECT min(created_at) FROM accounts").fetchone()[0]

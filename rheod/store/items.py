@@ -273,10 +273,13 @@ def save_picture(db: sqlite3.Connection, picture: Picture) -> None:
     )
 
 
-def _listing_of(row: sqlite3.Row) -> Listing:
+def listing_of(row: sqlite3.Row) -> Listing:
+    """A listing from its row."""
     values: dict[str, Any] = {name: row[name] for name in _LISTING_FIELDS}
     values["state"] = ListingState(values["state"])
-    values["error"] = restored(values["error"])
+    for name in ("error", "warning", "held"):
+        values[name] = restored(values[name])
+    values["held_missing"] = tuple(json.loads(values["held_missing"]))
     values["picture_in_doubt"] = bool(values["picture_in_doubt"])
     values["surplus"] = bool(values["surplus"])
     values["ladder"] = values["ladder"] and ladder_of(values["ladder"])
@@ -286,7 +289,7 @@ def _listing_of(row: sqlite3.Row) -> Listing:
 
 def listing(db: sqlite3.Connection, listing_id: str) -> Listing:
     """The listing of this id; it exists."""
-    return _listing_of(db.execute("SELECT * FROM listings WHERE id = ?", (listing_id,)).fetchone())
+    return listing_of(db.execute("SELECT * FROM listings WHERE id = ?", (listing_id,)).fetchone())
 
 
 def latest_listing(db: sqlite3.Connection, item_id: str) -> Listing | None:
@@ -294,7 +297,7 @@ def latest_listing(db: sqlite3.Connection, item_id: str) -> Listing | None:
     row = db.execute(
         f"SELECT * FROM listings WHERE item_id = ? {search.STANDS_FOR_ITEM}", (item_id,)
     ).fetchone()
-    return row and _listing_of(row)
+    return row and listing_of(row)
 
 
 def surplus_listing(db: sqlite3.Connection, item_id: str) -> Listing | None:
@@ -302,7 +305,7 @@ def surplus_listing(db: sqlite3.Connection, item_id: str) -> Listing | None:
     row = db.execute(
         f"SELECT * FROM listings WHERE item_id = ? AND surplus = 1 AND {_MAY_BE_UP}", (item_id,)
     ).fetchone()
-    return row and _listing_of(row)
+    return row and listing_of(row)
 
 
 def earlier_ad(db: sqlite3.Connection, listing: Listing) -> Listing | None:
@@ -314,7 +317,7 @@ def earlier_ad(db: sqlite3.Connection, listing: Listing) -> Listing | None:
         " AND tradera_item_id IS NOT NULL ORDER BY generation DESC LIMIT 1",
         (listing.item_id, listing.generation),
     ).fetchone()
-    return row and _listing_of(row)
+    return row and listing_of(row)
 
 
 def last_generation(db: sqlite3.Connection, item_id: str) -> int:
@@ -328,13 +331,13 @@ def listing_of_ad(db: sqlite3.Connection, account_id: str, tradera_item_id: int)
     row = db.execute(
         "SELECT * FROM listings WHERE tradera_item_id = ? AND account_id = ?", (tradera_item_id, account_id)
     ).fetchone()
-    return row and _listing_of(row)
+    return row and listing_of(row)
 
 
 def listing_of_number(db: sqlite3.Connection, tradera_item_id: int) -> Listing | None:
     """Find a listing by ad id, in any account."""
     row = db.execute("SELECT * FROM listings WHERE tradera_item_id = ?", (tradera_item_id,)).fetchone()
-    return row and _listing_of(row)
+    return row and listing_of(row)
 
 
 def numbers_taken(db: sqlite3.Connection, request_id: int, tradera_item_id: int) -> bool:
@@ -354,7 +357,7 @@ def listing_of_reference(
         "SELECT * FROM listings WHERE item_id = ? AND generation = ? AND account_id = ?",
         (item_id, generation, account_id),
     ).fetchone()
-    return row and _listing_of(row)
+    return row and listing_of(row)
 
 
 def waiting_listings(db: sqlite3.Connection, account_id: str, *, limit: int) -> list[Listing]:
@@ -364,7 +367,7 @@ def waiting_listings(db: sqlite3.Connection, account_id: str, *, limit: int) -> 
         " AND ask_at IS NOT NULL ORDER BY ask_at LIMIT ?",
         (account_id, limit),
     )
-    return [_listing_of(row) for row in rows.fetchall()]
+    return [listing_of(row) for row in rows.fetchall()]
 
 
 _MAY_BE_UP = "state IN ('committing', 'committed', 'live')"
@@ -385,7 +388,7 @@ def listings_of_ads(db: sqlite3.Connection, account_id: str, ads: Collection[int
         f" WHERE account_id = ? AND {_MAY_BE_UP}",
         (json.dumps(list(ads)), account_id),
     )
-    return [_listing_of(row) for row in rows.fetchall()]
+    return [listing_of(row) for row in rows.fetchall()]
 
 
 _GIVEN_UP = "state = 'rejected' AND commit_sent_at IS NOT NULL"
@@ -407,7 +410,7 @@ def to_look_for(db: sqlite3.Connection, account_id: str, ads: Collection[int]) -
         f" WHERE account_id = ? AND ((state IN ('committing', 'committed') AND ask_at IS NULL) OR ({_GIVEN_UP}))",
         (json.dumps(sorted(ads)), account_id),
     )
-    return [_listing_of(row) for row in rows.fetchall()]
+    return [listing_of(row) for row in rows.fetchall()]
 
 
 def overdue_listings(
@@ -419,7 +422,7 @@ def overdue_listings(
         " AND tradera_item_id NOT IN (SELECT value FROM json_each(?)) ORDER BY ends_at LIMIT ?",
         (account_id, before, json.dumps(list(but)), limit),
     )
-    return [_listing_of(row) for row in rows.fetchall()]
+    return [listing_of(row) for row in rows.fetchall()]
 
 
 def count_in_doubt(db: sqlite3.Connection) -> int:
@@ -446,6 +449,7 @@ def save_listing(db: sqlite3.Connection, listing: Listing, *, now: int) -> None:
     """Insert the listing or replace what may change of it; the schema refuses a second commit or a second ad."""
     values = {name: getattr(listing, name) for name in _LISTING_FIELDS}
     values["ladder"] = None if listing.ladder is None else ladder_text(listing.ladder)
+    values["held_missing"] = json.dumps(listing.held_missing)
     db.execute(_SAVE_LISTING, {**values, "created_at": now})
 
 

@@ -179,6 +179,14 @@ def _kept(row: sqlite3.Row) -> Kept:
     )
 
 
+def stands(db: sqlite3.Connection) -> tuple[tuple[str, int, int], ...]:
+    """What was read when, in the order of kinds: what was made of it still holds while this is the same."""
+    rows = db.execute(
+        "SELECT kind, subject, read_at FROM reference_data INDEXED BY reference_data_ages WHERE read_at IS NOT NULL"
+    )
+    return tuple((row[0], row[1], row[2]) for row in rows.fetchall())
+
+
 def _leaf(row: sqlite3.Row) -> LeafAttributes:
     read = tuple(
         AttributeDefinition(**{**each, "kind": AttributeKind(each["kind"]), "terms": tuple(each["terms"])})

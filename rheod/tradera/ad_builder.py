@@ -10,13 +10,13 @@ go live before its pictures are there and its ids are stored; the bidders allowe
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from rheod.domain.ad_text import ad_description, ad_title, whole_kronor
 from rheod.domain.errors import Permanent, Text
 from rheod.domain.model import Item, ItemSpec, Listing, TraderaWish
+from rheod.domain.placement import Placement
 from rheod.domain.relist import at_distance, reserve_of
 from rheod.domain.steps import asked_kr
 
@@ -64,6 +64,9 @@ class Ad:
     shipping: tuple[ShippingChoice, ...] = ()
     payment_option_ids: tuple[int, ...] = ()
     vat: int | None = None
+    terms: tuple[tuple[int, tuple[str, ...]], ...] = ()
+    numbers: tuple[tuple[int, tuple[float, ...]], ...] = ()
+    """Attributes by the numbers that they have in the category."""
 
 
 def create_body(ad: Ad) -> dict[str, Any]:
@@ -86,6 +89,11 @@ def create_body(ad: Ad) -> dict[str, Any]:
         body["paymentOptionIds"] = list(ad.payment_option_ids)
     if ad.vat is not None:
         body["vat"] = ad.vat
+    if ad.terms or ad.numbers:
+        body["attributeValues"] = {
+            "terms": [{"id": number, "values": list(values)} for number, values in ad.terms],
+            "numbers": [{"id": number, "values": list(values)} for number, values in ad.numbers],
+        }
     return body
 
 
@@ -130,7 +138,6 @@ _CONDITIONS = {"new": 1, "used": 2}
 class AdDefaults:
     """The owner's defaults (`tradera.defaults`)."""
 
-    category_id: Mapping[str, int]
     duration_days: int
     restarts: int
     accepted_bidder_id: int
@@ -143,8 +150,9 @@ class AdDefaults:
     vat: int | None
 
 
-def make_ad(item: Item, listing: Listing, defaults: AdDefaults) -> Ad:
-    """The ad of this listing. Raises Permanent with what the owner must set or change."""
+def make_ad(item: Item, listing: Listing, defaults: AdDefaults, placement: Placement) -> Ad:
+    """The ad of this listing in its place, which has a category. Raises Permanent with what the owner must change."""
+    assert placement.category_id is not None
     spec = item.spec
     wish = spec.tradera or TraderaWish()
     ladder = listing.ladder
@@ -156,7 +164,9 @@ def make_ad(item: Item, listing: Listing, defaults: AdDefaults) -> Ad:
     return Ad(
         title=ad_title(spec.title),
         description=ad_description(spec),
-        category_id=wish.category_id or _category(spec, defaults),
+        category_id=placement.category_id,
+        terms=placement.terms,
+        numbers=placement.numbers,
         own_reference=listing.own_reference,
         item_type=FIXED_PRICE if fixed else AUCTION,
         start_price_kr=price_kr,
@@ -184,19 +194,6 @@ def prices_to_set(item: Item, listing: Listing, defaults: AdDefaults) -> tuple[i
 def _is_fixed(wish: TraderaWish, listing: Listing, defaults: AdDefaults) -> bool:
     at_the_end = listing.ladder is not None and listing.ladder.fixed
     return at_the_end or (wish.listing_type or defaults.listing_type) == "fixed_price"
-
-
-def _category(spec: ItemSpec, defaults: AdDefaults) -> int:
-    domain = spec.domain or "other"
-    category = defaults.category_id.get(domain)
-    if category is None:
-        raise Permanent(
-            Text(
-                "No Tradera category for domain {domain}: set tradera.categoryId on the item, or {domain} under [tradera.defaults.category_id] in the settings",
-                domain=domain,
-            )
-        )
-    return category
 
 
 def _check_prices(price_kr: int, reserve_kr: int | None, buy_now_kr: int | None, *, fixed: bool) -> None:

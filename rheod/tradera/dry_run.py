@@ -15,6 +15,7 @@ from rheod.domain.budget import RESULT_COST, TOTAL, Load, publish_cost
 from rheod.domain.errors import Permanent, Text
 from rheod.domain.model import CallClass, ItemType, Listing, ListingState, Picture, PictureState
 from rheod.domain.pictures import distinct, doubles
+from rheod.domain.placement import Placement
 from rheod.store import facts
 from rheod.tradera.ad_builder import (
     ADS_PATH,
@@ -83,6 +84,7 @@ class _Scene:
 
     view: ItemView
     pictures: tuple[Picture, ...]
+    placement: Placement
     ad: Ad | None
     fault: str | None
     impossible: str | None
@@ -115,7 +117,8 @@ class DryRun:
     async def dry_run(self, account_id: str, external_id: str) -> DryRunReport:
         """The publishing of this item as it would go now. Raises Refused (NOT_FOUND)."""
         view = await self._items.read_item(account_id, external_id)
-        scene = self._scene(view)
+        placement = await self._store.read(lambda db: self._store.placer.place(db, view.item))
+        scene = self._scene(view, placement)
         forecast = self._forecast(account_id)
         goes_at = await self._goes_at(scene, forecast)
         checks = (_of_item(view), *_of_ad(scene), *self._of_budget(scene, forecast, goes_at))
@@ -128,17 +131,25 @@ class DryRun:
             goes_at=None if stopped else goes_at,
         )
 
-    def _scene(self, view: ItemView) -> _Scene:
+    def _scene(self, view: ItemView, placement: Placement) -> _Scene:
         usable = distinct(each for each in view.pictures if each.state is not PictureState.FAILED)
         pictures = usable[: self._options.max_images]
-        ad, fault = None, None
-        if view.item.spec.type is ItemType.ITEM:
+        ad: Ad | None = None
+        fault: str | None = None
+        if view.item.spec.type is ItemType.ITEM and placement.fault is not None:
+            fault = placement.fault
+        elif view.item.spec.type is ItemType.ITEM and not placement.waits_for_tree:
             try:
-                ad = make_ad(view.item, _listing_for(view), self._options.defaults)
+                ad = make_ad(view.item, _listing_for(view), self._options.defaults, placement)
             except Permanent as error:
                 fault = str(error)
         return _Scene(
-            view=view, pictures=pictures, ad=ad, fault=fault, impossible=self._impossible(len(pictures))
+            view=view,
+            pictures=pictures,
+            placement=placement,
+            ad=ad,
+            fault=fault,
+            impossible=self._impossible(len(pictures)),
         )
 
     def _impossible(self, pictures: int) -> str | None:
@@ -256,6 +267,12 @@ def _of_ad(scene: _Scene) -> Iterator[Check]:
         yield _fine(Text("Title, category, price and shipping are as Tradera takes them"))
     elif scene.fault is not None:
         yield _stops(Text.of(scene.fault))
+    elif scene.placement.waits_for_tree:
+        yield _waits(
+            Text("Tradera's categories were not read yet: without them nothing can be chosen for it")
+        )
+    for warning in scene.placement.warnings:
+        yield _fine(warning)
     pictures = scene.view.pictures
     failed = sum(picture.state is PictureState.FAILED for picture in pictures)
     pending = sum(picture.state is PictureState.PENDING for picture in pictures)

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 import structlog
 
@@ -35,6 +35,7 @@ from rheod.domain.inputs import (
 from rheod.domain.model import (
     AdState,
     CallClass,
+    Item,
     Job,
     JobKind,
     JobOrder,
@@ -43,6 +44,7 @@ from rheod.domain.model import (
     Picture,
     QueueName,
 )
+from rheod.domain.placement import Placement, is_about_place
 from rheod.domain.retry import TRADERA_DELAYS_S, delay_ms
 from rheod.jobs.queue import Done, Hold, Outcome, Pause, Retry
 from rheod.store import items
@@ -51,13 +53,18 @@ from rheod.tradera.ad_builder import Ad, AdDefaults, make_ad
 from rheod.tradera.budgeted_client import BudgetedClient, NotWanted, TokenDead
 from rheod.tradera.transport import Rejected
 from rheod.usecases import pictures, publish
+from rheod.usecases.placement import look_again
 from rheod.usecases.publish import AskSchedule, PublishPlan
+from rheod.usecases.put_item import replaced
 from rheod.usecases.sales_in_doubt import sale_in_doubt
 from rheod.usecases.transaction import Store, Transaction
 
 _log = structlog.get_logger(__name__)
 _STALE_MS = 50 * 60 * 1000
 """How long an uncommitted request is trusted: Tradera names no time, and an hour is the guess."""
+_TREE_MS = 60 * 1000
+"""So long an item that nobody has chosen a category for waits for Tradera's before it looks again."""
+_LOOKS = Text("Looks again at its category and attributes")
 _FORGOTTEN_REQUESTS = 2
 """A Tradera that forgets each request anew is not worth the calls."""
 
@@ -80,6 +87,22 @@ class PublishOptions:
     site_url: str = "https://www.tradera.com"
 
 
+class Reference(Protocol):
+    """Reads what Tradera says of its categories, and waits a little for it."""
+
+    async def tree(self) -> object:
+        """Tradera's categories, where they were never read."""
+        ...
+
+    async def leaf(self, category_id: int) -> object:
+        """The attributes of a leaf, where they were never read."""
+        ...
+
+    async def anew(self, category_id: int) -> None:
+        """Tradera has refused an ad in this category: read the categories and its attributes once more."""
+        ...
+
+
 class _Vanished(Exception):
     """Tradera knows nothing of the uncommitted request any more; nothing of it can ever be seen."""
 
@@ -87,8 +110,16 @@ class _Vanished(Exception):
 class Publisher:
     """Works `publish` jobs; their subject is a listing id."""
 
-    def __init__(self, *, store: Store, calls: BudgetedClient, options: PublishOptions) -> None:
+    def __init__(
+        self,
+        *,
+        store: Store,
+        calls: BudgetedClient,
+        options: PublishOptions,
+        reference: Reference | None = None,
+    ) -> None:
         self._store = store
+        self._reference = reference
         self._calls = calls
         self._options = options
 
@@ -107,13 +138,36 @@ class Publisher:
         if lost:
             _log.warning("pictures lost; fetched again", external_id=plan.item.external_id, count=len(lost))
             return Done(lambda tx: _fetch_again(tx, plan, lost), answered=False)
-        return await self._try(job, plan)
+        placement = await self._place(plan.item)
+        return self._unplaced(job, plan, placement) or await self._try(job, plan, placement)
 
-    async def _try(self, job: Job, plan: PublishPlan) -> Outcome:
+    async def _place(self, item: Item) -> Placement:
+        """Where the item goes; what of Tradera's categories and attributes was never read is waited for a little."""
+        placed = await self._store.read(lambda db: self._store.placer.place(db, item))
+        if self._reference is not None and placed.waits_for_tree:
+            await self._reference.tree()
+            placed = await self._store.read(lambda db: self._store.placer.place(db, item))
+        if self._reference is not None and placed.category_id is not None and placed.fault is None:
+            await self._reference.leaf(placed.category_id)
+            placed = await self._store.read(lambda db: self._store.placer.place(db, item))
+        return placed
+
+    def _unplaced(self, job: Job, plan: PublishPlan, placement: Placement) -> Outcome | None:
+        """Why nothing can be sent to this place now; None when it can. What holds an item takes its job away."""
+        now = self._store.now()
+        if placement.fault is not None or plan.listing.is_held:
+            return Retry(until=now, reason=_LOOKS, counted=False, write=_look_again(job), answered=False)
+        if placement.waits_for_tree:
+            reason = Text("Waits for Tradera's categories: without them nothing can be chosen for this item")
+            return Retry(until=now + _TREE_MS, reason=reason, counted=False, answered=False)
+        return None
+
+    async def _try(self, job: Job, plan: PublishPlan, placement: Placement) -> Outcome:
         """Send what is missing at Tradera, and say what becomes of the job when that goes wrong."""
         now = self._store.now()
         try:
-            await self._send(plan, make_ad(plan.item, plan.listing, self._options.defaults))
+            ad = make_ad(plan.item, plan.listing, self._options.defaults, placement)
+            await self._send(plan, ad, placement)
         except NotWanted:
             start_over = _given(job, StartedOver())
             return Retry(until=now, reason=Text("the item changed"), counted=False, write=start_over)
@@ -129,8 +183,7 @@ class Publisher:
         except Unanswered as error:
             return await self._blamed(job, error)
         except Permanent as error:
-            _log.warning("publishing refused", external_id=plan.item.external_id, error=str(error))
-            why = str(error)
+            return await self._refused(job, plan.item, placement, error)
         else:
             return Done()
         return Done(_given(job, PublishFailed(error=why)))
@@ -152,7 +205,30 @@ class Publisher:
         _log.warning("publishing given up", listing=job.subject, error=str(error))
         return Done(_given(job, PublishFailed(error=why)))
 
-    async def _send(self, plan: PublishPlan, ad: Ad) -> None:
+    async def _refused(self, job: Job, item: Item, placement: Placement, error: Permanent) -> Outcome:
+        """The listing has failed; or, where its category or an attribute was refused, it goes on elsewhere or is held."""
+        _log.warning("publishing refused", external_id=item.external_id, error=str(error))
+        if not isinstance(error, Rejected) or not is_about_place(str(error)):
+            return Done(_given(job, PublishFailed(error=str(error))))
+        again = await self._looks_other(item, placement)
+        write = _look_again(job, None if again else str(error))
+        return Retry(until=self._store.now(), reason=_LOOKS, counted=False, write=write)
+
+    async def _looks_other(self, item: Item, placement: Placement) -> bool:
+        """Whether the item's place is another, or none, once the categories and the leaf's attributes were read anew."""
+        if self._reference is None or placement.category_id is None:
+            return False
+        await self._reference.anew(placement.category_id)
+        return await self._place(item) != placement
+
+    async def refused_in_results(self, listing: Listing, error: str) -> Callable[[Transaction], object]:
+        """What is stored when Tradera's queue has refused the category or an attribute: a new listing, held or not."""
+        item = await self._store.read(lambda db: items.by_id(db, listing.item_id))
+        placement = await self._store.read(lambda db: self._store.placer.place(db, item))
+        again = await self._looks_other(item, placement)
+        return lambda tx: replaced(tx, listing.id, error, goes_on=again)
+
+    async def _send(self, plan: PublishPlan, ad: Ad, placement: Placement) -> None:
         """Go on with the request at Tradera if it is ours to finish: known, fresh, of this version, no picture in doubt."""
         listing, shown = plan.listing, plan.pictures[: self._options.max_images]
         known = listing.state is ListingState.ADDED and listing.item_version == plan.item.version
@@ -170,7 +246,7 @@ class Publisher:
             if not goes_on and await self._was_restarted(plan):
                 return
             if not goes_on:
-                listing = await self._create(plan, ad)
+                listing = await self._create(plan, ad, placement)
             for picture in left:
                 await self._add_picture(listing, picture)
             await self.commit(listing)
@@ -210,9 +286,14 @@ class Publisher:
         await self._store.write(lambda tx: publish.step(tx, plan.listing.id, found))
         return True
 
-    async def _create(self, plan: PublishPlan, ad: Ad) -> Listing:
+    async def _create(self, plan: PublishPlan, ad: Ad, placement: Placement) -> Listing:
         crashpoint("publish.start")
-        intent = CreateStarted(item=plan.item, days=ad.duration_days)
+        intent = CreateStarted(
+            item=plan.item,
+            days=ad.duration_days,
+            category_id=ad.category_id,
+            warning=placement.warning,
+        )
         async with self._calls.book(CallClass.PUBLISH, "create", plan.listing.id, intent) as call:
             made = await self._calls.client.create(self._calls.seller, ad)
             created = Created(request_id=made.request_id, tradera_item_id=made.tradera_item_id)
@@ -292,6 +373,11 @@ def _read(file: Path) -> bytes:
         raise Permanent(
             Text("The stored picture {name} cannot be read: {why}", name=file.name, why=error.strerror)
         ) from error
+
+
+def _look_again(job: Job, refused: str | None = None) -> Callable[[Transaction], None]:
+    """Hold the job's listing, or let it go, as everything stands when that is written."""
+    return lambda tx: look_again(tx, job.subject, refused=refused)
 
 
 def _given(job: Job, given: Input) -> Callable[[Transaction], Change]:

@@ -27,6 +27,7 @@ from rheod.domain.model import (
     QueueName,
     SellerAd,
 )
+from rheod.domain.placement import is_about_place
 from rheod.domain.retry import TRADERA_DELAYS_S, delay_ms, look_gap_ms
 from rheod.jobs import queue
 from rheod.jobs.meters import Meters
@@ -257,6 +258,8 @@ class ResultPoller:
         found = await self._look(listing)
         if found is not None:
             await self._store.write(lambda tx: self._went_live(tx, listing))
+        elif follow_up.failure is not None and is_about_place(follow_up.failure):
+            await self._store.write(await self._publisher.refused_in_results(listing, follow_up.failure))
         elif follow_up.failure is not None:
             failed = PublishFailed(error=follow_up.failure)
             await self._store.write(lambda tx: publish.step(tx, listing.id, failed))

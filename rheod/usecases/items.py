@@ -37,6 +37,7 @@ from rheod.domain.model import (
 )
 from rheod.store import inbox, items, jobs, orders
 from rheod.store.ledger import Ledger
+from rheod.usecases.placement import look_again
 from rheod.usecases.publish import settle, why_not_published
 from rheod.usecases.put_item import PutResult, put, queue_listing, refuse_price_or_status, refuse_to_orphan
 from rheod.usecases.sales_in_doubt import refuse_sale_in_doubt
@@ -215,6 +216,13 @@ def _order_publish(tx: Transaction, account_id: str, external_id: str) -> str:
     if refusal is not None:
         raise Refused("CONFLICT", refusal)
     refuse_sale_in_doubt(tx.db, item.id)
+    if previous is not None and previous.is_held:
+        look_again(tx, previous.id)
+        reason = items.listing(tx.db, previous.id).held
+        tx.probed.add(QueueName.TRADERA)
+        return (
+            Text("Queued for publishing") if reason is None else Text("It is held: {reason}", reason=reason)
+        )
     if previous is not None and previous.state is ListingState.QUEUED:
         order = jobs.place_of_publish(tx.db, previous.id)
         if order is None:

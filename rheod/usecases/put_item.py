@@ -20,7 +20,7 @@ import structlog
 from rheod.domain.effects import Change
 from rheod.domain.errors import FieldError, Refused, Text
 from rheod.domain.event_payloads import ItemCreated
-from rheod.domain.inputs import PicturesSettled, PriceChanged, PublishOrdered
+from rheod.domain.inputs import PicturesSettled, PriceChanged, PublishFailed, PublishOrdered
 from rheod.domain.lifecycle import Move, moved
 from rheod.domain.model import (
     Event,
@@ -42,6 +42,7 @@ from rheod.domain.plain_text import fault_of_new_id, shows_something
 from rheod.store import items, jobs
 from rheod.store.engine.group_commit import attempt
 from rheod.store.json_columns import spec_text
+from rheod.usecases import placement
 from rheod.usecases.transaction import Store, Transaction
 
 
@@ -170,6 +171,7 @@ def _create(tx: Transaction, account_id: str, external_id: str, given: ItemSpec)
         change = change.then(
             PublishOrdered(listing_id=tx.new_id(), pictures=0, pictures_settled=settled), now=tx.now
         )
+        change = placement.settled(tx, change)
     tx.record(None, None, change)
     if spec.image_urls:
         _give_pictures(tx, item, kept=[])
@@ -200,6 +202,7 @@ def _update(tx: Transaction, item: Item, given: ItemSpec) -> PutResult:
     if _goes_again(change):
         pictures = items.pictures(tx.db, item.id) if pictures is None else pictures
         change = _with_listing(tx, change, pictures)
+    change = placement.settled(tx, change)
     tx.record(item, listing, change)
     message = _update_message(change.item, listing, shows_other=shows_other)
     return PutResult(item.id, "updated", message + _ai_hint(given))
@@ -284,7 +287,28 @@ def _fetch(tx: Transaction, item: Item, picture: Picture) -> None:
 def queue_listing(tx: Transaction, item: Item, previous: Listing | None) -> None:
     """Order a new listing of the item; pictures that failed before are fetched again."""
     before = Change(item=item, listing=previous)
-    tx.record(item, previous, _with_listing(tx, before, items.pictures(tx.db, item.id)))
+    tx.record(
+        item, previous, placement.settled(tx, _with_listing(tx, before, items.pictures(tx.db, item.id)))
+    )
+
+
+def replaced(tx: Transaction, listing_id: str, error: str, *, goes_on: bool) -> None:
+    """Tradera's queue has refused the listing's category or an attribute: another listing takes its place.
+
+    It is held with Tradera's words unless it `goes_on` because the item's place is another by now. Where the owner wants
+    no ad any more the listing has failed, as for any other reason.
+    """
+    listing = items.listing(tx.db, listing_id)
+    item = items.by_id(tx.db, listing.item_id)
+    wanted = listing.end_wish is None and not listing.surplus and not item.delete_requested
+    stays = wanted and item.rheo_status in {RheoStatus.DRAFT, RheoStatus.ACTIVE}
+    change = tx.apply(item, listing, PublishFailed(error=error, goes_on=stays))
+    if not stays or change.listing is None or change.listing.state is not ListingState.REJECTED:
+        return
+    queue_listing(tx, change.item, change.listing)
+    following = items.latest_listing(tx.db, item.id)
+    if following is not None and following.state is ListingState.QUEUED and not goes_on:
+        placement.look_again(tx, following.id, refused=error)
 
 
 def _with_listing(tx: Transaction, change: Change, pictures: Sequence[Picture]) -> Change:

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from rheod.domain.errors import Refused, Text
-from rheod.domain.model import JobKind, JobOrder, QueueName
+from rheod.domain.model import Item, JobKind, JobOrder, QueueName
 from rheod.domain.taxonomy import DOMAINS, Domain
-from rheod.store import accounts, facts
+from rheod.store import accounts, held
 from rheod.store.accounts import Login, Token
 from rheod.store.jobs import Owner
 from rheod.store.ledger import BudgetPause, Ledger
@@ -112,7 +112,7 @@ def connected(tx: Transaction, account_id: str, token: Token) -> Token:
 
 @dataclass(frozen=True, slots=True)
 class Mapped:
-    """A domain, its Tradera category (None: none is set) and how many items wait for one."""
+    """A domain, its Tradera category (None: none is set) and how many of its items are held."""
 
     domain: Domain
     category: int | None
@@ -130,7 +130,7 @@ class Setup:
 
 
 class Setups:
-    """Answers the owner. `categories` and `defaults` are from the settings."""
+    """Answers the owner. `defaults` are from the settings."""
 
     def __init__(
         self,
@@ -138,27 +138,26 @@ class Setups:
         store: Store,
         ledger: Ledger,
         capacities: Capacities,
-        categories: Mapping[str, int],
         defaults: Mapping[str, object],
     ) -> None:
         self._store = store
         self._ledger = ledger
         self._capacities = capacities
-        self._categories = categories
         self._defaults = defaults
 
-    def category(self, domain: str) -> int | None:
-        """The Tradera category an item of this domain gets when it names none."""
-        return self._categories.get(domain)
+    async def category(self, item: Item) -> int | None:
+        """The Tradera category that the item goes to; None while it has none."""
+        placement = await self._store.read(lambda db: self._store.placer.place(db, item))
+        return placement.category_id
 
     async def of_account(self, account_id: str) -> Setup:
         """How this account sells; calls and pauses are those of all."""
-        unmapped = [slug for slug in DOMAINS if slug not in self._categories]
-        waiting = await self._store.read(lambda db: facts.without_category(db, account_id, unmapped))
+        waiting = await self._store.read(lambda db: held.by_domain(db, account_id))
+        owner = await self._store.read(self._store.placer.owners_word)
         now = self._store.now()
         return Setup(
             mapped=[
-                Mapped(domain, self._categories.get(slug), waiting.get(slug, 0))
+                Mapped(domain, owner.rules.defaults.get(slug), waiting.get(slug, 0))
                 for slug, domain in DOMAINS.items()
             ],
             defaults=self._defaults,

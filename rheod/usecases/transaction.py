@@ -35,8 +35,10 @@ from rheod.domain.model import (
     RheoStatus,
     TraderaStatus,
 )
+from rheod.domain.placement import Placement
 from rheod.store import accounts, items, jobs, outbox, relists
 from rheod.store.engine.database import Database
+from rheod.usecases.placement import Placer
 
 T = TypeVar("T")
 
@@ -63,9 +65,13 @@ _log = structlog.get_logger(__name__)
 class Transaction:
     """What a use case sees of the store while its transaction runs; lives in the writer's thread."""
 
-    def __init__(self, db: sqlite3.Connection, *, now: int, rng: Random) -> None:
+    def __init__(
+        self, db: sqlite3.Connection, *, now: int, rng: Random, placer: Placer | None = None
+    ) -> None:
         self.db = db
         self.now = now
+        self.placing = cache(partial((placer or Placer()).placing, db))
+        """How items are placed; read once, since a transaction that changes that places none."""
         self.woken: set[QueueName] = set()
         self.probed: set[QueueName] = set()
         """Queues whose remote the owner wants asked at once, even if they rest."""
@@ -84,6 +90,10 @@ class Transaction:
     def new_event_id(self) -> str:
         """A new id for an event that happens now."""
         return new_event_id(self.now, self._rng)
+
+    def place(self, item: Item) -> Placement:
+        """Where the item goes at Tradera, and what is missing."""
+        return self.placing().place(item.spec, self._reference(item.account_id))
 
     def apply(self, item: Item, listing: Listing | None, given: Input) -> Change:
         """Let the lifecycle say what the input means now, and write that down."""
@@ -191,7 +201,9 @@ class Store:
         rng: Random,
         wake: Callable[[QueueName], None],
         probe: Callable[[QueueName], None] | None = None,
+        placer: Placer | None = None,
     ) -> None:
+        self.placer = placer or Placer()
         self._database = database
         self._now = now
         self._rng = rng
@@ -203,7 +215,7 @@ class Store:
         tx: list[Transaction] = []
 
         def work(db: sqlite3.Connection) -> T:
-            tx[:] = [Transaction(db, now=self._now(), rng=self._rng)]
+            tx[:] = [Transaction(db, now=self._now(), rng=self._rng, placer=self.placer)]
             return use_case(tx[0])
 
         def then() -> None:

@@ -134,14 +134,13 @@ class TraderaPage:
         view = await self._context.api.items.read_item(request.account_id, external_id)
         spec = view.item.spec
         source = ad_description(spec)
-        wish = spec.tradera and spec.tradera.category_id
         return Preview(
             external_id=external_id,
             title=ad_title(spec.title),
             lines=[html.unescape(line) for line in source.split("<br>")],
             source=source,
             price_kr=whole_kronor(spec.price_ore or 100),
-            category=wish or self._context.setups.category(spec.domain or "other"),
+            category=await self._context.setups.category(view.item),
         )
 
     def _bounced(self, page: Handler) -> Handler:

@@ -51,6 +51,8 @@ async def test_get_has_every_field_of_the_contract(api: Api) -> None:
         "createdAt": "2026-05-26T10:00:00Z",
         "updatedAt": "2026-05-26T10:00:00Z",
         "lastError": None,
+        "lastWarning": None,
+        "held": None,
         "queue": None,
         "images": [
             {

@@ -20,7 +20,7 @@ from statistics import median
 from typing import Any
 
 from rheod.domain.model import CallClass, Job, JobKind, QueueName
-from rheod.store import access, accounts, facts, inbox, items, jobs, orders, outbox
+from rheod.store import access, accounts, facts, held, inbox, items, jobs, orders, outbox
 from rheod.store.engine.connection import prepare
 from rheod.store.engine.encryption import SecretBox
 from rheod.store.ledger import Ledger
@@ -85,7 +85,7 @@ def of_chores(account: str, now: int) -> dict[str, Query]:
         "findings: publishings": jobs.publishings,
         "findings: quarantined": inbox.count_quarantined,
         "findings: unmatched": orders.unmatched_count,
-        "findings: no category": partial(facts.without_category, account_id=account, domains=["auto_parts"]),
+        "findings: held items": held.waiting_longest,
         "findings: takeover": partial(accounts.find, account_id=account),
         "findings: alerts": access.read_all,
         "metrics: items": items.counts,

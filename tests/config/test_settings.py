@@ -34,8 +34,7 @@ def test_nothing_set_gives_the_documented_defaults(owner: Owner) -> None:
     assert (settings.server.host, settings.server.port) == ("127.0.0.1", 8080)
     assert settings.admin_socket == Path("/var/lib/rheod/admin.sock")
     assert settings.tradera.app_key is None
-    assert settings.tradera.defaults.category_id["watches"] == 531
-    assert "other" not in settings.tradera.defaults.category_id
+    assert settings.tradera.defaults.category_id == {}
     assert len(settings.webhooks.retry_delays_s) == 14
     assert settings.accounts == ()
     assert settings == Settings()
@@ -165,11 +164,12 @@ def test_a_wrong_file_is_refused_with_its_reason(owner: Owner, toml: str, says: 
     assert says.replace("FILE", str(owner.file)) in "\n".join(owner.refusal())
 
 
-def test_one_category_leaves_the_others(owner: Owner) -> None:
-    """An owner replaces some; the rest keeps the map's top categories."""
-    owner.file.write_text("[tradera.defaults.category_id]\nwatches = 302571\nother = 5")
-    categories = owner.load().tradera.defaults.category_id
-    assert (categories["watches"], categories["other"], categories["books"]) == (302571, 5, 521)
+def test_the_categories_of_the_old_example_count_as_not_chosen(owner: Owner) -> None:
+    """They were copied into every file; what an owner has written differs from them."""
+    owner.file.write_text(
+        "[tradera.defaults.category_id]\nwatches = 302571\nother = 5\nbooks = 521\njewelry = 8174"
+    )
+    assert owner.load().tradera.defaults.category_id == {"watches": 302571, "other": 5}
 
 
 def test_a_file_that_was_named_must_be_there(owner: Owner, tmp_path: Path) -> None:

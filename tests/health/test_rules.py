@@ -9,6 +9,7 @@ import pytest
 
 from rheod.health.rules import DAY_MS, AccountFacts, EndpointFacts, Facts, findings
 from rheod.health.waiting import Finding, Mood, Refusal, Wait
+from rheod.store.held import HeldItems
 from tests.stores import NOW_MS
 
 LONG_AGO = NOW_MS - 121_000
@@ -77,7 +78,7 @@ TROUBLES: list[tuple[dict[str, Any], str]] = [
     ({"unmatched": 2}, "sale.unmatched"),
     ({"in_doubt": ("A-1",)}, "listing.doubt"),
     ({"next_publish_at": NOW_MS + 1, "publishings_waiting": 1}, "budget.spent"),
-    ({"unmapped": ("other",)}, "category.missing"),
+    ({"held": HeldItems(2, "A-1", "Choose a category", 5)}, "items.held"),
     ({"look_alikes": (("A", "\ufeffA"),)}, "items.look_alike"),
     ({"backup_due_at": NOW_MS}, "backup.missed"),
     ({"free_bytes": 2**20}, "disk.low"),

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from rheod.domain.model import CallClass, JobKind, ListingState, QueueName
-from rheod.store import facts, feed, inbox, items, jobs, orders, outbox
+from rheod.store import facts, feed, held, inbox, items, jobs, orders, outbox
 from rheod.store.outbox import AttemptFilter
 from tests.store.making import add_endpoint, add_event, add_item, add_job, add_listing
 
@@ -152,7 +152,8 @@ HOT: dict[str, Callable[[sqlite3.Connection], object]] = {
     "any ad": lambda db: items.any_committed_since(db, "a", 9),
     "listings of ads": lambda db: items.listings_of_ads(db, "a", [1, 2]),
     "overdue listings": lambda db: items.overdue_listings(db, "a", before=9, but=[1], limit=9),
-    "items without a category": lambda db: facts.without_category(db, "a", ["other"]),
+    "held items": lambda db: held.listings(db, "a", after="x", limit=5),
+    "held items by domain": lambda db: held.by_domain(db, "a"),
     "endings that wait": lambda db: facts.jobs_waiting(db, "a", JobKind.END, before=9),
     "sales that wait": lambda db: facts.sales_waiting(db, "a", before=9),
     "pictures that wait": lambda db: facts.pictures_waiting(db, before=9),

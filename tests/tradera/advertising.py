@@ -5,7 +5,6 @@ from __future__ import annotations
 from rheod.tradera.ad_builder import AdDefaults
 
 DEFAULTS = AdDefaults(
-    category_id={"books": 521},
     duration_days=7,
     restarts=0,
     accepted_bidder_id=1,

@@ -9,9 +9,19 @@ import pytest
 
 from rheod.domain.errors import Permanent
 from rheod.domain.model import Item, ItemSpec, Listing, TraderaWish
-from rheod.tradera.ad_builder import AUCTION, FIXED_PRICE, Ad, ShippingChoice, make_ad, prices_to_set
+from rheod.domain.placement import Placement
+from rheod.tradera.ad_builder import (
+    AUCTION,
+    FIXED_PRICE,
+    Ad,
+    ShippingChoice,
+    create_body,
+    make_ad,
+    prices_to_set,
+)
 from tests.tradera.advertising import DEFAULTS
 
+PLACE = Placement(category_id=521)
 LISTING = Listing(id="l1", item_id="i1", account_id="a1", generation=3)
 
 
@@ -23,11 +33,11 @@ def item(**fields: Any) -> Item:
 
 def ad(wish: TraderaWish | None = None, **fields: Any) -> Ad:
     """The ad of such an item."""
-    return make_ad(item(tradera=wish, **fields), LISTING, DEFAULTS)
+    return make_ad(item(tradera=wish, **fields), LISTING, DEFAULTS, PLACE)
 
 
 def test_an_item_without_wishes_becomes_what_the_defaults_say() -> None:
-    """Category by domain, auction, a week, used, shipped by our provider, and the reference of its generation."""
+    """Category of its place, auction, a week, used, shipped by our provider, and the reference of its generation."""
     made = ad()
     assert (made.title, made.category_id, made.item_type) == ("Pippi Långstrump", 521, AUCTION)
     assert (made.start_price_kr, made.buy_now_kr, made.reserve_kr) == (100, None, None)
@@ -40,15 +50,14 @@ def test_the_item_s_own_wishes_win() -> None:
     """Everything in its `tradera` object goes before the defaults, a zero included."""
     defaults = replace(DEFAULTS, restarts=2)
     wish = TraderaWish(
-        category_id=302571,
         duration_days=10,
         buy_it_now_ore=50_000,
         reserve_ore=20_000,
         condition="new",
         restarts=0,
     )
-    made = make_ad(item(tradera=wish), LISTING, defaults)
-    assert (made.category_id, made.duration_days, made.condition_id, made.restarts) == (302571, 10, 1, 0)
+    made = make_ad(item(tradera=wish), LISTING, defaults, PLACE)
+    assert (made.category_id, made.duration_days, made.condition_id, made.restarts) == (521, 10, 1, 0)
     assert (made.start_price_kr, made.reserve_kr, made.buy_now_kr) == (100, 200, 500)
 
 
@@ -83,20 +92,15 @@ def test_shipping_follows_the_item(fields: dict[str, Any], shipping: ShippingCho
     assert ad(**fields).shipping == (shipping,)
 
 
-def test_a_domain_without_a_category_says_what_to_set() -> None:
-    """The sentence names the domain, the item's field and the setting."""
-    with pytest.raises(Permanent, match=r"domain art: set tradera\.categoryId on the item, or art under"):
-        ad(domain="art")
-
-
-def test_no_domain_is_other() -> None:
-    """An item without a domain needs the category of `other`."""
-    with pytest.raises(Permanent, match="domain other"):
-        ad(domain=None)
-    assert (
-        make_ad(item(domain=None), LISTING, replace(DEFAULTS, category_id={"other": 344482})).category_id
-        == 344482
-    )
+def test_attributes_go_along_by_the_numbers_of_the_leaf() -> None:
+    """Terms and numbers apart; without any the body says nothing of them."""
+    place = Placement(category_id=5, terms=((121, ("Gott skick",)),), numbers=((9, (42.0,)),))
+    made = create_body(make_ad(item(), LISTING, DEFAULTS, place))
+    assert made["attributeValues"] == {
+        "terms": [{"id": 121, "values": ["Gott skick"]}],
+        "numbers": [{"id": 9, "values": [42.0]}],
+    }
+    assert "attributeValues" not in create_body(ad())
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,11 @@ import pytest
 from rheod.domain.answers import BELIEFS, Answer, Belief
 from rheod.domain.errors import Unanswered
 from rheod.domain.model import Listing, ListingState
+from rheod.domain.placement import Placement
 from rheod.tradera.ad_builder import make_ad
 from rheod.tradera.client import SaysNothing
 from rheod.tradera.transport import OverLimit, Rejected, TokenRefused, Unreachable
-from tests.desk import ASKS_AFTER_S, Desk
+from tests.desk import ASKS_AFTER_S, CATEGORY, Desk
 from tests.waiting import until
 
 FAULTS: dict[Answer, tuple[str, dict[str, Any]]] = {
@@ -57,7 +58,9 @@ async def call(desk: Desk, operation: str) -> object:
     item = await desk.put(auto_publish=False)
     listing = Listing(id="l", item_id=item.id, account_id=item.account_id, generation=1)
     calls: dict[str, Callable[[], Awaitable[object]]] = {
-        "create": lambda: client.create(seller, make_ad(item, listing, desk.options.defaults)),
+        "create": lambda: client.create(
+            seller, make_ad(item, listing, desk.options.defaults, Placement(category_id=CATEGORY))
+        ),
         "image": lambda: client.add_image(seller, 5, b"jpeg", image_format=0, has_mega=False),
         "commit": lambda: client.commit(seller, 5),
         "price": lambda: client.set_price(seller, 7, opening_kr=5, buy_now_kr=None),

@@ -63,7 +63,6 @@ async def test_what_is_rehearsed_is_what_is_sent(desk: Desk) -> None:
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "container": ({"type": ItemType.CONTAINER, "price_ore": None}, "A container is never listed"),
-    "no category": ({"tradera": None}, "No Tradera category for domain other"),
     "too dear": ({"pictures": 8}, "This takes 11 Tradera calls"),
     "reserve": ({"tradera": TraderaWish(category_id=CATEGORY, reserve_ore=100)}, "The reserve price"),
 }

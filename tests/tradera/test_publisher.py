@@ -264,17 +264,6 @@ async def test_an_item_that_starts_later_waits_without_a_call(desk: Desk) -> Non
     await go_live(desk)
 
 
-async def test_an_item_without_a_category_fails_without_a_call(desk: Desk) -> None:
-    """What Tradera would refuse is refused here: the owner is told what to set, the budget is untouched."""
-    await desk.put(tradera=None, domain="other")
-    await desk.reach(ListingState.REJECTED)
-    (failed,) = await desk.told("listing.failed")
-    assert "tradera.categoryId" in failed["error"]
-    assert desk.called() == {}
-    assert await desk.spent() == []
-    assert (await desk.item()).tradera_status is TraderaStatus.SYNC_ERROR
-
-
 async def test_no_more_pictures_than_allowed_are_sent(desk: Desk) -> None:
     """`max_images` cuts the pictures, the first ones stay."""
     await desk.restart(max_images=2)
@@ -286,21 +275,21 @@ async def test_no_more_pictures_than_allowed_are_sent(desk: Desk) -> None:
 
 async def test_a_refused_create_fails_the_listing_with_tradera_s_words(desk: Desk) -> None:
     """400 is final: one listing.failed with the reason, no second try by itself."""
-    await desk.put(tradera=TraderaWish(category_id=999_999))
+    desk.simulator.fault("create", "400", times=None)
+    await desk.put()
     await desk.reach(ListingState.REJECTED)
     (failed,) = await desk.told("listing.failed")
-    assert "categoryId is not a known category" in failed["error"]
+    assert failed["error"].startswith("Tradera answered 400 to create")
     assert desk.called() == {"create": 1}
     assert await desk.waiting_jobs("publish") == []
 
 
 async def test_a_corrected_item_gets_a_new_listing(desk: Desk) -> None:
     """After a refusal a new PUT is a new try under a reference of its own."""
-    item = await desk.put(tradera=TraderaWish(category_id=999_999))
+    desk.simulator.fault("create", "400")
+    item = await desk.put()
     await desk.reach(ListingState.REJECTED)
-    await desk.items.put_item(
-        desk.account_id, "A", replace(item.spec, tradera=TraderaWish(category_id=CATEGORY))
-    )
+    await desk.items.put_item(desk.account_id, "A", replace(item.spec, title="Rörstrand kaffekanna"))
     ad_of(desk, await go_live(desk), generation=2)
 
 

@@ -139,7 +139,6 @@ async def pages(folder: Path, **changes: Any) -> AsyncIterator[tuple[Pages, str]
                     quota=Quota(total=100),
                     forecast=lambda _account: BudgetForecast(),
                 ),
-                categories={"books": 521},
                 defaults={"duration_days": 7},
             ),
             callers=Callers(proxies=api.trusted_proxies, public_url=api.public_url),

@@ -13,8 +13,9 @@ import pytest
 from rheod.api.openapi.examples import SCHEMAS, webhooks
 from rheod.domain import event_payloads
 from rheod.domain.effects import apply
+from rheod.domain.errors import Text
 from rheod.domain.event_payloads import WEBHOOK_EVENT_CLASSES, ImagesFailed, ItemCreated
-from rheod.domain.inputs import AdClosed, Input, PicturesSettled, PublishFailed, Removal, Sold, WentLive
+from rheod.domain.inputs import AdClosed, Held, Input, PicturesSettled, PublishFailed, Removal, Sold, WentLive
 from rheod.domain.model import (
     WEBHOOK_EVENTS,
     CloseReason,
@@ -65,6 +66,7 @@ CAUSES: tuple[tuple[Item, Listing | None, Input], ...] = (
     (UP, LIVE, Sold(order_id=9, price_ore=110050)),
     (UP, LIVE, AdClosed(reason=CloseReason.NO_BIDS)),
     (ACTIVE, None, Removal(wish=EndWish.MARKED_SOLD)),
+    (ACTIVE, QUEUED, Held(reason=Text("Choose a category"), missing=("Skick",))),
 )
 
 

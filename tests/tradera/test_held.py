@@ -1,0 +1,204 @@
+"""Held items: nothing is sent until the category or an attribute is settled, it is told once, and every remedy lets them go."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from rheod.domain.category_tree import AttributeDefinition, Category, CategoryTree, LeafAttributes
+from rheod.domain.model import ItemSpec, ListingState, RheoStatus, TraderaStatus, TraderaWish
+from rheod.store import choices, reference_data
+from rheod.usecases import placement
+from tests.desk import ASKS_AFTER_S, CATEGORY, Desk
+
+SKICK = AttributeDefinition(id=121, name="Skick", min_values=1, terms=("Oanvänt", "Gott skick"))
+
+
+async def knows(desk: Desk, *definitions: AttributeDefinition, leaves: tuple[int, ...] = (CATEGORY,)) -> None:
+    """Tradera's tree has been read, and of the usual category these definitions."""
+
+    def write(tx: Any) -> None:
+        categories = [Category(10, "Hem & hushåll"), *(Category(leaf, f"Leaf {leaf}", 10) for leaf in leaves)]
+        reference_data.save_tree(tx.db, CategoryTree(categories, read_at=tx.now))
+        reference_data.save_definitions(tx.db, LeafAttributes(CATEGORY, definitions, tx.now))
+
+    await desk.store.write(write)
+
+
+async def held(desk: Desk) -> Any:
+    """The item's listing, which is held."""
+    listing = await desk.listing()
+    assert listing.is_held
+    return listing
+
+
+async def change(desk: Desk, **fields: Any) -> None:
+    """PUT the item once more with these fields otherwise."""
+    spec: ItemSpec = (await desk.item()).spec
+    await desk.items.put_item(desk.account_id, "A", replace(spec, **fields))
+
+
+async def goes_live(desk: Desk) -> None:
+    """The ad comes up in its one publishing."""
+    await desk.reach(ListingState.COMMITTED)
+    desk.forward(ASKS_AFTER_S)
+    live = await desk.reach(ListingState.LIVE)
+    assert not live.is_held
+    assert live.generation == 1
+    assert (await desk.item()).last_error is None
+
+
+def wish(**fields: Any) -> TraderaWish:
+    return TraderaWish(**{"category_id": CATEGORY, **fields})
+
+
+async def test_a_missing_attribute_holds_the_item_without_a_call_and_is_told_once(desk: Desk) -> None:
+    """The status stays pending; the sentence, what is missing and since when stand with the item and in one event."""
+    await knows(desk, SKICK)
+    item = await desk.put()
+    await desk.idle()
+    listing = await held(desk)
+    assert listing.held_missing == ("Skick",)
+    assert (item.tradera_status, item.rheo_status) == (TraderaStatus.PENDING_SYNC, RheoStatus.ACTIVE)
+    assert item.last_error == listing.held
+    assert "Skick (Oanvänt, Gott skick)" in (listing.held or "")
+    assert (desk.called(), await desk.waiting_jobs("publish")) == ({}, [])
+    (told,) = await desk.told("item.needs_attention")
+    assert told == {"reason": listing.held, "missing": ["Skick"], "since": "2026-05-26T10:00:00Z"}
+    await change(desk, description="Still without a condition")
+    assert (await held(desk)).held_since == listing.held_since
+    assert len(await desk.told("item.needs_attention")) == 1
+
+
+async def test_a_put_with_what_was_missing_lets_the_item_go_at_once(desk: Desk) -> None:
+    """In its first publishing, with the term as the leaf writes it."""
+    await knows(desk, SKICK)
+    await desk.put()
+    await change(desk, tradera=wish(attributes={"skick": "GOTT SKICK"}))
+    await goes_live(desk)
+    (ad,) = desk.simulator.live_items()
+    assert ad.body["attributeValues"]["terms"] == [{"id": 121, "values": ["Gott skick"]}]
+
+
+@pytest.mark.parametrize("remedy", ["rule", "default", "definitions", "publish"])
+async def test_every_remedy_lets_an_item_go(desk: Desk, remedy: str) -> None:
+    """A rule, a default, new definitions; an order to publish only looks again."""
+    await knows(desk, SKICK) if remedy in {"definitions", "publish"} else await knows(desk)
+    fields: dict[str, Any] = (
+        {} if remedy in {"definitions", "publish"} else {"tradera": None, "domain": "toys"}
+    )
+    await desk.put(**fields)
+    await held(desk)
+    if remedy == "rule":
+        rule = {"id": 1, "category_id": CATEGORY, "words": "rörstrand"}
+        await desk.store.write(lambda tx: choices.put(tx.db, placement.RULES, [rule], now=tx.now))
+    elif remedy == "default":
+        await desk.store.write(
+            lambda tx: choices.put(tx.db, placement.DEFAULTS, {"toys": CATEGORY}, now=tx.now)
+        )
+    else:
+        desk.clock.forward(1000)
+        await knows(desk)
+    if remedy == "publish":
+        assert await desk.items.order_publish(desk.account_id, "A") == "Queued for publishing"
+    else:
+        assert await placement.look_at_all(desk.store, desk.account_id, also_refused=True) == 1
+    await goes_live(desk)
+
+
+async def test_an_item_with_pictures_still_to_come_is_held_and_goes_when_they_have(desk: Desk) -> None:
+    """Held at the PUT itself; settled pictures order nothing while it is held."""
+    await knows(desk, leaves=(5,))
+    await desk.items.put_item(
+        desk.account_id,
+        "A",
+        ItemSpec(
+            title="Kopp",
+            price_ore=100,
+            auto_publish=True,
+            image_urls=("https://i.example/1",),
+            tradera=TraderaWish(category_id=7),
+        ),
+    )
+    assert "which Tradera does not have" in ((await held(desk)).held or "")
+    await desk.pictures_ready()
+    assert await desk.waiting_jobs("publish") == []
+    await change(desk, tradera=TraderaWish(category_id=5))
+    assert len(await desk.waiting_jobs("publish")) + len(desk.called()) > 0
+
+
+async def test_another_reason_is_told_anew(desk: Desk) -> None:
+    """First the attribute, then the category: two things to do."""
+    await knows(desk, SKICK)
+    await desk.put()
+    await change(desk, tradera=TraderaWish(category_id=10))
+    assert "others below it" in ((await held(desk)).held or "")
+    await change(desk, tradera=wish())
+    assert (await held(desk)).held_missing == ("Skick",)
+    assert len(await desk.told("item.needs_attention")) == 2
+
+
+async def test_without_definitions_nothing_is_held_and_tradera_decides(desk: Desk) -> None:
+    """The item goes as it stands, with the attributes that it names by number."""
+    await desk.put(tradera=wish(attributes={"121": "Gott skick", "Skick": "Gott skick"}))
+    await goes_live(desk)
+    (ad,) = desk.simulator.live_items()
+    assert ad.body["attributeValues"]["terms"] == [{"id": 121, "values": ["Gott skick"]}]
+
+
+async def test_without_a_tree_an_item_that_nobody_has_placed_waits_without_a_call(desk: Desk) -> None:
+    """Nothing is chosen for it unchecked, and it has not failed."""
+    await desk.put(tradera=None, domain="books")
+    await desk.idle()
+    view = await desk.items.read_item(desk.account_id, "A")
+    assert "Waits for Tradera's categories" in (view.waits_for or "")
+    assert (desk.called(), await desk.told("listing.failed")) == ({}, [])
+    assert view.next_try is not None
+
+
+async def test_what_tradera_alone_refuses_is_held_with_its_words(desk: Desk) -> None:
+    """Refused at once: no failure, one call, and a correction goes on in the same publishing."""
+    await desk.put(tradera=TraderaWish(category_id=999_999))
+    await desk.idle()
+    listing = await held(desk)
+    assert listing.held is not None
+    assert listing.held.startswith("Tradera refuses an ad in category 999999: ")
+    assert (desk.called(), await desk.told("listing.failed")) == ({"create": 1}, [])
+    await placement.look_at_all(desk.store, desk.account_id, also_refused=False)
+    await desk.idle()
+    assert desk.called() == {"create": 1}
+    await change(desk, tradera=wish())
+    await goes_live(desk)
+
+
+async def test_what_tradera_refuses_only_in_its_results_is_held_under_a_new_listing(desk: Desk) -> None:
+    """The committed request is closed for good; nothing of it is told as failed, and the item is not sold twice."""
+    desk.simulator.fault("commit", "result_error", code=16, message="Category 302571 is not allowed")
+    await desk.put()
+    await desk.reach(ListingState.COMMITTED)
+    desk.forward(ASKS_AFTER_S)
+    await desk.idle()
+    listing = await held(desk)
+    assert (listing.generation, listing.commit_sent_at) == (2, None)
+    assert "Category 302571 is not allowed" in (listing.held or "")
+    assert (await desk.item()).tradera_status is TraderaStatus.PENDING_SYNC
+    assert await desk.told("listing.failed") == []
+    await change(desk, description="Another try")
+    await desk.reach(ListingState.COMMITTED)
+    desk.forward(ASKS_AFTER_S)
+    await desk.reach(ListingState.LIVE)
+    assert len(desk.simulator.live_items()) == 1
+
+
+@pytest.mark.parametrize("wanted", ["not_listed", "sold"])
+async def test_a_held_item_can_be_taken_back(desk: Desk, wanted: Any) -> None:
+    """Nothing of it is at Tradera."""
+    await knows(desk, SKICK)
+    await desk.put()
+    await desk.items.change_status(desk.account_id, "A", wanted)
+    assert (await desk.listing()).state is ListingState.WITHDRAWN
+    assert not (await desk.listing()).is_held
+    assert (await desk.item()).last_error is None
+    assert desk.called() == {}
