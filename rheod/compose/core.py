@@ -137,8 +137,7 @@ async def build_core(settings: Settings, database: Database, *, clock: Clock, rn
         partial(accounts.ensure, references=references, members=members, now=clock())
     )
     ledger = await database.read(partial(Ledger.load, now=clock()))
-    ask_now = partial(_ask_now, ledger, wakeups, clock)
-    placer = Placer(_fixed_choices(settings))
+    ask_now, placer = partial(_ask_now, ledger, wakeups, clock), Placer(_fixed_choices(settings))
     store = Store(database=database, now=clock, rng=rng, wake=wakeups.wake, probe=ask_now, placer=placer)
     registry = AccountRegistry(
         settings=sellers,

@@ -46,6 +46,7 @@ from rheod.tradera.reference_data import ReferenceReader
 from rheod.tradera.relister import Relister
 from rheod.tradera.result_poller import ResultPoller, ResultPollOptions
 from rheod.tradera.transport import APPLICATION, ServerFailure, Unreachable
+from rheod.usecases.placement import look_at_all
 from rheod.usecases.publish import AskSchedule
 from rheod.webhooks.client import WebhookClient
 from rheod.webhooks.deliverer import ByEndpoint, Deliverer
@@ -160,7 +161,7 @@ class Loops:
         queue = self.queue(
             QueueName.TRADERA,
             ByUrgency(account.id, calls.lock),
-            _tradera_desk(self.core, calls, self.meters).work,
+            _tradera_desk(self.core, calls, self.meters, self.reference).work,
             concurrency=1,
             label=f"tradera:{account.seller.user_id}",
         )
@@ -189,6 +190,7 @@ class Loops:
         if self.tradera is not None:
             self.reference.runs = True
             await self.core.reference.read_what_is_old()
+        await look_at_all(self.core.store, also_refused=False)
         for account_id in self._tradera_queues:
             first = JobOrder(queue=QueueName.TRADERA, kind=JobKind.RECONCILE, subject=account_id)
             owner = Owner(account_id=account_id)
@@ -302,10 +304,12 @@ def _reference_reader(loops: Loops, client: TraderaClient) -> ReferenceReader:
     return reader
 
 
-def _tradera_desk(core: Core, calls: BudgetedClient, meters: Meters) -> TraderaDesk:
+def _tradera_desk(
+    core: Core, calls: BudgetedClient, meters: Meters, reference: ReferenceReader
+) -> TraderaDesk:
     tradera = core.settings.tradera
     options = publish_options(core)
-    publisher = Publisher(store=core.store, calls=calls, options=options)
+    publisher = Publisher(store=core.store, calls=calls, options=options, reference=reference)
     asking = ResultPollOptions(
         delays_s=tradera.result_delays_s,
         doubt_ms=round(tradera.doubt_limit_s * 1000),

@@ -76,6 +76,11 @@ def of_members(db: sqlite3.Connection) -> dict[int, str]:
     }
 
 
+def ids(db: sqlite3.Connection) -> list[str]:
+    """Every account, those of earlier settings too."""
+    return [row["id"] for row in db.execute("SELECT id FROM accounts ORDER BY id").fetchall()]
+
+
 def reference(db: sqlite3.Connection, account_id: str) -> str:
     """The reference of an account; the default one has ''."""
     row = db.execute("SELECT reference FROM accounts WHERE id = ?", (account_id,)).fetchone()

@@ -62,7 +62,7 @@ from rheod.usecases.transaction import Store, Transaction
 _log = structlog.get_logger(__name__)
 _STALE_MS = 50 * 60 * 1000
 """How long an uncommitted request is trusted: Tradera names no time, and an hour is the guess."""
-_TREE_MS = 60 * 1000
+_TREE_MS = 15 * 1000
 """So long an item that nobody has chosen a category for waits for Tradera's before it looks again."""
 _LOOKS = Text("Looks again at its category and attributes")
 _FORGOTTEN_REQUESTS = 2

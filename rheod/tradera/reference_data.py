@@ -20,7 +20,9 @@ from rheod.store.reference_data import Kept, Subject
 from rheod.tradera.budgeted_client import BudgetedClient
 from rheod.tradera.client import Unreadable
 from rheod.tradera.transport import TokenRefused
+from rheod.usecases.placement import look_at_all
 from rheod.usecases.reference_data import FreightPrices, ReferenceData, keep_tree
+from rheod.usecases.transaction import Transaction
 
 _log = structlog.get_logger(__name__)
 _WAIT_S = 5.0
@@ -73,6 +75,28 @@ class ReferenceReader:
             prices = await self.data.freight()
         return prices
 
+    async def anew(self, category_id: int) -> None:
+        """Tradera refused an ad in this category: read the categories and its attributes once more, and wait a little."""
+        wanted = ((Subject.CATEGORIES, 0), (Subject.DEFINITIONS, category_id))
+        read = [self._read.setdefault(_name(*each), asyncio.Event()) for each in wanted]
+
+        def order(tx: Transaction) -> None:
+            for each in wanted:
+                self.data.read_again(tx, *each)
+
+        await self.data.store.write(order)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_WAIT_S if self.runs else 0):
+                for each in read:
+                    await each.wait()
+
+    async def _content(self, subject: Subject, leaf: int) -> object:
+        """What items are placed by."""
+        if subject is Subject.CATEGORIES:
+            return tuple(await self.data.tree() or ())
+        found = await self.data.leaf(leaf) if subject is Subject.DEFINITIONS else None
+        return found and found.definitions
+
     async def _comes(self, subject: Subject, leaf: int = 0) -> bool:
         """Wait for a first reading that is on its way; False when none is, or the last one could not be believed."""
         if not self.runs:
@@ -92,8 +116,11 @@ class ReferenceReader:
         """Read one thing, and again when it has become old. What is not believed is told, and read again soon."""
         named, _, number = job.subject.partition(":")
         subject, leaf = Subject(named), int(number or 0)
+        before = await self._content(subject, leaf)
         try:
             fault = await self._read_once(subject, leaf)
+            if await self._content(subject, leaf) != before:
+                await look_at_all(self.data.store, also_refused=True)
         except (Unreadable, Permanent) as error:
             fault = await self._not_believed(subject, leaf, error)
         except Unanswered as error:

@@ -140,11 +140,13 @@ def look_again(tx: Transaction, listing_id: str, *, refused: str | None = None) 
     tx.record(item, listing, after)
 
 
-async def look_at_all(store: Store, account_id: str, *, also_refused: bool) -> int:
-    """Look again at every held item of an account, those that Tradera alone has refused only if wanted.
+async def look_at_all(store: Store, *, also_refused: bool) -> int:
+    """Look again at every held item, those that Tradera alone has refused only if wanted; returns how many went on."""
+    every = await store.read(accounts.ids)
+    return sum([await _look_at_account(store, each, also_refused=also_refused) for each in every])
 
-    Returns how many went on.
-    """
+
+async def _look_at_account(store: Store, account_id: str, *, also_refused: bool) -> int:
     released, after = 0, ""
     while True:
 

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from rheod.api.item_body import read_item
 from rheod.domain.category_tree import AttributeDefinition, Category, CategoryTree, LeafAttributes
 from rheod.domain.model import ItemSpec, ListingState, RheoStatus, TraderaStatus, TraderaWish
+from rheod.domain.taxonomy import tradera_category
+from rheod.sandbox.tradera_catalogue import attribute
 from rheod.store import choices, reference_data
 from rheod.usecases import placement
 from tests.desk import ASKS_AFTER_S, CATEGORY, Desk
+from tests.waiting import until
 
 SKICK = AttributeDefinition(id=121, name="Skick", min_values=1, terms=("Oanvänt", "Gott skick"))
 
@@ -25,6 +31,14 @@ async def knows(desk: Desk, *definitions: AttributeDefinition, leaves: tuple[int
         reference_data.save_definitions(tx.db, LeafAttributes(CATEGORY, definitions, tx.now))
 
     await desk.store.write(write)
+    accepts(desk, *definitions)
+
+
+def accepts(desk: Desk, *definitions: AttributeDefinition) -> None:
+    """What the simulated Tradera really wants of the usual category."""
+    desk.simulator.market.catalogue.definitions[CATEGORY] = [
+        attribute(each.id, each.name, each.terms, minNumberOfValues=each.min_values) for each in definitions
+    ]
 
 
 async def held(desk: Desk) -> Any:
@@ -104,7 +118,7 @@ async def test_every_remedy_lets_an_item_go(desk: Desk, remedy: str) -> None:
     if remedy == "publish":
         assert await desk.items.order_publish(desk.account_id, "A") == "Queued for publishing"
     else:
-        assert await placement.look_at_all(desk.store, desk.account_id, also_refused=True) == 1
+        assert await placement.look_at_all(desk.store, also_refused=True) == 1
     await goes_live(desk)
 
 
@@ -142,6 +156,7 @@ async def test_another_reason_is_told_anew(desk: Desk) -> None:
 
 async def test_without_definitions_nothing_is_held_and_tradera_decides(desk: Desk) -> None:
     """The item goes as it stands, with the attributes that it names by number."""
+    accepts(desk, SKICK)
     await desk.put(tradera=wish(attributes={"121": "Gott skick", "Skick": "Gott skick"}))
     await goes_live(desk)
     (ad,) = desk.simulator.live_items()
@@ -166,7 +181,7 @@ async def test_what_tradera_alone_refuses_is_held_with_its_words(desk: Desk) -> 
     assert listing.held is not None
     assert listing.held.startswith("Tradera refuses an ad in category 999999: ")
     assert (desk.called(), await desk.told("listing.failed")) == ({"create": 1}, [])
-    await placement.look_at_all(desk.store, desk.account_id, also_refused=False)
+    await placement.look_at_all(desk.store, also_refused=False)
     await desk.idle()
     assert desk.called() == {"create": 1}
     await change(desk, tradera=wish())
@@ -202,3 +217,68 @@ async def test_a_held_item_can_be_taken_back(desk: Desk, wanted: Any) -> None:
     assert not (await desk.listing()).is_held
     assert (await desk.item()).last_error is None
     assert desk.called() == {}
+
+
+@pytest.fixture
+async def fresh(desk: Desk) -> AsyncIterator[Desk]:
+    """An installation that has nothing but credentials, and reads Tradera's categories as every daemon does."""
+    loops = desk.rheod.loops
+    loops.reference.runs = True
+    (queue,) = (each for each in loops.queues if each.name == "tradera:reference")
+    running = asyncio.create_task(queue.run())
+    await desk.rheod.core.reference.read_what_is_old()
+    yield desk
+    queue.stop()
+    await running
+
+
+BODY = {
+    "title": "Bromsok fram vänster Volvo XC90",
+    "price": 950,
+    "shippingCost": 149,
+    "autoPublishTradera": True,
+    "domain": {
+        "domain": "automotive_part",
+        "oemCode": "31400452",
+        "partName": "Bromsok",
+        "manufacturer": "Volvo",
+        "compatibleModels": ["XC90"],
+        "donorVehicleYear": 2018,
+        "conditionGrade": "B",
+    },
+}
+
+
+async def test_the_first_put_of_a_fresh_installation_goes_live_in_the_guessed_leaf(fresh: Desk) -> None:
+    """No category, no setting, none of the old numbers in the tree: the leaf is found by words, and *Skick* is given."""
+    catalogue = fresh.simulator.market.catalogue
+    await fresh.items.put_item(fresh.account_id, "FIRST", read_item(BODY, check_url=lambda _url: None))
+    await fresh.reach(ListingState.COMMITTED, "FIRST")
+    fresh.forward(ASKS_AFTER_S)
+    listing = await fresh.reach(ListingState.LIVE, "FIRST")
+    (ad,) = fresh.simulator.live_items()
+    leaf = ad.body["categoryId"]
+    (skick,) = (each for each in catalogue.definitions[leaf] if each["name"] == "Skick")
+    assert skick["minNumberOfValues"] == 1
+    assert {"id": skick["id"], "values": ["Gott skick"]} in ad.body["attributeValues"]["terms"]
+    assert (listing.category_id, listing.held) == (leaf, None)
+    assert "The category was guessed" in (listing.warning or "")
+    assert "Bromsar" in (listing.warning or "")
+    assert tradera_category("auto_parts") != leaf
+
+
+async def test_definitions_that_were_old_are_read_anew_when_tradera_refuses(fresh: Desk) -> None:
+    """The refused ad cost one call; what Tradera wants by now is read once, and named."""
+    catalogue = fresh.simulator.market.catalogue
+    await fresh.publish("A")
+    catalogue.definitions[CATEGORY] = [
+        attribute(9, "Märke", ("Rörstrand", "Gustavsberg"), minNumberOfValues=1)
+    ]
+    await fresh.put("B")
+    await until(lambda: _held_of(fresh, "B"))
+    assert (await fresh.listing("B")).held_missing == ("Märke",)
+    assert fresh.called()["create"] == 2
+
+
+async def _held_of(desk: Desk, external_id: str) -> bool:
+    return (await desk.listing(external_id)).is_held
