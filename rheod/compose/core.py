@@ -33,7 +33,7 @@ from rheod.usecases.endpoints import Endpoints, EventFeed
 from rheod.usecases.figures import AccountForecasts
 from rheod.usecases.inventory import Inventory
 from rheod.usecases.items import BudgetForecast, Items
-from rheod.usecases.placement import FixedChoices, Placer
+from rheod.usecases.placer import FixedChoices, Placer
 from rheod.usecases.put_item import BatchPut
 from rheod.usecases.reference_data import ReferenceData
 from rheod.usecases.sales import SellersAndSite

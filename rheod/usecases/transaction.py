@@ -38,7 +38,7 @@ from rheod.domain.model import (
 from rheod.domain.placement import Placement
 from rheod.store import accounts, items, jobs, outbox, relists
 from rheod.store.engine.database import Database
-from rheod.usecases.placement import Placer
+from rheod.usecases.placer import Placer
 
 T = TypeVar("T")
 
