@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
-from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any
 
 from aiohttp import web
@@ -16,6 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSche
 from pydantic.alias_generators import to_camel
 from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticSerializationError
+
+from rheod.domain.event_payloads import rfc3339, sek
 
 if TYPE_CHECKING:
     from rheod.domain.errors import FieldError
@@ -41,27 +41,12 @@ class Reply(BaseModel):
     )
 
 
-def moment(at_ms: int) -> str:
-    """A time in ms UTC as the wire writes it: RFC 3339 in whole seconds."""
-    return _second(at_ms // 1000)
-
-
-@lru_cache(maxsize=4096)  # a page of a list has the same few seconds a thousand times
-def _second(at_s: int) -> str:
-    return datetime.fromtimestamp(at_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def kronor(ore: int) -> int | float:
-    """An amount in SEK as it was given: whole when whole, else with its decimals."""
-    return ore // 100 if ore % 100 == 0 else ore / 100
-
-
 At = Annotated[
     int,
-    PlainSerializer(moment),
+    PlainSerializer(rfc3339),
     WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-05-26T10:00:00Z"]}),
 ]
-Kronor = Annotated[int, PlainSerializer(kronor), WithJsonSchema({"type": "number", "examples": [950]})]
+Kronor = Annotated[int, PlainSerializer(sek), WithJsonSchema({"type": "number", "examples": [950]})]
 
 
 EXTERNAL_ID = Field(description="The item's id in your system.", examples=["ERP_PART_12345"])

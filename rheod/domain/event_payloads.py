@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import Field, dataclass, field, fields, replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, ClassVar
 from uuid import UUID
@@ -38,7 +39,12 @@ def new_event_id(now: int, rng: Random) -> str:
 
 def rfc3339(at: int) -> str:
     """A time (ms UTC) as `2026-05-26T10:00:00Z`; parts of a second are dropped."""
-    return datetime.fromtimestamp(at // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return _second(at // 1000)
+
+
+@lru_cache(maxsize=4096)  # a page of a list has the same few seconds a thousand times
+def _second(at_s: int) -> str:
+    return datetime.fromtimestamp(at_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def rfc3339_ms(at: int) -> str:
@@ -46,7 +52,7 @@ def rfc3339_ms(at: int) -> str:
     return f"{rfc3339(at)[:-1]}.{at % 1000:03d}Z"
 
 
-def sek(ore: int) -> float:
+def sek(ore: int) -> int | float:
     """Öre as the JSON number of the wire: an int when whole, else two decimals at most."""
     return ore // 100 if ore % 100 == 0 else ore / 100
 

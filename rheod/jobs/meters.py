@@ -58,6 +58,7 @@ class Meters:
             buckets=HTTP_BUCKETS_S,
             registry=self.registry,
         )
+        self._series: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         self._deliveries = Counter(
             "rheod_webhook_deliveries",
             "Tries to deliver an event since the start of rheod: taken, refused by a status, or without an answer.",
@@ -76,8 +77,15 @@ class Meters:
     def answered(self, *, route: str, method: str, code: int, took_s: float) -> None:
         """A request was answered. `route` is its template: what callers make up makes no series of its own."""
         known = method if method in _METHODS else "other"
-        self._requests.labels(route, known, str(code)).inc()
-        self._request_seconds.labels(route, known).observe(took_s)
+        key = (route, known, code)
+        if key not in self._series:  # kept, since looking a series up costs more than counting
+            self._series[key] = (
+                self._requests.labels(route, known, str(code)),
+                self._request_seconds.labels(route, known),
+            )
+        count, seconds = self._series[key]
+        count.inc()
+        seconds.observe(took_s)
 
     def delivered(self, *, ok: bool, status: int | None, took_ms: int) -> None:
         """A try to deliver an event has ended."""

@@ -105,6 +105,8 @@ def _redact(text: str) -> str:
 
 def redact_any(value: Any, depth: int = 0) -> Any:
     """The same for any value; what JSON does not know becomes text first, so that nothing is rendered unseen."""
+    if isinstance(value, str):
+        return redact(value)
     if value is None or isinstance(value, bool | int | float):
         return value
     if depth < _MAX_DEPTH and isinstance(value, Mapping):

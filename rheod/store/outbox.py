@@ -97,9 +97,21 @@ ORDER = (
 """Orders deliveries of those events to those endpoints."""
 
 
+_TAKERS = f"SELECT e.id, n.account_id, n.item_id{TO_TELL} AND n.seq = ?"
+_ORDER_ONE = (
+    "INSERT INTO jobs (lane, kind, subject, account_id, item_id, endpoint_id, notice_seq, due_at, created_at)"
+    f" VALUES ('{QueueName.WEBHOOKS.value}', '{JobKind.DELIVER.value}', ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+)
+
+
 def order_deliveries(db: sqlite3.Connection, seq: int, *, now: int) -> None:
-    """Order one delivery of the event for each endpoint that has an address and takes such events."""
-    db.execute(f"{ORDER} AND n.seq = :seq ON CONFLICT DO NOTHING", {"seq": seq, "rank": 0, "now": now})
+    """Order one delivery of the event for each endpoint that has an address and takes such events.
+
+    Asked first and inserted then: an INSERT of a SELECT makes a table in between, though as a rule there is one endpoint.
+    """
+    for endpoint_id, account_id, item_id in db.execute(_TAKERS, (seq,)).fetchall():
+        values = (f"{seq}:{endpoint_id}", account_id, item_id, endpoint_id, seq, now, now)
+        db.execute(_ORDER_ONE, values)
 
 
 def told(db: sqlite3.Connection, seq: int, account_id: str) -> EventToDeliver:

@@ -307,21 +307,27 @@ class _Kept:
     """What the store knows of an item and of why it waits."""
 
     view: ItemView
-    place: jobs.QueuePosition | None
-    at_tradera: jobs.WaitingJob | None
     of_pictures: jobs.WaitingJob | None
-    sale: inbox.UnreadSale | None
+    place: jobs.QueuePosition | None = None
+    at_tradera: jobs.WaitingJob | None = None
+    sale: inbox.UnreadSale | None = None
 
 
 def _kept(db: sqlite3.Connection, account_id: str, external_id: str) -> _Kept:
     item = _found(db, account_id, external_id)
     listing = items.latest_listing(db, item.id)
-    queued = listing is not None and listing.state is ListingState.QUEUED
-    return _Kept(
-        view=ItemView(item, listing, tuple(items.pictures(db, item.id)), None, None),
-        place=jobs.place_of_publish(db, listing.id) if listing is not None and queued else None,
+    has_pictures = bool(item.spec.image_urls)
+    kept = _Kept(
+        view=ItemView(item, listing, tuple(items.pictures(db, item.id)) if has_pictures else (), None, None),
+        of_pictures=jobs.of_pictures(db, item.id) if has_pictures else None,
+    )
+    if listing is None:  # it has never been on its way to Tradera: nothing waits there
+        return kept
+    queued = listing.state is ListingState.QUEUED
+    return replace(
+        kept,
+        place=jobs.place_of_publish(db, listing.id) if queued else None,
         at_tradera=jobs.at_tradera(db, item.id),
-        of_pictures=jobs.of_pictures(db, item.id),
         sale=inbox.unread_sale(db, item.id),
     )
 

@@ -160,7 +160,7 @@ def _check_parent(
 
 
 def _create(tx: Transaction, account_id: str, external_id: str, given: ItemSpec) -> PutResult:
-    spec = replace(given, image_urls=given.image_urls or ())
+    spec = given if given.image_urls is not None else replace(given, image_urls=())
     item = Item(id=tx.new_id(), account_id=account_id, external_id=external_id, spec=spec, created_at=tx.now)
     container = spec.type is ItemType.CONTAINER
     if container or not spec.image_urls:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from random import Random
 from typing import Any, TypeVar
@@ -62,11 +62,25 @@ _TELLING = ("traderaAdId", "reason", "error", "orderId")
 _log = structlog.get_logger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class KnownAccounts:
+    """What never changes of accounts while rheod runs, read once: their references, and which have only plain ids."""
+
+    references: dict[str, str] = field(default_factory=dict)
+    without_unseen: set[str] = field(default_factory=set)
+
+
 class Transaction:
     """What a use case sees of the store while its transaction runs; lives in the writer's thread."""
 
     def __init__(
-        self, db: sqlite3.Connection, *, now: int, rng: Random, placer: Placer | None = None
+        self,
+        db: sqlite3.Connection,
+        *,
+        now: int,
+        rng: Random,
+        placer: Placer | None = None,
+        known: KnownAccounts | None = None,
     ) -> None:
         self.db = db
         self.now = now
@@ -78,9 +92,23 @@ class Transaction:
         self.afterwards: list[Callable[[], None]] = []
         """Called once the transaction is durable, and not at all if it is undone."""
         self._rng = rng
-        self._reference = cache(partial(accounts.reference, db))
-        self.ids_with_unseen = cache(partial(items.ids_with_unseen, db))
-        """Of an account; read once, since no item may come with such an id any more."""
+        self._known = known or KnownAccounts()
+        self._unseen: dict[str, tuple[str, ...]] = {}
+
+    def ids_with_unseen(self, account_id: str) -> tuple[str, ...]:
+        """The account's ids that hold what cannot be seen: an earlier rheod took them, and no more come."""
+        if account_id in self._known.without_unseen:
+            return ()
+        if account_id not in self._unseen:
+            self._unseen[account_id] = items.ids_with_unseen(self.db, account_id)
+        if not self._unseen[account_id]:
+            self._known.without_unseen.add(account_id)
+        return self._unseen[account_id]
+
+    def _reference(self, account_id: str) -> str:
+        if account_id not in self._known.references:
+            self._known.references[account_id] = accounts.reference(self.db, account_id)
+        return self._known.references[account_id]
 
     def new_id(self) -> str:
         """A new UUID of this moment as text (RFC 9562, version 7): what is new lies together in every index."""
@@ -209,13 +237,14 @@ class Store:
         self._rng = rng
         self._wake = wake
         self._probe = probe or wake
+        self._known = KnownAccounts()
 
     async def write(self, use_case: Callable[[Transaction], T]) -> T:
         """Run a use case as one durable transaction. Raises what it raises, or StoreUnavailable."""
         tx: list[Transaction] = []
 
         def work(db: sqlite3.Connection) -> T:
-            tx[:] = [Transaction(db, now=self._now(), rng=self._rng, placer=self.placer)]
+            tx[:] = [Transaction(db, now=self._now(), rng=self._rng, placer=self.placer, known=self._known)]
             return use_case(tx[0])
 
         def then() -> None:
