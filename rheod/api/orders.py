@@ -6,7 +6,7 @@ The list is the only way out for a buyer's data, and only the owner may ask for 
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 from uuid import UUID
 
 from aiohttp import web
@@ -330,25 +330,34 @@ class OrderCalls:
         doubts = await self._parts.doubts.of_account(account_id)
         return reply(200, orders_reply(found, doubts, following))
 
+    async def settle(self, request: web.Request) -> web.Response:
+        """Say what became of a sale in doubt: sold for this price, or no sale of yours.
+
+        `orderId` is the `number` under which the list of orders names it (`inDoubt`).
+        """
+        return await self.settle_for(request, request[CALLER].account_id)
+
     async def settle_for(self, request: web.Request, account_id: str) -> web.Response:
         """The owner's word on a sale in doubt: sold for this price, or no sale."""
         body = await read_json(request, limit_bytes=BODY_BYTES, deadline_s=self._parts.body_deadline_s)
-        told = read_model(SettleSaleBody, body)
-        if told.sold and told.sale_price is None:
-            missing = FieldError("salePrice", Text("Must be given for a sale"))
-            raise Refused("VALIDATION_FAILED", Text("Validation failed"), (missing,))
-        verdict = Verdict(
-            price_ore=told.sale_price if told.sold else None, ad=told.tradera_ad_id, order_id=told.order_id
-        )
-        message = await self._parts.doubts.settle(
-            account_id, _order_id(request.match_info["orderId"]), verdict
-        )
+        number = _order_id(request.match_info["orderId"])
+        message = await self._parts.doubts.settle(account_id, number, verdict_of(body))
         return reply(202, DoneReply(message=message))
 
     async def analytics(self, request: web.Request) -> web.Response:
         """Show what there is and what was sold in the last twelve calendar months."""
         figures = await self._parts.figures.of_account(request[CALLER].account_id)
         return reply(200, analytics_reply(figures))
+
+
+def verdict_of(body: Any) -> Verdict:
+    """What the owner found of a sale in doubt. Raises Refused (VALIDATION_FAILED)."""
+    told = read_model(SettleSaleBody, body)
+    if told.sold and told.sale_price is None:
+        missing = FieldError("salePrice", Text("Must be given for a sale"))
+        raise Refused("VALIDATION_FAILED", Text("Validation failed"), (missing,))
+    price = told.sale_price if told.sold else None
+    return Verdict(price_ore=price, ad=told.tradera_ad_id, order_id=told.order_id)
 
 
 def _order_id(text: str) -> int:
@@ -375,5 +384,15 @@ def operations(parts: SalesServices) -> list[Operation]:
             refusals=("CONFLICT",),
         ),
         own("GET", ORDERS, calls.list_orders, tag="Orders", query=OrdersQuery, answer=OrdersReply),
+        own(
+            "POST",
+            f"{ORDERS}/{{orderId}}/settle",
+            calls.settle,
+            tag="Orders",
+            body=SettleSaleBody,
+            status=202,
+            answer=DoneReply,
+            refusals=("CONFLICT",),
+        ),
         own("GET", ANALYTICS, calls.analytics, tag="Analytics", answer=AnalyticsReply),
     ]

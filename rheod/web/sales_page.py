@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 from rheod.api import field_types
 from rheod.api.field_types import read_model
-from rheod.api.orders import TrackingBody
+from rheod.api.orders import TrackingBody, verdict_of
 from rheod.api.routing import Query, read_query
 from rheod.domain.errors import Refused, Text
 from rheod.domain.model import Json
@@ -61,6 +61,7 @@ class SalesPage:
         return [
             ("GET", SALES, self._site.page(self.show)),
             ("POST", f"{SALES}/{{orderId}}/tracking", action(self.track, name="tell parcel")),
+            ("POST", f"{SALES}/{{orderId}}/settle", action(self.settle, name="settle sale")),
             (
                 "POST",
                 f"{SALES}/messages/{{messageId}}/put-away",
@@ -102,6 +103,7 @@ class SalesPage:
                 )
                 for one in figures.months
             ],
+            "doubts": await self._context.api.doubts.of_account(request.account_id),
             "unmatched": unmatched[:UNMATCHED],
             "all_unmatched": _address(request, unmatched="1") if len(unmatched) > UNMATCHED else None,
             "quarantined": await self._context.quarantine.newest() if not request.account else [],
@@ -129,6 +131,22 @@ class SalesPage:
         )
         sentence = Text("The parcel of order {n} is noted; Tradera is told.", n=order_id)
         return ActionDone(sentence, to=_address(request), subject=str(order_id))
+
+    async def settle(self, request: PageRequest) -> ActionDone:
+        """The owner's word on a sale in doubt: sold for this price, or no sale."""
+        number, form = _number(request, "orderId"), request.form
+        sold = form.get("found") != "none"
+        told: dict[str, Any] = {"sold": sold}
+        if sold:
+            price = "".join(form.get("price", "").split()).replace(",", ".")
+            if not price.replace(".", "", 1).isdecimal() or not price.isascii():
+                raise Refused("VALIDATION_FAILED", Text("Give the price in kronor, such as 950 or 950,50"))
+            told["salePrice"] = float(price)
+        for name in ("traderaAdId", "orderId"):
+            if given := form.get(name, "").strip():
+                told[name] = int(given) if given.isascii() and given.isdecimal() else given
+        message = await self._context.api.doubts.settle(request.account_id, number, verdict_of(told))
+        return ActionDone(message, to=_address(request), subject=str(number))
 
     async def put_away(self, request: PageRequest) -> ActionDone:
         """The owner has looked at a message that could not be read."""

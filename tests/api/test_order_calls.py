@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from random import Random
 from typing import Any
 
@@ -10,6 +11,8 @@ import pytest
 
 from rheod.api.context import Rates
 from rheod.domain.model import Order
+from rheod.store import inbox
+from rheod.store.inbox import InboxEntry
 from rheod.usecases import sales
 from rheod.usecases.sales import SellersAndSite
 from rheod.usecases.transaction import Store
@@ -215,3 +218,63 @@ async def test_figures_are_of_the_account_that_is_named(api: Api) -> None:
     unknown = await api.own("GET", "/partner/analytics", headers={"x-partner-account": "nobody"})
     assert (unknown.code, unknown.body["error"]) == ("NOT_FOUND", "Unknown partner account")
     assert (await api.call("GET", "/partner/analytics")).status == 401
+
+
+# A sale in doubt
+
+
+async def an_order_in_doubt(api: Api, order_id: int, ad: int) -> None:
+    """A message has named an order that cannot be read."""
+    entry = InboxEntry(
+        message_id=f"m{order_id}",
+        body="{}",
+        state="new",
+        business_key=f"OrderCreated:{order_id}",
+        account_id=api.parts.default_account,
+        type="OrderCreated",
+        order_id=order_id,
+    )
+
+    def doubt(db: sqlite3.Connection) -> None:
+        kept = inbox.add(db, entry, now=NOW_MS)
+        assert kept is not None
+        db.execute("INSERT INTO inbox_items (inbox_id, tradera_item_id) VALUES (?, ?)", (kept, ad))
+        db.execute("UPDATE inbox SET doubt_since = ?, reason = 'no price' WHERE id = ?", (NOW_MS, kept))
+
+    await api.database.write(doubt)
+
+
+async def test_the_owner_settles_a_sale_in_doubt(api: Api) -> None:
+    """No sale: it leaves the list; once settled, or unknown, there is nothing to settle."""
+    await an_order_in_doubt(api, 7, 22)
+    listed = await api.own("GET", "/rheod/orders")
+    (doubt,) = listed.body["inDoubt"]
+    assert (doubt["number"], doubt["reason"], doubt["traderaAdIds"]) == ("7", "no price", ["22"])
+    place = f"/rheod/orders/{doubt['number']}/settle"
+    told = await api.own("POST", place, {"sold": False})
+    assert (told.status, told.body["success"]) == (202, True)
+    assert (await api.own("GET", "/rheod/orders")).body["inDoubt"] == []
+    assert (await api.own("POST", place, {"sold": False})).status == 404
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({"sold": True}, 422),
+        ({"sold": "yes"}, 422),
+        ({"sold": True, "salePrice": -1}, 422),
+        ({"sold": True, "salePrice": 950}, 409),
+        ([], 422),
+    ],
+)
+async def test_a_word_that_is_not_enough_settles_nothing(api: Api, body: Any, status: int) -> None:
+    """A sale needs its price, and an ad of ours: the order stays in doubt."""
+    await an_order_in_doubt(api, 7, 22)
+    assert (await api.own("POST", "/rheod/orders/7/settle", body)).status == status
+    assert len((await api.own("GET", "/rheod/orders")).body["inDoubt"]) == 1
+
+
+async def test_a_partner_settles_nothing(api: Api) -> None:
+    """It is the owner who has looked at Tradera."""
+    await an_order_in_doubt(api, 7, 22)
+    assert (await api.call("POST", "/rheod/orders/7/settle", {"sold": False})).status == 401

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from rheod.store import inbox
 from rheod.web.sales_page import label_of
-from tests.stores import rows
+from tests.stores import NOW_MS, rows
+from tests.usecases.selling import order_created
 from tests.web.running import text_of
-from tests.web.stocked import BUYER, stocked
+from tests.web.stocked import BUYER, Stocked, stocked
 
 
 async def test_the_buyer_is_shown_until_the_parcel_is_sent(tmp_path: Path) -> None:
@@ -117,3 +119,50 @@ def test_a_label_is_what_a_parcel_needs() -> None:
     assert label_of(BUYER) == ["Åke Öberg", "Storgatan 7", "123 45 Ängelholm", "ake@example.com"]
     assert label_of(ship_to)[1:3] == ["Torget 1", "111 11 X"]
     assert label_of({"alias": "x"}) == []
+
+
+async def doubt(one: Stocked) -> int:
+    """An order that names the live ad and cannot be read; returns the ad's number."""
+    ad = (await one.shop.listing("L-1")).tradera_item_id or 0
+    await one.shop.take_in(order_created(7009, ad))
+    await one.shop.database.write(
+        lambda db: inbox.note_doubt(
+            db,
+            inbox.find(db, "OrderCreated:7009") or 0,
+            reason="no price",
+            answer="{}",
+            ads=(ad,),
+            now=NOW_MS,
+        )
+    )
+    return ad
+
+
+async def test_a_sale_in_doubt_is_shown_and_settled_as_a_sale(tmp_path: Path) -> None:
+    """With its item and what cannot be read; the price is taken as people write it."""
+    async with stocked(tmp_path) as one:
+        await doubt(one)
+        await one.pages.sign_in(one.token)
+        _, html, _ = await one.pages.get("/dashboard/sales", **{"Accept-Language": "en"})
+        assert "Sales in doubt" in html
+        assert "no price" in html
+        path = "/dashboard/sales/7009/settle"
+        await one.pages.send("/dashboard/sales", path, price="mycket")
+        assert 'class="outcome bad"' in (await one.pages.get("/dashboard/sales"))[1]
+        await one.pages.send("/dashboard/sales", path, price="1 950,50")
+        (line,) = await rows(
+            one.shop.database, "SELECT unit_price_ore FROM order_lines WHERE order_id = 7009"
+        )
+        assert line["unit_price_ore"] == 195_050
+        assert (await one.shop.item("L-1")).rheo_status == "sold"
+        assert "doubt-7009" not in (await one.pages.get("/dashboard/sales"))[1]
+
+
+async def test_a_sale_in_doubt_that_is_none_leaves_the_page(tmp_path: Path) -> None:
+    """Nothing is sold by it."""
+    async with stocked(tmp_path) as one:
+        await doubt(one)
+        await one.pages.sign_in(one.token)
+        await one.pages.send("/dashboard/sales", "/dashboard/sales/7009/settle", found="none")
+        assert "doubt-7009" not in (await one.pages.get("/dashboard/sales"))[1]
+        assert (await one.shop.item("L-1")).rheo_status == "active"
