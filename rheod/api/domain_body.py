@@ -1,6 +1,7 @@
 """The attributes of the seven rich domains: every one optional, typed where it is known.
 
-The models only check. What is stored is the object as it came, so that nothing a partner sent is lost.
+The models only check. What is stored is the object as it came, so that nothing a partner sent is lost; its texts are
+read as they were meant, as titles are.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from pydantic import Field, ValidationError
 from rheod.api.field_types import Number, Wire, from_pydantic
 from rheod.domain.errors import FieldError, Text
 from rheod.domain.model import Json
+from rheod.domain.plain_text import meant
 from rheod.domain.taxonomy import DOMAINS, canonical
 
 TAG_KEYS = ("domain", "type", "slug")
@@ -153,4 +155,13 @@ def _attributes(slug: str, given: dict[str, Any], found: list[FieldError]) -> Js
         model.model_validate(given)
     except ValidationError as error:
         found.extend(from_pydantic(error, under=("domain",)))
-    return given
+    return {name: _as_meant(value) for name, value in given.items()}
+
+
+def _as_meant(value: Any) -> Any:
+    """Every text in it as it was meant, as a title's; names of fields stay as they came."""
+    if isinstance(value, str):
+        return meant(value)
+    if isinstance(value, dict):
+        return {name: _as_meant(each) for name, each in value.items()}
+    return [_as_meant(each) for each in value] if isinstance(value, list) else value

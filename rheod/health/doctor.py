@@ -10,22 +10,25 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Mapping
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 
 import rheod
-from rheod.domain.errors import Permanent, RheodError, Text, Transient, Unanswered
+from rheod.domain.errors import Permanent, RheodError, Text, Transient, Unanswered, counted
 from rheod.domain.event_payloads import rfc3339
 from rheod.domain.model import CallClass
 from rheod.health.facts import Observed, RunningLoops, as_json, gather_facts
 from rheod.health.rules import ASKED_AGAIN, EndpointFacts, findings
 from rheod.health.waiting import Finding, Mood
 from rheod.push.client import PushQueue
-from rheod.store import inbox, items, jobs, orders
+from rheod.store import inbox, items, jobs, orders, picture_files
 from rheod.tradera.accounts import Account, state_of
 from rheod.tradera.budgeted_client import BudgetedClient, NotSent, TokenDead
 from rheod.tradera.client import TraderaClient
@@ -36,6 +39,7 @@ CLOCK_MS = 120_000
 """A clock that is off by more is a finding; AWS refuses signatures at 15 minutes."""
 
 _TIMEOUT_S = 4.0
+_FILES = 2000
 _TURN_S = 4.5
 """With the wait for other calls that hang: two questions after another are over within ten seconds."""
 
@@ -70,6 +74,7 @@ class Doctor:
         facts = await gather_facts(self._observed)
         self._found += findings(facts)
         self._checked += ["what waits and what failed", "room on the disk", "the last backup"]
+        await self._pictures()
         queue = self.reachable.push_queue()
         receivers = [one for one in facts.endpoints if one.active]
         async with asyncio.TaskGroup() as group, self.reachable.receivers() as session:
@@ -92,6 +97,37 @@ class Doctor:
 
     def _calls_made(self) -> int:
         return self._observed.ledger.count(now=self._observed.now())
+
+    async def _pictures(self) -> None:
+        """How many pictures that some item uses are not on the disk; looked for as long as a remote is waited for."""
+        images, found, enough = self._observed.folder / "images", list[str](), time.monotonic() + _TIMEOUT_S
+        after = ""
+        while time.monotonic() < enough:
+            some = await self._observed.database.read(
+                partial(picture_files.in_use, after=after, limit=_FILES)
+            )
+            if not some:
+                self._checked.append("the pictures on the disk")
+                break
+            after = some[-1]
+            found += await asyncio.to_thread(_absent, images, some)
+        if found:
+            self._found.append(
+                Finding(
+                    code="pictures.lost",
+                    mood=Mood.BUSY,
+                    text=counted(
+                        "{n} picture is missing on the disk ({files})",
+                        "{n} pictures are missing on the disk ({files})",
+                        len(found),
+                        files=", ".join(found[:3]),
+                    ),
+                    fix=Text(
+                        "Each is fetched again when its item is published. Pages and other tools show a gap until then:"
+                        " restore them from a backup made with --pictures if you have one"
+                    ),
+                )
+            )
 
     async def _queue(self, queue: PushQueue) -> None:
         try:
@@ -218,6 +254,11 @@ class Doctor:
                     fix=Text("Set the time and keep it: `timedatectl set-ntp true`"),
                 )
             )
+
+
+def _absent(images: Path, files: Sequence[str]) -> list[str]:
+    """Those of these files that are not there."""
+    return [file for file in files if not (images / file).is_file()]
 
 
 @contextlib.asynccontextmanager

@@ -34,6 +34,14 @@ def unused(db: sqlite3.Connection, *, after: str, limit: int) -> list[str]:
     return [row["file"] for row in rows.fetchall()]
 
 
+def in_use(db: sqlite3.Connection, *, after: str, limit: int) -> list[str]:
+    """Files that some picture uses, those after one by name."""
+    rows = db.execute(
+        "SELECT file FROM picture_files WHERE file > ? AND uses > 0 ORDER BY file LIMIT ?", (after, limit)
+    )
+    return [row["file"] for row in rows.fetchall()]
+
+
 def forget(db: sqlite3.Connection, files: Collection[str]) -> None:
     """These files are gone; one that has got a new use meanwhile is left."""
     db.executemany("DELETE FROM picture_files WHERE file = ? AND uses = 0", [(file,) for file in files])

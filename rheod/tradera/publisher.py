@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal, Protocol
 
 import structlog
 
-from rheod.domain.budget import RESULT_COST
+from rheod.domain.budget import RESULT_COST, publish_cost
 from rheod.domain.crash import crashpoint
 from rheod.domain.effects import Change
 from rheod.domain.errors import Permanent, Text, Transient, Unanswered
@@ -181,14 +182,14 @@ class Publisher:
             await self._store.write(_given(job, refused))
             raise
         except Unanswered as error:
-            return await self._blamed(job, error)
+            return await self._blamed(job, plan, error)
         except Permanent as error:
-            return await self._refused(job, plan.item, placement, error)
+            return await self._refused(job, plan, placement, error)
         else:
             return Done()
-        return Done(_given(job, PublishFailed(error=why)))
+        return Done(partial(_failed, plan=plan, why=why))
 
-    async def _blamed(self, job: Job, error: Unanswered) -> Outcome:
+    async def _blamed(self, job: Job, plan: PublishPlan, error: Unanswered) -> Outcome:
         """What becomes of an item that gets no clear answer again and again: it fails if Tradera answers at all.
 
         Raises the error while there are tries left, and always once a commit may
@@ -203,14 +204,14 @@ class Publisher:
             return Pause(str(error))
         why = Text("Tradera gave this item no clear answer again and again: {error}", error=error)
         _log.warning("publishing given up", listing=job.subject, error=str(error))
-        return Done(_given(job, PublishFailed(error=why)))
+        return Done(partial(_failed, plan=plan, why=why))
 
-    async def _refused(self, job: Job, item: Item, placement: Placement, error: Permanent) -> Outcome:
+    async def _refused(self, job: Job, plan: PublishPlan, placement: Placement, error: Permanent) -> Outcome:
         """The listing has failed; or, where its category or an attribute was refused, it goes on elsewhere or is held."""
-        _log.warning("publishing refused", external_id=item.external_id, error=str(error))
+        _log.warning("publishing refused", external_id=plan.item.external_id, error=str(error))
         if not isinstance(error, Rejected) or not is_about_place(str(error)):
-            return Done(_given(job, PublishFailed(error=str(error))))
-        again = await self._looks_other(item, placement)
+            return Done(partial(_failed, plan=plan, why=str(error)))
+        again = await self._looks_other(plan.item, placement)
         write = _look_again(job, None if again else str(error))
         return Retry(until=self._store.now(), reason=_LOOKS, counted=False, write=write)
 
@@ -378,6 +379,21 @@ def _read(file: Path) -> bytes:
 def _look_again(job: Job, refused: str | None = None) -> Callable[[Transaction], None]:
     """Hold the job's listing, or let it go, as everything stands when that is written."""
     return lambda tx: look_again(tx, job.subject, refused=refused)
+
+
+def _failed(tx: Transaction, plan: PublishPlan, why: str) -> None:
+    """What was sent is refused; if the owner has sent the item otherwise meanwhile, that is tried instead."""
+    item = items.by_id(tx.db, plan.item.id)
+    if (item.version, item.spec.price_ore) == (plan.item.version, plan.item.spec.price_ore):
+        publish.step(tx, plan.listing.id, PublishFailed(error=why))
+        return
+    listing = items.listing(tx.db, plan.listing.id)
+    if not listing.state.is_open or listing.state.may_be_live:
+        return
+    if listing.state is not ListingState.QUEUED:
+        publish.step(tx, listing.id, StartedOver())
+    cost = publish_cost(len(plan.pictures))
+    tx.order(JobOrder(queue=QueueName.TRADERA, kind=JobKind.PUBLISH, subject=listing.id, cost=cost), item)
 
 
 def _given(job: Job, given: Input) -> Callable[[Transaction], Change]:

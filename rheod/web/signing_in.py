@@ -122,12 +122,14 @@ class SigningIn:
         async with self._throttle.one_try(address) as wait_s:
             if wait_s:
                 return self._form(request, to=to, wait_s=wait_s, status=429)
-            known = self._context.api.keys.is_admin(given) or await self._context.sessions.is_password(given)
-        if not known:
+            sessions = self._context.sessions
+            is_admin = self._context.api.keys.is_admin(given)
+            opened = await (sessions.open() if is_admin else sessions.sign_in(given))
+        if opened is None:
             _log.warning("sign-in refused", address=address)
             return self._form(request, to=to, wrong=True, status=403)
         self._throttle.succeeded(address)
-        session, cookie = await self._context.sessions.open()
+        session, cookie = opened
         await self._context.audit.record(origin=address, action="sign in", subject="", told="")
         answer = see_other(to)
         answer.set_cookie(

@@ -432,3 +432,20 @@ def test_no_json_value_makes_a_reader_fail_otherwise(body: Any) -> None:
         item_body.read_item(body, check_url=check_url)
     except Refused as error:
         json.dumps([(one.field, one.message) for one in error.details], ensure_ascii=False).encode()
+
+
+def test_attributes_are_read_as_they_were_meant() -> None:
+    """NFC and Windows-1252 as in titles, however deep; names of fields and values that are no texts stay."""
+    given = {
+        "domain": "auto_parts",
+        "partName": "Sto\u0308tta\u0096re",
+        "compatibleModels": ["O\u0308", 5 * "\u0080"],
+        "vehicle": {"manufacturer": "A\u030a", "year": 2018},
+        "own": None,
+    }
+    assert read(domain=given).attributes == {
+        "partName": "St\u00f6tta\u2013re",
+        "compatibleModels": ["\u00d6", 5 * "\u20ac"],
+        "vehicle": {"manufacturer": "\u00c5", "year": 2018},
+        "own": None,
+    }

@@ -196,3 +196,14 @@ async def test_items_that_tradera_refused_are_counted_and_listed(desk: Desk) -> 
     await desk.items.order_publish(desk.account_id, "A")
     await desk.reach(ListingState.COMMITTED)
     assert await not_published(desk) == (0, 0)
+
+
+async def test_pictures_that_the_disk_has_lost_are_told_by_the_doctor(desk: Desk) -> None:
+    """How many and which; one that is there is no trouble."""
+    await desk.put(pictures=2)
+    assert "pictures.lost" not in await diagnosis(desk)
+    gone, _kept = (await desk.items.read_item(desk.account_id, "A")).pictures
+    (desk.folder / (gone.file or "")).unlink()
+    told = (await diagnosis(desk))["pictures.lost"]
+    assert "1 picture is missing" in told["text"]
+    assert gone.file in told["text"]

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from rheod.domain.model import EndWish, Item, ListingState, TraderaStatus, TraderaWish
 from rheod.sandbox.tradera_market import SimulatedAd as Ad
 from tests.desk import ASKS_AFTER_S, CATEGORY, HOUR_MS, Desk
+from tests.fakes.front import front
 from tests.waiting import until
 
 STEPS = ("create", "image", "commit")
@@ -291,6 +294,29 @@ async def test_a_corrected_item_gets_a_new_listing(desk: Desk) -> None:
     await desk.reach(ListingState.REJECTED)
     await desk.items.put_item(desk.account_id, "A", replace(item.spec, title="Rörstrand kaffekanna"))
     ad_of(desk, await go_live(desk), generation=2)
+
+
+async def test_an_item_that_is_corrected_while_its_create_is_refused_goes_out(desk: Desk) -> None:
+    """The refusal is of what was sent; what the owner has sent meanwhile is tried, not failed with it."""
+    asked, corrected = asyncio.Event(), asyncio.Event()
+
+    async def refuse(_request: web.Request) -> web.StreamResponse:
+        tradera.ill = None
+        asked.set()
+        await corrected.wait()
+        return web.json_response({"error": {"code": "BadRequest", "message": "no"}}, status=400)
+
+    async with front() as tradera:
+        tradera.carry_to(desk.simulator.base_url.removesuffix("/v4"))
+        await desk.restart(base_url=f"{tradera.url}/v4")
+        tradera.ill = refuse
+        item = await desk.put(pictures=0)
+        await asked.wait()
+        await desk.items.put_item(desk.account_id, "A", replace(item.spec, title="Kopp med fat"))
+        corrected.set()
+        live = await go_live(desk)
+        assert await desk.told("listing.failed") == []
+        assert ad_of(desk, live).body["title"] == "Kopp med fat"
 
 
 async def test_a_refused_picture_fails_the_listing(desk: Desk) -> None:

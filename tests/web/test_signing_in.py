@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from rheod.web.signing_in import MAX_JUDGED, Throttle
+from tests.stores import rows
 from tests.web.running import PASSWORD, pages, text_of
 
 
@@ -22,7 +23,7 @@ async def test_a_stranger_is_sent_to_the_sign_in_and_comes_back(tmp_path: Path) 
         assert (status, headers["Location"]) == (303, "/dashboard?account=")
         status, text, _ = await one.get("/dashboard")
         assert status == 200
-        assert "80" in text_of(text)
+        assert "Logga ut" in text_of(text)
 
 
 async def test_the_cookie_is_out_of_reach(tmp_path: Path) -> None:
@@ -133,6 +134,19 @@ async def test_many_tries_at_once_are_no_faster_than_one_after_the_other(tmp_pat
         assert await one.sign_in(admin) == 429
         one.clock.seconds += 3600
         assert await one.sign_in(PASSWORD) == 303
+
+
+async def test_a_password_that_is_changed_while_it_is_judged_opens_nothing(tmp_path: Path) -> None:
+    """The change signs everybody out: the old password's session must not come after that."""
+    async with pages(tmp_path) as (one, _admin):
+        sessions = one.parts.sessions
+        await sessions.set_password(PASSWORD)
+        _, opened = await asyncio.gather(
+            sessions.set_password("another one, as long"), sessions.sign_in(PASSWORD)
+        )
+        assert opened is None
+        assert await rows(one.database, "SELECT * FROM sessions") == []
+        assert await sessions.sign_in("another one, as long") is not None
 
 
 async def test_many_addresses_wait_for_each_other_and_not_for_ever() -> None:
