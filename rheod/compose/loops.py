@@ -10,6 +10,7 @@ from typing import Any
 
 from rheod.compose.core import Core
 from rheod.compose.remotes import Remotes
+from rheod.config.superseded import held_to_daily_calls, superseded
 from rheod.domain.errors import Permanent, StoreUnavailable, Transient
 from rheod.domain.model import Job, JobKind, JobOrder, QueueName
 from rheod.health.alerts import Alerter
@@ -353,7 +354,7 @@ def publish_options(core: Core) -> PublishOptions:
     return PublishOptions(
         defaults=AdDefaults(
             duration_days=given.duration_days,
-            restarts=given.restarts,
+            restarts=0,
             accepted_bidder_id=given.accepted_bidder_id,
             condition=given.condition,
             listing_type=given.listing_type,
@@ -388,6 +389,8 @@ def observed(core: Core, loops: RunningLoops | None) -> Observed:
         restore_locks=core.restore_locks,
         contact=core.budget.contact,
         has_push=settings.push.queue_url is not None,
+        superseded=tuple(superseded(settings)),
+        held_to_sum=held_to_daily_calls(settings),
         limits=Limits(
             backup_age_ms=round(settings.backup.alarm_after_s * 1000),
             push_silence_ms=round(settings.push.alarm_after_s * 1000),

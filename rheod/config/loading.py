@@ -30,6 +30,7 @@ from typing_extensions import override
 from rheod.config.checked_values import is_quoted
 from rheod.config.sections import AccountSettings
 from rheod.config.settings import LEAVES, Key, Settings, section_of
+from rheod.config.superseded import held_to_daily_calls, superseded
 from rheod.domain.budget import TOTAL, Quota, publish_cost
 from rheod.domain.errors import RheodError
 from rheod.domain.model import CallClass
@@ -398,10 +399,9 @@ def warnings(settings: Settings) -> list[str]:
                 f"tradera.quota.total leaves {most} calls for publishing, and an item with tradera.defaults.max_images ="
                 f" {tradera.defaults.max_images} pictures takes {cost}: such items will fail"
             )
-    if settings.server.max_connections_per_address is not None:
-        found.append(
-            "server.max_connections_per_address does nothing any more: take the line out, the proxy in front limits addresses"
-        )
+    found.extend(str(line) for line in superseded(settings))
+    if (held := held_to_daily_calls(settings)) is not None:
+        found.append(f"{held}: take the line out unless Tradera has told you such a limit")
     if settings.debug.crash_at:
         found.append("debug.crash_at is set: rheod will kill itself, as its own tests want")
     return found

@@ -117,6 +117,14 @@ class Storage(Section):
     )
 
 
+def _no_restarts(value: int) -> int:
+    if value:
+        raise ValueError(
+            "must not be set: Tradera's own restarts make another ad under a number of its own; unsold ads come back by [relist]"
+        )
+    return value
+
+
 class TraderaDefaults(Section):
     """What an ad gets when its item does not say."""
 
@@ -127,8 +135,8 @@ class TraderaDefaults(Section):
     duration_days: int = Field(
         default=7, ge=1, le=14, description="days an auction runs (1-14); 3, 5, 7 and 10 are safe everywhere"
     )
-    restarts: int = Field(
-        default=0, ge=0, le=2, description="automatic restarts of an unsold auction (0-2), each with its fees"
+    restarts: Annotated[int, AfterValidator(_no_restarts)] | None = Field(
+        default=None, description="does nothing any more, unsold ads come back by [relist]: take the line out"
     )
     accepted_bidder_id: Literal[1, 3, 4] = Field(
         default=1, description="who may bid: 1 Sweden, 3 all countries, 4 EU"

@@ -85,6 +85,8 @@ class Observed:
     contact: Contact
     has_push: bool
     limits: Limits
+    superseded: tuple[Text, ...]
+    held_to_sum: Text | None
     now: Callable[[], int]
     started_at: int
     loops: RunningLoops | None = None
@@ -130,6 +132,8 @@ async def gather_facts(observed: Observed) -> Facts:
     return Facts(
         now=now,
         missing=tuple(observed.accounts.missing()),
+        superseded=observed.superseded,
+        held_to_sum=observed.held_to_sum,
         accounts=tuple(_sellers(observed)),
         endpoints=stored.endpoints,
         next_publish_at=None if goes_at <= now else goes_at,

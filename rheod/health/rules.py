@@ -75,6 +75,8 @@ class Facts(Waiting):
     """
 
     missing: tuple[str, ...] = ()
+    superseded: tuple[Text, ...] = ()
+    held_to_sum: Text | None = None
     accounts: tuple[AccountFacts, ...] = ()
     endpoints: tuple[EndpointFacts, ...] = ()
     publishings_waiting: int = 0
@@ -320,6 +322,29 @@ def _of_publishing(facts: Facts) -> Iterator[Finding]:
             mood=Mood.BUSY,
             text=Text("Nothing is published: {settings} not set", settings=", ".join(facts.missing)),
             fix=Text("Set them in the settings file and restart rheod, or connect on the page Tradera"),
+            alerts=False,
+        )
+    if facts.held_to_sum is not None:
+        yield Finding(
+            code="quota.held",
+            mood=Mood.BUSY,
+            text=facts.held_to_sum,
+            fix=Text(
+                "Take the line out, or write it as tradera.quota.total if Tradera has told you such a limit: the Developer Center shows the figures on the application's page"
+            ),
+            alerts=False,
+        )
+    if facts.superseded:
+        yield Finding(
+            code="settings.superseded",
+            mood=Mood.BUSY,
+            text=counted(
+                "{n} line of the settings has no use any more: {lines}",
+                "{n} lines of the settings have no use any more: {lines}",
+                len(facts.superseded),
+                lines="; ".join(facts.superseded),
+            ),
+            fix=Text("Take them out: `rheod config check` names each of them"),
             alerts=False,
         )
     yield from _of_doubts(facts)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from rheod.domain.errors import Text
 from rheod.health.rules import DAY_MS, AccountFacts, EndpointFacts, Facts, findings
 from rheod.health.waiting import Finding, Mood, Refusal, Wait
 from rheod.store.held import HeldItems
@@ -79,6 +80,8 @@ TROUBLES: list[tuple[dict[str, Any], str]] = [
     ({"in_doubt": ("A-1",)}, "listing.doubt"),
     ({"next_publish_at": NOW_MS + 1, "publishings_waiting": 1}, "budget.spent"),
     ({"held": HeldItems(2, "A-1", "Choose a category", 5)}, "items.held"),
+    ({"superseded": (Text("a line"),)}, "settings.superseded"),
+    ({"held_to_sum": Text("held to 100")}, "quota.held"),
     ({"look_alikes": (("A", "\ufeffA"),)}, "items.look_alike"),
     ({"backup_due_at": NOW_MS}, "backup.missed"),
     ({"free_bytes": 2**20}, "disk.low"),

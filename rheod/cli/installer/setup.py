@@ -49,6 +49,16 @@ if TYPE_CHECKING:
 
 DATA = "/var/lib/rheod"
 _EXAMPLE = "rheod.toml.example"
+_NEW_SETTINGS = """\
+# The settings of rheod. What is not set here has its default, which may become better with a new version: set only what
+# you mean. Every setting stands with its meaning in
+#   {example}
+# `rheod config check` tells what is wrong, and secrets are better in /etc/rheod/secrets.
+
+[tradera.quota]
+# Calls that Tradera allows in 24 hours, as its Developer Center shows them on the application's page:
+#default = 10000
+"""
 _READY_S = 60.0
 _LOOK_S = 0.1
 
@@ -125,7 +135,7 @@ def _files(place: InstallPaths, settings: Settings) -> Iterator[Step]:
                 secret = f"{SECRETS}/{name.replace('.', '__')}"
                 yield Step(f"    a secret: better in {secret}, where only root reads it")
     else:
-        text = shipped(_EXAMPLE).read_text(encoding="utf-8")
+        text = _NEW_SETTINGS.format(example=shipped(_EXAMPLE))
         yield Step(f"write {CONFIG}", lambda: write_file(file, text, 0o644))
     yield from folder_step(place.at(SECRETS), SECRETS, 0o700)
 

@@ -32,8 +32,10 @@ def test_setup_writes_everything_with_the_right_modes(machine: Machine) -> None:
     ended = machine.run("setup", "--systemd")
     assert (ended.returncode, ended.stderr) == (0, "")
     state = machine.state()
-    example = (TOP / "rheod.toml.example").read_text(encoding="utf-8")
-    assert state["etc/rheod/rheod.toml"] == (0o644, example)
+    mode, written = state["etc/rheod/rheod.toml"]
+    assert mode == 0o644
+    assert tomllib.loads(written) == {"tradera": {"quota": {}}}
+    assert str(TOP / "rheod.toml.example") in written
     assert state["etc/rheod/secrets"][0] == 0o700
     for name in steps.unit_names():
         mode, text = state[f"etc/systemd/system/{name}"]
