@@ -27,6 +27,7 @@ from rheod.sandbox.tradera_orders import (
     order_created,
     order_json,
 )
+from rheod.sandbox.tradera_quota import CallLimit, CallQuota
 from rheod.sandbox.tradera_site import ItemPages, LoginPages, ReferenceCalls
 
 if TYPE_CHECKING:
@@ -79,11 +80,13 @@ class Control:
         return answer(200, {})
 
     async def _settings(self, request: web.Request) -> web.Response:
-        fields = await _fields(request, "processing_delay_s", "daily_calls")
+        fields = await _fields(request, "processing_delay_s", "daily_calls", "quota")
         if "processing_delay_s" in fields:
             self._simulator.processing_delay_s = float(fields["processing_delay_s"])
         if "daily_calls" in fields:
-            self._simulator.conduct.daily_calls = fields["daily_calls"]
+            self._simulator.limit_calls(*_in_all(fields["daily_calls"]))
+        if "quota" in fields:
+            self._simulator.limit_calls(*(CallLimit(**each) for each in fields["quota"]))
         return answer(200, {})
 
     async def _state(self, _request: web.Request) -> web.Response:
@@ -101,6 +104,11 @@ class Control:
             "orders": [order_json(order) for order in simulator.orders.values()],
         }
         return answer(200, state)
+
+
+def _in_all(calls: int | None) -> list[CallLimit]:
+    """A limit of all calls together in any 24 hours; None is no limit."""
+    return [] if calls is None else [CallLimit(calls=calls)]
 
 
 async def _json(request: web.Request) -> dict[str, Any]:
@@ -163,7 +171,7 @@ class TraderaSimulator:
         daily_calls: int | None = None,
     ) -> None:
         self.keys = keys or Keys()
-        self.conduct = Conduct(daily_calls=daily_calls)
+        self.conduct = Conduct(quota=CallQuota(_in_all(daily_calls)))
         self.queue: SimulatedPushQueue | None = None
         self.market = Market(now=now, rng=rng, processing_delay_ms=round(processing_delay_s * 1000))
         self.order_book = OrderBook(now=now, rng=rng)
@@ -340,6 +348,10 @@ class TraderaSimulator:
         )
         self.market.publish(listing)
         return listing.item_id
+
+    def limit_calls(self, *limits: CallLimit) -> None:
+        """Have these limits of calls from now on, and no others; what was called before does not count."""
+        self.conduct.quota = CallQuota(list(limits))
 
     async def _push(self, message: dict[str, Any] | None) -> None:
         if message is not None:

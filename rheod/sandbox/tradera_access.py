@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
 from rheod.sandbox.tradera_market import DeclinedError, bad_request
+from rheod.sandbox.tradera_quota import CallQuota
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -228,12 +228,12 @@ class Keys:
 class Conduct:
     """What may be changed while the simulator runs.
 
-    `daily_calls` is the rolling 24 h limit (None = none); `restricted` holds sellers that may only make
+    `quota` are the limits of calls; `restricted` holds sellers that may only make
     plain auctions; `push_own_endings` pushes ItemClosedBySeller when the API ends an item. `accept_url` is where a
     login returns to ("": it only says that it is done), `display_token` puts the token into that address.
     """
 
-    daily_calls: int | None = None
+    quota: CallQuota = field(default_factory=CallQuota)
     restricted: set[int] = field(default_factory=set)
     push_own_endings: bool = True
     accept_url: str = ""
@@ -295,7 +295,6 @@ class AccessCheck:
         self._market = market
         self._contract = contract
         self._flush = flush
-        self._counted: deque[int] = deque()
         self.calls: list[CountedCall] = []
         self.faults = FaultBook()
         self.stopping = asyncio.Event()
@@ -339,7 +338,7 @@ class AccessCheck:
     async def _obey(self, route: Route, request: web.Request, body: Any, fault: Fault | None) -> web.Response:
         """Do what the call asks, or refuse it as Tradera would."""
         try:
-            self._count()
+            self._conduct.quota.count(route.operation, request.headers.get("X-User-Id", ""), self._now())
             seller_id = self._identify(request, needs_user=route.user)
             asked = Asked(seller_id, request.match_info, _query(request), body, fault)
             self._check(route, request, asked)
@@ -348,15 +347,6 @@ class AccessCheck:
             return error(declined.status, declined.code, declined.message)
         await self._flush()
         return reply
-
-    def _count(self) -> None:
-        """Count a call against the rolling 24 h; refused ones do not count again."""
-        limit, now_ms = self._conduct.daily_calls, self._now()
-        while self._counted and self._counted[0] <= now_ms - _DAY_MS:
-            self._counted.popleft()
-        if limit is not None and len(self._counted) >= limit:
-            raise DeclinedError(429, "TooManyRequests", "AboveCallLimit")
-        self._counted.append(now_ms)
 
     def _identify(self, request: web.Request, *, needs_user: bool) -> int:
         headers, keys = request.headers, self._keys
