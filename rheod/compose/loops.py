@@ -59,14 +59,18 @@ _IMAGE_JOBS_PER_DOWNLOAD = 4
 _SETTLING_WEBHOOKS = 4
 """So many times the deliveries at once may be taken and still wait for the commit of that: it is shared."""
 
+_AT_ONCE = ByUrgency.most_publishings + 2
+"""Jobs of one account at Tradera at the same time: so many ads, and what is more urgent beside them."""
+
 _LATE_PASSES = 3
-"""So many passes of reconciliation must have failed or not begun before that is a finding."""
+"""So many passes of reconciliation must have failed or not begun, and so long ago, before that is a finding."""
+_LATE_MS = 15 * 60 * 1000
 
 Chore = Callable[[], Coroutine[Any, Any, None]]
 
 
 class TraderaDesk:
-    """One account's jobs at Tradera, one at a time: hands each to its worker and turns what went wrong into an outcome."""
+    """One account's jobs at Tradera: hands each to its worker and turns what went wrong into an outcome."""
 
     def __init__(
         self, *, calls: BudgetedClient, workers: Mapping[JobKind, Callable[[Job], Awaitable[Outcome]]]
@@ -163,7 +167,7 @@ class Loops:
             QueueName.TRADERA,
             ByUrgency(account.id, calls.lock),
             _tradera_desk(self.core, calls, self.meters, self.reference).work,
-            concurrency=1,
+            concurrency=_AT_ONCE,
             label=f"tradera:{account.seller.user_id}",
         )
         self._tradera_queues[account.id] = queue, calls
@@ -312,7 +316,7 @@ def _tradera_desk(
     options = publish_options(core)
     publisher = Publisher(store=core.store, calls=calls, options=options, reference=reference)
     asking = ResultPollOptions(
-        delays_s=tradera.result_delays_s,
+        delays_s=core.settings.result_delays_s,
         doubt_ms=round(tradera.doubt_limit_s * 1000),
         site_url=tradera.site_url,
     )
@@ -371,7 +375,7 @@ def publish_options(core: Core) -> PublishOptions:
         in_doubt=tradera.image_in_doubt,
         tries=tradera.publish_tries,
         site_url=tradera.site_url,
-        schedule=AskSchedule(first_ask_ms=round(tradera.result_delays_s[0] * 1000)),
+        schedule=AskSchedule(first_ask_ms=round(core.settings.result_delays_s[0] * 1000)),
     )
 
 
@@ -394,7 +398,7 @@ def observed(core: Core, loops: RunningLoops | None) -> Observed:
         limits=Limits(
             backup_age_ms=round(settings.backup.alarm_after_s * 1000),
             push_silence_ms=round(settings.push.alarm_after_s * 1000),
-            reconcile_ms=_LATE_PASSES * core.reading_gap_ms,
+            reconcile_ms=max(_LATE_MS, _LATE_PASSES * core.reading_gap_ms),
             free_bytes=settings.storage.least_free_bytes,
             image_bytes=settings.storage.images_max_bytes,
         ),

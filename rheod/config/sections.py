@@ -226,9 +226,9 @@ class Tradera(Section):
     )
     reconcile_interval_s: float | None = Field(
         default=None,
-        ge=60,
+        ge=50,
         le=DAY_S,
-        description="how often Tradera is asked for what push missed; without it 3600 with push, else 900",
+        description="how often Tradera is asked for what push missed; without it 600 with push, else 55",
     )
     reconcile_share: float | None = Field(
         default=None,
@@ -237,10 +237,10 @@ class Tradera(Section):
         description="share of quota.total this may use; without it 0.1 with push, else a third",
     )
     request_timeout_s: float = Field(default=60, ge=1, le=300, description="time for one call in all")
-    result_delays_s: tuple[Delay, ...] = Field(
-        default=(10, 10, 20, 40, 80, 160, 600),
+    result_delays_s: tuple[Delay, ...] | None = Field(
+        default=None,
         min_length=1,
-        description="waits between questions for the result of a publishing; the last repeats",
+        description="waits between questions for the result of a publishing, the last repeats; without it 1, 1, 2, 3, 5 … 30, or 10 … 600 where all calls together are limited",
     )
     publish_tries: int = Field(
         default=8,

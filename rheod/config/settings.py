@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -30,6 +30,12 @@ from rheod.config.sections import (
     Webhooks,
 )
 from rheod.domain.budget import READING_SHARE
+
+QUICK_DELAYS_S = (1, 1, 2, 3, 5, 8, 13, 20, 30)
+"""Waits between questions for a result."""
+SPARING_DELAYS_S = (10, 10, 20, 40, 80, 160, 600)
+"""The same where few calls may be made in all; examples of earlier releases set them too."""
+_FEW_CALLS = 1000
 
 Key = tuple[str, ...]
 """A setting's name in parts: `server.port` is `('server', 'port')`."""
@@ -111,8 +117,17 @@ class Settings(BaseSettings):
 
     @property
     def reconcile_interval_s(self) -> float:
-        """Seconds between reconciliations: rare while push brings the news, closer without it."""
-        return self.tradera.reconcile_interval_s or (3_600 if self.push.queue_url else 900)
+        """Seconds between reconciliations: rarer while push brings the news; without it a sale is known in a minute."""
+        return self.tradera.reconcile_interval_s or (600 if self.push.queue_url else 55)
+
+    @property
+    def result_delays_s(self) -> Sequence[float]:
+        """Seconds between questions for a result: what earlier examples named counts as not chosen."""
+        given = self.tradera.result_delays_s
+        if given is not None and given != SPARING_DELAYS_S:
+            return given
+        few = self.tradera.total is not None and self.tradera.total <= _FEW_CALLS
+        return SPARING_DELAYS_S if few else QUICK_DELAYS_S
 
     @property
     def reconcile_share(self) -> float:

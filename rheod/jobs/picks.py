@@ -8,6 +8,9 @@ from rheod.domain.model import CallClass, Job, JobKind, QueueName
 from rheod.jobs.queue import Look, RestoreLock
 from rheod.store import jobs
 
+_MOST_OF_AN_ITEM = 4
+"""Jobs of one item that may be due at the same time: only one of them runs."""
+
 
 class ByDueTime:
     """The pick of a simple queue: what is due, the longest due first."""
@@ -55,8 +58,11 @@ class OfReference:
 class ByUrgency:
     """The pick of one seller account's tradera queue: by class and age, less the classes that wait for the budget.
 
-    Nor those behind the account's restore lock; what opens it is a job of this queue, which then looks again.
+    Nor those behind the account's restore lock; what opens it is a job of this queue, which then looks again, and runs
+    alone. Never are two jobs of one item picked at once, and publishings leave places to what is more urgent.
     """
+
+    most_publishings = 4
 
     def __init__(self, account_id: str, lock: RestoreLock | None = None) -> None:
         self._account_id = account_id
@@ -64,14 +70,34 @@ class ByUrgency:
 
     def jobs(self, db: sqlite3.Connection, look: Look) -> list[Job]:
         """See `Pick`."""
-        return jobs.due(
+        running = jobs.of_ids(db, look.running)
+        free = self.most_publishings - sum(each.kind is JobKind.PUBLISH for each in running)
+        blocked = (
+            look.blocked | self._lock.closed | _REFERENCE | ({CallClass.PUBLISH} if free <= 0 else set())
+        )
+        due = jobs.due(
             db,
             QueueName.TRADERA,
             now=look.now,
-            limit=look.limit,
+            limit=look.limit + _MOST_OF_AN_ITEM * (len(running) + 1),
             account_id=self._account_id,
-            blocked=look.blocked | self._lock.closed | _REFERENCE,
+            blocked=blocked,
         )
+        taken = {each.item_id for each in running} - {None}
+        found: list[Job] = []
+        for job in sorted(due, key=lambda each: each.id in look.probed):
+            publishes = job.kind is JobKind.PUBLISH
+            if job.id in look.running or job.item_id in taken or (publishes and free <= 0):
+                continue
+            alone = job.kind is JobKind.TAKEOVER
+            if alone and (running or found):
+                break  # it waits for what runs, and nothing more begins before it
+            found.append(job)
+            taken |= {job.item_id} - {None}
+            free -= publishes
+            if alone or len(found) == look.limit:
+                break
+        return [] if any(each.kind is JobKind.TAKEOVER for each in running) else found
 
     def next_at(self, db: sqlite3.Connection, now: int) -> int | None:
         """See `Pick`."""

@@ -143,13 +143,14 @@ class Look:
     """One look for work: the moment (ms), how many jobs are wanted, and how the queue stands at that moment.
 
     `running` and `settling` are ids of jobs: those that run, and those of them that are done and whose end is being
-    stored. `blocked` classes wait for the call budget. It is read in the store's thread, so it is a copy. The limit has
+    stored; `probed` have found the remote away in this rest, so others go first. `blocked` classes wait for the call budget. It is read in the store's thread, so it is a copy. The limit has
     room for all that are not wanted now, since a pick may return them.
     """
 
     now: int
     limit: int
     running: frozenset[int]
+    probed: frozenset[int] = frozenset()
     settling: frozenset[int]
     blocked: frozenset[CallClass]
 
@@ -230,6 +231,7 @@ class JobQueue:
         self._rest_reason = ""
         self._rests_since = 0
         self._probed: set[int] = set()
+        self._began: dict[int, int] = {}
         self._failed_alike: tuple[str, frozenset[int]] = ("", frozenset())
         self._stopping = False
 
@@ -278,6 +280,7 @@ class JobQueue:
                     continue
                 for job in picked:
                     self._running.add(job.id)
+                    self._began[job.id] = self._failures
                     group.create_task(self._run_job(job), name=f"{self.name}:{job.kind}:{job.subject}")
                 await self._rest(now, next_at)
 
@@ -298,6 +301,7 @@ class JobQueue:
             now=now,
             limit=room + len(self._running) + len(self._probed),
             running=frozenset(self._running),
+            probed=frozenset(self._probed),
             settling=frozenset(self._settling),
             blocked=frozenset(self._blocked),
         )
@@ -347,6 +351,7 @@ class JobQueue:
             crashpoint(f"{job.kind}.settled")
         finally:
             self._running.discard(job.id)
+            self._began.pop(job.id, None)
             self._settling.discard(job.id)
             self._wakeup.set()
 
@@ -407,13 +412,15 @@ class JobQueue:
                 self._blocked[call_class] = until
                 _log.info("waits for the call budget", queue=self.name, work=call_class, reason=reason)
             case Pause(reason):
+                if len(self._probed) >= _PROBES_KEPT:
+                    self._probed.clear()
+                self._probed.add(job.id)
+                if self._began.get(job.id, self._failures) < self._failures:
+                    return  # it began before the rest, and failed with what brought that about
                 self._failures += 1
                 now = self._store.now()
                 self._paused_until = now + delay_ms(TRADERA_DELAYS_S, self._failures)
                 self._rest_reason = reason
-                if len(self._probed) >= _PROBES_KEPT:
-                    self._probed.clear()
-                self._probed.add(job.id)
                 if self._failures == 1:
                     self._rests_since = now
                     _log.warning("remote is away", queue=self.name, reason=reason)

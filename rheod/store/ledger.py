@@ -7,9 +7,11 @@ query and no walk through them.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import sqlite3
 from collections import Counter, defaultdict, deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 
@@ -82,6 +84,13 @@ class Part(StrEnum):
     WORK = "work"
 
 
+Reservation = tuple[str, int]
+"""Room that one job keeps: its account, and a number of its own."""
+
+_HELD: ContextVar[int] = ContextVar("reservation", default=0)
+"""The number of the reservation in whose block this runs."""
+
+
 @dataclass(slots=True)
 class _Reserved:
     """Calls an account is about to make, by operation; `spare` are those of which the operation is not known yet."""
@@ -121,7 +130,8 @@ class Ledger:
         self._by_method: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self._pauses = {(pause.account_id, pause.call_class): pause for pause in pauses}
         self._methods = {state.method: state for state in methods}
-        self._reserved: dict[str, _Reserved] = {}
+        self._reserved: dict[Reservation, _Reserved] = {}
+        self._reservations = itertools.count(1)
         for spent in calls:
             self._count(spent)
 
@@ -205,7 +215,7 @@ class Ledger:
         """How many calls of these classes each account has had, with those it is about to make."""
         self._expire(now)
         counted = sum((self._by_class[each] for each in classes), Counter[str]())
-        for account_id, reserved in self._reserved.items():
+        for (account_id, _), reserved in self._reserved.items():
             counted[account_id] += reserved.calls if reserved.call_class in classes else 0
         return counted
 
@@ -213,7 +223,7 @@ class Ledger:
         """How many calls of this method each account has had, with those it is about to make."""
         self._expire(now)
         counted = +self._by_method[method]
-        for account_id, reserved in self._reserved.items():
+        for (account_id, _), reserved in self._reserved.items():
             counted[account_id] += reserved.of(method)
         return counted
 
@@ -250,8 +260,8 @@ class Ledger:
         spent = Spent(now, call.call_class, call.operation, call.account_id)
         self._expire(now)
         self._count(spent)
-        if call.account_id in self._reserved:
-            self._reserved[call.account_id].draw(call.operation)
+        if (reserved := self._reserved.get((call.account_id, _HELD.get()))) is not None:
+            reserved.draw(call.operation)
         return spent
 
     def refund(self, spent: Spent) -> None:
@@ -264,21 +274,25 @@ class Ledger:
 
     def reserve(
         self, account_id: str, call_class: CallClass, operations: Mapping[str, int], *, spare: int
-    ) -> None:
-        """Keep room for calls an account is about to make, one job at a time; `free` ends it. A crash forgets it."""
-        self._reserved[account_id] = _Reserved(call_class, Counter(operations), spare)
+    ) -> Reservation:
+        """Keep room for calls that a job of an account is about to make; `free` ends it. A crash forgets it."""
+        reservation = account_id, next(self._reservations)
+        self._reserved[reservation] = _Reserved(call_class, Counter(operations), spare)
+        _HELD.set(reservation[1])
+        return reservation
 
-    def free(self, account_id: str) -> None:
-        """Keep no room for this account any more."""
-        self._reserved.pop(account_id, None)
+    def free(self, reservation: Reservation) -> None:
+        """Keep this room no more."""
+        self._reserved.pop(reservation, None)
+        _HELD.set(0)
 
     def reserves(self, account_id: str) -> bool:
         """Whether room is kept for this account now."""
-        return account_id in self._reserved
+        return any(each == account_id for each, _ in self._reserved)
 
     def has_reserved(self, call: LedgerCall) -> bool:
         """Whether room is kept for this very call."""
-        reserved = self._reserved.get(call.account_id)
+        reserved = self._reserved.get((call.account_id, _HELD.get()))
         return (
             reserved is not None
             and reserved.call_class is call.call_class
@@ -288,11 +302,11 @@ class Ledger:
     def reserved_by_others(
         self, account_id: str, *, call_class: CallClass | None = None, method: str = TOTAL
     ) -> int:
-        """How many calls of this method or in all, of one class if asked, the other accounts are still about to make."""
+        """How many calls of this method or in all, of one class if asked, the other jobs are still about to make."""
         return sum(
             reserved.of(method)
             for each, reserved in self._reserved.items()
-            if each != account_id and (call_class is None or reserved.call_class is call_class)
+            if each != (account_id, _HELD.get()) and (call_class is None or reserved.call_class is call_class)
         )
 
     def pause(self, account_id: str, part: CallClass | None) -> BudgetPause | None:

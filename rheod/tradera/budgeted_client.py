@@ -52,7 +52,7 @@ from rheod.usecases.transaction import Store, Transaction
 T = TypeVar("T")
 
 _log = structlog.get_logger(__name__)
-CALLS_AT_ONCE = 4
+CALLS_AT_ONCE = 6
 """Calls of all accounts together that may be on their way to Tradera at the same time."""
 _NOTHING: Mapping[str, int] = MappingProxyType({})
 _DEAREST = publish_cost(12)
@@ -241,6 +241,8 @@ class BudgetedClient:
         """What waits after a restore."""
         self.answers_heard = 0
         """How many calls Tradera has answered, refusals included: what ends an outage."""
+        self.in_work: set[str] = set()
+        """Listings that are being published at this moment: their commits may be under way."""
         self._rules = budget.rules
         self._ledger = budget.ledger
         self._now = budget.store.now
@@ -339,11 +341,11 @@ class BudgetedClient:
         same work: their room is left to them; and so are `leave` calls, by method or in all, to those who have had fewer.
         """
         self.check(call_class, operations, spare=spare, after=after, leave=leave)
-        self._ledger.reserve(self.account_id, call_class, operations, spare=spare)
+        reservation = self._ledger.reserve(self.account_id, call_class, operations, spare=spare)
         try:
             yield
         finally:
-            self._ledger.free(self.account_id)
+            self._ledger.free(reservation)
 
     def check(
         self,
@@ -457,11 +459,13 @@ class BudgetedClient:
         """Tell an application or a token that is refused from a call that this seller may not make."""
         if call.operation in OF_THE_APPLICATION:
             return error
-        pause = await self._refusals.judge(call, error)
+        pause, is_news = await self._refusals.judge(call, error)
         if call.operation == "me":
             return error
         if pause is not None:
             reason = Text.of(pause.reason)
+            if not is_news:
+                return NotNow(reason, call_class=call.call_class, until=pause.until)
             return TokenDead(reason, call_class=call.call_class, until=pause.until, since=pause.since)
         refusal = Text(
             "Tradera does not allow this account to {operation}: {error}",

@@ -66,7 +66,7 @@ class ReconcileOptions:
     """How often a pass is made, how soon after the last one at start, and for how long listings are looked after."""
 
     interval_ms: Callable[[], int]
-    least_gap_ms: int = 60_000
+    least_gap_ms: int = 50_000
     looked_after_ms: int = 60 * 24 * _HOUR_MS
 
 

@@ -135,6 +135,13 @@ class Publisher:
         start_at = plan.item.spec.tradera and plan.item.spec.tradera.start_at
         if start_at and start_at > self._store.now() and plan.listing.generation == 1:
             return Retry(until=start_at, reason=Text("starts at the time the item says"), counted=False)
+        self._calls.in_work.add(plan.listing.id)
+        try:
+            return await self._begin(job, plan)
+        finally:
+            self._calls.in_work.discard(plan.listing.id)
+
+    async def _begin(self, job: Job, plan: PublishPlan) -> Outcome:
         lost = await asyncio.to_thread(_lost, self._options.images_dir, plan.pictures)
         if lost:
             _log.warning("pictures lost; fetched again", external_id=plan.item.external_id, count=len(lost))

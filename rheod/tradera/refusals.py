@@ -81,14 +81,22 @@ class Refusals:
         reason = await self._reason()
         return None if reason is None else await self._pause(pause.call_class, reason)
 
-    async def judge(self, call: LedgerCall, error: TokenRefused) -> BudgetPause | None:
-        """What a refused call means: a pause when the whole account is refused, None when it is this call alone."""
+    async def judge(self, call: LedgerCall, error: TokenRefused) -> tuple[BudgetPause | None, bool]:
+        """What a refused call means: a pause when the whole account is refused, None when it is this call alone.
+
+        And whether that was learned by this call, not by one that was on its way with it.
+        """
         if call.operation == "me":
             words = self._calls.seller.refused(error)
             await self._pause(CallClass.ORDERS, words)
-            return await self._pause(None, words)
-        reason = await self._reason()
-        return None if reason is None else await self._pause(account_part(call.call_class), reason)
+            return await self._pause(None, words), True
+        async with self._one_at_a_time:
+            known = self.unsettled(call)
+            if known is not None and known.until > self._store.now():
+                return known, False
+            reason = await self._reason()
+            part = account_part(call.call_class)
+            return None if reason is None else await self._pause(part, reason), True
 
     async def over(self, operation: str, call_class: CallClass) -> None:
         """A call went through: the pause that stood against it is over; with users/me or a new token both are."""

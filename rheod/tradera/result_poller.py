@@ -6,11 +6,13 @@ is created anew on silence.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import partial
+from itertools import accumulate
 
 import structlog
 
@@ -45,10 +47,11 @@ from rheod.usecases.transaction import Store, Transaction
 _log = structlog.get_logger(__name__)
 _A_CALL = 100
 _DAY_MS = 24 * 3600 * 1000
+_MOST_QUESTIONS = 5000
 _AHEAD_MS = 400 * _DAY_MS
 """No ad ends later than this."""
-_LOOKS = frozenset({5, 10, 20, 40, 80})
-"""Asked this often without a result, the ad itself is looked for."""
+_LOOKS_S = (160, 2720, 8720, 20_720, 44_720)
+"""So long after the commit, asked in vain, the ad itself is looked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +61,12 @@ class ResultPollOptions:
     delays_s: Sequence[float]
     doubt_ms: int
     site_url: str
+
+    def looks(self) -> frozenset[int]:
+        """After which questions the ad itself is looked for."""
+        gaps = (*self.delays_s, *[self.delays_s[-1]] * _MOST_QUESTIONS)
+        asked_at_s = list(accumulate(gaps))
+        return frozenset(bisect_left(asked_at_s, seconds) + 1 for seconds in _LOOKS_S)
 
 
 class _Next(Enum):
@@ -90,6 +99,7 @@ class ResultPoller:
         self._publisher = publisher
         self._options = options
         self._meters = meters or Meters()
+        self._looks = options.looks()
         self._spare = 0
 
     async def ask(self, job: Job) -> queue.Outcome:
@@ -103,6 +113,9 @@ class ResultPoller:
                 wait_ms = delay_ms(TRADERA_DELAYS_S, job.attempts + 1)
                 return Retry(until=self._store.now() + wait_ms, reason=str(error))
             waiting = await self._waiting()
+        if not waiting and self._calls.in_work:
+            until = self._store.now() + round(self._options.delays_s[0] * 1000)
+            return Retry(until=until, reason=Text("waits for Tradera's queue"), counted=False, answered=False)
         if not waiting:
             return Done()
         return Retry(until=_ask_at(waiting[0]), reason=Text("waits for Tradera's queue"), counted=False)
@@ -188,8 +201,11 @@ class ResultPoller:
                 await self._follow_if_allowed(follow_up)
 
     async def _waiting(self) -> list[Listing]:
-        account_id = self._calls.account_id
-        return await self._store.read(lambda db: items.waiting_listings(db, account_id, limit=_A_CALL))
+        """Those to ask for, the first due first, without those whose commit may be under way at this moment."""
+        account_id, in_work = self._calls.account_id, frozenset(self._calls.in_work)
+        most = _A_CALL + len(in_work)
+        found = await self._store.read(lambda db: items.waiting_listings(db, account_id, limit=most))
+        return [each for each in found if each.id not in in_work][:_A_CALL]
 
     def _settle(self, tx: Transaction, listing_id: str, results: Mapping[int, Result]) -> _FollowUp | None:
         """Store what the answer says of one listing; returns what is left to do about it."""
@@ -214,7 +230,7 @@ class ResultPoller:
         due = _ask_at(listing) <= tx.now
         gap_ms = delay_ms(self._options.delays_s, listing.asked + 2)
         publish.step(tx, listing.id, ResultWaits(ask_in_ms=gap_ms, counted=due))
-        look = due and listing.asked + due in _LOOKS
+        look = due and listing.asked + due in self._looks
         return self._follow_up(_with_its_refusal(tx, listing.id), outcome, result, look=look, again=again)
 
     def _went_live(self, tx: Transaction, listing: Listing) -> None:

@@ -270,9 +270,7 @@ def test_a_budget_too_small_for_one_item_is_warned_of(owner: Owner, calls: int, 
     assert [line.split(" ")[0] for line in warnings(owner.load())] == ["tradera.quota.total"] * warned
 
 
-@pytest.mark.parametrize(
-    ("queue", "interval", "share"), [("https://q.test/1", 3600, 0.1), (None, 900, 1 / 3)]
-)
+@pytest.mark.parametrize(("queue", "interval", "share"), [("https://q.test/1", 600, 0.1), (None, 55, 1 / 3)])
 def test_reconciliation_depends_on_push(
     owner: Owner, queue: str | None, interval: float, share: float
 ) -> None:
@@ -283,6 +281,24 @@ def test_reconciliation_depends_on_push(
     own = {"RHEOD_TRADERA__RECONCILE_INTERVAL_S": "60", "RHEOD_TRADERA__RECONCILE_SHARE": "0"}
     settings = owner.load(environ | own)
     assert (settings.reconcile_interval_s, settings.reconcile_share) == (60, 0)
+
+
+@pytest.mark.parametrize(
+    ("toml", "first", "last"),
+    [
+        ("", 1, 30),
+        ("result_delays_s = [10, 10, 20, 40, 80, 160, 600]", 1, 30),
+        ("daily_calls = 100", 10, 600),
+        ("daily_calls = 100\nresult_delays_s = [2, 4]", 2, 4),
+    ],
+)
+def test_results_are_asked_for_soon_unless_calls_are_few(
+    owner: Owner, toml: str, first: int, last: int
+) -> None:
+    """What the example of earlier releases set was nobody's choice."""
+    owner.file.write_text(f"[tradera]\n{toml}")
+    delays = owner.load().result_delays_s
+    assert (delays[0], delays[-1]) == (first, last)
 
 
 def _flat(table: Mapping[str, Any], above: tuple[str, ...] = ()) -> dict[tuple[str, ...], Any]:

@@ -69,6 +69,9 @@ class OwnerSettings:
                 user_id=self.members[0],
                 user_token=token,
                 daily_calls=self.daily_calls,
+                reconcile_interval_s=3600
+                if self.push
+                else 900,  # ten quiet days of every minute take too long
                 image_in_doubt=self.in_doubt,
                 defaults=TraderaDefaults(category_id={"books": 521, "other": 344_480}, shipping_cost=66),
             ),

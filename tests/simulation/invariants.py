@@ -9,7 +9,7 @@ from typing import Any
 
 from rheod.domain.ad_text import whole_kronor
 from rheod.domain.budget import WINDOW_MS
-from rheod.domain.model import RheoStatus, TraderaStatus
+from rheod.domain.model import RHEO_EVENTS, RheoStatus, TraderaStatus
 from rheod.store import facts
 from rheod.store.ledger import Ledger
 from tests.simulation.daemon import Daemon, Surroundings
@@ -118,7 +118,7 @@ def unsettled(around: Surroundings) -> list[str]:
     db = around.db
     left = [
         f"job {row['kind']} {row['subject']} is {row['state']}: {row['reason']}"
-        for row in _rows(db, "SELECT * FROM jobs WHERE kind NOT IN ('reconcile', 'look')")
+        for row in _rows(db, "SELECT * FROM jobs WHERE kind NOT IN ('reconcile', 'look', 'reference')")
     ]
     left += [
         f"{row['external_id']} waits for Tradera"
@@ -242,6 +242,7 @@ def _deliveries(around: Surroundings) -> list[str]:
     """Every event arrived, with one body; of one item in the order in which it happened."""
     receiver = around.receiver
     rows = _rows(around.db, "SELECT * FROM notices WHERE body IS NOT NULL ORDER BY seq")
+    rows = [row for row in rows if row["type"] in RHEO_EVENTS]  # no endpoint here has asked for others
     found = list(receiver.wrong)
     for row in rows:
         bodies = receiver.bodies.get(row["event_id"], set())

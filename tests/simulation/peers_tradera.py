@@ -6,12 +6,12 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from rheod.domain.errors import Text, Unanswered
 from rheod.domain.model import Order, SellerAd
 from rheod.tradera.ad_builder import Ad
-from rheod.tradera.client import TraderaClient
+from rheod.tradera.client import Read, TraderaClient
 from rheod.tradera.responses import Created, Member, Result, Updates
 from rheod.tradera.transport import OverLimit, Rejected, Seller, ServerFailure, TokenRefused, Unreachable
 from tests.simulation.faults import Fate, Faults
@@ -184,6 +184,19 @@ class SimulatedTradera(TraderaClient):
     async def me(self, seller: Seller) -> Member:
         """See TraderaClient."""
         return await self._call("me", seller, lambda: Member(user_id=seller.user_id, alias="seller"))
+
+    async def restarted_as(self, seller: Seller, item_id: int) -> int | None:
+        """See TraderaClient. Nobody starts an ad again by hand."""
+        return await self._call("restarts", seller, lambda: None)
+
+    async def _reference(self, what: str, path: str, reader: Callable[[Any], T]) -> Read[T]:
+        """See TraderaClient. There is no tree and no table here, so nothing is held for them."""
+        del reader
+
+        def effect() -> Read[T]:
+            raise Rejected(Text("Tradera answered 404 to {operation}", operation=path), status=404)
+
+        return await self._call(what, Seller(1, ""), effect)
 
     async def clock(self) -> int | None:
         """See TraderaClient. The application's: no seller's token can spoil it."""

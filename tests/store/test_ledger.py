@@ -121,10 +121,10 @@ def test_what_each_account_has_had_counts_what_it_is_about_to_make(db: sqlite3.C
     window.spend(CREATE, now=NOW)
     window.spend(END, now=NOW)
     window.spend(replace(CREATE, account_id="b"), now=NOW)
-    window.reserve("b", CallClass.PUBLISH, {"image": 3}, spare=1)
+    kept = window.reserve("b", CallClass.PUBLISH, {"image": 3}, spare=1)
     publishing = {CallClass.PUBLISH}
     assert window.used(publishing, now=NOW) == {"a": 1, "b": 5}
-    window.free("b")
+    window.free(kept)
     assert window.used(publishing, now=NOW) == {"a": 1, "b": 1}
     assert window.used({CallClass.END}, now=NOW) == {"a": 1}
     assert window.used(publishing, now=NOW + WINDOW_MS) == {}

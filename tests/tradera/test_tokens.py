@@ -8,6 +8,7 @@ from typing import Any
 from structlog.testing import capture_logs
 
 from rheod.domain.model import CallClass, JobKind, JobOrder, ListingState, QueueName, TraderaStatus
+from rheod.jobs.picks import ByUrgency
 from tests.desk import ASKS_AFTER_S, Desk, calls_so_far
 from tests.stores import rows
 from tests.tradera.test_order_sync import live, order_created, push
@@ -36,7 +37,10 @@ async def refused(desk: Desk, external_id: str = "A") -> None:
 
 
 async def test_a_refused_token_pauses_the_account_after_one_check(desk: Desk) -> None:
-    """One look at the application and one at users/me, one message, no storm: ten items wait, one is told of."""
+    """One look at the application and one at users/me, one message, no storm: ten items wait, one is told of.
+
+    No more items are sent than are in work at the same time.
+    """
     kill_token(desk)
     with capture_logs() as logs:
         for number in range(10):
@@ -44,7 +48,9 @@ async def test_a_refused_token_pauses_the_account_after_one_check(desk: Desk) ->
         await calls_so_far(desk, "me", 1)
         desk.forward(14)
         await desk.idle()
-    assert desk.called() == {"create": 1, "time": 1, "me": 1}
+    called = desk.called()
+    assert called.pop("create") <= ByUrgency.most_publishings
+    assert called == {"time": 1, "me": 1}
     (line,) = [line for line in logs if line["log_level"] == "error"]
     assert "log in again" in line["reason"]
     assert "User is not authorized" in line["reason"]
@@ -251,14 +257,14 @@ async def test_a_pause_for_the_token_holds_every_class_but_orders(desk: Desk) ->
 
 
 async def test_a_check_that_meets_429_is_not_repeated_at_once(desk: Desk) -> None:
-    """The token is in doubt and the quota spent: both calls wait for the hour."""
+    """The token is in doubt and its look is refused for a minute: the call that asked for it waits too."""
     desk.simulator.fault("create", "401")
     desk.simulator.fault("me", "429")
     await refused(desk)
-    desk.forward(3590)
+    desk.forward(59)
     await desk.idle()
     assert desk.called() == {"create": 1, "time": 1, "me": 1}
-    desk.forward(10)
+    desk.forward(1)
     await desk.reach(ListingState.COMMITTED)
 
 
