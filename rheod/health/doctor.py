@@ -74,10 +74,10 @@ class Doctor:
         facts = await gather_facts(self._observed)
         self._found += findings(facts)
         self._checked += ["what waits and what failed", "room on the disk", "the last backup"]
-        await self._pictures()
         queue = self.reachable.push_queue()
         receivers = [one for one in facts.endpoints if one.active]
         async with asyncio.TaskGroup() as group, self.reachable.receivers() as session:
+            group.create_task(self._pictures())
             if queue is not None:
                 self._checked.append("the push queue")
                 group.create_task(self._queue(queue))

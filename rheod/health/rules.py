@@ -233,8 +233,6 @@ def _of_sales(facts: Facts) -> Iterator[Finding]:
         yield Finding(
             code="push.silent",
             mood=Mood.BAD,
-            since=facts.push_heard_at,
-            next_at=None if facts.push is None else facts.push.next_at,
             text=Text(
                 "Tradera's push queue has not answered for {minutes} minutes: sales are found later, by asking",
                 minutes=(facts.now - facts.push_heard_at) // 60_000,
@@ -242,6 +240,8 @@ def _of_sales(facts: Facts) -> Iterator[Finding]:
             fix=Text(
                 "Check push.queue_url, the AWS keys and the network; the log says what the queue answers"
             ),
+            since=facts.push_heard_at,
+            next_at=None if facts.push is None else facts.push.next_at,
         )
     if doubts := [since for since in facts.doubts_since if facts.now - since > SOON_MS]:
         yield Finding(
@@ -384,8 +384,8 @@ def _of_ids(facts: Facts) -> Iterator[Finding]:
         one, other = map(ascii, pair)  # what cannot be seen is spelled out
         yield Finding(
             code="items.look_alike",
-            mood=Mood.BUSY,
             subject=f"{one} {other}",
+            mood=Mood.BUSY,
             text=Text("Two items have ids that look the same: {one} and {other}", one=one, other=other),
             fix=Text("If they are one thing, delete one of the two: else it is sold twice"),
         )

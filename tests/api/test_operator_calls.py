@@ -146,6 +146,22 @@ async def test_an_ill_database_is_told_in_words(open_api: OpenApi) -> None:
     assert reply.headers["Retry-After"] == "5"
 
 
+async def test_a_store_that_cannot_be_written_is_not_ready(open_api: OpenApi) -> None:
+    """503 with the reason until there is room; the process is alive all the same, and need not be started anew."""
+    full: list[str] = ["The disk of the data folder is full"]
+
+    async def writable() -> str | None:
+        return next(iter(full), None)
+
+    api = await open_api(writable=writable)
+    reply = await api.call("GET", "/readyz")
+    assert (reply.status, reply.body["error"]) == (503, "The disk of the data folder is full")
+    assert (await api.call("GET", "/healthz")).status == 200
+    full.clear()
+    api.clock.seconds += 1
+    assert (await api.call("GET", "/readyz")).status == 200
+
+
 async def test_readiness_says_what_is_missing(open_api: OpenApi) -> None:
     """503 with the words until nothing is missing, then 200."""
     missing = ["the tradera loop has not started", "the push loop has not started"]

@@ -19,6 +19,7 @@ from rheod.health.metrics import gather_metrics
 from rheod.jobs.housekeeping import probe
 from rheod.push.client import PushQueue
 from rheod.store.ledger import Ledger
+from rheod.usecases.endpoints import NewEndpoint
 from tests.desk import Desk
 from tests.fakes import ill
 from tests.fakes.front import Front, Misbehave, front
@@ -179,7 +180,8 @@ async def test_a_diagnosis_is_there_within_ten_seconds_though_every_remote_hangs
         remote.ill = ill.hang
         await desk.restart(base_url=f"{remote.url}/v4", timeout_s=60)
         core = desk.rheod.core
-        await core.endpoints.set_url(desk.account_id, f"{remote.url}/hooks")
+        for number in range(5):
+            await core.endpoints.add(desk.account_id, NewEndpoint(url=f"{remote.url}/hooks/{number}"))
         queue = PushQueue(
             queue_url=f"{remote.url}/1/q",
             region="eu-north-1",
@@ -200,6 +202,8 @@ async def test_a_diagnosis_is_there_within_ten_seconds_though_every_remote_hangs
         async with asyncio.timeout(DOCTOR_S):
             report: Any = await doctor.report(online=True)
         found = {one["code"]: one["text"] for one in report["findings"]}
+        dead = {one["text"] for one in report["findings"] if one["code"] == "receiver.dead"}
+        assert len(dead) == 5  # on one host, and told apart
         assert {"tradera.away", "queue.wrong", "receiver.dead"} <= found.keys()
         for code in ("tradera.away", "queue.wrong", "receiver.dead"):
             assert "no answer within 4 seconds" in found[code]
