@@ -156,6 +156,7 @@ _COMMANDS = {
     "password": ("rheod.cli.keys:password", "make and print a new dashboard password"),
     "items": ("rheod.cli.items:items", "see and publish items"),
     "orders": ("rheod.cli.items:orders", "see what was sold"),
+    "templates": ("rheod.cli.templates:templates", "the words above and below every ad"),
     "webhooks": ("rheod.cli.webhooks:webhooks", "where events go, and how that went"),
     "tradera": ("rheod.cli.tradera:tradera", "connect sellers by a login at Tradera"),
     "backup": ("rheod.cli.backup:backup", "put a verified copy away, while rheod runs"),

@@ -16,6 +16,7 @@ import structlog
 
 from rheod.config.loading import missing_at_start, missing_for_publishing
 from rheod.config.settings import Settings
+from rheod.domain.ad_templates import Part, Template
 from rheod.domain.budget import Quota, reading_gap_ms
 from rheod.domain.errors import Text
 from rheod.domain.model import JobKind, JobOrder, QueueName
@@ -28,6 +29,7 @@ from rheod.store.ledger import Ledger
 from rheod.tradera.accounts import AccountRegistry, ConfiguredAccount, SellerSettings
 from rheod.tradera.budgeted_client import BudgetRules, SharedBudget
 from rheod.tradera.transport import Seller
+from rheod.usecases.ad_words import AdDresser, FixedWords
 from rheod.usecases.capacity import Capacities
 from rheod.usecases.endpoints import Endpoints, EventFeed
 from rheod.usecases.figures import AccountForecasts
@@ -137,7 +139,8 @@ async def build_core(settings: Settings, database: Database, *, clock: Clock, rn
         partial(accounts.ensure, references=references, members=members, now=clock())
     )
     ledger = await database.read(partial(Ledger.load, now=clock()))
-    ask_now, placer = partial(_ask_now, ledger, wakeups, clock), Placer(_fixed_choices(settings))
+    ask_now = partial(_ask_now, ledger, wakeups, clock)
+    placer = Placer(_fixed_choices(settings), AdDresser(_fixed_words(settings)))
     store = Store(database=database, now=clock, rng=rng, wake=wakeups.wake, probe=ask_now, placer=placer)
     registry = AccountRegistry(
         settings=sellers,
@@ -195,6 +198,20 @@ def _fixed_choices(settings: Settings) -> FixedChoices:
     """What the settings say of categories; it wins over what the owner decides by commands."""
     given = settings.tradera.defaults
     return FixedChoices(defaults=given.category_id, condition=given.condition)
+
+
+def _fixed_words(settings: Settings) -> FixedWords:
+    """What the settings say of ads' words."""
+    ad, defaults = settings.ad, settings.tradera.defaults
+    texts = {Part.HEADER: ad.header, Part.FOOTER: ad.footer}
+    return FixedWords(
+        templates=tuple(Template(part=part, text=text) for part, text in texts.items() if text),
+        check=ad.check,
+        business=defaults.vat is not None if ad.business is None else ad.business,
+        condition=defaults.condition,
+        listing_type=defaults.listing_type,
+        freight_kr=defaults.shipping_cost or None,
+    )
 
 
 def _budget_rules(settings: Settings, registry: AccountRegistry) -> BudgetRules:

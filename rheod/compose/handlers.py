@@ -14,6 +14,7 @@ from rheod.api.admin import build_admin, inspection_routes, start_admin
 from rheod.api.connections import ConnectionLimits
 from rheod.api.context import AdminContext, ApiContext, Rates
 from rheod.api.owner_access import ConnectionCalls, PasswordCalls
+from rheod.api.templates import TemplateCalls
 from rheod.compose.core import Core, open_restore_locks
 from rheod.compose.loops import Loops, observed, publish_options
 from rheod.compose.remotes import Remotes, check_webhook_url
@@ -28,6 +29,7 @@ from rheod.tradera.budgeted_client import BudgetedClient
 from rheod.tradera.client import TraderaClient
 from rheod.tradera.dry_run import DryRun
 from rheod.tradera.login import Application, TraderaLogin
+from rheod.usecases.ad_templates import AdTemplates
 from rheod.usecases.backups import Backups
 from rheod.usecases.figures import Figures
 from rheod.usecases.sales import QuarantinedMessages, Shipments
@@ -93,6 +95,10 @@ class Handlers:
         deadline_s = core.settings.server.body_timeout_s
         passwords = PasswordCalls(sessions=core.sessions, audit=core.audit, body_deadline_s=deadline_s)
         connections = ConnectionCalls(connector=self.login(), accounts=parts, body_deadline_s=deadline_s)
+        templates = TemplateCalls(
+            templates=AdTemplates(store=core.store, dresser=core.store.placer.dresser),
+            body_deadline_s=deadline_s,
+        )
         return build_admin(
             AdminContext(
                 api=parts,
@@ -113,6 +119,7 @@ class Handlers:
                 *inspection_routes(core.settings.storage.path / "rheod.db"),
                 *connections.routes(),
                 *quota.routes(core.capacities, core.default_account),
+                *templates.routes(),
             ],
         )
 

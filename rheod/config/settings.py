@@ -14,6 +14,7 @@ from typing_extensions import override
 from rheod.config.checked_values import Section
 from rheod.config.sections import (
     AccountSettings,
+    AdSettings,
     Alerts,
     AnalyticsSettings,
     Backup,
@@ -51,6 +52,7 @@ class Settings(BaseSettings):
     server: Server = Server()
     storage: Storage = Storage()
     tradera: Tradera = Tradera()
+    ad: AdSettings = AdSettings()
     push: Push = Push()
     images: Images = Images()
     webhooks: Webhooks = Webhooks()

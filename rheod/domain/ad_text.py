@@ -170,6 +170,8 @@ _LINES: Mapping[str, Callable[[Json], list[tuple[str, str]]]] = {
 
 MAX_TITLE = 80
 MAX_DESCRIPTION = 7000
+MAX_FRAME = 2500
+"""So long may a header or a footer become as HTML, values and all."""
 SPECIFICATION = "--- Teknisk specifikation ---"
 
 _BREAK = "<br>"
@@ -187,20 +189,22 @@ def ad_title(title: str) -> str:
     return _cut(line, MAX_TITLE) or line[: MAX_TITLE // 2].strip()
 
 
-def ad_description(spec: ItemSpec) -> str:
+def ad_description(spec: ItemSpec, *, header: str = "", footer: str = "") -> str:
     """The description as HTML in at most 7,000 characters, markup included.
 
-    In this order: the full title when the ad's title had to be cut (or there is nothing else to say), the owner's
-    text with its line breaks, the specification. Room is given to the title first, then to the specification, of
-    which only whole lines are kept, then to the text, which is cut at a word.
+    In this order: the header, the full title when the ad's title had to be cut (or there is nothing else to say), the
+    owner's text with its line breaks, the specification, the footer. Room is given to header and footer first, then to
+    the title, then to the specification, of which only whole lines are kept, then to the text, which is cut at a word.
     """
     full_title = " ".join(_clean(spec.title).split())
     text = _clean(spec.description).strip()
-    block = _block(spec, MAX_DESCRIPTION - _length(_escaped(full_title)) - 2 * len(_GAP))
+    above, below = (_escaped(_cut_to_html(_clean(each).strip(), MAX_FRAME)) for each in (header, footer))
+    room = MAX_DESCRIPTION - sum(_length(each) + len(_GAP) for each in (above, below) if each)
+    block = _block(spec, room - _length(_escaped(full_title)) - 2 * len(_GAP))
     head = full_title if full_title != ad_title(spec.title) or not (text or block) else ""
-    parts = [_escaped(head), "", block]
+    parts = [above, _escaped(head), "", block, below]
     taken = sum(_length(part) + len(_GAP) for part in parts if part)
-    parts[1] = _escaped(_cut_to_html(text, MAX_DESCRIPTION - taken))
+    parts[2] = _escaped(_cut_to_html(text, MAX_DESCRIPTION - taken))
     return _GAP.join(part for part in parts if part)
 
 

@@ -24,7 +24,8 @@ class Placement:
     """The leaf, who chose it, and the attributes by the leaf's ids. With a `fault` the item is held.
 
     Without leaf and fault nobody has chosen, and there is no tree yet to choose from. `unread`: nobody has read the leaf's
-    definitions, so that the attributes are those that the item names by number.
+    definitions, so that the attributes are those that the item names by number. Header and footer are the owner's words
+    around the ad's text, as plain text.
     """
 
     category_id: int | None = None
@@ -35,6 +36,8 @@ class Placement:
     fault: Text | None = None
     missing: tuple[str, ...] = ()
     unread: bool = False
+    header: str = ""
+    footer: str = ""
 
     @property
     def warning(self) -> Text | None:
@@ -65,6 +68,13 @@ class Placing:
         self.chooser = LeafChooser(owner.rules, tree)
         self._owner = owner
         self._leaves = leaves
+
+    def within(self, category_id: int | None) -> tuple[int, ...]:
+        """A leaf and the categories that it lies in, the leaf first."""
+        tree = self.chooser.tree
+        if category_id is None or tree is None or category_id not in tree:
+            return () if category_id is None else (category_id,)
+        return tuple(each.id for each in reversed(tree.path(category_id)))
 
     def place(self, spec: ItemSpec, account: str) -> Placement:
         """Where an item of this account (its reference) goes."""

@@ -96,9 +96,9 @@ def pause(db: sqlite3.Connection, *, paused: bool) -> None:
 def count_alike(db: sqlite3.Connection, account_id: str, item_id: str) -> int:
     """How many other items of the account are up with the same title, text and price."""
     row = db.execute(
-        "SELECT count(*) FROM items AS other JOIN items AS this ON this.id = ? AND other.title = this.title"
-        " WHERE other.account_id = ? AND other.id <> this.id AND other.tradera_status = 'active'"
-        " AND other.price_ore IS this.price_ore"
+        "SELECT count(*) FROM items AS this JOIN items AS other INDEXED BY items_up_by_title"
+        " ON other.account_id = this.account_id AND other.title = this.title AND other.tradera_status = 'active'"
+        " WHERE this.id = ? AND this.account_id = ? AND other.id <> this.id AND other.price_ore IS this.price_ore"
         " AND json_extract(other.spec, '$.description') IS json_extract(this.spec, '$.description')",
         (item_id, account_id),
     ).fetchone()

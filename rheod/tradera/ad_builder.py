@@ -15,7 +15,7 @@ from typing import Any
 
 from rheod.domain.ad_text import ad_description, ad_title, whole_kronor
 from rheod.domain.errors import Permanent, Text
-from rheod.domain.model import Item, ItemSpec, Listing, TraderaWish
+from rheod.domain.model import Item, ItemSpec, Listing, TraderaWish, read_reference
 from rheod.domain.placement import Placement
 from rheod.domain.relist import at_distance, reserve_of
 from rheod.domain.steps import asked_kr
@@ -46,6 +46,7 @@ class Ad:
     """What one listing shall be. Prices in whole kronor, None or 0 = none; `item_type` AUCTION or FIXED_PRICE.
 
     A fixed price has its price in `buy_now_kr`, or in `start_price_kr` when that is the only one given.
+    The own reference names the listing to rheod, the readable one the item to its seller, who sees both at Tradera.
     `condition_id` is 1 new, 2 used; `accepted_bidder_id` 1 Sweden, 3 international, 4 EU; `vat` in percent.
     """
 
@@ -53,6 +54,7 @@ class Ad:
     description: str
     category_id: int
     own_reference: str
+    readable_reference: str = ""
     item_type: int = AUCTION
     start_price_kr: int | None = None
     buy_now_kr: int | None = None
@@ -82,7 +84,7 @@ def create_body(ad: Ad) -> dict[str, Any]:
         "acceptedBidderId": ad.accepted_bidder_id,
         "shippingOptions": [_shipping_options(option) for option in ad.shipping],
         "itemAttributes": [ad.condition_id],
-        "ownReferences": [ad.own_reference],
+        "ownReferences": [ad.own_reference, *([ad.readable_reference] if ad.readable_reference else [])],
         "autoCommit": False,
     }
     if ad.payment_option_ids:
@@ -131,6 +133,7 @@ def _shipping_options(option: ShippingChoice) -> dict[str, Any]:
     return body
 
 
+_REFERENCE_CHARS = 60
 _CONDITIONS = {"new": 1, "used": 2}
 
 
@@ -163,11 +166,12 @@ def make_ad(item: Item, listing: Listing, defaults: AdDefaults, placement: Place
     _check_prices(price_kr, reserve_kr, buy_now_kr, fixed=fixed)
     return Ad(
         title=ad_title(spec.title),
-        description=ad_description(spec),
+        description=ad_description(spec, header=placement.header, footer=placement.footer),
         category_id=placement.category_id,
         terms=placement.terms,
         numbers=placement.numbers,
         own_reference=listing.own_reference,
+        readable_reference=_readable(item.external_id),
         item_type=FIXED_PRICE if fixed else AUCTION,
         start_price_kr=price_kr,
         buy_now_kr=buy_now_kr,
@@ -194,6 +198,11 @@ def prices_to_set(item: Item, listing: Listing, defaults: AdDefaults) -> tuple[i
 def _is_fixed(wish: TraderaWish, listing: Listing, defaults: AdDefaults) -> bool:
     at_the_end = listing.ladder is not None and listing.ladder.fixed
     return at_the_end or (wish.listing_type or defaults.listing_type) == "fixed_price"
+
+
+def _readable(external_id: str) -> str:
+    """The ERP's own id, as much of it as Tradera takes; none that could be taken for one of rheod's."""
+    return "" if read_reference(external_id) else external_id[:_REFERENCE_CHARS].strip()
 
 
 def _check_prices(price_kr: int, reserve_kr: int | None, buy_now_kr: int | None, *, fixed: bool) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 from rheod.domain.budget import RESULT_COST, TOTAL, Load, publish_cost
 from rheod.domain.errors import Permanent, Text
 from rheod.domain.model import CallClass, ItemType, Listing, ListingState, Picture, PictureState
-from rheod.domain.pictures import distinct, doubles
+from rheod.domain.pictures import distinct
 from rheod.domain.placement import Placement
 from rheod.store import facts
 from rheod.tradera.ad_builder import (
@@ -280,8 +280,6 @@ def _of_ad(scene: _Scene) -> Iterator[Check]:
         yield _waits(Text("Pictures still being fetched: {n}", n=pending))
     if failed:
         yield _fine(Text("Pictures that could not be fetched: {n}. The ad goes out without them", n=failed))
-    if double := doubles(pictures):
-        yield _fine(double)
     if not pending:
         yield _fine(Text("Pictures that go along: {n}", n=len(scene.pictures)))
 

@@ -12,6 +12,7 @@ from rheod.domain.leaf_choice import CategoryRule, LeafRules
 from rheod.domain.model import Item
 from rheod.domain.placement import OwnersWord, Placement, Placing
 from rheod.store import accounts, choices, reference_data
+from rheod.usecases.ad_words import AdDresser
 
 RULES = "categories.rules"
 DEFAULTS = "tradera.defaults.category_id"
@@ -34,13 +35,20 @@ class FixedChoices:
 class Placer:
     """Places items by what stands in the store now; what has not changed since is not read again."""
 
-    def __init__(self, fixed: FixedChoices | None = None) -> None:
+    def __init__(self, fixed: FixedChoices | None = None, dresser: AdDresser | None = None) -> None:
         self.fixed = fixed or FixedChoices()
+        self.dresser = dresser or AdDresser()
         self._kept: tuple[object, Placing] | None = None
 
     def place(self, db: sqlite3.Connection, item: Item) -> Placement:
-        """Where the item goes, and what is missing."""
-        return self.placing(db).place(item.spec, accounts.reference(db, item.account_id))
+        """Where the item goes, what its ad carries there, and what is missing."""
+        return self.dressed(db, item, self.placing(db), accounts.reference(db, item.account_id))
+
+    def dressed(self, db: sqlite3.Connection, item: Item, placing: Placing, account: str) -> Placement:
+        """As `place`, for one who has read the rest already."""
+        placement = placing.place(item.spec, account)
+        within = placing.within(placement.category_id)
+        return self.dresser.dressed(db, item, placement, account=account, within=within)
 
     def placing(self, db: sqlite3.Connection) -> Placing:
         """For many items: everything as it stands now."""

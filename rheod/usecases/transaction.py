@@ -84,7 +84,8 @@ class Transaction:
     ) -> None:
         self.db = db
         self.now = now
-        self.placing = cache(partial((placer or Placer()).placing, db))
+        self._placer = placer or Placer()
+        self.placing = cache(partial(self._placer.placing, db))
         """How items are placed; read once, since a transaction that changes that places none."""
         self.woken: set[QueueName] = set()
         self.probed: set[QueueName] = set()
@@ -120,8 +121,11 @@ class Transaction:
         return new_event_id(self.now, self._rng)
 
     def place(self, item: Item) -> Placement:
-        """Where the item goes at Tradera, and what is missing."""
-        return self.placing().place(item.spec, self._reference(item.account_id))
+        """Where the item goes at Tradera, and what is missing; what its ad says there is looked at only if that can hold it."""
+        placing, account = self.placing(), self._reference(item.account_id)
+        if self._placer.dresser.fixed.check == "hold":
+            return self._placer.dressed(self.db, item, placing, account)
+        return placing.place(item.spec, account)
 
     def apply(self, item: Item, listing: Listing | None, given: Input) -> Change:
         """Let the lifecycle say what the input means now, and write that down."""

@@ -127,7 +127,7 @@ def _auctions(erp: Erp) -> Iterator[str]:
         reference
         for listing in market.listings.values()
         if listing.visible
-        for reference in listing.own_references
+        for reference in listing.own_references[:1]
     )
     for reference, count in ever.items():
         if count > 1:
