@@ -85,7 +85,7 @@ async def test_no_second_auction_after_a_restore_and_the_sale_arrives(
     data.mkdir()
     sandbox = Sandbox(now=wall_clock, rng=random.Random(5), queue_server=queue_server, processing_delay_s=0.1)
     async with sandbox:
-        settings = {**sandbox.settings(), **SOON, "RHEOD_TRADERA__DAILY_CALLS": "1000"}
+        settings = {**sandbox.settings(), **SOON, "RHEOD_TRADERA__QUOTA__TOTAL": "1000"}
         first = RunningDaemon(sandbox, DemoDaemon(folder=lost, settings=settings))
         async with first.daemon.running():
             await connected(first)

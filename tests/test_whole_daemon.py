@@ -141,7 +141,7 @@ async def test_an_item_that_does_not_fit_the_budget_says_when_it_goes(
     tmp_path: Path, queue_server: QueueServer
 ) -> None:
     """With room for one publishing a day, the second item waits with its place and a time a day ahead."""
-    async with running_daemon(tmp_path, queue_server, RHEOD_TRADERA__DAILY_CALLS="7") as one:
+    async with running_daemon(tmp_path, queue_server, RHEOD_TRADERA__QUOTA__TOTAL="7") as one:
         await one.put("A-3")
         await one.until_event("A-3", "listing.created")
         await one.put("A-4")

@@ -22,14 +22,15 @@ from rheod.sandbox.queue import QueueError
 from rheod.sandbox.sandbox import Sandbox
 from rheod.sandbox.shop import Received
 from rheod.sandbox.tradera_market import SimulatedAd
+from rheod.sandbox.tradera_quota import CallLimit
 
 T = TypeVar("T")
 
 EXTERNAL_ID = "DEMO-31400452"
 PICTURES = 3
 BIDS = (950, 1000, 1100)
-DAILY_CALLS = 100
-"""Tradera's usual limit, which the simulator enforces here too."""
+CALLS_A_METHOD = 10_000
+"""Tradera's usual limit of each method in 24 hours, which the simulator enforces here too."""
 _WHOLE_S = 50.0
 _LOOK_S = 0.02
 _ASK_S = 0.05
@@ -238,7 +239,8 @@ class _Performance:
     async def run(self, story: DemoStory, folder: Path, *, once: bool) -> None:
         """Play the loop, then stay up unless `once`."""
         story.step = "simulators"
-        async with Sandbox(daily_calls=DAILY_CALLS) as sandbox:
+        async with Sandbox() as sandbox:
+            sandbox.tradera.limit_calls(CallLimit(calls=CALLS_A_METHOD, method="*"))
             story.tell("simulators", "Tradera, an SQS queue and a shop are up")
             self.daemon = DemoDaemon(folder=folder, settings=demo_settings(sandbox))
             async with self.daemon.running():
@@ -279,7 +281,7 @@ def _tell_end(story: DemoStory, closed: LoopClosed) -> None:
         "the loop closed",
         traderaAdUrl=closed.ad_url,
         callsUsed=used,
-        callsPerDay=DAILY_CALLS,
+        callsPerMethod=CALLS_A_METHOD,
         calls=closed.calls,
         itemSold=closed.sold.event,
         signatures={"rheo": closed.sold.rheo_ok, "standard": closed.sold.standard_ok},
@@ -287,7 +289,9 @@ def _tell_end(story: DemoStory, closed: LoopClosed) -> None:
     each = ", ".join(f"{name} {count}" for name, count in closed.calls.items())
     event = json.dumps(closed.sold.event, ensure_ascii=False, indent=2)
     story.heading(f"\nauction    {closed.ad_url}")
-    story.heading(f"calls      {used} of {DAILY_CALLS} a day, as Tradera counted them: {each}")
+    story.heading(
+        f"calls      {used}, of {CALLS_A_METHOD} of each kind a day, as Tradera counted them: {each}"
+    )
     story.heading(f"item.sold  {event}")
 
 

@@ -20,7 +20,7 @@ from rheod.sandbox.sandbox import Sandbox, wall_clock
 from rheod.sandbox.shop import Received
 
 QUICK = {
-    "RHEOD_TRADERA__DAILY_CALLS": "100000",
+    "RHEOD_TRADERA__QUOTA__TOTAL": "100000",
     "RHEOD_TRADERA__RESULT_DELAYS_S": "[1]",
     "RHEOD_LIMITS__PUT_PER_S": "1000",
     "RHEOD_IMAGES__PER_HOST": "8",

@@ -130,7 +130,7 @@ def _settings(site: str) -> dict[str, str]:
         "RHEOD_TRADERA__APP_KEY": KEYS.app_key,
         "RHEOD_TRADERA__USER_ID": str(USER_ID),
         "RHEOD_TRADERA__USER_TOKEN": TOKEN,
-        "RHEOD_TRADERA__DAILY_CALLS": "100000",
+        "RHEOD_TRADERA__QUOTA__TOTAL": "100000",
         "RHEOD_TRADERA__RESULT_DELAYS_S": f"[{ASK_AFTER_S}]",
     }
 

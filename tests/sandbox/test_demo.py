@@ -148,7 +148,7 @@ def test_once_shows_the_whole_loop_and_leaves_nothing(tmp_path: Path) -> None:
         closed = command.lines[-1]
         assert closed["signatures"] == {"rheo": True, "standard": True}
         assert closed["itemSold"]["data"]["salePrice"] == 1100
-        assert closed["callsUsed"] == sum(closed["calls"].values()) <= closed["callsPerDay"]
+        assert closed["callsUsed"] == sum(closed["calls"].values()) <= closed["callsPerMethod"]
         assert closed["traderaAdUrl"].startswith("http://127.0.0.1:")
         assert command.left_behind() == []
 
