@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from rheod.domain.errors import Text, counted
+from rheod.health.quota_rules import of_quota
 from rheod.health.waiting import LONG_MS, Finding, Mood, Wait, Waiting, of_reference, of_remotes, of_work
 from rheod.store.held import HeldItems
 
@@ -324,16 +325,7 @@ def _of_publishing(facts: Facts) -> Iterator[Finding]:
             fix=Text("Set them in the settings file and restart rheod, or connect on the page Tradera"),
             alerts=False,
         )
-    if facts.held_to_sum is not None:
-        yield Finding(
-            code="quota.held",
-            mood=Mood.BUSY,
-            text=facts.held_to_sum,
-            fix=Text(
-                "Take the line out, or write it as tradera.quota.total if Tradera has told you such a limit: the Developer Center shows the figures on the application's page"
-            ),
-            alerts=False,
-        )
+    yield from of_quota(facts.refusals, facts.held_to_sum, facts.now)
     if facts.superseded:
         yield Finding(
             code="settings.superseded",

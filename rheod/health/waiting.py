@@ -135,8 +135,6 @@ def of_remotes(facts: Waiting) -> Iterator[Finding]:
             since=facts.push.since,
             next_at=facts.push.next_at,
         )
-    for refusal in facts.refusals:
-        yield from _of_refusal(refusal, facts.now)
     for account, at in facts.reconciled:
         if facts.now - at > facts.reconcile_patience_ms:
             yield Finding(
@@ -151,46 +149,6 @@ def of_remotes(facts: Waiting) -> Iterator[Finding]:
                 fix=Text("A sale that push did not tell is found only then: the log says why it fails"),
                 since=at,
             )
-
-
-def _of_refusal(refusal: Refusal, now: int) -> Iterator[Finding]:
-    """A method that rests: told at once where less was used than is taken for its limit, else when that lasts."""
-    rests = refusal.next_at is not None and refusal.next_at > now
-    if rests and (refusal.used < refusal.limit or refusal.is_long(now)):
-        yield Finding(
-            code="tradera.paused",
-            subject=refusal.method,
-            mood=Mood.BUSY,
-            text=Text(
-                "Tradera refuses more calls of the kind {kind} (429) after {used} in 24 hours; its limit was taken to be {limit}",
-                kind=refusal.method,
-                used=refusal.used,
-                limit=refusal.limit,
-            ),
-            fix=Text(
-                "It may be a burst: rheod tries again by itself, and all else goes on. Tradera's Developer Center shows the limit on the application's page: set tradera.quota.methods.{kind} to it; apiadmin@tradera.com raises it",
-                kind=refusal.method,
-            ),
-            alerts=False,
-            since=refusal.since,
-            next_at=refusal.next_at,
-        )
-    if refusal.learned is not None and refusal.learned < refusal.limit:
-        yield Finding(
-            code="quota.learned",
-            subject=refusal.method,
-            mood=Mood.BUSY,
-            text=Text(
-                "Tradera has let through {learned} calls of the kind {kind} in 24 hours and no more: rheod keeps to that, not to {limit}",
-                learned=refusal.learned,
-                kind=refusal.method,
-                limit=refusal.limit,
-            ),
-            fix=Text(
-                "Set tradera.quota.methods.{kind} to what Tradera's Developer Center shows; apiadmin@tradera.com raises it. Once it is higher: `rheod tradera quota forget {kind}`",
-                kind=refusal.method,
-            ),
-        )
 
 
 def of_reference(facts: Waiting) -> Iterator[Finding]:
