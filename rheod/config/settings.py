@@ -11,10 +11,10 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from typing_extensions import override
 
+from rheod.config.ad import AdSettings
 from rheod.config.checked_values import Section
 from rheod.config.sections import (
     AccountSettings,
-    AdSettings,
     Alerts,
     AnalyticsSettings,
     Backup,
