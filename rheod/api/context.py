@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from rheod.usecases.inventory import Inventory
     from rheod.usecases.items import Items
     from rheod.usecases.put_item import BatchPut
+    from rheod.usecases.relisting import Relisting
     from rheod.usecases.sales import QuarantinedMessages, Shipments
     from rheod.usecases.sales_in_doubt import SalesInDoubt
     from rheod.webhooks.client import TestEventSender
@@ -126,6 +127,8 @@ class ItemServices(Bodies):
     inventory: Inventory
     batches: BatchPut
     dry_run: DryRunOf
+    relisting: Relisting
+    now: Callable[[], int]
     check_image_url: UrlCheck
     public_url: str | None
 
@@ -197,7 +200,6 @@ class ApiContext(
 ):
     """All of it, as `compose` fills it: each group of handlers takes the part it needs. `now` is ms UTC."""
 
-    now: Callable[[], int]
     rng: Random
 
 

@@ -33,6 +33,7 @@ from rheod.api.field_types import (
     wrong,
 )
 from rheod.api.json_body import dotted, is_clean, text_errors
+from rheod.api.relist_body import RelistBody, relist_wish
 from rheod.domain.errors import FieldError, Refused, Text
 from rheod.domain.model import ItemSpec, ItemType, Json, TraderaWish
 from rheod.domain.taxonomy import DOMAINS, tags_of
@@ -92,6 +93,9 @@ class TraderaBody(Wire):
         ),
     ] = None
     start_at: Annotated[Moment | None, Field(description="When the auction begins; absent: at once.")] = None
+    relist: Annotated[
+        RelistBody | None, Field(description="How it comes back unsold; absent: by the owner's rule.")
+    ] = None
 
 
 class ItemBody(Wire):
@@ -195,6 +199,10 @@ def read_item(body: Any, *, check_url: UrlCheck, found: Sequence[FieldError] = (
     elif given.get("price") is None:
         errors.append(FieldError("price", Text("Required")))
     model = validated(ItemBody, given, errors)
+    if model is not None and model.tradera is not None and model.tradera.relist is not None:
+        floor, price = model.tradera.relist.floor_price, model.price
+        if floor is not None and price is not None and floor > price:
+            errors.append(FieldError("tradera.relist.floorPrice", Text("Must not be above the item's price")))
     urls = _image_urls(given, check_url, errors)
     domain, attributes = read_domain(given.get("domain"), errors)
     _check_metadata(given.get("metadata"), errors)
@@ -302,6 +310,7 @@ def _wish(body: TraderaBody) -> TraderaWish:
         reserve_ore=body.reserve_price,
         condition=body.condition,
         start_at=body.start_at,
+        relist=None if body.relist is None else relist_wish(body.relist),
     )
 
 

@@ -17,6 +17,7 @@ from rheod.api import item_body
 from rheod.api.context import CALLER
 from rheod.api.field_types import raise_if_any, read_external_id
 from rheod.api.json_body import BODY_BYTES, read_json
+from rheod.api.relisting import RelistReply, relist_reply
 from rheod.api.responses import EXTERNAL_ID, At, DoneReply, Kronor, Reply, reply
 from rheod.api.routing import Operation
 from rheod.domain.model import ItemType, RheoStatus, TraderaStatus
@@ -116,6 +117,10 @@ class ItemReply(Reply):
         str | None,
         Field(description="What you should know of its ad though nothing is wrong, such as a guess."),
     ]
+    relist: Annotated[
+        RelistReply | None,
+        Field(description="Its next return if it ends unsold; null when no rule brings it back."),
+    ]
     queue: Annotated[
         QueueReply | None,
         Field(description="Where a publish waits for Tradera's call budget; null when none does."),
@@ -168,6 +173,7 @@ def item_reply(view: ItemView, *, public_url: str | None) -> ItemReply:
         last_error=item.last_error or view.trouble,
         held=_held(view.listing),
         last_warning=None if view.listing is None else view.listing.warning,
+        relist=relist_reply(view.relist),
         queue=None
         if view.queue is None
         else QueueReply(position=view.queue.position, expected_at=view.queue.expected_at),

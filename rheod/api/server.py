@@ -31,6 +31,7 @@ from rheod.api import (
     operators,
     orders,
     quota,
+    relisting,
     webhooks,
 )
 from rheod.api.authenticator import READS, Authenticator
@@ -213,6 +214,7 @@ def operations(parts: ApiContext) -> list[Operation]:
         items,
         batches,
         browsing,
+        relisting,
         categories,
         orders,
         management,

@@ -157,6 +157,7 @@ _COMMANDS = {
     "items": ("rheod.cli.items:items", "see and publish items"),
     "orders": ("rheod.cli.items:orders", "see what was sold"),
     "templates": ("rheod.cli.templates:templates", "the words above and below every ad"),
+    "relist": ("rheod.cli.relist:relist", "what comes back unsold, and how to stop it"),
     "webhooks": ("rheod.cli.webhooks:webhooks", "where events go, and how that went"),
     "tradera": ("rheod.cli.tradera:tradera", "connect sellers by a login at Tradera"),
     "backup": ("rheod.cli.backup:backup", "put a verified copy away, while rheod runs"),

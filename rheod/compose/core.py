@@ -29,6 +29,7 @@ from rheod.store.ledger import Ledger
 from rheod.tradera.accounts import AccountRegistry, ConfiguredAccount, SellerSettings
 from rheod.tradera.budgeted_client import BudgetRules, SharedBudget
 from rheod.tradera.transport import Seller
+from rheod.usecases import relisting
 from rheod.usecases.ad_words import AdDresser, FixedWords
 from rheod.usecases.capacity import Capacities
 from rheod.usecases.endpoints import Endpoints, EventFeed
@@ -124,6 +125,12 @@ async def open_database(settings: Settings) -> Database:
     return await Database.open(storage.path, key=key, log_bytes=storage.log_max_bytes)
 
 
+def _prepare(db: sqlite3.Connection, *, settings: Settings, now: int) -> int:
+    """Let the rules of the settings count, and set right what a wrong clock has written; returns how many times."""
+    relisting.note_settings(db, settings.relist_rule)
+    return facts.clamp(db, now=now)
+
+
 async def build_core(settings: Settings, database: Database, *, clock: Clock, rng: Random) -> Core:
     """Everything that needs no remote; the database's writer must be running.
 
@@ -131,7 +138,7 @@ async def build_core(settings: Settings, database: Database, *, clock: Clock, rn
     """
     wakeups = Wakeups()
     references = ["", *(account.reference for account in settings.accounts)]
-    if clamped := await database.write(partial(facts.clamp, now=clock())):
+    if clamped := await database.write(partial(_prepare, settings=settings, now=clock())):
         _log.warning("times from a wrong clock set right", count=clamped)
     sellers = _seller_settings(settings)
     members = {each.reference: each.user_id for each in sellers.accounts if each.user_id is not None}

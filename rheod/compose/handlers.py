@@ -32,6 +32,7 @@ from rheod.tradera.login import Application, TraderaLogin
 from rheod.usecases.ad_templates import AdTemplates
 from rheod.usecases.backups import Backups
 from rheod.usecases.figures import Figures
+from rheod.usecases.relisting import Relisting
 from rheod.usecases.sales import QuarantinedMessages, Shipments
 from rheod.usecases.sales_in_doubt import SalesInDoubt
 from rheod.web import reference_view
@@ -133,13 +134,6 @@ class Handlers:
         core, settings, life = self.core, self.core.settings, self.core.life
         images, tradera = settings.images, settings.tradera
 
-        async def health() -> str | None:
-            try:
-                await core.database.read(lambda db: db.execute("SELECT 1").fetchone())
-            except RheodError as error:
-                return str(error)
-            return None
-
         dry_run = DryRun(
             store=core.store,
             items=core.items,
@@ -161,6 +155,7 @@ class Handlers:
             test_events=TestEventSender(
                 endpoints=core.endpoints, client=self.loops.webhooks, now=core.now, rng=core.rng
             ),
+            relisting=Relisting(store=core.store),
             keys=core.keys,
             capacities=core.capacities,
             default_account=core.default_account,
@@ -174,7 +169,7 @@ class Handlers:
             image_folder=core.images_dir,
             make_thumbnail=self.loops.thumbnails.make,
             public_url=settings.server.public_url,
-            health=health,
+            health=self._health,
             answered=self.loops.meters.answered,
             writable=lambda: why_unwritable(core.database, settings.storage.path),
             readiness=life.missing,
@@ -188,6 +183,13 @@ class Handlers:
             metrics_allow=[str(network) for network in settings.metrics.allow],
             body_deadline_s=settings.server.body_timeout_s,
         )
+
+    async def _health(self) -> str | None:
+        try:
+            await self.core.database.read(lambda db: db.execute("SELECT 1").fetchone())
+        except RheodError as error:
+            return str(error)
+        return None
 
     def doctor(self) -> Doctor:
         """One examination."""

@@ -30,7 +30,9 @@ from rheod.config.sections import (
     Tradera,
     Webhooks,
 )
+from rheod.config.selling import Relist
 from rheod.domain.budget import READING_SHARE
+from rheod.domain.relist import RelistRule
 
 QUICK_DELAYS_S = (1, 1, 2, 3, 5, 8, 13, 20, 30)
 """Waits between questions for a result."""
@@ -58,6 +60,7 @@ class Settings(BaseSettings):
     webhooks: Webhooks = Webhooks()
     limits: LimitSettings = LimitSettings()
     log: Log = Log()
+    relist: Relist = Relist()
     analytics: AnalyticsSettings = AnalyticsSettings()
     metrics: Metrics = Metrics()
     alerts: Alerts = Alerts()
@@ -116,6 +119,11 @@ class Settings(BaseSettings):
     def admin_socket(self) -> Path:
         """Where the daemon's admin socket is."""
         return self.server.admin_socket or self.storage.path / "admin.sock"
+
+    @property
+    def relist_rule(self) -> RelistRule | None:
+        """The rule for returns, where the settings say more than the defaults; else the owner decides elsewhere."""
+        return None if self.relist == Relist() else self.relist.rule
 
     @property
     def reconcile_interval_s(self) -> float:

@@ -19,6 +19,23 @@ _HOUR_MS = 3_600_000
 _DAY_MS = 24 * _HOUR_MS
 
 
+def step_of(value: float | str) -> float | str:
+    """A step as a rule has it: a share above 0 and at most 1, or `-10%`. Raises ValueError for one that raises the price."""
+    if isinstance(value, str):
+        cut = value.strip().removesuffix("%")
+        if (
+            value.strip().endswith("%")
+            and cut.startswith("-")
+            and cut[1:].isdecimal()
+            and 0 < int(cut[1:]) < 100
+        ):
+            return f"{cut}%"
+        raise ValueError('must be a share such as 0.9, or a cut such as "-10%"')
+    if isinstance(value, bool) or not 0 < value <= 1:
+        raise ValueError("must be above 0 and at most 1: no return is dearer than the ad before")
+    return float(value)
+
+
 class Then(StrEnum):
     """What becomes of an item whose ladder is at its end."""
 

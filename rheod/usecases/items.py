@@ -37,9 +37,11 @@ from rheod.domain.model import (
 )
 from rheod.store import inbox, items, jobs, orders
 from rheod.store.ledger import Ledger
+from rheod.usecases import relisting
 from rheod.usecases.placement import look_again
 from rheod.usecases.publish import settle, why_not_published
 from rheod.usecases.put_item import PutResult, put, queue_listing, refuse_price_or_status, refuse_to_orphan
+from rheod.usecases.relisting import RelistView
 from rheod.usecases.sales_in_doubt import refuse_sale_in_doubt
 from rheod.usecases.transaction import Store, Transaction
 
@@ -71,6 +73,7 @@ class ItemView:
     waits_since: int | None = None
     next_try: int | None = None
     trouble: str | None = None
+    relist: RelistView | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -326,6 +329,7 @@ def _kept(db: sqlite3.Connection, account_id: str, external_id: str) -> _Kept:
     queued = listing.state is ListingState.QUEUED
     return replace(
         kept,
+        view=replace(kept.view, relist=relisting.view(db, item, listing)),
         place=jobs.place_of_publish(db, listing.id) if queued else None,
         at_tradera=jobs.at_tradera(db, item.id),
         sale=inbox.unread_sale(db, item.id),

@@ -42,7 +42,7 @@ from rheod.domain.plain_text import fault_of_new_id, shows_something
 from rheod.store import items, jobs
 from rheod.store.engine.group_commit import attempt
 from rheod.store.json_columns import spec_text
-from rheod.usecases import placement
+from rheod.usecases import placement, relisting
 from rheod.usecases.transaction import Store, Transaction
 
 
@@ -135,6 +135,7 @@ def _check_what_shows(
         elif items.looks_like_another(tx.db, account_id, external_id, tx.ids_with_unseen(account_id)):
             fault = Text("Must differ from the ids of other items by more than what cannot be seen")
             wrong.append(FieldError("externalId", fault))
+    relisting.refuse_without_floor(tx.db, spec)
     is_new = standing is None or standing.spec.title != spec.title
     if is_new and not shows_something(spec.title):
         wrong.append(FieldError("title", Text("Must have something to see")))
@@ -204,6 +205,8 @@ def _update(tx: Transaction, item: Item, given: ItemSpec) -> PutResult:
         change = _with_listing(tx, change, pictures)
     change = placement.settled(tx, change)
     tx.record(item, listing, change)
+    if (spec.tradera and spec.tradera.relist) != (item.spec.tradera and item.spec.tradera.relist):
+        relisting.replan(tx, change.item)
     message = _update_message(change.item, listing, shows_other=shows_other)
     return PutResult(item.id, "updated", message + _ai_hint(given))
 

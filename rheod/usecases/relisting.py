@@ -11,17 +11,23 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 
-from rheod.domain.errors import Refused, Text
+from rheod.domain.effects import Change
+from rheod.domain.errors import FieldError, Refused, Text
 from rheod.domain.inputs import PublishOrdered
 from rheod.domain.model import (
     CloseReason,
+    Event,
+    EventType,
     Item,
+    ItemSpec,
+    ItemType,
     JobKind,
     JobOrder,
     Listing,
     ListingState,
     PictureState,
     QueueName,
+    RelistWish,
     RheoStatus,
     TraderaStatus,
     TraderaWish,
@@ -50,7 +56,7 @@ def rule(db: sqlite3.Connection) -> RelistRule:
     text = key_value.get(db, _OF_SETTINGS) or key_value.get(db, _OF_OWNER)
     if text is None:
         return RelistRule()
-    held = json.loads(text)
+    held = json.loads(text)  # the file's rule wins over the owner's
     return RelistRule(
         **{
             **held,
@@ -221,6 +227,40 @@ def view(db: sqlite3.Connection, item: Item, listing: Listing | None) -> RelistV
     return RelistView(next_at=None, next_kr=None, attempt=done, of=own.times, reason=back.why)
 
 
+def replan(tx: Transaction, item: Item) -> None:
+    """Decide anew about a return that is planned, after the rule or the item's own words have changed."""
+    planned, listing = relists.of_item(tx.db, item.id), items.latest_listing(tx.db, item.id)
+    if planned is None or listing is None:
+        return
+    ended_at = listing.closed_at or planned.at
+    back = decide_for(tx.db, item, listing, CloseReason.NO_BIDS, ended_at=ended_at)
+    if isinstance(back, ComesBack):
+        ladder = (
+            back.ladder if planned.ladder.attempt else planned.ladder
+        )  # 0: at a price the ERP has set since
+        relists.save(tx.db, replace(planned, at=back.at, ladder=ladder))
+        jobs.drop(tx.db, JobKind.RELIST, [listing.id])
+        _order(tx, replace(planned, at=back.at))
+        return
+    relists.drop(tx.db, item.id)
+    jobs.drop(tx.db, JobKind.RELIST, [listing.id])
+    why = Text("not relisted: no rule says so") if back is None else back.why
+    tx.tell(item, Event(type=EventType.RELIST_STOPPED, data={"reason": why}))
+
+
+def refuse_without_floor(db: sqlite3.Connection, spec: ItemSpec) -> None:
+    """Raise Refused (VALIDATION_FAILED) for an item that comes back, but that nothing keeps from going for a krona."""
+    wish = spec.tradera.relist if spec.tradera else None
+    if wish is None or not wish.enabled:
+        return
+    if not rule(db).laid_over(wish).has_floor:
+        sentence = Text(
+            "Must be given, since no rule of the owner has a floor: the lowest price it may go to"
+        )
+        wrong = FieldError("tradera.relist.floorPrice", sentence)
+        raise Refused("VALIDATION_FAILED", Text("Validation failed"), (wrong,))
+
+
 class Relisting:
     """What the owner says about returns."""
 
@@ -243,6 +283,12 @@ class Relisting:
         """Hold the return of one item, or let it go on. Raises Refused (NOT_FOUND, CONFLICT)."""
         return await self._store.write(lambda tx: _hold(tx, account_id, external_id, held=held))
 
+    async def change(
+        self, account_id: str, external_id: str, wish: RelistWish
+    ) -> tuple[Text, RelistView | None]:
+        """Set what the item says of its own returns; what `wish` leaves out stays. Raises Refused."""
+        return await self._store.write(lambda tx: _change(tx, account_id, external_id, wish))
+
     async def owners_rule(self) -> tuple[RelistRule, bool]:
         """The rule in force, and whether the settings file has it."""
         return await self._store.read(lambda db: (rule(db), is_locked(db)))
@@ -258,6 +304,35 @@ def _choose(tx: Transaction, given: RelistRule) -> None:
     if given.enabled and not given.has_floor:
         raise Refused("VALIDATION_FAILED", Text("A rule needs a floor: the lowest price it may go to"))
     key_value.put(tx.db, _OF_OWNER, json.dumps(asdict(given)))
+    for each in relists.every(tx.db):
+        replan(tx, items.by_id(tx.db, each.item_id))
+
+
+def _change(
+    tx: Transaction, account_id: str, external_id: str, wish: RelistWish
+) -> tuple[Text, RelistView | None]:
+    item = items.find(tx.db, account_id, external_id)
+    if item is None:
+        raise Refused("NOT_FOUND", Text("No item found with this external ID"))
+    if item.spec.type is ItemType.CONTAINER:
+        raise Refused("CONFLICT", Text("A container is never listed"))
+    own = item.spec.tradera or TraderaWish()
+    before = own.relist or RelistWish()
+    given = {name: value for name, value in asdict(wish).items() if value is not None}
+    told = RelistWish(**{**asdict(before), **given})
+    spec = replace(item.spec, tradera=replace(own, relist=told))
+    refuse_without_floor(tx.db, spec)
+    if told.floor_kr is not None and spec.price_ore is not None and told.floor_kr * 100 > spec.price_ore:
+        wrong = FieldError("floorPrice", Text("Must not be above the item's price"))
+        raise Refused("VALIDATION_FAILED", Text("Validation failed"), (wrong,))
+    changed = replace(item, spec=spec)
+    listing = items.latest_listing(tx.db, item.id)
+    tx.record(item, listing, Change(item=changed, listing=listing))
+    replan(tx, changed)
+    shown = view(tx.db, changed, listing)
+    if shown is None:
+        return Text("Noted: it does not come back by itself"), None
+    return Text("Noted: what ends unsold from now on follows this"), shown
 
 
 def _pause_all(tx: Transaction, *, paused: bool) -> Text:

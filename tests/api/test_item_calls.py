@@ -53,6 +53,7 @@ async def test_get_has_every_field_of_the_contract(api: Api) -> None:
         "lastError": None,
         "lastWarning": None,
         "held": None,
+        "relist": None,
         "queue": None,
         "images": [
             {

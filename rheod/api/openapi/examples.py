@@ -57,6 +57,7 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {
     },
     "ConvertBody": {"fromMarket": "tradera", "externalId": "525", "toMarket": "rheo"},
     "PriceBody": {"price": 795},
+    "RelistBody": {"enabled": True, "times": 2, "floorPrice": 400},
     "StatusBody": {"status": "not_listed"},
     "KeyBody": {"name": "erp"},
     "TrackingBody": {"carrier": "postnord", "trackingNumber": "SE123456789SE"},

@@ -100,6 +100,10 @@ def placed(path: tuple[str, ...], value: Any) -> Json:
     return {**GOOD, path[0]: {**outer, path[1]: value}}
 
 
+BETWEEN_FIELDS = {"tradera.relist.floorPrice"}
+"""Fields that must fit another one, which a schema cannot say."""
+
+
 def test_no_limit_is_kept_from_the_reader_of_the_document() -> None:
     """Whatever fits the schema of a body is taken by its reader, by seed and at the limits."""
     values = Values(
@@ -110,7 +114,7 @@ def test_no_limit_is_kept_from_the_reader_of_the_document() -> None:
     for name in ("ItemBody", "PriceBody", "StatusBody", "WebhookUrlBody", "KeyBody"):
         for _ in range(120):
             body = values.fitting({"$ref": f"#/components/schemas/{name}"})
-            assert refused(name, body) == set(), body
+            assert refused(name, body) <= BETWEEN_FIELDS, body
 
 
 GOOD_BODIES: tuple[tuple[str, Any], ...] = (

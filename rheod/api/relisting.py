@@ -1,0 +1,180 @@
+"""Returns of unsold items: what a body says of them, the partner's PATCH, and what the owner sees and stops."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any
+
+from aiohttp import web
+from pydantic import Field
+
+from rheod.api.context import CALLER
+from rheod.api.field_types import (
+    raise_if_any,
+    read_external_id,
+    read_model,
+)
+from rheod.api.json_body import BODY_BYTES, read_json
+from rheod.api.relist_body import RelistBody, relist_wish
+from rheod.api.responses import EXTERNAL_ID, At, DoneReply, Reply, reply
+from rheod.api.routing import Operation, Query, Whole, read_query
+
+if TYPE_CHECKING:
+    from rheod.api.context import ItemServices
+    from rheod.store.relists import PlannedReturn
+    from rheod.usecases.relisting import RelistView
+
+
+class RelistReply(Reply):
+    """The next return of an item, planned or as it would be if its ad ended unsold; kronor."""
+
+    next_at: Annotated[At | None, Field(description="When it comes back; null when it does not.")]
+    next_price: Annotated[int | None, Field(description="What it then asks, in SEK.")]
+    attempt: Annotated[int, Field(description="Which return that is, from 1.")]
+    of: Annotated[int, Field(description="How often it comes back at most.")]
+    reason: Annotated[str, Field(description="Why, in one sentence.")]
+    held: Annotated[bool, Field(description="Whether the owner holds it back.")]
+
+
+def relist_reply(view: RelistView | None) -> RelistReply | None:
+    """A return as JSON."""
+    if view is None:
+        return None
+    return RelistReply(
+        next_at=view.next_at,
+        next_price=view.next_kr,
+        attempt=view.attempt,
+        of=view.of,
+        reason=view.reason,
+        held=view.held,
+    )
+
+
+class RelistPlanReply(Reply):
+    """What a PATCH of an item's returns has come to."""
+
+    success: Annotated[bool, Field(description="Always true.")] = True
+    message: Annotated[str, Field(description="What was noted, in one sentence.")]
+    relist: Annotated[RelistReply | None, Field(description="The next return; null when there is none.")]
+
+
+class PlannedLine(Reply):
+    """One return that is planned; kronor."""
+
+    external_id: Annotated[str, EXTERNAL_ID]
+    title: Annotated[str, Field(description="The item's title.")]
+    next_at: Annotated[At, Field(description="When it comes back at the earliest.")]
+    previous_price: Annotated[int | None, Field(description="What its last ad asked, in SEK.")]
+    next_price: Annotated[int, Field(description="What it then asks, in SEK.")]
+    attempt: Annotated[int, Field(description="Which return that is, from 1; 0 at a new price of yours.")]
+    reason: Annotated[str, Field(description="Why at this price, in one sentence.")]
+    held: Annotated[bool, Field(description="Whether you hold it back.")]
+
+
+class PlanReply(Reply):
+    """What comes back, the next first, and whether the owner has paused all of it."""
+
+    paused: Annotated[bool, Field(description="Whether every return is stopped.")]
+    returns: Annotated[list[PlannedLine], Field(description="What comes back, the next first.")]
+
+
+class DaysQuery(Query):
+    """How far ahead."""
+
+    days: Annotated[Whole, Field(ge=1, le=400, description="So many days ahead.")] = 7
+
+
+DAY_MS = 86_400_000
+
+
+class RelistCalls:
+    """Handlers about returns."""
+
+    def __init__(self, *, parts: ItemServices) -> None:
+        self._parts = parts
+
+    async def change(self, request: web.Request) -> web.Response:
+        """Say how an item comes back: what ends unsold from now on follows it."""
+        body = await self._body(request)
+        wish = relist_wish(read_model(RelistBody, body, read_external_id(request.raw_path, segment=3)[1]))
+        account_id, external_id = request[CALLER].account_id, _id_of(request, 3)
+        message, view = await self._parts.relisting.change(account_id, external_id, wish)
+        return reply(202, RelistPlanReply(message=message, relist=relist_reply(view)))
+
+    async def plan(self, request: web.Request) -> web.Response:
+        """Show what comes back in the next days."""
+        latest = self._parts.now() + read_query(request, DaysQuery).days * DAY_MS
+        planned = await self._parts.relisting.plan_until([request[CALLER].account_id], latest)
+        paused = await self._parts.relisting.is_paused()
+        return reply(200, PlanReply(paused=paused, returns=[planned_line(each) for each in planned]))
+
+    async def pause(self, _request: web.Request) -> web.Response:
+        """Stop every return until further notice."""
+        return reply(202, DoneReply(message=await self._parts.relisting.pause_all(paused=True)))
+
+    async def resume(self, _request: web.Request) -> web.Response:
+        """Let the returns go on that were paused."""
+        return reply(202, DoneReply(message=await self._parts.relisting.pause_all(paused=False)))
+
+    async def hold(self, request: web.Request) -> web.Response:
+        """Hold one item's return back."""
+        return await self._hold(request, held=True)
+
+    async def release(self, request: web.Request) -> web.Response:
+        """Let one item's return go on."""
+        return await self._hold(request, held=False)
+
+    async def _hold(self, request: web.Request, *, held: bool) -> web.Response:
+        account_id, external_id = request[CALLER].account_id, _id_of(request, 2)
+        return reply(
+            202, DoneReply(message=await self._parts.relisting.hold(account_id, external_id, held=held))
+        )
+
+    async def _body(self, request: web.Request) -> Any:
+        return await read_json(request, limit_bytes=BODY_BYTES, deadline_s=self._parts.body_deadline_s)
+
+
+def _id_of(request: web.Request, segment: int) -> str:
+    external_id, found = read_external_id(request.raw_path, segment=segment)
+    raise_if_any(found)
+    return external_id
+
+
+def planned_line(planned: PlannedReturn) -> PlannedLine:
+    """One planned return as JSON."""
+    return PlannedLine(
+        external_id=planned.external_id,
+        title=planned.title,
+        next_at=planned.at,
+        previous_price=planned.ladder.previous_kr,
+        next_price=planned.ladder.price_kr,
+        attempt=planned.ladder.attempt,
+        reason=planned.ladder.why,
+        held=planned.held,
+    )
+
+
+def operations(parts: ItemServices) -> list[Operation]:
+    """What an ERP says about the returns of one item, and what the owner sees and stops."""
+    calls = RelistCalls(parts=parts)
+    owner = partial(Operation, access="owner", tag="Items")
+    done = partial(owner, "POST", status=202, answer=DoneReply)
+    return [
+        Operation(
+            "PATCH",
+            "/integration/v1/items/{externalId}/relist",
+            calls.change,
+            access="partner",
+            tag="Items",
+            rate="price",
+            body=RelistBody,
+            status=202,
+            answer=RelistPlanReply,
+            refusals=("CONFLICT", "VALIDATION_FAILED"),
+        ),
+        owner("GET", "/rheod/relist", calls.plan, query=DaysQuery, answer=PlanReply),
+        done("/rheod/relist/pause", calls.pause),
+        done("/rheod/relist/resume", calls.resume),
+        done("/rheod/relist/{externalId}/pause", calls.hold, refusals=("CONFLICT", "VALIDATION_FAILED")),
+        done("/rheod/relist/{externalId}/resume", calls.release, refusals=("CONFLICT", "VALIDATION_FAILED")),
+    ]
