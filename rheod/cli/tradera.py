@@ -114,7 +114,7 @@ def show_quota(options: Options, *, as_json: bool) -> int:
 
 
 @quota.command()
-@click.argument("method")
+@click.argument("method", metavar="METHOD", help="The method, as `rheod tradera quota show` names it.")
 @pass_options
 def forget(options: Options, *, method: str) -> int:
     """Forget what Tradera's refusals have told of METHOD: its limit is again what the settings say."""

@@ -67,6 +67,8 @@ LINES = (
     "webhooks remove ID --yes --json --account REF",
     "tradera connect --user U --finish --json --account REF",
     "tradera status --json",
+    "tradera quota show --json",
+    "tradera quota forget METHOD",
     "backup DEST --pictures --keep 3 --json",
     "restore SRC --json",
     "restore --compared",
