@@ -339,7 +339,9 @@ def item_rules(schema: Schema) -> Schema:
         "anyOf": [{"$ref": f"{_REF}Domain"}, {"type": "null"}],
     }
     for name in IMAGE_FIELDS:
-        fields[name] = _https_only(fields[name])
+        images, null = fields[name]["anyOf"]
+        https = {**images, "items": {"type": "string", "format": "uri"}}
+        fields[name] = {**fields[name], "anyOf": [https, null]}
     return {**schema, "properties": fields, "allOf": [_PRICE_UNLESS_CONTAINER, _one_name_of_images()]}
 
 
@@ -390,12 +392,6 @@ DOMAIN_SCHEMAS: Mapping[str, Schema] = {name: _rich(slug) for slug, name in _CAM
 
 def _described(schema: Schema) -> Schema:
     return {key: value for key, value in schema.items() if key == "description"}
-
-
-def _https_only(schema: Schema) -> Schema:
-    images, null = schema["anyOf"]
-    https = {**images, "items": {"type": "string", "format": "uri"}}
-    return {**schema, "anyOf": [https, null]}
 
 
 def _one_name_of_images() -> Schema:

@@ -17,7 +17,7 @@ from rheod.api.responses import At, Reply, answer, reply
 from rheod.api.routing import Route
 from rheod.domain.errors import Refused, Text
 from rheod.domain.event_payloads import rfc3339
-from rheod.usecases.selling_setup import AccountConnection, Connector
+from rheod.usecases.selling_setup import Connector
 
 if TYPE_CHECKING:
     from rheod.api.context import Accounts
@@ -64,7 +64,19 @@ class ConnectionCalls:
     async def listing(self, _request: web.Request) -> web.Response:
         """GET /tradera/connections: costs no Tradera call."""
         found = await self._connector.connections()
-        return reply(200, ConnectionsReply(accounts=[_shown(each) for each in found]))
+        shown = [
+            ConnectionReply(
+                reference=one.reference or None,
+                user_id=one.user_id,
+                token_from=one.source,
+                token_ends_at=one.ends_at,
+                state=one.state,
+                reason=one.reason,
+                login_begun_at=one.begun_at,
+            )
+            for one in found
+        ]
+        return reply(200, ConnectionsReply(accounts=shown))
 
     async def begin(self, request: web.Request) -> web.Response:
         """POST /tradera/connect: the address to open in the seller's browser; costs no Tradera call."""
@@ -82,18 +94,6 @@ class ConnectionCalls:
         token = await self._connector.finish(self._account_of(request), user or "")
         ends_at = None if token.ends_at is None else rfc3339(token.ends_at)
         return answer(200, {"userId": token.user_id, "tokenEndsAt": ends_at})
-
-
-def _shown(one: AccountConnection) -> ConnectionReply:
-    return ConnectionReply(
-        reference=one.reference or None,
-        user_id=one.user_id,
-        token_from=one.source,
-        token_ends_at=one.ends_at,
-        state=one.state,
-        reason=one.reason,
-        login_begun_at=one.begun_at,
-    )
 
 
 _LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"

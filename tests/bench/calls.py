@@ -105,10 +105,10 @@ def _batch(start: int) -> bytes:
 async def rows(rounds: int) -> list[Row]:
     """PUT, GET, list and batch."""
     calls = [
-        Call(name="PUT, new item", make=_new, least=0.45),
-        Call(name="PUT, the same again", make=_new, least=0.45),
-        Call(name="PUT, changed price", make=_changed, least=0.45),
-        Call(name="GET, one item", make=_gets, least=0.6),
+        Call(name="PUT, new item", make=_new, least=0.33),
+        Call(name="PUT, the same again", make=_new, least=0.33),
+        Call(name="PUT, changed price", make=_changed, least=0.33),
+        Call(name="GET, one item", make=_gets, least=0.5),
         Call(name="GET, nothing read (/readyz)", make=_ready, least=None),
         Call(name="GET, list of 50", make=_lists, least=None, connections=16),
         Call(name=f"POST, batch of {BATCH}", make=_batches, least=None, connections=4),
