@@ -62,7 +62,7 @@ class ByUrgency:
     alone. Never are two jobs of one item picked at once, and publishings leave places to what is more urgent.
     """
 
-    most_publishings = 4
+    most_publishings = 6
 
     def __init__(self, account_id: str, lock: RestoreLock | None = None) -> None:
         self._account_id = account_id

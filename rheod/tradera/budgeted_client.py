@@ -52,7 +52,7 @@ from rheod.usecases.transaction import Store, Transaction
 T = TypeVar("T")
 
 _log = structlog.get_logger(__name__)
-CALLS_AT_ONCE = 6
+CALLS_AT_ONCE = 8
 """Calls of all accounts together that may be on their way to Tradera at the same time."""
 _NOTHING: Mapping[str, int] = MappingProxyType({})
 _DEAREST = publish_cost(12)

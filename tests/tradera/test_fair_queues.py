@@ -145,7 +145,7 @@ async def test_a_parcel_leaves_the_last_call_to_who_has_had_fewer(open_desks: Op
 
 async def test_a_dead_token_pauses_its_account_alone(open_desks: OpenDesks) -> None:
     """The other member publishes on, up to the whole budget: nobody waits for one who cannot call."""
-    dead, living = await open_desks(2, dead=0, daily_calls=44)
+    dead, living = await open_desks(2, dead=0, daily_calls=50)
     for number in range(12):
         await dead.put(f"D{number}", pictures=0)
     await until(lambda: dead.ledger.pause(dead.account_id, None))
