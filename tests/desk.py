@@ -19,8 +19,9 @@ from pydantic import SecretStr
 from rheod.compose.build import Rheod, build
 from rheod.compose.loops import publish_options
 from rheod.compose.remotes import Remotes
+from rheod.config.ads import Shipping, TraderaDefaults
 from rheod.config.quota import QuotaSettings
-from rheod.config.sections import AccountSettings, Images, Storage, Tradera, TraderaDefaults, Webhooks
+from rheod.config.sections import AccountSettings, Images, Storage, Tradera, Webhooks
 from rheod.config.settings import Settings
 from rheod.domain.model import Item, ItemSpec, Job, JobOrder, Listing, ListingState, QueueName, TraderaWish
 from rheod.jobs.meters import Meters
@@ -75,6 +76,7 @@ class Wishes:
     reconcile_share: float = 0.4
     per_operation: Mapping[str, int] = field(default_factory=dict)
     max_images: int = 8
+    fixed_freight: int | None = 66
     in_doubt: Literal["resend", "recreate"] = "resend"
     doubt_s: float = 24 * 3600
     interval_s: float = 900
@@ -113,7 +115,8 @@ class Wishes:
                 result_delays_s=DELAYS_S,
                 image_in_doubt=self.in_doubt,
                 doubt_limit_s=self.doubt_s,
-                defaults=TraderaDefaults(max_images=self.max_images, shipping_cost=66),
+                shipping=Shipping(shipping_cost=self.fixed_freight),
+                defaults=TraderaDefaults(max_images=self.max_images),
             ),
         )
 

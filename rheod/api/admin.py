@@ -20,7 +20,7 @@ from aiohttp import web
 from pydantic import AfterValidator, Field
 
 import rheod
-from rheod.api import browsing, events, relisting, webhooks
+from rheod.api import browsing, events, reference_data, relisting, webhooks
 from rheod.api.authenticator import named_account, require_writable
 from rheod.api.connections import SHUTDOWN_S
 from rheod.api.context import CALLER, Caller
@@ -260,6 +260,7 @@ class AdminCalls:
         """What the owner's calls over the network do as well: webhook endpoints, their log, replays."""
         shared = [*webhooks.operations(self._api), *events.admin_operations(self._api)]
         shared += [*browsing.operations(self._api), *relisting.operations(self._api)]
+        shared += reference_data.operations(self._api)
         return [(each.method, path_of(each), self._trusted(each.handler)) for each in shared]
 
     def _trusted(self, handler: Handler) -> Handler:

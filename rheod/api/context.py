@@ -15,6 +15,7 @@ from aiohttp import web
 
 if TYPE_CHECKING:
     from rheod.api.item_body import UrlCheck
+    from rheod.domain.freight import FreightSettings
     from rheod.store.access import KeyRing
     from rheod.tradera.dry_run import DryRunReport
     from rheod.usecases.backups import Backups
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from rheod.usecases.inventory import Inventory
     from rheod.usecases.items import Items
     from rheod.usecases.put_item import BatchPut
+    from rheod.usecases.reference_data import ReferenceData
     from rheod.usecases.relisting import Relisting
     from rheod.usecases.sales import QuarantinedMessages, Shipments
     from rheod.usecases.sales_in_doubt import SalesInDoubt
@@ -163,6 +165,14 @@ class OwnerServices(Bodies):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ReferenceServices:
+    """What the calls about Tradera's own categories and freight use."""
+
+    reference: ReferenceData
+    freight: FreightSettings
+
+
+@dataclass(frozen=True, kw_only=True)
 class Condition:
     """How rheod is, for whoever watches it, and the pictures it hosts.
 
@@ -196,7 +206,14 @@ class ReferencePages:
 
 @dataclass(frozen=True, kw_only=True)
 class ApiContext(
-    Access, ItemServices, SalesServices, EventServices, OwnerServices, Condition, ReferencePages
+    Access,
+    ItemServices,
+    SalesServices,
+    EventServices,
+    OwnerServices,
+    ReferenceServices,
+    Condition,
+    ReferencePages,
 ):
     """All of it, as `compose` fills it: each group of handlers takes the part it needs. `now` is ms UTC."""
 

@@ -47,7 +47,7 @@ class CapacityReply(Reply):
     methods: Annotated[
         list[MethodReply], Field(description="Those that were called, were refused or are set by the owner.")
     ]
-    fits: Annotated[FitsReply, Field(description="What fits today.")]
+    fits: Annotated[FitsReply, Field(description="How much more fits today.")]
     waiting: Annotated[int, Field(description="Ads that wait to be published.")]
     last_at: Annotated[
         At | None, Field(description="When the last of them goes out; null when nobody knows or none waits.")

@@ -31,6 +31,7 @@ from rheod.api import (
     operators,
     orders,
     quota,
+    reference_data,
     relisting,
     webhooks,
 )
@@ -216,6 +217,7 @@ def operations(parts: ApiContext) -> list[Operation]:
         browsing,
         relisting,
         categories,
+        reference_data,
         orders,
         management,
         webhooks,

@@ -158,6 +158,8 @@ _COMMANDS = {
     "orders": ("rheod.cli.items:orders", "see what was sold"),
     "templates": ("rheod.cli.templates:templates", "the words above and below every ad"),
     "relist": ("rheod.cli.relist:relist", "what comes back unsold, and how to stop it"),
+    "categories": ("rheod.cli.reference_data:categories", "find Tradera's categories and their attributes"),
+    "shipping": ("rheod.cli.reference_data:shipping", "what buyers pay for freight, by weight"),
     "webhooks": ("rheod.cli.webhooks:webhooks", "where events go, and how that went"),
     "tradera": ("rheod.cli.tradera:tradera", "connect sellers by a login at Tradera"),
     "backup": ("rheod.cli.backup:backup", "put a verified copy away, while rheod runs"),

@@ -19,6 +19,7 @@ from rheod.config.settings import Settings
 from rheod.domain.ad_templates import Part, Template
 from rheod.domain.budget import Quota, reading_gap_ms
 from rheod.domain.errors import Text
+from rheod.domain.freight import FreightSettings
 from rheod.domain.model import JobKind, JobOrder, QueueName
 from rheod.jobs.clock import Clock
 from rheod.jobs.queue import RestoreLock, Wakeups
@@ -113,6 +114,11 @@ class Core:
         return self.accounts[""]
 
     @property
+    def freight(self) -> FreightSettings:
+        """What the owner has set of freight."""
+        return _freight_settings(self.settings)
+
+    @property
     def images_dir(self) -> Path:
         """Where pictures are kept."""
         return self.settings.storage.path / "images"
@@ -142,9 +148,8 @@ async def build_core(settings: Settings, database: Database, *, clock: Clock, rn
         _log.warning("times from a wrong clock set right", count=clamped)
     sellers = _seller_settings(settings)
     members = {each.reference: each.user_id for each in sellers.accounts if each.user_id is not None}
-    known = await database.write(
-        partial(accounts.ensure, references=references, members=members, now=clock())
-    )
+    ensured = partial(accounts.ensure, references=references, members=members, now=clock())
+    known = await database.write(ensured)
     ledger = await database.read(partial(Ledger.load, now=clock()))
     ask_now = partial(_ask_now, ledger, wakeups, clock)
     placer = Placer(_fixed_choices(settings), AdDresser(_fixed_words(settings)))
@@ -204,7 +209,24 @@ def _ask_now(ledger: Ledger, wakeups: Wakeups, clock: Clock, queue: QueueName) -
 def _fixed_choices(settings: Settings) -> FixedChoices:
     """What the settings say of categories; it wins over what the owner decides by commands."""
     given = settings.tradera.defaults
-    return FixedChoices(defaults=given.category_id, condition=given.condition)
+    return FixedChoices(
+        defaults=given.category_id, condition=given.condition, freight=_freight_settings(settings)
+    )
+
+
+def _freight_settings(settings: Settings) -> FreightSettings:
+    """What the owner has set of freight; the older place of the fixed price counts where the newer has none."""
+    given, older = settings.tradera.shipping, settings.tradera.defaults
+    return FreightSettings(
+        fixed_kr=given.shipping_cost or older.shipping_cost or 0,
+        free=given.free_shipping,
+        prefer=given.prefer,
+        packaging_g=given.packaging_g,
+        second=given.second_option,
+        pickup=given.offer_pickup,
+        own_price_provider=older.shipping_provider_id,
+        pickup_option=older.pickup_option_id,
+    )
 
 
 def _fixed_words(settings: Settings) -> FixedWords:

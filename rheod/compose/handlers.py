@@ -132,16 +132,8 @@ class Handlers:
     def api(self) -> ApiContext:
         """What the API's handlers are built from."""
         core, settings, life = self.core, self.core.settings, self.core.life
-        images, tradera = settings.images, settings.tradera
+        images = settings.images
 
-        dry_run = DryRun(
-            store=core.store,
-            items=core.items,
-            forecast=core.forecast,
-            options=publish_options(core),
-            rules=core.rules,
-            base_url=tradera.base_url,
-        )
         return ApiContext(
             items=core.items,
             inventory=core.inventory,
@@ -149,9 +141,11 @@ class Handlers:
             endpoints=core.endpoints,
             shipping=Shipments(store=core.store),
             doubts=SalesInDoubt(store=core.store, sellers=core.sellers),
+            reference=core.reference,
+            freight=core.freight,
             figures=Figures(store=core.store, fee_percent=settings.analytics.fee_percent),
             feed=core.events,
-            dry_run=dry_run.dry_run,
+            dry_run=self._dry_run().dry_run,
             test_events=TestEventSender(
                 endpoints=core.endpoints, client=self.loops.webhooks, now=core.now, rng=core.rng
             ),
@@ -190,6 +184,17 @@ class Handlers:
         except RheodError as error:
             return str(error)
         return None
+
+    def _dry_run(self) -> DryRun:
+        core = self.core
+        return DryRun(
+            items=core.items,
+            forecast=core.forecast,
+            options=publish_options(core),
+            reference=core.reference,
+            rules=core.rules,
+            base_url=core.settings.tradera.base_url,
+        )
 
     def doctor(self) -> Doctor:
         """One examination."""

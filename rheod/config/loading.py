@@ -14,7 +14,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, SecretStr, ValidationError
@@ -226,7 +226,7 @@ class _Reader:
                 self._problems.append(
                     f"{'.'.join(key)} ({place} {name}): has quotes around it; write it without, nothing takes them off"
                 )
-            elif _is_table_or_list(LEAVES[key].annotation) and not _is_json(text):
+            elif _needs_json(LEAVES[key].annotation) and not _is_json(text):
                 self._problems.append(
                     f"{'.'.join(key)} ({place} {name}): must be JSON; write a JSON list or object"
                 )
@@ -308,6 +308,11 @@ def _capitals(reference: str) -> str:
 
 def _is_table_or_list(kind: object) -> bool:
     return get_origin(kind) in {tuple, dict} or any(_is_table_or_list(part) for part in get_args(kind))
+
+
+def _needs_json(kind: object) -> bool:
+    """Whether no plain word can be its value."""
+    return _is_table_or_list(kind) and all(get_origin(part) is not Literal for part in get_args(kind))
 
 
 def _is_json(text: str) -> bool:

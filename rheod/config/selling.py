@@ -22,7 +22,7 @@ class Relist(Section):
         description='prices of the 1st, 2nd … return: a share of the first price, or "-10%" of the one before; the last repeats',
     )
     round: Literal[1, 5, 10, "9"] = Field(
-        default=1, description='prices are rounded down to this, or to end in "9"'
+        default=1, description='prices are rounded down to this: 1, 5 or 10, or to end in "9"'
     )
     floor: float | None = Field(
         default=None,

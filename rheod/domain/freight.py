@@ -6,10 +6,15 @@ then. A product's number is unique only within its provider.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
+from rheod.domain.ad_text import whole_kronor
 from rheod.domain.errors import Text
+from rheod.domain.model import ItemSpec
+
+_ABOUT = re.compile(r"shipping|frakt|freight", re.IGNORECASE)
 
 NEAR_EDGE = 0.05
 """A parcel whose weight is within this share of the limit is warned about: scales and boxes differ."""
@@ -105,6 +110,14 @@ class FreightOption:
     weight_kg: float | None = None
     title: str = ""
 
+    def name(self, settings: FreightSettings) -> Text:
+        """As people read it."""
+        if self.option_id == settings.pickup_option:
+            return Text("Pickup")
+        if self.product_id is not None:
+            return Text.of(self.title)
+        return Text("Sent by the seller") if self.cost_kr else Text("Sent by the seller, free of charge")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Freight:
@@ -128,6 +141,23 @@ class Parcel:
     cost_kr: int | None = None
     strategy: str = "integrated"
     weight_kg: float | None = None
+
+    def needs_table(self, settings: FreightSettings) -> bool:
+        """Whether Tradera's table decides: nobody has named a price, and there is a weight."""
+        return (
+            self.strategy == "integrated"
+            and self.cost_kr is None
+            and not settings.free
+            and bool(self.weight_kg)
+        )
+
+
+def parcel_of(spec: ItemSpec) -> Parcel:
+    """What the item says of its freight."""
+    cost_kr = None if spec.shipping_cost_ore is None else 0
+    if spec.shipping_cost_ore:
+        cost_kr = whole_kronor(spec.shipping_cost_ore)
+    return Parcel(cost_kr=cost_kr, strategy=spec.shipping_strategy, weight_kg=spec.weight_kg)
 
 
 def choose(
@@ -248,8 +278,7 @@ def _own_price(cost_kr: int, parcel: Parcel, settings: FreightSettings, reason: 
     sent = FreightOption(
         cost_kr=cost_kr,
         provider_id=settings.own_price_provider,
-        weight_kg=parcel.weight_kg,
-        title="",
+        weight_kg=parcel.weight_kg or None,
     )
     return Freight(options=(sent, *([_pickup(settings)] if settings.pickup else [])), reason=reason)
 
@@ -266,6 +295,11 @@ def _of_product(product: ShippingProduct) -> FreightOption:
 
 def _pickup(settings: FreightSettings) -> FreightOption:
     return FreightOption(cost_kr=0, option_id=settings.pickup_option)
+
+
+def is_about_freight(words: str) -> bool:
+    """Whether a refusal in these words of Tradera's speaks of freight."""
+    return _ABOUT.search(words) is not None
 
 
 def rounded(kg: float) -> str:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from rheod.domain.attribute_match import CONDITION_WORDS, match_attributes
 from rheod.domain.category_tree import CategoryTree, LeafAttributes
 from rheod.domain.errors import Text
+from rheod.domain.freight import FreightSettings, choose, parcel_of
 from rheod.domain.leaf_choice import LeafChooser, LeafRules, LeafSource
 from rheod.domain.model import ItemSpec
 
@@ -52,11 +53,12 @@ class Placement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnersWord:
-    """What the owner has decided of leaves and attributes; `condition` is the default, new or used."""
+    """What the owner has decided of leaves, attributes and freight; `condition` is the default, new or used."""
 
     rules: LeafRules = field(default_factory=LeafRules)
     words: Mapping[str, Sequence[str]] = field(default_factory=lambda: CONDITION_WORDS)
     condition: str = "used"
+    freight: FreightSettings = field(default_factory=FreightSettings)
 
 
 class Placing:
@@ -77,7 +79,12 @@ class Placing:
         return tuple(each.id for each in reversed(tree.path(category_id)))
 
     def place(self, spec: ItemSpec, account: str) -> Placement:
-        """Where an item of this account (its reference) goes."""
+        """Where an item of this account (its reference) goes; one whose freight has no price is held too."""
+        found = self._in_a_leaf(spec, account)
+        lacks = choose(parcel_of(spec), self._owner.freight, None).missing
+        return found if lacks is None or found.fault is not None else replace(found, fault=lacks)
+
+    def _in_a_leaf(self, spec: ItemSpec, account: str) -> Placement:
         choice = self.chooser.choose(spec, account)
         warnings = () if choice.warning is None else (choice.warning,)
         found = Placement(

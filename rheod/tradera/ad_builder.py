@@ -13,9 +13,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from rheod.domain.ad_text import ad_description, ad_title, whole_kronor
+from rheod.domain.ad_text import ad_description, ad_title
 from rheod.domain.errors import Permanent, Text
-from rheod.domain.model import Item, ItemSpec, Listing, TraderaWish, read_reference
+from rheod.domain.freight import Freight, FreightOption, FreightSettings
+from rheod.domain.model import Item, Listing, TraderaWish, read_reference
 from rheod.domain.placement import Placement
 from rheod.domain.relist import at_distance, reserve_of
 from rheod.domain.steps import asked_kr
@@ -28,17 +29,6 @@ FIXED_PRICE = 3
 
 FIXED_PRICE_DAYS = 30
 """Tradera shows a fixed price for this long whatever is asked."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShippingChoice:
-    """One way to send an ad's item: exactly one of provider and the older option number; the cost in kronor."""
-
-    cost_kr: int
-    provider_id: int | None = None
-    option_id: int | None = None
-    product_id: int | None = None
-    weight_kg: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +53,7 @@ class Ad:
     restarts: int = 0
     accepted_bidder_id: int = 1
     condition_id: int = 2
-    shipping: tuple[ShippingChoice, ...] = ()
+    shipping: tuple[FreightOption, ...] = ()
     payment_option_ids: tuple[int, ...] = ()
     vat: int | None = None
     terms: tuple[tuple[int, tuple[str, ...]], ...] = ()
@@ -121,7 +111,7 @@ def _prices(ad: Ad) -> dict[str, int | None]:
     return {name: kronor for name, kronor in prices.items() if kronor}
 
 
-def _shipping_options(option: ShippingChoice) -> dict[str, Any]:
+def _shipping_options(option: FreightOption) -> dict[str, Any]:
     body: dict[str, Any] = {"cost": option.cost_kr}
     optional = {
         "shippingProviderId": option.provider_id,
@@ -146,16 +136,16 @@ class AdDefaults:
     accepted_bidder_id: int
     condition: str
     listing_type: str
-    shipping_provider_id: int
-    shipping_cost_kr: int
-    pickup_option_id: int
+    freight: FreightSettings
     payment_option_ids: tuple[int, ...]
     vat: int | None
 
 
-def make_ad(item: Item, listing: Listing, defaults: AdDefaults, placement: Placement) -> Ad:
+def make_ad(item: Item, listing: Listing, defaults: AdDefaults, placement: Placement, freight: Freight) -> Ad:
     """The ad of this listing in its place, which has a category. Raises Permanent with what the owner must change."""
     assert placement.category_id is not None
+    if freight.missing is not None:
+        raise Permanent(freight.missing)
     spec = item.spec
     wish = spec.tradera or TraderaWish()
     ladder = listing.ladder
@@ -180,7 +170,7 @@ def make_ad(item: Item, listing: Listing, defaults: AdDefaults, placement: Place
         restarts=defaults.restarts if wish.restarts is None else wish.restarts,
         accepted_bidder_id=defaults.accepted_bidder_id,
         condition_id=_CONDITIONS[wish.condition or defaults.condition],
-        shipping=(_shipping(spec, defaults),),
+        shipping=freight.options,
         payment_option_ids=defaults.payment_option_ids,
         vat=defaults.vat,
     )
@@ -210,14 +200,3 @@ def _check_prices(price_kr: int, reserve_kr: int | None, buy_now_kr: int | None,
         raise Permanent(Text("The reserve price must be above the starting price"))
     if not fixed and buy_now_kr is not None and buy_now_kr <= max(price_kr, reserve_kr or 0):
         raise Permanent(Text("The Buy Now price must be above the starting price and the reserve price"))
-
-
-def _shipping(spec: ItemSpec, defaults: AdDefaults) -> ShippingChoice:
-    if spec.shipping_strategy == "pickup_only":
-        return ShippingChoice(cost_kr=0, option_id=defaults.pickup_option_id)
-    cost_kr = defaults.shipping_cost_kr
-    if spec.shipping_cost_ore is not None:
-        cost_kr = 0 if spec.shipping_cost_ore == 0 else whole_kronor(spec.shipping_cost_ore)
-    return ShippingChoice(
-        cost_kr=cost_kr, provider_id=defaults.shipping_provider_id, weight_kg=spec.weight_kg
-    )

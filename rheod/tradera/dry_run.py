@@ -13,6 +13,7 @@ from typing import Any
 
 from rheod.domain.budget import RESULT_COST, TOTAL, Load, publish_cost
 from rheod.domain.errors import Permanent, Text
+from rheod.domain.freight import Freight, choose, parcel_of
 from rheod.domain.model import CallClass, ItemType, Listing, ListingState, Picture, PictureState
 from rheod.domain.pictures import distinct
 from rheod.domain.placement import Placement
@@ -31,7 +32,7 @@ from rheod.tradera.budgeted_client import BudgetRules
 from rheod.tradera.publisher import PublishOptions
 from rheod.usecases.items import BudgetForecast, Items, ItemView
 from rheod.usecases.publish import why_not_published
-from rheod.usecases.transaction import Store
+from rheod.usecases.reference_data import FreightPrices, ReferenceData
 
 
 class Verdict(StrEnum):
@@ -85,6 +86,7 @@ class _Scene:
     view: ItemView
     pictures: tuple[Picture, ...]
     placement: Placement
+    freight: Freight
     ad: Ad | None
     fault: str | None
     impossible: str | None
@@ -100,17 +102,18 @@ class DryRun:
     def __init__(
         self,
         *,
-        store: Store,
         items: Items,
         forecast: Callable[[str], BudgetForecast],
         options: PublishOptions,
+        reference: ReferenceData,
         rules: BudgetRules,
         base_url: str,
     ) -> None:
-        self._store = store
+        self._store = reference.store
         self._items = items
         self._forecast = forecast
         self._options = options
+        self._reference = reference
         self._rules = rules
         self._base_url = base_url.rstrip("/")
 
@@ -118,7 +121,7 @@ class DryRun:
         """The publishing of this item as it would go now. Raises Refused (NOT_FOUND)."""
         view = await self._items.read_item(account_id, external_id)
         placement = await self._store.read(lambda db: self._store.placer.place(db, view.item))
-        scene = self._scene(view, placement)
+        scene = self._scene(view, placement, await self._reference.freight())
         forecast = self._forecast(account_id)
         goes_at = await self._goes_at(scene, forecast)
         checks = (_of_item(view), *_of_ad(scene), *self._of_budget(scene, forecast, goes_at))
@@ -131,22 +134,25 @@ class DryRun:
             goes_at=None if stopped else goes_at,
         )
 
-    def _scene(self, view: ItemView, placement: Placement) -> _Scene:
+    def _scene(self, view: ItemView, placement: Placement, prices: FreightPrices) -> _Scene:
         usable = distinct(each for each in view.pictures if each.state is not PictureState.FAILED)
         pictures = usable[: self._options.max_images]
+        settings = self._options.defaults.freight
+        freight = choose(parcel_of(view.item.spec), settings, prices.table, refused=prices.refused)
         ad: Ad | None = None
         fault: str | None = None
         if view.item.spec.type is ItemType.ITEM and placement.fault is not None:
             fault = placement.fault
         elif view.item.spec.type is ItemType.ITEM and not placement.waits_for_tree:
             try:
-                ad = make_ad(view.item, _listing_for(view), self._options.defaults, placement)
+                ad = make_ad(view.item, _listing_for(view), self._options.defaults, placement, freight)
             except Permanent as error:
                 fault = str(error)
         return _Scene(
             view=view,
             pictures=pictures,
             placement=placement,
+            freight=freight,
             ad=ad,
             fault=fault,
             impossible=self._impossible(len(pictures)),
@@ -265,6 +271,7 @@ def _of_item(view: ItemView) -> Check:
 def _of_ad(scene: _Scene) -> Iterator[Check]:
     if scene.ad is not None:
         yield _fine(Text("Title, category, price and shipping are as Tradera takes them"))
+        yield _fine(scene.freight.warning or _paid(scene.freight))
     elif scene.fault is not None:
         yield _stops(Text.of(scene.fault))
     elif scene.placement.waits_for_tree:
@@ -282,6 +289,16 @@ def _of_ad(scene: _Scene) -> Iterator[Check]:
         yield _fine(Text("Pictures that could not be fetched: {n}. The ad goes out without them", n=failed))
     if not pending:
         yield _fine(Text("Pictures that go along: {n}", n=len(scene.pictures)))
+
+
+def _paid(freight: Freight) -> Text:
+    """What the buyer pays for freight."""
+    costs = sorted({each.cost_kr for each in freight.options})
+    return Text(
+        "The buyer pays {price} kr for freight: {reason}",
+        price=" / ".join(map(str, costs)),
+        reason=freight.reason,
+    )
 
 
 def _fine(text: Text) -> Check:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal
 
 import structlog
 
@@ -19,6 +19,7 @@ from rheod.domain.budget import RESULT_COST, publish_cost
 from rheod.domain.crash import crashpoint
 from rheod.domain.effects import Change
 from rheod.domain.errors import Permanent, Text, Transient, Unanswered
+from rheod.domain.freight import Freight, choose, is_about_freight, parcel_of
 from rheod.domain.inputs import (
     CommitAnswered,
     CommitRefused,
@@ -52,6 +53,7 @@ from rheod.store import items
 from rheod.store.jobs import Owner
 from rheod.tradera.ad_builder import Ad, AdDefaults, make_ad
 from rheod.tradera.budgeted_client import BudgetedClient, NotWanted, TokenDead
+from rheod.tradera.reference_data import ReferenceReader
 from rheod.tradera.transport import Rejected
 from rheod.usecases import pictures, publish
 from rheod.usecases.placement import look_again
@@ -65,6 +67,7 @@ _STALE_MS = 50 * 60 * 1000
 """How long an uncommitted request is trusted: Tradera names no time, and an hour is the guess."""
 _TREE_MS = 15 * 1000
 """So long an item that nobody has chosen a category for waits for Tradera's before it looks again."""
+_OTHER_FREIGHT = Text("Tradera refused the way to send it: another one is offered")
 _LOOKS = Text("Looks again at its category and attributes")
 _FORGOTTEN_REQUESTS = 2
 """A Tradera that forgets each request anew is not worth the calls."""
@@ -88,22 +91,6 @@ class PublishOptions:
     site_url: str = "https://www.tradera.com"
 
 
-class Reference(Protocol):
-    """Reads what Tradera says of its categories, and waits a little for it."""
-
-    async def tree(self) -> object:
-        """Tradera's categories, where they were never read."""
-        ...
-
-    async def leaf(self, category_id: int) -> object:
-        """The attributes of a leaf, where they were never read."""
-        ...
-
-    async def anew(self, category_id: int) -> None:
-        """Tradera has refused an ad in this category: read the categories and its attributes once more."""
-        ...
-
-
 class _Vanished(Exception):
     """Tradera knows nothing of the uncommitted request any more; nothing of it can ever be seen."""
 
@@ -117,12 +104,12 @@ class Publisher:
         store: Store,
         calls: BudgetedClient,
         options: PublishOptions,
-        reference: Reference | None = None,
+        reference: ReferenceReader,
     ) -> None:
         self._store = store
-        self._reference = reference
         self._calls = calls
         self._options = options
+        self._reference = reference
 
     async def publish(self, job: Job) -> Outcome:
         """Bring the listing as far as its commit. Raises what the calls raise when time may heal it."""
@@ -152,10 +139,10 @@ class Publisher:
     async def _place(self, item: Item) -> Placement:
         """Where the item goes; what of Tradera's categories and attributes was never read is waited for a little."""
         placed = await self._store.read(lambda db: self._store.placer.place(db, item))
-        if self._reference is not None and placed.waits_for_tree:
+        if placed.waits_for_tree:
             await self._reference.tree()
             placed = await self._store.read(lambda db: self._store.placer.place(db, item))
-        if self._reference is not None and placed.category_id is not None and placed.fault is None:
+        if placed.category_id is not None and placed.fault is None:
             await self._reference.leaf(placed.category_id)
             placed = await self._store.read(lambda db: self._store.placer.place(db, item))
         return placed
@@ -172,10 +159,12 @@ class Publisher:
 
     async def _try(self, job: Job, plan: PublishPlan, placement: Placement) -> Outcome:
         """Send what is missing at Tradera, and say what becomes of the job when that goes wrong."""
-        now = self._store.now()
+        now, why = self._store.now(), None
+        freight = await self._freight(plan.item)
         try:
-            ad = make_ad(plan.item, plan.listing, self._options.defaults, placement)
-            await self._send(plan, ad, placement)
+            ad = make_ad(plan.item, plan.listing, self._options.defaults, placement, freight)
+            known = () if freight.warning is None else (freight.warning,)
+            await self._send(plan, ad, replace(placement, warnings=(*placement.warnings, *known)))
         except NotWanted:
             start_over = _given(job, StartedOver())
             return Retry(until=now, reason=Text("the item changed"), counted=False, write=start_over)
@@ -191,10 +180,21 @@ class Publisher:
         except Unanswered as error:
             return await self._blamed(job, plan, error)
         except Permanent as error:
+            _log.warning("publishing refused", external_id=plan.item.external_id, error=str(error))
+            by_freight = isinstance(error, Rejected) and is_about_freight(str(error))
+            if by_freight and freight.by_table is not None:
+                write = partial(self._reference.data.refuse, product=freight.by_table.key)
+                return Retry(until=now, reason=_OTHER_FREIGHT, write=write)
             return await self._refused(job, plan, placement, error)
-        else:
-            return Done()
-        return Done(partial(_failed, plan=plan, why=why))
+        return Done() if why is None else Done(partial(_failed, plan=plan, why=why))
+
+    async def _freight(self, item: Item) -> Freight:
+        """What the buyer pays for freight; Tradera's table is waited for a little where it was never read."""
+        parcel, settings = parcel_of(item.spec), self._options.defaults.freight
+        if not parcel.needs_table(settings):
+            return choose(parcel, settings, None)
+        prices = await self._reference.freight()
+        return choose(parcel, settings, prices.table, refused=prices.refused)
 
     async def _blamed(self, job: Job, plan: PublishPlan, error: Unanswered) -> Outcome:
         """What becomes of an item that gets no clear answer again and again: it fails if Tradera answers at all.
@@ -215,7 +215,6 @@ class Publisher:
 
     async def _refused(self, job: Job, plan: PublishPlan, placement: Placement, error: Permanent) -> Outcome:
         """The listing has failed; or, where its category or an attribute was refused, it goes on elsewhere or is held."""
-        _log.warning("publishing refused", external_id=plan.item.external_id, error=str(error))
         if not isinstance(error, Rejected) or not is_about_place(str(error)):
             return Done(partial(_failed, plan=plan, why=str(error)))
         again = await self._looks_other(plan.item, placement)
@@ -224,7 +223,7 @@ class Publisher:
 
     async def _looks_other(self, item: Item, placement: Placement) -> bool:
         """Whether the item's place is another, or none, once the categories and the leaf's attributes were read anew."""
-        if self._reference is None or placement.category_id is None:
+        if placement.category_id is None:
             return False
         await self._reference.anew(placement.category_id)
         return await self._place(item) != placement

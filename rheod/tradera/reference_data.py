@@ -48,11 +48,11 @@ class ReferenceReader:
         self._read: dict[str, asyncio.Event] = {}
 
     async def run(self) -> None:
-        """The chore beside the queue: order what has become old."""
+        """The chore beside the queue: order what has become old. What is old at the start is ordered before it runs."""
         while True:
+            await asyncio.sleep(_LOOKS_EVERY_S)
             with suppress(StoreUnavailable):
                 await self.data.read_what_is_old()
-            await asyncio.sleep(_LOOKS_EVERY_S)
 
     async def tree(self) -> CategoryTree | None:
         """Tradera's categories, as soon as they were read once; None when that takes too long or cannot be."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rheod.domain.attribute_match import CONDITION_WORDS
+from rheod.domain.freight import FreightSettings
 from rheod.domain.leaf_choice import CategoryRule, LeafRules
 from rheod.domain.model import Item
 from rheod.domain.placement import OwnersWord, Placement, Placing
@@ -23,13 +24,14 @@ _NAMES = (RULES, DEFAULTS, GUESS, WORDS)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FixedChoices:
-    """What the settings file says of leaves; it wins over what the owner has decided by commands. None: it is silent."""
+    """What the settings file says of leaves and freight; it wins over what the owner has decided by commands. None: it is silent."""
 
     rules: tuple[CategoryRule, ...] | None = None
     defaults: Mapping[str, int] = field(default_factory=dict)
     guess: bool | None = None
     words: Mapping[str, Sequence[str]] | None = None
     condition: str = "used"
+    freight: FreightSettings = field(default_factory=FreightSettings)
 
 
 class Placer:
@@ -74,6 +76,7 @@ class Placer:
                 **((choices.get(db, WORDS) if fixed.words is None else fixed.words) or {}),
             },
             condition=fixed.condition,
+            freight=fixed.freight,
         )
 
 

@@ -23,13 +23,13 @@ from urllib.parse import urlencode
 
 import aiohttp
 
+from rheod.domain.freight import FreightOption
 from rheod.sandbox.demo_daemon import DemoDaemon
 from rheod.sandbox.tradera_access import Keys
 from rheod.tradera.ad_builder import (
     ADS_PATH,
     RESULTS_PATH,
     Ad,
-    ShippingChoice,
     commit_path,
     create_body,
     image_body,
@@ -183,7 +183,7 @@ class _BareSeller:
             category_id=302571,
             own_reference=f"bare-{number}",
             start_price_kr=950,
-            shipping=(ShippingChoice(cost_kr=0, provider_id=6),),
+            shipping=(FreightOption(cost_kr=0, provider_id=6),),
         )
         made = await self._call("POST", ADS_PATH, create_body(ad))
         request_id = made["requestId"]

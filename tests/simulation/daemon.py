@@ -13,7 +13,8 @@ from pydantic import SecretStr
 
 from rheod.compose.build import Rheod, build
 from rheod.compose.remotes import Remotes
-from rheod.config.sections import AccountSettings, Push, Storage, Tradera, TraderaDefaults
+from rheod.config.ads import TraderaDefaults
+from rheod.config.sections import AccountSettings, Push, Storage, Tradera
 from rheod.config.settings import Settings
 from rheod.domain.errors import StoreUnavailable
 from rheod.jobs.clock import ClockJumpMonitor, SteadyClock

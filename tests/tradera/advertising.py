@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from rheod.domain.errors import Text
+from rheod.domain.freight import Freight, FreightOption, FreightSettings
 from rheod.tradera.ad_builder import AdDefaults
 
 DEFAULTS = AdDefaults(
@@ -10,9 +12,11 @@ DEFAULTS = AdDefaults(
     accepted_bidder_id=1,
     condition="used",
     listing_type="auction",
-    shipping_provider_id=6,
-    shipping_cost_kr=66,
-    pickup_option_id=8,
+    freight=FreightSettings(fixed_kr=66),
     payment_option_ids=(),
     vat=None,
 )
+
+
+FREIGHT = Freight(options=(FreightOption(cost_kr=66, provider_id=6),), reason=Text("fixed"))
+"""What such an owner's ads offer where the item says nothing."""

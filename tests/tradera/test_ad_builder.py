@@ -8,18 +8,18 @@ from typing import Any
 import pytest
 
 from rheod.domain.errors import Permanent
+from rheod.domain.freight import FreightOption, choose, parcel_of
 from rheod.domain.model import Item, ItemSpec, Listing, TraderaWish
 from rheod.domain.placement import Placement
 from rheod.tradera.ad_builder import (
     AUCTION,
     FIXED_PRICE,
     Ad,
-    ShippingChoice,
     create_body,
     make_ad,
     prices_to_set,
 )
-from tests.tradera.advertising import DEFAULTS
+from tests.tradera.advertising import DEFAULTS, FREIGHT
 
 PLACE = Placement(category_id=521)
 LISTING = Listing(id="l1", item_id="i1", account_id="a1", generation=3)
@@ -33,7 +33,7 @@ def item(**fields: Any) -> Item:
 
 def ad(wish: TraderaWish | None = None, **fields: Any) -> Ad:
     """The ad of such an item."""
-    return make_ad(item(tradera=wish, **fields), LISTING, DEFAULTS, PLACE)
+    return make_ad(item(tradera=wish, **fields), LISTING, DEFAULTS, PLACE, FREIGHT)
 
 
 def test_an_item_without_wishes_becomes_what_the_defaults_say() -> None:
@@ -42,7 +42,7 @@ def test_an_item_without_wishes_becomes_what_the_defaults_say() -> None:
     assert (made.title, made.category_id, made.item_type) == ("Pippi Långstrump", 521, AUCTION)
     assert (made.start_price_kr, made.buy_now_kr, made.reserve_kr) == (100, None, None)
     assert (made.duration_days, made.restarts, made.condition_id, made.accepted_bidder_id) == (7, 0, 2, 1)
-    assert made.shipping == (ShippingChoice(cost_kr=66, provider_id=6),)
+    assert made.shipping == (FreightOption(cost_kr=66, provider_id=6),)
     assert made.own_reference == "rheod:i1:3"
 
 
@@ -56,7 +56,7 @@ def test_the_item_s_own_wishes_win() -> None:
         condition="new",
         restarts=0,
     )
-    made = make_ad(item(tradera=wish), LISTING, defaults, PLACE)
+    made = make_ad(item(tradera=wish), LISTING, defaults, PLACE, FREIGHT)
     assert (made.category_id, made.duration_days, made.condition_id, made.restarts) == (521, 10, 1, 0)
     assert (made.start_price_kr, made.reserve_kr, made.buy_now_kr) == (100, 200, 500)
 
@@ -78,24 +78,34 @@ def test_prices_are_whole_kronor_rounded_half_up(ore: int, kronor: int) -> None:
 @pytest.mark.parametrize(
     ("fields", "shipping"),
     [
-        ({"shipping_cost_ore": 0}, ShippingChoice(cost_kr=0, provider_id=6)),
-        ({"shipping_cost_ore": 4_950}, ShippingChoice(cost_kr=50, provider_id=6)),
-        ({"weight_kg": 1.5}, ShippingChoice(cost_kr=66, provider_id=6, weight_kg=1.5)),
+        ({"shipping_cost_ore": 0}, FreightOption(cost_kr=0, provider_id=6)),
+        ({"shipping_cost_ore": 4_950}, FreightOption(cost_kr=50, provider_id=6)),
+        ({"weight_kg": 1.5}, FreightOption(cost_kr=66, provider_id=6, weight_kg=1.5)),
         (
             {"shipping_strategy": "pickup_only", "shipping_cost_ore": 4_950},
-            ShippingChoice(cost_kr=0, option_id=8),
+            FreightOption(cost_kr=0, option_id=8),
         ),
     ],
 )
-def test_shipping_follows_the_item(fields: dict[str, Any], shipping: ShippingChoice) -> None:
-    """Free, at its own cost, with its weight, or to be fetched: one option, one kind of number."""
-    assert ad(**fields).shipping == (shipping,)
+def test_shipping_follows_the_item(fields: dict[str, Any], shipping: FreightOption) -> None:
+    """Free, at its own cost, at the fixed price with its weight, or to be fetched: one option, one kind of number."""
+    given = item(**fields)
+    freight = choose(parcel_of(given.spec), DEFAULTS.freight, None)
+    assert make_ad(given, LISTING, DEFAULTS, PLACE, freight).shipping == (shipping,)
+
+
+def test_an_ad_without_any_freight_is_refused_before_it_costs_a_call() -> None:
+    """With what to set."""
+    given = item(shipping_strategy="fixed")
+    freight = choose(parcel_of(given.spec), replace(DEFAULTS.freight, fixed_kr=0), None)
+    with pytest.raises(Permanent, match=r"tradera\.shipping\.shipping_cost"):
+        make_ad(given, LISTING, DEFAULTS, PLACE, freight)
 
 
 def test_attributes_go_along_by_the_numbers_of_the_leaf() -> None:
     """Terms and numbers apart; without any the body says nothing of them."""
     place = Placement(category_id=5, terms=((121, ("Gott skick",)),), numbers=((9, (42.0,)),))
-    made = create_body(make_ad(item(), LISTING, DEFAULTS, place))
+    made = create_body(make_ad(item(), LISTING, DEFAULTS, place, FREIGHT))
     assert made["attributeValues"] == {
         "terms": [{"id": 121, "values": ["Gott skick"]}],
         "numbers": [{"id": 9, "values": [42.0]}],

@@ -16,6 +16,7 @@ from rheod.tradera.ad_builder import make_ad
 from rheod.tradera.client import SaysNothing
 from rheod.tradera.transport import OverLimit, Rejected, TokenRefused, Unreachable
 from tests.desk import ASKS_AFTER_S, CATEGORY, Desk
+from tests.tradera.advertising import FREIGHT
 from tests.waiting import until
 
 FAULTS: dict[Answer, tuple[str, dict[str, Any]]] = {
@@ -59,7 +60,7 @@ async def call(desk: Desk, operation: str) -> object:
     listing = Listing(id="l", item_id=item.id, account_id=item.account_id, generation=1)
     calls: dict[str, Callable[[], Awaitable[object]]] = {
         "create": lambda: client.create(
-            seller, make_ad(item, listing, desk.options.defaults, Placement(category_id=CATEGORY))
+            seller, make_ad(item, listing, desk.options.defaults, Placement(category_id=CATEGORY), FREIGHT)
         ),
         "image": lambda: client.add_image(seller, 5, b"jpeg", image_format=0, has_mega=False),
         "commit": lambda: client.commit(seller, 5),

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rheod.domain.errors import Permanent, RheodError, Unanswered
-from rheod.tradera.ad_builder import Ad, ShippingChoice, create_body
+from rheod.domain.freight import FreightOption
+from rheod.tradera.ad_builder import Ad, create_body
 from rheod.tradera.client import SaysNothing, TraderaClient, open_session
 from rheod.tradera.responses import Created, ResultState
 from rheod.tradera.transport import Oversized, Rejected, Seller, Unreachable
@@ -33,7 +34,7 @@ AD = Ad(
     category_id=302571,
     own_reference="rheod:42:1",
     start_price_kr=50,
-    shipping=(ShippingChoice(cost_kr=66, provider_id=6), ShippingChoice(cost_kr=0, option_id=8)),
+    shipping=(FreightOption(cost_kr=66, provider_id=6), FreightOption(cost_kr=0, option_id=8)),
 )
 END = "2026-11-01T12:00:00"
 END_MS = 1_793_534_400_000

@@ -25,8 +25,8 @@ async def played(desk: Desk, external_id: str = "A", *, waits_for: str | None = 
         return replace(told, waits_for=waits_for) if waits_for else told
 
     rehearser = DryRun(
-        store=desk.store,
         items=desk.items,
+        reference=desk.rheod.core.reference,
         forecast=forecast,
         options=desk.options,
         rules=desk.rules,

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from rheod.domain.freight import FreightOption
 from rheod.domain.model import AdState
-from rheod.tradera.ad_builder import FIXED_PRICE, Ad, ShippingChoice, create_body
+from rheod.tradera.ad_builder import FIXED_PRICE, Ad, create_body
 from rheod.tradera.responses import (
     ResultState,
     WrongShapeError,
@@ -30,7 +31,7 @@ AD = Ad(
     category_id=302571,
     own_reference="rheod:42:1",
     start_price_kr=50,
-    shipping=(ShippingChoice(cost_kr=66, provider_id=6), ShippingChoice(cost_kr=0, option_id=8)),
+    shipping=(FreightOption(cost_kr=66, provider_id=6), FreightOption(cost_kr=0, option_id=8)),
 )
 END = "2026-11-01T12:00:00"
 END_MS = 1_793_534_400_000

@@ -61,6 +61,7 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {
     "StatusBody": {"status": "not_listed"},
     "KeyBody": {"name": "erp"},
     "TrackingBody": {"carrier": "postnord", "trackingNumber": "SE123456789SE"},
+    "SettleSaleBody": {"sold": True, "salePrice": 950},
     "NewEndpointBody": {
         "url": "https://erp.example.com/rheo-events",
         "eventTypes": ["item.sold", "listing.failed"],
@@ -80,6 +81,7 @@ SEGMENTS: Mapping[str, str] = {
     "endpointId": "5b1f0a3e-7c0d-4a55-9f0e-2d3c4b5a6978",
     "eventId": "evt_01j2k3m4n5p6q7r8s9t0abcdef",
     "orderId": "81234567",
+    "categoryId": "302571",
     "key_id": "0d9f8e7c-6b5a-4c3d-9e2f-1a0b9c8d7e6f",
     "folder": "ab",
     "file": "ab" + "0123456789" * 6 + "cd.jpg",

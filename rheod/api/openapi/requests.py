@@ -25,6 +25,7 @@ _PATH: Mapping[str, str] = {
     "endpointId": "The endpoint's id.",
     "eventId": "The event's id: `evt_…`.",
     "orderId": "The order, as in `item.sold`.",
+    "categoryId": "Tradera's number of the category.",
     "key_id": "The id of the key, not its text.",
     "folder": "The first two digits of the picture's SHA-256.",
     "file": "The picture's SHA-256 and `.jpg`.",
