@@ -239,7 +239,7 @@ def _fixed_words(settings: Settings) -> FixedWords:
         business=defaults.vat is not None if ad.business is None else ad.business,
         condition=defaults.condition,
         listing_type=defaults.listing_type,
-        freight_kr=defaults.shipping_cost or None,
+        freight=_freight_settings(settings),
     )
 
 
