@@ -22,6 +22,7 @@ WENT_LIVE = Counter({"item.created": 1, "item.images_ready": 1, "listing.created
 
 
 _AT_THE_START = Counter({"categories": 1, "shipping": 1})
+_FIRST_OF_A_LEAF = Counter({"definitions": 1})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,7 +206,8 @@ DAY = Story(
         {"create": 4, "image": 5, "commit": 4, "results": 4, "price": 1, "end": 3, "read_item": 1}
         | {"orders_by_id": 1, "ship": 1}
     )
-    + _AT_THE_START,
+    + _AT_THE_START
+    + _FIRST_OF_A_LEAF,
 )
 BACK = Story(
     play=_back,
@@ -214,13 +216,15 @@ BACK = Story(
         "unsold": WENT_LIVE + Counter({"listing.ended": 1}),
     },
     calls=Counter({"create": 2, "image": 2, "commit": 2, "results": 2, "ship": 1, "transactions": 1})
-    + _AT_THE_START,
+    + _AT_THE_START
+    + _FIRST_OF_A_LEAF,
 )
 DOUBT = Story(
     play=_doubt,
     events={"doubted": WENT_LIVE + Counter({"item.unlisted": 1})},
     calls=Counter({"create": 1, "image": 1, "commit": 1, "results": 1, "read_item": 1, "end": 1})
-    + _AT_THE_START,
+    + _AT_THE_START
+    + _FIRST_OF_A_LEAF,
 )
 SETTLED = Story(
     play=_settled,
