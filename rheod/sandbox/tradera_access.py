@@ -19,6 +19,7 @@ from aiohttp import web
 
 from rheod.sandbox.tradera_market import DeclinedError, bad_request
 from rheod.sandbox.tradera_quota import CallQuota
+from rheod.sandbox.tradera_times import TimeForm, in_form
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -230,7 +231,8 @@ class Conduct:
 
     `quota` are the limits of calls; `restricted` holds sellers that may only make
     plain auctions; `push_own_endings` pushes ItemClosedBySeller when the API ends an item. `accept_url` is where a
-    login returns to ("": it only says that it is done), `display_token` puts the token into that address.
+    login returns to ("": it only says that it is done), `display_token` puts the token into that address. `time_form` is how
+    times stand in answers.
     """
 
     quota: CallQuota = field(default_factory=CallQuota)
@@ -238,6 +240,7 @@ class Conduct:
     push_own_endings: bool = True
     accept_url: str = ""
     display_token: bool = False
+    time_form: TimeForm = "utc"
 
 
 @dataclass(slots=True)
@@ -342,7 +345,7 @@ class AccessCheck:
             seller_id = self._identify(request, needs_user=route.user)
             asked = Asked(seller_id, request.match_info, _query(request), body, fault)
             self._check(route, request, asked)
-            reply = answer(200, route.handler(asked))
+            reply = answer(200, in_form(route.handler(asked), self._conduct.time_form))
         except DeclinedError as declined:
             return error(declined.status, declined.code, declined.message)
         await self._flush()
