@@ -93,6 +93,10 @@ class TraderaBody(Wire):
         ),
     ] = None
     start_at: Annotated[Moment | None, Field(description="When the auction begins; absent: at once.")] = None
+    end_at: Annotated[
+        Moment | None,
+        Field(description="When the auction ends, to the minute; not together with `startAt`."),
+    ] = None
     relist: Annotated[
         RelistBody | None, Field(description="How it comes back unsold; absent: by the owner's rule.")
     ] = None
@@ -199,6 +203,16 @@ def read_item(body: Any, *, check_url: UrlCheck, found: Sequence[FieldError] = (
     elif given.get("price") is None:
         errors.append(FieldError("price", Text("Required")))
     model = validated(ItemBody, given, errors)
+    if (
+        model is not None
+        and model.tradera is not None
+        and None
+        not in (
+            model.tradera.start_at,
+            model.tradera.end_at,
+        )
+    ):
+        errors.append(FieldError("tradera.endAt", Text("Give either this or tradera.startAt")))
     if model is not None and model.tradera is not None and model.tradera.relist is not None:
         floor, price = model.tradera.relist.floor_price, model.price
         if floor is not None and price is not None and floor > price:
@@ -310,6 +324,7 @@ def _wish(body: TraderaBody) -> TraderaWish:
         reserve_ore=body.reserve_price,
         condition=body.condition,
         start_at=body.start_at,
+        end_at=body.end_at,
         relist=None if body.relist is None else relist_wish(body.relist),
     )
 

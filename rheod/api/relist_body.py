@@ -8,7 +8,7 @@ from pydantic import Field, PlainValidator, WithJsonSchema
 
 from rheod.api.field_types import Moment, Price, Wire, number, wrong
 from rheod.domain.errors import Text
-from rheod.domain.model import RelistWish
+from rheod.domain.ladder import RelistWish
 from rheod.domain.relist import step_of
 
 

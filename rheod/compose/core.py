@@ -30,7 +30,7 @@ from rheod.store.ledger import Ledger
 from rheod.tradera.accounts import AccountRegistry, ConfiguredAccount, SellerSettings
 from rheod.tradera.budgeted_client import BudgetRules, SharedBudget
 from rheod.tradera.transport import Seller
-from rheod.usecases import relisting
+from rheod.usecases import ending, relisting
 from rheod.usecases.ad_words import AdDresser, FixedWords
 from rheod.usecases.capacity import Capacities
 from rheod.usecases.endpoints import Endpoints, EventFeed
@@ -134,6 +134,7 @@ async def open_database(settings: Settings) -> Database:
 def _prepare(db: sqlite3.Connection, *, settings: Settings, now: int) -> int:
     """Let the rules of the settings count, and set right what a wrong clock has written; returns how many times."""
     relisting.note_settings(db, settings.relist_rule)
+    ending.note_settings(db, settings.end_choice, now=now)
     return facts.clamp(db, now=now)
 
 

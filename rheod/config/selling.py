@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from rheod.config.checked_values import Section
+from rheod.domain.ends import BadWindow, EndChoice, Window
 from rheod.domain.relist import BelowReserve, RelistRule, Then, step_of
 
 
@@ -73,4 +74,49 @@ class Relist(Section):
             stop_after_days=self.stop_after_days,
             then=Then(self.then),
             below_reserve=BelowReserve(self.below_reserve),
+        )
+
+
+def _readable(text: str) -> str:
+    try:
+        Window.read(text)
+    except BadWindow as error:
+        raise ValueError(str(error)) from error
+    return text
+
+
+class Ends(Section):
+    """When auctions end: when buyers are there, and not all at once."""
+
+    windows: tuple[Annotated[str, AfterValidator(_readable)], ...] = Field(
+        default=(),
+        max_length=50,
+        description='when auctions may end, by Swedish clocks, such as ["Sun-Thu 19:00-21:30"]; none: whenever it comes',
+    )
+    spacing_min: int = Field(default=2, ge=1, le=240, description="minutes between two ends of one account")
+    per_window: int | None = Field(
+        default=None, ge=1, le=1000, description="at most so many end in one window of one day"
+    )
+    per_category: int | None = Field(
+        default=None,
+        ge=1,
+        le=1000,
+        description="at most so many of one category end in one window of one day",
+    )
+    durations: tuple[Annotated[int, Field(ge=1, le=14)], ...] = Field(
+        default=(7,),
+        min_length=1,
+        max_length=14,
+        description="days an auction may run where its item says nothing; the one that reaches a window first is taken",
+    )
+
+    @property
+    def choice(self) -> EndChoice:
+        """The plan that this table is."""
+        return EndChoice(
+            windows=self.windows,
+            spacing_min=self.spacing_min,
+            per_window=self.per_window,
+            per_category=self.per_category,
+            durations=self.durations,
         )

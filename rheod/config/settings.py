@@ -30,8 +30,9 @@ from rheod.config.sections import (
     Tradera,
     Webhooks,
 )
-from rheod.config.selling import Relist
+from rheod.config.selling import Ends, Relist
 from rheod.domain.budget import READING_SHARE
+from rheod.domain.ends import EndChoice
 from rheod.domain.relist import RelistRule
 
 QUICK_DELAYS_S = (1, 1, 2, 3, 5, 8, 13, 20, 30)
@@ -61,6 +62,7 @@ class Settings(BaseSettings):
     limits: LimitSettings = LimitSettings()
     log: Log = Log()
     relist: Relist = Relist()
+    ends: Ends = Ends()
     analytics: AnalyticsSettings = AnalyticsSettings()
     metrics: Metrics = Metrics()
     alerts: Alerts = Alerts()
@@ -119,6 +121,11 @@ class Settings(BaseSettings):
     def admin_socket(self) -> Path:
         """Where the daemon's admin socket is."""
         return self.server.admin_socket or self.storage.path / "admin.sock"
+
+    @property
+    def end_choice(self) -> EndChoice | None:
+        """The plan of ends, where the settings say more than the defaults; else the owner decides elsewhere."""
+        return None if self.ends == Ends() else self.ends.choice
 
     @property
     def relist_rule(self) -> RelistRule | None:

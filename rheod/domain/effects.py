@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from rheod.domain.ad_text import whole_kronor
 from rheod.domain.budget import publish_cost
+from rheod.domain.ends import AT_ONCE
 from rheod.domain.errors import Refused, Text
 from rheod.domain.event_payloads import (
     ImagesReady,
@@ -164,6 +165,7 @@ def _publish_ordered(item: Item, listing: Listing | None, given: PublishOrdered,
         generation=max(given.generations, listing.generation if listing else 0) + 1,
         item_version=item.version,
         ladder=given.ladder,
+        end_place=AT_ONCE if given.at_once else None,
     )
     job = _job(JobKind.PUBLISH, new.id, cost=publish_cost(given.pictures))
     return Change(

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import lru_cache
+from typing import Any
 
 from rheod.domain.calendar import SWEDEN, day_of, in_sweden, start_of
 from rheod.domain.errors import Text
@@ -136,6 +137,50 @@ class EndPlace:
     end_at: int
     commit_at: int
     days: int
+    moves: int = 0
+    """How often it has been another: calendars want to know which version is the newest."""
+
+
+AT_ONCE = EndPlace(end_at=0, commit_at=0, days=0)
+"""No place in the plan: the owner wants it up now, or none is free."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndChoice:
+    """The owner's plan as it is kept: windows as they are written (`Sun-Thu 19:00-21:30`)."""
+
+    windows: tuple[str, ...] = ()
+    spacing_min: int = 2
+    per_window: int | None = None
+    per_category: int | None = None
+    durations: tuple[int, ...] = (7,)
+
+    @classmethod
+    def of(cls, kept: Any) -> EndChoice:
+        """What the store has kept."""
+        held = dict(kept)
+        return cls(**{**held, "windows": tuple(held["windows"]), "durations": tuple(held["durations"])})
+
+    def kept(self) -> dict[str, Any]:
+        """As JSON can hold it."""
+        return {
+            "windows": list(self.windows),
+            "spacing_min": self.spacing_min,
+            "per_window": self.per_window,
+            "per_category": self.per_category,
+            "durations": list(self.durations),
+        }
+
+    @property
+    def rules(self) -> EndRules:
+        """The same with windows that were read. Raises BadWindow."""
+        return EndRules(
+            windows=tuple(Window.read(each) for each in self.windows),
+            spacing_min=self.spacing_min,
+            per_window=self.per_window,
+            per_category=self.per_category,
+            durations=self.durations,
+        )
 
 
 @dataclass(slots=True)

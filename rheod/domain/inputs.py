@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rheod.domain.errors import Text
-from rheod.domain.model import CloseReason, EndWish, Item, Ladder, SellerAd
+from rheod.domain.ladder import Ladder
+from rheod.domain.model import CloseReason, EndWish, Item, SellerAd
 from rheod.domain.relist import ComesBack, StaysDown
 
 
@@ -26,7 +27,7 @@ class PublishOrdered:
     """The item shall go to Tradera as a new listing with this id, at once if its `pictures` are settled.
 
     `generations` is the number of the newest it has had, where that is not the one that stands for it. With a `ladder` it
-    comes back after an ad that ended unsold.
+    comes back after an ad that ended unsold. `at_once`: the owner does not want it to wait for the plan of ends.
     """
 
     listing_id: str
@@ -34,6 +35,7 @@ class PublishOrdered:
     pictures: int
     pictures_settled: bool
     ladder: Ladder | None = None
+    at_once: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from rheod.domain.ends import EndPlace
 from rheod.domain.errors import Text
+from rheod.domain.ladder import Ladder, RelistWish
 
 Json = Mapping[str, Any]
 
@@ -166,6 +168,7 @@ class EventType(StrEnum):
     LISTING_RELISTED = "listing.relisted"
     RELIST_PLANNED = "relist.planned"
     RELIST_STOPPED = "relist.stopped"
+    END_MOVED = "end.moved"
     ITEM_DELETED = "item.deleted"
     ORDER_SHIPPED = "order.shipped"
     ORDER_SHIP_FAILED = "order.ship_failed"
@@ -195,18 +198,6 @@ EVERY_EVENT = "*"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RelistWish:
-    """What an item says itself about coming back unsold; None leaves it to the owner's rule. `until` is ms UTC."""
-
-    enabled: bool | None = None
-    times: int | None = None
-    steps: tuple[float | str, ...] | None = None
-    floor_kr: int | None = None
-    wait_h: float | None = None
-    until: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class TraderaWish:
     """The item's own `tradera` object; None means the settings' default. Money in öre."""
 
@@ -218,6 +209,7 @@ class TraderaWish:
     condition: str | None = None
     restarts: int | None = None
     start_at: int | None = None
+    end_at: int | None = None
     relist: RelistWish | None = None
     attributes: Json | None = None
 
@@ -268,26 +260,6 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ladder:
-    """Where a listing stands that comes back after earlier ones ended unsold; the item's own price stays the ERP's.
-
-    `first_kr` was asked at first, `price_kr` is asked now; `attempt` counts the returns from 1 (0: the first ad).
-    `reserve_kr` None keeps the reserve's distance to the price, 0 drops it. `fixed`: for sale at that price. `began_at` is
-    when its first ad went up (ms), `previous_ad` and `previous_kr` are of the ad before this one, `why` says it in words.
-    """
-
-    first_kr: int
-    price_kr: int
-    attempt: int = 0
-    reserve_kr: int | None = None
-    fixed: bool = False
-    began_at: int = 0
-    previous_ad: int | None = None
-    previous_kr: int | None = None
-    why: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
     """One publishing of an item at Tradera; `generation` counts them, so that at most one commit each takes effect.
 
@@ -317,6 +289,7 @@ class Listing:
     end_wish: EndWish | None = None
     error: str | None = None
     ladder: Ladder | None = None
+    end_place: EndPlace | None = None
     surplus: bool = False  # an earlier ad of the item has turned up: this one is to be ended
     category_id: int | None = None
     warning: str | None = None  # what the owner should know of it though nothing stops it

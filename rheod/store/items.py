@@ -26,7 +26,7 @@ from rheod.domain.model import (
 from rheod.domain.plain_text import INVISIBLE_RANGES, SPACE_RANGES, same_looking
 from rheod.domain.taxonomy import OTHER
 from rheod.store import search
-from rheod.store.json_columns import ladder_of, ladder_text, spec_of, spec_text
+from rheod.store.json_columns import end_place_of, end_place_text, ladder_of, ladder_text, spec_of, spec_text
 from rheod.store.texts import restored
 
 _LISTING_FIELDS = tuple(field.name for field in fields(Listing))
@@ -283,6 +283,7 @@ def listing_of(row: sqlite3.Row) -> Listing:
     values["picture_in_doubt"] = bool(values["picture_in_doubt"])
     values["surplus"] = bool(values["surplus"])
     values["ladder"] = values["ladder"] and ladder_of(values["ladder"])
+    values["end_place"] = end_place_of(values["end_place"])
     values["end_wish"] = values["end_wish"] and EndWish(values["end_wish"])
     return Listing(**values)
 
@@ -449,6 +450,7 @@ def save_listing(db: sqlite3.Connection, listing: Listing, *, now: int) -> None:
     """Insert the listing or replace what may change of it; the schema refuses a second commit or a second ad."""
     values = {name: getattr(listing, name) for name in _LISTING_FIELDS}
     values["ladder"] = None if listing.ladder is None else ladder_text(listing.ladder)
+    values["end_place"] = None if listing.end_place is None else end_place_text(listing.end_place)
     values["held_missing"] = json.dumps(listing.held_missing)
     db.execute(_SAVE_LISTING, {**values, "created_at": now})
 

@@ -1,14 +1,16 @@
-"""What columns hold as JSON: an item's spec, less what has columns of its own, and a listing's ladder."""
+"""What columns hold as JSON: an item's spec, less what has columns of its own, a listing's ladder and its end."""
 
 from __future__ import annotations
 
 import json
 import sqlite3
-from dataclasses import fields
+from dataclasses import asdict, fields
 from functools import partial
 
+from rheod.domain.ends import EndPlace
 from rheod.domain.errors import Text
-from rheod.domain.model import ItemSpec, ItemType, Ladder, RelistWish, TraderaWish
+from rheod.domain.ladder import Ladder, RelistWish
+from rheod.domain.model import ItemSpec, ItemType, TraderaWish
 from rheod.store.texts import restored, stored
 
 _COLUMNS_OF_SPEC = ("type", "title", "price_ore", "parent_external_id")
@@ -63,3 +65,13 @@ def ladder_of(text: str) -> Ladder:
     """The ladder in a listing's column."""
     held = json.loads(text)
     return Ladder(**{**held, "why": restored(held["why"]) or ""})
+
+
+def end_place_text(place: EndPlace) -> str:
+    """A listing's place among the ends as its column has it."""
+    return _encode(asdict(place))
+
+
+def end_place_of(text: str | None) -> EndPlace | None:
+    """The place in a listing's column."""
+    return None if text is None else EndPlace(**json.loads(text))

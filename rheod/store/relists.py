@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rheod.domain.model import Ladder
+from rheod.domain.ladder import Ladder
 from rheod.store import key_value
 from rheod.store.json_columns import ladder_of, ladder_text
 

@@ -166,7 +166,7 @@ def make_ad(item: Item, listing: Listing, defaults: AdDefaults, placement: Place
         start_price_kr=price_kr,
         buy_now_kr=buy_now_kr,
         reserve_kr=reserve_kr,
-        duration_days=FIXED_PRICE_DAYS if fixed else wish.duration_days or defaults.duration_days,
+        duration_days=_days(wish, listing, defaults, fixed=fixed),
         restarts=defaults.restarts if wish.restarts is None else wish.restarts,
         accepted_bidder_id=defaults.accepted_bidder_id,
         condition_id=_CONDITIONS[wish.condition or defaults.condition],
@@ -183,6 +183,18 @@ def prices_to_set(item: Item, listing: Listing, defaults: AdDefaults) -> tuple[i
     if _is_fixed(wish, listing, defaults):
         return price_kr, None, price_kr
     return price_kr, price_kr, None
+
+
+def _days(wish: TraderaWish, listing: Listing, defaults: AdDefaults, *, fixed: bool) -> int:
+    if fixed:
+        return FIXED_PRICE_DAYS
+    planned = listing.end_place.days if listing.end_place else 0
+    return planned or wish.duration_days or defaults.duration_days
+
+
+def is_auction(item: Item, listing: Listing, defaults: AdDefaults) -> bool:
+    """Whether its ad is an auction, which has an end that can be planned."""
+    return not _is_fixed(item.spec.tradera or TraderaWish(), listing, defaults)
 
 
 def _is_fixed(wish: TraderaWish, listing: Listing, defaults: AdDefaults) -> bool:

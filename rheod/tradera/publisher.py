@@ -51,11 +51,11 @@ from rheod.domain.retry import TRADERA_DELAYS_S, delay_ms
 from rheod.jobs.queue import Done, Hold, Outcome, Pause, Retry
 from rheod.store import items
 from rheod.store.jobs import Owner
-from rheod.tradera.ad_builder import Ad, AdDefaults, make_ad
+from rheod.tradera.ad_builder import Ad, AdDefaults, is_auction, make_ad
 from rheod.tradera.budgeted_client import BudgetedClient, NotWanted, TokenDead
 from rheod.tradera.reference_data import ReferenceReader
 from rheod.tradera.transport import Rejected
-from rheod.usecases import pictures, publish
+from rheod.usecases import ending, pictures, publish
 from rheod.usecases.placement import look_again
 from rheod.usecases.publish import AskSchedule, PublishPlan
 from rheod.usecases.put_item import replaced
@@ -68,6 +68,9 @@ _STALE_MS = 50 * 60 * 1000
 _TREE_MS = 15 * 1000
 """So long an item that nobody has chosen a category for waits for Tradera's before it looks again."""
 _OTHER_FREIGHT = Text("Tradera refused the way to send it: another one is offered")
+_AHEAD_MS = 20 * 60 * 1000
+"""So long before its commit a listing with a place among the ends is made, well within the time a request is trusted."""
+_FOR_ITS_END = Text("waits for the time from which it ends when buyers are there")
 _LOOKS = Text("Looks again at its category and attributes")
 _FORGOTTEN_REQUESTS = 2
 """A Tradera that forgets each request anew is not worth the calls."""
@@ -89,6 +92,14 @@ class PublishOptions:
     tries: int
     schedule: AskSchedule
     site_url: str = "https://www.tradera.com"
+
+
+class _Early(Exception):
+    """All but the commit is done, and that has its time (ms UTC)."""
+
+    def __init__(self, until: int) -> None:
+        super().__init__(until)
+        self.until = until
 
 
 class _Vanished(Exception):
@@ -113,20 +124,40 @@ class Publisher:
 
     async def publish(self, job: Job) -> Outcome:
         """Bring the listing as far as its commit. Raises what the calls raise when time may heal it."""
-        plan = await self._store.read(lambda db: publish.plan(db, job.subject))
-        if plan is None or plan.listing.state.may_be_live or not plan.listing.state.is_open:
+        read = await self._store.read(lambda db: publish.plan(db, job.subject))
+        if read is None or read.listing.state.may_be_live or not read.listing.state.is_open:
             return Done()
-        doubt = await self._store.read(lambda db: sale_in_doubt(db, plan.item.id))
+        doubt = await self._store.read(lambda db: sale_in_doubt(db, read.item.id))
         if doubt is not None:
             return Hold(doubt)
-        start_at = plan.item.spec.tradera and plan.item.spec.tradera.start_at
-        if start_at and start_at > self._store.now() and plan.listing.generation == 1:
-            return Retry(until=start_at, reason=Text("starts at the time the item says"), counted=False)
+        plan, early = await self._in_its_place(read)
+        if early is not None:
+            return early
         self._calls.in_work.add(plan.listing.id)
         try:
             return await self._begin(job, plan)
         finally:
             self._calls.in_work.discard(plan.listing.id)
+
+    async def _in_its_place(self, plan: PublishPlan) -> tuple[PublishPlan, Outcome | None]:
+        """The listing with its place among the ends, and until when that lets it wait.
+
+        Request and pictures go before, so that only the commit has to be on time.
+        """
+        item, listing, now = plan.item, plan.listing, self._store.now()
+        start_at = item.spec.tradera.start_at if item.spec.tradera else None
+        if start_at and listing.generation == 1:
+            waits = Retry(until=start_at, reason=Text("starts at the time the item says"), counted=False)
+            return plan, waits if start_at > now else None
+        if not is_auction(item, listing, self._options.defaults):
+            return plan, None
+        if await self._store.read(lambda db: ending.wants_place(db, item, listing, now=now)):
+            listing = await self._store.write(lambda tx: ending.settle_place(tx, listing.id))
+            plan = replace(plan, listing=listing)
+        begins = listing.end_place.commit_at - _AHEAD_MS if listing.end_place else 0
+        if begins <= now or listing.state is not ListingState.QUEUED:
+            return plan, None
+        return plan, Retry(until=begins, reason=_FOR_ITS_END, counted=False, answered=False)
 
     async def _begin(self, job: Job, plan: PublishPlan) -> Outcome:
         lost = await asyncio.to_thread(_lost, self._options.images_dir, plan.pictures)
@@ -134,7 +165,10 @@ class Publisher:
             _log.warning("pictures lost; fetched again", external_id=plan.item.external_id, count=len(lost))
             return Done(lambda tx: _fetch_again(tx, plan, lost), answered=False)
         placement = await self._place(plan.item)
-        return self._unplaced(job, plan, placement) or await self._try(job, plan, placement)
+        try:
+            return self._unplaced(job, plan, placement) or await self._try(job, plan, placement)
+        except _Early as early:
+            return Retry(until=early.until, reason=_FOR_ITS_END, counted=False)
 
     async def _place(self, item: Item) -> Placement:
         """Where the item goes; what of Tradera's categories and attributes was never read is waited for a little."""
@@ -256,6 +290,8 @@ class Publisher:
                 listing = await self._create(plan, ad, placement)
             for picture in left:
                 await self._add_picture(listing, picture)
+            if listing.end_place is not None and listing.end_place.commit_at > self._store.now():
+                raise _Early(listing.end_place.commit_at)
             await self.commit(listing)
 
     async def _was_restarted(self, plan: PublishPlan) -> bool:

@@ -21,6 +21,7 @@ from rheod.domain.budget import (
 )
 from rheod.domain.crash import crashpoint
 from rheod.domain.effects import Change
+from rheod.domain.ends import AT_ONCE
 from rheod.domain.errors import Refused, Text
 from rheod.domain.inputs import PriceChanged, Removal
 from rheod.domain.model import (
@@ -226,6 +227,9 @@ def _order_publish(tx: Transaction, account_id: str, external_id: str) -> str:
         return (
             Text("Queued for publishing") if reason is None else Text("It is held: {reason}", reason=reason)
         )
+    if previous is not None and previous.state.is_open and not previous.state.may_be_live:
+        previous = replace(previous, end_place=AT_ONCE)
+        items.save_listing(tx.db, previous, now=tx.now)  # the owner's "now" waits for no place among the ends
     if previous is not None and previous.state is ListingState.QUEUED:
         order = jobs.place_of_publish(tx.db, previous.id)
         if order is None:
@@ -239,7 +243,7 @@ def _order_publish(tx: Transaction, account_id: str, external_id: str) -> str:
             tx.probed.add(QueueName.TRADERA)
             return Text("Tries again now")
         return Text("Nothing to do: the listing is {state}", state=previous.state.value)
-    queue_listing(tx, item, previous)
+    queue_listing(tx, item, previous, at_once=True)
     tx.probed.add(QueueName.TRADERA)
     return Text("Queued for publishing")
 

@@ -42,7 +42,7 @@ from rheod.domain.plain_text import fault_of_new_id, shows_something
 from rheod.store import items, jobs
 from rheod.store.engine.group_commit import attempt
 from rheod.store.json_columns import spec_text
-from rheod.usecases import placement, relisting
+from rheod.usecases import ending, placement, relisting
 from rheod.usecases.transaction import Store, Transaction
 
 
@@ -136,6 +136,8 @@ def _check_what_shows(
             fault = Text("Must differ from the ids of other items by more than what cannot be seen")
             wrong.append(FieldError("externalId", fault))
     relisting.refuse_without_floor(tx.db, spec)
+    if standing is None or standing.spec.tradera != spec.tradera:
+        ending.refuse_bad_end(spec.tradera, now=tx.now)
     is_new = standing is None or standing.spec.title != spec.title
     if is_new and not shows_something(spec.title):
         wrong.append(FieldError("title", Text("Must have something to see")))
@@ -287,11 +289,16 @@ def _fetch(tx: Transaction, item: Item, picture: Picture) -> None:
     tx.order(JobOrder(queue=QueueName.PICTURES, kind=JobKind.FETCH_PICTURE, subject=picture.id), item)
 
 
-def queue_listing(tx: Transaction, item: Item, previous: Listing | None) -> None:
-    """Order a new listing of the item; pictures that failed before are fetched again."""
+def queue_listing(tx: Transaction, item: Item, previous: Listing | None, *, at_once: bool = False) -> None:
+    """Order a new listing of the item; pictures that failed before are fetched again.
+
+    `at_once`: it waits for no place among the ends.
+    """
     before = Change(item=item, listing=previous)
     tx.record(
-        item, previous, placement.settled(tx, _with_listing(tx, before, items.pictures(tx.db, item.id)))
+        item,
+        previous,
+        placement.settled(tx, _with_listing(tx, before, items.pictures(tx.db, item.id), at_once=at_once)),
     )
 
 
@@ -314,7 +321,9 @@ def replaced(tx: Transaction, listing_id: str, error: str, *, goes_on: bool) -> 
         placement.look_again(tx, following.id, refused=error)
 
 
-def _with_listing(tx: Transaction, change: Change, pictures: Sequence[Picture]) -> Change:
+def _with_listing(
+    tx: Transaction, change: Change, pictures: Sequence[Picture], *, at_once: bool = False
+) -> Change:
     failed = [picture for picture in pictures if picture.state is PictureState.FAILED]
     for picture in failed:
         items.save_picture(tx.db, replace(picture, state=PictureState.PENDING, error=None, told=False))
@@ -327,6 +336,7 @@ def _with_listing(tx: Transaction, change: Change, pictures: Sequence[Picture]) 
         generations=items.last_generation(tx.db, change.item.id),
         pictures=ready,
         pictures_settled=settled,
+        at_once=at_once,
         ladder=refused.ladder if refused is not None and refused.state is ListingState.REJECTED else None,
     )
     return change.then(ordered, now=tx.now)

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from rheod.domain.effects import Change
 from rheod.domain.errors import FieldError, Refused, Text
 from rheod.domain.inputs import PublishOrdered
+from rheod.domain.ladder import RelistWish
 from rheod.domain.model import (
     CloseReason,
     Event,
@@ -27,7 +28,6 @@ from rheod.domain.model import (
     ListingState,
     PictureState,
     QueueName,
-    RelistWish,
     RheoStatus,
     TraderaStatus,
     TraderaWish,

@@ -22,6 +22,7 @@ from rheod.domain.effects import Change
 from rheod.domain.errors import Text
 from rheod.domain.event_payloads import new_event_id, sek, webhook_body
 from rheod.domain.inputs import Input, Remained
+from rheod.domain.ladder import Ladder
 from rheod.domain.model import (
     WEBHOOK_EVENTS,
     Event,
@@ -29,7 +30,6 @@ from rheod.domain.model import (
     Item,
     JobKind,
     JobOrder,
-    Ladder,
     Listing,
     QueueName,
     RheoStatus,

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rheod.domain.model import CloseReason, Ladder, RelistWish
+from rheod.domain.ladder import Ladder, RelistWish
+from rheod.domain.model import CloseReason
 from rheod.domain.relist import (
     BelowReserve,
     ComesBack,

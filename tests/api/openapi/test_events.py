@@ -16,6 +16,7 @@ from rheod.domain.effects import apply
 from rheod.domain.errors import Text
 from rheod.domain.event_payloads import WEBHOOK_EVENT_CLASSES, ImagesFailed, ItemCreated
 from rheod.domain.inputs import AdClosed, Held, Input, PicturesSettled, PublishFailed, Removal, Sold, WentLive
+from rheod.domain.ladder import Ladder
 from rheod.domain.model import (
     WEBHOOK_EVENTS,
     CloseReason,
@@ -25,7 +26,6 @@ from rheod.domain.model import (
     Item,
     ItemSpec,
     ItemType,
-    Ladder,
     Listing,
     ListingState,
     RheoStatus,

@@ -100,8 +100,8 @@ def placed(path: tuple[str, ...], value: Any) -> Json:
     return {**GOOD, path[0]: {**outer, path[1]: value}}
 
 
-BETWEEN_FIELDS = {"tradera.relist.floorPrice"}
-"""Fields that must fit another one, which a schema cannot say."""
+BETWEEN_FIELDS = {"tradera.relist.floorPrice", "tradera.endAt"}
+"""Fields that must fit another one, or the clock, which a schema cannot say."""
 
 
 def test_no_limit_is_kept_from_the_reader_of_the_document() -> None:

@@ -1,0 +1,186 @@
+"""When auctions end: the owner's windows, the place each listing gets in them, and the owner's word on it.
+
+A place is given when a listing is about to be sent, in one transaction with all that are taken, so that no two get the same.
+A commit that comes too late for its place gives it back and takes the next.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from hmac import compare_digest
+
+from rheod.domain.ends import AT_ONCE, BadWindow, EndChoice, EndPlace, EndRules, Plan, place_at
+from rheod.domain.errors import FieldError, Refused, Text
+from rheod.domain.model import Event, EventType, Item, JobKind, Listing, ListingState, TraderaWish
+from rheod.store import choices, items, jobs, key_value, schedule
+from rheod.store.schedule import ScheduledEnd
+from rheod.usecases.transaction import Store, Transaction
+
+_OF_SETTINGS, _OF_OWNER = "ends.rules.settings", "ends"
+LATE_MS = 50_000
+"""A commit may be so late for its place: a place has a minute of its window on both sides."""
+_SOON_MS = 120_000
+"""What is placed now can be committed from so long after now on."""
+_DAY_MS = 24 * 3600 * 1000
+
+
+def choice(db: sqlite3.Connection) -> tuple[EndChoice, bool]:
+    """The plan in force, and whether the settings file has it, which nothing else changes."""
+    fixed = choices.get(db, _OF_SETTINGS)
+    kept = fixed if fixed is not None else choices.get(db, _OF_OWNER)
+    return (EndChoice() if kept is None else EndChoice.of(kept)), fixed is not None
+
+
+def note_settings(db: sqlite3.Connection, given: EndChoice | None, *, now: int) -> None:
+    """Let the plan of the settings file be the one in force; without one there the owner's choice is."""
+    choices.put(db, _OF_SETTINGS, None if given is None else given.kept(), now=now)
+
+
+def wants_place(db: sqlite3.Connection, item: Item, listing: Listing, *, now: int) -> bool:
+    """Whether this auction is to end at a time that is still to be chosen."""
+    if listing.end_place == AT_ONCE:
+        return False
+    if listing.end_place is not None:
+        return listing.end_place.commit_at + LATE_MS < now
+    named = (item.spec.tradera or TraderaWish()).end_at
+    return bool(choice(db)[0].windows) or (named is not None and listing.generation == 1)
+
+
+def settle_place(tx: Transaction, listing_id: str) -> Listing:
+    """Give the listing the place it has named, else the next that is free; without one it goes at once."""
+    listing = items.listing(tx.db, listing_id)
+    item = items.by_id(tx.db, listing.item_id)
+    if not wants_place(tx.db, item, listing, now=tx.now):
+        return listing
+    before = listing.end_place
+    place = _named(item, listing, tx) or _free(tx, item, listing)
+    if place is None:
+        place = AT_ONCE
+    elif before is not None:
+        place = replace(place, moves=before.moves + 1)
+    if before is not None:
+        data = {
+            "from": before.end_at,
+            "to": place.end_at,
+            "reason": Text("its commit came too late for its place"),
+        }
+        tx.tell(item, Event(type=EventType.END_MOVED, data=data))
+    placed = replace(listing, end_place=place)
+    items.save_listing(tx.db, placed, now=tx.now)
+    return placed
+
+
+def _named(item: Item, listing: Listing, tx: Transaction) -> EndPlace | None:
+    wish = item.spec.tradera or TraderaWish()
+    if wish.end_at is None or listing.generation > 1 or listing.end_place is not None:
+        return None
+    rules = choice(tx.db)[0].rules
+    return place_at(rules, wish.end_at, earliest=tx.now, days=wish.duration_days)
+
+
+def _free(tx: Transaction, item: Item, listing: Listing) -> EndPlace | None:
+    rules = choice(tx.db)[0].rules
+    taken = schedule.ends(tx.db, [item.account_id], tx.now, tx.now + 400 * _DAY_MS)
+    plan = Plan.of(
+        rules, ((each.end_at, each.category_id) for each in taken if each.listing_id != listing.id)
+    )
+    made = listing.days if listing.state is ListingState.ADDED else None  # a request has its days already
+    days = made or (item.spec.tradera or TraderaWish()).duration_days
+    return plan.place(earliest=tx.now + _SOON_MS, days=days, category=listing.category_id)
+
+
+def refuse_bad_end(wish: TraderaWish | None, *, now: int) -> None:
+    """Raise Refused (VALIDATION_FAILED) for an end that no auction can reach any more."""
+    if wish is None or wish.end_at is None:
+        return
+    if place_at(EndRules(), wish.end_at, earliest=now, days=wish.duration_days) is None:
+        days = wish.duration_days or 1
+        sentence = Text("Must be at least {days} days ahead: an auction cannot be shorter", days=days)
+        wrong = FieldError("tradera.endAt", sentence)
+        raise Refused("VALIDATION_FAILED", Text("Validation failed"), (wrong,))
+
+
+class Ending:
+    """What the owner sees of the ends and says about them."""
+
+    def __init__(self, *, store: Store) -> None:
+        self._store = store
+
+    async def between(self, account_ids: Sequence[str], since: int, until: int) -> list[ScheduledEnd]:
+        """What ends in this time (ms UTC), the next first."""
+        return await self._store.read(lambda db: schedule.ends(db, account_ids, since, until))
+
+    async def move(self, account_id: str, external_id: str, end_at: int) -> ScheduledEnd:
+        """Give a listing that is not committed another end. Raises Refused (NOT_FOUND, CONFLICT, VALIDATION_FAILED)."""
+        return await self._store.write(lambda tx: _move(tx, account_id, external_id, end_at))
+
+    async def owners_choice(self) -> tuple[EndChoice, bool]:
+        """The plan in force, and whether the settings file has it."""
+        return await self._store.read(choice)
+
+    async def choose(self, given: EndChoice) -> None:
+        """Let this be the plan from now on. Raises Refused: CONFLICT where the settings file has one, VALIDATION_FAILED for a bad window."""
+        await self._store.write(lambda tx: _choose(tx, given))
+
+    async def feed_token(self, account_id: str, *, new: Callable[[], str]) -> str:
+        """The secret in the address of the calendar, made when first asked for."""
+        return await self._store.write(lambda tx: _feed_token(tx, account_id, new))
+
+    async def revoke_feed(self, account_id: str) -> None:
+        """The calendar's address of before is nobody's any more."""
+        await self._store.write(lambda tx: key_value.drop(tx.db, _feed(account_id)))
+
+    async def is_feed(self, account_id: str, token: str) -> bool:
+        """Whether this is the secret of the account's calendar."""
+        kept = await self._store.read(lambda db: key_value.get(db, _feed(account_id)))
+        return kept is not None and compare_digest(kept.encode(), token.encode())
+
+
+def _feed(account_id: str) -> str:
+    return f"calendar:{account_id}"
+
+
+def _feed_token(tx: Transaction, account_id: str, new: Callable[[], str]) -> str:
+    kept = key_value.get(tx.db, _feed(account_id))
+    if kept is None:
+        kept = new()
+        key_value.put(tx.db, _feed(account_id), kept)
+    return kept
+
+
+def _choose(tx: Transaction, given: EndChoice) -> None:
+    if choices.get(tx.db, _OF_SETTINGS) is not None:
+        raise Refused("CONFLICT", Text("The settings file has these windows under [ends]: change them there"))
+    try:
+        _ = given.rules
+    except BadWindow as error:
+        raise Refused("VALIDATION_FAILED", Text.of(str(error))) from error
+    choices.put(tx.db, _OF_OWNER, given.kept(), now=tx.now)
+
+
+def _move(tx: Transaction, account_id: str, external_id: str, end_at: int) -> ScheduledEnd:
+    item = items.find(tx.db, account_id, external_id)
+    if item is None:
+        raise Refused("NOT_FOUND", Text("No item found with this external ID"))
+    listing = items.latest_listing(tx.db, item.id)
+    if listing is None or not listing.state.is_open or listing.state.may_be_live:
+        raise Refused("CONFLICT", Text("Only what is still to be committed can get another end"))
+    rules = choice(tx.db)[0].rules
+    days = listing.days if listing.state is ListingState.ADDED else None
+    place = place_at(rules, end_at, earliest=tx.now, days=days)
+    if place is None:
+        raise Refused(
+            "VALIDATION_FAILED",
+            Text("No auction can end then: it is too soon"),
+            (FieldError("endAt", Text("Must be at least a day ahead")),),
+        )
+    before = listing.end_place
+    place = replace(place, moves=(before.moves if before else 0) + 1)
+    items.save_listing(tx.db, replace(listing, end_place=place), now=tx.now)
+    data = {"from": before.end_at if before else None, "to": end_at, "reason": Text("moved by its owner")}
+    tx.tell(item, Event(type=EventType.END_MOVED, data=data))
+    jobs.hurry(tx.db, JobKind.PUBLISH, listing.id, now=tx.now)
+    moved = schedule.ends(tx.db, [account_id], 0, end_at + 1)
+    return next(each for each in moved if each.listing_id == listing.id)
