@@ -20,14 +20,14 @@ from aiohttp import web
 from pydantic import AfterValidator, Field
 
 import rheod
-from rheod.api import browsing, events, reference_data, relisting, webhooks
+from rheod.api import browsing, events, orders, partner_orders, reference_data, relisting, webhooks
 from rheod.api.authenticator import named_account, require_writable
 from rheod.api.connections import SHUTDOWN_S
 from rheod.api.context import CALLER, Caller
 from rheod.api.field_types import Wire, raise_if_any, read_external_id, read_model, wrong
 from rheod.api.items import ItemLines, OwnItemReply, item_line, item_reply, rehearsal_reply
 from rheod.api.json_body import BODY_BYTES, read_optional_json
-from rheod.api.management import KeysReply, NewNumberedKey, key_reply, read_key_name
+from rheod.api.management import KeysReply, NewNumberedKey, key_reply, read_key
 from rheod.api.operators import OperatorCalls
 from rheod.api.orders import OrderCalls
 from rheod.api.responses import DoneReply, answer, reply
@@ -160,7 +160,7 @@ class AdminCalls:
         """POST /keys `{"name"?}`: the key's text is in this answer and never again."""
         deadline_s = self._api.body_deadline_s
         body = await read_optional_json(request, limit_bytes=BODY_BYTES, deadline_s=deadline_s)
-        key, text = await self._api.keys.create(self._account(request), read_key_name(body))
+        key, text = await self._api.keys.create(self._account(request), *read_key(body))
         return reply(201, NewNumberedKey(api_key=text, id=key.id, name=key.name))
 
     async def revoke_key(self, request: web.Request) -> web.Response:
@@ -261,6 +261,7 @@ class AdminCalls:
         shared = [*webhooks.operations(self._api), *events.admin_operations(self._api)]
         shared += [*browsing.operations(self._api), *relisting.operations(self._api)]
         shared += reference_data.operations(self._api)
+        shared += [*partner_orders.operations(self._api), *orders.owner_operations(self._api)]
         return [(each.method, path_of(each), self._trusted(each.handler)) for each in shared]
 
     def _trusted(self, handler: Handler) -> Handler:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from rheod.api.context import Access, Accounts
     from rheod.api.routing import Operation
-    from rheod.store.access import ApiKey
+    from rheod.store.access import ApiKey, Scope
 
 
 BURST_S = 2.0
@@ -150,10 +150,10 @@ class Authenticator:
             )
             return unlogged(open_to_all)
         assert operation.rate is not None, f"{operation.path} has no rate"
-        return self.partner(operation.rate, operation.handler)
+        return self.partner(operation.rate, operation.handler, scope=operation.scope)
 
-    def partner(self, kind: CallKind, handler: Handler) -> Handler:
-        """Let in holders of a live API key, within the limit of their kind of call."""
+    def partner(self, kind: CallKind, handler: Handler, *, scope: Scope = "items") -> Handler:
+        """Let in holders of a live API key that opens this, within the limit of their kind of call."""
 
         async def guarded(request: web.Request) -> web.StreamResponse:
             key = self._key(request)
@@ -161,6 +161,8 @@ class Authenticator:
                 return self._turn_away(request, "Invalid or missing API key")
             if wait_s := self._buckets[kind].take(key.id):
                 return too_many(wait_s)
+            if scope not in key.scopes:
+                return refusal("FORBIDDEN", f"This API key has not the scope `{scope}`: make one that has")
             if self._parts.stopping():
                 return _stopping()
             account_id = self._account(request, key)

@@ -196,7 +196,7 @@ AtTradera = Literal["pending_sync", "active", "sold", "ended", "sync_error"]
 Status = Literal["draft", "active", "sold", "not_listed", "archived"]
 
 
-def _plus_again(value: Any) -> Any:
+def plus_again(value: Any) -> Any:
     """A `+` that nobody escaped has arrived as a space: `10:00:00 02:00`."""
     return re.sub(r" (?=\d{2}:\d{2}$)", "+", value) if isinstance(value, str) and "T" in value else value
 
@@ -215,7 +215,7 @@ class ListQuery(Query):
     parent_external_id: Annotated[Name255 | None, Field(description="Items of this container.")] = None
     updated_since: Annotated[
         Moment | None,
-        BeforeValidator(_plus_again),
+        BeforeValidator(plus_again),
         Field(description="Items that changed at this time or later (RFC 3339)."),
     ] = None
     catalog_system: Annotated[

@@ -24,10 +24,11 @@ if TYPE_CHECKING:
     from rheod.usecases.figures import Figures
     from rheod.usecases.inventory import Inventory
     from rheod.usecases.items import Items
+    from rheod.usecases.orders import Orders
     from rheod.usecases.put_item import BatchPut
     from rheod.usecases.reference_data import ReferenceData
     from rheod.usecases.relisting import Relisting
-    from rheod.usecases.sales import QuarantinedMessages, Shipments
+    from rheod.usecases.sales import QuarantinedMessages
     from rheod.usecases.sales_in_doubt import SalesInDoubt
     from rheod.webhooks.client import TestEventSender
 
@@ -139,7 +140,7 @@ class ItemServices(Bodies):
 class SalesServices(Bodies):
     """What the calls about orders use."""
 
-    shipping: Shipments
+    orders: Orders
     doubts: SalesInDoubt
     figures: Figures
 

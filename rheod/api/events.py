@@ -310,7 +310,16 @@ def operations(parts: EventServices) -> list[Operation]:
         own("GET", DELIVERIES, calls.deliveries, query=DeliveriesQuery, answer=DeliveriesReply),
         own("GET", EVENT_FEED, calls.events, query=EventsQuery, answer=EventsReply),
         again(f"{EVENT_FEED}/replay", calls.replay_since, body=ReplaySinceBody),
-        again(f"{EVENT_FEED}/{{eventId}}/replay", calls.replay, body=ReplayBody, body_required=False),
+        own(
+            "POST",
+            f"{EVENT_FEED}/{{eventId}}/replay",
+            calls.replay,
+            status=202,
+            answer=ReplayReply,
+            refusals=("NOT_FOUND", "GONE"),
+            body=ReplayBody,
+            body_required=False,
+        ),
     ]
 
 

@@ -254,6 +254,7 @@ def validated(model: type[Model], body: Any, errors: list[FieldError]) -> Model 
 
 
 MAX_CHARS = 512
+BAD_CURSOR = Text("Bad cursor: use the `nextCursor` of an earlier answer of the same list")
 _INT64 = 2**63 - 1
 
 
@@ -278,9 +279,7 @@ def read(text: str, *types: type) -> tuple[Any, ...]:
         and all(abs(part) <= _INT64 for part in parts if isinstance(part, int))
     )
     if not fits:
-        raise Refused(
-            "BAD_REQUEST", Text("Bad cursor: use the `nextCursor` of an earlier answer of the same list")
-        )
+        raise Refused("BAD_REQUEST", BAD_CURSOR)
     return tuple(parts)
 
 

@@ -16,6 +16,7 @@ from rheod.api.responses import At, Reply, reply
 from rheod.api.routing import Operation
 from rheod.api.webhooks import RotationBody, read_force
 from rheod.domain.errors import FieldError, Refused, Text
+from rheod.store.access import SCOPES, Scope
 
 if TYPE_CHECKING:
     from rheod.api.context import OwnerServices
@@ -36,11 +37,21 @@ class KeyBody(Wire):
     """A new API key; the name is what the owner knows it by."""
 
     name: Annotated[Name255, Field(description="What the owner knows it by.")] = DEFAULT_KEY_NAME
+    scopes: Annotated[
+        list[Scope],
+        Field(
+            min_length=1,
+            max_length=len(SCOPES),
+            description="What it opens: `items`, with the tracking of orders, and `orders`, with their buyers.",
+            default_factory=lambda: ["items"],
+        ),
+    ]
 
 
-def read_key_name(body: Any) -> str:
-    """The name of a new API key."""
-    return read_model(KeyBody, body).name
+def read_key(body: Any) -> tuple[str, list[Scope]]:
+    """The name of a new API key, and what it opens."""
+    read = read_model(KeyBody, body)
+    return read.name, sorted(set(read.scopes))
 
 
 def read_webhook_url(body: Any, *, check_url: UrlCheck) -> str | None:
@@ -82,6 +93,7 @@ class KeyReply(Reply):
     prefix: Annotated[str, Field(description="How the key begins.", examples=["rheo_live_ab12"])]
     name: Annotated[str, Field(description="What the owner knows it by.")]
     created_at: Annotated[At, Field(description="When it was made.")]
+    scopes: Annotated[list[Scope], Field(description="What it opens.")]
     last_used_at: Annotated[At | None, Field(description="When a request last came with it.")]
     revoked_at: Annotated[At | None, Field(description="When it was revoked.")]
 
@@ -115,6 +127,7 @@ def key_reply(key: ApiKey) -> KeyReply:
         prefix=key.prefix,
         name=key.name,
         created_at=key.created_at,
+        scopes=list(key.scopes),
         last_used_at=key.last_used_at,
         revoked_at=key.revoked_at,
     )
@@ -141,7 +154,7 @@ class OwnerCalls:
         """Make an API key; its text is in this answer and never again."""
         deadline_s = self._parts.body_deadline_s
         body: Any = await read_optional_json(request, limit_bytes=BODY_BYTES, deadline_s=deadline_s)
-        key, text = await self._keys.create(request[CALLER].account_id, read_key_name(body))
+        key, text = await self._keys.create(request[CALLER].account_id, *read_key(body))
         return reply(200, NewKey(api_key=text, name=key.name))
 
     async def list_keys(self, request: web.Request) -> web.Response:

@@ -13,15 +13,15 @@ from aiohttp import web
 from pydantic import Field
 
 from rheod.api import field_types
+from rheod.api.analytics import AnalyticsReply, analytics_reply
 from rheod.api.context import CALLER
-from rheod.api.field_types import Price, Shown, Wire, read_model
+from rheod.api.field_types import Name255, Price, Shown, Wire, read_model
 from rheod.api.json_body import BODY_BYTES, read_json
 from rheod.api.responses import At, DoneReply, Kronor, Reply, reply
 from rheod.api.routing import Operation, Query, Whole, read_query
 from rheod.domain.errors import FieldError, Refused, Text
-from rheod.domain.model import RheoStatus
-from rheod.usecases.figures import total
-from rheod.usecases.sales import NOT_FOUND
+from rheod.domain.orders import OrderFlag, OrderStatus
+from rheod.usecases.orders import NOT_FOUND
 from rheod.usecases.sales_in_doubt import Verdict
 
 if TYPE_CHECKING:
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
     from rheod.api.context import SalesServices
     from rheod.store.inbox import SaleInDoubt
     from rheod.store.orders import Shipment, StoredOrder
-    from rheod.usecases.figures import Analytics
+    from rheod.usecases.orders import Picked
 
 
-_ORDER_ID = Field(description="The order's id, as in `item.sold`.", examples=["55501"])
+ORDER_ID = Field(description="The order's id, as in `item.sold`.", examples=["55501"])
 
 
 class TrackingBody(Wire):
@@ -75,9 +75,13 @@ class OrderLineReply(Reply):
 class OrderReply(Reply):
     """An order as the owner sees it. `buyer` holds Tradera's own fields, null once erased; the last shipment counts."""
 
-    order_id: Annotated[str, _ORDER_ID]
+    order_id: Annotated[str, ORDER_ID]
     subtotal: Annotated[Kronor, Field(description="SEK: what was sold, without shipping.")]
+    total: Annotated[Kronor, Field(description="SEK: with freight, as far as it is known.")]
+    paid: Annotated[Kronor, Field(description="SEK that is confirmed as paid.")]
     currency: Annotated[Literal["SEK"], Field(description="Only SEK.")] = "SEK"
+    status: Annotated[OrderStatus, Field(description="Where the order stands.")]
+    flags: Annotated[list[OrderFlag], Field(description="What to look at before it is sent.")]
     created_at: Annotated[At, Field(description="When it was made.")]
     paid_at: Annotated[At | None, Field(description="When it was paid; null before.")]
     shipped_at: Annotated[
@@ -85,6 +89,9 @@ class OrderReply(Reply):
     ]
     ship_error: Annotated[
         str | None, Field(description="Why Tradera was not told that it is shipped; null when it was.")
+    ]
+    pay_error: Annotated[
+        str | None, Field(description="Why Tradera was not told that it was paid outside; null when it was.")
     ]
     erased_at: Annotated[At | None, Field(description="When the buyer's data were erased.")]
     buyer: Annotated[
@@ -135,65 +142,6 @@ class OrdersReply(Reply):
     next_cursor: Annotated[str | None, Field(description="For the next page; null at the end.")]
 
 
-class InventoryReply(Reply):
-    """Items by status; `total` also has those that are not listed, and containers are none."""
-
-    total: Annotated[int, Field(description="How many there are, the delisted too; containers are none.")]
-    active: Annotated[int, Field(description="How many are for sale.")]
-    draft: Annotated[int, Field(description="How many wait for their pictures.")]
-    sold: Annotated[int, Field(description="How many are sold.")]
-    archived: Annotated[int, Field(description="How many were deleted while an order was in progress.")]
-
-
-class MonthReply(Reply):
-    """What was sold in a calendar month, by Swedish clocks; `gross` also has what is not paid yet."""
-
-    month: Annotated[
-        str,
-        Field(
-            description="The calendar month, by Swedish clocks.",
-            examples=["2026-04"],
-            pattern=r"^\d{4}-\d{2}$",
-        ),
-    ]
-    gross: Annotated[Kronor, Field(description="SEK: what was sold.")]
-    fee: Annotated[Kronor, Field(description="SEK: what rheod would take, by the setting.")]
-    net: Annotated[Kronor, Field(description="SEK: gross less fee.")]
-    orders: Annotated[int, Field(description="How many orders.")]
-
-
-class CategorySales(Reply):
-    """One kind of goods: how many items there are of it, and what its sales brought in the months shown."""
-
-    category: Annotated[
-        str, Field(description="The kind of goods, by its Swedish name.", examples=["Reservdel"])
-    ]
-    count: Annotated[int, Field(description="How many there are on all pages.")]
-    revenue: Annotated[Kronor, Field(description="SEK: what its sales brought.")]
-
-
-class RevenueReply(Reply):
-    """The sums of the months shown; `totalPending` is the part of gross that is not paid yet."""
-
-    total_gross: Annotated[Kronor, Field(description="SEK: what was sold.")]
-    total_fee: Annotated[Kronor, Field(description="SEK: the fees.")]
-    total_net: Annotated[Kronor, Field(description="SEK: gross less fees.")]
-    total_pending: Annotated[Kronor, Field(description="SEK: the part of gross that is not paid yet.")]
-
-
-class AnalyticsReply(Reply):
-    """The owner's figures, of rheod's own items alone."""
-
-    inventory: Annotated[InventoryReply, Field(description="The items by status.")]
-    monthly_revenue: Annotated[
-        list[MonthReply], Field(description="The last twelve months, those without sales too.")
-    ]
-    category_breakdown: Annotated[
-        list[CategorySales], Field(description="The ten kinds of goods that brought most.")
-    ]
-    revenue_summary: Annotated[RevenueReply, Field(description="The sums of the months shown.")]
-
-
 def shipment_reply(shipment: Shipment) -> ShipmentReply:
     """A parcel as the partner gets it back."""
     return ShipmentReply(
@@ -223,6 +171,11 @@ def orders_reply(
         OrderReply(
             order_id=str(order.order_id),
             subtotal=order.subtotal_ore,
+            total=order.total_ore,
+            paid=order.paid_ore,
+            status=order.status,
+            flags=list(order.flags),
+            pay_error=order.confirm_error,
             created_at=order.created_at,
             paid_at=order.paid_at,
             shipped_at=order.shipped_at,
@@ -251,32 +204,6 @@ def orders_reply(
     return OrdersReply(in_doubt=in_doubt, orders=shown, next_cursor=next_cursor)
 
 
-def analytics_reply(found: Analytics) -> AnalyticsReply:
-    """The figures as the wire has them."""
-    by_status = found.inventory.by_status
-    sums = total(found.months)
-    return AnalyticsReply(
-        inventory=InventoryReply(
-            total=found.inventory.total,
-            active=by_status[RheoStatus.ACTIVE],
-            draft=by_status[RheoStatus.DRAFT],
-            sold=by_status[RheoStatus.SOLD],
-            archived=by_status[RheoStatus.ARCHIVED],
-        ),
-        monthly_revenue=[
-            MonthReply(month=one.month, gross=one.gross, fee=one.fee, net=one.net, orders=one.orders)
-            for one in found.months
-        ],
-        category_breakdown=[
-            CategorySales(category=one.label, count=one.items, revenue=one.revenue)
-            for one in found.categories
-        ],
-        revenue_summary=RevenueReply(
-            total_gross=sums.gross, total_fee=sums.fee, total_net=sums.net, total_pending=sums.pending
-        ),
-    )
-
-
 TRACKING = "/integration/v1/orders/{orderId}/tracking"
 ORDERS = "/rheod/orders"
 ANALYTICS = "/partner/analytics"
@@ -296,6 +223,64 @@ class OrdersQuery(Query):
     ] = None
 
 
+class PickedReply(Reply):
+    """One thing to be fetched; `place` is the value of the metadata's key that the list is sorted by, "" without one."""
+
+    place: Annotated[str, Field(description="Where it lies.", examples=["A-12"])]
+    external_id: Annotated[
+        str | None, Field(description="The item's id in your system; null for something rheod does not know.")
+    ]
+    title: Annotated[str, Field(description="The ad's title.")]
+    quantity: Annotated[int, Field(description="How many of it.")]
+    order_id: Annotated[str, ORDER_ID]
+    freight: Annotated[str | None, Field(description="How the order is to be sent.")]
+    flags: Annotated[list[OrderFlag], Field(description="What to look at before it is sent.")]
+
+
+class PickReply(Reply):
+    """What is to be fetched for the orders that are ready. They count as printed from now on."""
+
+    sorted_by: Annotated[str | None, Field(description="The key of the items' metadata it is sorted by.")]
+    lines: Annotated[list[PickedReply], Field(description="The things, by where they lie.")]
+
+
+class EraseBody(Wire):
+    """Which buyer is to be forgotten."""
+
+    buyer: Annotated[
+        Name255,
+        Field(
+            description="The buyer's name at Tradera or address of mail, or the number of one of their orders."
+        ),
+    ]
+
+
+class ErasedReply(Reply):
+    """What was erased, and which copies of before still hold it."""
+
+    orders: Annotated[int, Field(description="From so many orders.")]
+    copies: Annotated[list[str], Field(description="Copies of the database beside it: delete them.")]
+    last_backup_at: Annotated[At | None, Field(description="When the last backup was made.")]
+    message: Annotated[str, Field(description="The same in one sentence.")]
+
+
+def pick_reply(picked: Sequence[Picked], sorted_by: str | None) -> PickReply:
+    """A pick list as JSON."""
+    lines = [
+        PickedReply(
+            place=each.place,
+            external_id=each.line.external_id,
+            title=each.line.title,
+            quantity=each.line.quantity,
+            order_id=str(each.order.order_id),
+            freight=each.order.freight.type or None,
+            flags=list(each.order.flags),
+        )
+        for each in picked
+    ]
+    return PickReply(sorted_by=sorted_by, lines=lines)
+
+
 class OrderCalls:
     """Handlers of the orders' tracking and list, and of the analytics."""
 
@@ -306,9 +291,9 @@ class OrderCalls:
         """Tell the parcel of an order; the order is marked as shipped at Tradera in the background."""
         body = await read_json(request, limit_bytes=BODY_BYTES, deadline_s=self._parts.body_deadline_s)
         parcel = read_model(TrackingBody, body)
-        shipment = await self._parts.shipping.track(
+        shipment = await self._parts.orders.track(
             request[CALLER].account_id,
-            _order_id(request.match_info["orderId"]),
+            order_number(request.match_info["orderId"]),
             carrier=parcel.carrier,
             tracking_number=parcel.tracking_number,
         )
@@ -322,7 +307,7 @@ class OrderCalls:
         """The list of an account; the admin socket asks for it too."""
         query = read_query(request, OrdersQuery)
         at, last = (_NEWEST, _NEWEST) if query.cursor is None else field_types.read(query.cursor, int, int)
-        found = await self._parts.shipping.orders(
+        found = await self._parts.orders.listing(
             account_id, unmatched=query.unmatched == "true", limit=query.limit, before=(at, last)
         )
         full = len(found) == query.limit
@@ -337,10 +322,29 @@ class OrderCalls:
         """
         return await self.settle_for(request, request[CALLER].account_id)
 
+    async def pick(self, request: web.Request) -> web.Response:
+        """Write the pick list of the orders that are ready; what a buyer adds to one from now on is flagged."""
+        picked = await self._parts.orders.pick(request[CALLER].account_id)
+        return reply(200, pick_reply(picked, self._parts.orders.pick_sort))
+
+    async def erase_buyer(self, request: web.Request) -> web.Response:
+        """Erase a buyer everywhere at once: from orders, events, messages and receivers' answers."""
+        body = await read_json(request, limit_bytes=BODY_BYTES, deadline_s=self._parts.body_deadline_s)
+        erased = await self._parts.orders.erasing.buyer(
+            request[CALLER].account_id, read_model(EraseBody, body).buyer
+        )
+        told = ErasedReply(
+            orders=erased.orders,
+            copies=list(erased.copies),
+            last_backup_at=erased.backup_at,
+            message=self._parts.orders.erasing.told(erased),
+        )
+        return reply(200, told)
+
     async def settle_for(self, request: web.Request, account_id: str) -> web.Response:
         """The owner's word on a sale in doubt: sold for this price, or no sale."""
         body = await read_json(request, limit_bytes=BODY_BYTES, deadline_s=self._parts.body_deadline_s)
-        number = _order_id(request.match_info["orderId"])
+        number = order_number(request.match_info["orderId"])
         message = await self._parts.doubts.settle(account_id, number, verdict_of(body))
         return reply(202, DoneReply(message=message))
 
@@ -360,11 +364,38 @@ def verdict_of(body: Any) -> Verdict:
     return Verdict(price_ore=price, ad=told.tradera_ad_id, order_id=told.order_id)
 
 
-def _order_id(text: str) -> int:
+def order_number(text: str) -> int:
     """The number of an order; one that cannot be any is not found, as any other unknown one."""
     if not (text.isascii() and text.isdecimal() and len(text) < 19):
         raise Refused("NOT_FOUND", NOT_FOUND)
     return int(text)
+
+
+def owner_operations(parts: SalesServices) -> list[Operation]:
+    """What the owner asks about orders, by the API or by a command."""
+    calls = OrderCalls(parts=parts)
+    own = partial(Operation, access="owner", tag="Orders")
+    return [
+        own("GET", ORDERS, calls.list_orders, query=OrdersQuery, answer=OrdersReply),
+        own(
+            "POST",
+            f"{ORDERS}/{{orderId}}/settle",
+            calls.settle,
+            body=SettleSaleBody,
+            status=202,
+            answer=DoneReply,
+            refusals=("CONFLICT",),
+        ),
+        own("POST", f"{ORDERS}/pick", calls.pick, answer=PickReply),
+        own(
+            "POST",
+            f"{ORDERS}/erase-buyer",
+            calls.erase_buyer,
+            body=EraseBody,
+            answer=ErasedReply,
+            refusals=("NOT_FOUND",),
+        ),
+    ]
 
 
 def operations(parts: SalesServices) -> list[Operation]:
@@ -383,16 +414,6 @@ def operations(parts: SalesServices) -> list[Operation]:
             answer=ShipmentReply,
             refusals=("CONFLICT",),
         ),
-        own("GET", ORDERS, calls.list_orders, tag="Orders", query=OrdersQuery, answer=OrdersReply),
-        own(
-            "POST",
-            f"{ORDERS}/{{orderId}}/settle",
-            calls.settle,
-            tag="Orders",
-            body=SettleSaleBody,
-            status=202,
-            answer=DoneReply,
-            refusals=("CONFLICT",),
-        ),
+        *owner_operations(parts),
         own("GET", ANALYTICS, calls.analytics, tag="Analytics", answer=AnalyticsReply),
     ]

@@ -20,6 +20,7 @@ from rheod.api.field_types import from_pydantic, wrong
 from rheod.api.json_body import BODY_BYTES, TEXT_MESSAGE, is_clean
 from rheod.api.responses import STATUS_OF
 from rheod.domain.errors import FieldError, Refused, Text
+from rheod.store.access import Scope
 
 if TYPE_CHECKING:
     from rheod.api.field_types import Wire
@@ -32,7 +33,7 @@ _EVERY = ("BAD_REQUEST", "INTERNAL", "UNAVAILABLE")
 """A header too many or a broken request line, a bug of ours, a store that cannot answer: possible anywhere."""
 
 _OF_ACCESS: Mapping[Access, tuple[str, ...]] = {
-    "partner": ("UNAUTHORIZED", "RATE_LIMITED", "NOT_FOUND"),
+    "partner": ("UNAUTHORIZED", "FORBIDDEN", "RATE_LIMITED", "NOT_FOUND"),
     "owner": ("UNAUTHORIZED", "RATE_LIMITED", "NOT_FOUND"),
     "open": (),
 }
@@ -45,7 +46,7 @@ _OF_BODY = ("PAYLOAD_TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE", "VALIDATION_FAILED")
 class Operation:
     """A method on a path. `path` may hold `{name}` segments, `{name:regex}` where a plain segment will not do.
 
-    `rate` names the bucket of a partner's call. `query`, `body` and `answer` are the models read and sent (answer None:
+    `rate` names the bucket of a partner's call, `scope` what the key must open. `query`, `body` and `answer` are the models read and sent (answer None:
     no body, or one of `media_type`), `refusals` the error codes beyond those that its access and its body bring with
     them, `besides` what other statuses without an error code mean. The summary is the first sentence of the handler's
     docstring.
@@ -58,6 +59,7 @@ class Operation:
     access: Access
     tag: str
     rate: CallKind | None = None
+    scope: Scope = "items"
     query: type[Query] | None = None
     body: type[Wire] | None = None
     body_required: bool = True

@@ -1,7 +1,5 @@
 """`rheod items`: what rheod sells, how far each item is, publishing one (again), settling a doubt about its ad.
 
-`rheod orders`: what was sold, to be packed and sent, and sales of what rheod does not know.
-
 The table leaves the buyer out: it is for a screen that others may see. `--json` has everything.
 """
 
@@ -162,7 +160,7 @@ def publish(options: Options, *, external_id: str, dry_run: bool, as_json: bool)
     The exit status of a dry run is 3 when the item would not be published however long one waits.
     """
     if not dry_run:
-        return _print_message(ask(options, "POST", f"{_target(external_id)}/publish"), as_json=as_json)
+        return print_message(ask(options, "POST", f"{_target(external_id)}/publish"), as_json=as_json)
     report = ask(options, "GET", f"{_target(external_id)}/dry-run")
     status = NEEDS_ATTENTION if report["stops"] else OK
     if as_json:
@@ -196,7 +194,7 @@ def retry(options: Options, *, external_id: str | None, all_failed: bool, yes: b
     if (external_id is not None) == all_failed:
         raise click.UsageError("Give an item's id, or --all-failed")
     if external_id is not None:
-        return _print_message(ask(options, "POST", f"{_target(external_id)}/publish"), as_json=as_json)
+        return print_message(ask(options, "POST", f"{_target(external_id)}/publish"), as_json=as_json)
     ids = [item["externalId"] for item in _failed(options)]
     confirm(f"{len(ids)} failed items are published again, each for its Tradera calls.", yes=yes or not ids)
     refused = {}
@@ -238,10 +236,11 @@ def settle(
         if sys.stdin.readline().strip() != answer:
             raise CommandFailed("Nothing was changed; --yes answers in advance")
     found = {"live": False if live is None else live}
-    return _print_message(ask(options, "POST", f"{_target(external_id)}/settle", found), as_json=as_json)
+    return print_message(ask(options, "POST", f"{_target(external_id)}/settle", found), as_json=as_json)
 
 
-def _print_message(answer: dict[str, Any], *, as_json: bool) -> int:
+def print_message(answer: dict[str, Any], *, as_json: bool) -> int:
+    """Print what the daemon has answered to an order."""
     if as_json:
         say_json(answer)
     else:
@@ -251,126 +250,3 @@ def _print_message(answer: dict[str, Any], *, as_json: bool) -> int:
 
 def _target(external_id: str) -> str:
     return f"/items/{quote(external_id, safe='', errors='surrogateescape')}"
-
-
-@click.group(cls=Group)
-def orders() -> None:
-    """See what was sold."""
-
-
-@orders.command("list")
-@click.option("--unmatched", is_flag=True, help="Only sales of what rheod does not know.")
-@click.option("--limit", type=int, default=100, help="At most so many (1-1000, default 100).")
-@click.option("--cursor", metavar="POSITION", help="Go on where an earlier list ended.")
-@with_json
-@with_account
-@pass_options
-def list_orders(options: Options, *, unmatched: bool, limit: int, cursor: str | None, as_json: bool) -> int:
-    """List orders, the newest first."""
-    query: dict[str, Any] = {"limit": limit}
-    if cursor is not None:
-        query["cursor"] = cursor
-    if unmatched:
-        query["unmatched"] = "true"
-    answer = ask(options, "GET", f"/orders?{urlencode(query)}")
-    if as_json:
-        say_json(answer)
-        return OK
-    head = ("ORDER", "CREATED", "SEK", "PAID", "SHIPPED", "PARCEL", "ITEMS", "TROUBLE")
-    say_table(head, [_row(order) for order in answer["orders"]])
-    if answer["nextCursor"] is not None:
-        note(f"There are more: add --cursor {answer['nextCursor']}")
-    for doubt in answer["inDoubt"]:
-        named = ", ".join(doubt["externalIds"] or doubt["traderaAdIds"]) or "an unknown ad"
-        note(
-            f"In doubt since {doubt['since']}: order {doubt['number']} of {named}: {shown(doubt['reason'] or '')}"
-        )
-    if answer["inDoubt"]:
-        note("Look for them at Tradera, then: rheod orders settle ORDER --sold PRICE, or --not-sold")
-    return OK
-
-
-_NAMED = {"ad": "traderaAdId", "number": "orderId"}
-
-
-@orders.command("settle")
-@click.argument("order", type=int, help="The order's number, as the list shows it.")
-@click.option("--sold", metavar="PRICE", help="It is a sale of yours, for so many kronor (each item).")
-@click.option("--not-sold", is_flag=True, help="It is no sale of yours: the item may be published again.")
-@click.option("--ad", type=int, metavar="AD_ID", help="The ad that was sold, where the order names none.")
-@click.option(
-    "--order", "number", type=int, metavar="ORDER_ID", help="The order's number, where Tradera gave none."
-)
-@click.option("--yes", is_flag=True, help="Do not ask back.")
-@with_json
-@with_account
-@pass_options
-def settle_order(
-    options: Options,
-    /,
-    *,
-    order: int,
-    sold: str | None,
-    not_sold: bool,
-    yes: bool,
-    as_json: bool,
-    **named: int | None,
-) -> int:
-    """Say what became of a sale that cannot be read.
-
-    Look for the order in My Tradera, then give --sold with the price, or --not-sold. `rheod orders list` names them.
-    """
-    if (sold is None) != not_sold:
-        raise click.UsageError("Give --sold with the price, or --not-sold")
-    if sold is not None and not sold.replace(".", "", 1).isdecimal():
-        raise click.UsageError("The price is a number of kronor, such as 950 or 950.50")
-    answer = "sold" if sold is not None else "not sold"
-    if not yes:
-        if not_sold:
-            note("If it was sold after all, the same thing may be sold twice.")
-        note(f"Type the words «{answer}» to go on:")
-        if sys.stdin.readline().strip() != answer:
-            raise CommandFailed("Nothing was changed; --yes answers in advance")
-    told: dict[str, Any] = {"sold": sold is not None}
-    if sold is not None:
-        told["salePrice"] = float(sold)
-    told |= {name: named[each] for each, name in _NAMED.items() if named[each] is not None}
-    return _print_message(ask(options, "POST", f"/orders/{order}/settle", told), as_json=as_json)
-
-
-@orders.command()
-@click.option(
-    "--put-away", type=int, metavar="ID", help="You have looked at this one: do not show it any more."
-)
-@with_json
-@pass_options
-def messages(options: Options, *, put_away: int | None, as_json: bool) -> int:
-    """List messages of Tradera that could not be understood, the newest first: one may be a sale.
-
-    Compare each with your sales at Tradera, then put it away.
-    """
-    if put_away is not None:
-        ask(options, "POST", f"/messages/{put_away}/put-away")
-        return _print_message({"message": "Put away."}, as_json=as_json)
-    answer = ask(options, "GET", "/messages")
-    if as_json:
-        say_json(answer)
-        return OK
-    rows = [[one["id"], one["receivedAt"], one["reason"], one["body"]] for one in answer["messages"]]
-    say_table(("ID", "RECEIVED", "WHY", "MESSAGE"), rows)
-    return OK
-
-
-def _row(order: dict[str, Any]) -> list[Any]:
-    parcel = order["shipments"][-1] if order["shipments"] else None
-    items = [line["externalId"] or f"unknown ad {line['traderaAdId']}" for line in order["lines"]]
-    return [
-        order["orderId"],
-        order["createdAt"],
-        order["subtotal"],
-        order["paidAt"],
-        order["shippedAt"],
-        parcel and f"{parcel['carrier']} {parcel['trackingNumber']}",
-        ", ".join(items),
-        order["shipError"],
-    ]

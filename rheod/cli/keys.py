@@ -23,12 +23,19 @@ def keys() -> None:
 
 @keys.command()
 @click.option("--name", required=True, help="Whose key it is, for you to tell them apart.")
+@click.option(
+    "--scope",
+    "scopes",
+    multiple=True,
+    type=click.Choice(["items", "orders"]),
+    help="What it opens, once for each; without: items.",
+)
 @with_json
 @with_account
 @pass_options
-def create(options: Options, *, name: str, as_json: bool) -> int:
+def create(options: Options, *, name: str, scopes: tuple[str, ...], as_json: bool) -> int:
     """Make a key and print it once."""
-    made = ask(options, "POST", "/keys", {"name": name})
+    made = ask(options, "POST", "/keys", {"name": name, "scopes": list(scopes) or ["items"]})
     if as_json:
         say_json(made)
     else:
@@ -48,8 +55,8 @@ def list_keys(options: Options, *, as_json: bool) -> int:
         say_json(answer)
         return OK
     columns = ("id", "name", "prefix", "createdAt", "lastUsedAt", "revokedAt")
-    rows = [[key[column] for column in columns] for key in answer["keys"]]
-    say_table(("ID", "NAME", "PREFIX", "CREATED", "LAST USED", "REVOKED"), rows)
+    rows = [[*(key[column] for column in columns), ", ".join(key["scopes"])] for key in answer["keys"]]
+    say_table(("ID", "NAME", "PREFIX", "CREATED", "LAST USED", "REVOKED", "OPENS"), rows)
     return OK
 
 

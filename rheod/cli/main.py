@@ -155,7 +155,7 @@ _COMMANDS = {
     "uninstall": ("rheod.cli.installer.setup:uninstall", "remove what setup made"),
     "password": ("rheod.cli.keys:password", "make and print a new dashboard password"),
     "items": ("rheod.cli.items:items", "see and publish items"),
-    "orders": ("rheod.cli.items:orders", "see what was sold"),
+    "orders": ("rheod.cli.orders:orders", "see what was sold, pack it, say what became of it"),
     "templates": ("rheod.cli.templates:templates", "the words above and below every ad"),
     "relist": ("rheod.cli.relist:relist", "what comes back unsold, and how to stop it"),
     "categories": ("rheod.cli.reference_data:categories", "find Tradera's categories and their attributes"),

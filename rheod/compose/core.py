@@ -37,12 +37,13 @@ from rheod.usecases.endpoints import Endpoints, EventFeed
 from rheod.usecases.figures import AccountForecasts
 from rheod.usecases.inventory import Inventory
 from rheod.usecases.items import BudgetForecast, Items
+from rheod.usecases.orders import Orders
 from rheod.usecases.placer import FixedChoices, Placer
 from rheod.usecases.put_item import BatchPut
 from rheod.usecases.reference_data import ReferenceData
 from rheod.usecases.sales import SellersAndSite
 from rheod.usecases.selling_setup import Setups
-from rheod.usecases.transaction import Store
+from rheod.usecases.transaction import OrderRules, Store
 from rheod.webhooks.signing import new_secret
 
 _log = structlog.get_logger(__name__)
@@ -86,6 +87,7 @@ class Core:
     items: Items
     inventory: Inventory
     batches: BatchPut
+    orders: Orders
     endpoints: Endpoints
     events: EventFeed
     forecast: Callable[[str], BudgetForecast]
@@ -152,9 +154,7 @@ async def build_core(settings: Settings, database: Database, *, clock: Clock, rn
     ensured = partial(accounts.ensure, references=references, members=members, now=clock())
     known = await database.write(ensured)
     ledger = await database.read(partial(Ledger.load, now=clock()))
-    ask_now = partial(_ask_now, ledger, wakeups, clock)
-    placer = Placer(_fixed_choices(settings), AdDresser(_fixed_words(settings)))
-    store = Store(database=database, now=clock, rng=rng, wake=wakeups.wake, probe=ask_now, placer=placer)
+    store = _store(settings, database, ledger, wakeups, clock=clock, rng=rng)
     registry = AccountRegistry(
         settings=sellers,
         known=known,
@@ -186,6 +186,7 @@ async def build_core(settings: Settings, database: Database, *, clock: Clock, rn
         items=Items(store=store, forecast=forecast),
         inventory=Inventory(store=store, site_url=tradera.site_url),
         batches=BatchPut(store=store),
+        orders=Orders(store=store, pick_sort=settings.orders.pick_sort),
         endpoints=(endpoints := Endpoints(store=store, new_secret=new_secret)),
         events=EventFeed(store=store, endpoints=endpoints),
         forecast=forecast,
@@ -240,8 +241,20 @@ def _fixed_words(settings: Settings) -> FixedWords:
         business=defaults.vat is not None if ad.business is None else ad.business,
         condition=defaults.condition,
         listing_type=defaults.listing_type,
-        freight=_freight_settings(settings),
+        freight_kr=defaults.shipping_cost or None,
     )
+
+
+def _store(
+    settings: Settings, database: Database, ledger: Ledger, wakeups: Wakeups, *, clock: Clock, rng: Random
+) -> Store:
+    """The store with what the owner has chosen of categories and of orders."""
+    ask_now = partial(_ask_now, ledger, wakeups, clock)
+    placer = Placer(_fixed_choices(settings), AdDresser(_fixed_words(settings)))
+    store = Store(database=database, now=clock, rng=rng, wake=wakeups.wake, probe=ask_now, placer=placer)
+    waits = settings.orders.ship_while_waiting
+    store.rules = OrderRules(include_buyer=settings.webhooks.include_buyer, ship_while_waiting=waits)
+    return store
 
 
 def _budget_rules(settings: Settings, registry: AccountRegistry) -> BudgetRules:

@@ -33,7 +33,7 @@ from rheod.usecases.ad_templates import AdTemplates
 from rheod.usecases.backups import Backups
 from rheod.usecases.figures import Figures
 from rheod.usecases.relisting import Relisting
-from rheod.usecases.sales import QuarantinedMessages, Shipments
+from rheod.usecases.sales import QuarantinedMessages
 from rheod.usecases.sales_in_doubt import SalesInDoubt
 from rheod.web import reference_view
 from rheod.web.dashboard import Dashboard
@@ -139,7 +139,7 @@ class Handlers:
             inventory=core.inventory,
             batches=core.batches,
             endpoints=core.endpoints,
-            shipping=Shipments(store=core.store),
+            orders=core.orders,
             doubts=SalesInDoubt(store=core.store, sellers=core.sellers),
             reference=core.reference,
             freight=core.freight,

@@ -38,13 +38,15 @@ from rheod.push.poller import ClosedAdHandler, PushPoller
 from rheod.store.jobs import CLASS_OF, Owner
 from rheod.tradera.accounts import Account
 from rheod.tradera.ad_builder import AdDefaults
-from rheod.tradera.ad_updater import AdUpdater, ShippingUpdater
+from rheod.tradera.ad_updater import AdUpdater
 from rheod.tradera.budgeted_client import BudgetedClient, NotNow
 from rheod.tradera.client import TraderaClient
-from rheod.tradera.order_sync import OrderSync, ReconcileOptions, TakeOver
+from rheod.tradera.order_sync import OrderSync, ReconcileOptions
+from rheod.tradera.order_updater import OrderUpdater
 from rheod.tradera.publisher import Publisher, PublishOptions
 from rheod.tradera.reference_data import ReferenceReader
 from rheod.tradera.relister import Relister
+from rheod.tradera.restored import TakeOver
 from rheod.tradera.result_poller import ResultPoller, ResultPollOptions
 from rheod.tradera.transport import APPLICATION, ServerFailure, Unreachable
 from rheod.usecases.placement import look_at_all
@@ -196,6 +198,7 @@ class Loops:
             self.reference.runs = True
             await self.core.reference.read_what_is_old()
         await look_at_all(self.core.store, also_refused=False)
+        await self.core.orders.go_by_rules()
         for account_id in self._tradera_queues:
             first = JobOrder(queue=QueueName.TRADERA, kind=JobKind.RECONCILE, subject=account_id)
             owner = Owner(account_id=account_id)
@@ -270,7 +273,7 @@ def _chores(loops: Loops, remotes: Remotes, clients: AsyncExitStack) -> dict[str
     housekeeping = Housekeeping(
         database=core.database,
         now=core.now,
-        save_uses=core.keys.save_uses,
+        chores=(core.keys.save_uses, core.orders.ripen),
         keep_days=settings.retention.deliveries_days,
         orders_days=settings.retention.orders_days,
     )
@@ -329,11 +332,12 @@ def _tradera_desk(
         options=ReconcileOptions(interval_ms=lambda: core.reading_gap_ms),
         meters=meters,
     )
-    shipper = ShippingUpdater(store=core.store, calls=calls)
+    shipper = OrderUpdater(store=core.store, calls=calls)
 
     async def reconcile(job: Job) -> Outcome:
         outcome = await reader.reconcile(job)
         await shipper.look_around()
+        await reader.complete()
         return outcome
 
     workers: Mapping[JobKind, Callable[[Job], Awaitable[Outcome]]] = {
@@ -346,6 +350,7 @@ def _tradera_desk(
         JobKind.ORDERS: reader.look_up,
         JobKind.RECONCILE: reconcile,
         JobKind.SHIP: shipper.ship,
+        JobKind.CONFIRM: shipper.confirm,
         JobKind.TAKEOVER: TakeOver(store=core.store, calls=calls, sellers=core.sellers).take_over,
     }
     return TraderaDesk(calls=calls, workers=workers)

@@ -302,6 +302,10 @@ class Webhooks(Section):
         default=(), description='deliveries to these private networks too, such as ["10.0.0.0/8"]'
     )
 
+    include_buyer: bool = Field(
+        default=False, description="events about orders name the buyer and the address to ship to"
+    )
+
     @property
     def opens_private(self) -> bool:
         """Whether any private address may be named."""

@@ -13,6 +13,7 @@ from typing_extensions import override
 
 from rheod.config.ad import AdSettings
 from rheod.config.checked_values import Section
+from rheod.config.orders import OrderSettings
 from rheod.config.sections import (
     AccountSettings,
     Alerts,
@@ -59,6 +60,7 @@ class Settings(BaseSettings):
     push: Push = Push()
     images: Images = Images()
     webhooks: Webhooks = Webhooks()
+    orders: OrderSettings = OrderSettings()
     limits: LimitSettings = LimitSettings()
     log: Log = Log()
     relist: Relist = Relist()

@@ -1,7 +1,7 @@
 """What is believed after each answer to a call that changes something at Tradera: a table of operation, answer, belief.
 
 No answer is never *no*, and an answer that says nothing is never *yes*. What is unknown is looked at before anything is
-built on it: a commit by its result and its ad, a price and an ending by the ad, a parcel by the transactions, and a
+built on it: a commit by its result and its ad, a price and an ending by the ad, a parcel and a payment by the transactions, and a
 request whose creation got no answer is left alone, for nobody sees it before its commit.
 """
 
@@ -75,5 +75,11 @@ BELIEFS: Mapping[str, Mapping[Answer, Belief]] = {
     "price": {**_ANY, Answer.SUCCESSFUL: Belief.DONE},
     "end": {**_ANY, Answer.YES: Belief.DONE},
     "ship": {**_ANY, Answer.NUMBERS: Belief.DONE, Answer.SUCCESSFUL: Belief.DONE, Answer.YES: Belief.DONE},
+    "transaction_status": {
+        **_ANY,
+        Answer.NUMBERS: Belief.DONE,
+        Answer.SUCCESSFUL: Belief.DONE,
+        Answer.YES: Belief.DONE,
+    },
 }
 """By operation. A refusal is a clear word about this call alone: an earlier one that got no answer may have arrived."""

@@ -295,6 +295,76 @@ class NeedsAttention(WebhookEvent):
         return sha256(told).hexdigest()[:16]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderEvent(WebhookEvent):
+    """What every event about an order says: one for the order, whatever was sold by it."""
+
+    order_id: str = field(metadata=_told("The order.", example="81234567"))
+    status: str = field(metadata=_told("Where the order stands.", example="ready"))
+    flags: tuple[str, ...] = field(
+        metadata=_told("What to look at before it is sent.", example=["partly_paid"])
+    )
+    items: tuple[Json, ...] = field(
+        metadata=_told(
+            "What was sold; `externalId` null: something rheod does not know.",
+            example=[
+                {
+                    "externalId": "ERP_PART_12345",
+                    "rheoItemId": None,
+                    "adId": _AN_AD,
+                    "title": "Bromsok",
+                    "quantity": 1,
+                    "unitPrice": 700,
+                }
+            ],
+        )
+    )
+    total: float = field(metadata=_told("SEK: what the buyer is to pay, freight and all.", example=769))
+    paid: float = field(metadata=_told("SEK: what is confirmed as paid.", example=769))
+    buyer: Json | None = field(
+        default=None,
+        metadata=_told("Only where `webhooks.include_buyer` says so.", example={"alias": "annak"}),
+    )
+    ship_to: Json | None = field(
+        default=None, metadata=_told("Only where `webhooks.include_buyer` says so.", example={"name": "Anna"})
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderCreated(OrderEvent):
+    """An order was made at Tradera."""
+
+    EVENT = EventType.ORDER_CREATED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderPaid(OrderEvent):
+    """All of an order is paid; again, when it has grown meanwhile or money was paid back."""
+
+    EVENT = EventType.ORDER_PAID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderGrew(OrderEvent):
+    """The buyer has added to an order."""
+
+    EVENT = EventType.ORDER_GREW
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderShipped(OrderEvent):
+    """An order was sent or handed over."""
+
+    EVENT = EventType.ORDER_SHIPPED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderPaidAfterReversal(OrderEvent):
+    """An order was paid whose sale had been taken back: refund it, or send the thing if you still have it."""
+
+    EVENT = EventType.ORDER_PAID_AFTER_REVERSAL
+
+
 WEBHOOK_EVENT_CLASSES: tuple[type[WebhookEvent], ...] = (
     ItemCreated,
     ImagesReady,
@@ -305,6 +375,11 @@ WEBHOOK_EVENT_CLASSES: tuple[type[WebhookEvent], ...] = (
     ItemSold,
     ImagesFailed,
     NeedsAttention,
+    OrderCreated,
+    OrderPaid,
+    OrderGrew,
+    OrderShipped,
+    OrderPaidAfterReversal,
 )
 
 

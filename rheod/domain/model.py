@@ -11,7 +11,6 @@ from enum import StrEnum
 from typing import Any
 
 from rheod.domain.ends import EndPlace
-from rheod.domain.errors import Text
 from rheod.domain.ladder import Ladder, RelistWish
 
 Json = Mapping[str, Any]
@@ -125,6 +124,7 @@ class JobKind(StrEnum):
     RECONCILE = "reconcile"  # account id
     TAKEOVER = "takeover"  # account id: finds the ads made since the backup that rheod began from
     SHIP = "ship"  # order id: marks it as shipped
+    CONFIRM = "confirm"  # order id: tells Tradera that it was paid outside
     CLOSE = "close"  # inbox id of an ItemClosed
     DELIVER = "deliver"  # "<event seq>:<endpoint id>"
     REFERENCE = (
@@ -147,7 +147,7 @@ class CallClass(StrEnum):
 
 
 class EventType(StrEnum):
-    """What happens to an item. The first six go out as webhooks, the rest are history only.
+    """What happens to an item or an order. The first six go to every endpoint, the others of `WEBHOOK_EVENTS` to those that ask.
 
     In the order in which an endpoint's types are asked for its test event: what an ERP acts upon comes last.
     """
@@ -170,7 +170,11 @@ class EventType(StrEnum):
     RELIST_STOPPED = "relist.stopped"
     END_MOVED = "end.moved"
     ITEM_DELETED = "item.deleted"
+    ORDER_CREATED = "order.created"
+    ORDER_PAID = "order.paid"
+    ORDER_GREW = "order.grew"
     ORDER_SHIPPED = "order.shipped"
+    ORDER_PAID_AFTER_REVERSAL = "order.paid_after_reversal"
     ORDER_SHIP_FAILED = "order.ship_failed"
 
 
@@ -190,6 +194,11 @@ WEBHOOK_EVENTS = RHEO_EVENTS | {
     EventType.ITEM_IMAGES_FAILED,
     EventType.ITEM_NEEDS_ATTENTION,
     EventType.LISTING_RELISTED,
+    EventType.ORDER_CREATED,
+    EventType.ORDER_PAID,
+    EventType.ORDER_GREW,
+    EventType.ORDER_SHIPPED,
+    EventType.ORDER_PAID_AFTER_REVERSAL,
 }
 """Every event that goes out."""
 
@@ -343,37 +352,6 @@ class Picture:
     error: str | None = None
     note: str | None = None
     told: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OrderLine:
-    """One sold listing of an order; the unit price is what the buyer pays for it, in öre."""
-
-    tradera_item_id: int
-    quantity: int
-    unit_price_ore: int
-    own_references: tuple[str, ...] = ()
-    title: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
-    """A sale as Tradera tells it. `buyer` is personal data: it never reaches a log, a webhook or the history.
-
-    With a `doubt`, which says what cannot be read, `lines` has only what can; `raw` is then Tradera's answer, which holds
-    personal data too, and `doubtful_ads` are ads named where the rest of the line cannot be read. `order_id` 0: it has none.
-    """
-
-    order_id: int
-    created_at: int
-    updated_at: int
-    lines: tuple[OrderLine, ...]
-    subtotal_ore: int = 0
-    paid_at: int | None = None
-    buyer: Json = field(default_factory=dict)
-    doubt: Text | None = None
-    doubtful_ads: tuple[int, ...] = ()
-    raw: str = ""
 
 
 class AdState(StrEnum):

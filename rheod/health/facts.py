@@ -18,6 +18,7 @@ from rheod.domain.budget import Load, Quota, publish_cost
 from rheod.domain.errors import Text
 from rheod.domain.event_payloads import rfc3339
 from rheod.domain.model import CallClass, JobKind, QueueName
+from rheod.health.orders import TOLD_FLAGS
 from rheod.health.rules import AccountFacts, EndpointFacts, Facts, TakeoverFacts, findings, no_room
 from rheod.health.waiting import LONG_MS, Finding, Refusal, Wait
 from rheod.jobs.housekeeping import LoopWatch
@@ -159,6 +160,8 @@ async def gather_facts(observed: Observed) -> Facts:
         doubts_since=stored.doubts_since,
         doubts_next=stored.doubts_next,
         unmatched=stored.unmatched,
+        flagged=stored.flagged,
+        unconfirmed=stored.unconfirmed,
         in_doubt=tuple(one.external_id for one in stored.in_doubt),
         in_doubt_since=min((one.since for one in stored.in_doubt), default=None),
         in_doubt_next=min((one.next_at for one in stored.in_doubt if one.next_at is not None), default=None),
@@ -238,6 +241,10 @@ class _Stored:
         self.doubts_since = tuple(inbox.doubts_since(db))
         self.doubts_next = inbox.next_doubt(db)
         self.unmatched = orders.unmatched_count(db)
+        self.flagged = {
+            flag: tuple(some) for flag in TOLD_FLAGS if (some := orders.with_flag(db, flag, limit=100))
+        }
+        self.unconfirmed = tuple(orders.unconfirmed(db, limit=100))
         self.in_doubt = facts.in_doubt(db, limit=100)
         self.doubled = tuple(facts.doubled(db, limit=100))
         self.takeovers = tuple(_takeovers(db, observed.accounts, now))

@@ -6,9 +6,11 @@ The same findings are on the first page, in `rheod status`, in `rheod doctor` an
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rheod.domain.errors import Text, counted
+from rheod.domain.orders import OrderFlag
+from rheod.health.orders import of_orders
 from rheod.health.quota_rules import of_quota
 from rheod.health.waiting import LONG_MS, Finding, Mood, Wait, Waiting, of_reference, of_remotes, of_work
 from rheod.store.held import HeldItems
@@ -89,6 +91,8 @@ class Facts(Waiting):
     doubts_since: tuple[int, ...] = ()
     doubts_next: int | None = None
     unmatched: int = 0
+    flagged: Mapping[OrderFlag, tuple[int, ...]] = field(default_factory=dict)
+    unconfirmed: tuple[int, ...] = ()
     in_doubt: tuple[str, ...] = ()
     in_doubt_since: int | None = None
     in_doubt_next: int | None = None
@@ -112,6 +116,7 @@ def findings(facts: Facts) -> list[Finding]:
         *_of_tokens(facts),
         *_of_endpoints(facts),
         *_of_sales(facts),
+        *of_orders(facts.flagged, facts.unconfirmed),
         *_of_publishing(facts),
         *_of_ids(facts),
         *of_remotes(facts),

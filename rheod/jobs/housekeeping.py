@@ -8,13 +8,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
 import structlog
 
 from rheod.domain.errors import RheodError, StoreUnavailable
-from rheod.store import key_value, orders, outbox
+from rheod.store import erasure, key_value, outbox
 from rheod.store.engine.access import HINT
 from rheod.store.engine.connection import SOUND, FileCheck
 from rheod.store.engine.database import Database
@@ -94,8 +94,8 @@ class LoopWatch:
 class Housekeeping:
     """Chores every `every_s`; each is short and may fail without harm.
 
-    `keep_days` are those of the delivery log, `orders_days` those after which personal data is erased. A write-ahead log
-    that is long is shortened; when it cannot be, something has been reading for long, such as a backup that hangs.
+    `keep_days` are those of the delivery log, `orders_days` those after which personal data is erased;
+    `chores` are done first. A write-ahead log that is long, or may hold what is erased, is shortened; when it cannot be, something has been reading for long, such as a backup that hangs.
     """
 
     def __init__(
@@ -103,14 +103,14 @@ class Housekeeping:
         *,
         database: Database,
         now: Callable[[], int],
-        save_uses: Callable[[], Awaitable[None]],
+        chores: Sequence[Callable[[], Awaitable[None]]],
         keep_days: int,
         orders_days: int,
         every_s: float = 60.0,
     ) -> None:
         self._database = database
         self._now = now
-        self._save_uses = save_uses
+        self._chores = chores
         self._keep_days = keep_days
         self._orders_days = orders_days
         self._every_s = every_s
@@ -122,21 +122,24 @@ class Housekeeping:
             await asyncio.sleep(self._every_s)
             await self._watch_log()
             try:
-                await self._save_uses()
+                for chore in self._chores:
+                    await chore()
                 now = self._now()
                 before = now - self._keep_days * _DAY_MS
                 await self._database.write(partial(outbox.drop_old_deliveries, before=before, limit=_A_ROUND))
                 erased = await self._database.write(
-                    partial(orders.erase, before=now - self._orders_days * _DAY_MS, limit=_A_ROUND, now=now)
+                    partial(erasure.erase, before=now - self._orders_days * _DAY_MS, limit=_A_ROUND, now=now)
                 )
                 if erased:
                     _log.info("personal data erased", rows=erased)
+                    self._database.log_holds_erased = True
+                    await self._database.shorten_log()
             except StoreUnavailable as error:
                 _log.warning("housekeeping waits for the store", reason=str(error))
 
     async def _watch_log(self) -> None:
         """Shorten the write-ahead log; log once when it stays long, and once when it is short again."""
-        if self._database.log_is_long:
+        if self._database.log_is_long or self._database.log_holds_erased:
             await self._database.shorten_log()
         size = self._database.log_bytes
         if self._database.log_is_long == self._log_is_long:

@@ -69,7 +69,9 @@ class Play:
         story, daemon = self._story, self._daemon
         address = await story.within("rheod is ready", daemon.address())
         story.tell("rheod is ready", f"the real daemon serves {address}", address=address, pid=daemon.pid)
-        key = await story.within("access", daemon.ask_admin("POST", "/keys", {"name": "demo"}))
+        key = await story.within(
+            "access", daemon.ask_admin("POST", "/keys", {"name": "demo", "scopes": ["items", "orders"]})
+        )
         token = await story.within("access", daemon.ask_admin("POST", "/admin-token"))
         daemon.headers = {"x-api-key": key["apiKey"], "Authorization": f"Bearer {token['adminToken']}"}
         settings = "/integration/webhook-settings"

@@ -322,9 +322,38 @@ class TraderaSimulator:
         """Show these fields of an order, and of each `line` of it, otherwise than they are; without any it is true again."""
         self.order_book.lie(order_id, fields, line or {})
 
-    def pay(self, order_id: int) -> None:
-        """Mark an order paid through Tradera; KeyError when unknown."""
-        self.order_book.pay(order_id)
+    async def request_purchase(self, item_id: int, price: int, *, push: bool = True) -> int:
+        """Sell an ad that has ended unsold, as the seller accepts a buyer's request; answers the order's id.
+
+        Tradera's help: a request may be sent for any ended, unsold ad, and the seller must accept it. DeclinedError for
+        another ad.
+        """
+        self.market.settle()
+        listing = self.market.visible(item_id)
+        if not listing.ended(self.order_book.now()) or listing.buyer is not None:
+            raise DeclinedError(409, "Conflict", "A purchase may be requested of an ended, unsold ad alone")
+        buyer = listing.buyer = self.order_book.new_buyer()
+        order = self.order_book.record([(listing, price)], buyer)
+        await self._push(order_created(order) if push else None)
+        return order.order_id
+
+    async def add_to_order(self, order_id: int, item_id: int, price: int) -> None:
+        """Let the buyer of an order buy a running item too, into the same order; DeclinedError when it is closed."""
+        self.market.settle()
+        listing = self.market.visible(item_id)
+        self.order_book.grow(order_id, [(listing, price)])
+        self.market.close(listing)
+        listing.buyer = self.orders[order_id].buyer
+        if listing.body["itemType"] == AUCTION:
+            listing.bids.append(price)
+
+    def pay(self, order_id: int, amount: int | None = None) -> None:
+        """Pay an order, or a part of it, through Tradera; KeyError when unknown."""
+        self.order_book.pay(order_id, amount)
+
+    def refund(self, order_id: int, amount: int) -> None:
+        """Pay a part of an order back; KeyError when unknown."""
+        self.order_book.refund(order_id, amount)
 
     def ship(self, order_id: int) -> None:
         """The seller marks an order as shipped in My Tradera; KeyError when unknown."""

@@ -11,7 +11,7 @@ Pure functions; nothing here changes state.
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -131,8 +131,23 @@ class Sale:
 
 
 @dataclass(slots=True)
+class SimulatedPayment:
+    """A payment through Tradera, in whole SEK."""
+
+    amount: int
+    paid_ms: int
+    type: str
+    reference: str
+    cost: int = 0
+
+
+@dataclass(slots=True)
 class SimulatedOrder:
-    """A buyer's order; times in ms UTC; `payment_ms` is None until it is paid through Tradera."""
+    """A buyer's order; times in ms UTC.
+
+    Until `expires_ms` the same buyer may add to it, which is combined shipping; without it there is none. `freight` None
+    is what the ad says. `ship_to` is there for shop items alone, says the older reference of orders.
+    """
 
     order_id: int
     purchase_id: str
@@ -141,19 +156,31 @@ class SimulatedOrder:
     sales: list[Sale]
     created_ms: int
     updated_ms: int
-    payment_ms: int | None = None
+    payments: list[SimulatedPayment] = field(default_factory=list)
+    expires_ms: int | None = None
+    freight: int | None = None
+    weight: float | None = None
+    ship_to: dict[str, Any] | None = None
 
     @property
     def total(self) -> int:
         """The sum of the sale prices in SEK, without shipping."""
         return sum(sale.price for sale in self.sales)
 
+    @property
+    def freight_cost(self) -> int:
+        """What the buyer pays for shipping."""
+        if self.freight is not None:
+            return self.freight
+        cost: int = self.sales[0].listing.body["shippingOptions"][0]["cost"]
+        return cost
+
 
 class OrderBook:
     """All orders by id; the buyers' names and addresses are invented from `rng`."""
 
     def __init__(self, *, now: Callable[[], int], rng: random.Random) -> None:
-        self._now = now
+        self.now = self._now = now
         self._rng = rng
         self.orders: dict[int, SimulatedOrder] = {}
         self._lies: dict[int, tuple[dict[str, Any], dict[str, Any]]] = {}
@@ -183,10 +210,7 @@ class OrderBook:
     def record(self, listings: Sequence[tuple[SimulatedAd, int]], buyer: dict[str, Any]) -> SimulatedOrder:
         """Record one order for sold listings of one seller, each with its price in SEK."""
         self._next_order += 1
-        sales = []
-        for listing, price in listings:
-            self._next_transaction += 1
-            sales.append(Sale(listing, price, self._next_transaction))
+        sales = self._sales(listings)
         now_ms = self._now()
         order = SimulatedOrder(
             order_id=self._next_order,
@@ -199,6 +223,25 @@ class OrderBook:
         )
         self.orders[order.order_id] = order
         return order
+
+    def _sales(self, listings: Sequence[tuple[SimulatedAd, int]]) -> list[Sale]:
+        sales = []
+        for listing, price in listings:
+            self._next_transaction += 1
+            sales.append(Sale(listing, price, self._next_transaction))
+        return sales
+
+    def grow(self, order_id: int, listings: Sequence[tuple[SimulatedAd, int]]) -> None:
+        """Let the buyer add sold listings to the order; DeclinedError once its time is over.
+
+        Tradera's help on combined shipping: it is open for 1, 3 or 7 days by the seller's choice, later purchases form a
+        new order, and all things must share a shipping option.
+        """
+        order = self.orders[order_id]
+        if order.expires_ms is None or self._now() >= order.expires_ms:
+            raise DeclinedError(409, "Conflict", "The order is closed: a later purchase forms a new order")
+        order.sales += self._sales(listings)
+        order.updated_ms = self._now()
 
     def find(self, order_id: int, seller_id: int) -> SimulatedOrder:
         """Find a seller's order; DeclinedError 404 otherwise."""
@@ -217,10 +260,24 @@ class OrderBook:
         true = order_json(order)
         return {**true, "items": [{**line, **of_line} for line in true["items"]], **of_order}
 
-    def pay(self, order_id: int) -> None:
-        """Mark an order paid through Tradera, which moves its last update; KeyError when unknown."""
+    def pay(self, order_id: int, amount: int | None = None, *, by: str = "Swish") -> None:
+        """Pay this much of an order through Tradera, by default what is left; it moves its last update. KeyError."""
         order = self.orders[order_id]
-        order.payment_ms = order.updated_ms = self._now()
+        paid = sum(payment.amount for payment in order.payments)
+        left = order.total + order.freight_cost - paid if amount is None else amount
+        number = f"{by.lower()}-{order_id}-{len(order.payments) + 1}"
+        order.payments.append(SimulatedPayment(left, self._now(), by, number))
+        order.updated_ms = self._now()
+
+    def refund(self, order_id: int, amount: int) -> None:
+        """Pay so much back: the payments shrink, the last first, and vanish at 0, as clients of orders have seen them do."""
+        order = self.orders[order_id]
+        for payment in reversed(order.payments):
+            part = min(amount, payment.amount)
+            payment.amount -= part
+            amount -= part
+        order.payments = [payment for payment in order.payments if payment.amount]
+        order.updated_ms = self._now()
 
     def ship(self, order: SimulatedOrder) -> None:
         """Mark every sale of an order as shipped."""
@@ -238,27 +295,33 @@ class OrderBook:
 
 
 def order_json(order: SimulatedOrder) -> dict[str, Any]:
-    """Write a `SellerOrder`; payments are null until paid, `shipTo` is null as for auctions."""
-    first = order.sales[0].listing.body["shippingOptions"][0]
-    payments = None
-    if order.payment_ms is not None:
-        amount = order.total + first["cost"]
-        payments = [{"amount": amount, "paidDate": iso(order.payment_ms), "paymentType": "Swish"}]
+    """Write a `SellerOrder`; payments are null until paid."""
+    payments = [
+        {
+            "amount": payment.amount,
+            "paidDate": iso(payment.paid_ms),
+            "paymentType": payment.type,
+            "reference": payment.reference,
+            "paymentCost": payment.cost,
+            "additionalInfo": None,
+        }
+        for payment in order.payments
+    ]
     return {
         "orderId": order.order_id,
         "purchaseOrderId": order.purchase_id,
         "createdDate": iso(order.created_ms),
         "lastUpdatedDate": iso(order.updated_ms),
-        "expiresDate": None,
+        "expiresDate": None if order.expires_ms is None else iso(order.expires_ms),
         "subTotal": order.total,
-        "shippingCost": first["cost"],
+        "shippingCost": order.freight_cost,
         "shippingType": "Övrigt",
-        "shippingWeight": None,
-        "shipTo": None,
+        "shippingWeight": order.weight,
+        "shipTo": order.ship_to,
         "buyer": order.buyer,
         "seller": {"userId": order.seller_id, "alias": f"seller{order.seller_id}"},
         "items": [_order_item(sale) for sale in order.sales],
-        "sellerOrderPayments": payments,
+        "sellerOrderPayments": payments or None,
     }
 
 
@@ -363,13 +426,22 @@ class OrderCalls:
         ]
 
     def _mark(self, asked: Asked) -> Any:
-        flags = {"markAsPaidConfirmed", "markedAsShipped", "markShippingBooked"} & set(asked.body)
-        if not flags:
+        given = {
+            name: asked.body[name]
+            for name in ("markAsPaidConfirmed", "markedAsShipped", "markShippingBooked")
+            if asked.body.get(name) is not None
+        }
+        if not given:  # the reference of the calls: at least one flag, and null is none
             raise bad_request("At least one flag must be given")
+        if not all(
+            isinstance(flag, bool) for flag in given.values()
+        ):  # the contract: each is a nullable boolean
+            raise bad_request("A flag must be true or false")
         order, sale = self._orders.transaction(asked.body.get("transactionId", 0), asked.seller_id)
-        sale.paid_confirmed = asked.body.get("markAsPaidConfirmed", sale.paid_confirmed)
-        sale.shipped = asked.body.get("markedAsShipped", sale.shipped)
-        sale.shipping_booked = asked.body.get("markShippingBooked", sale.shipping_booked)
+        sale.paid_confirmed = given.get("markAsPaidConfirmed", sale.paid_confirmed)
+        sale.shipped = given.get("markedAsShipped", sale.shipped)
+        sale.shipping_booked = given.get("markShippingBooked", sale.shipping_booked)
+        order.updated_ms = self._orders.now()
         return {**transaction_json(order, sale), "buyer": None, "item": None}
 
 

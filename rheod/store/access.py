@@ -16,8 +16,9 @@ import secrets
 import sqlite3
 import string
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass, replace
+from typing import Literal, get_args
 
 from rheod.domain.errors import FieldError, Refused, Text
 from rheod.store import key_value
@@ -27,6 +28,9 @@ from rheod.store.texts import restored
 KEY_PREFIX = "rheo_live_"
 _ALPHABET = string.ascii_letters + string.digits
 _KEY_LENGTH = len(KEY_PREFIX) + 32
+Scope = Literal["items", "orders"]
+"""What a key opens: items with the tracking of orders, or orders with their buyers."""
+SCOPES: tuple[Scope, ...] = get_args(Scope)
 _ADMIN_MARK = "admin_token_sha256"
 
 
@@ -41,6 +45,7 @@ class ApiKey:
     created_at: int
     last_used_at: int | None = None
     revoked_at: int | None = None
+    scopes: tuple[Scope, ...] = ("items",)
 
 
 class KeyRing:
@@ -72,8 +77,10 @@ class KeyRing:
         self._used_at[digest] = self._now()
         return found
 
-    async def create(self, account_id: str, name: str) -> tuple[ApiKey, str]:
-        """Make a key; its text is returned once and kept nowhere."""
+    async def create(
+        self, account_id: str, name: str, scopes: Sequence[Scope] = ("items",)
+    ) -> tuple[ApiKey, str]:
+        """Make a key that opens these; its text is returned once and kept nowhere."""
         text = KEY_PREFIX + "".join(secrets.choice(_ALPHABET) for _ in range(32))
         key = ApiKey(
             id=str(uuid.uuid4()),
@@ -81,6 +88,7 @@ class KeyRing:
             prefix=text[: len(KEY_PREFIX) + 4],
             name=name,
             created_at=self._now(),
+            scopes=tuple(scopes),
         )
         digest = _digest(text)
         await self._database.write(lambda db: _insert(db, key, digest))
@@ -144,8 +152,8 @@ def _digest(text: str) -> bytes:
 
 def _insert(db: sqlite3.Connection, key: ApiKey, digest: bytes) -> None:
     db.execute(
-        "INSERT INTO api_keys (id, account_id, digest, prefix, name, created_at) VALUES (?, ?, ?, ?, ?, ?)",
-        (key.id, key.account_id, digest, key.prefix, key.name, key.created_at),
+        "INSERT INTO api_keys (id, account_id, digest, prefix, name, created_at, scopes) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (key.id, key.account_id, digest, key.prefix, key.name, key.created_at, ",".join(key.scopes)),
     )
 
 
@@ -154,7 +162,7 @@ def _read_all(db: sqlite3.Connection) -> tuple[dict[bytes, ApiKey], str | None]:
     for row in db.execute("SELECT * FROM api_keys").fetchall():
         values = dict(row)
         digest = values.pop("digest")
-        keys[digest] = ApiKey(**values)
+        keys[digest] = ApiKey(**{**values, "scopes": tuple(values["scopes"].split(","))})
     return keys, key_value.get(db, _ADMIN_MARK)
 
 

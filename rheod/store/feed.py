@@ -55,6 +55,12 @@ def number_of(db: sqlite3.Connection, event_id: str, account_id: str) -> int | N
     return None if row is None else int(row["seq"])
 
 
+def is_erased(db: sqlite3.Connection, seq: int) -> bool:
+    """Whether the event named a buyer who is erased: it is not told again."""
+    row = db.execute("SELECT 1 FROM notices WHERE seq = ? AND erased_at IS NOT NULL", (seq,)).fetchone()
+    return row is not None
+
+
 def range_since(db: sqlite3.Connection, moment: int) -> tuple[int, int]:
     """The numbers (first, last) of the events since a moment (ms); last is below first when there are none."""
     row = db.execute(

@@ -107,6 +107,35 @@ _LONGEST_WAIT_MS = 3600 * 1000
 """A look-up that waits longer was put off by a clock that was ahead."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitingOrder:
+    """An order that a message named and that is not read yet, and the ads that it names."""
+
+    inbox_id: int
+    account_id: str
+    tries: int
+    received_at: int
+    ads: tuple[int, ...]
+
+
+def waits(db: sqlite3.Connection, order_id: int) -> WaitingOrder | None:
+    """The order of this number, while it waits to be read."""
+    row = db.execute(
+        "SELECT id, account_id, tries, received_at FROM inbox WHERE business_key = ? AND state = 'new'",
+        (f"OrderCreated:{order_id}",),
+    ).fetchone()
+    if row is None:
+        return None
+    ads = _column(db, "SELECT tradera_item_id FROM inbox_items WHERE inbox_id = ?", row["id"])
+    return WaitingOrder(
+        inbox_id=row["id"],
+        account_id=row["account_id"],
+        tries=row["tries"],
+        received_at=row["received_at"],
+        ads=tuple(ads),
+    )
+
+
 def orders_to_look_up(db: sqlite3.Connection, account_id: str, *, limit: int, now: int) -> list[int]:
     """Ids of orders that a message named and that are to be looked up now, oldest first.
 

@@ -21,6 +21,7 @@ CLASS_OF: Mapping[JobKind, CallClass] = {
     JobKind.END: CallClass.END,
     JobKind.ORDERS: CallClass.ORDERS,
     JobKind.SHIP: CallClass.SHIP,
+    JobKind.CONFIRM: CallClass.SHIP,
     JobKind.RESULTS: CallClass.RESULTS,
     JobKind.LOOK: CallClass.RESULTS,
     JobKind.REPRICE: CallClass.PRICE,

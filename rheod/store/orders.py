@@ -1,8 +1,8 @@
-"""Rows of orders, their lines and parcels, the erasing of personal data in them, and the sums behind the owner's figures.
+"""Rows of orders, their lines and parcels, and the sums behind the owner's figures.
 
-The buyer is personal data, and so is a tracking number, which leads to a person. Both are erased when they have been kept long
-enough, as are push messages and the answers of webhook receivers; the writer overwrites what is erased (`secure_delete`).
-Amounts and states stay. The sums are kept by the schema's triggers as things change, never added up from all there is.
+The buyer is personal data, and so are a tracking number and the reference of a payment, which lead to a person: `erasure.py`
+erases them. Amounts and states stay. `order_changes.py` writes the rows. The sums are kept by the schema's triggers as things change,
+never added up from all there is.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
+from typing import Any
 
-from rheod.domain.calendar import month_of
-from rheod.domain.model import Item, Json, Order
-from rheod.domain.taxonomy import OTHER
+from rheod.domain.model import Json
+from rheod.domain.orders import NO_FREIGHT, Freight, OrderFlag, OrderStatus, Payment, Standing
 from rheod.store.texts import restored
 
 
@@ -40,20 +40,6 @@ def find_shipment(
     return row and Shipment(**dict(row))
 
 
-def add(db: sqlite3.Connection, shipment: Shipment) -> None:
-    """Insert a parcel."""
-    db.execute(
-        "INSERT INTO shipments (id, order_id, carrier, tracking_number, created_at) VALUES (?, ?, ?, ?, ?)",
-        astuple(shipment),
-    )
-
-
-def of_order(db: sqlite3.Connection, order_id: int) -> tuple[Shipment, ...]:
-    """The order's parcels, oldest first; the last one counts."""
-    rows = db.execute("SELECT * FROM shipments WHERE order_id = ? ORDER BY created_at, rowid", (order_id,))
-    return tuple(Shipment(**dict(row)) for row in rows.fetchall())
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredLine:
     """A line of an order as stored; without an item it is a sale of something rheod does not know."""
@@ -64,83 +50,82 @@ class StoredLine:
     title: str
     quantity: int
     unit_price_ore: int
+    vat_rate: int | None = None
+    own_reference: str = ""
+    part_number: str = ""
+    reversed_at: int | None = None
+    reversed_why: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredOrder:
-    """An order as stored: `buyer` is None once erased, `shipments` are oldest first, times in ms UTC."""
+    """An order as stored: `buyer` is None once erased, `shipments` are oldest first, times in ms UTC.
+
+    `paid_at` is when all of it was paid; `confirmed_at` when the owner said that it was paid outside Tradera, which was told
+    so at `confirm_told_at`. `changed_at` is by our clock, `updated_at` by Tradera's.
+    """
 
     order_id: int
     account_id: str
     subtotal_ore: int
     buyer: Json | None
     created_at: int
+    updated_at: int = 0
+    changed_at: int = 0
     paid_at: int | None
     ship_sent_at: int | None
     shipped_at: int | None
     ship_error: str | None
     erased_at: int | None
+    status: OrderStatus
+    flags: tuple[OrderFlag, ...] = ()
+    whole: bool = True
+    purchase_id: str = ""
+    expires_at: int | None = None
+    freight: Freight = NO_FREIGHT
+    payments: tuple[Payment, ...] | None = None
+    most_paid_ore: int = 0
+    confirmed_at: int | None = None
+    confirm_sent_at: int | None = None
+    confirm_told_at: int | None = None
+    confirm_error: str | None = None
+    sent_at: int | None = None
+    printed_at: int | None = None
+    grew_at: int | None = None
+    reversed_at: int | None = None
     lines: tuple[StoredLine, ...] = ()
     shipments: tuple[Shipment, ...] = ()
 
+    def standing(self, *, ship_while_waiting: bool = False) -> Standing:
+        """What decides its status and flags."""
+        return Standing(
+            subtotal_ore=self.subtotal_ore,
+            lines_ore=sum(line.quantity * line.unit_price_ore for line in self.lines),
+            freight_ore=self.freight.cost_ore,
+            amounts=None if self.payments is None else tuple(each.amount_ore for each in self.payments),
+            most_paid_ore=self.most_paid_ore,
+            told_paid=self.confirmed_at is not None or (self.payments is None and self.paid_at is not None),
+            sent=self.sent_at is not None or self.shipped_at is not None,
+            waits_until=None if ship_while_waiting else self.expires_at,
+            lines=len(self.lines),
+            lines_reversed=sum(line.reversed_at is not None for line in self.lines),
+            lines_unknown=sum(line.item_id is None for line in self.lines),
+            grew_at=self.grew_at,
+            printed_at=self.printed_at,
+            reversed_at=self.reversed_at,
+            last_paid_at=max((each.paid_at or 0 for each in self.payments or ()), default=None),
+        )
 
-def save(db: sqlite3.Connection, account_id: str, order: Order, *, now: int) -> None:
-    """Insert an order or update what has changed of it; an erased buyer stays erased."""
-    month = month_of(order.created_at)
-    db.execute(
-        "INSERT INTO orders (order_id, account_id, subtotal_ore, month, buyer, paid_at, created_at, updated_at,"
-        " received_at) VALUES (:id, :account, :subtotal, :month, :buyer, :paid_at, :created_at, :updated_at, :now)"
-        " ON CONFLICT (order_id) DO UPDATE SET subtotal_ore = excluded.subtotal_ore,"
-        " buyer = CASE WHEN erased_at IS NULL THEN excluded.buyer ELSE buyer END,"
-        " paid_at = coalesce(excluded.paid_at, paid_at), updated_at = excluded.updated_at",
-        {
-            "id": order.order_id,
-            "account": account_id,
-            "subtotal": order.subtotal_ore,
-            "month": month,
-            "buyer": json.dumps(dict(order.buyer), ensure_ascii=False),
-            "paid_at": order.paid_at,
-            "created_at": order.created_at,
-            "updated_at": order.updated_at,
-            "now": now,
-        },
-    )
-    db.executemany(
-        "INSERT INTO order_lines (order_id, tradera_item_id, account_id, month, quantity, unit_price_ore, title)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?)"
-        " ON CONFLICT DO UPDATE SET quantity = excluded.quantity, unit_price_ore = excluded.unit_price_ore",
-        [
-            (
-                order.order_id,
-                line.tradera_item_id,
-                account_id,
-                month,
-                line.quantity,
-                line.unit_price_ore,
-                line.title,
-            )
-            for line in order.lines
-        ],
-    )
-    _sum_up(db, order.order_id)
+    @property
+    def total_ore(self) -> int:
+        """What the buyer is to pay, as far as it is known."""
+        return self.standing().total_ore
 
-
-def _sum_up(db: sqlite3.Connection, order_id: int) -> None:
-    """Store with the order what its lines of known items come to, so that the figures need not read the lines."""
-    db.execute(
-        "UPDATE orders SET known_ore = (SELECT sum(quantity * unit_price_ore) FROM order_lines"
-        " WHERE order_id = orders.order_id AND item_id IS NOT NULL) WHERE order_id = ?",
-        (order_id,),
-    )
-
-
-def match(db: sqlite3.Connection, order_id: int, tradera_item_id: int, item: Item) -> None:
-    """Record that a line of the order is the sale of this item, and the item's domain at that time."""
-    db.execute(
-        "UPDATE order_lines SET item_id = ?, domain = coalesce(domain, ?) WHERE order_id = ? AND tradera_item_id = ?",
-        (item.id, item.spec.domain or OTHER, order_id, tradera_item_id),
-    )
-    _sum_up(db, order_id)
+    @property
+    def paid_ore(self) -> int:
+        """What is confirmed as paid."""
+        standing = self.standing()
+        return max(standing.paid_ore, standing.total_ore) if standing.told_paid else standing.paid_ore
 
 
 def exists_for_ad(db: sqlite3.Connection, tradera_item_id: int) -> bool:
@@ -154,7 +139,8 @@ def exists_for_ad(db: sqlite3.Connection, tradera_item_id: int) -> bool:
 def open_for_item(db: sqlite3.Connection, item_id: str) -> bool:
     """Whether the item has an order that is not shipped."""
     row = db.execute(
-        "SELECT 1 FROM order_lines JOIN orders USING (order_id) WHERE item_id = ? AND shipped_at IS NULL LIMIT 1",
+        "SELECT 1 FROM order_lines JOIN orders USING (order_id) WHERE item_id = ? AND shipped_at IS NULL"
+        " AND order_lines.reversed_at IS NULL LIMIT 1",
         (item_id,),
     ).fetchone()
     return row is not None
@@ -166,7 +152,12 @@ def unmatched_count(db: sqlite3.Connection) -> int:
     return count
 
 
-_COLUMNS = "order_id, account_id, subtotal_ore, buyer, created_at, paid_at, ship_sent_at, shipped_at, ship_error, erased_at"
+_PLAIN = (
+    "order_id, account_id, subtotal_ore, created_at, updated_at, changed_at, paid_at, ship_sent_at, shipped_at, erased_at,"
+    " purchase_id, expires_at, most_paid_ore, confirmed_at, confirm_sent_at, confirm_told_at, sent_at, printed_at, grew_at,"
+    " reversed_at"
+)
+_COLUMNS = f"{_PLAIN}, buyer, ship_error, confirm_error, status, flags, whole, payments, freight_ore, freight_type, weight_kg"
 
 
 def find(db: sqlite3.Connection, order_id: int) -> StoredOrder | None:
@@ -193,28 +184,141 @@ def page(
     return _whole(db, rows.fetchall())
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderFilter:
+    """Which orders are wanted: of this status, changed at this time (ms) or later."""
+
+    status: str | None = None
+    changed_since: int | None = None
+
+    def where(self, account_id: str) -> tuple[str, dict[str, Any]]:
+        """The index that the orders are read along, with the condition, and its values."""
+        values = {"account": account_id, "status": self.status, "since": self.changed_since or 0}
+        if self.status is None:
+            return "orders INDEXED BY orders_by_change WHERE account_id = :account", values
+        return "orders INDEXED BY orders_by_status WHERE account_id = :account AND status = :status", values
+
+
+def changed(
+    db: sqlite3.Connection, account_id: str, wanted: OrderFilter, *, limit: int, after: tuple[int, int]
+) -> list[StoredOrder]:
+    """Orders behind (changed_at, order_id), the oldest change first."""
+    where, values = wanted.where(account_id)
+    start = max(after, (values["since"], -1))
+    rows = db.execute(
+        f"SELECT {_COLUMNS} FROM {where} AND (changed_at, order_id) > (:at, :last)"
+        " ORDER BY changed_at, order_id LIMIT :limit",
+        {**values, "at": start[0], "last": start[1], "limit": limit},
+    )
+    return _whole(db, rows.fetchall())
+
+
+def count(db: sqlite3.Connection, account_id: str, wanted: OrderFilter) -> int:
+    """How many orders the filter leaves."""
+    where, values = wanted.where(account_id)
+    found: int = db.execute(f"SELECT count(*) FROM {where} AND changed_at >= :since", values).fetchone()[0]
+    return found
+
+
 def _whole(db: sqlite3.Connection, rows: Sequence[sqlite3.Row]) -> list[StoredOrder]:
+    """The orders of these rows with their lines and parcels, which are read for all of them at once."""
+    numbers = json.dumps([row["order_id"] for row in rows])
+    lines: dict[int, list[StoredLine]] = {}
+    parcels: dict[int, list[Shipment]] = {}
+    if rows:
+        for row in db.execute(
+            "SELECT order_id, tradera_item_id, item_id, external_id, order_lines.title, quantity, unit_price_ore, vat_rate,"
+            " own_reference, part_number, reversed_at, reversed_why FROM json_each(?) wanted CROSS JOIN order_lines"
+            " ON order_id = wanted.value LEFT JOIN items ON items.id = item_id ORDER BY wanted.key, tradera_item_id",
+            (numbers,),
+        ):
+            values = dict(row)
+            lines.setdefault(values.pop("order_id"), []).append(StoredLine(**values))
+        for row in db.execute(
+            "SELECT shipments.* FROM json_each(?) wanted CROSS JOIN shipments ON order_id = wanted.value"
+            " ORDER BY created_at, shipments.rowid",
+            (numbers,),
+        ):
+            parcels.setdefault(row["order_id"], []).append(Shipment(**dict(row)))
     return [
         StoredOrder(
-            **{
-                **dict(row),
-                "buyer": json.loads(row["buyer"]) if row["erased_at"] is None else None,
-                "lines": _lines(db, row["order_id"]),
-                "shipments": of_order(db, row["order_id"]),
-                "ship_error": restored(row["ship_error"]),
-            }
+            **{name: row[name] for name in _PLAIN.split(", ")},
+            buyer=json.loads(row["buyer"]) if row["erased_at"] is None else None,
+            ship_error=restored(row["ship_error"]),
+            confirm_error=restored(row["confirm_error"]),
+            status=OrderStatus(row["status"]),
+            flags=tuple(OrderFlag(flag) for flag in row["flags"].split(",") if flag),
+            whole=bool(row["whole"]),
+            payments=_payments(row["payments"]),
+            freight=Freight(
+                cost_ore=row["freight_ore"], type=row["freight_type"], weight_kg=row["weight_kg"]
+            ),
+            lines=tuple(lines.get(row["order_id"], ())),
+            shipments=tuple(parcels.get(row["order_id"], ())),
         )
         for row in rows
     ]
 
 
-def _lines(db: sqlite3.Connection, order_id: int) -> tuple[StoredLine, ...]:
+def _payments(stored: str | None) -> tuple[Payment, ...] | None:
+    if stored is None:
+        return None
+    names = ("type", "reference", "amount_ore", "paid_at", "cost_ore")
+    return tuple(Payment(**dict(zip(names, each, strict=True))) for each in json.loads(stored))
+
+
+_GROWS = "orders INDEXED BY orders_growing WHERE expires_at IS NOT NULL AND status IN ('waits', 'ready')"
+
+
+def grown_up(db: sqlite3.Connection, *, now: int, limit: int) -> list[int]:
+    """Orders that wait though they cannot grow any more."""
     rows = db.execute(
-        "SELECT tradera_item_id, item_id, external_id, order_lines.title, quantity, unit_price_ore FROM order_lines"
-        " LEFT JOIN items ON items.id = item_id WHERE order_id = ? ORDER BY tradera_item_id",
-        (order_id,),
+        f"SELECT order_id FROM {_GROWS} AND expires_at <= ? AND +status = 'waits' ORDER BY expires_at LIMIT ?",
+        (now, limit),
     )
-    return tuple(StoredLine(**dict(row)) for row in rows.fetchall())
+    return [row[0] for row in rows.fetchall()]
+
+
+def growing(db: sqlite3.Connection, *, now: int) -> list[int]:
+    """Paid orders that may still grow: whether they wait for that is the owner's choice."""
+    rows = db.execute(f"SELECT order_id FROM {_GROWS} AND expires_at > ?", (now,))
+    return [row[0] for row in rows.fetchall()]
+
+
+def not_whole(db: sqlite3.Connection, account_id: str, *, limit: int) -> list[int]:
+    """Orders of which an older rheod has kept a part, the newest first."""
+    rows = db.execute(
+        "SELECT order_id FROM orders INDEXED BY orders_not_whole WHERE account_id = ? AND whole = 0"
+        " ORDER BY received_at DESC LIMIT ?",
+        (account_id, limit),
+    )
+    return [row[0] for row in rows.fetchall()]
+
+
+def to_pick(db: sqlite3.Connection, account_id: str, *, limit: int) -> list[StoredOrder]:
+    """Orders that are ready to be sent, the oldest change first."""
+    return changed(db, account_id, OrderFilter(status=OrderStatus.READY), limit=limit, after=(0, 0))
+
+
+def with_flag(db: sqlite3.Connection, flag: OrderFlag, *, limit: int) -> list[int]:
+    """Orders that are not sent and have this flag."""
+    rows = db.execute(
+        "SELECT order_id FROM orders INDEXED BY orders_flagged WHERE flags <> ''"
+        " AND status <> 'shipped' AND instr(',' || flags || ',', ',' || :flag || ',')"
+        " AND (status <> 'reversed' OR :flag = 'paid_after_reversal') LIMIT :limit",
+        {"flag": flag, "limit": limit},
+    )
+    return [row[0] for row in rows.fetchall()]
+
+
+def unconfirmed(db: sqlite3.Connection, *, limit: int) -> list[int]:
+    """Orders that the owner has said are paid and Tradera refuses to take for it."""
+    rows = db.execute(
+        "SELECT order_id FROM orders INDEXED BY orders_confirming WHERE confirmed_at IS NOT NULL AND confirm_told_at IS NULL"
+        " AND confirm_error IS NOT NULL LIMIT ?",
+        (limit,),
+    )
+    return [row[0] for row in rows.fetchall()]
 
 
 def open_with_ads(db: sqlite3.Connection, account_id: str, ads: Sequence[int]) -> list[int]:
@@ -238,66 +342,6 @@ def oldest_to_ship(db: sqlite3.Connection, account_id: str, *, since: int, befor
     ).fetchone()
     at: int | None = row[0]
     return at
-
-
-def note_ship_sent(db: sqlite3.Connection, order_id: int, *, now: int) -> None:
-    """Record that a call to mark the order as shipped is about to be made (ms)."""
-    db.execute("UPDATE orders SET ship_sent_at = ?, ship_error = NULL WHERE order_id = ?", (now, order_id))
-
-
-def note_shipped(db: sqlite3.Connection, order_id: int, *, now: int) -> None:
-    """Record that Tradera has the order as shipped."""
-    db.execute("UPDATE orders SET shipped_at = ?, ship_error = NULL WHERE order_id = ?", (now, order_id))
-
-
-def note_ship_error(db: sqlite3.Connection, order_id: int, error: str) -> None:
-    """Record why Tradera does not mark the order as shipped."""
-    db.execute("UPDATE orders SET ship_error = ? WHERE order_id = ?", (error, order_id))
-
-
-def erase(db: sqlite3.Connection, *, before: int, limit: int, now: int) -> int:
-    """Erase what was received before this time (ms), at most `limit` rows of each kind; returns how many rows."""
-    return _buyers(db, before, limit, now) + _messages(db, before, limit) + _answers(db, before, limit)
-
-
-def _buyers(db: sqlite3.Connection, before: int, limit: int, now: int) -> int:
-    """Buyers, their parcels' numbers and what Tradera said about them."""
-    rows = db.execute(
-        "SELECT order_id FROM orders WHERE erased_at IS NULL AND received_at < ? ORDER BY received_at LIMIT ?",
-        (before, limit),
-    )
-    orders = [(row["order_id"],) for row in rows.fetchall()]
-    db.executemany("DELETE FROM shipments WHERE order_id = ?", orders)
-    db.executemany(
-        "UPDATE orders SET buyer = '{}', ship_error = NULL, erased_at = ? WHERE order_id = ?",
-        [(now, *order) for order in orders],
-    )
-    return len(orders)
-
-
-def _messages(db: sqlite3.Connection, before: int, limit: int) -> int:
-    """Push messages that have been dealt with: one that could not be read may hold anything."""
-    return (
-        db.execute(
-            "UPDATE inbox SET body = '' WHERE id IN (SELECT id FROM inbox WHERE body <> '' AND state <> 'new'"
-            " AND received_at < ? ORDER BY received_at LIMIT ?)",
-            (before, limit),
-        ).rowcount
-        + db.execute(
-            "UPDATE inbox SET answer = NULL WHERE id IN (SELECT id FROM inbox WHERE answer IS NOT NULL"
-            " AND received_at < ? ORDER BY received_at LIMIT ?)",
-            (before, limit),
-        ).rowcount
-    )
-
-
-def _answers(db: sqlite3.Connection, before: int, limit: int) -> int:
-    """What receivers of webhooks answered; their rows live for `retention.deliveries_days`, which may be longer."""
-    return db.execute(
-        "UPDATE deliveries SET snippet = NULL WHERE id IN (SELECT id FROM deliveries WHERE snippet IS NOT NULL"
-        " AND created_at < ? LIMIT ?)",
-        (before, limit),
-    ).rowcount
 
 
 INVENTORY = "SELECT domain, rheo_status, count FROM item_counts WHERE account_id = ? AND type = 'item'"

@@ -32,7 +32,8 @@ FIRST_TRIES = 6
 class NewEvent:
     """An event to be stored: `body` is None for history alone, `once` names what may happen only once.
 
-    `members_body` is what the reseller of a member account gets.
+    `members_body` is what the reseller of a member account gets. One about an order has its number, and says whether the
+    buyer is in it, who is to be erased some day.
     """
 
     event_id: str
@@ -41,6 +42,8 @@ class NewEvent:
     body: bytes | None
     members_body: bytes | None = None
     once: str | None = None
+    order_id: int | None = None
+    names_buyer: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,8 +69,8 @@ class PastEvent:
 def add_event(db: sqlite3.Connection, event: NewEvent, owner: Owner, *, now: int) -> int | None:
     """Store an event and return its number; None when it may happen only once and has."""
     stored = db.execute(
-        "INSERT INTO notices (event_id, account_id, item_id, type, data, body, members_body, once, created_at)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (once) WHERE once IS NOT NULL DO NOTHING",
+        "INSERT INTO notices (event_id, account_id, item_id, type, data, body, members_body, once, order_id, names_buyer,"
+        " created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (once) WHERE once IS NOT NULL DO NOTHING",
         (
             event.event_id,
             owner.account_id,
@@ -77,6 +80,8 @@ def add_event(db: sqlite3.Connection, event: NewEvent, owner: Owner, *, now: int
             event.body,
             event.members_body,
             event.once,
+            event.order_id,
+            int(event.names_buyer),
             now,
         ),
     )
@@ -85,22 +90,26 @@ def add_event(db: sqlite3.Connection, event: NewEvent, owner: Owner, *, now: int
 
 TO_TELL = (
     " FROM notices n, endpoints e"
-    f" WHERE n.body IS NOT NULL AND e.url IS NOT NULL AND e.removed_at IS NULL AND {TAKES}"
+    f" WHERE n.body IS NOT NULL AND n.erased_at IS NULL AND e.url IS NOT NULL AND e.removed_at IS NULL AND {TAKES}"
 )
 """Events `n` with the endpoints `e` that take them; the caller adds which events."""
 
+_LINE = "coalesce((SELECT line FROM items WHERE items.id = n.item_id), n.item_id, 'order:' || n.order_id)"
+"""What an event stands in line with."""
+
 ORDER = (
-    "INSERT INTO jobs (lane, kind, subject, account_id, item_id, endpoint_id, notice_seq, rank, due_at, created_at)"
-    f" SELECT '{QueueName.WEBHOOKS.value}', '{JobKind.DELIVER.value}', n.seq || ':' || e.id, n.account_id, n.item_id, e.id,"
+    "INSERT INTO jobs (lane, kind, subject, account_id, item_id, line, endpoint_id, notice_seq, rank, due_at, created_at)"
+    f" SELECT '{QueueName.WEBHOOKS.value}', '{JobKind.DELIVER.value}', n.seq || ':' || e.id, n.account_id, n.item_id,"
+    f" {_LINE}, e.id,"
     f" n.seq, :rank, :now, :now{TO_TELL}"
 )
 """Orders deliveries of those events to those endpoints."""
 
 
-_TAKERS = f"SELECT e.id, n.account_id, n.item_id{TO_TELL} AND n.seq = ?"
+_TAKERS = f"SELECT e.id, n.account_id, n.item_id, {_LINE}{TO_TELL} AND n.seq = ?"
 _ORDER_ONE = (
-    "INSERT INTO jobs (lane, kind, subject, account_id, item_id, endpoint_id, notice_seq, due_at, created_at)"
-    f" VALUES ('{QueueName.WEBHOOKS.value}', '{JobKind.DELIVER.value}', ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+    "INSERT INTO jobs (lane, kind, subject, account_id, item_id, line, endpoint_id, notice_seq, due_at, created_at)"
+    f" VALUES ('{QueueName.WEBHOOKS.value}', '{JobKind.DELIVER.value}', ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
 )
 
 
@@ -109,9 +118,44 @@ def order_deliveries(db: sqlite3.Connection, seq: int, *, now: int) -> None:
 
     Asked first and inserted then: an INSERT of a SELECT makes a table in between, though as a rule there is one endpoint.
     """
-    for endpoint_id, account_id, item_id in db.execute(_TAKERS, (seq,)).fetchall():
-        values = (f"{seq}:{endpoint_id}", account_id, item_id, endpoint_id, seq, now, now)
+    for endpoint_id, account_id, item_id, line in db.execute(_TAKERS, (seq,)).fetchall():
+        values = (f"{seq}:{endpoint_id}", account_id, item_id, line, endpoint_id, seq, now, now)
         db.execute(_ORDER_ONE, values)
+
+
+def join_lines(db: sqlite3.Connection, item_ids: Sequence[str]) -> None:
+    """Let the events of these items stand in one line from now on, those that wait too: they were sold together.
+
+    The first that is due and not aside has all later ones behind it.
+    """
+    marks = ",".join("?" * len(item_ids))
+    lines = {
+        row[0]
+        for row in db.execute(
+            f"SELECT coalesce(line, id) FROM items WHERE id IN ({marks})", tuple(item_ids)
+        ).fetchall()
+    }
+    if len(lines) < 2:
+        return
+    first, *others = sorted(lines)
+    values = {"first": first, "others": json.dumps(others)}
+    among = "IN (SELECT value FROM json_each(:others))"
+    db.execute(f"UPDATE items SET line = :first WHERE line {among}", values)
+    db.execute(f"UPDATE items SET line = :first WHERE id {among}", values)
+    for (endpoint_id,) in db.execute("SELECT id FROM endpoints WHERE removed_at IS NULL").fetchall():
+        mine = {**values, "endpoint": endpoint_id}
+        moved = db.execute(
+            f"UPDATE jobs SET line = :first WHERE lane = 'hooks' AND endpoint_id = :endpoint AND line {among}",
+            mine,
+        ).rowcount
+        if moved:
+            db.execute(
+                "UPDATE jobs SET behind = EXISTS (SELECT 1 FROM jobs before WHERE before.lane = 'hooks'"
+                " AND before.endpoint_id = :endpoint AND before.line = :first AND before.notice_seq < jobs.notice_seq"
+                " AND before.state = 'due' AND before.aside = 0)"
+                " WHERE lane = 'hooks' AND endpoint_id = :endpoint AND line = :first",
+                mine,
+            )
 
 
 def told(db: sqlite3.Connection, seq: int, account_id: str) -> EventToDeliver:
@@ -337,9 +381,9 @@ def log_attempt(db: sqlite3.Connection, attempt: Attempt, *, now: int) -> None:
 
 
 _SHOWN = (
-    "SELECT d.id, d.endpoint_id, n.event_id, d.event_type, i.external_id, d.url, d.attempt, d.status, d.http_status,"
+    "SELECT d.id, d.endpoint_id, n.event_id, d.event_type, coalesce(i.external_id, '') AS external_id, d.url, d.attempt, d.status, d.http_status,"
     " d.error, d.duration_ms, d.created_at FROM deliveries d JOIN notices n ON n.seq = d.notice_seq"
-    " JOIN items i ON i.id = n.item_id"
+    " LEFT JOIN items i ON i.id = n.item_id"
 )
 
 

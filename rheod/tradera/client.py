@@ -17,7 +17,7 @@ import aiohttp
 from rheod.domain.answers import BELIEFS, Belief
 from rheod.domain.errors import Text, Unanswered
 from rheod.domain.event_payloads import rfc3339_ms
-from rheod.tradera import reference_answers, responses
+from rheod.tradera import order_responses, reference_answers, responses
 from rheod.tradera.ad_builder import (
     ADS_PATH,
     RESULTS_PATH,
@@ -35,7 +35,9 @@ if TYPE_CHECKING:
 
     from rheod.domain.category_tree import AttributeDefinition, Category
     from rheod.domain.freight import ShippingProduct
-    from rheod.domain.model import Order, SellerAd
+    from rheod.domain.model import SellerAd
+    from rheod.domain.orders import Order
+    from rheod.tradera.order_responses import SoldAd
     from rheod.tradera.responses import Created, Member, Result, Updates
 
 
@@ -181,7 +183,7 @@ class TraderaClient:
         call = HttpCall(what="orders", method="GET", path=path, seller=seller, limit=LIST_ANSWER_BYTES)
         sole = order_ids[0] if len(order_ids) == 1 else 0
         return self._read(
-            call, lambda value: responses.read_orders(value, sole=sole), await self._found(call)
+            call, lambda value: order_responses.read_orders(value, sole=sole), await self._found(call)
         )
 
     async def orders_between(self, seller: Seller, from_ms: int, to_ms: int) -> list[Order]:
@@ -189,7 +191,7 @@ class TraderaClient:
         period = {"fromDate": rfc3339_ms(from_ms), "toDate": rfc3339_ms(to_ms)}
         path = "/orders?" + urlencode({**period, "queryDateMode": _LAST_UPDATED})
         call = HttpCall(what="orders", method="GET", path=path, seller=seller, limit=LIST_ANSWER_BYTES)
-        return self._read(call, responses.read_orders, await self._ask(call))
+        return self._read(call, order_responses.read_orders, await self._ask(call))
 
     async def updated_items(self, seller: Seller, row_version: int) -> Updates:
         """Ads changed since a row version; keep the largest as the next one."""
@@ -207,18 +209,25 @@ class TraderaClient:
         return self._read(call, responses.read_listed_all, await self._ask(call))
 
     async def ship(self, seller: Seller, order_id: int) -> None:
-        """Mark an order as shipped. After Unanswered look at `shipped_ads` before repeating it."""
+        """Mark an order as shipped. After Unanswered look at `transactions` before repeating it."""
         call = HttpCall(what="ship", method="POST", path=f"/orders/{order_id}/ship", seller=seller)
         await self._done(call, {"orderId": order_id})
 
-    async def shipped_ads(self, seller: Seller, from_ms: int, to_ms: int) -> set[int]:
-        """Ads whose sales, made or changed in a period (ms UTC), are marked as shipped: an order does not say so."""
+    async def transactions(self, seller: Seller, from_ms: int, to_ms: int) -> list[SoldAd]:
+        """The sales made or changed in a period (ms UTC): they say what is shipped and paid outside, an order does not."""
         period = {"minTransactionDate": rfc3339_ms(from_ms), "maxTransactionDate": rfc3339_ms(to_ms)}
         path = "/listings/seller-transactions?" + urlencode({**period, "filter": _NEW_AND_UPDATED})
         call = HttpCall(
             what="seller-transactions", method="GET", path=path, seller=seller, limit=LIST_ANSWER_BYTES
         )
-        return self._read(call, responses.read_shipped, await self._ask(call))
+        return self._read(call, order_responses.read_transactions, await self._ask(call))
+
+    async def confirm_paid(self, seller: Seller, transaction_id: int) -> None:
+        """Mark a sale as paid outside Tradera. After Unanswered look at `transactions` before repeating it."""
+        body = {"transactionId": transaction_id, "markAsPaidConfirmed": True}
+        path = "/listings/transaction-status"
+        call = HttpCall(what="transaction_status", method="PUT", path=path, seller=seller, body=body)
+        await self._done(call, {"id": transaction_id})
 
     async def me(self, seller: Seller) -> Member:
         """Whose token it is: the cheapest proof that it works."""

@@ -1,16 +1,10 @@
-"""Reads orders: those that push has told of, and by reconciliation those it has missed.
-
-The first thing an account does after a restore: it reads its ads at Tradera, and until then nothing is published.
-
-One pass at once, so that sales are found, and a last one when Tradera's queue cannot hold anything of the lost machine
-any more. What it reads becomes listings in `usecases/take_over.py`.
-"""
+"""Reads orders: those that push has told of, and by reconciliation those it has missed; and once those of before anew."""
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 import structlog
@@ -27,24 +21,27 @@ from rheod.domain.model import (
     JobKind,
     JobOrder,
     Listing,
-    Order,
     QueueName,
     SellerAd,
 )
+from rheod.domain.orders import Order
 from rheod.domain.retry import TRADERA_DELAYS_S, delay_ms
 from rheod.jobs.meters import Meters
 from rheod.jobs.queue import Done, Outcome, Retry
-from rheod.store import accounts, facts, inbox, items, jobs, key_value, orders
-from rheod.store.accounts import Takeover, UnknownAds
+from rheod.store import facts, inbox, items, jobs, key_value, order_changes, orders
 from rheod.store.jobs import Owner
 from rheod.tradera.budgeted_client import BudgetedClient, NotSent
+from rheod.tradera.order_responses import NO_ITEMS
 from rheod.tradera.transport import Oversized, Rejected
-from rheod.usecases import sales, take_over
+from rheod.usecases import sales
 from rheod.usecases.sales import SellersAndSite
 from rheod.usecases.transaction import Store, Transaction
 
 _log = structlog.get_logger(__name__)
 _HOUR_MS = 3600 * 1000
+_DAY_MS = 24 * _HOUR_MS
+_TRIES_BEFORE_PROOF = 5
+"""An order is looked up at once and after 2, 5, 15 and 60 s before its sale is looked for otherwise."""
 _OVERLAP_MS = _HOUR_MS
 _FIRST_LOOK_BACK_MS = 14 * 24 * _HOUR_MS
 _ALIKE = 3
@@ -101,6 +98,7 @@ class OrderSync:
         self._account_id = calls.account_id
         self._at_once = sales.ORDERS_A_CALL
         self._unread_in_a_row: set[int] = set()
+        self._complete_at_once = sales.ORDERS_A_CALL
         self._begun = False
         self._refusals = 0
 
@@ -123,7 +121,51 @@ class OrderSync:
         except (Rejected, Unanswered) as error:
             return await self._unread(ids, error)
         self._unread_in_a_row.clear()
+        read = {order.order_id for order in found if order.doubt != NO_ITEMS}
+        await self._ask_otherwise([order_id for order_id in ids if order_id not in read])
         return await self._rest()
+
+    async def _ask_otherwise(self, order_ids: Sequence[int]) -> None:
+        """Look for the sales of orders that have had no line for long among the transactions: the second proof."""
+        for order_id in order_ids:
+            waits = await self._store.read(lambda db, number=order_id: inbox.waits(db, number))  # type: ignore[misc]
+            if waits is None or waits.tries != _TRIES_BEFORE_PROOF or waits.account_id != self._account_id:
+                continue
+            begin, end = waits.received_at - _DAY_MS, self._store.now() + _HOUR_MS
+            try:
+                async with self._calls.book(CallClass.ORDERS, "transactions") as call:
+                    sold = await self._calls.client.transactions(self._calls.seller, begin, end)
+                    proved = partial(sales.prove, order_id=order_id, sold=sold, sellers=self._sellers)
+                    await call.keep(proved)
+            except (Rejected, Unanswered, NotSent) as error:
+                _log.warning("no second proof of a sale", order=order_id, reason=str(error))
+
+    async def complete(self) -> None:
+        """Ask once more for some orders of which an older rheod has kept a part: one call, and nothing is told anew.
+
+        What Tradera does not tell any more stays as it is.
+        """
+        at_once = self._complete_at_once
+        ids = await self._store.read(lambda db: orders.not_whole(db, self._account_id, limit=at_once))
+        if not ids:
+            return
+        try:
+            async with self._calls.book(CallClass.RECONCILE, "orders_by_id") as call:
+                found = await self._calls.client.orders(self._calls.seller, ids)
+                await call.keep(lambda tx: self._completed(tx, found, ids))
+        except NotSent:
+            return  # another pass will do
+        except (Rejected, Unanswered) as error:
+            _log.warning("orders of before could not be completed", orders=len(ids), reason=str(error))
+            if len(ids) == 1:
+                await self._store.write(lambda tx: order_changes.let_be(tx.db, ids))
+            self._complete_at_once = 1  # one of them may be what fails
+            return
+        self._complete_at_once = sales.ORDERS_A_CALL
+
+    def _completed(self, tx: Transaction, found: Sequence[Order], ids: Sequence[int]) -> None:
+        sales.record_orders(tx, self._account_id, found, self._sellers)
+        order_changes.let_be(tx.db, ids)
 
     async def _rest(self) -> Outcome:
         """Go on at once with orders that are to be looked up now, else when the next one is."""
@@ -364,103 +406,3 @@ def _lacks_order(db: sqlite3.Connection, ended: _Ended, now: int) -> bool:
         for listing, ad in ended.ads
         if ad is None or ad.state_at(now) is AdState.SOLD
     )
-
-
-_AHEAD_MS = 400 * 24 * _HOUR_MS
-"""No ad ends later than this."""
-_BLIND_REST_MS = 24 * _HOUR_MS
-
-
-class TakeOver:
-    """Works `takeover` jobs; their subject is the account."""
-
-    def __init__(self, *, store: Store, calls: BudgetedClient, sellers: SellersAndSite) -> None:
-        self._store = store
-        self.calls = calls
-        self._sellers = sellers
-        self._account_id = calls.account_id
-        self._span_ms = _AHEAD_MS + _AHEAD_MS
-
-    async def take_over(self, job: Job) -> Outcome:
-        """Make the pass that is due, or wait for the last one."""
-        now = self._store.now()
-        state = await self._state()
-        if state is None:
-            return Done()
-        until = state.until or now
-        if state.looked and state.began is None and now < until:
-            return Retry(
-                until=until, reason=Text("waits for what Tradera's queue may still make"), counted=False
-            )
-        if state.began is None:
-            await self._store.write(self._begin)
-        try:
-            while not await self._read_on():
-                pass
-        except Rejected as error:
-            _log.error("Tradera refuses to tell of the ads", reason=str(error))
-            wait_ms = delay_ms(TRADERA_DELAYS_S, job.attempts + 1)
-            return Retry(until=now + wait_ms, reason=str(error))
-        left = await self._store.write(self._finish)
-        self.calls.lock.set(left)
-        if left is None:
-            return Done()
-        rest_at = now + _BLIND_REST_MS if left.blind else until
-        return Retry(until=max(rest_at, now), reason=Text("looks at Tradera once more"), counted=False)
-
-    async def _state(self) -> Takeover | None:
-        return await self._store.read(lambda db: accounts.find(db, self._account_id))
-
-    def _begin(self, tx: Transaction) -> None:
-        state = accounts.find(tx.db, self._account_id)
-        assert state is not None
-        begun = replace(state, began=tx.now, reached=state.since - _OVERLAP_MS, blind=False)
-        accounts.save(tx.db, self._account_id, begun)
-        accounts.save_strangers(tx.db, self._account_id, UnknownAds())
-
-    async def _read_on(self) -> bool:
-        """Read the ads that end in the next period and note how far that is; True when there are no more."""
-        state = await self._state()
-        assert state is not None
-        assert state.began is not None
-        assert state.reached is not None
-        begin, last = state.reached, state.began + _AHEAD_MS
-        if begin >= last:
-            return True
-        end = min(begin + self._span_ms, last)
-        try:
-            async with self.calls.book(CallClass.TAKEOVER, "seller_items") as call:
-                ads = await self.calls.client.seller_items(self.calls.seller, begin, end)
-                await call.keep(lambda tx: self._adopt(tx, ads, end))
-        except Oversized:
-            if self._span_ms <= _LEAST_SPAN_MS:
-                raise
-            self._span_ms = (end - begin) // 2
-        return False
-
-    def _adopt(self, tx: Transaction, ads: Sequence[SellerAd], end: int) -> None:
-        found = take_over.adopt(tx, self._account_id, ads, self._sellers)
-        state = accounts.find(tx.db, self._account_id)
-        assert state is not None
-        reached = replace(state, reached=end, blind=state.blind or found.blind > 0)
-        accounts.save(tx.db, self._account_id, reached)
-        known = accounts.strangers(tx.db, self._account_id)
-        numbers = {*known.ads, *(ad.tradera_item_id for ad in found.strangers)}
-        latest = max([known.until, *(ad.ends_at or 0 for ad in found.strangers)])
-        accounts.save_strangers(tx.db, self._account_id, UnknownAds(ads=tuple(sorted(numbers)), until=latest))
-        _log.info("looked at Tradera after a restore", ads=len(ads), taken_over=found.listings)
-
-    def _finish(self, tx: Transaction) -> Takeover | None:
-        """The pass is whole: its sales are looked for from before the backup on. None when all is done."""
-        state = accounts.find(tx.db, self._account_id)
-        assert state is not None
-        assert state.began is not None
-        go_back(tx.db, self._account_id, state.since - _OVERLAP_MS)
-        wanted = JobOrder(queue=QueueName.TRADERA, kind=JobKind.RECONCILE, subject=self._account_id)
-        tx.order_for(wanted, Owner(account_id=self._account_id))
-        if state.began >= (state.until or 0) and not state.blind:
-            accounts.finish(tx.db, self._account_id)
-            return None
-        left = replace(state, began=None, reached=None, looked=True)
-        accounts.save(tx.db, self._account_id, left)
-        return left

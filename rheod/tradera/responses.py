@@ -6,7 +6,6 @@ WrongShapeError, which names the field and never its value, for buyers' data pas
 
 from __future__ import annotations
 
-import json
 import math
 import re
 import unicodedata
@@ -20,7 +19,7 @@ import structlog
 
 from rheod.domain.answers import Answer
 from rheod.domain.errors import Text
-from rheod.domain.model import Order, OrderLine, SellerAd, read_reference
+from rheod.domain.model import SellerAd
 
 _log = structlog.get_logger(__name__)
 
@@ -30,7 +29,6 @@ _LARGEST = 2**53
 _LARGEST_VERSION = 2**63 - 1
 _MOST_KRONOR = 10**10
 _AMOUNT = re.compile(r"[0-9]{1,10}([.,][0-9]{1,4})?")
-_RAW_CHARS = 64 * 1024
 
 
 class WrongShapeError(ValueError):
@@ -211,9 +209,6 @@ def _error_text(error: Any) -> str:
     return text(error, 500)
 
 
-_BUYER_FIELDS = 40
-
-
 class ResultState(StrEnum):
     """What a request result says, read from its flags."""
 
@@ -358,26 +353,6 @@ def read_updated(answer: Any) -> Updates:
     )
 
 
-def read_orders(answer: Any, *, sole: int = 0) -> list[Order]:
-    """`SellerOrder[]`, each read by itself: one that lacks something has a `doubt`. Raises WrongShapeError for no list.
-
-    `sole` is the only order that was asked for: an answer of one entry is about it, whatever number it lacks.
-    """
-    entries = list_of(answer, "orders")
-    return [_order(entry, sole if len(entries) == 1 else 0) for entry in entries]
-
-
-def read_shipped(answer: Any) -> set[int]:
-    """Of `Transaction[]` the ads marked as shipped: where an ad was sold several times, each of its sales is."""
-    marked: dict[int, bool] = {}
-    for entry in entries_of(answer, "seller-transactions"):
-        item = entry.get("item")
-        ad = whole(item.get("id")) if isinstance(item, dict) else None
-        if ad:
-            marked[ad] = marked.get(ad, True) and flag(entry.get("isMarkedAsShipped")) is True
-    return {ad for ad, shipped in marked.items() if shipped}
-
-
 def read_member(answer: Any) -> Member:
     """`users/me`, of which only number and alias are kept."""
     fields = fields_of(answer, "users/me")
@@ -398,76 +373,3 @@ def read_token(answer: Any) -> tuple[str, int | None]:
 def read_clock(answer: Any) -> int | None:
     """Tradera's time (ms UTC): a bare string or `{"time": ...}`; None when it is neither."""
     return time_ms(answer.get("time") if isinstance(answer, dict) else answer)
-
-
-def _order(given: Any, asked: int) -> Order:
-    entry = given if isinstance(given, dict) else {}
-    subtotal = ore(entry.get("subTotal"))
-    created = time_ms(entry.get("createdDate"))
-    updated = time_ms(entry.get("lastUpdatedDate")) or created or 0
-    order_id = max(0, tolerant_whole(entry.get("orderId")) or 0) or asked
-    given_items = entry.get("items")
-    items = given_items if isinstance(given_items, list) else []
-    lone_price = subtotal or None if len(items) == 1 else None
-    found = [_line(line, lone_price) for line in items]
-    doubts = [] if order_id else [Text("it has no orderId")]
-    doubts += [each for each in found if isinstance(each, Text)] if found else [Text("it has no items")]
-    named = [tolerant_whole(line.get("itemId")) for line in items if isinstance(line, dict)]
-    lines = tuple(each for each in found if isinstance(each, OrderLine))
-    return Order(
-        order_id=order_id,
-        created_at=created or updated,
-        updated_at=updated,
-        lines=lines,
-        subtotal_ore=subtotal or sum(line.quantity * line.unit_price_ore for line in lines),
-        paid_at=_paid_at(entry.get("sellerOrderPayments"), updated),
-        buyer=_buyer(entry),
-        doubt=doubts[0] if doubts else None,
-        doubtful_ads=tuple({ad for ad in named if ad} - {line.tradera_item_id for line in lines}),
-        raw=json.dumps(given, ensure_ascii=False)[:_RAW_CHARS] if doubts else "",
-    )
-
-
-def _line(line: Any, lone_price_ore: int | None) -> OrderLine | Text:
-    """A line, or what it lacks. Its ad may be named by our reference alone; only a lone line takes the order's sum."""
-    if not isinstance(line, dict):
-        return Text("a line of it is not an object")
-    ad, references = max(0, tolerant_whole(line.get("itemId")) or 0), texts(line.get("ownReferences"))
-    if not ad and not any(map(read_reference, references)):
-        return Text("a line of it has no itemId")
-    written = line.get("unitPrice")
-    quantity = max(1, tolerant_whole(line.get("quantity")) or 1)
-    lone_price = None if lone_price_ore is None else lone_price_ore // quantity
-    price = lone_price if written is None else ore(written)
-    if price is None:
-        return Text("a line of it has no unitPrice that can be read")
-    return OrderLine(
-        tradera_item_id=ad,
-        quantity=quantity,
-        unit_price_ore=price,
-        own_references=references,
-        title=text(line.get("title")),
-    )
-
-
-def _paid_at(payments: Any, updated: int) -> int | None:
-    """When the order was paid: the last payment; an undated one counts from the order's last update."""
-    entries = payments if isinstance(payments, list) else []
-    times = [time_ms(payment.get("paidDate")) or updated for payment in entries if isinstance(payment, dict)]
-    return max(times, default=None)
-
-
-def _buyer(entry: dict[str, Any]) -> dict[str, Any]:
-    """The buyer's own fields as plain texts and numbers; `shipTo` beside them when it differs (shop items)."""
-    person = _scalars(entry.get("buyer"))
-    ship_to = _scalars(entry.get("shipTo"))
-    return {**person, "shipTo": ship_to} if ship_to else person
-
-
-def _scalars(value: Any) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        return {}
-    kept = {
-        text(key, 60): text(part, 500) or whole(part) for key, part in list(value.items())[:_BUYER_FIELDS]
-    }
-    return {key: part for key, part in kept.items() if key and part is not None}

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from rheod.domain.ad_check import AdWords, check
 from rheod.domain.ad_templates import Part, Template, chosen, filled
 from rheod.domain.ad_text import whole_kronor
 from rheod.domain.errors import Text
-from rheod.domain.freight import FreightSettings, choose, parcel_of
 from rheod.domain.model import Item, TraderaWish
 from rheod.domain.pictures import doubles
 from rheod.domain.placement import Placement, joined
@@ -27,7 +26,7 @@ TEMPLATES = "ad.templates"
 class FixedWords:
     """What the settings say of ads' words: templates for every ad, the check, and what it is measured by.
 
-    `business`: the seller may be called and written to. A freight that Tradera's table decides is not compared.
+    `business`: the seller may be called and written to. `freight_kr` is the freight of items that name none; None: unknown.
     """
 
     templates: tuple[Template, ...] = ()
@@ -35,7 +34,7 @@ class FixedWords:
     business: bool = False
     condition: str = "used"
     listing_type: str = "auction"
-    freight: FreightSettings = field(default_factory=FreightSettings)
+    freight_kr: int | None = None
 
 
 class AdDresser:
@@ -75,15 +74,15 @@ class AdDresser:
     def _faults(self, db: sqlite3.Connection, item: Item, placement: Placement) -> tuple[Text, ...]:
         spec, fixed = item.spec, self.fixed
         wish = spec.tradera or TraderaWish()
-        parcel = parcel_of(spec)
-        options = () if parcel.needs_table(fixed.freight) else choose(parcel, fixed.freight, None).options
-        picked_up = bool(options) and options[0].option_id == fixed.freight.pickup_option
+        freight = fixed.freight_kr
+        if spec.shipping_cost_ore is not None:
+            freight = whole_kronor(spec.shipping_cost_ore) if spec.shipping_cost_ore else 0
         words = AdWords(
             title=spec.title,
             text=f"{placement.header}\n{spec.description}\n{placement.footer}",
             private=not fixed.business,
-            freight_kr=options[0].cost_kr if options else None,
-            sent=not picked_up,
+            freight_kr=freight,
+            sent=spec.shipping_strategy != "pickup_only",
             price_kr=whole_kronor(spec.price_ore or 100),
             reserve=wish.reserve_ore is not None
             or (wish.listing_type or fixed.listing_type) == "fixed_price",

@@ -312,13 +312,15 @@ class EventFeed:
         )
 
     async def replay(self, account_id: str, event_id: str, endpoint_id: str | None = None) -> Replayed:
-        """Order one event once more for the endpoints that take it, or for one of them. Raises Refused (NOT_FOUND)."""
+        """Order one event once more for the endpoints that take it, or for one of them. Raises Refused (NOT_FOUND, GONE)."""
         await self._check(account_id, endpoint_id)
 
         def use_case(tx: Transaction) -> Replayed:
             seq = feed.number_of(tx.db, event_id, account_id)
             if seq is None:
                 raise Refused("NOT_FOUND", Text("No event found with this id"))
+            if feed.is_erased(tx.db, seq):
+                raise Refused("GONE", Text("The buyer in this event has been erased: it is not told again"))
             tx.woken.add(QueueName.WEBHOOKS)
             feed.hurry(tx.db, seq, account_id, endpoint_id, now=tx.now)
             return feed.order_again(tx.db, account_id, endpoint_id, numbers=(seq, seq), now=tx.now)

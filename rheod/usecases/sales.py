@@ -3,10 +3,7 @@
 A sale is never dropped: an order for something rheod does not know is kept as unmatched, and a message that nobody can
 read waits in quarantine until the owner has looked at it.
 
-What becomes of an order once it is known: its parcels, and that Tradera has it as shipped.
-
-Of several parcels the last one counts; the earlier ones are kept. History tells that an order was shipped, never
-with what number: that leads to a person.
+What becomes of an order once it is known is in `usecases/orders.py`.
 """
 
 from __future__ import annotations
@@ -14,35 +11,32 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import structlog
 
-from rheod.domain.crash import crashpoint
 from rheod.domain.errors import Refused, Text
 from rheod.domain.inputs import AdClosed, Removal, Sold, WentLive
 from rheod.domain.model import (
     CloseReason,
     EndWish,
-    Event,
-    EventType,
     Item,
     JobKind,
     JobOrder,
     Listing,
     ListingState,
-    Order,
-    OrderLine,
     QueueName,
     RheoStatus,
     read_reference,
 )
+from rheod.domain.orders import Order, OrderLine
 from rheod.domain.relist import ComesBack
 from rheod.domain.retry import delay_ms
-from rheod.store import inbox, items, orders
+from rheod.store import inbox, items, order_changes, orders
 from rheod.store.inbox import QuarantinedMessage
 from rheod.store.jobs import Owner
-from rheod.store.orders import Shipment, StoredOrder
 from rheod.usecases import publish, relisting
+from rheod.usecases.orders import settle
 from rheod.usecases.transaction import Store, Transaction
 
 _log = structlog.get_logger(__name__)
@@ -211,8 +205,12 @@ def _record(tx: Transaction, account_id: str, order: Order, sellers: SellersAndS
     sold = 0
     if order.order_id and (order.lines or order.doubt is None):
         order = replace(order, lines=tuple(_named(tx, account_id, line) for line in order.lines))
-        orders.save(tx.db, account_id, order, now=tx.now)
-        sold = sum(_sell(tx, account_id, order, line, sellers) for line in order.lines)
+        before = orders.find(tx.db, order.order_id)
+        order_changes.save(tx.db, account_id, order, now=tx.now)
+        fallen = {line.tradera_item_id for line in before.lines if line.reversed_at} if before else set()
+        standing = [line for line in order.lines if line.tradera_item_id not in fallen]
+        sold = sum(_sell(tx, account_id, order, line, sellers) for line in standing)
+        settle(tx, order.order_id, before)
     told = inbox.find(tx.db, f"OrderCreated:{order.order_id}")
     if order.doubt is not None:
         _keep_doubt(tx, account_id, order)
@@ -221,6 +219,50 @@ def _record(tx: Transaction, account_id: str, order: Order, sellers: SellersAndS
     else:
         inbox.settle_orders(tx.db, account_id, [order.order_id], now=tx.now)
     return sold
+
+
+class SaleSeen(Protocol):
+    """A sale of one ad as its transaction tells it; without an amount its price is not known."""
+
+    @property
+    def ad(self) -> int:
+        """The ad's number."""
+
+    @property
+    def amount_ore(self) -> int | None:
+        """What it was sold for."""
+
+    @property
+    def sold_at(self) -> int | None:
+        """When (ms UTC)."""
+
+
+def prove(tx: Transaction, order_id: int, sold: Sequence[SaleSeen], sellers: SellersAndSite) -> None:
+    """Take transactions for the sale of the ads that a message named, where the order itself has no line to tell.
+
+    The rest of the order is asked for later.
+    """
+    waits = inbox.waits(tx.db, order_id)
+    if waits is None:
+        return
+    ours = {ad for ad in waits.ads if not orders.exists_for_ad(tx.db, ad)}
+    seen = {each.ad: each for each in sold if each.ad in ours and each.amount_ore is not None}
+    if not seen:
+        return
+    lines = tuple(
+        OrderLine(tradera_item_id=ad, quantity=1, unit_price_ore=each.amount_ore or 0)
+        for ad, each in seen.items()
+    )
+    order = Order(
+        order_id=order_id,
+        created_at=min(each.sold_at or waits.received_at for each in seen.values()),
+        updated_at=0,
+        lines=lines,
+        subtotal_ore=sum(line.unit_price_ore for line in lines),
+    )
+    _log.warning("sale known by its transaction alone", order=order_id)
+    _record(tx, waits.account_id, order, sellers)
+    order_changes.note_partial(tx.db, order_id)
 
 
 def _named(tx: Transaction, account_id: str, line: OrderLine) -> OrderLine:
@@ -280,7 +322,7 @@ def _sell(tx: Transaction, account_id: str, order: Order, line: OrderLine, selle
         assert change.listing is not None
         listing = change.listing
     item = items.by_id(tx.db, listing.item_id)
-    orders.match(tx.db, order.order_id, line.tradera_item_id, item)
+    order_changes.match(tx.db, order.order_id, line.tradera_item_id, item)
     price = line.unit_price_ore * max(line.quantity, 1)
     change = tx.apply(item, listing, Sold(order_id=order.order_id, price_ore=price))
     _take_down_newer(tx, change.item, listing)
@@ -363,98 +405,3 @@ class QuarantinedMessages:
         """The owner has looked at it. Raises Refused (NOT_FOUND) when it waits for nobody."""
         if not await self._store.write(lambda tx: inbox.put_away(tx.db, message_id, now=tx.now)):
             raise Refused("NOT_FOUND", Text("No such message waits"))
-
-
-NOT_FOUND = Text("No order found with this id")
-
-
-class Shipments:
-    """The use cases around orders."""
-
-    def __init__(self, *, store: Store) -> None:
-        self._store = store
-
-    async def track(self, account_id: str, order_id: int, *, carrier: str, tracking_number: str) -> Shipment:
-        """Keep a parcel and have the order marked as shipped; sent again, the same parcel changes nothing.
-
-        Raises Refused: NOT_FOUND for an order that is not this account's, CONFLICT once its personal data is erased.
-        """
-        parcel = (carrier, tracking_number)
-        kept = await self._store.write(lambda tx: _track(tx, account_id, order_id, parcel))
-        crashpoint("parcel.kept")
-        return kept
-
-    async def orders(
-        self, account_id: str, *, unmatched: bool, limit: int, before: tuple[int, int]
-    ) -> list[StoredOrder]:
-        """Orders made before (created_at, order_id), the newest first; `unmatched`: with a sale rheod does not know."""
-        return await self._store.read(
-            lambda db: orders.page(db, account_id, unmatched=unmatched, limit=limit, before=before)
-        )
-
-
-def _track(tx: Transaction, account_id: str, order_id: int, parcel: tuple[str, str]) -> Shipment:
-    order = orders.find(tx.db, order_id)
-    if order is None or order.account_id != account_id:
-        raise Refused("NOT_FOUND", NOT_FOUND)
-    if order.erased_at is not None:
-        raise Refused(
-            "CONFLICT", Text("The order's personal data has been erased; it takes no parcel any more")
-        )
-    known = orders.find_shipment(tx.db, order_id, *parcel)
-    if known is not None:
-        return known
-    carrier, tracking_number = parcel
-    shipment = Shipment(
-        id=tx.new_id(),
-        order_id=order_id,
-        carrier=carrier,
-        tracking_number=tracking_number,
-        created_at=tx.now,
-    )
-    orders.add(tx.db, shipment)
-    if order.shipped_at is None:
-        wanted = JobOrder(queue=QueueName.TRADERA, kind=JobKind.SHIP, subject=str(order_id))
-        tx.order_for(wanted, Owner(account_id=account_id))
-    return shipment
-
-
-def start_ship(tx: Transaction, order_id: int) -> bool:
-    """A call that marks the order as shipped is about to be made; False when it is not wanted any more."""
-    order = orders.find(tx.db, order_id)
-    if order is None or order.shipped_at is not None:
-        return False
-    orders.note_ship_sent(tx.db, order_id, now=tx.now)
-    return True
-
-
-def shipped(tx: Transaction, order_id: int) -> None:
-    """Tradera has the order as shipped: it is no longer in progress."""
-    order = orders.find(tx.db, order_id)
-    if order is None or order.shipped_at is not None:
-        return
-    orders.note_shipped(tx.db, order_id, now=tx.now)
-    _tell(tx, order, Event(type=EventType.ORDER_SHIPPED, data={"orderId": str(order_id)}))
-
-
-def ship_refused(tx: Transaction, order_id: int, error: str) -> None:
-    """Tradera will not mark the order as shipped: noted at the order and in the history of its items."""
-    order = orders.find(tx.db, order_id)
-    if order is None or order.shipped_at is not None:
-        return
-    orders.note_ship_error(tx.db, order_id, error)
-    data = {"orderId": str(order_id), "error": error}
-    _tell(tx, order, Event(type=EventType.ORDER_SHIP_FAILED, data=data))
-
-
-def shipped_elsewhere(tx: Transaction, account_id: str, shipped_ads: Sequence[int]) -> int:
-    """Note what the seller marked as shipped in My Tradera: open orders all of whose ads are so; returns how many."""
-    found = orders.open_with_ads(tx.db, account_id, shipped_ads)
-    for order_id in found:
-        shipped(tx, order_id)
-    return len(found)
-
-
-def _tell(tx: Transaction, order: StoredOrder, event: Event) -> None:
-    for item_id in {line.item_id for line in order.lines if line.item_id is not None}:
-        tx.tell(items.by_id(tx.db, item_id), event)

@@ -12,7 +12,8 @@ import structlog
 
 from rheod.domain.crash import crashpoint
 from rheod.domain.errors import Refused, Text
-from rheod.domain.model import JobKind, JobOrder, Order, OrderLine, QueueName
+from rheod.domain.model import JobKind, JobOrder, QueueName
+from rheod.domain.orders import Order, OrderLine
 from rheod.store import inbox, items, orders
 from rheod.store.inbox import SaleInDoubt
 from rheod.usecases.sales import SellersAndSite, record_orders
@@ -122,4 +123,5 @@ def _as_told(tx: Transaction, doubt: SaleInDoubt, verdict: Verdict, price_ore: i
         lines=tuple(OrderLine(tradera_item_id=ad, quantity=1, unit_price_ore=price_ore) for ad in ads),
         subtotal_ore=(0 if known is None else known.subtotal_ore) + price_ore * len(ads),
         buyer={} if known is None or known.buyer is None else known.buyer,
+        expires_at=None if known is None else known.expires_at,
     )

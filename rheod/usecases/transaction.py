@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from random import Random
@@ -20,7 +20,7 @@ from rheod.domain import effects
 from rheod.domain.ad_text import whole_kronor
 from rheod.domain.effects import Change
 from rheod.domain.errors import Text
-from rheod.domain.event_payloads import new_event_id, sek, webhook_body
+from rheod.domain.event_payloads import OrderEvent, new_event_id, sek, webhook_body
 from rheod.domain.inputs import Input, Remained
 from rheod.domain.ladder import Ladder
 from rheod.domain.model import (
@@ -28,6 +28,7 @@ from rheod.domain.model import (
     Event,
     EventType,
     Item,
+    ItemSpec,
     JobKind,
     JobOrder,
     Listing,
@@ -70,6 +71,14 @@ class KnownAccounts:
     without_unseen: set[str] = field(default_factory=set)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderRules:
+    """The owner's choices about orders: whether events name the buyer, and whether a paid order that may grow is sent."""
+
+    include_buyer: bool = False
+    ship_while_waiting: bool = False
+
+
 class Transaction:
     """What a use case sees of the store while its transaction runs; lives in the writer's thread."""
 
@@ -80,10 +89,12 @@ class Transaction:
         now: int,
         rng: Random,
         placer: Placer | None = None,
+        rules: OrderRules | None = None,
         known: KnownAccounts | None = None,
     ) -> None:
         self.db = db
         self.now = now
+        self.rules = rules or OrderRules()
         self._placer = placer or Placer()
         self.placing = cache(partial(self._placer.placing, db))
         """How items are placed; read once, since a transaction that changes that places none."""
@@ -221,6 +232,41 @@ class Transaction:
             outbox.order_deliveries(self.db, seq, now=self.now)
             self.woken.add(QueueName.WEBHOOKS)
 
+    def tell_of_order(self, order_id: int, account_id: str, sold: Sequence[Item], event: OrderEvent) -> None:
+        """Write an event about an order down, once for all the items sold by it, and order its deliveries.
+
+        It comes after what was told of any of them and before what will be. The history of each has it.
+        """
+        if len(sold) > 1:
+            outbox.join_lines(self.db, [item.id for item in sold])
+        first = sold[0] if sold else None
+        history = _encode({"orderId": str(order_id)})
+        event_id = self.new_event_id()
+        about = first or Item(id="", account_id=account_id, external_id="", spec=ItemSpec(title=""))
+        body = partial(webhook_body, event_id=event_id, now=self.now, item=about, event=event.event())
+        member = self._reference(account_id)
+        told = outbox.NewEvent(
+            event_id=event_id,
+            type=event.EVENT,
+            data=history,
+            body=body(),
+            members_body=body(member=member) if member else None,
+            order_id=order_id,
+            names_buyer=event.buyer is not None,
+        )
+        owner = jobs.Owner(account_id=account_id, item_id=None if first is None else first.id)
+        seq = outbox.add_event(self.db, told, owner, now=self.now)
+        assert seq is not None
+        outbox.order_deliveries(self.db, seq, now=self.now)
+        self.woken.add(QueueName.WEBHOOKS)
+        for other in sold[1:]:
+            beside = outbox.NewEvent(
+                event_id=self.new_event_id(), type=event.EVENT, data=history, body=None, order_id=order_id
+            )
+            owner = jobs.Owner(account_id=account_id, item_id=other.id)
+            outbox.add_event(self.db, beside, owner, now=self.now)
+        self.afterwards.append(partial(_log.info, event.EVENT.value.replace(".", " "), order=order_id))
+
 
 class Store:
     """Runs use cases as transactions, and wakes the queues they gave work to."""
@@ -236,6 +282,7 @@ class Store:
         placer: Placer | None = None,
     ) -> None:
         self.placer = placer or Placer()
+        self.rules = OrderRules()
         self._database = database
         self._now = now
         self._rng = rng
@@ -248,7 +295,16 @@ class Store:
         tx: list[Transaction] = []
 
         def work(db: sqlite3.Connection) -> T:
-            tx[:] = [Transaction(db, now=self._now(), rng=self._rng, placer=self.placer, known=self._known)]
+            tx[:] = [
+                Transaction(
+                    db,
+                    now=self._now(),
+                    rng=self._rng,
+                    placer=self.placer,
+                    rules=self.rules,
+                    known=self._known,
+                )
+            ]
             return use_case(tx[0])
 
         def then() -> None:
@@ -264,6 +320,16 @@ class Store:
     async def read(self, query: Callable[[sqlite3.Connection], T]) -> T:
         """Run a query on what is committed."""
         return await self._database.read(query)
+
+    async def overwrite(self) -> None:
+        """Have what was erased go from the write-ahead log too; while somebody reads for long, housekeeping tries again."""
+        self._database.log_holds_erased = True
+        await self._database.shorten_log()
+
+    def copies(self) -> tuple[str, ...]:
+        """The copies of the database that stand beside it, made before a change of its schema or a restore."""
+        file = self._database.file
+        return tuple(sorted(str(each) for each in file.parent.glob(f"{file.name}.*") if each.is_file()))
 
     def now(self) -> int:
         """The time (ms UTC)."""

@@ -16,6 +16,7 @@ from rheod.api.webhooks import EVENTS
 from rheod.domain.calendar import SWEDEN
 from rheod.domain.errors import Refused, Text, counted
 from rheod.domain.model import EVERY_EVENT, RHEO_EVENTS
+from rheod.store.access import SCOPES
 from rheod.store.outbox import STATUSES, AttemptFilter
 from rheod.usecases.endpoints import EndpointChange
 from rheod.web.site import HOME, ActionDone, Page
@@ -95,8 +96,10 @@ class IntegrationPage:
 
     async def make_key(self, request: PageRequest) -> ActionDone:
         """Make an API key; its text is shown once."""
-        name = management.read_key_name({"name": request.form.get("name", "").strip()})
-        key, text = await self._context.api.keys.create(request.account_id, name)
+        scopes = [scope for scope in SCOPES if request.form.get(f"scope.{scope}")]
+        asked = {"name": request.form.get("name", "").strip(), "scopes": scopes or ["items"]}
+        name, opens = management.read_key(asked)
+        key, text = await self._context.api.keys.create(request.account_id, name, opens)
         sentence = Text("The API key {name} is made.", name=name)
         return ActionDone(sentence, to=self._home(request), subject=key.id, shown_once=text)
 

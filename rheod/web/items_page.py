@@ -66,7 +66,11 @@ EVENTS: Mapping[EventType, Text] = {
     EventType.ITEM_UNLISTED: Text("Taken down"),
     EventType.LISTING_SETTLED: Text("You settled a doubt"),
     EventType.ITEM_DELETED: Text("Removed"),
-    EventType.ORDER_SHIPPED: Text("Marked as shipped"),
+    EventType.ORDER_CREATED: Text("In an order"),
+    EventType.ORDER_PAID: Text("The order is paid"),
+    EventType.ORDER_GREW: Text("The buyer has added to the order"),
+    EventType.ORDER_SHIPPED: Text("Sent"),
+    EventType.ORDER_PAID_AFTER_REVERSAL: Text("Paid after the sale was taken back"),
     EventType.ORDER_SHIP_FAILED: Text("Could not be marked as shipped"),
 }
 CALLS: Mapping[str, Text] = {

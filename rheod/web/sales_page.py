@@ -5,6 +5,7 @@ A buyer's name and address are shown for orders that are not shipped yet, and fo
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlencode
 
@@ -12,12 +13,15 @@ from rheod.api import field_types
 from rheod.api.field_types import read_model
 from rheod.api.orders import TrackingBody, verdict_of
 from rheod.api.routing import Query, read_query
-from rheod.domain.errors import Refused, Text
+from rheod.domain.errors import Refused, Text, counted
 from rheod.domain.model import Json
+from rheod.domain.orders import OrderFlag, OrderStatus
 from rheod.web.items_page import item_address
 from rheod.web.site import HOME, ActionDone, Page
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from rheod.api.routing import Route
     from rheod.store.orders import StoredOrder
     from rheod.web.site import PageRequest, Site, WebContext
@@ -41,6 +45,25 @@ ADDRESS = (
 """Tradera's fields of a buyer that a parcel needs, by the lines of a label."""
 
 
+STATUSES: Mapping[OrderStatus, tuple[Text, str]] = {
+    OrderStatus.REVERSED: (Text("taken back"), ""),
+    OrderStatus.SHIPPED: (Text("sent"), "good"),
+    OrderStatus.UNPAID: (Text("not paid yet"), "busy"),
+    OrderStatus.WAITS: (Text("paid, may still grow"), "busy"),
+    OrderStatus.READY: (Text("to be sent"), "busy"),
+}
+"""Where an order stands, in the shop's words, and its colour."""
+FLAGS: Mapping[OrderFlag, Text] = {
+    OrderFlag.PARTLY_PAID: Text("Only a part is paid."),
+    OrderFlag.REFUNDED: Text("Money has been paid back."),
+    OrderFlag.SUM_DIFFERS: Text("What was paid is not what things and freight come to."),
+    OrderFlag.PARTLY_REVERSED: Text("A part of the sale was taken back."),
+    OrderFlag.UNKNOWN_ITEM: Text("Something in it is unknown here."),
+    OrderFlag.GREW_AFTER_PRINT: Text("The buyer has added to it after the pick list was written."),
+    OrderFlag.PAID_AFTER_REVERSAL: Text("It was paid after the sale had been taken back."),
+}
+
+
 class SalesQuery(Query):
     """Which orders: all, or those with a sale of something rheod does not know."""
 
@@ -62,6 +85,10 @@ class SalesPage:
             ("GET", SALES, self._site.page(self.show)),
             ("POST", f"{SALES}/{{orderId}}/tracking", action(self.track, name="tell parcel")),
             ("POST", f"{SALES}/{{orderId}}/settle", action(self.settle, name="settle sale")),
+            ("POST", f"{SALES}/{{orderId}}/pay", action(self.pay, name="say paid")),
+            ("POST", f"{SALES}/{{orderId}}/done", action(self.done, name="say handed over")),
+            ("GET", f"{SALES}/pick", self._site.page(self.picked)),
+            ("POST", f"{SALES}/pick", action(self.pick, name="write pick list")),
             (
                 "POST",
                 f"{SALES}/messages/{{messageId}}/put-away",
@@ -86,6 +113,8 @@ class SalesPage:
             "address": lambda external_id: item_address(request, external_id),
             "action": lambda path: _address(request, path),
             "ad_url": self._context.ad_url,
+            "statuses": STATUSES,
+            "flags": FLAGS,
         }
         return Page("sales.html", values | (await self._overview(request) if first else {}))
 
@@ -113,20 +142,17 @@ class SalesPage:
         self, request: PageRequest, *, unmatched: bool, limit: int, before: tuple[Any, ...]
     ) -> list[StoredOrder]:
         at, last = before
-        return await self._context.api.shipping.orders(
+        return await self._context.api.orders.listing(
             request.account_id, unmatched=unmatched, limit=limit, before=(at, last)
         )
 
     async def track(self, request: PageRequest) -> ActionDone:
         """Tell the parcel of an order, as a partner does by the API: it is marked as shipped at Tradera."""
-        if request.account_id in self._context.api.removed_accounts:
-            raise Refused(
-                "CONFLICT", Text("This account is not in the settings any more: its orders can only be read")
-            )
+        self._require_writable(request)
         order_id = _number(request, "orderId")
         given = {"carrier": request.form.get("carrier", ""), "trackingNumber": request.form.get("number", "")}
         parcel = read_model(TrackingBody, given)
-        await self._context.api.shipping.track(
+        await self._context.api.orders.track(
             request.account_id, order_id, carrier=parcel.carrier, tracking_number=parcel.tracking_number
         )
         sentence = Text("The parcel of order {n} is noted; Tradera is told.", n=order_id)
@@ -147,6 +173,42 @@ class SalesPage:
                 told[name] = int(given) if given.isascii() and given.isdecimal() else given
         message = await self._context.api.doubts.settle(request.account_id, number, verdict_of(told))
         return ActionDone(message, to=_address(request), subject=str(number))
+
+    async def pay(self, request: PageRequest) -> ActionDone:
+        """The order was paid outside Tradera."""
+        return await self._said(request, self._context.api.orders.pay)
+
+    async def done(self, request: PageRequest) -> ActionDone:
+        """The buyer has fetched it."""
+        return await self._said(request, self._context.api.orders.done)
+
+    async def _said(self, request: PageRequest, say: Callable[[str, int], Awaitable[Text]]) -> ActionDone:
+        self._require_writable(request)
+        order_id = _number(request, "orderId")
+        sentence = await say(request.account_id, order_id)
+        return ActionDone(sentence, to=_address(request), subject=str(order_id))
+
+    async def pick(self, request: PageRequest) -> ActionDone:
+        """Write the pick list: the orders that are ready count as printed, and the sheet is shown."""
+        picked = await self._context.api.orders.pick(request.account_id)
+        sentence = counted("The pick list has {n} thing.", "The pick list has {n} things.", len(picked))
+        return ActionDone(sentence, to=_address(request, "/pick"), subject="pick list")
+
+    async def picked(self, request: PageRequest) -> Page:
+        """The pick list as a sheet to print: what the orders that are ready are made of, by where it lies."""
+        orders = self._context.api.orders
+        values = {
+            "picked": await orders.to_pick(request.account_id),
+            "sorted_by": orders.pick_sort,
+            "label": label_of,
+        }
+        return Page("pick.html", values)
+
+    def _require_writable(self, request: PageRequest) -> None:
+        if request.account_id in self._context.api.removed_accounts:
+            raise Refused(
+                "CONFLICT", Text("This account is not in the settings any more: its orders can only be read")
+            )
 
     async def put_away(self, request: PageRequest) -> ActionDone:
         """The owner has looked at a message that could not be read."""

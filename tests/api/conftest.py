@@ -36,7 +36,7 @@ async def open_api(tmp_path: Path) -> AsyncIterator[OpenApi]:
             runner, port = await start(build_app(parts), host="127.0.0.1", port=0, limits=limits)
             stack.push_async_callback(runner.cleanup)
             session = await stack.enter_async_context(aiohttp.ClientSession())
-            _, key = await parts.keys.create(parts.default_account, "test")
+            _, key = await parts.keys.create(parts.default_account, "test", ("items", "orders"))
             return Api(
                 parts=parts,
                 port=port,

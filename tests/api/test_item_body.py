@@ -368,7 +368,7 @@ def test_a_body_that_is_no_object_is_told_so(body: Any) -> None:
     for reader in (
         lambda: item_body.read_item(body, check_url=check_url),
         lambda: item_body.read_price(body),
-        lambda: management.read_key_name(body),
+        lambda: management.read_key(body),
         lambda: management.read_webhook_url(body, check_url=check_url),
     ):
         with pytest.raises(Refused) as caught:

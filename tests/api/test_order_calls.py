@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from rheod.api.context import Rates
-from rheod.domain.model import Order
+from rheod.domain.orders import Order
 from rheod.store import inbox
 from rheod.store.inbox import InboxEntry
 from rheod.usecases import sales
@@ -149,11 +149,16 @@ async def test_an_order_is_shown_with_its_buyer_and_lines(api: Api) -> None:
     assert shown == {
         "orderId": "7",
         "subtotal": 1100,
+        "total": 1100,
+        "paid": 1100,
         "currency": "SEK",
+        "status": "ready",
+        "flags": ["unknown_item"],
         "createdAt": "2026-05-26T09:59:59Z",
         "paidAt": "2026-05-26T10:00:00Z",
         "shippedAt": None,
         "shipError": None,
+        "payError": None,
         "erasedAt": None,
         "buyer": BUYER,
         "lines": [

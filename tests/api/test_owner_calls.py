@@ -27,6 +27,7 @@ async def test_a_key_is_shown_once_and_works(api: Api) -> None:
         "prefix": key[:14],
         "name": "ERP",
         "createdAt": "2026-05-26T10:00:00Z",
+        "scopes": ["items"],
         "lastUsedAt": None,
         "revokedAt": None,
     }

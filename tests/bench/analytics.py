@@ -16,9 +16,10 @@ from functools import partial
 from pathlib import Path
 
 from rheod.domain.calendar import months_until
-from rheod.domain.model import Item, ItemSpec, Order, OrderLine
+from rheod.domain.model import Item, ItemSpec
+from rheod.domain.orders import Order, OrderLine
 from rheod.domain.taxonomy import DOMAINS
-from rheod.store import accounts, orders
+from rheod.store import accounts, order_changes, orders
 from rheod.store.engine.database import Database
 from rheod.usecases.figures import MONTHS as SHOWN
 from rheod.usecases.figures import Figures
@@ -63,8 +64,8 @@ def _sell(db: sqlite3.Connection, item: Item, order_id: int, rng: random.Random)
         paid_at=paid_at,
         buyer={"firstName": "Åsa", "email": "buyer@example.com"},
     )
-    orders.save(db, item.account_id, order, now=at)
-    orders.match(db, order_id, order_id, item)
+    order_changes.save(db, item.account_id, order, now=at)
+    order_changes.match(db, order_id, order_id, item)
 
 
 async def ask(database: Database, account_id: str) -> None:

@@ -120,7 +120,7 @@ class Erp:
         }
 
     async def _connect(self) -> None:
-        key = await self.daemon.ask_admin("POST", "/keys", {"name": "erp"})
+        key = await self.daemon.ask_admin("POST", "/keys", {"name": "erp", "scopes": ["items", "orders"]})
         token = await self.daemon.ask_admin("POST", "/admin-token")
         self.daemon.headers = {
             "x-api-key": key["apiKey"],
@@ -193,6 +193,14 @@ class Erp:
         except DemoFailed as error:
             if "404" not in str(error):
                 raise
+
+    async def say(self, order_id: int, word: str) -> None:
+        """Say that an order is paid or done."""
+        await self.daemon.call("POST", f"/integration/v1/orders/{order_id}/{word}")
+
+    def has_confirmed(self, order_id: int) -> bool:
+        """Whether Tradera has the order as paid outside."""
+        return all(sale.paid_confirmed for sale in self.tradera.orders[order_id].sales)
 
     def has_shipped(self, order_id: int) -> bool:
         """Whether Tradera has the order as shipped."""

@@ -46,7 +46,7 @@ async def _day(erp: Erp, crash_at: str) -> None:
 
 
 async def _sold(erp: Erp) -> None:
-    """Published, sent again, repriced, not delisted because of a bid, sold by push, shipped."""
+    """Published, sent again, repriced, not delisted because of a bid, sold by push, paid outside, shipped."""
     await erp.put("sold", pictures=2)
     await erp.put("sold", pictures=2)
     ad = erp.tradera.market.listings[await erp.live("sold")]
@@ -57,8 +57,11 @@ async def _sold(erp: Erp) -> None:
     await erp.event("sold", "listing.failed")
     order_id = await erp.tradera.sell(ad.item_id, 1100)
     await erp.event("sold", "item.sold")
+    await erp.say(order_id, "pay")
+    await erp.until("the payment at Tradera", lambda: erp.has_confirmed(order_id))
     await erp.track(order_id)
     await erp.until("the parcel at Tradera", lambda: erp.has_shipped(order_id))
+    await erp.say(order_id, "done")
 
 
 async def _delisted(erp: Erp) -> None:
@@ -196,7 +199,8 @@ DAY = Story(
     play=_day,
     events={
         "sold": WENT_LIVE
-        + Counter({"price.updated": 1, "listing.failed": 1, "item.sold": 1, "order.shipped": 1}),
+        + Counter({"price.updated": 1, "listing.failed": 1, "item.sold": 1})
+        + Counter({"order.created": 1, "order.paid": 1, "order.shipped": 1}),
         "delisted": WENT_LIVE + Counter({"item.unlisted": 1}),
         "deleted": WENT_LIVE + Counter({"item.deleted": 1}),
         "unsold": WENT_LIVE + Counter({"listing.ended": 1}),
@@ -204,7 +208,7 @@ DAY = Story(
     },
     calls=Counter(
         {"create": 4, "image": 5, "commit": 4, "results": 4, "price": 1, "end": 3, "read_item": 1}
-        | {"orders_by_id": 1, "ship": 1}
+        | {"orders_by_id": 1, "ship": 1, "transactions": 1, "transaction_status": 1}
     )
     + _AT_THE_START
     + _FIRST_OF_A_LEAF,
@@ -212,7 +216,7 @@ DAY = Story(
 BACK = Story(
     play=_back,
     events={
-        "sold": WENT_LIVE + Counter({"item.sold": 1, "order.shipped": 1}),
+        "sold": WENT_LIVE + Counter({"item.sold": 1, "order.created": 1, "order.shipped": 1}),
         "unsold": WENT_LIVE + Counter({"listing.ended": 1}),
     },
     calls=Counter({"create": 2, "image": 2, "commit": 2, "results": 2, "ship": 1, "transactions": 1})

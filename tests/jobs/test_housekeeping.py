@@ -13,14 +13,15 @@ import pytest
 from structlog.testing import capture_logs
 
 from rheod.domain.errors import StoreUnavailable, Text
-from rheod.domain.model import ItemSpec, ItemType, Order, OrderLine
+from rheod.domain.model import ItemSpec, ItemType
+from rheod.domain.orders import Order, OrderLine
 from rheod.jobs.housekeeping import Heartbeat, Housekeeping, LoopWatch
 from rheod.push.poller import read_message
 from rheod.store import key_value, outbox
 from rheod.store.engine.database import Database
 from rheod.store.outbox import Attempt
 from rheod.usecases import sales
-from rheod.usecases.sales import Shipments
+from rheod.usecases.orders import Orders
 from tests.desk import Desk
 from tests.stores import Clock, rows
 from tests.waiting import until
@@ -144,7 +145,7 @@ async def test_old_attempts_are_dropped_and_key_uses_saved(desk: Desk) -> None:
         saved.append(1)
 
     upkeep = Housekeeping(
-        database=desk.database, now=desk.clock, save_uses=save, keep_days=90, orders_days=730, every_s=0.01
+        database=desk.database, now=desk.clock, chores=(save,), keep_days=90, orders_days=730, every_s=0.01
     )
     async with running(upkeep.run()):
         await until(lambda: len(saved) >= 2)
@@ -160,9 +161,9 @@ async def test_a_buyer_is_forgotten_when_his_time_has_come(desk: Desk) -> None:
     sale = Order(order_id=7, created_at=desk.clock(), updated_at=desk.clock(), lines=(line,), buyer=buyer)
     await desk.store.write(lambda tx: sales.record_orders(tx, desk.account_id, [sale], desk.sellers))
     await desk.store.write(lambda tx: sales.take_in(tx, [read_message("m1", secret)], desk.sellers))
-    await Shipments(store=desk.store).track(desk.account_id, 7, carrier="postnord", tracking_number=secret)
+    await Orders(store=desk.store).track(desk.account_id, 7, carrier="postnord", tracking_number=secret)
     upkeep = Housekeeping(
-        database=desk.database, now=desk.clock, save_uses=nothing, keep_days=90, orders_days=730, every_s=0.01
+        database=desk.database, now=desk.clock, chores=(nothing,), keep_days=90, orders_days=730, every_s=0.01
     )
     desk.forward(730 * 24 * 3600)
     async with running(upkeep.run()):
@@ -219,7 +220,7 @@ async def test_a_chore_that_cannot_write_is_tried_again(database: Database, cloc
             raise StoreUnavailable(Text("the disk is full"))
 
     upkeep = Housekeeping(
-        database=database, now=clock, save_uses=save, keep_days=90, orders_days=730, every_s=0.01
+        database=database, now=clock, chores=(save,), keep_days=90, orders_days=730, every_s=0.01
     )
     async with running(upkeep.run()) as task:
         await until(lambda: len(tries) >= 3)
@@ -232,7 +233,7 @@ async def test_a_long_log_is_shortened_or_told_once_and_so_is_its_end(
     """While somebody reads for long it cannot be: said when that begins and when it is over."""
     database.most_log_bytes = 100_000
     upkeep = Housekeeping(
-        database=database, now=clock, save_uses=nothing, keep_days=90, orders_days=730, every_s=0.01
+        database=database, now=clock, chores=(nothing,), keep_days=90, orders_days=730, every_s=0.01
     )
     uri = f"{database.file.as_uri()}?mode=ro"
     with capture_logs() as logs, closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as reader:
@@ -257,7 +258,7 @@ async def test_a_log_that_is_not_long_is_left(database: Database, clock: Clock) 
         saved.append(1)
 
     upkeep = Housekeeping(
-        database=database, now=clock, save_uses=save, keep_days=90, orders_days=730, every_s=0.01
+        database=database, now=clock, chores=(save,), keep_days=90, orders_days=730, every_s=0.01
     )
     async with running(upkeep.run()):
         await until(lambda: len(saved) >= 3)

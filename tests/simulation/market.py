@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 from random import Random
 
 from rheod.domain.errors import Text
-from rheod.domain.model import Order, OrderLine, SellerAd
+from rheod.domain.model import SellerAd
+from rheod.domain.orders import Order, OrderLine
 from rheod.tradera.ad_builder import FIXED_PRICE, Ad
+from rheod.tradera.order_responses import SoldAd
 from rheod.tradera.transport import Rejected
 
 DAY_MS = 24 * 3600 * 1000
@@ -90,6 +92,7 @@ class Market:
         self.ads: dict[int, Listed] = {}
         self.orders: dict[int, tuple[int, Order]] = {}
         self.shipped: set[int] = set()
+        self.confirmed: set[int] = set()
         self.second_commits = 0
         self._wires = wires
         self._order_lag_ms = order_lag_ms
@@ -215,6 +218,28 @@ class Market:
         if order is None or whose != seller:
             raise Rejected(Text("The order was not found"), status=404)
         self.shipped |= {line.tradera_item_id for line in order.lines}
+
+    def transactions(self, seller: int) -> list[SoldAd]:
+        """Every sale of the seller; the number of a transaction is its ad's."""
+        return [
+            SoldAd(
+                transaction_id=line.tradera_item_id,
+                ad=line.tradera_item_id,
+                amount_ore=line.unit_price_ore,
+                sold_at=order.created_at,
+                is_paid=line.tradera_item_id in self.confirmed,
+                is_shipped=line.tradera_item_id in self.shipped,
+            )
+            for whose, order in self.orders.values()
+            if whose == seller
+            for line in order.lines
+        ]
+
+    def confirm(self, seller: int, transaction_id: int) -> None:
+        """The seller has been paid outside Tradera; Rejected for a sale that is not theirs."""
+        if transaction_id not in {each.transaction_id for each in self.transactions(seller)}:
+            raise Rejected(Text("The transaction was not found"), status=404)
+        self.confirmed.add(transaction_id)
 
     def close(self, listed: Listed, reason: str) -> None:
         """Somebody closes an ad without a sale."""

@@ -9,9 +9,11 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from rheod.domain.errors import Text, Unanswered
-from rheod.domain.model import Order, SellerAd
+from rheod.domain.model import SellerAd
+from rheod.domain.orders import Order
 from rheod.tradera.ad_builder import Ad
 from rheod.tradera.client import Read, TraderaClient
+from rheod.tradera.order_responses import SoldAd
 from rheod.tradera.responses import Created, Member, Result, Updates
 from rheod.tradera.transport import OverLimit, Rejected, Seller, ServerFailure, TokenRefused, Unreachable
 from tests.simulation.faults import Fate, Faults
@@ -177,9 +179,15 @@ class SimulatedTradera(TraderaClient):
         """See TraderaClient."""
         await self._call("ship", seller, lambda: self._market.ship(seller.user_id, order_id))
 
-    async def shipped_ads(self, seller: Seller, from_ms: int, to_ms: int) -> set[int]:
+    async def transactions(self, seller: Seller, from_ms: int, to_ms: int) -> list[SoldAd]:
         """See TraderaClient."""
-        return await self._call("transactions", seller, lambda: set(self._market.shipped))
+        return await self._call("transactions", seller, lambda: self._market.transactions(seller.user_id))
+
+    async def confirm_paid(self, seller: Seller, transaction_id: int) -> None:
+        """See TraderaClient."""
+        await self._call(
+            "transaction_status", seller, lambda: self._market.confirm(seller.user_id, transaction_id)
+        )
 
     async def me(self, seller: Seller) -> Member:
         """See TraderaClient."""

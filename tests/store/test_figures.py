@@ -8,8 +8,9 @@ from dataclasses import replace
 
 import pytest
 
-from rheod.domain.model import ItemSpec, Order, OrderLine
-from rheod.store import items, orders
+from rheod.domain.model import ItemSpec
+from rheod.domain.orders import Order, OrderLine
+from rheod.store import erasure, items, order_changes, orders
 from rheod.store.orders import Month
 from tests.store.making import add_item
 
@@ -23,8 +24,8 @@ def sell(db: sqlite3.Connection, order_id: int, *, paid_at: int | None = None) -
         item = add_item(db, f"i{order_id}", spec=ItemSpec(title="Kopp", price_ore=100, domain="books"))
     line = OrderLine(tradera_item_id=order_id, quantity=1, unit_price_ore=25_000)
     sale = Order(order_id=order_id, created_at=MAY_2026, updated_at=MAY_2026, lines=(line,), paid_at=paid_at)
-    orders.save(db, "a", sale, now=MAY_2026)
-    orders.match(db, order_id, order_id, item)
+    order_changes.save(db, "a", sale, now=MAY_2026)
+    order_changes.match(db, order_id, order_id, item)
 
 
 def test_sums_are_by_month_and_by_domain(db: sqlite3.Connection) -> None:
@@ -46,11 +47,13 @@ def test_the_sums_follow_every_change(db: sqlite3.Connection) -> None:
     sell(db, 1, paid_at=7)
     late = OrderLine(tradera_item_id=3, quantity=2, unit_price_ore=100)
     sale = Order(order_id=3, created_at=MAY_2026, updated_at=MAY_2026, lines=(late,))
-    orders.save(db, "a", sale, now=MAY_2026)
+    order_changes.save(db, "a", sale, now=MAY_2026)
     assert orders.sums(db, "a", since="2026-05").months["2026-05"].orders == 2
-    orders.match(db, 3, 3, add_item(db, "late", spec=ItemSpec(title="Fat", price_ore=100, domain="art")))
+    order_changes.match(
+        db, 3, 3, add_item(db, "late", spec=ItemSpec(title="Fat", price_ore=100, domain="art"))
+    )
     dearer = replace(sale, lines=(replace(late, unit_price_ore=300),))
-    orders.save(db, "a", dearer, now=MAY_2026)
+    order_changes.save(db, "a", dearer, now=MAY_2026)
     found = orders.sums(db, "a", since="2026-05")
     assert found.months == {"2026-05": Month(orders=3, ore=50_600, pending_ore=600)}
     assert found.domains == {"books": 50_000, "art": 600}
@@ -69,7 +72,7 @@ READS: dict[str, Callable[[sqlite3.Connection], object]] = {
     "all orders": lambda db: orders.page(db, "a", unmatched=False, limit=9, before=(2**60, 0)),
     "unmatched orders": lambda db: orders.page(db, "a", unmatched=True, limit=9, before=(2**60, 0)),
     "what waits to be shipped": lambda db: orders.oldest_to_ship(db, "a", since=1, before=2),
-    "what is to be erased": lambda db: orders.erase(db, before=1, limit=9, now=2),
+    "what is to be erased": lambda db: erasure.erase(db, before=1, limit=9, now=2),
 }
 
 

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from rheod.domain.model import Item, ItemSpec, ItemType, ListingState, Order, OrderLine, RheoStatus
-from rheod.store import items, orders, search
+from rheod.domain.model import Item, ItemSpec, ItemType, ListingState, RheoStatus
+from rheod.domain.orders import Order, OrderLine
+from rheod.store import items, order_changes, search
 from rheod.store.search import START, ItemFilter
 from tests.store.making import add_item, add_listing
 
@@ -131,8 +132,8 @@ def test_the_figures_of_a_container_are_its_items(db: sqlite3.Connection) -> Non
     inner = ItemSpec(type=ItemType.CONTAINER, title="Motor", parent_external_id="VIN")
     add_item(db, "inner", spec=inner, rheo_status=ACTIVE)
     line = OrderLine(tradera_item_id=5, quantity=1, unit_price_ore=12_500, title="Dörr")
-    orders.save(db, "a", Order(order_id=1, created_at=1, updated_at=1, lines=(line,)), now=1)
-    orders.match(db, 1, 5, items.by_id(db, "p2"))
+    order_changes.save(db, "a", Order(order_id=1, created_at=1, updated_at=1, lines=(line,)), now=1)
+    order_changes.match(db, 1, 5, items.by_id(db, "p2"))
     found = search.figures(db, "a", "VIN")
     assert found.counts == {"active": 2, "sold": 2, "draft": 1}
     assert (found.listed_ore, found.sold_ore) == (20_000, 22_500)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import replace
 
-from rheod.domain.model import Order, OrderLine
-from rheod.store import orders
+from rheod.domain.orders import Order, OrderLine
+from rheod.store import order_changes, orders
 from tests.store.making import add_item
 
 LINE = OrderLine(tradera_item_id=22, quantity=1, unit_price_ore=25000, title="Kopp")
@@ -17,9 +17,9 @@ ORDER = Order(
 
 def test_an_order_is_kept_once_and_brought_up_to_date(db: sqlite3.Connection) -> None:
     """A payment arrives by a later telling and is not lost by an earlier one."""
-    orders.save(db, "a", ORDER, now=10)
-    orders.save(db, "a", replace(ORDER, paid_at=5, updated_at=6), now=11)
-    orders.save(db, "a", replace(ORDER, updated_at=7), now=12)
+    order_changes.save(db, "a", ORDER, now=10)
+    order_changes.save(db, "a", replace(ORDER, paid_at=5, updated_at=6), now=11)
+    order_changes.save(db, "a", replace(ORDER, updated_at=7), now=12)
     [row] = db.execute("SELECT * FROM orders").fetchall()
     assert (row["paid_at"], row["updated_at"], row["received_at"]) == (5, 7, 10)
     assert row["buyer"] == '{"alias": "Åke"}'
@@ -30,11 +30,11 @@ def test_an_order_is_kept_once_and_brought_up_to_date(db: sqlite3.Connection) ->
 def test_a_line_nobody_knows_is_counted_until_it_is_matched(db: sqlite3.Connection) -> None:
     """The match survives a later telling of the same order."""
     item = add_item(db)
-    orders.save(db, "a", ORDER, now=1)
+    order_changes.save(db, "a", ORDER, now=1)
     assert orders.unmatched_count(db) == 1
     assert not orders.open_for_item(db, item.id)
-    orders.match(db, 7, 22, item)
-    orders.save(db, "a", ORDER, now=2)
+    order_changes.match(db, 7, 22, item)
+    order_changes.save(db, "a", ORDER, now=2)
     assert orders.unmatched_count(db) == 0
     assert orders.open_for_item(db, item.id)
 
@@ -42,13 +42,13 @@ def test_a_line_nobody_knows_is_counted_until_it_is_matched(db: sqlite3.Connecti
 def test_a_shipped_order_is_no_longer_in_progress(db: sqlite3.Connection) -> None:
     """Its item may be removed."""
     item = add_item(db)
-    orders.save(db, "a", ORDER, now=1)
-    orders.match(db, 7, 22, item)
+    order_changes.save(db, "a", ORDER, now=1)
+    order_changes.match(db, 7, 22, item)
     db.execute("UPDATE orders SET shipped_at = 9")
     assert not orders.open_for_item(db, item.id)
 
 
 def test_the_same_ad_twice_in_one_order_is_one_line(db: sqlite3.Connection) -> None:
     """The last telling of it counts."""
-    orders.save(db, "a", replace(ORDER, lines=(LINE, replace(LINE, quantity=2))), now=1)
+    order_changes.save(db, "a", replace(ORDER, lines=(LINE, replace(LINE, quantity=2))), now=1)
     assert [row["quantity"] for row in db.execute("SELECT quantity FROM order_lines")] == [2]

@@ -9,7 +9,6 @@ import pytest
 
 from rheod.domain.ad_templates import Part, Template
 from rheod.domain.errors import Refused
-from rheod.domain.freight import FreightSettings
 from rheod.domain.model import ItemSpec, ListingState, TraderaWish
 from rheod.usecases.ad_templates import AdTemplates
 from rheod.usecases.ad_words import FixedWords
@@ -122,15 +121,3 @@ async def test_the_sixth_ad_of_a_kind_is_one_too_many(desk: Desk) -> None:
     await desk.put()
     listing = await desk.reach(ListingState.COMMITTED)
     assert "Five ads of the same title, text and price are up already" in (listing.warning or "")
-
-
-async def test_a_freight_that_the_settings_name_is_the_one_that_counts(desk: Desk) -> None:
-    """Of an item without a price of its own; pickup for want of one is no freight at all."""
-    rule(desk, check="warn", freight=FreightSettings(fixed_kr=59))
-    await desk.put(description="Frakt 69 kr", shipping_strategy="seller_shipped")
-    listing = await desk.reach(ListingState.COMMITTED)
-    assert listing.warning == "The text says 69 kr for the freight, the ad says 59 kr"
-    rule(desk, check="warn")
-    await desk.put("B", description="Frakt 69 kr")
-    listing = await desk.reach(ListingState.COMMITTED, "B")
-    assert "names a freight, but the ad offers pickup only" in (listing.warning or "")

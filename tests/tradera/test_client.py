@@ -280,9 +280,9 @@ async def test_the_smaller_calls_speak_their_paths() -> None:
     assert request.line == "POST /v4/orders/5/ship"
     shipped, request = await one(
         reply(200, [{"item": {"id": 22}, "isMarkedAsShipped": True}]),
-        lambda client: client.shipped_ads(SELLER, END_MS, END_MS + 60_000),
+        lambda client: client.transactions(SELLER, END_MS, END_MS + 60_000),
     )
-    assert shipped == {22}
+    assert [(each.ad, each.is_shipped) for each in shipped] == [(22, True)]
     assert request.line.startswith("GET /v4/listings/seller-transactions?minTransactionDate=2026-11-01T12")
     assert request.line.endswith("&filter=4")
     member, _ = await one(

@@ -10,6 +10,7 @@ import pytest
 from rheod.domain.freight import FreightOption
 from rheod.domain.model import AdState
 from rheod.tradera.ad_builder import FIXED_PRICE, Ad, create_body
+from rheod.tradera.order_responses import marked, read_orders, read_transactions
 from rheod.tradera.responses import (
     ResultState,
     WrongShapeError,
@@ -18,9 +19,7 @@ from rheod.tradera.responses import (
     read_listed,
     read_listed_all,
     read_member,
-    read_orders,
     read_results,
-    read_shipped,
     read_updated,
     refusal,
 )
@@ -259,8 +258,9 @@ def test_an_ad_is_shipped_when_each_of_its_sales_is() -> None:
     answer: list[dict[str, Any]] = [
         {"item": {"id": ad}, "isMarkedAsShipped": shipped, "buyer": None} for ad, shipped in told
     ]
-    assert read_shipped([*answer, {"item": None}, {"isMarkedAsShipped": True}]) == {22}
-    assert read_shipped(None) == set()
+    sold = read_transactions([*answer, {"item": None}, {"isMarkedAsShipped": True}])
+    assert marked(sold, lambda each: each.is_shipped) == {22}
+    assert read_transactions(None) == []
 
 
 def test_the_smaller_answers_are_read() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from rheod.domain.model import JobKind, JobOrder, ListingState, QueueName
 from rheod.store import orders
 from rheod.store.orders import Shipment, StoredOrder
-from rheod.usecases.sales import Shipments
+from rheod.usecases.orders import Orders
 from tests.desk import Desk
 from tests.stores import rows
 from tests.tradera.test_order_sync import live, order_created, push
@@ -28,7 +28,7 @@ async def sold(desk: Desk, external_id: str = "A") -> int:
 
 async def parcel(desk: Desk, order_id: int, number: str = "SE1") -> Shipment:
     """The partner tells of a parcel."""
-    shipping = Shipments(store=desk.store)
+    shipping = Orders(store=desk.store)
     return await shipping.track(desk.account_id, order_id, carrier="postnord", tracking_number=number)
 
 

@@ -16,18 +16,8 @@ from rheod.domain.inputs import (
     Input,
     WentLive,
 )
-from rheod.domain.model import (
-    CloseReason,
-    Item,
-    ItemSpec,
-    ItemType,
-    Job,
-    JobKind,
-    Listing,
-    ListingState,
-    Order,
-    OrderLine,
-)
+from rheod.domain.model import CloseReason, Item, ItemSpec, ItemType, Job, JobKind, Listing, ListingState
+from rheod.domain.orders import Order, OrderLine
 from rheod.push.poller import read_message
 from rheod.store import items, jobs
 from rheod.store.engine.database import Database
@@ -139,8 +129,12 @@ class Shop:
         )
 
     async def events(self, item_id: str) -> list[str]:
-        """The item's events, oldest first."""
-        found = await rows(self.database, "SELECT type FROM notices WHERE item_id = ? ORDER BY seq", item_id)
+        """The item's own events, oldest first, without those of its orders."""
+        found = await rows(
+            self.database,
+            "SELECT type FROM notices WHERE item_id = ? AND type NOT LIKE 'order.%' ORDER BY seq",
+            item_id,
+        )
         return [row["type"] for row in found]
 
     async def bodies(self, item_id: str, event: str) -> list[dict[str, Any]]:

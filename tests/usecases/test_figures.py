@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from rheod.domain.model import ItemType, Order, RheoStatus
+from rheod.domain.model import ItemType, RheoStatus
+from rheod.domain.orders import Order
 from rheod.usecases.figures import Analytics, Category, Figures, total
 from tests.stores import rows
 from tests.usecases.selling import Shop, order

@@ -8,8 +8,8 @@ import pytest
 
 from rheod.domain.budget import TOTAL, PublishLimit, Window
 from rheod.domain.calendar import day_of, start_of
-from rheod.domain.model import Order
-from rheod.store import orders
+from rheod.domain.orders import Order
+from rheod.store import order_changes
 from rheod.usecases.figures import AccountForecasts
 from rheod.usecases.items import BudgetForecast
 from rheod.usecases.transaction import Store, Transaction
@@ -27,7 +27,7 @@ def forecast() -> BudgetForecast:
 
 
 def _keep(tx: Transaction, account_id: str, order: Order) -> None:
-    orders.save(tx.db, account_id, order, now=tx.now)
+    order_changes.save(tx.db, account_id, order, now=tx.now)
 
 
 async def test_calls_come_back_a_day_after_they_were_made(

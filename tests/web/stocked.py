@@ -17,7 +17,8 @@ from PIL import Image
 from playwright.async_api import Page
 
 from rheod.domain.inputs import PublishFailed, PublishInDoubt
-from rheod.domain.model import CallClass, ListingState, Order, TraderaWish
+from rheod.domain.model import CallClass, ListingState, TraderaWish
+from rheod.domain.orders import Order
 from rheod.store import ledger
 from rheod.store.ledger import LedgerCall
 from rheod.usecases import publish

@@ -59,7 +59,8 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {
     "PriceBody": {"price": 795},
     "RelistBody": {"enabled": True, "times": 2, "floorPrice": 400},
     "StatusBody": {"status": "not_listed"},
-    "KeyBody": {"name": "erp"},
+    "KeyBody": {"name": "erp", "scopes": ["items", "orders"]},
+    "EraseBody": {"buyer": "81234567"},
     "TrackingBody": {"carrier": "postnord", "trackingNumber": "SE123456789SE"},
     "SettleSaleBody": {"sold": True, "salePrice": 950},
     "NewEndpointBody": {
@@ -149,6 +150,8 @@ def _schema(payload: type[Payload]) -> Json:
 
 def _type_of(hint: Any) -> Json:
     kind = get_args(hint)[0] if isinstance(hint, UnionType) else hint
+    if get_origin(kind) is tuple:
+        return {"type": "array", "items": _type_of(get_args(kind)[0])}
     if isinstance(kind, type) and issubclass(kind, StrEnum):
         return {"type": "string", "enum": [each.value for each in kind]}
     if get_origin(kind) is tuple:

@@ -55,9 +55,11 @@ TAGS: Mapping[str, str] = {
 CODES: Mapping[str, str] = {
     "BAD_REQUEST": "The body is no JSON, or a cursor, a query parameter or the request itself cannot be read.",
     "UNAUTHORIZED": "The API key or the admin token is missing or wrong.",
+    "FORBIDDEN": "The API key does not open this: it was made without the scope.",
     "NOT_FOUND": "There is no such thing, or it is someone else's.",
     "METHOD_NOT_ALLOWED": "The path does not take this method.",
     "CONFLICT": "The state of the item does not allow it; the sentence says why.",
+    "GONE": "The event named a buyer who has been erased: it is not told again.",
     "PAYLOAD_TOO_LARGE": "The body is larger than this call takes.",
     "UNSUPPORTED_MEDIA_TYPE": "The body is not `application/json` in UTF-8, or has a Content-Encoding.",
     "VALIDATION_FAILED": "Fields are wrong; `details` lists every one of them.",

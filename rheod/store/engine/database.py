@@ -91,6 +91,8 @@ class Database:
         self._closing = False
         self._log_is_new = False
         self._written_back = 0
+        self.log_holds_erased = False
+        """Whether what was erased may still stand in the log, as in one that a killed process has left."""
 
     @classmethod
     async def open(
@@ -110,6 +112,7 @@ class Database:
         be used, or the file is newer than the program, damaged, emptied, or sealed with another key.
         """
         file = folder / "rheod.db"
+        left_log = file.with_name(f"{file.name}-wal").exists()
         async with AsyncExitStack() as undo:
             lock = take_lock(folder)
             undo.callback(os.close, lock)
@@ -141,6 +144,7 @@ class Database:
         _log.info("store opened", sqlite_version=sqlite3.sqlite_version, file=str(file))
         database = cls(writer=writer, reader=reader, files=files, lock=lock)
         database.unchecked, database.most_log_bytes = unchecked, log_bytes
+        database.log_holds_erased = left_log
         return database
 
     async def run(self) -> None:
@@ -301,7 +305,8 @@ class Database:
     async def shorten_log(self) -> None:
         """Empty the write-ahead log, between two transactions; it stays as it is while somebody reads for long."""
         try:
-            await self._writer.submit(_shorten_log)
+            if await self._writer.submit(_shorten_log):
+                self.log_holds_erased = False
         except (sqlite3.Error, ValueError) as error:
             self._end_if_fatal(error)
             _log.warning("the write-ahead log could not be shortened", reason=str(error))
@@ -336,12 +341,12 @@ def write_back(changes: int, db: sqlite3.Connection) -> int:
     return db.total_changes
 
 
-def _shorten_log(db: sqlite3.Connection) -> None:
-    """Empty the log without waiting for a reader: no transaction could run meanwhile."""
+def _shorten_log(db: sqlite3.Connection) -> bool:
+    """Empty the log without waiting for a reader, for no transaction could run meanwhile; whether it is empty."""
     waits = db.execute("PRAGMA busy_timeout").fetchone()[0]
     db.execute("PRAGMA busy_timeout=0")
     try:
-        db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        return not db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
     finally:
         db.execute(f"PRAGMA busy_timeout={waits}")
 

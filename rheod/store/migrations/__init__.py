@@ -43,11 +43,15 @@ def apply_all(db: sqlite3.Connection, steps: Sequence[tuple[int, str]], *, file:
             f"The database {file} has schema {version}, this rheod knows {newest}: install the newer rheod again, "
             f"or restore the copy {file.name}.before-{newest + 1:04d} beside it"
         )
-    for number, script in steps:
-        if number > version:
+    kept = db.execute("PRAGMA foreign_keys").fetchone()[0]
+    db.execute("PRAGMA foreign_keys=OFF")  # a table may be made anew while others refer to it
+    try:
+        for number, script in [each for each in steps if each[0] > version]:
             if version > 0:
                 _copy(db, file.with_name(f"{file.name}.before-{number:04d}"))
             _step(db, number, script)
+    finally:
+        db.execute(f"PRAGMA foreign_keys={kept}")
 
 
 def _step(db: sqlite3.Connection, number: int, script: str) -> None:

@@ -9,8 +9,8 @@ from typing import Any
 import aiohttp
 
 from rheod.api.openapi.examples import EXAMPLES, SEGMENTS
-from rheod.domain.model import Order, OrderLine
-from rheod.store import orders
+from rheod.domain.orders import Order, OrderLine
+from rheod.store import order_changes
 from rheod.webhooks.client import WebhookClient
 from tests.api.running import NOW_MS, Api
 
@@ -46,5 +46,5 @@ async def stocked(api: Api) -> Any:
         subtotal_ore=95050,
         buyer={"Alias": "test-buyer"},
     )
-    await api.database.write(lambda db: orders.save(db, api.parts.default_account, order, now=NOW_MS))
+    await api.database.write(lambda db: order_changes.save(db, api.parts.default_account, order, now=NOW_MS))
     return (await api.call("GET", "/openapi.json")).body

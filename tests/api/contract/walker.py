@@ -140,7 +140,9 @@ class Walker:
         if reply.status < 300 and reply.raw and is_json and call.path != "/openapi.json":
             self._remember(reply.body)
         if call.method == "DELETE" and "api-keys" in call.path and reply.status == 204:
-            _, self._api.key = await self._api.parts.keys.create(self._api.parts.default_account, "again")
+            _, self._api.key = await self._api.parts.keys.create(
+                self._api.parts.default_account, "again", ("items", "orders")
+            )
         if call.method == "PUT" and reply.status == 202:
             self._remember({"externalId": unquote(call.path.rpartition("/")[2])})
         faults = self._judge.faults(call.method, call.template, reply)

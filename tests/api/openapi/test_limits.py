@@ -35,7 +35,7 @@ READERS: dict[str, Callable[[Any], object]] = {
     "PriceBody": item_body.read_price,
     "StatusBody": item_body.read_status,
     "WebhookUrlBody": lambda body: management.read_webhook_url(body, check_url=https_only),
-    "KeyBody": management.read_key_name,
+    "KeyBody": management.read_key,
 }
 
 

@@ -1,0 +1,165 @@
+"""Tells Tradera what was done with orders, sent or paid outside, and learns what was done with them in My Tradera.
+
+An order does not say so itself: its transactions do, one for each ad sold. A call that got no answer may have taken effect,
+so they are looked at before anything is repeated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import partial
+
+import structlog
+
+from rheod.domain.errors import Text
+from rheod.domain.model import CallClass, Job
+from rheod.domain.orders import OrderStatus
+from rheod.jobs.queue import Done, Outcome, Retry
+from rheod.store import key_value, orders
+from rheod.store.orders import StoredOrder
+from rheod.tradera.budgeted_client import BudgetedClient, NotSent, NotWanted
+from rheod.tradera.order_responses import SoldAd, marked
+from rheod.tradera.transport import Rejected, ServerFailure
+from rheod.usecases import orders as use_cases
+from rheod.usecases.transaction import Store, Transaction
+
+_log = structlog.get_logger(__name__)
+_TRIES_OF_500 = 5
+_HOUR_MS = 3600 * 1000
+_DAY_MS = 24 * _HOUR_MS
+_LOOKED_AFTER_MS = 30 * _DAY_MS
+"""An order not marked as shipped by then was handed over in some other way."""
+_TRIES_TO_FIND = 5
+_FIND_AGAIN_MS = 15 * 60 * 1000
+"""A sale may come among the transactions a little after its order."""
+
+
+class OrderUpdater:
+    """Works `ship` and `confirm` jobs; their subject is an order's number."""
+
+    def __init__(self, *, store: Store, calls: BudgetedClient) -> None:
+        self._store = store
+        self._calls = calls
+
+    async def ship(self, job: Job) -> Outcome:
+        """Mark the order as shipped, unless it is. Raises what the calls raise when time may heal it."""
+        order = await self._store.read(lambda db: orders.find(db, int(job.subject)))
+        if order is None or order.shipped_at is not None:
+            return Done()
+        others = await self._calls.fair_share(CallClass.SHIP, {"ship": 1})
+        if order.ship_sent_at is not None and await self._is_shipped(order, leave=others):
+            return _shipped(order)
+        try:
+            start = partial(use_cases.start_ship, order_id=order.order_id)
+            async with self._calls.book(CallClass.SHIP, "ship", None, start, leave=others) as call:
+                await self._calls.client.ship(self._calls.seller, order.order_id)
+                await call.keep(lambda tx: use_cases.shipped(tx, order.order_id))
+        except NotWanted:
+            pass  # it is marked already
+        except Rejected as error:
+            if await self._is_shipped(order):
+                return _shipped(order)
+            return _refused(order, str(error))
+        except ServerFailure as error:
+            if error.status != 500 or job.unclear < _TRIES_OF_500:
+                raise
+            return _refused(
+                order, Text("Tradera answers with an error again and again: {error}", error=error)
+            )
+        return Done()
+
+    async def _is_shipped(self, order: StoredOrder, *, leave: Mapping[str, int] | None = None) -> bool:
+        """Whether Tradera shows all sales of the order as shipped; False when it will not tell."""
+        try:
+            sold = await self._transactions(CallClass.SHIP, since=order.created_at, leave=leave)
+        except Rejected:
+            return False
+        ads = {line.tradera_item_id for line in order.lines}
+        return bool(ads) and ads <= marked(sold, lambda each: each.is_shipped)
+
+    async def confirm(self, job: Job) -> Outcome:
+        """Tell Tradera that the order was paid outside, each of its sales with a call; one that is marked so with none."""
+        order = await self._store.read(lambda db: orders.find(db, int(job.subject)))
+        if order is None or order.confirm_told_at is not None or order.status is OrderStatus.REVERSED:
+            return Done()
+        others = await self._calls.fair_share(CallClass.SHIP, {"transaction_status": 1})
+        try:
+            sold = await self._transactions(CallClass.SHIP, since=order.created_at, leave=others)
+            ads = {line.tradera_item_id for line in order.lines if line.reversed_at is None}
+            if not ads <= {each.ad for each in sold if each.transaction_id}:
+                return self._not_found(job, order)
+            unpaid = [each for each in sold if each.ad in ads and not each.is_paid and each.transaction_id]
+            start = partial(use_cases.start_confirm, order_id=order.order_id)
+            for each in unpaid:
+                async with self._calls.book(CallClass.SHIP, "transaction_status", None, start, leave=others):
+                    await self._calls.client.confirm_paid(self._calls.seller, each.transaction_id)
+        except NotWanted:
+            return Done()  # it was taken back meanwhile
+        except Rejected as error:
+            return _not_confirmed(order, str(error))
+        except ServerFailure as error:
+            if error.status != 500 or job.unclear < _TRIES_OF_500:
+                raise
+            return _not_confirmed(
+                order, Text("Tradera answers with an error again and again: {error}", error=error)
+            )
+        return Done(lambda tx: use_cases.confirmed(tx, order.order_id))
+
+    def _not_found(self, job: Job, order: StoredOrder) -> Outcome:
+        missing = Text("Tradera shows no transaction of the order yet")
+        if job.attempts < _TRIES_TO_FIND:
+            return Retry(until=self._store.now() + _FIND_AGAIN_MS, reason=missing)
+        return _not_confirmed(order, missing)
+
+    async def look_around(self) -> None:
+        """Once a day learn which orders the seller marked as shipped in My Tradera, if any waits for it: one call."""
+        account_id, now = self._calls.account_id, self._store.now()
+        last = await self._store.read(lambda db: key_value.get(db, _mark(account_id)))
+        if last is not None and 0 <= now - int(last) < _DAY_MS:
+            return
+        wait = now - _DAY_MS
+        oldest = await self._store.read(
+            lambda db: orders.oldest_to_ship(db, account_id, since=now - _LOOKED_AFTER_MS, before=wait)
+        )
+        if oldest is None:
+            return
+        found: Iterable[SoldAd] = ()
+        try:
+            found = await self._transactions(CallClass.RECONCILE, since=oldest)
+        except NotSent:
+            return  # another pass will do
+        except Rejected as error:
+            _log.error("Tradera refuses to tell what is shipped", reason=str(error))
+        ads = marked(found, lambda each: each.is_shipped)
+        await self._store.write(lambda tx: _seen(tx, account_id, ads))
+
+    async def _transactions(
+        self, call_class: CallClass, *, since: int, leave: Mapping[str, int] | None = None
+    ) -> list[SoldAd]:
+        begin, end = since - _DAY_MS, self._store.now() + _HOUR_MS
+        async with self._calls.book(call_class, "transactions", leave=leave or {}):
+            return await self._calls.client.transactions(self._calls.seller, begin, end)
+
+
+def _seen(tx: Transaction, account_id: str, found: set[int]) -> None:
+    use_cases.shipped_elsewhere(tx, account_id, sorted(found))
+    key_value.put(tx.db, _mark(account_id), str(tx.now))
+
+
+def _mark(account_id: str) -> str:
+    return f"parcels_looked_at:{account_id}"
+
+
+def _shipped(order: StoredOrder) -> Outcome:
+    return Done(lambda tx: use_cases.shipped(tx, order.order_id))
+
+
+def _refused(order: StoredOrder, reason: str) -> Outcome:
+    _log.warning("order not marked as shipped", order=order.order_id, reason=reason)
+    error = Text("Tradera did not mark the order as shipped: {reason}", reason=reason)
+    return Done(lambda tx: use_cases.ship_refused(tx, order.order_id, error))
+
+
+def _not_confirmed(order: StoredOrder, reason: str) -> Outcome:
+    error = Text("Tradera did not mark the order as paid: {reason}", reason=reason)
+    return Done(lambda tx: use_cases.confirm_refused(tx, order.order_id, error))

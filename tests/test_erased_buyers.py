@@ -1,0 +1,125 @@
+"""A buyer who is erased is in no file of the data folder any more: neither database nor log nor anything beside them.
+
+Nothing here runs VACUUM or a checkpoint: what overwrites is rheod itself.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from rheod.domain.orders import Freight, Order, OrderLine, Payment
+from rheod.store import inbox
+from rheod.store.engine.database import Database
+from rheod.store.inbox import InboxEntry
+from rheod.usecases import sales
+from rheod.usecases.erasing import Erasing
+from rheod.usecases.orders import Orders
+from rheod.usecases.sales import SellersAndSite
+from rheod.usecases.transaction import OrderRules, Store
+from tests.store.making import add_endpoint
+from tests.stores import Clock
+
+SELLERS = SellersAndSite(accounts={}, site_url="https://www.tradera.com", closed_grace_ms=0)
+MARK = "Zzmarkedbuyer"
+
+
+def an_order(number: int, mark: str, *, chance: Random) -> Order:
+    """An order whose buyer has this mark everywhere, with more or less beside it."""
+    line = OrderLine(
+        tradera_item_id=number, quantity=1, unit_price_ore=10_000, title="Kopp" * chance.randrange(9)
+    )
+    buyer: dict[str, Any] = {
+        "userId": number % 40 + 1 if mark != MARK else 99,
+        "alias": mark.lower(),
+        "email": f"{mark}@example.com",
+        "firstName": mark,
+        "addressLine1": f"{mark} " * chance.randrange(1, 40),
+        "shipTo": {"name": mark, "city": mark * chance.randrange(1, 90)},
+    }
+    paid = Payment(type="Swish", reference=f"{mark}-07", amount_ore=10_000, paid_at=5)
+    return Order(
+        order_id=number,
+        created_at=number,
+        updated_at=number,
+        lines=(line,),
+        subtotal_ore=10_000,
+        payments=(paid,),
+        freight=Freight(cost_ore=0),
+        buyer=buyer,
+    )
+
+
+def files_with(folder: Path, mark: str) -> list[str]:
+    """The files of the folder that hold the mark, in any case of letters."""
+    wanted = mark.lower().encode()
+    return [
+        str(file)
+        for file in sorted(folder.rglob("*"))
+        if file.is_file() and wanted in file.read_bytes().lower()
+    ]
+
+
+@pytest.fixture
+def store(database: Database, clock: Clock) -> Store:
+    """Whose events name the buyers."""
+    one = Store(database=database, now=clock, rng=Random(7), wake=lambda _queue: None)
+    one.rules = OrderRules(include_buyer=True)
+    return one
+
+
+async def test_an_erased_buyer_is_in_no_file(
+    database: Database, store: Store, account_id: str, clock: Clock, tmp_path: Path
+) -> None:
+    """Among 600 others, read again and again: orders, events, deliveries, parcels, messages, answers."""
+    chance = Random(11)
+    await database.write(lambda db: add_endpoint(db, "e", account_id=account_id, event_types=("*",)))
+    numbers = chance.sample(range(1, 100_000), 600)
+    marked = numbers[100:105]
+    for _ in range(2):
+        for start in range(0, 600, 50):
+            some = [
+                an_order(number, MARK if number in marked else f"Other{number}", chance=chance)
+                for number in numbers[start : start + 50]
+            ]
+            await store.write(lambda tx, some=some: sales.record_orders(tx, account_id, some, SELLERS))  # type: ignore[misc]
+    orders = Orders(store=store)
+    await orders.track(account_id, marked[0], carrier="postnord", tracking_number=f"{MARK}-1")
+    await database.write(
+        lambda db: (
+            db.execute(
+                "INSERT INTO deliveries (endpoint_id, account_id, notice_seq, event_type, url, attempt, status, snippet,"
+                " duration_ms, created_at) SELECT 'e', account_id, seq, type, 'u', 1, 'success', ?, 1, 1 FROM notices"
+                " WHERE order_id = ?",
+                (f"thanks {MARK}", marked[0]),
+            ).rowcount
+        )
+    )
+    doubtful = InboxEntry(message_id="m", body=MARK, state="quarantined")
+    entry = await database.write(lambda db: inbox.add(db, doubtful, now=1))
+    assert entry is not None
+    await database.write(
+        lambda db: inbox.note_doubt(db, entry, reason="x", answer=f"alias {MARK.lower()}", ads=(), now=1)
+    )
+    assert files_with(tmp_path, MARK)
+    clock.forward(1000)
+    erased = await Erasing(store=store).buyer(account_id, f"{MARK}@example.com")
+    assert erased.orders == 5
+    assert files_with(tmp_path, MARK) == []
+    assert files_with(tmp_path, f"Other{numbers[0]}")
+
+
+async def test_the_log_is_known_to_be_clean(
+    database: Database, store: Store, account_id: str, tmp_path: Path
+) -> None:
+    """So that housekeeping writes it back no more than it must."""
+    order = an_order(7, MARK, chance=Random(1))
+    await store.write(lambda tx: sales.record_orders(tx, account_id, [order], SELLERS))
+    await database.shorten_log()
+    assert not database.log_holds_erased
+    await Erasing(store=store).buyer(account_id, "7")
+    assert not database.log_holds_erased
+    assert files_with(tmp_path, MARK) == []
