@@ -8,12 +8,13 @@ the schema's rules and the reader's together.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints
 
+from rheod.api.attribute_body import Attributes
 from rheod.api.domain_body import RICH, read_domain
 from rheod.api.field_types import (
     Cost,
@@ -34,6 +35,7 @@ from rheod.api.field_types import (
 )
 from rheod.api.json_body import dotted, is_clean, text_errors
 from rheod.api.relist_body import RelistBody, relist_wish
+from rheod.domain.ad_text import whole_kronor
 from rheod.domain.errors import FieldError, Refused, Text
 from rheod.domain.model import ItemSpec, ItemType, Json, TraderaWish
 from rheod.domain.taxonomy import DOMAINS, tags_of
@@ -65,7 +67,9 @@ class TraderaBody(Wire):
 
     category_id: Annotated[
         Annotated[int, Field(ge=1, le=INT32)] | None,
-        Field(description="Tradera's category; else one that fits the domain."),
+        Field(
+            description="Tradera's category, a leaf; else by the owner's rules and defaults, else guessed."
+        ),
     ] = None
     listing_type: Annotated[
         Literal["auction", "fixed_price"] | None,
@@ -99,6 +103,13 @@ class TraderaBody(Wire):
     ] = None
     relist: Annotated[
         RelistBody | None, Field(description="How it comes back unsold; absent: by the owner's rule.")
+    ] = None
+    attributes: Annotated[
+        Attributes | None,
+        Field(
+            description="What the category's attributes are, by their name or number: a word of theirs, a number, or several. Case, accents and units are forgiven. A required one that is missing holds the item; another that fits none is left out and said.",
+            examples=[{"Skick": "Mycket gott skick"}],
+        ),
     ] = None
 
 
@@ -220,9 +231,29 @@ def read_item(body: Any, *, check_url: UrlCheck, found: Sequence[FieldError] = (
     urls = _image_urls(given, check_url, errors)
     domain, attributes = read_domain(given.get("domain"), errors)
     _check_metadata(given.get("metadata"), errors)
+    if model is not None and model.tradera is not None and model.price is not None:
+        errors += _prices_that_cannot_be(model.price, model.tradera)
     raise_if_any(errors)
     assert model is not None  # else its errors were raised
     return _spec(model, urls, domain, attributes)
+
+
+def _prices_that_cannot_be(price_ore: int, wish: TraderaBody) -> Iterator[FieldError]:
+    """What Tradera never takes of an auction, by the whole kronor that it would be sent."""
+    if wish.listing_type == "fixed_price":
+        return
+    start, reserve, buy_now = (
+        None if ore is None else whole_kronor(ore)
+        for ore in (price_ore, wish.reserve_price, wish.buy_it_now_price)
+    )
+    assert start is not None
+    if reserve is not None and reserve <= start:
+        yield FieldError("tradera.reservePrice", Text("Must be above the price, from which bids start"))
+    if buy_now is not None and buy_now <= max(start, reserve or 0):
+        yield FieldError(
+            "tradera.buyItNowPrice",
+            Text("Must be above the price, from which bids start, and the reserve price"),
+        )
 
 
 def read_price(body: Any, found: Sequence[FieldError] = ()) -> int:
@@ -326,6 +357,7 @@ def _wish(body: TraderaBody) -> TraderaWish:
         start_at=body.start_at,
         end_at=body.end_at,
         relist=None if body.relist is None else relist_wish(body.relist),
+        attributes=body.attributes,
     )
 
 

@@ -12,6 +12,7 @@ from urllib.parse import quote, urlencode
 import click
 
 from rheod.cli import FAILED, NEEDS_ATTENTION, OK, CommandFailed
+from rheod.cli.category_choices import check_stock
 from rheod.cli.daemon_client import ask
 from rheod.cli.main import Group, Options, pass_options, with_account, with_json
 from rheod.cli.printing import confirm, note, say, say_json, say_pairs, say_table, shown
@@ -237,6 +238,9 @@ def settle(
             raise CommandFailed("Nothing was changed; --yes answers in advance")
     found = {"live": False if live is None else live}
     return print_message(ask(options, "POST", f"{_target(external_id)}/settle", found), as_json=as_json)
+
+
+items.add_command(check_stock)
 
 
 def print_message(answer: dict[str, Any], *, as_json: bool) -> int:

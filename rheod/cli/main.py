@@ -158,7 +158,10 @@ _COMMANDS = {
     "orders": ("rheod.cli.orders:orders", "see what was sold, pack it, say what became of it"),
     "templates": ("rheod.cli.templates:templates", "the words above and below every ad"),
     "relist": ("rheod.cli.relist:relist", "what comes back unsold, and how to stop it"),
-    "categories": ("rheod.cli.reference_data:categories", "find Tradera's categories and their attributes"),
+    "categories": (
+        "rheod.cli.reference_data:categories",
+        "find Tradera's categories, and choose those that items go into",
+    ),
     "shipping": ("rheod.cli.reference_data:shipping", "what buyers pay for freight, by weight"),
     "webhooks": ("rheod.cli.webhooks:webhooks", "where events go, and how that went"),
     "tradera": ("rheod.cli.tradera:tradera", "connect sellers by a login at Tradera"),

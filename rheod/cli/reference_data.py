@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 import click
 
 from rheod.cli import NEEDS_ATTENTION, OK
+from rheod.cli.category_choices import default, guess, rules
 from rheod.cli.daemon_client import ask
 from rheod.cli.main import Group, Options, pass_options, with_json
 from rheod.cli.printing import note, say, say_json, say_table
@@ -18,11 +19,15 @@ _CATEGORIES = "/integration/v1/tradera/categories"
 
 @click.group(cls=Group)
 def categories() -> None:
-    """Find Tradera's categories, as rheod has read them."""
+    """Find Tradera's categories, as rheod has read them, and choose those that items go into."""
+
+
+for _choice in (rules, default, guess):
+    categories.add_command(_choice)
 
 
 @categories.command()
-@click.argument("words", nargs=-1, required=True)
+@click.argument("words", nargs=-1, required=True, help="Words of the names, or beginnings of them.")
 @click.option("--below", type=int, metavar="NUMBER", help="Only below this category.")
 @click.option("--limit", type=int, default=50, help="At most so many (1-1000, default 50).")
 @with_json
@@ -46,7 +51,7 @@ def search(options: Options, *, words: tuple[str, ...], below: int | None, limit
 
 
 @categories.command()
-@click.argument("number", type=int)
+@click.argument("number", type=int, help="Tradera's number of the category.")
 @with_json
 @pass_options
 def attributes(options: Options, *, number: int, as_json: bool) -> int:
@@ -78,7 +83,7 @@ def shipping() -> None:
 
 
 @shipping.command("show")
-@click.argument("kilograms", required=False)
+@click.argument("kilograms", required=False, help="The weight without packaging.")
 @with_json
 @pass_options
 def show_shipping(options: Options, *, kilograms: str | None, as_json: bool) -> int:

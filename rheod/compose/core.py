@@ -18,8 +18,10 @@ from rheod.config.loading import missing_at_start, missing_for_publishing
 from rheod.config.settings import Settings
 from rheod.domain.ad_templates import Part, Template
 from rheod.domain.budget import Quota, reading_gap_ms
+from rheod.domain.category_tree import plain
 from rheod.domain.errors import Text
 from rheod.domain.freight import FreightSettings
+from rheod.domain.leaf_choice import CategoryRule
 from rheod.domain.model import JobKind, JobOrder, QueueName
 from rheod.jobs.clock import Clock
 from rheod.jobs.queue import RestoreLock, Wakeups
@@ -210,9 +212,30 @@ def _ask_now(ledger: Ledger, wakeups: Wakeups, clock: Clock, queue: QueueName) -
 
 def _fixed_choices(settings: Settings) -> FixedChoices:
     """What the settings say of categories; it wins over what the owner decides by commands."""
-    given = settings.tradera.defaults
+    given, said = settings.tradera.defaults, settings.categories
+    rules = (
+        None
+        if said.rules is None
+        else tuple(
+            CategoryRule(
+                id=number,
+                category_id=each.category,
+                account=each.account,
+                domain=each.domain,
+                words=each.words,
+                metadata=next(iter(each.metadata.items()), None),
+            )
+            for number, each in enumerate(said.rules, 1)
+        )
+    )
+    words = said.condition_words and {plain(word): terms for word, terms in said.condition_words.items()}
     return FixedChoices(
-        defaults=given.category_id, condition=given.condition, freight=_freight_settings(settings)
+        rules=rules,
+        defaults=given.category_id,
+        guess=said.guess_category,
+        words=words,
+        condition=given.condition,
+        freight=_freight_settings(settings),
     )
 
 

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from rheod.api import quota, server
 from rheod.api.admin import build_admin, inspection_routes, start_admin
+from rheod.api.category_choices import ChoiceCalls, choice_routes
 from rheod.api.connections import ConnectionLimits
 from rheod.api.context import AdminContext, ApiContext, Rates
 from rheod.api.owner_access import ConnectionCalls, PasswordCalls
@@ -31,6 +32,7 @@ from rheod.tradera.dry_run import DryRun
 from rheod.tradera.login import Application, TraderaLogin
 from rheod.usecases.ad_templates import AdTemplates
 from rheod.usecases.backups import Backups
+from rheod.usecases.category_choices import CategoryChoices
 from rheod.usecases.figures import Figures
 from rheod.usecases.relisting import Relisting
 from rheod.usecases.sales import QuarantinedMessages
@@ -95,6 +97,9 @@ class Handlers:
         core, parts = self.core, self.api()
         deadline_s = core.settings.server.body_timeout_s
         passwords = PasswordCalls(sessions=core.sessions, audit=core.audit, body_deadline_s=deadline_s)
+        choices = ChoiceCalls(
+            choices=CategoryChoices(store=core.store), accounts=core.accounts, deadline_s=deadline_s
+        )
         connections = ConnectionCalls(connector=self.login(), accounts=parts, body_deadline_s=deadline_s)
         templates = TemplateCalls(
             templates=AdTemplates(store=core.store, dresser=core.store.placer.dresser),
@@ -118,6 +123,7 @@ class Handlers:
             more=[
                 *passwords.routes(),
                 *inspection_routes(core.settings.storage.path / "rheod.db"),
+                *choice_routes(choices),
                 *connections.routes(),
                 *quota.routes(core.capacities, core.default_account),
                 *templates.routes(),

@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from typing_extensions import override
 
 from rheod.config.ad import AdSettings
+from rheod.config.categories import Categories
 from rheod.config.checked_values import Section
 from rheod.config.orders import OrderSettings
 from rheod.config.sections import (
@@ -57,6 +58,7 @@ class Settings(BaseSettings):
     storage: Storage = Storage()
     tradera: Tradera = Tradera()
     ad: AdSettings = AdSettings()
+    categories: Categories = Categories()
     push: Push = Push()
     images: Images = Images()
     webhooks: Webhooks = Webhooks()

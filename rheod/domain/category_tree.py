@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from types import MappingProxyType
 
 
@@ -157,6 +158,7 @@ class CategoryTree:
         return words
 
 
+@lru_cache(maxsize=16_384)  # the same names and terms are compared for every item
 def plain(text: str) -> str:
     """The text in small letters without accents, one space for each run of anything but letters and digits."""
     letters = unicodedata.normalize("NFKD", text.casefold())

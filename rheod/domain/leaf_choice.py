@@ -121,8 +121,7 @@ class LeafChooser:
         """The leaf of an item of this account (its reference)."""
         chosen, source, who = _chosen(spec, account, self._rules)
         if chosen is not None:
-            fault = None if self.tree is None else _fault(chosen, who, self.tree)
-            return LeafChoice(category_id=chosen, source=source, fault=fault)
+            return LeafChoice(category_id=chosen, source=source, fault=self.fault(chosen, who))
         if self.tree is None:
             return LeafChoice()
         leaf = self.guess(spec) if self._rules.guess else None
@@ -138,6 +137,10 @@ class LeafChooser:
             category=leaf,
         )
         return LeafChoice(category_id=leaf, source=LeafSource.GUESS, warning=warning)
+
+    def fault(self, category_id: int, who: Text) -> Text | None:
+        """What is wrong with a category that somebody (`who`, as a sentence begins) has chosen; None without a tree."""
+        return None if self.tree is None else _fault(category_id, who, self.tree)
 
     def guess(self, spec: ItemSpec) -> int | None:
         """The leaf that fits the item's domain and is called most like it; None when no branch of the tree is called so."""

@@ -359,6 +359,10 @@ def _of_publishing(facts: Facts) -> Iterator[Finding]:
             ),
             next_at=facts.next_publish_at,
         )
+    yield from _of_held(facts)
+
+
+def _of_held(facts: Facts) -> Iterator[Finding]:
     if facts.held is not None:
         yield Finding(
             code="items.held",

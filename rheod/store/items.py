@@ -154,6 +154,19 @@ def find_by_id(db: sqlite3.Connection, account_id: str, item_id: str) -> Item | 
     return row and item_of(row)
 
 
+def for_sale(
+    db: sqlite3.Connection, account_id: str | None, *, after: int, limit: int
+) -> list[tuple[int, Item]]:
+    """Items that may still be put up, of one account or of all, by the number of their row: those after this one."""
+    rows = db.execute(
+        "SELECT * FROM items WHERE number > :after AND removed_at IS NULL AND type = 'item'"
+        " AND rheo_status IN ('draft', 'active', 'not_listed') AND coalesce(tradera_status, '') <> 'active'"
+        " AND (:account IS NULL OR account_id = :account) ORDER BY number LIMIT :limit",
+        {"after": after, "account": account_id, "limit": limit},
+    )
+    return [(row["number"], item_of(row)) for row in rows.fetchall()]
+
+
 def is_removed(db: sqlite3.Connection, item_id: str) -> bool:
     """Whether the owner has deleted the item."""
     row = db.execute("SELECT removed_at FROM items WHERE id = ?", (item_id,)).fetchone()

@@ -17,7 +17,7 @@ from rheod.usecases.ad_words import AdDresser
 
 RULES = "categories.rules"
 DEFAULTS = "tradera.defaults.category_id"
-GUESS = "categories.guess"
+GUESS = "categories.guess_category"
 WORDS = "categories.condition_words"
 _NAMES = (RULES, DEFAULTS, GUESS, WORDS)
 

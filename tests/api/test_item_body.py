@@ -83,6 +83,31 @@ def test_a_whole_item_is_read_into_our_units() -> None:
 
 
 @pytest.mark.parametrize(
+    ("wish", "field"),
+    [
+        ({"reservePrice": 950}, "tradera.reservePrice"),
+        ({"reservePrice": 950.4}, "tradera.reservePrice"),
+        ({"buyItNowPrice": 900}, "tradera.buyItNowPrice"),
+        ({"reservePrice": 1200, "buyItNowPrice": 1200}, "tradera.buyItNowPrice"),
+        ({"durationDays": 15}, "tradera.durationDays"),
+        ({"attributes": {"Skick": True}}, "tradera.attributes.Skick"),
+        ({"attributes": {"Skick": {"a": 1}}}, "tradera.attributes.Skick"),
+        ({"attributes": ["Skick"]}, "tradera.attributes"),
+    ],
+)
+def test_what_tradera_never_takes_is_refused_at_the_door(wish: dict[str, Any], field: str) -> None:
+    """Wrong types, and numbers that no setting or definition can make right."""
+    assert set(wrong(price=950, tradera=wish)) == {field}
+
+
+def test_attributes_are_kept_as_they_are_given() -> None:
+    """By name or number; words, numbers and lists of them. A fixed price has no reserve to compare."""
+    given = {"Skick": "Gott skick", "121": ["a", 2], "Bredd": 42.5}
+    spec = read(price=950, tradera={"attributes": given, "listingType": "fixed_price", "reservePrice": 1})
+    assert spec.tradera == TraderaWish(attributes=given, listing_type="fixed_price", reserve_ore=100)
+
+
+@pytest.mark.parametrize(
     ("price", "message"),
     [
         ("950", "Must be a number"),

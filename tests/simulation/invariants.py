@@ -73,7 +73,8 @@ def at_any_time(around: Surroundings) -> list[str]:
 
 _CARRIED_BY = """
   SELECT external_id, listings.state, listings.error, listings.ask_at, surplus, listings.id AS id,
-    (SELECT count(*) FROM jobs WHERE kind = 'publish' AND subject = listings.id)
+    (held IS NOT NULL AND held_since IS NOT NULL AND listings.state = 'queued')
+      + (SELECT count(*) FROM jobs WHERE kind = 'publish' AND subject = listings.id)
       + (SELECT count(*) FROM jobs WHERE kind = 'fetch_picture' AND jobs.item_id = listings.item_id) AS publishing,
     (SELECT count(*) FROM jobs WHERE kind = 'results' AND subject = listings.account_id) AS asking,
     (SELECT count(*) FROM jobs WHERE kind = 'look' AND subject = listings.id) AS looking,
@@ -81,7 +82,7 @@ _CARRIED_BY = """
   FROM listings JOIN items ON items.id = listings.item_id
   WHERE listings.state IN ('queued', 'adding', 'added', 'committing', 'committed', 'live')
 """
-"""Every open listing with how many jobs there are that would carry it on; each job has a next time."""
+"""Every open listing with how many jobs there are that would carry it on; each job has a next time. Held ones need none."""
 
 
 def unexplained_waits(db: sqlite3.Connection) -> list[str]:

@@ -1,0 +1,167 @@
+"""`rheod categories rules`, `default` and `guess`: what the owner decides. `rheod items check`: the whole stock, without a call."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+import click
+
+from rheod.cli import NEEDS_ATTENTION, OK
+from rheod.cli.daemon_client import ask
+from rheod.cli.main import Command, Group, Options, pass_options, with_json
+from rheod.cli.printing import note, say, say_json, say_table, shown
+
+_LOCKED = "The settings file has {name}, which wins over what these commands say"
+_rule_id = click.argument("rule_id", metavar="RULE", type=click.IntRange(1), help="The rule's number.")
+
+
+@click.group(cls=Group)
+def rules() -> None:
+    """Rules that choose a category: the first that takes an item wins."""
+
+
+@rules.command("list")
+@with_json
+@pass_options
+def list_rules(options: Options, *, as_json: bool) -> int:
+    """List the rules in their order, with the defaults behind them."""
+    choices = ask(options, "GET", "/categories/choices")
+    if as_json:
+        say_json(choices)
+        return OK
+    rows = [
+        [each["id"], _conditions(each), each["category"], each["fault"] or each["path"]]
+        for each in choices["rules"]
+    ]
+    rows += [
+        ["default", f"domain {each['domain']}", each["category"], each["path"]]
+        for each in choices["defaults"]
+    ]
+    say_table(("RULE", "ITEMS WITH", "CATEGORY", "WHICH IS"), rows)
+    say("What no rule and no default takes " + ("is guessed" if choices["guess"] else "is held") + ".")
+    locked = [each["domain"] for each in choices["defaults"] if each["locked"]]
+    if choices["rulesLocked"]:
+        note(_LOCKED.format(name="categories.rules"))
+    if locked:
+        note(_LOCKED.format(name="tradera.defaults.category_id: " + ", ".join(locked)))
+    return OK
+
+
+def _conditions(rule: dict[str, Any]) -> str:
+    parts = [
+        None if rule["account"] is None else f"account {rule['account'] or '(your own)'}",
+        None if rule["domain"] is None else f"domain {rule['domain']}",
+        None if rule["words"] is None else f'"{rule["words"]}" in the title',
+        *(f"{name} = {value}" for name, value in (rule["metadata"] or {}).items()),
+    ]
+    return " and ".join(shown(part) for part in parts if part) or "anything"
+
+
+@rules.command()
+@click.argument("category", type=click.IntRange(1), metavar="LEAF", help="Tradera's number of a leaf.")
+@click.option("--domain", help="Only items of this domain.")
+@click.option("--words", help="Only items whose title has words that begin so.")
+@click.option("--metadata", metavar="KEY=VALUE", help="Only items with this value in their metadata.")
+@click.option("--only-account", metavar="REF", help="Only items of this member account; '' is your own.")
+@click.option("--place", type=click.IntRange(1), help="Where among the rules, from 1 (default: last).")
+@pass_options
+def add(  # noqa: PLR0913 - the options of a command
+    options: Options,
+    *,
+    category: int,
+    domain: str | None,
+    words: str | None,
+    metadata: str | None,
+    only_account: str | None,
+    place: int | None,
+) -> int:
+    """Add a rule: items that are all of this go into the category, a leaf of Tradera's."""
+    given = {"domain": domain, "words": words, "place": place}
+    body: dict[str, Any] = {"category": category}
+    body |= {name: value for name, value in given.items() if value is not None}
+    if metadata is not None:
+        key, equals, value = metadata.partition("=")
+        if not (key and equals and value):
+            raise click.BadParameter("must be KEY=VALUE", param_hint="--metadata")
+        body["metadata"] = {key: value}
+    if only_account is not None:
+        body["account"] = only_account
+    made = ask(options, "POST", "/categories/rules", body)
+    say(f"Rule {made['id']} added. What it settles goes out at once.")
+    return OK
+
+
+@rules.command()
+@_rule_id
+@click.argument("place", type=click.IntRange(1), help="From 1.")
+@pass_options
+def move(options: Options, *, rule_id: int, place: int) -> int:
+    """Put a rule at another place among the rules, from 1."""
+    ask(options, "POST", f"/categories/rules/{rule_id}/move", {"place": place})
+    say(f"Rule {rule_id} is at place {place}.")
+    return OK
+
+
+@rules.command()
+@_rule_id
+@pass_options
+def remove(options: Options, *, rule_id: int) -> int:
+    """Take a rule away."""
+    ask(options, "DELETE", f"/categories/rules/{rule_id}")
+    say(f"Rule {rule_id} removed.")
+    return OK
+
+
+@click.command(cls=Command)
+@click.argument("domain", help="The kind of goods, such as auto_parts.")
+@click.argument("category", metavar="LEAF", help="Tradera's number of a leaf, or none.")
+@pass_options
+def default(options: Options, *, domain: str, category: str) -> int:
+    """Choose the category of a domain, a leaf of Tradera's; `none` takes the choice back."""
+    if category != "none" and not category.isdecimal():
+        raise click.BadParameter("must be Tradera's number of a leaf, or `none`", param_hint="LEAF")
+    number = None if category == "none" else int(category)
+    answer = ask(options, "PUT", f"/categories/defaults/{quote(domain, safe='')}", {"category": number})
+    say(
+        f"Items of {answer['domain']} go into {category}."
+        if number
+        else f"{answer['domain']} has no default now."
+    )
+    return OK
+
+
+@click.command(cls=Command)
+@click.argument("state", type=click.Choice(("on", "off")), help="on or off.")
+@pass_options
+def guess(options: Options, *, state: str) -> int:
+    """Let rheod guess where nothing else says the category, or hold such items (`off`)."""
+    ask(options, "PUT", "/categories/guess", {"guess": state == "on"})
+    say("rheod guesses, and says so." if state == "on" else "Items without a category are held.")
+    return OK
+
+
+@click.command("check", cls=Command)
+@with_json
+@pass_options
+def check_stock(options: Options, *, as_json: bool) -> int:
+    """Check the category and attributes of every item that may still be put up, without a call to Tradera.
+
+    The exit status is 3 when one is or would be held.
+    """
+    found = ask(options, "GET", "/stock-check")
+    status = NEEDS_ATTENTION if found["held"] else OK
+    if as_json:
+        say_json(found)
+        return status
+    rows = [
+        [each["externalId"], each["category"], each["fault"] or "; ".join(each["warnings"]), each["title"]]
+        for each in sorted(found["items"], key=lambda each: each["fault"] is None)
+    ]
+    if rows:
+        say_table(("EXTERNAL ID", "CATEGORY", "WHAT", "TITLE"), rows)
+    say(
+        f"{found['checked']} checked: {found['held']} held, {found['guessed']} with a guessed category,"
+        f" {found['unknown']} of which rheod cannot say yet."
+    )
+    return status

@@ -1,0 +1,254 @@
+"""What the owner decides of categories: rules, defaults by domain, whether rheod may guess; and the check of the whole stock.
+
+What the settings file says wins, and is shown as locked. Each decision lets go at once what it settles.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, TypeVar
+
+from rheod.domain.errors import FieldError, Refused, Text
+from rheod.domain.leaf_choice import CategoryRule, LeafSource
+from rheod.domain.model import Item
+from rheod.domain.placement import Placement
+from rheod.domain.taxonomy import DOMAINS, canonical
+from rheod.store import accounts, choices, items
+from rheod.usecases.placement import look_at_all
+from rheod.usecases.placer import DEFAULTS, GUESS, RULES, stored_rules
+from rheod.usecases.transaction import Store, Transaction
+
+T = TypeVar("T")
+_A_CHUNK = 250
+"""So many items are checked at a time, so that nobody else waits long for the reader."""
+
+MOST_RULES = 500
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenDefault:
+    """The category of a domain; `locked` by the settings file."""
+
+    domain: str
+    category_id: int
+    path: str
+    locked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenRule:
+    """A rule, and the path of its category as the tree has it ("" where it has none)."""
+
+    rule: CategoryRule
+    path: str
+    fault: Text | None
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """All that stands; `rules_locked` and `guess_locked` when the settings file says it."""
+
+    rules: tuple[ChosenRule, ...]
+    rules_locked: bool
+    defaults: tuple[ChosenDefault, ...]
+    guess: bool
+    guess_locked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedItem:
+    """An item of which something is to be told: `fault` holds it, `warnings` do not."""
+
+    account: str
+    external_id: str
+    title: str
+    category_id: int | None
+    fault: Text | None
+    missing: tuple[str, ...]
+    warnings: tuple[Text, ...]
+
+
+@dataclass(slots=True)
+class StockCheck:
+    """What the check of the whole stock came to; `told` are the items with a fault or a warning, at most so many."""
+
+    checked: int = 0
+    held: int = 0
+    guessed: int = 0
+    unknown: int = 0
+    told: list[CheckedItem] = field(default_factory=list)
+
+
+class CategoryChoices:
+    """Answers the owner, and keeps what is decided."""
+
+    def __init__(self, *, store: Store) -> None:
+        self._store = store
+
+    async def shown(self) -> Choices:
+        """All that stands, whoever has said it."""
+        return await self._store.read(self._shown)
+
+    async def add_rule(self, wanted: CategoryRule, *, place: int | None = None) -> CategoryRule:
+        """Put a rule at this place (from 1), else last; returns it with its number. Raises Refused."""
+
+        def add(rules: list[CategoryRule]) -> CategoryRule:
+            if len(rules) >= MOST_RULES:
+                raise Refused(
+                    "CONFLICT", Text("There are {n} rules already, which is the most", n=MOST_RULES)
+                )
+            rule = replace(wanted, id=max((each.id for each in rules), default=0) + 1)
+            rules.insert(len(rules) if place is None else max(0, place - 1), rule)
+            return rule
+
+        return await self._change_rules(add, leaf=wanted.category_id)
+
+    async def move_rule(self, rule_id: int, place: int) -> CategoryRule:
+        """Put a rule at another place (from 1). Raises Refused (NOT_FOUND, CONFLICT)."""
+
+        def move(rules: list[CategoryRule]) -> CategoryRule:
+            rule = _found(rules, rule_id)
+            rules.remove(rule)
+            rules.insert(max(0, place - 1), rule)
+            return rule
+
+        return await self._change_rules(move)
+
+    async def remove_rule(self, rule_id: int) -> None:
+        """Take a rule away. Raises Refused (NOT_FOUND, CONFLICT)."""
+        await self._change_rules(lambda rules: rules.remove(_found(rules, rule_id)))
+
+    async def set_default(self, domain: str, category_id: int | None) -> str:
+        """The category of a domain (None: none); returns the domain's slug. Raises Refused."""
+        slug = canonical(domain)
+        if slug is None:
+            raise _invalid("domain", Text("Must be one of {domains}", domains=", ".join(DOMAINS)))
+        if slug in self._store.placer.fixed.defaults:
+            raise _locked(f"{DEFAULTS}.{slug}")
+
+        def write(tx: Transaction) -> None:
+            self._require_leaf(tx.db, category_id)
+            kept = dict(choices.get(tx.db, DEFAULTS) or {})
+            kept.pop(slug, None)
+            chosen = kept if category_id is None else {**kept, slug: category_id}
+            choices.put(tx.db, DEFAULTS, chosen or None, now=tx.now)
+
+        await self._store.write(write)
+        await look_at_all(self._store, also_refused=True)
+        return slug
+
+    async def set_guess(self, guess: bool) -> None:  # noqa: FBT001 - the decision itself
+        """Whether rheod may guess. Raises Refused (CONFLICT) where the settings file says it."""
+        if self._store.placer.fixed.guess is not None:
+            raise _locked(GUESS)
+        await self._store.write(lambda tx: choices.put(tx.db, GUESS, guess, now=tx.now))
+        await look_at_all(self._store, also_refused=True)
+
+    async def check_stock(self, *, account_id: str | None = None, most: int = 1000) -> StockCheck:
+        """Place every item that may still be sold, of one account or of all, without a call."""
+        found, after = StockCheck(), 0
+        while True:
+
+            def chunk(db: sqlite3.Connection, after: int = after) -> tuple[int, int]:
+                placing = self._store.placer.placing(db)
+                batch = items.for_sale(db, account_id, after=after, limit=_A_CHUNK)
+                for _, item in batch:
+                    reference = accounts.reference(db, item.account_id)
+                    _note(found, item, reference, placing.place(item.spec, reference), most)
+                return (batch[-1][0] if batch else after), len(batch)
+
+            after, count = await self._store.read(chunk)
+            if count < _A_CHUNK:
+                return found
+
+    def _shown(self, db: sqlite3.Connection) -> Choices:
+        placer = self._store.placer
+        chooser, owner = placer.placing(db).chooser, placer.owners_word(db)
+        tree, fixed = chooser.tree, placer.fixed
+        return Choices(
+            rules=tuple(
+                ChosenRule(
+                    each,
+                    "" if tree is None else tree.path_text(each.category_id),
+                    chooser.fault(each.category_id, Text("Rule {rule}", rule=each.id)),
+                )
+                for each in owner.rules.rules
+            ),
+            rules_locked=fixed.rules is not None,
+            defaults=tuple(
+                ChosenDefault(
+                    domain, leaf, "" if tree is None else tree.path_text(leaf), domain in fixed.defaults
+                )
+                for domain, leaf in sorted(owner.rules.defaults.items())
+            ),
+            guess=owner.rules.guess,
+            guess_locked=fixed.guess is not None,
+        )
+
+    def _require_leaf(self, db: sqlite3.Connection, category_id: int | None) -> None:
+        """Raise Refused where the tree says that no ad can go into this category."""
+        if category_id is not None:
+            chooser = self._store.placer.placing(db).chooser
+            fault = chooser.fault(category_id, Text("The choice"))
+            if fault is not None:
+                raise _invalid("category", fault)
+
+    async def _change_rules(self, change: Callable[[list[CategoryRule]], T], *, leaf: int | None = None) -> T:
+        if self._store.placer.fixed.rules is not None:
+            raise _locked(RULES)
+
+        def write(tx: Transaction) -> T:
+            self._require_leaf(tx.db, leaf)
+            rules = list(stored_rules(tx.db))
+            changed = change(rules)
+            choices.put(tx.db, RULES, [_kept(each) for each in rules] or None, now=tx.now)
+            return changed
+
+        changed = await self._store.write(write)
+        await look_at_all(self._store, also_refused=True)
+        return changed
+
+
+def _note(found: StockCheck, item: Item, account: str, placement: Placement, most: int) -> None:
+    found.checked += 1
+    found.held += placement.fault is not None
+    found.guessed += placement.source is LeafSource.GUESS
+    found.unknown += placement.unread or placement.waits_for_tree
+    if (placement.fault is not None or placement.warnings) and len(found.told) < most:
+        found.told.append(
+            CheckedItem(
+                account=account,
+                external_id=item.external_id,
+                title=item.spec.title,
+                category_id=placement.category_id,
+                fault=placement.fault,
+                missing=placement.missing,
+                warnings=placement.warnings,
+            )
+        )
+
+
+def _kept(rule: CategoryRule) -> Mapping[str, Any]:
+    return {name: value for name, value in asdict(rule).items() if value not in (None, "")} | {
+        "words": rule.words,
+        **({} if rule.account is None else {"account": rule.account}),
+    }
+
+
+def _found(rules: list[CategoryRule], rule_id: int) -> CategoryRule:
+    for rule in rules:
+        if rule.id == rule_id:
+            return rule
+    raise Refused("NOT_FOUND", Text("There is no rule {rule}", rule=rule_id))
+
+
+def _locked(name: str) -> Refused:
+    return Refused(
+        "CONFLICT", Text("The settings file has {setting}, which wins: change it there", setting=name)
+    )
+
+
+def _invalid(place: str, sentence: Text) -> Refused:
+    return Refused("VALIDATION_FAILED", Text("Validation failed"), (FieldError(place, sentence),))
