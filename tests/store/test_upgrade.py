@@ -80,6 +80,8 @@ def test_the_fixture_holds_everything(folder: Path) -> None:
         JobKind.TAKEOVER,  # begins with a restored copy alone
         JobKind.LOOK,  # these are younger than that version
         JobKind.CONFIRM,
+        JobKind.REFERENCE,
+        JobKind.RELIST,
     }
     assert found("SELECT state FROM inbox") == {"new", "done", "quarantined"}
     assert found("SELECT status FROM deliveries") == {"success", "failed"}
