@@ -20,7 +20,7 @@ from aiohttp import web
 from pydantic import AfterValidator, Field
 
 import rheod
-from rheod.api import browsing, events, orders, partner_orders, reference_data, relisting, webhooks
+from rheod.api import browsing, events, orders, partner_orders, reference_data, relisting, schedule, webhooks
 from rheod.api.authenticator import named_account, require_writable
 from rheod.api.connections import SHUTDOWN_S
 from rheod.api.context import CALLER, Caller
@@ -259,7 +259,11 @@ class AdminCalls:
     def shared_routes(self) -> list[Route]:
         """What the owner's calls over the network do as well: webhook endpoints, their log, replays."""
         shared = [*webhooks.operations(self._api), *events.admin_operations(self._api)]
-        shared += [*browsing.operations(self._api), *relisting.operations(self._api)]
+        shared += [
+            *browsing.operations(self._api),
+            *relisting.operations(self._api),
+            *schedule.operations(self._api),
+        ]
         shared += reference_data.operations(self._api)
         shared += [*partner_orders.operations(self._api), *orders.owner_operations(self._api)]
         return [(each.method, path_of(each), self._trusted(each.handler)) for each in shared]

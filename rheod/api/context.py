@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rheod.tradera.dry_run import DryRunReport
     from rheod.usecases.backups import Backups
     from rheod.usecases.capacity import Capacities
+    from rheod.usecases.ending import Ending
     from rheod.usecases.endpoints import Endpoints, EventFeed
     from rheod.usecases.figures import Figures
     from rheod.usecases.inventory import Inventory
@@ -131,6 +132,7 @@ class ItemServices(Bodies):
     batches: BatchPut
     dry_run: DryRunOf
     relisting: Relisting
+    ending: Ending
     now: Callable[[], int]
     check_image_url: UrlCheck
     public_url: str | None

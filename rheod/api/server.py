@@ -34,6 +34,7 @@ from rheod.api import (
     quota,
     reference_data,
     relisting,
+    schedule,
     webhooks,
 )
 from rheod.api.authenticator import READS, Authenticator
@@ -217,6 +218,7 @@ def operations(parts: ApiContext) -> list[Operation]:
         batches,
         browsing,
         relisting,
+        schedule,
         categories,
         reference_data,
         orders,

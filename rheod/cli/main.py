@@ -163,6 +163,7 @@ _COMMANDS = {
         "find Tradera's categories, and choose those that items go into",
     ),
     "shipping": ("rheod.cli.reference_data:shipping", "what buyers pay for freight, by weight"),
+    "schedule": ("rheod.cli.schedule:schedule", "when auctions end, and how to move that"),
     "webhooks": ("rheod.cli.webhooks:webhooks", "where events go, and how that went"),
     "tradera": ("rheod.cli.tradera:tradera", "connect sellers by a login at Tradera"),
     "backup": ("rheod.cli.backup:backup", "put a verified copy away, while rheod runs"),

@@ -33,6 +33,7 @@ from rheod.tradera.login import Application, TraderaLogin
 from rheod.usecases.ad_templates import AdTemplates
 from rheod.usecases.backups import Backups
 from rheod.usecases.category_choices import CategoryChoices
+from rheod.usecases.ending import Ending
 from rheod.usecases.figures import Figures
 from rheod.usecases.relisting import Relisting
 from rheod.usecases.sales import QuarantinedMessages
@@ -156,6 +157,7 @@ class Handlers:
                 endpoints=core.endpoints, client=self.loops.webhooks, now=core.now, rng=core.rng
             ),
             relisting=Relisting(store=core.store),
+            ending=Ending(store=core.store),
             keys=core.keys,
             capacities=core.capacities,
             default_account=core.default_account,

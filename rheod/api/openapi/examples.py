@@ -57,6 +57,7 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {
     },
     "ConvertBody": {"fromMarket": "tradera", "externalId": "525", "toMarket": "rheo"},
     "PriceBody": {"price": 795},
+    "MoveBody": {"endAt": "2026-06-07T20:15:00+02:00"},
     "RelistBody": {"enabled": True, "times": 2, "floorPrice": 400},
     "StatusBody": {"status": "not_listed"},
     "KeyBody": {"name": "erp", "scopes": ["items", "orders"]},
@@ -79,6 +80,8 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {
 
 SEGMENTS: Mapping[str, str] = {
     "externalId": "ERP_PART_12345",
+    "account": "7c9e6679-7425-40de-944b-e07fc1f90ae7",
+    "token": "test-token-of-a-calendar.ics",
     "endpointId": "5b1f0a3e-7c0d-4a55-9f0e-2d3c4b5a6978",
     "eventId": "evt_01j2k3m4n5p6q7r8s9t0abcdef",
     "orderId": "81234567",

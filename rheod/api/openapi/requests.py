@@ -22,6 +22,8 @@ _EXTERNAL_ID: Json = {"type": "string", "minLength": 1, "maxLength": MAX_CHARACT
 
 _PATH: Mapping[str, str] = {
     "externalId": "The item's id in your system, percent-encoded: any printable text, `/` too.",
+    "account": "The account's id.",
+    "token": "The secret part of the address.",
     "endpointId": "The endpoint's id.",
     "eventId": "The event's id: `evt_…`.",
     "orderId": "The order, as in `item.sold`.",
