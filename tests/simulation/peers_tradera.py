@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -21,6 +21,26 @@ from tests.simulation.life import Life
 from tests.simulation.market import Market
 
 T = TypeVar("T")
+
+_REFERENCE: Mapping[str, Any] = {
+    "categories": [
+        {
+            "id": 1,
+            "name": "Allt",
+            "childCategories": [{"id": 521, "name": "Böcker"}, {"id": 344_480, "name": "Övrigt"}],
+        }
+    ],
+    "attribute-definitions": [],
+    "shipping-options": {
+        "productsPerWeightSpan": [
+            {
+                "weight": 2.0,
+                "products": [{"id": 1, "shippingProviderId": 1, "shippingProvider": "PostNord", "price": 66}],
+            }
+        ]
+    },
+}
+"""What Tradera tells all accounts, by call."""
 
 
 @dataclass(slots=True)
@@ -198,13 +218,8 @@ class SimulatedTradera(TraderaClient):
         return await self._call("restarts", seller, lambda: None)
 
     async def _reference(self, what: str, path: str, reader: Callable[[Any], T]) -> Read[T]:
-        """See TraderaClient. There is no tree and no table here, so nothing is held for them."""
-        del reader
-
-        def effect() -> Read[T]:
-            raise Rejected(Text("Tradera answered 404 to {operation}", operation=path), status=404)
-
-        return await self._call(what, Seller(1, ""), effect)
+        """See TraderaClient."""
+        return await self._call(what, Seller(1, ""), lambda: Read(reader(_REFERENCE[what]), path))
 
     async def clock(self) -> int | None:
         """See TraderaClient. The application's: no seller's token can spoil it."""
