@@ -119,13 +119,14 @@ class StoredOrder:
     @property
     def total_ore(self) -> int:
         """What the buyer is to pay, as far as it is known."""
-        return self.standing().total_ore
+        return self.subtotal_ore + (self.freight.cost_ore or 0)
 
     @property
     def paid_ore(self) -> int:
         """What is confirmed as paid."""
-        standing = self.standing()
-        return max(standing.paid_ore, standing.total_ore) if standing.told_paid else standing.paid_ore
+        paid = sum(each.amount_ore or 0 for each in self.payments or ())
+        told = self.confirmed_at is not None or (self.payments is None and self.paid_at is not None)
+        return max(paid, self.total_ore) if told else paid
 
 
 def exists_for_ad(db: sqlite3.Connection, tradera_item_id: int) -> bool:
