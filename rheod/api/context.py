@@ -132,6 +132,7 @@ class ItemServices(Bodies):
     batches: BatchPut
     dry_run: DryRunOf
     relisting: Relisting
+    call_limit: Callable[[str], int | None]
     ending: Ending
     now: Callable[[], int]
     check_image_url: UrlCheck

@@ -18,6 +18,7 @@ from rheod.api.json_body import BODY_BYTES, read_json
 from rheod.api.relist_body import RelistBody, relist_wish
 from rheod.api.responses import EXTERNAL_ID, At, DoneReply, Reply, reply
 from rheod.api.routing import Operation, Query, Whole, read_query
+from rheod.usecases.relisting import by_day
 
 if TYPE_CHECKING:
     from rheod.api.context import ItemServices
@@ -71,11 +72,23 @@ class PlannedLine(Reply):
     held: Annotated[bool, Field(description="Whether you hold it back.")]
 
 
+class DayReply(Reply):
+    """One day of returns."""
+
+    day: Annotated[str, Field(description="The day by Swedish clocks.", examples=["2026-06-03"])]
+    ads: Annotated[int, Field(description="How many come back.")]
+    calls: Annotated[int, Field(description="How many calls to Tradera that takes.")]
+    too_many: Annotated[
+        int, Field(description="How many of them do not fit into the quota, though nothing else went out.")
+    ]
+
+
 class PlanReply(Reply):
     """What comes back, the next first, and whether the owner has paused all of it."""
 
     paused: Annotated[bool, Field(description="Whether every return is stopped.")]
     returns: Annotated[list[PlannedLine], Field(description="What comes back, the next first.")]
+    days: Annotated[list[DayReply], Field(description="The same by day, without what is held.")]
 
 
 class DaysQuery(Query):
@@ -106,7 +119,12 @@ class RelistCalls:
         latest = self._parts.now() + read_query(request, DaysQuery).days * DAY_MS
         planned = await self._parts.relisting.plan_until([request[CALLER].account_id], latest)
         paused = await self._parts.relisting.is_paused()
-        return reply(200, PlanReply(paused=paused, returns=[planned_line(each) for each in planned]))
+        days = [
+            DayReply(day=each.day.isoformat(), ads=each.ads, calls=each.calls, too_many=each.too_many)
+            for each in by_day(planned, self._parts.call_limit)
+        ]
+        returns = [planned_line(each) for each in planned]
+        return reply(200, PlanReply(paused=paused, returns=returns, days=days))
 
     async def pause(self, _request: web.Request) -> web.Response:
         """Stop every return until further notice."""

@@ -42,6 +42,11 @@ def plan(options: Options, *, days: int, as_json: bool) -> int:
         for each in answer["returns"]
     ]
     say_table(("TIME", "EXTERNAL ID", "SEK BEFORE", "SEK", "WHY", "TITLE"), rows)
+    if answer["days"]:
+        say_table(
+            ("DAY", "ADS", "CALLS", "DO NOT FIT"),
+            [[each["day"], each["ads"], each["calls"], each["tooMany"] or ""] for each in answer["days"]],
+        )
     if answer["paused"]:
         note("All of it is paused: `rheod relist resume --all` lets it go on")
     return OK

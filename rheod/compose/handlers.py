@@ -157,6 +157,7 @@ class Handlers:
                 endpoints=core.endpoints, client=self.loops.webhooks, now=core.now, rng=core.rng
             ),
             relisting=Relisting(store=core.store),
+            call_limit=core.rules.quota.limit,
             ending=Ending(store=core.store),
             keys=core.keys,
             capacities=core.capacities,

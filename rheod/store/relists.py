@@ -25,9 +25,14 @@ class PlannedReturn:
     held: bool = False
     external_id: str = ""
     title: str = ""
+    pictures: int = 0
 
 
-_OF = "SELECT relists.*, external_id, title FROM relists JOIN items ON items.id = relists.item_id"
+_OF = (
+    "SELECT relists.*, external_id, title,"
+    " (SELECT count(*) FROM pictures WHERE pictures.item_id = relists.item_id AND state = 'ready') AS pictures"
+    " FROM relists JOIN items ON items.id = relists.item_id"
+)
 
 
 def save(db: sqlite3.Connection, planned: PlannedReturn) -> None:
@@ -116,4 +121,5 @@ def _planned(row: sqlite3.Row) -> PlannedReturn:
         held=bool(row["held"]),
         external_id=row["external_id"],
         title=row["title"],
+        pictures=row["pictures"],
     )

@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from datetime import date
 
+from rheod.domain.budget import TOTAL, publish_cost, publish_needs
+from rheod.domain.calendar import day_of
 from rheod.domain.effects import Change
 from rheod.domain.errors import FieldError, Refused, Text
 from rheod.domain.inputs import PublishOrdered
@@ -181,6 +185,43 @@ def go(tx: Transaction, listing_id: str, highest_bid_kr: int | None) -> bool:
     )
     tx.apply(item, listing, ordered)
     return True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DayOfReturns:
+    """What comes back on one day by Swedish clocks: ads, the calls they take, and how many do not fit into the quota."""
+
+    day: date
+    ads: int
+    calls: int
+    too_many: int
+
+
+_LOOKS = 2
+"""Calls before a return: the ended ad, and whether Tradera has put it up again."""
+
+
+def by_day(planned: Sequence[PlannedReturn], limit: Callable[[str], int | None]) -> list[DayOfReturns]:
+    """The returns that are not held by the days they come on; `limit` gives the calls of a method in 24 hours, or in all ("")."""
+    days: dict[date, list[PlannedReturn]] = defaultdict(list)
+    for each in planned:
+        if not each.held:
+            days[day_of(each.at)].append(each)
+    found = []
+    for day, returns in sorted(days.items()):
+        cost = sum(publish_cost(each.pictures) for each in returns)
+        looks = _LOOKS * len(returns)
+        needs = {**publish_needs(len(returns), cost), "item": looks, TOTAL: cost + looks}
+        shares = [
+            (allowed or 0) / need
+            for method, need in needs.items()
+            if need and (allowed := limit(method)) is not None
+        ]
+        fits = int(len(returns) * min([1.0, *shares]))
+        found.append(
+            DayOfReturns(day=day, ads=len(returns), calls=cost + looks, too_many=len(returns) - fits)
+        )
+    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

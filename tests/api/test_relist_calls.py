@@ -85,7 +85,7 @@ async def test_the_owner_pauses_all_and_sees_it(api: Api) -> None:
     paused = await api.own("POST", "/rheod/relist/pause")
     assert paused.status == 202
     plan = await api.own("GET", "/rheod/relist?days=30")
-    assert plan.body == {"paused": True, "returns": []}
+    assert plan.body == {"paused": True, "returns": [], "days": []}
     assert (await api.own("GET", "/rheod/relist?days=0")).status == 400
     await api.own("POST", "/rheod/relist/resume")
     assert (await api.own("GET", "/rheod/relist")).body["paused"] is False

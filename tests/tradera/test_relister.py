@@ -232,3 +232,22 @@ async def test_without_a_rule_nothing_comes_back(desk: Desk) -> None:
     assert await planned(desk) is None
     with pytest.raises(Refused, match="No return is planned"):
         await Relisting(store=desk.store).hold(desk.account_id, "A", held=True)
+
+
+async def test_the_plan_says_what_a_day_takes_and_what_does_not_fit(desk: Desk) -> None:
+    """Two ads of one and of two pictures: create, pictures, commit, result and two looks each."""
+    await ruled(desk)
+    for name, pictures in (("A", 1), ("B", 2)):
+        await desk.publish(name, pictures=pictures)
+        listing = await desk.listing(name)
+        await desk.simulator.end_unsold(listing.tradera_item_id or 0, push=False)
+    desk.forward(8 * DAY_S)
+    await reconcile(desk)
+    await desk.idle()
+    returns = await Relisting(store=desk.store).plan_until([desk.account_id], 2**53)
+    (day,) = relisting.by_day(returns, lambda _method: 10_000)
+    assert (day.ads, day.calls, day.too_many) == (2, 13, 0)
+    (short,) = relisting.by_day(returns, lambda method: 1 if method == "create" else None)
+    assert short.too_many == 1
+    held = [replace(each, held=True) for each in returns]
+    assert relisting.by_day(held, lambda _method: 1) == []
