@@ -121,7 +121,9 @@ class Owner:
             if await self._ask(lambda d: d.items.order_publish(account_id, external_id)) is not None:
                 self.wish.wanted = True
         elif kind == "delete":
-            await self._ask(lambda d: d.items.delete_item(account_id, external_id))
+            told = await self._ask(lambda d: d.items.delete_item(account_id, external_id))
+            if told is None and await self.look() is not None:
+                return  # refused: an order that cannot be read may be its sale
             self.wish.spec, self.wish.deleted, self.wish.wanted = None, True, False
         else:
             status: Literal["sold", "not_listed"] = "sold" if kind == "sold" else "not_listed"

@@ -147,7 +147,7 @@ class World:
         """What Tradera's queue makes of a commit: mostly well and soon, in bad days late, silent or wrong."""
         faults = self.faults
         if faults.fair or faults.healed:
-            return Queueing(takes_ms=round(faults.between(2_000, 18_000)))
+            return Queueing(takes_ms=round(1000 * faults.between(*invariants.FAIR_QUEUE_S)))
         low_s, high_s = faults.pick([((5, 60), 85), ((60, 3600), 12), ((3600, 8 * HOUR_S), 3)])
         code, live = faults.pick(
             [((1, True), 90), ((4, False), 4), ((20, False), 2), ((2, True), 2), ((2, False), 2)]
