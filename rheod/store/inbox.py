@@ -281,6 +281,16 @@ def doubt_about_item(db: sqlite3.Connection, item_id: str) -> int | None:
     return None if row is None else row[0]
 
 
+def order_waits_for_item(db: sqlite3.Connection, item_id: str) -> bool:
+    """Whether an order of one of the item's ads is not read yet."""
+    row = db.execute(
+        "SELECT 1 FROM listings JOIN inbox_items USING (tradera_item_id) JOIN inbox ON inbox.id = inbox_id"
+        " WHERE listings.item_id = ? AND type = 'OrderCreated' AND inbox.state = 'new' LIMIT 1",
+        (item_id,),
+    ).fetchone()
+    return row is not None
+
+
 def orders_waiting(db: sqlite3.Connection) -> dict[str, int]:
     """How many orders named by messages are not looked up yet, by account id."""
     rows = db.execute(

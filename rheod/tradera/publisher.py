@@ -59,7 +59,7 @@ from rheod.usecases import ending, pictures, publish
 from rheod.usecases.placement import look_again
 from rheod.usecases.publish import AskSchedule, PublishPlan
 from rheod.usecases.put_item import replaced
-from rheod.usecases.sales_in_doubt import sale_in_doubt
+from rheod.usecases.sales_in_doubt import may_be_sold, sale_in_doubt
 from rheod.usecases.transaction import Store, Transaction
 
 _log = structlog.get_logger(__name__)
@@ -71,6 +71,8 @@ _OTHER_FREIGHT = Text("Tradera refused the way to send it: another one is offere
 _AHEAD_MS = 20 * 60 * 1000
 """So long before its commit a listing with a place among the ends is made, well within the time a request is trusted."""
 _FOR_ITS_END = Text("waits for the time from which it ends when buyers are there")
+_ORDER_MS = 5_000
+"""So long an item waits for the look-up of an order that may be its own."""
 _LOOKS = Text("Looks again at its category and attributes")
 _FORGOTTEN_REQUESTS = 2
 """A Tradera that forgets each request anew is not worth the calls."""
@@ -127,9 +129,14 @@ class Publisher:
         read = await self._store.read(lambda db: publish.plan(db, job.subject))
         if read is None or read.listing.state.may_be_live or not read.listing.state.is_open:
             return Done()
-        doubt = await self._store.read(lambda db: sale_in_doubt(db, read.item.id))
+        doubt, waits = await self._store.read(
+            lambda db: (sale_in_doubt(db, read.item.id), may_be_sold(db, read.item.id))
+        )
         if doubt is not None:
             return Hold(doubt)
+        if waits is not None:
+            until = self._store.now() + _ORDER_MS
+            return Retry(until=until, reason=waits, counted=False, answered=False)
         plan, early = await self._in_its_place(read)
         if early is not None:
             return early
@@ -369,7 +376,13 @@ class Publisher:
         """
         assert listing.request_id is not None
         ask_in_ms = self._options.schedule.first_ask_ms
-        intent = CommitStarted(request_id=listing.request_id, ask_in_ms=ask_in_ms)
+        started = CommitStarted(request_id=listing.request_id, ask_in_ms=ask_in_ms)
+
+        def intent(tx: Transaction) -> bool:
+            """Not if an order of an earlier ad has come while this one was made."""
+            sold = may_be_sold(tx.db, listing.item_id)
+            return sold is None and publish.step(tx, listing.id, started).refusal is None
+
         try:
             async with self._calls.book(CallClass.PUBLISH, "commit", listing.id, intent) as call:
                 try:

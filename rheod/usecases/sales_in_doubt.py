@@ -29,6 +29,13 @@ def refuse_sale_in_doubt(db: sqlite3.Connection, item_id: str) -> None:
         raise Refused("CONFLICT", reason)
 
 
+def may_be_sold(db: sqlite3.Connection, item_id: str) -> Text | None:
+    """Why the item is not offered at this moment: a sale in doubt, or an order of one of its ads that is still to be read."""
+    if inbox.order_waits_for_item(db, item_id):
+        return sale_in_doubt(db, item_id) or Text("an order for one of its ads is being looked up")
+    return sale_in_doubt(db, item_id)
+
+
 def sale_in_doubt(db: sqlite3.Connection, item_id: str) -> Text | None:
     """Why the item may be sold already, though its order cannot be read; None when nothing says so."""
     number = inbox.doubt_about_item(db, item_id)

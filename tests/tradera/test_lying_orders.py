@@ -351,3 +351,26 @@ async def test_a_listing_that_waits_is_held_by_a_sale_in_doubt(desk: Desk) -> No
     assert desk.called()["create"] == 2
     await settle(desk, 999, None)
     await desk.reach(ListingState.COMMITTED)
+
+
+async def test_an_order_that_is_announced_while_the_item_goes_up_again_stops_its_commit(desk: Desk) -> None:
+    """The create is under way when the message comes: what was made is not committed before the order has been read."""
+    ad = await live(desk)
+    await desk.simulator.close(ad, push=False)
+    await reconcile(desk)
+    await desk.reach(ListingState.ENDED)
+    desk.simulator.fault("create", "slow", seconds=0.3)
+    desk.simulator.fault("orders_by_id", "502_html", times=None)
+    await desk.items.order_publish(desk.account_id, "A")
+    await until(lambda: desk.called()["create"] == 2)
+    await push(desk, order_created(999, ad))
+    await until(lambda: desk.called().get("orders_by_id") == 1)
+    await desk.idle()
+    assert (desk.called()["commit"], (await desk.listing()).state) == (1, ListingState.QUEUED)
+    desk.simulator.clear_faults()
+    await wait_long(desk)
+    await settle(desk, 999, None)
+    await desk.reach(ListingState.COMMITTED)
+    desk.forward(11)
+    await desk.reach(ListingState.LIVE)
+    assert len(desk.simulator.live_items()) == 1
