@@ -56,7 +56,10 @@ class SearchCursor(NamedTuple):
 
 
 class SearchHit(NamedTuple):
-    """An item as the owner's list shows it; `picture` is the file of the first one that is ready."""
+    """An item as the owner's list shows it; `picture` is the file of the first one that is ready.
+
+    `ad_kr` is the price in its ad, while that is up.
+    """
 
     number: int
     id: str
@@ -70,6 +73,7 @@ class SearchHit(NamedTuple):
     last_error: str | None
     updated_at: int
     picture: str | None
+    ad_kr: int | None = None
 
 
 def page(
@@ -183,7 +187,8 @@ class _Search:
         rows = self._db.execute(
             "SELECT number, items.id, external_id, items.type, title, rheo_status, tradera_status, price_ore, delete_requested,"
             " last_error, updated_at, (SELECT file FROM pictures WHERE item_id = items.id AND state = 'ready'"
-            " ORDER BY position LIMIT 1) AS picture FROM json_each(:numbers) wanted CROSS JOIN items ON number = wanted.value"
+            " ORDER BY position LIMIT 1) AS picture, (SELECT price_kr FROM listings WHERE item_id = items.id"
+            " AND state = 'live' AND surplus = 0 LIMIT 1) AS ad_kr FROM json_each(:numbers) wanted CROSS JOIN items ON number = wanted.value"
             " ORDER BY wanted.key",
             {"numbers": json.dumps(numbers)},
         )

@@ -70,14 +70,15 @@ class Dashboard:
     def routes(self) -> list[Route]:
         """Every page and action."""
         context, site = self._context, self.site
+        integration = IntegrationPage(context=context, site=site)
         return [
             ("GET", ADDRESS, unlogged(style_sheet)),
             ("GET", ICON_ADDRESS, unlogged(icon)),
-            *SigningIn(context=context, site=site).routes(),
+            *SigningIn(context=context, site=site, settings=integration.show).routes(),
             *TodayPage(context=context, site=site).routes(),
             *ItemsPage(context=context, site=site).routes(),
             *SalesPage(context=context, site=site).routes(),
-            *IntegrationPage(context=context, site=site).routes(),
+            *integration.routes(),
             *DeliveriesPage(context=context, site=site).routes(),
             *TraderaPage(context=context, site=site).routes(),
         ]

@@ -19,7 +19,9 @@ from rheod.domain.model import EVERY_EVENT, RHEO_EVENTS
 from rheod.store.access import SCOPES
 from rheod.store.outbox import STATUSES, AttemptFilter
 from rheod.usecases.endpoints import EndpointChange
+from rheod.web.items_page import event_words
 from rheod.web.site import HOME, ActionDone, Page
+from rheod.web.words import ACTIONS
 
 if TYPE_CHECKING:
     from rheod.api.routing import Route
@@ -52,25 +54,47 @@ class IntegrationPage:
         return [
             ("GET", PAGE, page(self.show)),
             ("GET", ENDPOINT, page(self.show_endpoint)),
-            ("POST", f"{PAGE}/keys", action(self.make_key, name="make API key")),
-            ("POST", f"{PAGE}/keys/{{key_id}}/revoke", action(self.revoke_key, name="revoke API key")),
-            ("POST", ENDPOINTS, action(self.add, name="add webhook endpoint")),
-            ("POST", ENDPOINT, action(self.change, name="change webhook endpoint")),
-            ("POST", f"{ENDPOINT}/rotate", action(self.rotate, name="rotate webhook secret")),
-            ("POST", f"{ENDPOINT}/test", action(self.test, name="test webhook endpoint")),
+            ("POST", f"{PAGE}/keys", action(self.make_key, name="make API key", page=self.show)),
+            (
+                "POST",
+                f"{PAGE}/keys/{{key_id}}/revoke",
+                action(self.revoke_key, name="revoke API key", page=self.show),
+            ),
+            ("POST", ENDPOINTS, action(self.add, name="add webhook endpoint", page=self.show)),
+            ("POST", ENDPOINT, action(self.change, name="change webhook endpoint", page=self.show_endpoint)),
+            (
+                "POST",
+                f"{ENDPOINT}/rotate",
+                action(self.rotate, name="rotate webhook secret", page=self.show_endpoint),
+            ),
+            (
+                "POST",
+                f"{ENDPOINT}/test",
+                action(self.test, name="test webhook endpoint", page=self.show_endpoint),
+            ),
             (
                 "POST",
                 f"{ENDPOINT}/enable",
-                action(partial(self.switch, active=True), name="enable webhook endpoint"),
+                action(
+                    partial(self.switch, active=True), name="enable webhook endpoint", page=self.show_endpoint
+                ),
             ),
             (
                 "POST",
                 f"{ENDPOINT}/disable",
-                action(partial(self.switch, active=False), name="disable webhook endpoint"),
+                action(
+                    partial(self.switch, active=False),
+                    name="disable webhook endpoint",
+                    page=self.show_endpoint,
+                ),
             ),
-            ("POST", f"{ENDPOINT}/remove", action(self.remove, name="remove webhook endpoint")),
-            ("POST", f"{PAGE}/replay", action(self.replay, name="replay event")),
-            ("POST", f"{PAGE}/replay-since", action(self.replay_since, name="replay events")),
+            (
+                "POST",
+                f"{ENDPOINT}/remove",
+                action(self.remove, name="remove webhook endpoint", page=self.show_endpoint),
+            ),
+            ("POST", f"{PAGE}/replay", action(self.replay, name="replay event", page=self.show)),
+            ("POST", f"{PAGE}/replay-since", action(self.replay_since, name="replay events", page=self.show)),
         ]
 
     async def show(self, request: PageRequest) -> Page:
@@ -81,6 +105,8 @@ class IntegrationPage:
             "revoked": [key for key in keys if key.revoked_at is not None],
             "endpoints": await self._endpoints.listing(request.account_id),
             "events": EVENTS,
+            "event_words": partial(event_words, request.language),
+            "action_words": ACTIONS,
             "actions": await self._context.audit.latest(limit=ACTIONS_SHOWN),
             "has_password": self._context.sessions.has_password,
             "is_own": request.account == "",
@@ -90,9 +116,15 @@ class IntegrationPage:
     async def show_endpoint(self, request: PageRequest) -> Page:
         """One endpoint: what it is told, and everything that can be done to it."""
         endpoint = await self._endpoints.find(request.account_id, _id_of(request))
-        return Page(
-            "endpoint.html", {"endpoint": endpoint, "events": EVENTS, "is_own": request.account == ""}
-        )
+        until = endpoint.previous_until
+        values: dict[str, Any] = {
+            "endpoint": endpoint,
+            "events": EVENTS,
+            "event_words": partial(event_words, request.language),
+            "is_own": request.account == "",
+            "overlaps_until": until if until is not None and until > self._context.api.now() else None,
+        }
+        return Page("endpoint.html", values)
 
     async def make_key(self, request: PageRequest) -> ActionDone:
         """Make an API key; its text is shown once."""
@@ -186,7 +218,7 @@ class IntegrationPage:
         try:
             since = round(datetime.fromisoformat(given).replace(tzinfo=SWEDEN).timestamp() * 1000)
         except (ValueError, OverflowError) as error:
-            raise Refused("BAD_REQUEST", Text("Give a day and a time")) from error
+            raise Refused("VALIDATION_FAILED", Text("Give a day and a time")) from error
         again = await self._context.api.feed.replay_since(request.account_id, since, _endpoint_of(request))
         return ActionDone(_ordered(again), to=self._home(request), subject=given)
 
@@ -261,6 +293,7 @@ class DeliveriesPage:
             "wanted": wanted,
             "endpoints": endpoints,
             "events": EVENTS,
+            "event_words": partial(event_words, request.language),
         }
         return Page("deliveries.html", values)
 
@@ -268,7 +301,9 @@ class DeliveriesPage:
         """What was sent and what came back."""
         number = int(request.http.match_info["delivery_id"])
         exchange = await self._context.api.feed.exchange(request.account_id, number)
-        return Page("delivery.html", {"exchange": exchange, "sent": _pretty(exchange.sent)})
+        words = partial(event_words, request.language)
+        values = {"exchange": exchange, "sent": _pretty(exchange.sent), "event_words": words}
+        return Page("delivery.html", values)
 
 
 def _wanted_deliveries(request: PageRequest) -> AttemptFilter:

@@ -6,7 +6,7 @@ It says in words where an item stands, why it waits and what happened to it; it 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Literal, cast
 from urllib.parse import quote, urlencode
@@ -16,13 +16,14 @@ from pydantic import Field
 from rheod.api import field_types
 from rheod.api.field_types import raise_if_any, read_external_id
 from rheod.api.routing import Query, read_query
-from rheod.domain.ad_text import spec_lines
+from rheod.domain.ad_text import spec_lines, whole_kronor
 from rheod.domain.errors import Refused, Text
 from rheod.domain.model import EventType, ItemType, ListingState, PictureState, RheoStatus, TraderaStatus
 from rheod.domain.pictures import warnings
 from rheod.domain.taxonomy import OTHER
 from rheod.store.search import NEVER, SearchCursor, SearchQuery
 from rheod.web.site import HOME, ActionDone, Page
+from rheod.web.words import domain_name, particulars
 
 if TYPE_CHECKING:
     from rheod.api.routing import Route
@@ -65,6 +66,11 @@ EVENTS: Mapping[EventType, Text] = {
     EventType.PRICE_UPDATED: Text("New price"),
     EventType.ITEM_UNLISTED: Text("Taken down"),
     EventType.LISTING_SETTLED: Text("You settled a doubt"),
+    EventType.ITEM_NEEDS_ATTENTION: Text("Waits for you"),
+    EventType.LISTING_RELISTED: Text("Came back"),
+    EventType.RELIST_PLANNED: Text("Its return is planned"),
+    EventType.RELIST_STOPPED: Text("Does not come back"),
+    EventType.END_MOVED: Text("Ends at another time"),
     EventType.ITEM_DELETED: Text("Removed"),
     EventType.ORDER_CREATED: Text("In an order"),
     EventType.ORDER_PAID: Text("The order is paid"),
@@ -171,10 +177,10 @@ class ItemsPage:
             ("GET", ITEMS, page(self.list)),
             ("GET", ITEM, page(self.show)),
             ("GET", f"{ITEM}/dry-run", page(self.dry_run)),
-            ("POST", f"{ITEM}/publish", action(self.publish, name="publish item")),
-            ("POST", f"{ITEM}/end", action(self.end, name="take item down")),
-            ("POST", f"{ITEM}/sold", action(self.mark_sold, name="mark item as sold")),
-            ("POST", f"{ITEM}/settle", action(self.settle, name="settle doubt")),
+            ("POST", f"{ITEM}/publish", action(self.publish, name="publish item", page=self.show)),
+            ("POST", f"{ITEM}/end", action(self.end, name="take item down", page=self.show)),
+            ("POST", f"{ITEM}/sold", action(self.mark_sold, name="mark item as sold", page=self.show)),
+            ("POST", f"{ITEM}/settle", action(self.settle, name="settle doubt", page=self.show)),
         ]
 
     async def list(self, request: PageRequest) -> Page:
@@ -205,6 +211,7 @@ class ItemsPage:
                 *((one.value, text) for one, (text, _) in AT_TRADERA.items()),
             ],
             "more": more,
+            "ad_kr": lambda hit: _other_price(hit.ad_kr, hit.price_ore),
         }
         return Page("items.html", values)
 
@@ -212,7 +219,9 @@ class ItemsPage:
         """One item with its story."""
         external_id = _id_of(request)
         view = await self._context.api.items.read_item(request.account_id, external_id)
-        spec = view.item.spec
+        spec, listing, language = view.item.spec, view.listing, request.language
+        doubtful = listing is not None and listing.is_in_doubt and listing.tradera_item_id is not None
+        is_live = listing is not None and listing.state is ListingState.LIVE
         values = {
             "view": view,
             "item": view.item,
@@ -227,6 +236,13 @@ class ItemsPage:
             "lines": spec_lines(spec.domain or OTHER, spec.attributes or {}),
             "timeline": await self._context.api.inventory.timeline(request.account_id, external_id),
             "events": EVENTS,
+            "event_words": partial(event_words, language),
+            "particulars": lambda data: list(particulars(data or {}, language)),
+            "domain": domain_name(spec.domain, language),
+            "ad_kr": _other_price(listing.price_kr, spec.price_ore) if listing and is_live else None,
+            "doubtful_url": self._context.ad_url(listing.tradera_item_id or 0)
+            if listing and doubtful
+            else None,
             "calls": CALLS,
             "action": lambda name: item_address(request, external_id, name),
             "address": lambda other: item_address(request, other),
@@ -286,6 +302,19 @@ class ItemsPage:
                 "CONFLICT", Text("This account is not in the settings any more: its items can only be read")
             )
         return _id_of(request)
+
+
+def event_words(language: Language, types: Iterable[str]) -> list[str]:
+    """Types of events in words."""
+    known = {each.value: text for each, text in EVENTS.items()}
+    return [language.say(known.get(str(each), str(each))) for each in types]
+
+
+def _other_price(ad_kr: int | None, price_ore: int | None) -> int | None:
+    """The price in the ad, where it is not (yet) the item's."""
+    if ad_kr is None or price_ore is None or ad_kr == whole_kronor(price_ore):
+        return None
+    return ad_kr
 
 
 def item_address(request: PageRequest, external_id: str, action: str = "") -> str:

@@ -83,16 +83,16 @@ class SalesPage:
         action = self._site.action
         return [
             ("GET", SALES, self._site.page(self.show)),
-            ("POST", f"{SALES}/{{orderId}}/tracking", action(self.track, name="tell parcel")),
-            ("POST", f"{SALES}/{{orderId}}/settle", action(self.settle, name="settle sale")),
-            ("POST", f"{SALES}/{{orderId}}/pay", action(self.pay, name="say paid")),
-            ("POST", f"{SALES}/{{orderId}}/done", action(self.done, name="say handed over")),
+            ("POST", f"{SALES}/{{orderId}}/tracking", action(self.track, name="tell parcel", page=self.show)),
+            ("POST", f"{SALES}/{{orderId}}/settle", action(self.settle, name="settle sale", page=self.show)),
+            ("POST", f"{SALES}/{{orderId}}/pay", action(self.pay, name="say paid", page=self.show)),
+            ("POST", f"{SALES}/{{orderId}}/done", action(self.done, name="say handed over", page=self.show)),
             ("GET", f"{SALES}/pick", self._site.page(self.picked)),
-            ("POST", f"{SALES}/pick", action(self.pick, name="write pick list")),
+            ("POST", f"{SALES}/pick", action(self.pick, name="write pick list", page=self.show)),
             (
                 "POST",
                 f"{SALES}/messages/{{messageId}}/put-away",
-                action(self.put_away, name="put message away"),
+                action(self.put_away, name="put message away", page=self.show),
             ),
         ]
 

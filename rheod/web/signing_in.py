@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -16,12 +16,13 @@ import structlog
 from aiohttp import web
 
 from rheod.api.authenticator import check_origin
-from rheod.domain.errors import Text
-from rheod.web.site import COOKIE, HOME, SIGN_IN, ActionDone, Page, local_path, read_form, see_other
+from rheod.domain.errors import FieldError, Refused, Text
+from rheod.web.forms import read_form
+from rheod.web.site import COOKIE, HOME, SIGN_IN, ActionDone, local_path, see_other
 
 if TYPE_CHECKING:
     from rheod.api.routing import Route
-    from rheod.web.site import PageRequest, Site, WebContext
+    from rheod.web.site import PageHandler, PageRequest, Site, WebContext
 
 
 FREE_TRIES = 5
@@ -92,9 +93,11 @@ _log = structlog.get_logger("rheod.web")
 class SigningIn:
     """The sign-in page and what it leads to."""
 
-    def __init__(self, *, context: WebContext, site: Site) -> None:
+    def __init__(self, *, context: WebContext, site: Site, settings: PageHandler) -> None:
+        """`settings` is the page that the password is changed on."""
         self._context = context
         self._site = site
+        self._settings = settings
         self._throttle = Throttle(monotonic=context.api.monotonic)
 
     def routes(self) -> list[Route]:
@@ -104,7 +107,11 @@ class SigningIn:
             ("GET", SIGN_IN, self.show),
             ("POST", SIGN_IN, self.sign_in),
             ("POST", f"{HOME}/sign-out", site.action(self.sign_out, name="sign out")),
-            ("POST", f"{HOME}/password", site.action(self.set_password, name="set password")),
+            (
+                "POST",
+                f"{HOME}/password",
+                site.action(self.set_password, name="set password", page=self._settings),
+            ),
         ]
 
     async def show(self, request: web.Request) -> web.Response:
@@ -121,17 +128,21 @@ class SigningIn:
         given = form.get("secret", "").strip()
         async with self._throttle.one_try(address) as wait_s:
             if wait_s:
-                return self._form(request, to=to, wait_s=wait_s, status=429)
+                return self._form(request, to=to, form=form, wait_s=wait_s, status=429)
             sessions = self._context.sessions
             is_admin = self._context.api.keys.is_admin(given)
             opened = await (sessions.open() if is_admin else sessions.sign_in(given))
         if opened is None:
             _log.warning("sign-in refused", address=address)
-            return self._form(request, to=to, wrong=True, status=403)
+            return self._form(request, to=to, form=form, wrong=True, status=403)
         self._throttle.succeeded(address)
         session, cookie = opened
         await self._context.audit.record(origin=address, action="sign in", subject="", told="")
+        action = local_path(form.get("kept.action", ""))
         answer = see_other(to)
+        if action != HOME:
+            kept = {name[2:]: value for name, value in form.items() if name.startswith("f.")}
+            answer = self._site.resumed(request, cookie, to, action, kept)
         answer.set_cookie(
             COOKIE,
             cookie,
@@ -149,23 +160,38 @@ class SigningIn:
         return ActionDone(Text("Signed out."), to=SIGN_IN)
 
     async def set_password(self, request: PageRequest) -> ActionDone:
-        """Set the password; every session ends, this one too."""
+        """Set the password; every session ends, this one too. Who sits at an open page and does not know it cannot."""
+        sessions, given = self._context.sessions, request.form.get("current", "").strip()
+        async with self._throttle.one_try(f"password:{request.session.digest.hex()}") as wait_s:
+            if wait_s:
+                raise Refused("RATE_LIMITED", Text("Too many wrong tries: wait {n} seconds", n=wait_s))
+            known = self._context.api.keys.is_admin(given) or await sessions.is_password(given)
+        if sessions.has_password and not known:
+            wrong = FieldError("current", Text("That is not the password or the admin token"))
+            raise Refused("VALIDATION_FAILED", Text("Validation failed"), (wrong,))
+        self._throttle.succeeded(f"password:{request.session.digest.hex()}")
         await self._context.sessions.set_password(request.form.get("password", "").strip())
         return ActionDone(Text("The password is set. Sign in with it."), to=SIGN_IN)
 
     def _form(
-        self, request: web.Request, *, to: str, wrong: bool = False, wait_s: int = 0, status: int = 200
+        self,
+        request: web.Request,
+        *,
+        to: str,
+        form: Mapping[str, str] | None = None,
+        wrong: bool = False,
+        wait_s: int = 0,
+        status: int = 200,
     ) -> web.Response:
-        language = self._site.language(request)
+        given = form or {}
         values = {
             "to": to,
             "wrong": wrong,
             "wait_s": wait_s,
-            "has_password": self._context.sessions.has_password,
+            "action": given.get("kept.action", ""),
+            "fields": {name[2:]: value for name, value in given.items() if name.startswith("f.")},
         }
-        answer = self._site.render(
-            Page("sign_in.html", values, status=status), language, {"path": request.path}
-        )
+        answer = self._site.sign_in_page(request, values, status=status)
         if wait_s:
             answer.headers["Retry-After"] = str(wait_s)
         return answer

@@ -1,36 +1,44 @@
 """What all pages share: sign-in and forms checked, templates filled in, every answer with strict headers.
 
 Pages and actions live in modules of their own; this one knows none of them.
-
-Charts as inline SVG, made on the server: no script, no inline style, readable without colours.
-
-Every chart names itself for screen readers, and each bar carries its own figure as a title.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
-import hmac
 import ipaddress
+import secrets
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, quote, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 import structlog
 from aiohttp import hdrs, web
-from markupsafe import Markup
 
 from rheod.api.authenticator import SAFE_METHODS, caller_address, check_origin, is_within
 from rheod.api.context import REQUEST_ID
-from rheod.api.json_body import collect
 from rheod.api.responses import STATUS_OF
 from rheod.api.routing import Handler
-from rheod.domain.errors import Refused, Text, Transient
+from rheod.domain.errors import Refused, Transient
 from rheod.store.access import Session
+from rheod.web.charts import bars
+from rheod.web.forms import (
+    OURS,
+    SHOWN_S,
+    UNKEPT,
+    FailedForm,
+    SentForms,
+    check_token,
+    failed_form,
+    form_token,
+    read_form,
+    sentence,
+)
 from rheod.web.language import LANGUAGES, Language, chosen, iso
 
 if TYPE_CHECKING:
@@ -44,75 +52,12 @@ if TYPE_CHECKING:
     from rheod.usecases.selling_setup import Connector, Setups
 
 
-WIDTH, HEIGHT = 360, 170
-"""Drawn at a phone's width, so that its letters are as large as those around it."""
-
-_TOP, _FOOT = 20, 22
-_MOST_LABELS = 7
-_MOST_VALUES = 8
-
-
-def bars(title: str, points: Sequence[tuple[str, float, str]]) -> Markup:
-    """A bar for each (label, value, the value as text); where there are many, only some labels are written."""
-    pieces = [
-        Markup('<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{}">').format(
-            WIDTH, HEIGHT, title
-        )
-    ]
-    step = WIDTH / max(1, len(points))
-    highest = max((value for _, value, _ in points), default=0) or 1
-    every = -(-len(points) // _MOST_LABELS)
-    with_values = sum(1 for _, value, _ in points if value) <= _MOST_VALUES
-    for place, (label, value, text) in enumerate(points):
-        tall = round((HEIGHT - _TOP - _FOOT) * max(0.0, value) / highest, 1)
-        middle, top = round((place + 0.5) * step, 1), HEIGHT - _FOOT - tall
-        pieces.append(
-            Markup(
-                '<rect class="bar" x="{}" y="{}" width="{}" height="{}" rx="2"><title>{}: {}</title></rect>'
-            ).format(round(middle - step * 0.36, 1), top, round(step * 0.72, 1), tall, label, text or "0")
-        )
-        if value and with_values:
-            pieces.append(_text("value", _inside(middle), top - 6, text))
-        if (len(points) - 1 - place) % every == 0:
-            pieces.append(_text("label", _inside(middle), HEIGHT - 6, label))
-    pieces.append(
-        Markup('<line class="ground" x1="0" x2="{}" y1="{}" y2="{}"/></svg>').format(
-            WIDTH, HEIGHT - _FOOT, HEIGHT - _FOOT
-        )
-    )
-    return Markup("").join(pieces)
-
-
-def _inside(middle: float) -> float:
-    """Far enough from the edges for a short text to be whole."""
-    return min(max(middle, 18), WIDTH - 18)
-
-
-def _text(kind: str, x: float, y: float, text: str) -> Markup:
-    return Markup('<text class="{}" x="{}" y="{}">{}</text>').format(kind, x, y, text)
-
-
-FORM_BYTES = 64 * 1024
-"""More than any form of ours; a longer one is refused."""
-
-
-async def read_form(request: web.Request, *, deadline_s: float) -> dict[str, str]:
-    """The fields of a sent form, the first value of each. Refused with 415, 413 or 400."""
-    if request.content_type != "application/x-www-form-urlencoded":
-        raise Refused("UNSUPPORTED_MEDIA_TYPE", Text("Send the form as application/x-www-form-urlencoded"))
-    body = bytearray()
-    try:
-        async with asyncio.timeout(deadline_s):
-            await collect(request, body, FORM_BYTES)
-        pairs = parse_qsl(body.decode(), keep_blank_values=True, errors="strict", max_num_fields=200)
-    except (TimeoutError, ConnectionError, ValueError) as error:
-        raise Refused("BAD_REQUEST", Text("The form could not be read")) from error
-    return dict(reversed(pairs))
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageRequest:
-    """A request of somebody signed in; `form` is the sent form of an action, empty for a page."""
+    """A request of somebody signed in; `form` is the sent form of an action, empty for a page.
+
+    `failed` is a form that was refused and is shown again, on the page it was sent from.
+    """
 
     http: web.Request
     session: Session
@@ -121,6 +66,19 @@ class PageRequest:
     account: str
     account_id: str
     form: Mapping[str, str] = field(default_factory=dict)
+    failed: FailedForm | None = None
+
+    def typed(self, action: str, name: str, default: object = "") -> object:
+        """What a field of the form sent to `action` holds: what was typed when it was refused, else `default`."""
+        if self.failed is None or self.failed.action != action.partition("?")[0]:
+            return "" if default is None else default
+        return self.failed.typed.get(name, "")
+
+    def wrong(self, action: str, *names: str) -> str:
+        """What is wrong with a field of the form sent to `action`, by any of the API's names for it; "" for nothing."""
+        if self.failed is None or self.failed.action != action.partition("?")[0]:
+            return ""
+        return next((said for name in names if (said := self.failed.of_fields.get(name))), "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +94,8 @@ class Page:
 class ActionDone:
     """What came of an action: a sentence, shown on the page the visitor is sent to.
 
-    `subject` names what it was done to, for the audit log. `shown_once` is a secret that the next page shows and then
-    forgets; it is never logged. `detail` is what somebody answered, shown as it is and not logged; `bad`: it was not done.
+    `subject` names what it was done to, for the audit log. `shown_once` is a secret that the answer itself shows, and no
+    page after it; it is never logged. `detail` is what somebody answered, shown as it is and not logged; `bad`: it was not done.
     """
 
     sentence: str
@@ -146,18 +104,6 @@ class ActionDone:
     shown_once: str | None = None
     detail: str = ""
     bad: bool = False
-
-
-def form_token(cookie: str) -> str:
-    """What every form of a session carries, so that no other site can send one."""
-    return hmac.new(cookie.encode("utf-8", "surrogatepass"), b"rheod form", hashlib.sha256).hexdigest()
-
-
-def sentence(error: Refused | Transient, language: Language) -> str:
-    """The error's sentence, or those of its fields."""
-    details = error.details if isinstance(error, Refused) else ()
-    of_fields = "; ".join(f"{one.field}: {language.say(one.message)}" for one in details)
-    return of_fields or language.say(str(error))
 
 
 def refusal_page(error: Refused | Transient, language: Language) -> Page:
@@ -210,6 +156,8 @@ def templates() -> Environment:
 
 COOKIE = "rheod_session"
 HOME = "/dashboard"
+MESSAGES = 1000
+"""So many messages wait to be shown; the oldest are forgotten first."""
 SIGN_IN = f"{HOME}/sign-in"
 
 POLICY = (
@@ -235,7 +183,8 @@ class Site:
 
     def __init__(self, *, context: WebContext) -> None:
         self._context = context
-        self._flashes: dict[bytes, ActionDone] = {}
+        self.sent = SentForms(monotonic=context.api.monotonic)
+        self._messages: OrderedDict[str, tuple[bytes, float, ActionDone]] = OrderedDict()
         self._is_loaded = False
 
     def page(self, handler: PageHandler) -> Handler:
@@ -255,46 +204,110 @@ class Site:
 
         return guarded
 
-    def action(self, handler: ActionHandler, *, name: str) -> Handler:
-        """A sent form: checked to come from our own page, written to the audit log, answered with a redirect."""
+    def action(self, handler: ActionHandler, *, name: str, page: PageHandler | None = None) -> Handler:
+        """A sent form: checked to come from our own page, done once, written to the audit log, answered with a redirect.
+
+        Refused it is shown again on `page`, with what was typed.
+        """
 
         async def guarded(request: web.Request) -> web.StreamResponse:
             await self.load()
             cookie, session = self._session(request)
-            if session is None:
-                return see_other(SIGN_IN)
+            form: Mapping[str, str] = {}
             try:
-                form = await self._form(request, cookie)
+                form = await read_form(request, deadline_s=self._context.api.body_deadline_s)
+                check_origin(request, public_url=self._context.api.public_url)
             except Refused as error:
+                if session is None:
+                    return see_other(SIGN_IN)
                 asked = self._page_request(request, cookie, session)
-                return self.render(refusal_page(error, asked.language), asked.language, self._frame(asked))
-            done = await self._done(self._page_request(request, cookie, session, form), handler, name)
-            self._flashes[session.digest] = done
-            return see_other(done.to)
+                return await self._refused(asked, error, None)
+            if session is None:
+                return self.sent.redirect_of(cookie, form.get("once", "")) or self._kept(request, form)
+            asked = self._page_request(request, cookie, session, form)
+            try:
+                check_token(form, cookie)
+                return await self.sent.once(
+                    cookie, form.get("once", ""), lambda: self._answer(asked, handler, name, page)
+                )
+            except Refused as error:
+                return await self._refused(asked, error, page)
 
         return guarded
 
-    async def _form(self, request: web.Request, cookie: str) -> Mapping[str, str]:
-        """The sent form. Raises Refused unless it is one of ours."""
-        form = await read_form(request, deadline_s=self._context.api.body_deadline_s)
-        check_origin(request, public_url=self._context.api.public_url)
-        if not hmac.compare_digest(form.get("form_token", "").encode(), form_token(cookie).encode()):
-            raise Refused(
-                "BAD_REQUEST", Text("This form is too old: go back, load the page again and send it anew")
-            )
-        return form
-
-    async def _done(self, asked: PageRequest, handler: ActionHandler, name: str) -> ActionDone:
+    async def _answer(
+        self, asked: PageRequest, handler: ActionHandler, name: str, page: PageHandler | None
+    ) -> web.Response:
         try:
             done = await handler(asked)
         except (Refused, Transient) as error:
-            referrer = urlsplit(asked.http.headers.get(hdrs.REFERER, ""))
-            back = local_path(referrer.path + (f"?{referrer.query}" if referrer.query else ""))
-            return ActionDone(sentence(error, asked.language), to=back, bad=True)
+            return await self._refused(asked, error, page)
         origin = self._context.callers.address(asked.http)
         await self._context.audit.record(origin=origin, action=name, subject=done.subject, told=done.sentence)
         _log.info("owner's action", action=name, subject=done.subject)
-        return done
+        if done.shown_once is not None:
+            return self.render(Page("shown_once.html", {"shown": done}), asked.language, self._frame(asked))
+        return see_other(self._telling(asked.session, done))
+
+    async def _refused(
+        self, asked: PageRequest, error: Refused | Transient, page: PageHandler | None
+    ) -> web.Response:
+        """The page that the form stood on, with what was typed and what is wrong with it."""
+        failed = failed_form(asked.http.path, asked.form, error, asked.language)
+        asked = replace(asked, failed=failed)
+        shown = refusal_page(error, asked.language)
+        if page is not None:
+            try:
+                shown = replace(await page(asked), status=shown.status)
+            except (Refused, Transient) as no_page:
+                shown = refusal_page(no_page, asked.language)
+        return self.render(shown, asked.language, self._frame(asked))
+
+    def _kept(self, request: web.Request, form: Mapping[str, str]) -> web.Response:
+        """The sign-in for a form whose session is over: what was typed comes along, to be sent afterwards."""
+        values = {
+            "to": referring_page(request),
+            "action": request.path_qs,
+            "fields": {name: value for name, value in form.items() if name not in UNKEPT},
+        }
+        return self.sign_in_page(request, values, status=401)
+
+    def sign_in_page(self, request: web.Request, values: Mapping[str, Any], *, status: int) -> web.Response:
+        """The sign-in, with what is to be done after it."""
+        shown = {
+            "wrong": False,
+            "wait_s": 0,
+            "action": "",
+            "fields": {},
+            "has_password": self._context.sessions.has_password,
+            "done": self._told(request, b""),
+            **values,
+        }
+        page = Page("sign_in.html", shown, status=status)
+        return self.render(page, self.language(request), {"path": request.path})
+
+    def resumed(
+        self, request: web.Request, cookie: str, to: str, action: str, fields: Mapping[str, str]
+    ) -> web.Response:
+        """What was typed before the session ended, to be sent now by a second press."""
+        kept = {name: value for name, value in fields.items() if name not in OURS}
+        values = {"to": to, "action": action, "fields": kept, "token": form_token(cookie)}
+        return self.render(Page("resume.html", values), self.language(request), {"path": request.path})
+
+    def _telling(self, session: Session, done: ActionDone) -> str:
+        """The address that shows what came of an action: its message belongs to this request and to nobody's next one."""
+        number = secrets.token_urlsafe(9)
+        owner = b"" if done.to == SIGN_IN else session.digest
+        self._messages[number] = (owner, self._context.api.monotonic(), done)
+        while len(self._messages) > MESSAGES:
+            self._messages.popitem(last=False)
+        path, mark, query = done.to.partition("?")
+        return f"{path}?{query}{'&' if mark else ''}{urlencode({'told': number})}"
+
+    def _told(self, request: web.Request, owner: bytes) -> ActionDone | None:
+        """What came of the action that has led here."""
+        whose, at, done = self._messages.get(request.query.get("told", ""), (None, 0, None))
+        return done if whose == owner and self._context.api.monotonic() - at < SHOWN_S else None
 
     def render(self, page: Page, language: Language, frame: Mapping[str, Any]) -> web.Response:
         """The page as HTML."""
@@ -304,6 +317,7 @@ class Site:
             ngettext=language.ngettext,
             say=language.say,
             language=language,
+            new_number=self.sent.new_number,
             **frame,
             **page.values,
         )
@@ -362,8 +376,10 @@ class Site:
         """What the frame around every page shows."""
         return {
             "request": asked,
-            "path": asked.http.path,
-            "done": self._flashes.pop(asked.session.digest, None),
+            "path": asked.http.path
+            if asked.http.method in SAFE_METHODS
+            else urlsplit(referring_page(asked.http)).path,
+            "done": self._told(asked.http, asked.session.digest),
             "accounts": sorted(self._context.accounts),
         }
 
@@ -380,6 +396,15 @@ def _load() -> None:
 def see_other(to: str) -> web.Response:
     """303: the browser goes on with a GET."""
     return web.Response(status=303, headers={**HEADERS, "Location": to})
+
+
+def referring_page(request: web.Request) -> str:
+    """The page of ours that a form was sent from, else the first one."""
+    try:
+        referrer = urlsplit(request.headers.get(hdrs.REFERER, ""))
+    except ValueError:
+        return HOME
+    return local_path(referrer.path + (f"?{referrer.query}" if referrer.query else ""))
 
 
 def local_path(text: str) -> str:

@@ -12,6 +12,7 @@ from rheod.tradera.responses import time_ms
 from rheod.usecases.selling_setup import Shown
 from rheod.web.integration import of_account
 from rheod.web.site import HOME, ActionDone, Page
+from rheod.web.words import METHODS
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -52,9 +53,9 @@ class TraderaPage:
         return [
             ("GET", PAGE, self._site.page(self.show)),
             ("GET", RETURN, self._bounced(self._site.page(self.show_return))),
-            ("POST", f"{PAGE}/connect", action(self.begin, name="begin login at Tradera")),
-            ("POST", f"{PAGE}/finish", action(self.finish, name="connect to Tradera")),
-            ("POST", f"{PAGE}/accept", action(self.accept, name="connect to Tradera")),
+            ("POST", f"{PAGE}/connect", action(self.begin, name="begin login at Tradera", page=self.show)),
+            ("POST", f"{PAGE}/finish", action(self.finish, name="connect to Tradera", page=self.show)),
+            ("POST", f"{PAGE}/accept", action(self.accept, name="connect to Tradera", page=self.show)),
         ]
 
     async def show(self, request: PageRequest) -> Page:
@@ -75,6 +76,7 @@ class TraderaPage:
                 for one in connections
             ],
             "setup": setup,
+            "methods": METHODS,
             "names": names,
             "item": item,
             "preview": preview,

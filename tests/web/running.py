@@ -31,6 +31,7 @@ from rheod.web.site import Callers, WebContext
 from tests.api.running import Clock, made_parts, opened_store
 
 PASSWORD = "test-password-123"
+SEE_OTHER = 303
 
 
 class NoConnector:
@@ -103,11 +104,22 @@ class Pages:
         return status
 
     async def send(self, page: str, action: str, **fields: str) -> tuple[int, str, Any]:
-        """Press a button: load the page, take its form token, send the form."""
+        """Press a button: load the page, take its form token and a number, send the form."""
+        return await self.post(action, {**(await self.tokens(page)), **fields})
+
+    async def tokens(self, page: str) -> dict[str, str]:
+        """What every form of a page carries: the session's token and a number of its own."""
         _, text, _ = await self.get(page)
         token = re.search(r'name="form_token" value="([0-9a-f]+)"', text)
+        number = re.search(r'name="once" value="([^"]+)"', text)
         assert token is not None, text
-        return await self.post(action, {"form_token": token.group(1), **fields})
+        assert number is not None, text
+        return {"form_token": token.group(1), "once": number.group(1)}
+
+    async def pressed(self, page: str, action: str, **fields: str) -> str:
+        """Press a button and read what the visitor is shown after it."""
+        status, text, headers = await self.send(page, action, **fields)
+        return (await self.get(headers["Location"]))[1] if status == SEE_OTHER else text
 
 
 @asynccontextmanager

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 
-from rheod.web.site import HEIGHT, bars
+from rheod.web.charts import HEIGHT, bars
 
 
 def test_the_highest_bar_is_the_highest_value() -> None:
     """Heights follow the values, nothing is drawn below the ground, every figure is there for a screen reader."""
     chart = str(bars("Sold <kr>", [("1/5", 100.0, "100"), ("2/5", 0.0, ""), ("3/5", 50.0, "50")]))
     assert 'aria-label="Sold &lt;kr&gt;"' in chart
-    heights = [float(each) for each in re.findall(r'class="bar"[^>]* height="([\d.]+)"', chart)]
+    heights = [float(each) for each in re.findall(r'class="bar[^>]* height="([\d.]+)"', chart)]
     assert heights[0] == 2 * heights[2] > heights[1] == 0
     assert max(heights) < HEIGHT
     assert "<title>2/5: 0</title>" in chart

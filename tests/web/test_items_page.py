@@ -103,9 +103,8 @@ async def test_a_dry_run_changes_nothing(tmp_path: Path) -> None:
         assert "It would be published." in text
         assert '"categoryId": 302571' in text
         assert await one.shop.jobs() == before
-        text = await shown(one, "/dashboard/items/F-1/dry-run")
+        text = await shown(one, "/dashboard/items/S-1/dry-run")
         assert "It would not be published." in text
-        assert "No Tradera category for domain other" in text
 
 
 async def test_every_action_does_its_work_and_is_in_the_audit_log(tmp_path: Path) -> None:
@@ -121,7 +120,7 @@ async def test_every_action_does_its_work_and_is_in_the_audit_log(tmp_path: Path
         ):
             page = f"/dashboard/items/{external_id}"
             status, _, headers = await one.pages.send(page, f"{page}/{action}", **fields)
-            assert (status, headers["Location"]) == (303, page)
+            assert (status, headers["Location"].partition("?")[0]) == (303, page)
         assert (await one.shop.listing("D-1")).state is ListingState.QUEUED
         assert (await one.shop.item("F-1")).tradera_status is TraderaStatus.PENDING_SYNC
         assert (await one.shop.item("W/1")).rheo_status is RheoStatus.NOT_LISTED
@@ -155,8 +154,7 @@ async def test_what_cannot_be_done_is_told(tmp_path: Path) -> None:
     async with stocked(tmp_path) as one:
         await one.pages.sign_in(one.token)
         page = "/dashboard/items/S-1"
-        await one.pages.send(page, f"{page}/publish")
-        assert "kan inte publiceras igen" in (await one.pages.get(page))[1]
+        assert "kan inte publiceras igen" in await one.pages.pressed(page, f"{page}/publish")
 
 
 async def test_items_of_a_removed_account_are_only_read(tmp_path: Path) -> None:
@@ -169,8 +167,7 @@ async def test_items_of_a_removed_account_are_only_read(tmp_path: Path) -> None:
             ("/dashboard/items/D-1", "/dashboard/items/D-1/end", {}),
             ("/dashboard/sales", "/dashboard/sales/7001/tracking", {"carrier": "PostNord", "number": "1"}),
         ):
-            await one.pages.send(page, action, **fields)
-            assert "kan bara läsas" in (await one.pages.get(page))[1]
+            assert "kan bara läsas" in await one.pages.pressed(page, action, **fields)
         assert (await one.shop.item("D-1")).rheo_status is not RheoStatus.NOT_LISTED
 
 

@@ -49,7 +49,7 @@ async def test_searching_as_an_owner_does(browser: Browser, stock: Stocked, size
     """Words and a state are filled in, one item is left, a click leads to it."""
     async with opened(browser, size) as page:
         await stock.enter(page, "/dashboard/items")
-        await page.get_by_label("Externt id eller ord i titeln").fill("dorr")
+        await page.get_by_label("Artikelnummer eller ord i titeln").fill("dorr")
         await page.get_by_label("Status hos Tradera").select_option("pending_sync")
         await page.get_by_role("button", name="Sök").click()
         assert await page.locator(".shelf > li").count() == 1
@@ -70,7 +70,7 @@ async def test_every_action_on_an_item(browser: Browser, tmp_path: Path, size: d
             await page.get_by_role("button", name=button, exact=True).click()
             await page.locator(".outcome", has_text=said).wait_for()
 
-        await page.get_by_role("link", name="Provkörning").click()
+        await page.get_by_role("link", name="Kontrollera").click()
         await page.get_by_text("Den skulle publiceras.").wait_for()
         await page.get_by_role("link", name="Tillbaka till artikeln").click()
         await press("D-1", "Publicera", "Köad för publicering")
@@ -78,14 +78,17 @@ async def test_every_action_on_an_item(browser: Browser, tmp_path: Path, size: d
         await press("W%2F1", "Ta ner den", "Artikeln är nedtagen", behind="Ta ner den …")
         await press("L-1", "Märk som såld", "annonsen avslutas", behind="Såld på annat håll …")
         await judged(page, "item-told")
-        await press("X-1", "Det finns ingen sådan annons", "Noterat: det finns ingen annons")
+        await press(
+            "X-1",
+            "Det finns ingen sådan annons",
+            "Noterat: det finns ingen annons",
+            behind="Det finns ingen sådan",
+        )
 
 
 async def test_the_ad_in_doubt_that_is_up(browser: Browser, tmp_path: Path) -> None:
-    """Its number is typed in; the item is live then."""
+    """Its number is known and not typed; the item is live then."""
     async with stocked(tmp_path) as one, opened(browser, PHONE) as page:
         await one.enter(page, "/dashboard/items/X-1")
-        ad = (await one.shop.listing("X-1")).tradera_item_id
-        await page.get_by_label("Annonsens nummer hos Tradera").fill(str(ad))
-        await page.get_by_role("button", name="Den är uppe").click()
-        await page.locator(".badge", has_text="ute").first.wait_for()
+        await page.get_by_role("button", name="Annonsen ligger ute").click()
+        await page.locator(".badge", has_text="ligger ute").first.wait_for()

@@ -59,7 +59,7 @@ async def test_the_page(browser: Browser, selling: Shop, size: dict[str, int], *
         await selling.enter(page, PAGE)
         await expect(page.get_by_text("from the settings, which come first")).to_be_visible()
         await expect(page.get_by_text("Other: 1 waits for a category.")).to_be_visible()
-        await expect(page.locator("tr", has_text="Publishing")).to_contain_text("3")
+        await expect(page.locator("tr", has_text="Publish ads")).to_contain_text("3")
         await page.fill("#item", "A-1")
         await page.get_by_role("button", name="Show", exact=True).click()
         await expect(page.locator(".ad")).to_contain_text("Med <b>tecken</b> & annat.")

@@ -55,11 +55,11 @@ async def test_a_wrong_parcel_is_refused(tmp_path: Path, order_id: str, fields: 
     """With a sentence; nothing is kept."""
     async with stocked(tmp_path) as one:
         await one.pages.sign_in(one.token)
-        status, _, _ = await one.pages.send(
-            "/dashboard/sales", f"/dashboard/sales/{order_id}/tracking", **fields
-        )
-        assert status == 303
-        assert 'class="outcome bad"' in (await one.pages.get("/dashboard/sales"))[1]
+        path = f"/dashboard/sales/{order_id}/tracking"
+        status, html, _ = await one.pages.send("/dashboard/sales", path, **fields)
+        assert status in {404, 409, 422}
+        assert 'class="outcome bad"' in html
+        assert order_id != "7001" or f'value="{fields["carrier"]}"' in html
         assert await rows(one.shop.database, "SELECT id FROM shipments") == []
 
 
@@ -76,8 +76,7 @@ async def test_a_strange_message_is_shown_as_text_and_put_away(tmp_path: Path) -
         assert "&lt;script&gt;" not in (await one.pages.get("/dashboard/sales"))[1]
         found = await rows(one.shop.database, "SELECT state, body FROM inbox WHERE id = ?", message["id"])
         assert (found[0]["state"], "<script>" in found[0]["body"]) == ("ignored", True)
-        await one.pages.send("/dashboard/sales", path)
-        assert "Det väntar inget sådant meddelande" in (await one.pages.get("/dashboard/sales"))[1]
+        assert "Det väntar inget sådant meddelande" in await one.pages.pressed("/dashboard/sales", path)
 
 
 async def test_what_is_not_matched_is_told_first_and_by_itself(tmp_path: Path) -> None:
@@ -147,8 +146,7 @@ async def test_a_sale_in_doubt_is_shown_and_settled_as_a_sale(tmp_path: Path) ->
         assert "Sales in doubt" in html
         assert "no price" in html
         path = "/dashboard/sales/7009/settle"
-        await one.pages.send("/dashboard/sales", path, price="mycket")
-        assert 'class="outcome bad"' in (await one.pages.get("/dashboard/sales"))[1]
+        assert 'class="outcome bad"' in await one.pages.pressed("/dashboard/sales", path, price="mycket")
         await one.pages.send("/dashboard/sales", path, price="1 950,50")
         (line,) = await rows(
             one.shop.database, "SELECT unit_price_ore FROM order_lines WHERE order_id = 7009"

@@ -1,0 +1,147 @@
+"""Forms of the pages: read, carried out once however often they are sent, shown again with what was typed when refused."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import secrets
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl
+
+from aiohttp import web
+
+from rheod.api.json_body import collect
+from rheod.domain.errors import Refused, Text, Transient
+
+if TYPE_CHECKING:
+    from rheod.web.language import Language
+
+FORM_BYTES = 64 * 1024
+"""More than any form of ours; a longer one is refused."""
+ANSWERS = 5000
+"""So many forms are remembered; the oldest are forgotten first."""
+SHOWN_S = 600.0
+"""So long an answer is given again to the same form, and a message shown: a secret must not stay here for long."""
+OURS = frozenset({"form_token", "once"})
+UNKEPT = OURS | {"password", "current", "secret"}
+"""Fields that are never shown again."""
+
+
+async def read_form(request: web.Request, *, deadline_s: float) -> dict[str, str]:
+    """The fields of a sent form, the first value of each. Refused with 415, 413 or 400."""
+    if request.content_type != "application/x-www-form-urlencoded":
+        raise Refused("UNSUPPORTED_MEDIA_TYPE", Text("Send the form as application/x-www-form-urlencoded"))
+    body = bytearray()
+    try:
+        async with asyncio.timeout(deadline_s):
+            await collect(request, body, FORM_BYTES)
+        pairs = parse_qsl(body.decode(), keep_blank_values=True, errors="strict", max_num_fields=200)
+    except (TimeoutError, ConnectionError, ValueError) as error:
+        raise Refused("BAD_REQUEST", Text("The form could not be read")) from error
+    return dict(reversed(pairs))
+
+
+def form_token(cookie: str) -> str:
+    """What every form of a session carries, so that no other site can send one."""
+    return hmac.new(cookie.encode("utf-8", "surrogatepass"), b"rheod form", hashlib.sha256).hexdigest()
+
+
+def check_token(form: Mapping[str, str], cookie: str) -> None:
+    """Raise Refused unless the form was shown to this session: another site's was not, nor one from before a sign-in."""
+    if not hmac.compare_digest(form.get("form_token", "").encode(), form_token(cookie).encode()):
+        raise Refused("BAD_REQUEST", Text("This form was too old, and nothing is done: send it anew"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailedForm:
+    """A form that was refused: where it was sent, why in the reader's language, and what stood in it."""
+
+    action: str
+    sentence: str
+    of_fields: Mapping[str, str] = field(default_factory=dict)
+    typed: Mapping[str, str] = field(default_factory=dict)
+
+
+def failed_form(
+    action: str, typed: Mapping[str, str], error: Refused | Transient, language: Language
+) -> FailedForm:
+    """What the page of a refused form shows; passwords are not shown again."""
+    details = error.details if isinstance(error, Refused) else ()
+    return FailedForm(
+        action=action,
+        sentence=sentence(error, language),
+        of_fields={one.field: language.say(one.message) for one in details},
+        typed={name: value for name, value in typed.items() if name not in UNKEPT},
+    )
+
+
+def sentence(error: Refused | Transient, language: Language) -> str:
+    """The error's sentence, or those of its fields; the fields' names are the API's and stay out of it."""
+    details = error.details if isinstance(error, Refused) else ()
+    return "; ".join(language.say(one.message) for one in details) or language.say(str(error))
+
+
+class _Form:
+    """A form of one number: whoever sends it again waits for the first answer."""
+
+    def __init__(self, at: float) -> None:
+        self.at = at
+        self.lock = asyncio.Lock()
+        self.answer: tuple[int, bytes, dict[str, str]] | None = None
+        self.has_begun = False
+
+
+class SentForms:
+    """Answers by the forms' one-time numbers, in memory; numbers of an earlier life of the daemon are refused."""
+
+    def __init__(self, *, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self._life = secrets.token_hex(4)
+        self._forms: OrderedDict[str, _Form] = OrderedDict()
+
+    def new_number(self) -> str:
+        """A number for a form that is about to be shown."""
+        return f"{self._life}.{secrets.token_urlsafe(9)}"
+
+    def redirect_of(self, cookie: str, number: str) -> web.Response | None:
+        """Where a form has led already, also when its session is over since: it may be what ended it."""
+        form = self._forms.get(form_token(cookie) + number)
+        if form is None or form.answer is None or form.answer[0] != web.HTTPSeeOther.status_code:
+            return None
+        return _again(form.answer)
+
+    async def once(
+        self, cookie: str, number: str, answer: Callable[[], Awaitable[web.Response]]
+    ) -> web.Response:
+        """The answer to the form of this number, made once. Raises Refused for a number that is none or too old."""
+        if not number.startswith(f"{self._life}."):
+            sentence = Text(
+                "rheod has been started anew since this page was loaded: look whether it is done, else send it again"
+            )
+            raise Refused("CONFLICT", sentence)
+        key = form_token(cookie) + number
+        form = self._forms.setdefault(key, _Form(self._monotonic()))
+        while len(self._forms) > ANSWERS:
+            self._forms.popitem(last=False)
+        async with form.lock:
+            if form.answer is not None and self._monotonic() - form.at > SHOWN_S:
+                form.answer = None
+            if form.answer is None:
+                if form.has_begun:
+                    raise Refused(
+                        "CONFLICT", Text("This form has been sent already: look whether it is done")
+                    )
+                form.has_begun = True
+                made = await answer()
+                body = made.body if isinstance(made.body, bytes) else b""
+                form.answer = (made.status, body, dict(made.headers))
+            return _again(form.answer)
+
+
+def _again(answer: tuple[int, bytes, dict[str, str]]) -> web.Response:
+    status, body, headers = answer
+    return web.Response(status=status, body=body, headers=headers)

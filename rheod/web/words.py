@@ -1,0 +1,100 @@
+"""The shop's words for what the code calls by short names: actions of the log, Tradera's methods, what an event tells."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from rheod.domain.errors import Text
+from rheod.domain.taxonomy import DOMAINS
+from rheod.store.texts import restored
+
+if TYPE_CHECKING:
+    from rheod.domain.model import Json
+    from rheod.web.language import Language
+
+ACTIONS: Mapping[str, Text] = {
+    "sign in": Text("Signed in"),
+    "sign out": Text("Signed out"),
+    "set password": Text("Set the password"),
+    "make API key": Text("Made a key"),
+    "revoke API key": Text("Revoked a key"),
+    "add webhook endpoint": Text("Added a receiver"),
+    "change webhook endpoint": Text("Changed a receiver"),
+    "rotate webhook secret": Text("Renewed a receiver's secret"),
+    "test webhook endpoint": Text("Tested a receiver"),
+    "enable webhook endpoint": Text("Switched a receiver on"),
+    "disable webhook endpoint": Text("Switched a receiver off"),
+    "remove webhook endpoint": Text("Removed a receiver"),
+    "replay event": Text("Told an event again"),
+    "replay events": Text("Told events again"),
+    "publish item": Text("Published an item"),
+    "take item down": Text("Took an item down"),
+    "mark item as sold": Text("Marked an item as sold"),
+    "settle doubt": Text("Settled a doubt about an ad"),
+    "say paid": Text("Marked an order as paid"),
+    "say handed over": Text("Marked an order as fetched"),
+    "write pick list": Text("Wrote a pick list"),
+    "tell parcel": Text("Told of a parcel"),
+    "settle sale": Text("Settled a doubt about a sale"),
+    "put message away": Text("Put a message away"),
+    "begin login at Tradera": Text("Began a login at Tradera"),
+    "connect to Tradera": Text("Connected to Tradera"),
+    "hold return": Text("Held a return"),
+    "resume return": Text("Let a return go on"),
+    "pause returns": Text("Paused all returns"),
+    "resume returns": Text("Let all returns go on"),
+}
+"""What stands in the log of the owner's actions."""
+
+METHODS: Mapping[str, Text] = {
+    "create": Text("Make ads"),
+    "image": Text("Send pictures"),
+    "commit": Text("Publish ads"),
+    "results": Text("Ask what became of them"),
+    "price": Text("Change prices"),
+    "end": Text("End ads"),
+    "ship": Text("Tell of parcels"),
+    "orders": Text("List orders"),
+    "order": Text("Read an order"),
+    "seller_items": Text("List own ads"),
+    "updated_items": Text("List changed ads"),
+    "item": Text("Read an ad"),
+    "transactions": Text("List payments"),
+    "transaction_status": Text("Mark as paid"),
+    "me": Text("Check the login"),
+    "categories": Text("Read categories"),
+    "definitions": Text("Read attributes"),
+    "shipping": Text("Read freight prices"),
+    "time": Text("Ask for the time"),
+    "token": Text("Log in"),
+}
+"""Tradera's methods, each counted by itself."""
+
+
+def domain_name(slug: str | None, language: Language) -> str:
+    """A kind of goods in the reader's language; what an ERP made up stays as it is."""
+    known = DOMAINS.get(slug or "")
+    if known is None:
+        return slug or ""
+    return known.label_sv if language.code == "sv" else known.label_en
+
+
+def particulars(data: Json, language: Language) -> Iterator[str]:
+    """What an event of an item's story says beside its name, in words; ids and codes are left out."""
+    for name, value in data.items():
+        if value is None:
+            continue
+        match name:
+            case "price" | "salePrice" | "previousPrice" if isinstance(value, int | float):
+                yield language.kr(round(value * 100))
+            case "reason" | "error" | "why":
+                yield language.say(restored(str(value)) or "")
+            case "traderaAdId" | "adId" | "traderaItemId" | "itemId" if isinstance(value, int):
+                yield language.gettext("ad {n}", n=value)
+            case "orderId":
+                yield language.gettext("order {n}", n=value)
+            case "carrier" | "trackingNumber" | "url":
+                yield str(value)
+            case _:
+                pass
