@@ -128,6 +128,7 @@ async def test_every_kind_of_job_has_its_work(rheod: Rheod, database: Database) 
         JobKind.END: listing.id,
         JobKind.LOOK: listing.id,
         JobKind.SHIP: "1",
+        JobKind.CONFIRM: "1",
         JobKind.REFERENCE: "categories",
     }
     for kind in CLASS_OF:
@@ -142,9 +143,13 @@ async def test_every_kind_of_job_has_its_work(rheod: Rheod, database: Database) 
     worked = set()
     for queue in rheod.loops.queues:
         assert isinstance(queue, OpenQueue)
-        for job in await database.read(partial(queue.pick.jobs, look=look)):
-            await queue.work(job)
-            worked.add(job.kind)
+        for _ in ("the look after a restore, which runs alone", "the rest"):
+            for job in await database.read(partial(queue.pick.jobs, look=look)):
+                await queue.work(job)
+                worked.add(job.kind)
+                await database.write(
+                    lambda db, done=job.id: db.execute("DELETE FROM jobs WHERE id = ?", (done,))  # type: ignore[misc]
+                )
     assert worked == set(JobKind)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from uuid import UUID
 
 from aiohttp import web
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from rheod.api import field_types
 from rheod.api.analytics import AnalyticsReply, analytics_reply
@@ -121,6 +121,19 @@ class SaleInDoubtReply(Reply):
 
 class SettleSaleBody(Wire):
     """What the owner found of a sale in doubt. Sold: `salePrice` is needed, of several ads each one's."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "allOf": [
+                {
+                    "anyOf": [
+                        {"properties": {"sold": {"const": False}}},
+                        {"required": ["salePrice"], "properties": {"salePrice": {"type": "number"}}},
+                    ]
+                }
+            ]
+        }
+    )
 
     sold: Annotated[bool, Field(description="Whether it is a sale of yours.")]
     sale_price: Annotated[Price | None, Field(description="SEK for which it was sold.")] = None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from random import Random
 from typing import Any
 
@@ -11,11 +10,10 @@ import pytest
 
 from rheod.api.context import Rates
 from rheod.domain.orders import Order
-from rheod.store import inbox
-from rheod.store.inbox import InboxEntry
 from rheod.usecases import sales
 from rheod.usecases.sales import SellersAndSite
 from rheod.usecases.transaction import Store
+from tests.api.contract.stocked import an_order_in_doubt
 from tests.api.running import NOW_MS, Api, OpenApi
 from tests.stores import rows
 from tests.usecases.selling import order
@@ -226,27 +224,6 @@ async def test_figures_are_of_the_account_that_is_named(api: Api) -> None:
 
 
 # A sale in doubt
-
-
-async def an_order_in_doubt(api: Api, order_id: int, ad: int) -> None:
-    """A message has named an order that cannot be read."""
-    entry = InboxEntry(
-        message_id=f"m{order_id}",
-        body="{}",
-        state="new",
-        business_key=f"OrderCreated:{order_id}",
-        account_id=api.parts.default_account,
-        type="OrderCreated",
-        order_id=order_id,
-    )
-
-    def doubt(db: sqlite3.Connection) -> None:
-        kept = inbox.add(db, entry, now=NOW_MS)
-        assert kept is not None
-        db.execute("INSERT INTO inbox_items (inbox_id, tradera_item_id) VALUES (?, ?)", (kept, ad))
-        db.execute("UPDATE inbox SET doubt_since = ?, reason = 'no price' WHERE id = ?", (NOW_MS, kept))
-
-    await api.database.write(doubt)
 
 
 async def test_the_owner_settles_a_sale_in_doubt(api: Api) -> None:

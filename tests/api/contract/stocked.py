@@ -1,20 +1,30 @@
-"""An API with something of everything the document's examples speak of: an item, a container, a picture, an order."""
+"""An API with something of everything the document's examples speak of: items, pictures, orders, a sale in doubt, a return."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import sqlite3
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import aiohttp
 
 from rheod.api.openapi.examples import EXAMPLES, SEGMENTS
+from rheod.domain.ladder import Ladder
+from rheod.domain.model import Listing, ListingState
 from rheod.domain.orders import Order, OrderLine
-from rheod.store import order_changes
+from rheod.store import inbox, items, order_changes, relists
+from rheod.store.inbox import InboxEntry
+from rheod.store.relists import PlannedReturn
 from rheod.webhooks.client import WebhookClient
 from tests.api.running import NOW_MS, Api
 
 CONTAINER = "VIN-1"
+UNSOLD, WAITING = "UNSOLD-1", "WAITING-1"
+NEEDED: Mapping[str, str] = {"/rheod/relist/": UNSOLD, "/rheod/schedule/": WAITING}
+"""Items for the paths that begin so: only what has ended unsold comes back, only what is not committed gets another end."""
 
 
 @asynccontextmanager
@@ -37,14 +47,73 @@ async def stocked(api: Api) -> Any:
     folder = api.parts.image_folder / SEGMENTS["folder"]
     folder.mkdir(parents=True)
     (folder / SEGMENTS["file"]).write_bytes(b"\xff\xd8\xff\xe0 test picture")
-    line = OrderLine(tradera_item_id=77, quantity=1, unit_price_ore=95050, title="Bromsok")
-    order = Order(
-        order_id=int(SEGMENTS["orderId"]),
-        created_at=NOW_MS,
-        updated_at=NOW_MS,
-        lines=(line,),
-        subtotal_ore=95050,
-        buyer={"Alias": "test-buyer"},
+    for number in (0, 1):
+        line = OrderLine(tradera_item_id=77 + number, quantity=1, unit_price_ore=95050, title="Bromsok")
+        order = Order(
+            order_id=int(SEGMENTS["orderId"]) + number,
+            created_at=NOW_MS,
+            updated_at=NOW_MS,
+            lines=(line,),
+            subtotal_ore=95050,
+            buyer={"Alias": f"test-buyer-{number}"},
+        )
+        await api.database.write(partial(_ordered, account_id=api.parts.default_account, order=order))
+    await _listed(api, "IN-DOUBT", state=ListingState.LIVE, tradera_item_id=22, live_at=NOW_MS)
+    await an_order_in_doubt(api, int(SEGMENTS["orderId"]), 22)
+    ended = await _listed(api, UNSOLD, state=ListingState.ENDED, tradera_item_id=23, closed_at=NOW_MS)
+    comes_back = PlannedReturn(
+        listing_id=ended.id,
+        item_id=ended.item_id,
+        account_id=ended.account_id,
+        at=NOW_MS,
+        ladder=Ladder(first_kr=950, price_kr=900, attempt=1),
     )
-    await api.database.write(lambda db: order_changes.save(db, api.parts.default_account, order, now=NOW_MS))
+    await api.database.write(lambda db: relists.save(db, comes_back))
+    await _listed(api, WAITING)
     return (await api.call("GET", "/openapi.json")).body
+
+
+def _ordered(db: sqlite3.Connection, account_id: str, order: Order) -> None:
+    order_changes.save(db, account_id, order, now=NOW_MS)
+
+
+async def _listed(api: Api, external_id: str, **values: Any) -> Listing:
+    """Put an item whose listing is as these values say, by default queued."""
+    body = {
+        "title": "Kaffekopp",
+        "price": 950,
+        "autoPublishTradera": True,
+        "tradera": {"relist": EXAMPLES["RelistBody"]},
+    }
+    item_id = (await api.call("PUT", f"/integration/v1/items/{external_id}", body)).body["itemId"]
+
+    def save(db: sqlite3.Connection) -> Listing:
+        listing = items.latest_listing(db, item_id)
+        assert listing is not None
+        if values:
+            listing = replace(listing, request_id=values["tradera_item_id"], commit_sent_at=4, **values)
+        items.save_listing(db, listing, now=NOW_MS)
+        return listing
+
+    return await api.database.write(save)
+
+
+async def an_order_in_doubt(api: Api, order_id: int, ad: int) -> None:
+    """A message has named an order that cannot be read."""
+    entry = InboxEntry(
+        message_id=f"m{order_id}",
+        body="{}",
+        state="new",
+        business_key=f"OrderCreated:{order_id}",
+        account_id=api.parts.default_account,
+        type="OrderCreated",
+        order_id=order_id,
+    )
+
+    def doubt(db: sqlite3.Connection) -> None:
+        kept = inbox.add(db, entry, now=NOW_MS)
+        assert kept is not None
+        db.execute("INSERT INTO inbox_items (inbox_id, tradera_item_id) VALUES (?, ?)", (kept, ad))
+        db.execute("UPDATE inbox SET doubt_since = ?, reason = 'no price' WHERE id = ?", (NOW_MS, kept))
+
+    await api.database.write(doubt)

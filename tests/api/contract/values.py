@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import string
 from collections.abc import Callable, Mapping
 from random import Random
@@ -136,6 +137,6 @@ class Values:
     def _number(self, schema: Json, *, whole: bool) -> int | float:
         least = schema.get("minimum", schema.get("exclusiveMinimum", 0) + (1 if whole else 0.01))
         most = schema.get("maximum", 1_000_000)
-        between = self._rng.randint(int(least), int(most))
+        between = self._rng.randint(math.ceil(least), int(most))
         drawn: int | float = self._rng.choice((least, most, between))
         return drawn if whole or self._rng.random() < 0.5 else min(most, round(drawn + 0.37, 2))

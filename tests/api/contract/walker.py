@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from tests.api.contract.judge import Judge
-from tests.api.contract.stocked import CONTAINER
+from tests.api.contract.stocked import CONTAINER, NEEDED
 from tests.api.contract.values import Values
 from tests.api.running import Api, Reply
 
@@ -76,6 +76,18 @@ _HEADERS: tuple[Mapping[str, str | None], ...] = (
     {"Range": "bytes=9999999-"},
     {"Accept": "text/plain"},
 )
+_NOT_BY_THE_SCHEMA = (
+    b"since no rule of the owner has a floor",
+    b"Must not be above the item's price",
+    b"Must be above the price, from which bids start",
+    b"that the endpoint takes: ",
+    b"No auction can end then: it is too soon",
+)
+"""Why a body that fits its schema is refused all the same: no schema knows a rule, an endpoint or the time, or compares prices."""
+
+_KEPT = {CONTAINER, *NEEDED.values()}
+"""Items that only few requests name, so that they stay as they are."""
+
 _REMEMBERED = frozenset({"id", "externalId", "eventId", "orderId", "endpointId", "nextCursor"})
 """Fields of answers whose values later requests may name."""
 
@@ -134,7 +146,8 @@ class Walker:
     async def _judged(self, call: Call, method: str) -> list[str]:
         reply = await self._sent(call)
         self.seen[f"{method} {call.template}"][reply.status] += 1
-        if call.kind == "valid" and reply.status in {400, 413, 415, 422}:
+        fits = call.kind == "valid" and not any(reason in reply.raw for reason in _NOT_BY_THE_SCHEMA)
+        if fits and reply.status in {400, 413, 415, 422}:
             self.refused.append(f"{call.method} {call.path} {call.data!r:.900}: {reply.raw!r:.600}")
         is_json = reply.headers.get("Content-Type", "").startswith("application/json")
         if reply.status < 300 and reply.raw and is_json and call.path != "/openapi.json":
@@ -168,7 +181,7 @@ class Walker:
         query = []
         for each in operation["parameters"]:
             if each.get("in") == "path":
-                value = quote(self._segment(each, method), safe="").replace(".", "%2E")
+                value = quote(self._segment(each, method, template), safe="").replace(".", "%2E")
                 path = path.replace(
                     "{" + each["name"] + "}", self._rng.choice(_SEGMENTS) if kind == "segments" else value
                 )
@@ -178,8 +191,11 @@ class Walker:
             query = [each for each in query if not each.startswith("catalog")]  # they go together
         return path + ("?" + "&".join(query) if query else "")
 
-    def _segment(self, told: Json, method: str) -> str:
+    def _segment(self, told: Json, method: str, template: str) -> str:
         name = told["name"]
+        needed = [item for path, item in NEEDED.items() if template.startswith(path)]
+        if name == "externalId" and needed and self._rng.random() < 0.5:
+            return needed[0]
         known = self._ids[name] or self._ids["id" if name.lower().endswith("id") else name]
         if known and self._rng.random() < 0.7:
             return self._rng.choice(known)
@@ -234,7 +250,12 @@ class Walker:
             for name, each in value.items():
                 if isinstance(each, (dict, list)):
                     self._remember(each)
-                elif isinstance(each, str) and each != CONTAINER and name in _REMEMBERED:
+                elif name == "path" and each.startswith("/calendar/"):
+                    *_, account, token = each.split("/")
+                    self._ids |= {"account": [account], "token": [token]}
+                elif isinstance(each, str) and each not in _KEPT and name in _REMEMBERED:
+                    if not 0 < len(each) <= 255:
+                        continue  # a batch names those as well that it could not take
                     self._ids[name] = [*self._ids[name][-20:], each]
 
 

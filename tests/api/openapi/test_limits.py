@@ -97,10 +97,14 @@ def placed(path: tuple[str, ...], value: Any) -> Json:
     if len(path) == 1:
         return {**GOOD, path[0]: value}
     outer = {"domain": "electronics"} if path[0] == "domain" else {}
+    if path[1] in {"reservePrice", "buyItNowPrice"}:
+        outer = {"listingType": "fixed_price"}  # an auction's must be above its price as well
     return {**GOOD, path[0]: {**outer, path[1]: value}}
 
 
-BETWEEN_FIELDS = {"tradera.relist.floorPrice", "tradera.endAt"}
+BETWEEN_FIELDS = {
+    *("tradera.relist.floorPrice", "tradera.endAt", "tradera.reservePrice", "tradera.buyItNowPrice")
+}
 """Fields that must fit another one, or the clock, which a schema cannot say."""
 
 
