@@ -20,6 +20,7 @@ from rheod.domain.event_payloads import (
     ListingEnded,
     ListingFailed,
     ListingRelisted,
+    SaleConflict,
     rfc3339,
 )
 from rheod.domain.holding import hold_or_release, unheld
@@ -195,18 +196,15 @@ def _went_live(item: Item, listing: Listing | None, given: WentLive, now: int) -
 
 
 def _taken_over(item: Item, listing: Listing | None, given: TakenOver, now: int) -> Change:
-    """The ad is up, or was: its end or sale is found as for any other. Its price stays; the one here may be older."""
-    if listing is None:
-        new = Listing(
-            id=given.listing_id,
-            item_id=item.id,
-            account_id=item.account_id,
-            generation=given.generation,
-            item_version=item.version,
-        )
-        after: Listing | None = begun(new, Move.TAKEN_OVER)
-    else:
-        after = moved_listing(listing, Move.TAKEN_OVER)
+    """The ad is up, or was, at the price it has there. One that is to be ended leaves the item as it is."""
+    new = Listing(
+        id=given.listing_id,
+        item_id=item.id,
+        account_id=item.account_id,
+        generation=given.generation,
+        item_version=item.version,
+    )
+    after = moved_listing(listing, Move.TAKEN_OVER) if listing else begun(new, Move.TAKEN_OVER)
     if after is None:
         return Change(item=item, listing=listing)
     ad = given.ad
@@ -220,9 +218,15 @@ def _taken_over(item: Item, listing: Listing | None, given: TakenOver, now: int)
         ends_at=ad.ends_at or now + _LONGEST_DAYS * _DAY_MS,
         closed_at=None,
         error=None,
+        ladder=after.ladder if given.restarted is None else given.restarted.ladder,
+        surplus=given.surplus,
+        end_wish=given.end_wish,
     )
+    events = (_created_event(live, given.ad_url),)
+    if given.surplus or given.end_wish:
+        return Change(item=item, listing=live, jobs=(_job(JobKind.END, live.id),), events=events)
     up = replace(moved(moved(item, Move.PUBLISH_ORDERED), Move.WENT_LIVE), last_error=None)
-    return Change(item=up, listing=live, events=(_created_event(live, given.ad_url),))
+    return Change(item=up, listing=live, events=events)
 
 
 _NOT_FOR_SALE = frozenset({RheoStatus.SOLD, RheoStatus.NOT_LISTED, RheoStatus.ARCHIVED})
@@ -353,10 +357,8 @@ def _back_or_not(change: Change, back: ComesBack | StaysDown | None) -> Change:
         return replace(change, events=(*change.events, Event(type=EventType.RELIST_PLANNED, data=data)))
     if back is None:
         return change
-    item, events = (
-        change.item,
-        (*change.events, Event(type=EventType.RELIST_STOPPED, data={"reason": back.why})),
-    )
+    item = change.item
+    events = (*change.events, Event(type=EventType.RELIST_STOPPED, data={"reason": back.why}))
     if back.then is Then.TELL and item.rheo_status is RheoStatus.ACTIVE:
         item = replace(item, last_error=Text("Unsold: {why}. It is yours to decide", why=back.why))
     elif back.then is Then.NOT_LISTED and item.rheo_status is RheoStatus.ACTIVE:
@@ -446,21 +448,24 @@ def _take_down(item: Item, listing: Listing, given: Removal, now: int) -> Change
 
 
 def _end_refused(item: Item, listing: Listing | None, given: EndRefused, _now: int) -> Change:
-    if listing is not None and listing.surplus and listing.state is ListingState.LIVE:
-        double = Text(
-            "Two ads of this item are up, and rheod cannot end the newer one ({ad}): {error}",
-            ad=listing.tradera_item_id,
-            error=given.error,
-        )
-        return Change(item=replace(item, last_error=double), listing=listing, events=_failed(listing, double))
-    if listing is None or listing.end_wish is None or listing.state is not ListingState.LIVE:
+    unwanted = listing is not None and (listing.surplus or listing.end_wish is not None)
+    if listing is None or not unwanted or listing.state is not ListingState.LIVE:
         return Change(item=item, listing=listing)
-    kept = listing.end_wish is EndWish.DELETED
-    return Change(
-        item=replace(moved(item, Move.END_REFUSED), last_error=given.error),
-        listing=listing if kept else replace(listing, end_wish=None),
-        events=_failed(listing, given.error),
-    )
+    error, ad = given.error, listing.tradera_item_id
+    if listing.surplus:
+        error = Text(
+            "Two ads of this item are up, and rheod cannot end the newer one ({ad}): {error}",
+            ad=ad,
+            error=error,
+        )
+    events = _failed(listing, error)
+    if item.rheo_status is RheoStatus.SOLD:
+        why = Text("It is sold, and its ad {ad} is still up: {error}", ad=ad, error=given.error)
+        events += (SaleConflict(tradera_ad_id=str(ad), reason=why).event(once=f"sale.conflict:{listing.id}"),)
+    told_item = replace(item if listing.surplus else moved(item, Move.END_REFUSED), last_error=error)
+    if not listing.surplus and listing.end_wish is not EndWish.DELETED:
+        listing = replace(listing, end_wish=None)
+    return Change(item=told_item, listing=listing, events=events)
 
 
 def _removed(item: Item, listing: Listing | None, *, keep: bool, events: tuple[Event, ...]) -> Change:

@@ -263,6 +263,26 @@ class ItemSold(WebhookEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SaleConflict(WebhookEvent):
+    """One thing is sold twice, or it is sold while another ad of it is up that has bids: somebody must be told no."""
+
+    EVENT = EventType.SALE_CONFLICT
+    tradera_ad_id: str = field(metadata=_told("The ad that sold it again, or may.", example=_AN_AD))
+    order_id: str | None = field(
+        default=None, metadata=_told("The order of that ad; none while it is up.", example="81234567")
+    )
+    other_ad_id: str | None = field(
+        default=None, metadata=_told("The ad that had sold it.", example="398271001")
+    )
+    other_order_id: str | None = field(
+        default=None, metadata=_told("The order of that one.", example="81234001")
+    )
+    reason: str = field(
+        metadata=_told("What has happened, in one sentence.", example="The item is sold by two ads")
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ImagesFailed(WebhookEvent):
     """Pictures of the item cannot be had: told once every one was asked for, while others may still be tried again."""
 
@@ -373,6 +393,7 @@ WEBHOOK_EVENT_CLASSES: tuple[type[WebhookEvent], ...] = (
     ListingRelisted,
     ListingFailed,
     ItemSold,
+    SaleConflict,
     ImagesFailed,
     NeedsAttention,
     OrderCreated,

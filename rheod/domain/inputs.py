@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from rheod.domain.errors import Text
 from rheod.domain.ladder import Ladder
-from rheod.domain.model import CloseReason, EndWish, Item, SellerAd
+from rheod.domain.model import CloseReason, EndWish, Item, Listing, SellerAd
 from rheod.domain.relist import ComesBack, StaysDown
 
 
@@ -149,15 +149,19 @@ class WentLive:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TakenOver:
-    """After a restore an ad of the item was found at Tradera that is not known here to be up.
+    """An ad of the item was found at Tradera that is not known here: after a restore, or restarted by its seller.
 
-    It belongs to the listing of this generation, which is made with `listing_id` where nobody here remembers it.
+    It belongs to the listing of this generation, which is made with `listing_id` where nobody here remembers it. One that
+    was `restarted` goes on with that listing's ladder. With `surplus` or an `end_wish` it is to be ended.
     """
 
     listing_id: str
     generation: int
     ad: SellerAd
     ad_url: str
+    restarted: Listing | None = None
+    surplus: bool = False
+    end_wish: EndWish | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

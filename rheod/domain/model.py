@@ -158,6 +158,7 @@ class EventType(StrEnum):
     LISTING_ENDED = "listing.ended"
     LISTING_FAILED = "listing.failed"
     ITEM_SOLD = "item.sold"
+    SALE_CONFLICT = "sale.conflict"
     ITEM_NEEDS_ATTENTION = "item.needs_attention"
     ITEM_UPDATED = "item.updated"
     IMAGE_FAILED = "image.failed"
@@ -199,6 +200,7 @@ WEBHOOK_EVENTS = RHEO_EVENTS | {
     EventType.ORDER_GREW,
     EventType.ORDER_SHIPPED,
     EventType.ORDER_PAID_AFTER_REVERSAL,
+    EventType.SALE_CONFLICT,
 }
 """Every event that goes out."""
 
@@ -365,7 +367,7 @@ class AdState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SellerAd:
-    """One of the seller's ads as Tradera shows it. Kronor; None where Tradera says nothing; `ends_at` in ms UTC."""
+    """One of the seller's ads as Tradera shows it. Kronor; None where Tradera says nothing; times in ms UTC."""
 
     tradera_item_id: int
     item_type: int | None = None
@@ -380,6 +382,7 @@ class SellerAd:
     got_winner: bool | None = None
     ends_at: int | None = None
     link: str | None = None
+    started_at: int | None = None
 
     def state_at(self, now: int) -> AdState:
         """The state at `now` (ms UTC, only needed when Tradera leaves out `status`)."""

@@ -36,6 +36,7 @@ from rheod.store import (
     orders,
     picture_files,
     reference_data,
+    relists,
 )
 from rheod.store.engine import copies
 from rheod.store.engine.database import Database
@@ -152,6 +153,8 @@ async def gather_facts(observed: Observed) -> Facts:
         pictures=stored.pictures,
         not_published=stored.not_published,
         sold_but_up=stored.sold_but_up,
+        sold_twice=stored.sold_twice,
+        unsold=stored.unsold,
         reconciled=stored.reconciled,
         not_believed=stored.not_believed,
         reconcile_patience_ms=limits.reconcile_ms,
@@ -223,6 +226,8 @@ class _Stored:
         self.pictures = None if pictures is None else _wait(pictures, "", None)
         self.not_published = sum(facts.not_published(db, account.id) for account in observed.accounts)
         self.sold_but_up = tuple(facts.sold_but_up(db, limit=100))
+        self.sold_twice = tuple(orders.sold_twice(db, limit=100))
+        self.unsold = tuple(relists.unsold_for_good(db, limit=100))
         self.reconciled = tuple(
             (account.reference, max(at, observed.started_at))
             for account in selling

@@ -95,6 +95,8 @@ class Waiting:
     pictures: Wait | None = None
     not_published: int = 0
     sold_but_up: tuple[str, ...] = ()
+    sold_twice: tuple[str, ...] = ()
+    unsold: tuple[str, ...] = ()
     reconciled: tuple[tuple[str, int], ...] = ()
     not_believed: tuple[Wait, ...] = ()
     reconcile_patience_ms: int = 3_600_000
@@ -243,20 +245,7 @@ def of_work(facts: Waiting) -> Iterator[Finding]:
 
 
 def _of_items(facts: Waiting) -> Iterator[Finding]:
-    if facts.sold_but_up:
-        yield Finding(
-            code="sale.conflict",
-            mood=Mood.BAD,
-            text=counted(
-                "{n} item is sold while another ad of it is up that Tradera does not end: it may be sold twice ({items})",
-                "{n} items are sold while other ads of them are up that Tradera does not end: they may be sold twice ({items})",
-                len(facts.sold_but_up),
-                items=", ".join(facts.sold_but_up[:3]),
-            ),
-            fix=Text(
-                "Look at both ads in My Tradera now: cancel the bids and end the ad, or tell one of the buyers before it is sold"
-            ),
-        )
+    yield from _of_returns(facts)
     if facts.pictures is not None:
         yield Finding(
             code="pictures.wait",
@@ -283,5 +272,51 @@ def _of_items(facts: Waiting) -> Iterator[Finding]:
             ),
             fix=Text(
                 "`rheod items show ID` says why; mend it and send the item again, or `rheod items retry ID`"
+            ),
+        )
+
+
+def _of_returns(facts: Waiting) -> Iterator[Finding]:
+    """What was sold twice, or may be, and what comes back no more."""
+    if facts.sold_twice:
+        yield Finding(
+            code="sale.twice",
+            mood=Mood.BAD,
+            text=counted(
+                "{n} item is sold twice, by two of its ads ({items})",
+                "{n} items are sold twice, each by two of its ads ({items})",
+                len(facts.sold_twice),
+                items=", ".join(facts.sold_twice[:3]),
+            ),
+            fix=Text(
+                "Tell one of the two buyers now, and cancel that order in My Tradera. `rheod items show ID` names both ads"
+            ),
+        )
+    if facts.sold_but_up:
+        yield Finding(
+            code="sale.conflict",
+            mood=Mood.BAD,
+            text=counted(
+                "{n} item is sold while another ad of it is up that Tradera does not end: it may be sold twice ({items})",
+                "{n} items are sold while other ads of them are up that Tradera does not end: they may be sold twice ({items})",
+                len(facts.sold_but_up),
+                items=", ".join(facts.sold_but_up[:3]),
+            ),
+            fix=Text(
+                "Look at both ads in My Tradera now: cancel the bids and end the ad, or tell one of the buyers before it is sold"
+            ),
+        )
+    if facts.unsold:
+        yield Finding(
+            code="relist.over",
+            mood=Mood.BUSY,
+            text=counted(
+                "{n} item has not been sold and comes back no more ({items})",
+                "{n} items have not been sold and come back no more ({items})",
+                len(facts.unsold),
+                items=", ".join(facts.unsold[:3]),
+            ),
+            fix=Text(
+                "Decide: `rheod items publish ID` puts one up again at its own price, not_listed takes it off the market"
             ),
         )

@@ -383,3 +383,37 @@ def sums(db: sqlite3.Connection, account_id: str, *, since: str) -> Sums:
         },
         domains={row["domain"]: row["ore"] for row in domains},
     )
+
+
+@dataclass(frozen=True, slots=True)
+class StandingSale:
+    """A sale of an item that has not fallen through: its order and its ad."""
+
+    order_id: int
+    ad: int
+
+
+def other_sale(db: sqlite3.Connection, item_id: str, order_id: int) -> StandingSale | None:
+    """Another order's sale of the same item that stands, the newest."""
+    row = db.execute(
+        "SELECT order_id, tradera_item_id FROM order_lines WHERE item_id = ? AND order_id <> ?"
+        " AND reversed_at IS NULL ORDER BY order_id DESC LIMIT 1",
+        (item_id, order_id),
+    ).fetchone()
+    return row and StandingSale(row["order_id"], row["tradera_item_id"])
+
+
+def note_conflict(db: sqlite3.Connection, item_id: str, *, now: int) -> bool:
+    """The item has been sold by two orders; False when that is known."""
+    return bool(db.execute("INSERT OR IGNORE INTO sale_conflicts VALUES (?, ?)", (item_id, now)).rowcount)
+
+
+def sold_twice(db: sqlite3.Connection, *, limit: int) -> list[str]:
+    """External ids of items of which two sales stand, the first first."""
+    rows = db.execute(
+        "SELECT external_id FROM sale_conflicts INDEXED BY sale_conflicts_by_time CROSS JOIN items"
+        " ON items.id = sale_conflicts.item_id WHERE at > 0 AND removed_at IS NULL AND (SELECT count(DISTINCT order_id)"
+        " FROM order_lines WHERE order_lines.item_id = items.id AND reversed_at IS NULL) > 1 ORDER BY at LIMIT ?",
+        (limit,),
+    )
+    return [row[0] for row in rows.fetchall()]

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any, Literal
 
-from rheod.domain.model import WEBHOOK_EVENTS, Job, JobKind, QueueName
+from rheod.domain.model import WEBHOOK_EVENTS, EventType, Job, JobKind, QueueName
 from rheod.store.endpoints import TAKES
 from rheod.store.jobs import ITS_ITEM, Owner, job_of
 from rheod.store.texts import restored
@@ -178,6 +178,15 @@ def history(
         (item_id, _NEWEST if before is None else before, limit),
     )
     return [PastEvent(**{**dict(row), "data": json.loads(row["data"])}) for row in rows.fetchall()]
+
+
+def last_at(db: sqlite3.Connection, item_id: str, event_type: EventType) -> int | None:
+    """When the last event of this type happened to an item (ms); None without one."""
+    row = db.execute(
+        "SELECT created_at FROM notices WHERE item_id = ? AND type = ? ORDER BY seq DESC LIMIT 1",
+        (item_id, event_type),
+    ).fetchone()
+    return row and int(row["created_at"])
 
 
 def history_length(db: sqlite3.Connection, item_id: str) -> int:

@@ -111,6 +111,16 @@ def count_alike(db: sqlite3.Connection, account_id: str, item_id: str) -> int:
     return count
 
 
+def unsold_for_good(db: sqlite3.Connection, *, limit: int) -> list[str]:
+    """External ids of items whose ladder is at its end and of which the owner is to decide."""
+    rows = db.execute(
+        "SELECT external_id FROM items WHERE tradera_status = 'ended' AND last_error IS NOT NULL"
+        " AND rheo_status = 'active' AND removed_at IS NULL ORDER BY updated_at LIMIT ?",
+        (limit,),
+    )
+    return [row[0] for row in rows.fetchall()]
+
+
 def _planned(row: sqlite3.Row) -> PlannedReturn:
     return PlannedReturn(
         listing_id=row["listing_id"],

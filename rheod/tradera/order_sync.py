@@ -28,12 +28,12 @@ from rheod.domain.orders import Order
 from rheod.domain.retry import TRADERA_DELAYS_S, delay_ms
 from rheod.jobs.meters import Meters
 from rheod.jobs.queue import Done, Outcome, Retry
-from rheod.store import facts, inbox, items, jobs, key_value, order_changes, orders
+from rheod.store import facts, inbox, items, jobs, key_value, order_changes, orders, other_ads
 from rheod.store.jobs import Owner
 from rheod.tradera.budgeted_client import BudgetedClient, NotSent
 from rheod.tradera.order_responses import NO_ITEMS
 from rheod.tradera.transport import Oversized, Rejected
-from rheod.usecases import sales
+from rheod.usecases import sales, take_over
 from rheod.usecases.sales import SellersAndSite
 from rheod.usecases.transaction import Store, Transaction
 
@@ -54,6 +54,7 @@ _CLOCK_MS = 24 * _HOUR_MS
 """Ads that end so soon are read with those that have ended: this machine's clock may be behind Tradera's."""
 _LEAST_SPAN_MS = 60 * 1000
 _OVERDUE_A_PASS = 5
+_OTHERS_A_PASS = 5
 _A_PASS = METHODS_OF[CallClass.RECONCILE]
 assert len(_A_PASS) == PASS_COST
 
@@ -71,11 +72,13 @@ class ReconcileOptions:
 class _Ended:
     """Ads that are down, and the row version up to which Tradera has told of changes (None: not asked).
 
-    None in place of an ad means that Tradera does not know it any more though its time is over.
+    None in place of an ad means that Tradera does not know it any more though its time is over. `others` are ads that
+    rheod did not make: one may be an ad of ours that was started again there.
     """
 
     ads: Sequence[tuple[Listing, SellerAd | None]]
     cursor: int | None
+    others: Sequence[SellerAd] = ()
 
 
 class OrderSync:
@@ -241,13 +244,14 @@ class OrderSync:
     async def _ended_ads(self, begin: int, now: int) -> _Ended:
         """Our listings that are down at Tradera though we think them up, as Tradera shows them."""
         account_id, since = self._account_id, now - self._options.looked_after_ms
-        if not await self._store.read(lambda db: items.may_any_turn_up(db, account_id, since)):
+        if not await self._store.read(lambda db: items.any_committed_since(db, account_id, since)):
             return _Ended([], None)
         changed, cursor, whole = await self._changed_ads()
         await self._store.write(lambda tx: _look_for(tx, account_id, changed))
+        others = await self._other_ads()
         ours = await self._up(changed)
         seen: list[SellerAd] = []
-        if ours or not whole:
+        if ours or others or not whole:
             seen = await self._seller_items(begin, now + _CLOCK_MS)
         known = {ad.tradera_item_id for ad in seen}
         ours |= await self._up(known - changed)
@@ -256,7 +260,25 @@ class OrderSync:
         ]
         found += await self._overdue_ads(known, now)
         down = {AdState.ENDED, AdState.SOLD}
-        return _Ended([each for each in found if each[1] is None or each[1].state_at(now) in down], cursor)
+        ended = [each for each in found if each[1] is None or each[1].state_at(now) in down]
+        return _Ended(ended, cursor, others)
+
+    async def _other_ads(self) -> list[SellerAd]:
+        """The first few ads that rheod did not make and has not looked at, as Tradera shows them."""
+        account_id, found = self._account_id, list[SellerAd]()
+        for number in await self._store.read(
+            lambda db: other_ads.to_look_at(db, account_id, limit=_OTHERS_A_PASS)
+        ):
+            try:
+                async with self._calls.book(CallClass.RECONCILE, "read_item", leave={TOTAL: 1}):
+                    ad = await self._calls.client.read_item(self._calls.seller, number)
+            except NotSent:
+                break
+            if ad is None:
+                await self._store.write(partial(_forget_other, account_id=account_id, ad=number))
+            else:
+                found.append(ad)
+        return found
 
     async def _up(self, ads: Collection[int]) -> dict[int, Listing]:
         """Our listings behind these ads that are or may be up: there may be 100,000 others."""
@@ -328,6 +350,9 @@ class OrderSync:
             sold = sales.record_orders(tx, self._account_id, found, self._sellers)
             for listing, ad in ended.ads:
                 self._close(tx, listing, ad, now)
+            for ad in ended.others:
+                if take_over.follow(tx, self._account_id, ad, self._sellers):
+                    other_ads.looked_at(tx.db, self._account_id, ad.tradera_item_id, now=now)
             key_value.put(tx.db, _mark(self._account_id), str(now))
             if ended.cursor is not None:
                 key_value.put(tx.db, _cursor(self._account_id), str(ended.cursor))
@@ -394,9 +419,14 @@ def go_back(db: sqlite3.Connection, account_id: str, to: int) -> None:
 
 def _look_for(tx: Transaction, account_id: str, changed: Collection[int]) -> None:
     """Have a job look at the changed ads that nobody waits for: a pass may never have the room for it."""
+    other_ads.note(tx.db, account_id, changed, now=tx.now)
     for listing in items.to_look_for(tx.db, account_id, changed):
         wanted = JobOrder(queue=QueueName.TRADERA, kind=JobKind.LOOK, subject=listing.id)
         tx.order_for(wanted, Owner(account_id=account_id, item_id=listing.item_id))
+
+
+def _forget_other(tx: Transaction, *, account_id: str, ad: int) -> None:
+    other_ads.forget(tx.db, account_id, ad)
 
 
 def _lacks_order(db: sqlite3.Connection, ended: _Ended, now: int) -> bool:

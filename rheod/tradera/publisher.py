@@ -332,6 +332,7 @@ class Publisher:
             generation=plan.listing.generation,
             ad=ad,
             ad_url=f"{self._options.site_url}/item/{number}",
+            restarted=earlier,
         )
         await self._store.write(lambda tx: publish.step(tx, plan.listing.id, found))
         return True

@@ -290,6 +290,7 @@ def read_listed(answer: Any) -> SellerAd:
         reserve_reached=flag(item.get("reservePriceReached")),
         ended=flag(status.get("ended")),
         got_winner=flag(status.get("gotWinner")),
+        started_at=time_ms(item.get("startDate")),
         ends_at=time_ms(item.get("endDate")),
         link=link if link.startswith(("https://", "http://")) else None,
     )

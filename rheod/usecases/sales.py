@@ -16,6 +16,7 @@ from typing import Protocol
 import structlog
 
 from rheod.domain.errors import Refused, Text
+from rheod.domain.event_payloads import SaleConflict
 from rheod.domain.inputs import AdClosed, Removal, Sold, WentLive
 from rheod.domain.model import (
     CloseReason,
@@ -325,7 +326,9 @@ def _sell(tx: Transaction, account_id: str, order: Order, line: OrderLine, selle
     order_changes.match(tx.db, order.order_id, line.tradera_item_id, item)
     price = line.unit_price_ore * max(line.quantity, 1)
     change = tx.apply(item, listing, Sold(order_id=order.order_id, price_ore=price))
-    _take_down_newer(tx, change.item, listing)
+    if change.listing != listing:  # an order that is read again ends nothing anew
+        _take_down_newer(tx, change.item, listing)
+    _tell_conflict(tx, change.item, listing, order.order_id)
     return change.listing != listing
 
 
@@ -336,6 +339,26 @@ def _take_down_newer(tx: Transaction, item: Item, sold: Listing) -> None:
     up = newer.id != sold.id and newer.state.is_open and newer.end_wish is None
     if up and item.rheo_status is RheoStatus.SOLD:
         tx.apply(item, newer, Removal(wish=EndWish.MARKED_SOLD))
+
+
+def _tell_conflict(tx: Transaction, item: Item, sold: Listing, order_id: int) -> None:
+    """Another order of the item stands as well: the owner and the ERP are told that one buyer gets nothing."""
+    other = orders.other_sale(tx.db, item.id, order_id)
+    if other is None:
+        return
+    if orders.note_conflict(tx.db, item.id, now=tx.now):
+        _log.error("sold twice", external_id=item.external_id, ad=sold.tradera_item_id, order=order_id)
+    first, second = sorted((order_id, other.order_id))
+    conflict = SaleConflict(
+        tradera_ad_id=str(sold.tradera_item_id),
+        order_id=str(order_id),
+        other_ad_id=str(other.ad),
+        other_order_id=str(other.order_id),
+        reason=Text(
+            "It is sold twice: by ad {ad} and by ad {other}", ad=sold.tradera_item_id, other=other.ad
+        ),
+    )
+    tx.tell(item, conflict.event(once=f"sale.conflict:{item.id}:{first}:{second}"))
 
 
 def _listing_of(tx: Transaction, account_id: str, line: OrderLine) -> Listing | None:

@@ -1,4 +1,4 @@
-"""After a restore: the ads at Tradera that were made since the backup become listings of their items again.
+"""Ads at Tradera that are not known here become listings of their items: those made since a backup, those restarted there.
 
 A backup is older than Tradera's state, so what it thinks unpublished may be up. Nothing here publishes or ends an ad;
 ads of items that are unknown here are left alone.
@@ -15,6 +15,8 @@ import structlog
 from rheod.domain.inputs import Doubled, Superseded, TakenOver, TurnedUp, WentLive
 from rheod.domain.model import (
     AdState,
+    EndWish,
+    EventType,
     Item,
     JobKind,
     Listing,
@@ -23,7 +25,7 @@ from rheod.domain.model import (
     SellerAd,
     read_reference,
 )
-from rheod.store import items, jobs
+from rheod.store import items, jobs, outbox
 from rheod.usecases import publish
 from rheod.usecases.sales import SellersAndSite
 from rheod.usecases.transaction import Transaction
@@ -66,9 +68,13 @@ def _is_up(ad: SellerAd, now: int) -> bool:
 
 
 def _is_blind(tx: Transaction, account_id: str, ad: SellerAd) -> bool:
-    """Whether Tradera shows an ad that we know without the reference that we gave it: others may be ours too."""
+    """Whether Tradera shows an ad that we know without a reference to its item: others may be ours too.
+
+    One that was restarted at Tradera has the reference of an earlier ad of the item.
+    """
     listing = items.listing_of_ad(tx.db, account_id, ad.tradera_item_id)
-    return listing is not None and listing.own_reference not in ad.own_references
+    named = {found[0] for found in map(read_reference, ad.own_references) if found}
+    return listing is not None and listing.item_id not in named
 
 
 def _item(tx: Transaction, account_id: str, item_id: str) -> Item | None:
@@ -107,6 +113,51 @@ def _adopt(tx: Transaction, item_id: str, generation: int, ad: SellerAd, sellers
     jobs.drop(tx.db, JobKind.PUBLISH, [live.id])
     _log.warning("took over an ad made since the backup", ad=ad.tradera_item_id, external_id=item.external_id)
     return True
+
+
+def follow(tx: Transaction, account_id: str, ad: SellerAd, sellers: SellersAndSite) -> bool:
+    """Follow an ad that Tradera has made of one of ours, which its seller has started again in My Tradera.
+
+    It is a new listing with the ladder of the ad before. Of an item that is gone it is ended, and where another ad of the
+    item is or may be up, the one of the two that has no bids is. False when that cannot be said yet.
+    """
+    reference = next(filter(None, map(read_reference, ad.own_references)), None)
+    item = reference and _item(tx, account_id, reference[0])
+    if not _is_up(ad, tx.now) or reference is None or not item:
+        return True
+    if items.listing_of_number(tx.db, ad.tradera_item_id) is not None:
+        return True
+    latest = items.latest_listing(tx.db, item.id)
+    if latest is not None and latest.state is ListingState.LIVE and (latest.ends_at or 0) <= tx.now:
+        return False  # it may be the one that was started again: its end is about to be found
+    wish, surplus = _unwanted(tx, item, ad), False
+    if latest is not None and latest.state.is_open:
+        has_bids = ad.state_at(tx.now) is AdState.BIDS
+        surplus = latest.state.may_be_live and (wish is not None or not has_bids)
+        item = item if surplus else _make_room(tx, item)
+    _log.warning("an ad restarted at Tradera is found", ad=ad.tradera_item_id, external_id=item.external_id)
+    found = TakenOver(
+        listing_id=tx.new_id(),
+        generation=items.last_generation(tx.db, item.id) + 1,
+        ad=ad,
+        ad_url=sellers.ad_url(ad.tradera_item_id),
+        restarted=items.listing_of_reference(tx.db, account_id, *reference),
+        surplus=surplus,
+        end_wish=wish,
+    )
+    tx.apply(item, None, found)
+    return True
+
+
+def _unwanted(tx: Transaction, item: Item, ad: SellerAd) -> EndWish | None:
+    """Why a restarted ad must not be up: the item is gone, or was delisted after the ad began, as far as one knows."""
+    if item.rheo_status in _GONE or item.delete_requested:
+        return EndWish.MARKED_SOLD
+    if item.rheo_status is RheoStatus.NOT_LISTED:
+        delisted_at = outbox.last_at(tx.db, item.id, EventType.ITEM_UNLISTED)
+        if delisted_at is None or ad.started_at is None or ad.started_at <= delisted_at:
+            return EndWish.UNLISTED
+    return None
 
 
 def _is_missed(tx: Transaction, listing: Listing | None, ad: SellerAd) -> bool:

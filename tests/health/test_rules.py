@@ -71,6 +71,8 @@ TROUBLES: list[tuple[dict[str, Any], str]] = [
     ({"not_published": 2}, "item.failed"),
     ({"doubled": ("A-1",)}, "listing.double"),
     ({"sold_but_up": ("A-1",)}, "sale.conflict"),
+    ({"sold_twice": ("A-1",)}, "sale.twice"),
+    ({"unsold": ("A-1",)}, "relist.over"),
     ({"reconciled": (("", NOW_MS - 3_600_001),)}, "reconcile.late"),
     ({"not_believed": (Wait(reason="empty", since=NOW_MS, account="categories"),)}, "reference.unread"),
     ({"not_believed": (Wait(reason="empty", since=NOW_MS, account="definitions:5"),)}, "reference.unread"),

@@ -15,7 +15,17 @@ from rheod.domain import event_payloads
 from rheod.domain.effects import apply
 from rheod.domain.errors import Text
 from rheod.domain.event_payloads import WEBHOOK_EVENT_CLASSES, ImagesFailed, ItemCreated
-from rheod.domain.inputs import AdClosed, Held, Input, PicturesSettled, PublishFailed, Removal, Sold, WentLive
+from rheod.domain.inputs import (
+    AdClosed,
+    EndRefused,
+    Held,
+    Input,
+    PicturesSettled,
+    PublishFailed,
+    Removal,
+    Sold,
+    WentLive,
+)
 from rheod.domain.ladder import Ladder
 from rheod.domain.model import (
     WEBHOOK_EVENTS,
@@ -66,6 +76,11 @@ CAUSES: tuple[tuple[Item, Listing | None, Input], ...] = (
     (UP, LIVE, Sold(order_id=9, price_ore=110050)),
     (UP, LIVE, AdClosed(reason=CloseReason.NO_BIDS)),
     (ACTIVE, None, Removal(wish=EndWish.MARKED_SOLD)),
+    (
+        replace(UP, rheo_status=RheoStatus.SOLD),
+        replace(LIVE, end_wish=EndWish.MARKED_SOLD),
+        EndRefused(error="bids"),
+    ),
     (ACTIVE, QUEUED, Held(reason=Text("Choose a category"), missing=("Skick",))),
 )
 
