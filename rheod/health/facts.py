@@ -19,7 +19,9 @@ from rheod.domain.errors import Text
 from rheod.domain.event_payloads import rfc3339
 from rheod.domain.model import CallClass, JobKind, QueueName
 from rheod.health.orders import TOLD_FLAGS
-from rheod.health.rules import AccountFacts, EndpointFacts, Facts, TakeoverFacts, findings, no_room
+from rheod.health.places import at_its_place
+from rheod.health.rules import AccountFacts, EndpointFacts, Facts, findings
+from rheod.health.store_rules import TakeoverFacts, no_room
 from rheod.health.waiting import LONG_MS, Finding, Refusal, Wait
 from rheod.jobs.housekeeping import LoopWatch
 from rheod.jobs.meters import Meters
@@ -48,6 +50,8 @@ from rheod.usecases.items import BudgetForecast
 
 BACKUP_MARK = copies.GOOD_MARK
 _MOST_LOOK_ALIKES = 20
+RELIST_LATE_MS = 3 * 3_600_000
+"""A return that waits for longer has come upon something."""
 _CHEAPEST = Load(1, publish_cost(1))
 
 
@@ -109,6 +113,7 @@ def as_json(finding: Finding) -> Mapping[str, object]:
         "fix": finding.fix,
         "since": None if finding.since is None else rfc3339(finding.since),
         "nextTry": None if finding.next_at is None else rfc3339(finding.next_at),
+        "where": at_its_place(finding).where,
     }
 
 
@@ -165,6 +170,9 @@ async def gather_facts(observed: Observed) -> Facts:
         unmatched=stored.unmatched,
         flagged=stored.flagged,
         unconfirmed=stored.unconfirmed,
+        to_send=stored.to_send,
+        unconnected=stored.unconnected,
+        relists_late=stored.relists_late,
         in_doubt=tuple(one.external_id for one in stored.in_doubt),
         in_doubt_since=min((one.since for one in stored.in_doubt), default=None),
         in_doubt_next=min((one.next_at for one in stored.in_doubt if one.next_at is not None), default=None),
@@ -241,15 +249,7 @@ class _Stored:
             )
             for each in reference_data.faults(db)
         )
-        self.quarantined = inbox.count_quarantined(db)
-        self.quarantined_since = inbox.quarantined_since(db)
-        self.doubts_since = tuple(inbox.doubts_since(db))
-        self.doubts_next = inbox.next_doubt(db)
-        self.unmatched = orders.unmatched_count(db)
-        self.flagged = {
-            flag: tuple(some) for flag in TOLD_FLAGS if (some := orders.with_flag(db, flag, limit=100))
-        }
-        self.unconfirmed = tuple(orders.unconfirmed(db, limit=100))
+        self._read_sales(db, observed)
         self.in_doubt = facts.in_doubt(db, limit=100)
         self.doubled = tuple(facts.doubled(db, limit=100))
         self.takeovers = tuple(_takeovers(db, observed.accounts, now))
@@ -263,6 +263,32 @@ class _Stored:
         self.backup_at = None if backup is None else int(backup)
         self.image_bytes = picture_files.bytes_in_use(db)
         self.installed_at = facts.installed_at(db)
+
+    def _read_sales(self, db: sqlite3.Connection, observed: Observed) -> None:
+        """What is sold and not yet where it should be."""
+        self.quarantined = inbox.count_quarantined(db)
+        self.quarantined_since = inbox.quarantined_since(db)
+        self.doubts_since = tuple(inbox.doubts_since(db))
+        self.doubts_next = inbox.next_doubt(db)
+        self.unmatched = orders.unmatched_count(db)
+        self.flagged = {
+            flag: tuple(some) for flag in TOLD_FLAGS if (some := orders.with_flag(db, flag, limit=100))
+        }
+        self.unconfirmed = tuple(orders.unconfirmed(db, limit=100))
+        self.unconnected = tuple(
+            one.reference
+            for one in observed.accounts
+            if one.reference and one.seller is None and not one.removed
+        )
+        self.to_send = tuple(
+            Wait(reason="", since=oldest, account=account.reference, count=count)
+            for account in observed.accounts
+            for count, oldest in [orders.ready(db, account.id)]
+            if count
+        )
+        self.relists_late = (
+            () if relists.is_paused(db) else tuple(relists.late(db, before=observed.now() - RELIST_LATE_MS))
+        )
 
 
 def _endpoint(one: facts.EndpointState, now: int) -> EndpointFacts:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from rheod.domain.errors import Text, counted
 from rheod.domain.orders import OrderFlag
-from rheod.health.waiting import Finding, Mood
+from rheod.health.waiting import Finding, Mood, Wait
 
 _ORDERS: Mapping[OrderFlag, Callable[[int, str], Text]] = {
     OrderFlag.PAID_AFTER_REVERSAL: lambda n, orders: counted(
@@ -43,8 +43,24 @@ _ORDERS: Mapping[OrderFlag, Callable[[int, str], Text]] = {
 TOLD_FLAGS = tuple(_ORDERS)
 
 
-def of_orders(flagged: Mapping[OrderFlag, Sequence[int]], unconfirmed: Sequence[int]) -> Iterator[Finding]:
-    """What does not add up in orders that are not sent, by the orders of each flag."""
+def of_orders(
+    flagged: Mapping[OrderFlag, Sequence[int]], unconfirmed: Sequence[int], to_send: Sequence[Wait]
+) -> Iterator[Finding]:
+    """What is to be sent, and what does not add up in orders that are not sent, by the orders of each flag."""
+    for wait in to_send:
+        yield Finding(
+            code="order.unsent",
+            subject=wait.account,
+            mood=Mood.BUSY,
+            text=counted(
+                "{n} order is paid and waits to be sent",
+                "{n} orders are paid and wait to be sent",
+                wait.count,
+            ),
+            fix=Text("Pack it on the page Orders; `rheod orders pick` writes the pick list"),
+            alerts=False,
+            since=wait.since,
+        )
     for flag, found in flagged.items():
         yield Finding(
             code=f"order.{flag.value}",

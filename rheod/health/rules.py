@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 from rheod.domain.errors import Text, counted
 from rheod.domain.orders import OrderFlag
 from rheod.health.orders import of_orders
+from rheod.health.places import at_its_place, of_items
 from rheod.health.quota_rules import of_quota
-from rheod.health.waiting import LONG_MS, Finding, Mood, Wait, Waiting, of_reference, of_remotes, of_work
+from rheod.health.store_rules import StoreFacts, of_store, of_takeovers
+from rheod.health.waiting import LONG_MS, Finding, Mood, Wait, of_reference, of_remotes, of_work
 from rheod.store.held import HeldItems
 
 DAY_MS = 24 * 3600 * 1000
@@ -25,9 +27,6 @@ FEW_FAILURES = 3
 ASKED_AGAIN = Text(
     "rheod asks again by itself, ever more rarely, and at once after `rheod doctor --online` or `rheod items retry ID`"
 )
-
-FULL_BYTES = 2**20
-"""With less room than this the disk is as good as full: the next item may not fit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,21 +59,10 @@ class EndpointFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TakeoverFacts:
-    """An account after a restore: `under_way` until its last look at Tradera; the ads of items it does not know."""
-
-    reference: str
-    under_way: bool = True
-    blind: bool = False
-    strangers: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Facts(Waiting):
+class Facts(StoreFacts):
     """What is looked at, at one moment `now`. Times in ms UTC; None is unknown or never.
 
-    `push_heard_at` is the queue's last answer, or the start; None without a queue. `backup_due_at` is when the last
-    backup, or the installation, has become too old. `unwritable` is set while the store refuses to be written.
+    `push_heard_at` is the queue's last answer, or the start; None without a queue.
     """
 
     missing: tuple[str, ...] = ()
@@ -93,21 +81,14 @@ class Facts(Waiting):
     unmatched: int = 0
     flagged: Mapping[OrderFlag, tuple[int, ...]] = field(default_factory=dict)
     unconfirmed: tuple[int, ...] = ()
+    to_send: tuple[Wait, ...] = ()
+    unconnected: tuple[str, ...] = ()
     in_doubt: tuple[str, ...] = ()
     in_doubt_since: int | None = None
     in_doubt_next: int | None = None
     doubled: tuple[str, ...] = ()
     held: HeldItems | None = None
     look_alikes: tuple[tuple[str, str], ...] = ()
-    takeovers: tuple[TakeoverFacts, ...] = ()
-    backup_due_at: int | None = None
-    unwritable: Wait | None = None
-    free_bytes: int | None = None
-    least_free_bytes: int = 0
-    log_bytes: int = 0
-    most_log_bytes: int = 64 * 2**20
-    image_bytes: int = 0
-    most_image_bytes: int = 0
 
 
 def findings(facts: Facts) -> list[Finding]:
@@ -116,19 +97,31 @@ def findings(facts: Facts) -> list[Finding]:
         *_of_tokens(facts),
         *_of_endpoints(facts),
         *_of_sales(facts),
-        *of_orders(facts.flagged, facts.unconfirmed),
+        *of_orders(facts.flagged, facts.unconfirmed, facts.to_send),
         *_of_publishing(facts),
         *_of_ids(facts),
         *of_remotes(facts),
         *of_reference(facts),
         *of_work(facts),
-        *_of_takeovers(facts),
-        *_of_store(facts),
+        *of_takeovers(facts),
+        *of_store(facts),
     ]
-    return sorted(found, key=lambda one: one.mood is not Mood.BAD)
+    return sorted(map(at_its_place, found), key=lambda one: one.mood is not Mood.BAD)
 
 
 def _of_tokens(facts: Facts) -> Iterator[Finding]:
+    for reference in facts.unconnected:
+        yield Finding(
+            code="account.unconnected",
+            subject=reference,
+            mood=Mood.BUSY,
+            text=Text("Account {account} is not connected to Tradera and sells nothing", account=reference),
+            fix=Text(
+                "Connect it on the page Tradera, or with `rheod tradera connect --account {account}`",
+                account=reference,
+            ),
+            alerts=False,
+        )
     for account in facts.accounts:
         values: dict[str, str | int] = {"account": account.reference or "own"}
         if account.refused is not None:
@@ -303,6 +296,7 @@ def _of_doubts(facts: Facts) -> Iterator[Finding]:
             fix=Text("Look for them at Tradera, then `rheod items settle ID --live AD` or `--not-live`"),
             since=facts.in_doubt_since,
             next_at=facts.in_doubt_next,
+            where=of_items(facts.in_doubt, "?tradera=sync_error"),
         )
     if facts.doubled:
         yield Finding(
@@ -318,6 +312,7 @@ def _of_doubts(facts: Facts) -> Iterator[Finding]:
                 "rheod ends the newer ad where it has no bids. Else end one of them in My Tradera now,"
                 " or tell the buyer of one before it is sold"
             ),
+            where=of_items(facts.doubled, "?tradera=active"),
         )
 
 
@@ -377,6 +372,9 @@ def _of_held(facts: Facts) -> Iterator[Finding]:
             fix=Text(
                 "`rheod items check` names what each lacks; a rule, a default or a PUT lets it go at once"
             ),
+            where=of_items(
+                (facts.held.external_id,) if facts.held.count == 1 else (), "?tradera=pending_sync"
+            ),
         )
 
 
@@ -389,112 +387,4 @@ def _of_ids(facts: Facts) -> Iterator[Finding]:
             mood=Mood.BUSY,
             text=Text("Two items have ids that look the same: {one} and {other}", one=one, other=other),
             fix=Text("If they are one thing, delete one of the two: else it is sold twice"),
-        )
-
-
-def _of_takeovers(facts: Facts) -> Iterator[Finding]:
-    for one in facts.takeovers:
-        values: dict[str, str | int] = {"account": one.reference or "own"}
-        if one.blind:
-            yield Finding(
-                code="restore.blind",
-                subject=one.reference,
-                mood=Mood.BAD,
-                text=Text(
-                    "After the restore Tradera does not tell which ads of account {account} are rheod's: nothing of it"
-                    " is published",
-                    **values,
-                ),
-                fix=Text(
-                    "Compare your ads at Tradera with `rheod items list`, then `rheod restore --compared`"
-                ),
-            )
-        elif one.under_way:
-            yield Finding(
-                code="restore.looks",
-                subject=one.reference,
-                mood=Mood.BUSY,
-                text=Text(
-                    "After the restore rheod first looks at what account {account} has at Tradera: nothing of it is"
-                    " published until then",
-                    **values,
-                ),
-                fix=Text(
-                    "Wait: it goes on by itself, after tradera.takeover_wait_s (an hour) at the latest if calls are left"
-                ),
-                alerts=False,
-            )
-        if one.strangers:
-            yield Finding(
-                code="restore.strangers",
-                subject=one.reference,
-                mood=Mood.BUSY,
-                text=counted(
-                    "{n} ad at Tradera is of an item that the restored backup does not know: {ads}",
-                    "{n} ads at Tradera are of items that the restored backup does not know: {ads}",
-                    len(one.strangers),
-                    ads=", ".join(map(str, one.strangers[:5])),
-                ),
-                fix=Text(
-                    "End them in My Tradera before the same things are sent again, or they are up twice"
-                ),
-            )
-
-
-def no_room(unwritable: Wait | None, free_bytes: int | None) -> Text | None:
-    """Why nothing can be written; None while it can."""
-    if unwritable is not None:
-        return Text("The database cannot be written: {reason}", reason=unwritable.reason)
-    if free_bytes is not None and free_bytes < FULL_BYTES:
-        return Text("The disk of the data folder is full")
-    return None
-
-
-def _of_store(facts: Facts) -> Iterator[Finding]:
-    if why := no_room(facts.unwritable, facts.free_bytes):
-        yield Finding(
-            code="store.unwritable",
-            mood=Mood.BAD,
-            text=why,
-            fix=Text(
-                "Make room on that disk (`df -h` shows it): until then nothing is taken in, published or noted."
-                " rheod goes on by itself within ten seconds"
-            ),
-            since=None if facts.unwritable is None else facts.unwritable.since,
-        )
-    elif facts.free_bytes is not None and facts.free_bytes < facts.least_free_bytes:
-        yield Finding(
-            code="disk.low",
-            mood=Mood.BAD,
-            text=Text("The disk of the data folder has only {mib} MiB left", mib=facts.free_bytes // 2**20),
-            fix=Text("Make room: with a full disk rheod answers 503 and takes nothing in"),
-        )
-    if facts.backup_due_at is not None and facts.now >= facts.backup_due_at:
-        yield Finding(
-            code="backup.missed",
-            mood=Mood.BUSY,
-            text=Text("There is no fresh backup"),
-            fix=Text(
-                "Run `rheod backup DEST`, and let the timer do it daily: `systemctl enable --now rheod-backup.timer`"
-            ),
-        )
-    if facts.most_image_bytes and facts.image_bytes >= facts.most_image_bytes:
-        yield Finding(
-            code="images.full",
-            mood=Mood.BAD,
-            text=Text(
-                "The pictures of items that are for sale come to {mib} MiB: new pictures are not fetched",
-                mib=facts.image_bytes // 2**20,
-            ),
-            fix=Text(
-                "Raise storage.images_max_bytes and restart rheod, or delete items that are not for sale any more"
-            ),
-        )
-    if facts.log_bytes > facts.most_log_bytes:
-        yield Finding(
-            code="log.long",
-            mood=Mood.BUSY,
-            text=Text("The database's write-ahead log has grown to {mib} MiB", mib=facts.log_bytes // 2**20),
-            fix=Text("End whatever has been reading the database for long, such as a copy that hangs"),
-            alerts=False,
         )

@@ -27,7 +27,8 @@ class Finding:
     """One thing the owner should know: what is wrong (`text`) and what to do about it (`fix`).
 
     `subject` tells findings of one kind apart. `alerts` says whether the owner is told outside the pages too. Of what
-    waits, `since` says for how long and `next_at` when it is tried again (ms), where that is known.
+    waits, `since` says for how long and `next_at` when it is tried again (ms), where that is known. `where` is the path of
+    the page that it is seen to on, "" when that is the server.
     """
 
     code: str
@@ -38,6 +39,7 @@ class Finding:
     alerts: bool = True
     since: int | None = None
     next_at: int | None = None
+    where: str = ""
 
     @property
     def key(self) -> str:
@@ -97,6 +99,7 @@ class Waiting:
     sold_but_up: tuple[str, ...] = ()
     sold_twice: tuple[str, ...] = ()
     unsold: tuple[str, ...] = ()
+    relists_late: tuple[str, ...] = ()
     reconciled: tuple[tuple[str, int], ...] = ()
     not_believed: tuple[Wait, ...] = ()
     reconcile_patience_ms: int = 3_600_000
@@ -246,6 +249,19 @@ def of_work(facts: Waiting) -> Iterator[Finding]:
 
 def _of_items(facts: Waiting) -> Iterator[Finding]:
     yield from _of_returns(facts)
+    if facts.relists_late:
+        yield Finding(
+            code="relist.late",
+            mood=Mood.BUSY,
+            text=counted(
+                "{n} item should have come back by now ({items})",
+                "{n} items should have come back by now ({items})",
+                len(facts.relists_late),
+                items=", ".join(facts.relists_late[:3]),
+            ),
+            fix=Text("`rheod relist explain ID` says what it waits for"),
+            alerts=False,
+        )
     if facts.pictures is not None:
         yield Finding(
             code="pictures.wait",

@@ -261,12 +261,13 @@ def publishings_waiting(db: sqlite3.Connection, account_id: str) -> int:
 
 
 def sales_since(db: sqlite3.Connection, account_id: str, since: int) -> list[tuple[int, int]]:
-    """When each order since then (ms) came into being and what it comes to (öre), oldest first."""
+    """When each order since then (ms) was made and what our items in it come to (öre), as the sums by month count them."""
     rows = db.execute(
-        "SELECT created_at, subtotal_ore FROM orders WHERE account_id = ? AND created_at >= ? ORDER BY created_at",
+        "SELECT created_at, known_ore FROM orders WHERE account_id = ? AND created_at >= ? AND known_ore IS NOT NULL"
+        " ORDER BY created_at",
         (account_id, since),
     )
-    return [(row["created_at"], row["subtotal_ore"]) for row in rows.fetchall()]
+    return [(row["created_at"], row["known_ore"]) for row in rows.fetchall()]
 
 
 def publishings_by_account(db: sqlite3.Connection) -> dict[str, Load]:

@@ -301,6 +301,13 @@ def to_pick(db: sqlite3.Connection, account_id: str, *, limit: int) -> list[Stor
     return changed(db, account_id, OrderFilter(status=OrderStatus.READY), limit=limit, after=(0, 0))
 
 
+def ready(db: sqlite3.Connection, account_id: str) -> tuple[int, int]:
+    """How many orders of the account are ready to be sent, and when the oldest of them was made (ms; 0 without any)."""
+    source, values = OrderFilter(status=OrderStatus.READY).where(account_id)
+    row = db.execute(f"SELECT count(*), coalesce(min(created_at), 0) FROM {source}", values).fetchone()
+    return row[0], row[1]
+
+
 def with_flag(db: sqlite3.Connection, flag: OrderFlag, *, limit: int) -> list[int]:
     """Orders that are not sent and have this flag."""
     rows = db.execute(

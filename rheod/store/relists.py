@@ -80,6 +80,11 @@ def every(db: sqlite3.Connection) -> list[PlannedReturn]:
     return [_planned(row) for row in db.execute(f"{_OF} ORDER BY at, relists.item_id").fetchall()]
 
 
+def late(db: sqlite3.Connection, *, before: int) -> list[str]:
+    """External ids of items that should have come back before this time (ms) and are not held."""
+    return [each.external_id for each in every(db) if each.at < before and not each.held]
+
+
 def drop(db: sqlite3.Connection, item_id: str) -> None:
     """Nothing is planned for the item any more."""
     db.execute("DELETE FROM relists WHERE item_id = ?", (item_id,))

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import rheod.health
 from rheod.domain.errors import Text
+from rheod.health.facts import as_json
+from rheod.health.orders import TOLD_FLAGS
+from rheod.health.places import PLACES
 from rheod.health.rules import DAY_MS, AccountFacts, EndpointFacts, Facts, findings
 from rheod.health.waiting import Finding, Mood, Refusal, Wait
 from rheod.store.held import HeldItems
@@ -43,6 +49,9 @@ def test_all_is_well() -> None:
 
 
 TROUBLES: list[tuple[dict[str, Any], str]] = [
+    ({"unconnected": ("north",)}, "account.unconnected"),
+    ({"to_send": (Wait(reason="", since=LONG_AGO, count=2),)}, "order.unsent"),
+    ({"relists_late": ("A-1",)}, "relist.late"),
     ({"missing": ("tradera.app_id",)}, "publishing.waits"),
     (
         {"accounts": (AccountFacts(reference="", refused=Wait(reason="restricted", since=NOW_MS)),)},
@@ -173,3 +182,32 @@ def test_two_endpoints_on_one_host_are_told_apart() -> None:
 def test_an_endpoint_switched_off_by_hand_is_no_trouble() -> None:
     """Its owner has done that; what waits for it is no news."""
     assert codes(replace(WELL, endpoints=(replace(ENDPOINT, active=False, waiting=9),))) == []
+
+
+def test_every_finding_has_its_place() -> None:
+    """Each code of the source stands in the table, so that its row has a button or is seen to on the server."""
+    written = {
+        code
+        for path in (*Path(rheod.health.__file__).parent.glob("*.py"),)
+        for code in re.findall(r'code="([a-z._]+)"', path.read_text())
+    }
+    flags = {f"order.{flag}" for flag in TOLD_FLAGS}
+    assert written | flags == set(PLACES)
+    assert all(not place or place.startswith("/dashboard/") for place in PLACES.values())
+
+
+@pytest.mark.parametrize(
+    ("changes", "where"),
+    [
+        ({"in_doubt": ("A/1",)}, "/dashboard/items/A%2F1"),
+        ({"in_doubt": ("A-1", "A-2")}, "/dashboard/items?tradera=sync_error"),
+        ({"endpoints": (replace(ENDPOINT, fail_count=3),)}, "/dashboard/integration/webhooks/e1"),
+        ({"to_send": (Wait(reason="", since=LONG_AGO),)}, "/dashboard/sales"),
+        ({"free_bytes": 1}, ""),
+    ],
+)
+def test_a_finding_leads_to_where_it_is_seen_to(changes: dict[str, Any], where: str) -> None:
+    """To the one item it is about, else to the list; nowhere, when only the server helps."""
+    (finding,) = findings(replace(WELL, **changes))
+    assert finding.where == where
+    assert as_json(finding)["where"] == where

@@ -1,0 +1,86 @@
+"""Where a finding is seen to: the page of ours that its one button leads to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+if TYPE_CHECKING:
+    from rheod.health.waiting import Finding
+
+_ITEMS, _SALES, _TRADERA = "/dashboard/items", "/dashboard/sales", "/dashboard/tradera"
+_RECEIVER = "/dashboard/integration/webhooks/{subject}"
+NOWHERE = ""
+"""Seen to on the server alone."""
+
+PLACES: Mapping[str, str] = {
+    "account.unconnected": _TRADERA,
+    "backup.missed": NOWHERE,
+    "budget.spent": f"{_TRADERA}#budget",
+    "clock.off": NOWHERE,
+    "disk.low": NOWHERE,
+    "ending.waits": f"{_ITEMS}?tradera=active",
+    "endpoint.fails": _RECEIVER,
+    "endpoint.off": _RECEIVER,
+    "event.refused": "/dashboard/integration/deliveries?endpoint={subject}&status=failed",
+    "images.full": NOWHERE,
+    "item.failed": f"{_ITEMS}?tradera=sync_error",
+    "items.held": f"{_ITEMS}?tradera=pending_sync",
+    "items.look_alike": _ITEMS,
+    "listing.double": f"{_ITEMS}?tradera=active",
+    "listing.doubt": f"{_ITEMS}?tradera=sync_error",
+    "log.long": NOWHERE,
+    "order.grew_after_print": _SALES,
+    "order.paid_after_reversal": _SALES,
+    "order.partly_paid": _SALES,
+    "order.refunded": _SALES,
+    "order.sum_differs": _SALES,
+    "order.unconfirmed": _SALES,
+    "order.unsent": _SALES,
+    "pictures.lost": NOWHERE,
+    "pictures.wait": f"{_ITEMS}?tradera=pending_sync",
+    "publishing.waits": _TRADERA,
+    "push.away": NOWHERE,
+    "push.silent": NOWHERE,
+    "queue.wrong": NOWHERE,
+    "quota.held": f"{_TRADERA}#budget",
+    "quota.learned": f"{_TRADERA}#budget",
+    "receiver.dead": _RECEIVER,
+    "reconcile.late": _TRADERA,
+    "reference.unread": NOWHERE,
+    "relist.late": "/dashboard/returns",
+    "relist.over": f"{_ITEMS}?tradera=ended",
+    "restore.blind": NOWHERE,
+    "restore.looks": _TRADERA,
+    "restore.strangers": NOWHERE,
+    "sale.conflict": f"{_ITEMS}?status=sold",
+    "sale.doubt": f"{_SALES}#doubts",
+    "sale.quarantined": f"{_SALES}#quarantined",
+    "sale.twice": _SALES,
+    "sale.unmatched": f"{_SALES}#unmatched",
+    "sale.waits": _SALES,
+    "settings.superseded": NOWHERE,
+    "store.unwritable": NOWHERE,
+    "token.dead": _TRADERA,
+    "token.ends": _TRADERA,
+    "tradera.away": NOWHERE,
+    "tradera.key": NOWHERE,
+    "tradera.paused": f"{_TRADERA}#budget",
+    "work.unclear": f"{_ITEMS}?tradera=pending_sync",
+}
+"""By the code of the finding; `{subject}` is what the finding is about."""
+
+
+def of_items(external_ids: Sequence[str], query: str) -> str:
+    """The page of the one item, or the list with all of them."""
+    return f"{_ITEMS}/{quote(external_ids[0], safe='')}" if len(external_ids) == 1 else f"{_ITEMS}{query}"
+
+
+def at_its_place(finding: Finding) -> Finding:
+    """The finding with the page that it is seen to on, unless it names one itself."""
+    if finding.where:
+        return finding
+    subject = quote(finding.subject, safe="")
+    return replace(finding, where=PLACES.get(finding.code, NOWHERE).format(subject=subject))
