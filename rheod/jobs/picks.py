@@ -70,7 +70,7 @@ class ByUrgency:
 
     def jobs(self, db: sqlite3.Connection, look: Look) -> list[Job]:
         """See `Pick`."""
-        running = jobs.of_ids(db, look.running)
+        running = look.jobs
         free = self.most_publishings - sum(each.kind is JobKind.PUBLISH for each in running)
         blocked = (
             look.blocked | self._lock.closed | _REFERENCE | ({CallClass.PUBLISH} if free <= 0 else set())

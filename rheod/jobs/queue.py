@@ -143,13 +143,16 @@ class Look:
     """One look for work: the moment (ms), how many jobs are wanted, and how the queue stands at that moment.
 
     `running` and `settling` are ids of jobs: those that run, and those of them that are done and whose end is being
-    stored; `probed` have found the remote away in this rest, so others go first. `blocked` classes wait for the call budget. It is read in the store's thread, so it is a copy. The limit has
-    room for all that are not wanted now, since a pick may return them.
+    stored; `jobs` are those that run, also where their row is gone: a change of the item may have dropped or renewed it.
+    `probed` have found the remote away in this rest, so others go first. `blocked` classes wait for the call budget. It
+    is read in the store's thread, so it is a copy. The limit has room for all that are not wanted now, since a pick may
+    return them.
     """
 
     now: int
     limit: int
     running: frozenset[int]
+    jobs: tuple[Job, ...] = ()
     probed: frozenset[int] = frozenset()
     settling: frozenset[int]
     blocked: frozenset[CallClass]
@@ -223,7 +226,7 @@ class JobQueue:
         self._wakeup = wakeup
         self._work = work
         self._concurrency = concurrency
-        self._running: set[int] = set()
+        self._running: dict[int, Job] = {}
         self._settling: set[int] = set()
         self._blocked: dict[CallClass, int] = {}
         self._paused_until = 0
@@ -279,7 +282,7 @@ class JobQueue:
                     await asyncio.sleep(_STORE_REST_S)
                     continue
                 for job in picked:
-                    self._running.add(job.id)
+                    self._running[job.id] = job
                     self._began[job.id] = self._failures
                     group.create_task(self._run_job(job), name=f"{self.name}:{job.kind}:{job.subject}")
                 await self._rest(now, next_at)
@@ -301,6 +304,7 @@ class JobQueue:
             now=now,
             limit=room + len(self._running) + len(self._probed),
             running=frozenset(self._running),
+            jobs=tuple(self._running.values()),
             probed=frozenset(self._probed),
             settling=frozenset(self._settling),
             blocked=frozenset(self._blocked),
@@ -350,7 +354,7 @@ class JobQueue:
             await self._settle(job, outcome)
             crashpoint(f"{job.kind}.settled")
         finally:
-            self._running.discard(job.id)
+            self._running.pop(job.id, None)
             self._began.pop(job.id, None)
             self._settling.discard(job.id)
             self._wakeup.set()

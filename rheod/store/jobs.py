@@ -104,13 +104,6 @@ def due(
     return [job_of(row) for row in rows.fetchall()]
 
 
-def of_ids(db: sqlite3.Connection, ids: Collection[int]) -> list[Job]:
-    """Those of these jobs that there still are."""
-    marks = ",".join("?" * len(ids))
-    found = db.execute(f"SELECT * FROM jobs WHERE id IN ({marks})", tuple(ids)) if ids else ()
-    return [job_of(row) for row in found]
-
-
 def _of(queue: QueueName, account_id: str | None) -> str:
     """The WHERE of a queue's due jobs; a parameter for the queue would keep SQLite from its partial index."""
     account = "" if account_id is None else " AND account_id = :account"

@@ -372,8 +372,8 @@ class Publisher:
     async def commit(self, listing: Listing) -> None:
         """Commit, or commit the same request once more after Tradera said that it is not committed.
 
-        Raises NotWanted when the owner has changed or taken back the item. A refusal is not the end: what it means is
-        settled by asking for the result.
+        Raises NotWanted when the owner has changed or taken back the item, or a message has told of an order for it. A
+        refusal is not the end: what it means is settled by asking for the result.
         """
         assert listing.request_id is not None
         ask_in_ms = self._options.schedule.first_ask_ms
@@ -439,12 +439,11 @@ def _look_again(job: Job, refused: str | None = None) -> Callable[[Transaction],
 
 def _failed(tx: Transaction, plan: PublishPlan, why: str) -> None:
     """What was sent is refused; if the owner has sent the item otherwise meanwhile, that is tried instead."""
-    item = items.by_id(tx.db, plan.item.id)
-    if (item.version, item.spec.price_ore) == (plan.item.version, plan.item.spec.price_ore):
-        publish.step(tx, plan.listing.id, PublishFailed(error=why))
-        return
-    listing = items.listing(tx.db, plan.listing.id)
+    item, listing = items.by_id(tx.db, plan.item.id), items.listing(tx.db, plan.listing.id)
     if not listing.state.is_open or listing.state.may_be_live:
+        return
+    if (item.version, item.spec.price_ore) == (plan.item.version, plan.item.spec.price_ore):
+        publish.step(tx, listing.id, PublishFailed(error=why))
         return
     if listing.state is not ListingState.QUEUED:
         publish.step(tx, listing.id, StartedOver())

@@ -64,8 +64,15 @@ class Relister:
             return Retry(until=self._store.now() + _STILL_UP_MS, reason=reason, counted=False)
         bid = ad.max_bid_kr if ad is not None and ad.total_bids else None
         crashpoint("relist.looked")
-        ordered = await self._store.write(lambda tx: relisting.go(tx, listing.id, bid))
+
+        def go(tx: Transaction) -> Text | bool:
+            """Or why not: a message of an order may have come while Tradera was asked."""
+            return _may_be_sold(tx.db, item, listing) or relisting.go(tx, listing.id, bid)
+
+        ordered = await self._store.write(go)
         crashpoint("relist.ordered")
+        if isinstance(ordered, Text):
+            return Retry(until=self._store.now() + _LATER_MS, reason=ordered, counted=False)
         _log.info("relisted", external_id=item.external_id, ordered=ordered)
         return Done()
 

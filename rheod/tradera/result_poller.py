@@ -104,7 +104,7 @@ class ResultPoller:
 
     async def ask(self, job: Job) -> queue.Outcome:
         """Ask once for all that wait and settle what can be settled. A refused question is asked again later."""
-        waiting = await self._waiting()
+        waiting, commits = await self._waiting()
         if waiting and _ask_at(waiting[0]) <= self._store.now():
             try:
                 await self._ask_and_follow(waiting)
@@ -112,13 +112,14 @@ class ResultPoller:
                 _log.error("Tradera refuses to tell results", reason=str(error))
                 wait_ms = delay_ms(TRADERA_DELAYS_S, job.attempts + 1)
                 return Retry(until=self._store.now() + wait_ms, reason=str(error))
-            waiting = await self._waiting()
-        if not waiting and self._calls.in_work:
-            until = self._store.now() + round(self._options.delays_s[0] * 1000)
-            return Retry(until=until, reason=Text("waits for Tradera's queue"), counted=False, answered=False)
-        if not waiting:
+            waiting, commits = await self._waiting()
+        moments = [_ask_at(each) for each in waiting[:1]]
+        if commits:  # one whose answer is lost is asked about by nobody else
+            moments.append(self._store.now() + round(self._options.delays_s[0] * 1000))
+        if not moments:
             return Done()
-        return Retry(until=_ask_at(waiting[0]), reason=Text("waits for Tradera's queue"), counted=False)
+        reason = Text("waits for Tradera's queue")
+        return Retry(until=min(moments), reason=reason, counted=False)
 
     async def look(self, job: Job) -> queue.Outcome:
         """Look for an ad that may be up though its result is not waited for: by its number, request and reference.
@@ -200,12 +201,16 @@ class ResultPoller:
             for follow_up in filter(None, found):
                 await self._follow_if_allowed(follow_up)
 
-    async def _waiting(self) -> list[Listing]:
-        """Those to ask for, the first due first, without those whose commit may be under way at this moment."""
-        account_id, in_work = self._calls.account_id, frozenset(self._calls.in_work)
-        most = _A_CALL + len(in_work)
+    async def _waiting(self) -> tuple[list[Listing], bool]:
+        """Those to ask for, the first due first, and whether any may be under way that must not be asked for now.
+
+        An ad whose commit is under way as this is read is none to ask for, though it may have its answer since.
+        """
+        account_id, before = self._calls.account_id, frozenset(self._calls.in_work)
+        most = _A_CALL + len(before)
         found = await self._store.read(lambda db: items.waiting_listings(db, account_id, limit=most))
-        return [each for each in found if each.id not in in_work][:_A_CALL]
+        at_work = before | self._calls.in_work
+        return [each for each in found if each.id not in at_work][:_A_CALL], bool(at_work)
 
     def _settle(self, tx: Transaction, listing_id: str, results: Mapping[int, Result]) -> _FollowUp | None:
         """Store what the answer says of one listing; returns what is left to do about it."""

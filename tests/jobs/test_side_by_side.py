@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 
 import pytest
 
 from rheod.domain.model import JobKind, JobOrder, ListingState, QueueName
 from rheod.jobs.picks import ByUrgency
-from rheod.jobs.queue import Pause, Unclear
-from rheod.store import items
+from rheod.jobs.queue import Pause, Retry, Unclear
+from rheod.store import items, jobs
 from rheod.store.engine.database import Database
 from rheod.store.jobs import Owner
+from rheod.tradera.publisher import Publisher
+from rheod.tradera.result_poller import ResultPoller, ResultPollOptions
 from rheod.usecases.transaction import Store, Transaction
-from tests.desk import ASKS_AFTER_S, Desk
+from tests.desk import ASKS_AFTER_S, DELAYS_S, HOUR_MS, Desk
 from tests.jobs.yard import Yard
 from tests.store.making import add_item
 from tests.stores import Clock
@@ -55,6 +58,22 @@ async def test_two_jobs_of_one_item_never_run_at_once(yard: Yard) -> None:
         yard.free.set()
         await yard.idle()
     assert Counter(yard.ran) == Counter(["a-reprice", "a-end", "a-look", "b-reprice", "b-end"])
+
+
+async def test_a_job_that_was_dropped_and_ordered_anew_waits_for_the_one_that_still_runs(yard: Yard) -> None:
+    """New pictures take the order to publish away and bring another, while the first is on its way to Tradera."""
+    yard.free.clear()
+    async with yard.working(QueueName.TRADERA, ByUrgency(yard.account_id), concurrency=AT_ONCE):
+        await of_item(yard, "a", JobKind.PUBLISH)
+        await until(lambda: yard.ran == ["a-publish"])
+        await yard.store.write(lambda tx: jobs.drop(tx.db, JobKind.PUBLISH, ["a-publish"]))
+        await of_item(yard, "a", JobKind.PUBLISH)
+        await of_item(yard, "b", JobKind.PUBLISH)
+        await until(lambda: len(yard.ran) == 2)
+        assert yard.ran == ["a-publish", "b-publish"]
+        yard.free.set()
+        await yard.idle()
+    assert Counter(yard.ran) == Counter({"a-publish": 2, "b-publish": 1})
 
 
 async def test_publishings_leave_places_to_what_is_more_urgent(yard: Yard) -> None:
@@ -136,3 +155,26 @@ async def test_a_commit_under_way_is_not_asked_about_and_not_repeated(desk: Desk
     await desk.reach(ListingState.LIVE, "SLOW")
     assert desk.called()["commit"] == 2
     assert slow.external_id == "SLOW"
+
+
+async def test_a_question_that_begins_while_a_commit_is_under_way_outlives_it(desk: Desk) -> None:
+    """The commit ends without an answer while the question reads who waits: nobody else would ask for its ad."""
+    await desk.put(pictures=0)
+    listing = await desk.reach(ListingState.COMMITTED)
+    await desk.idle()
+    options = ResultPollOptions(delays_s=DELAYS_S, doubt_ms=HOUR_MS, site_url="https://tradera.example")
+    reference = desk.rheod.loops.reference
+    publisher = Publisher(store=desk.store, calls=desk.calls, options=desk.options, reference=reference)
+    poller = ResultPoller(store=desk.store, calls=desk.calls, publisher=publisher, options=options)
+    (job,) = await desk.database.read(
+        lambda db: [
+            each
+            for each in jobs.due(db, QueueName.TRADERA, now=desk.clock() + HOUR_MS, limit=9)
+            if each.kind is JobKind.RESULTS
+        ]
+    )
+    desk.calls.in_work.add(listing.id)
+    asking = asyncio.create_task(poller.ask(job))
+    await asyncio.sleep(0)
+    desk.calls.in_work.discard(listing.id)
+    assert isinstance(await asking, Retry)

@@ -251,3 +251,20 @@ async def test_the_plan_says_what_a_day_takes_and_what_does_not_fit(desk: Desk) 
     assert short.too_many == 1
     held = [replace(each, held=True) for each in returns]
     assert relisting.by_day(held, lambda _method: 1) == []
+
+
+async def test_a_message_of_an_order_that_comes_while_tradera_is_asked_stops_a_return(desk: Desk) -> None:
+    """The ad looks unsold and the message says otherwise: nothing is offered again before that is settled."""
+    await ruled(desk)
+    first = await desk.publish(pictures=1, price_ore=10_000)
+    await ends_unsold(desk)
+    desk.simulator.fault("orders_by_id", "429")
+    desk.simulator.fault("read_item", "slow", seconds=0.5)
+    looked = desk.called().get("read_item", 0)
+    desk.forward(DAY_S + 1)
+    await until(lambda: desk.called().get("read_item", 0) > looked)
+    assert first.tradera_item_id is not None
+    await push(desk, order_created(999, first.tradera_item_id))
+    await desk.idle()
+    assert (await desk.listing()).generation == 1
+    assert await planned(desk) is not None
