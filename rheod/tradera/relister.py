@@ -71,10 +71,9 @@ class Relister:
 
         ordered = await self._store.write(go)
         crashpoint("relist.ordered")
-        if isinstance(ordered, Text):
-            return Retry(until=self._store.now() + _LATER_MS, reason=ordered, counted=False)
         _log.info("relisted", external_id=item.external_id, ordered=ordered)
-        return Done()
+        later = self._store.now() + _LATER_MS
+        return Done() if isinstance(ordered, bool) else Retry(until=later, reason=ordered, counted=False)
 
 
 def _may_be_sold(db: sqlite3.Connection, item: Item, listing: Listing) -> Text | None:
