@@ -102,6 +102,7 @@ async def _run(rheod: Rheod, runner: web.AppRunner, started: Callable[[], None],
         if missing:
             _log.warning("publishing waits for Tradera credentials; the API works", set=", ".join(missing))
         started()
+        await loops.fetcher.begin()
         checker = IntegrityChecker(database=rheod.core.database)
         chores.append(group.create_task(checker.run(), name="integrity"))
         await stop.wait()

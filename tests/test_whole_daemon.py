@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rheod.domain.taxonomy import TRADERA_CATEGORIES
 from rheod.sandbox.demo_daemon import DemoDaemon
 from rheod.sandbox.queue import QueueServer
 from rheod.sandbox.sandbox import Sandbox, wall_clock
@@ -117,6 +118,46 @@ async def test_an_item_goes_from_put_to_a_signed_sale(tmp_path: Path, queue_serv
         assert (shown["rheoStatus"], shown["traderaStatus"]) == ("sold", "sold")
         calls = one.sandbox.tradera.calls_by_operation()
         assert calls.total() - sum(calls[each] for each in READINGS) <= 6
+
+
+FIRST = {
+    "title": "Bromsok höger fram Volvo XC90 31400452",
+    "price": 950,
+    "shippingCost": 149,
+    "autoPublishTradera": True,
+    "domain": {
+        "domain": "automotive_part",
+        "partName": "Bromsok",
+        "oemCode": "31400452",
+        "manufacturer": "Volvo",
+        "compatibleModels": ["XC90"],
+        "donorVehicleYear": 2018,
+        "conditionGrade": "B",
+    },
+}
+
+
+async def test_the_first_put_of_a_fresh_installation_goes_live(
+    tmp_path: Path, queue_server: QueueServer
+) -> None:
+    """Nothing but credentials, no category, none of the old numbers in the tree: the guessed leaf, with what it requires."""
+    async with running_daemon(tmp_path, queue_server) as one:
+        pictures = [one.sandbox.shop.picture_url(f"bromsok-{each}") for each in range(2)]
+        target = f"{ITEM}/31400452"
+        await one.daemon.call("PUT", target, {**FIRST, "imageUrls": pictures})
+        await one.until_event("31400452", "listing.created")
+        catalogue = one.sandbox.tradera.market.catalogue
+        ad = one.sandbox.tradera.market.listings[one.ad_of("31400452")]
+        assert not {number for number in TRADERA_CATEGORIES if catalogue.is_leaf(number)}
+        assert len(ad.images) == 2
+        (skick,) = (each for each in catalogue.definitions[ad.body["categoryId"]] if each["name"] == "Skick")
+        assert {"id": skick["id"], "values": ["Gott skick"]} in ad.body["attributeValues"]["terms"]
+        shown = await one.get("31400452")
+        assert (shown["traderaStatus"], shown["held"], shown["lastError"]) == ("active", None, None)
+        assert "The category was guessed" in shown["lastWarning"]
+        assert "Bildelar > Bromsar" in shown["lastWarning"]
+        calls = one.sandbox.tradera.calls_by_operation()
+        assert (calls["create"], calls["image"], calls["commit"]) == (1, 2, 1)
 
 
 async def test_price_and_delisting_reach_the_live_ad(tmp_path: Path, queue_server: QueueServer) -> None:

@@ -135,7 +135,9 @@ def show(options: Options, *, external_id: str, as_json: bool) -> int:
         ("waits", item["waitsFor"] or place),
         ("waits since", item["waitsSince"]),
         ("next try", item["nextTry"]),
-        ("last error", item["lastError"]),
+        ("held", _held(item["held"])),
+        ("last error", None if item["held"] else item["lastError"]),
+        ("last warning", item["lastWarning"]),
         ("updated", item["updatedAt"]),
     ]
     for picture in item["images"]:
@@ -143,6 +145,14 @@ def show(options: Options, *, external_id: str, as_json: bool) -> int:
         lines.append(("picture", "  ".join(part for part in parts if part)))
     say_pairs(lines)
     return OK
+
+
+def _held(held: dict[str, Any] | None) -> str | None:
+    """Why the item waits for its owner, what is missing and since when."""
+    if held is None:
+        return None
+    missing = f" (missing: {', '.join(held['missing'])})" if held["missing"] else ""
+    return f"since {held['since']}: {held['reason']}{missing}"
 
 
 @items.command()

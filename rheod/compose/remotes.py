@@ -103,7 +103,7 @@ def open_downloader(core: Core, clients: AsyncExitStack) -> PictureDownloader:
 
 
 def open_decoder(core: Core, clients: AsyncExitStack) -> Decoder:
-    """What decodes pictures in child processes; they start with the first picture."""
+    """What decodes pictures in child processes; they start with the daemon and with each picture, and end when idle."""
     processes = min(2, os.cpu_count() or 1)
     images = core.settings.images
     decoder = Decoder(

@@ -117,6 +117,15 @@ class Decoder:
         _raise_verdict(answer)
         return DecodedPicture(sha256=Path(answer["name"]).stem, **answer)
 
+    async def wake(self, most: int) -> None:
+        """Start children before there is work for them, at most so many of those that are free; unused they end as ever."""
+        taken = [self._free.get_nowait() for _ in range(min(most, self._free.qsize()))]
+        try:
+            await asyncio.gather(*(child.wake() for child in taken))
+        finally:
+            for child in reversed(taken):
+                self._free.put_nowait(child)
+
     async def shrink(self, pictures_dir: Path, picture: str, name: str, *, side: int) -> None:
         """Store a WebP of a hosted picture, its longest side at most `side` pixels, as `name` below the folder.
 
@@ -193,6 +202,13 @@ class _Child:
                 self._kill()
         self._retirement = asyncio.get_running_loop().call_later(self._idle_s, self._retire)
         return answer
+
+    async def wake(self) -> None:
+        """Start the process, if it is not there."""
+        self._put_off_retirement()
+        with contextlib.suppress(OSError, EOFError):
+            await self._running()
+        self._retirement = asyncio.get_running_loop().call_later(self._idle_s, self._retire)
 
     async def close(self) -> None:
         """Let the child end and see it gone; no other is started afterwards."""

@@ -22,6 +22,7 @@ from rheod.usecases import pictures
 from rheod.usecases.transaction import Store, Transaction
 
 _log = structlog.get_logger(__name__)
+_FIRST_DECODERS = 8
 
 
 class PictureFetcher:
@@ -52,6 +53,10 @@ class PictureFetcher:
         for part in (self._pictures_dir / "tmp").glob("*"):
             part.unlink(missing_ok=True)
 
+    async def begin(self) -> None:
+        """Start the decoders, so that the first pictures after a start find them ready."""
+        await self._decoder.wake(_FIRST_DECODERS)
+
     async def fetch(self, job: Job) -> Outcome:
         """Fetch the picture once; failures that time may heal are tried again on the schedule of pictures."""
         picture, kept_bytes = await self._store.read(
@@ -63,6 +68,7 @@ class PictureFetcher:
             return Pause(Text("the folder of pictures is full: raise storage.images_max_bytes"))
         part = self._pictures_dir / "tmp" / f"{picture.id}.part"
         try:
+            await self._decoder.wake(1)  # it begins while the picture is on its way
             await self._downloader.fetch(picture.url, part)
             crashpoint("picture.fetched")
             decoded = await self._decoder.decode(part, self._pictures_dir)

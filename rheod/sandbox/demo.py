@@ -9,9 +9,9 @@ import asyncio
 import json
 import signal
 import tempfile
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -27,6 +27,8 @@ from rheod.sandbox.tradera_quota import CallLimit
 T = TypeVar("T")
 
 EXTERNAL_ID = "DEMO-31400452"
+TARGET = f"/integration/v1/items/{EXTERNAL_ID}"
+WEIGHT_KG = 3.2
 PICTURES = 3
 BIDS = (950, 1000, 1100)
 CALLS_A_METHOD = 10_000
@@ -37,10 +39,26 @@ _ASK_S = 0.05
 
 
 @dataclass(frozen=True, slots=True)
+class AdFacts:
+    """What rheod made of an item that names neither category, attributes nor a price of freight.
+
+    `warning` is what rheod says of it: that the category was guessed. `live_s` are seconds from its acceptance to its ad.
+    """
+
+    category: str
+    category_id: int
+    attributes: str
+    freight: str
+    warning: str
+    live_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class LoopClosed:
-    """What the loop came to: the auction's page, the sale's webhook as received, the calls as Tradera counted them."""
+    """What the loop came to: the ad's page and facts, the sale's webhook as received, the calls as Tradera counted them."""
 
     ad_url: str
+    facts: AdFacts
     sold: Received
     calls: dict[str, int]
 
@@ -53,6 +71,7 @@ class Play:
         self._market = sandbox.tradera.market
         self._daemon = daemon
         self._story = story
+        self._accepted_s = self._live_s = 0.0
 
     async def run(self) -> LoopClosed:
         """Play it to the end; DemoFailed says what did not happen in the step that the story names."""
@@ -60,10 +79,11 @@ class Play:
         await self._push_part()
         listing = await self._publish()
         ad_url = await self._hear_of_listing()
+        facts = await self._look_at_ad(listing)
         await self._sell(listing)
         sold = await self._hear_of_sale()
         await self._settle()
-        return LoopClosed(ad_url, sold, dict(self._sandbox.tradera.calls_by_operation()))
+        return LoopClosed(ad_url, facts, sold, dict(self._sandbox.tradera.calls_by_operation()))
 
     async def _open_up(self) -> None:
         story, daemon = self._story, self._daemon
@@ -83,12 +103,12 @@ class Play:
 
     async def _push_part(self) -> None:
         story, daemon = self._story, self._daemon
-        target = f"/integration/v1/items/{EXTERNAL_ID}"
-        answer = await story.within("item accepted", daemon.call("PUT", target, self._part()))
+        answer = await story.within("item accepted", daemon.call("PUT", TARGET, self._part()))
+        self._accepted_s = story.elapsed_s
         story.tell("item accepted", f"PUT {EXTERNAL_ID}: {answer['message']}", itemId=answer["itemId"])
 
         async def ready() -> bool:
-            images = (await daemon.call("GET", target))["images"]
+            images = (await daemon.call("GET", TARGET))["images"]
             return len(images) == PICTURES and all(image["state"] == "ready" for image in images)
 
         await story.within("pictures", _until(ready, _ASK_S))
@@ -100,12 +120,16 @@ class Play:
             "title": "Bromsok höger fram Volvo XC90 31400452",
             "description": "Begagnat bromsok i gott skick, provat före demontering.",
             "price": BIDS[0],
+            "weightKg": WEIGHT_KG,
             "imageUrls": [shop.picture_url(f"bromsok-{n}", width=1200, height=900) for n in range(PICTURES)],
             "autoPublishTradera": True,
             "domain": {
-                "type": "auto_parts",
-                "vehicle": {"manufacturer": "Volvo", "model": "XC90", "year": 2018, "vehicleType": "Bil"},
-                "part": {"name": "Bromsok", "oemNumber": "31400452"},
+                "domain": "automotive_part",
+                "partName": "Bromsok",
+                "oemCode": "31400452",
+                "manufacturer": "Volvo",
+                "compatibleModels": ["XC90"],
+                "donorVehicleYear": 2018,
                 "conditionGrade": "B",
             },
         }
@@ -119,7 +143,9 @@ class Play:
         committed = await self._seen("commit", lambda listing: listing.committed_ms is not None)
         story.tell("commit", f"request {committed.request_id} waits in Tradera's queue")
         live = await story.within("live", _until(_soon(lambda: next(iter(self._market.live()), None))))
-        story.tell("live", f"auction {live.item_id} runs", itemId=live.item_id)
+        self._live_s = story.elapsed_s - self._accepted_s
+        sentence = f"auction {live.item_id} runs, {self._live_s:.1f} s after the item was accepted"
+        story.tell("live", sentence, itemId=live.item_id, liveSeconds=round(self._live_s, 2))
         return live
 
     async def _seen(self, step: str, wanted: Callable[[SimulatedAd], bool]) -> SimulatedAd:
@@ -135,6 +161,36 @@ class Play:
                 raise DemoFailed(f"the auction's page {ad_url} answered {page.status}")
         self._story.tell("listing.created", f"the ERP knows its ad: {ad_url}", traderaAdUrl=ad_url)
         return ad_url
+
+    async def _look_at_ad(self, ad: SimulatedAd) -> AdFacts:
+        """Where rheod has put the ad, with what, and what it says of that."""
+        story, daemon, body = self._story, self._daemon, ad.body
+        leaf = body["categoryId"]
+        known = await story.within(
+            "category", daemon.call("GET", f"/integration/v1/tradera/categories/{leaf}/attributes")
+        )
+        item = await story.within("category", daemon.call("GET", TARGET))
+        warning = item["lastWarning"] or ""
+        story.tell("category", warning or f"{known['path']} ({leaf})", categoryId=leaf, path=known["path"])
+        names = {each["id"]: each["name"] for each in known["attributes"]}
+        given = body.get("attributeValues") or {}
+        attributes = ", ".join(
+            f"{names[each['id']]} {' and '.join(f'{value:g}' if kind == 'numbers' else value for value in each['values'])}"
+            for kind in ("terms", "numbers")
+            for each in given.get(kind, ())
+        )
+        story.tell("attributes", f"from what the part says of itself: {attributes}", attributes=given)
+        freight = await story.within("freight", self._freight(body))
+        story.tell("freight", freight, options=body["shippingOptions"])
+        return AdFacts(known["path"], leaf, attributes, freight, warning, self._live_s)
+
+    async def _freight(self, body: Mapping[str, Any]) -> str:
+        """What the buyer pays, beside what else Tradera's table has for this weight."""
+        prices = await self._daemon.call("GET", f"/integration/v1/tradera/shipping?weightKg={WEIGHT_KG:g}")
+        cost = body["shippingOptions"][0]["cost"]
+        chosen = next(each["name"] for each in prices["offered"] if each["price"] == cost)
+        others = ", ".join(f"{each['name']} {each['price']} kr" for each in prices["parcels"][1:])
+        return f"{chosen}, {cost} kr for {WEIGHT_KG:g} kg and packaging; dearer: {others}"
 
     async def _sell(self, listing: SimulatedAd) -> None:
         for amount in BIDS:
@@ -282,6 +338,7 @@ def _tell_end(story: DemoStory, closed: LoopClosed) -> None:
         "closed",
         "the loop closed",
         traderaAdUrl=closed.ad_url,
+        ad=asdict(closed.facts),
         callsUsed=used,
         callsPerMethod=CALLS_A_METHOD,
         calls=closed.calls,
@@ -290,7 +347,11 @@ def _tell_end(story: DemoStory, closed: LoopClosed) -> None:
     )
     each = ", ".join(f"{name} {count}" for name, count in closed.calls.items())
     event = json.dumps(closed.sold.event, ensure_ascii=False, indent=2)
-    story.heading(f"\nauction    {closed.ad_url}")
+    facts = closed.facts
+    story.heading(f"\nauction    {closed.ad_url}, live {facts.live_s:.1f} s after the PUT")
+    story.heading(f"category   {facts.warning or facts.category}")
+    story.heading(f"attributes {facts.attributes}")
+    story.heading(f"freight    {facts.freight}")
     story.heading(
         f"calls      {used}, of {CALLS_A_METHOD} of each kind a day, as Tradera counted them: {each}"
     )

@@ -234,7 +234,7 @@ class Catalogue:
     """
 
     spelling: Spelling = "id"
-    old_numbers: bool = True
+    old_numbers: bool = False
     only_in_results: bool = False
     gone: set[int] = field(default_factory=set)
     definitions: dict[int, list[dict[str, Any]]] = field(default_factory=_definitions)

@@ -122,11 +122,24 @@ async def test_children_start_with_work_and_end_when_idle(tmp_path: Path) -> Non
         assert len(children()) == 1
 
 
+async def test_woken_children_wait_for_work_and_end_without(tmp_path: Path) -> None:
+    """Those that were started beforehand do the work, and none stays when there is none."""
+    halves().save(tmp_path / "in", "PNG")
+    async with open_decoder(processes=2, idle_s=0.3) as decoder:
+        await decoder.wake(8)
+        woken = children()
+        await decoder.decode(tmp_path / "in", tmp_path / "images")
+        assert len(woken) == 2
+        assert children() <= woken
+        await until(lambda: not children())
+
+
 async def test_a_closed_decoder_starts_nothing(tmp_path: Path) -> None:
     """While the daemon stops, pictures wait for the next start."""
     halves().save(tmp_path / "in", "PNG")
     async with open_decoder() as decoder:
         await decoder.close()
+        await decoder.wake(1)
         with pytest.raises(Transient):
             await decoder.decode(tmp_path / "in", tmp_path / "images")
 

@@ -113,7 +113,7 @@ class Command:
 
     def end(self) -> tuple[int, str]:
         """Its exit status and what it said on standard error."""
-        out, errors = self.process.communicate(timeout=30)
+        out, errors = self.process.communicate(timeout=60)
         self.lines += [json.loads(line) for line in out.splitlines()]
         return self.process.returncode, errors
 
@@ -149,6 +149,11 @@ def test_once_shows_the_whole_loop_and_leaves_nothing(tmp_path: Path) -> None:
         assert closed["signatures"] == {"rheo": True, "standard": True}
         assert closed["itemSold"]["data"]["salePrice"] == 1100
         assert closed["callsUsed"] == sum(closed["calls"].values()) <= closed["callsPerMethod"]
+        assert closed["ad"]["category"].endswith("Bildelar > Bromsar")
+        assert "was guessed" in closed["ad"]["warning"]
+        assert "Skick Gott skick" in closed["ad"]["attributes"]
+        assert closed["ad"]["freight"].startswith("DHL Service Point, 95 kr for 3.2 kg")
+        assert 0 < closed["ad"]["live_s"] < 15
         assert closed["traderaAdUrl"].startswith("http://127.0.0.1:")
         assert command.left_behind() == []
 
@@ -196,7 +201,8 @@ def test_people_read_steps_with_times_and_may_keep_the_data(tmp_path: Path) -> N
     ended = run("-m", "rheod", "demo", "--once", "--keep", str(folder))
     assert (ended.returncode, ended.stderr) == (0, "")
     assert " s  item.sold        received; both signatures verified" in ended.stdout
-    assert "of 100 a day, as Tradera counted them" in ended.stdout
+    assert "of 10000 of each kind a day, as Tradera counted them" in ended.stdout
+    assert "category   The category was guessed: Fordon" in ended.stdout
     assert {"rheod.db", "rheod.log", "images"} <= {path.name for path in folder.iterdir()}
     again = run("-m", "rheod", "demo", "--once", "--keep", str(folder))
     assert again.returncode == 2

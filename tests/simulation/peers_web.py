@@ -120,6 +120,9 @@ class SimulatedRenderer(Decoder):
         self._faults = faults
         self._life = life
 
+    async def wake(self, most: int) -> None:
+        """See Renderer: there are no processes to start."""
+
     async def decode(self, source: Path, pictures_dir: Path) -> DecodedPicture:
         """See Renderer."""
         self._life.check()
