@@ -140,6 +140,14 @@ class EndSeen:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CategorySeen:
+    """Tradera shows the ad in another category than the one that it is known to be in; `warning` is what the owner should know."""
+
+    category_id: int
+    warning: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WentLive:
     """The ad is visible, by Tradera's queue or by being seen. `since` is when its days began, if that is not now."""
 
@@ -278,6 +286,7 @@ Step = (
     | StartedOver
     | ResultWaits
     | EndSeen
+    | CategorySeen
 )
 """Inputs about the listing alone, between the order to publish and the ad: the item stays as it is."""
 

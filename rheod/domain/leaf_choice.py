@@ -82,6 +82,7 @@ class LeafSource(StrEnum):
     """Who chose the leaf."""
 
     ITEM = "item"
+    TRADERA = "tradera"
     RULE = "rule"
     DEFAULT = "default"
     GUESS = "guess"
@@ -117,8 +118,13 @@ class LeafChooser:
         self._rules = rules
         self._branches: dict[str, list[_Branch]] = {}
 
-    def choose(self, spec: ItemSpec, account: str) -> LeafChoice:
-        """The leaf of an item of this account (its reference)."""
+    def choose(self, spec: ItemSpec, account: str, moved: int | None = None) -> LeafChoice:
+        """The leaf of an item of this account (its reference). `moved` is where Tradera has put its last ad."""
+        names_own = spec.tradera is not None and spec.tradera.category_id is not None
+        if moved is not None and not names_own and (self.tree is None or self.tree.is_leaf(moved)):
+            path = "" if self.tree is None else self.tree.path_text(moved)
+            kept = Text("It goes where Tradera has put its last ad: {category}", category=path or moved)
+            return LeafChoice(category_id=moved, source=LeafSource.TRADERA, warning=kept)
         chosen, source, who = _chosen(spec, account, self._rules)
         if chosen is not None:
             return LeafChoice(category_id=chosen, source=source, fault=self.fault(chosen, who))

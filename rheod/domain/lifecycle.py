@@ -36,6 +36,7 @@ class Move(StrEnum):
     IN_DOUBT = "in_doubt"
     WENT_LIVE = "went_live"
     END_SEEN = "end_seen"
+    CATEGORY_SEEN = "category_seen"
     PUBLISH_FAILED = "publish_failed"
     WITHDRAWN = "withdrawn"
     CLOSED = "closed"
@@ -115,6 +116,7 @@ LISTING_MOVES: Mapping[Move, Mapping[ListingState | None, ListingState]] = {
     Move.IN_DOUBT: {L.COMMITTING: L.COMMITTING, L.COMMITTED: L.COMMITTED},
     Move.WENT_LIVE: {L.COMMITTING: L.LIVE, L.COMMITTED: L.LIVE},
     Move.END_SEEN: {L.LIVE: L.LIVE},
+    Move.CATEGORY_SEEN: {L.LIVE: L.LIVE, L.ENDED: L.ENDED},
     Move.PUBLISH_FAILED: {
         L.QUEUED: L.REJECTED,
         L.ADDING: L.REJECTED,

@@ -166,6 +166,7 @@ class EventType(StrEnum):
     PRICE_UPDATED = "price.updated"
     ITEM_UNLISTED = "item.unlisted"
     LISTING_SETTLED = "listing.settled"
+    LISTING_MOVED = "listing.moved"
     LISTING_RELISTED = "listing.relisted"
     RELIST_PLANNED = "relist.planned"
     RELIST_STOPPED = "relist.stopped"
@@ -303,6 +304,7 @@ class Listing:
     end_place: EndPlace | None = None
     surplus: bool = False  # an earlier ad of the item has turned up: this one is to be ended
     category_id: int | None = None
+    moved_from: int | None = None  # the category that the ad was put into, where Tradera has moved it since
     warning: str | None = None  # what the owner should know of it though nothing stops it
     held: str | None = None  # why nothing is sent until the owner has acted
     held_missing: tuple[str, ...] = ()
@@ -381,6 +383,7 @@ class SellerAd:
     ended: bool | None = None
     got_winner: bool | None = None
     ends_at: int | None = None
+    category_id: int | None = None
     link: str | None = None
     started_at: int | None = None
 

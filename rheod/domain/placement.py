@@ -14,7 +14,7 @@ from rheod.domain.attribute_match import CONDITION_WORDS, match_attributes
 from rheod.domain.category_tree import CategoryTree, LeafAttributes
 from rheod.domain.errors import Text
 from rheod.domain.freight import FreightSettings, choose, parcel_of
-from rheod.domain.leaf_choice import LeafChooser, LeafRules, LeafSource
+from rheod.domain.leaf_choice import LeafChoice, LeafChooser, LeafRules, LeafSource
 from rheod.domain.model import ItemSpec
 
 _ABOUT = re.compile(r"categor|kategori|attribut", re.IGNORECASE)
@@ -78,14 +78,16 @@ class Placing:
             return () if category_id is None else (category_id,)
         return tuple(each.id for each in reversed(tree.path(category_id)))
 
-    def place(self, spec: ItemSpec, account: str) -> Placement:
-        """Where an item of this account (its reference) goes; one whose freight has no price is held too."""
-        found = self._in_a_leaf(spec, account)
+    def place(self, spec: ItemSpec, account: str, moved: int | None = None) -> Placement:
+        """Where an item of this account (its reference) goes; one whose freight has no price is held too.
+
+        `moved` is where Tradera has put its last ad: there it goes again, unless it names a category itself.
+        """
+        found = self._in_a_leaf(spec, self.chooser.choose(spec, account, moved))
         lacks = choose(parcel_of(spec), self._owner.freight, None).missing
         return found if lacks is None or found.fault is not None else replace(found, fault=lacks)
 
-    def _in_a_leaf(self, spec: ItemSpec, account: str) -> Placement:
-        choice = self.chooser.choose(spec, account)
+    def _in_a_leaf(self, spec: ItemSpec, choice: LeafChoice) -> Placement:
         warnings = () if choice.warning is None else (choice.warning,)
         found = Placement(
             category_id=choice.category_id, source=choice.source, fault=choice.fault, warnings=warnings

@@ -8,6 +8,7 @@ from typing import Any
 
 from rheod.domain.ad_text import whole_kronor
 from rheod.domain.inputs import (
+    CategorySeen,
     CommitAnswered,
     CommitRefused,
     CommitStarted,
@@ -67,6 +68,12 @@ def _commit_started(listing: Listing, step: CommitStarted, now: int) -> Listing:
     return replace(listing, ask_at=now + step.ask_in_ms)
 
 
+def _category_seen(listing: Listing, step: CategorySeen, _now: int) -> Listing:
+    return replace(
+        listing, category_id=step.category_id, moved_from=listing.category_id, warning=step.warning
+    )
+
+
 def _result_waits(listing: Listing, step: ResultWaits, now: int) -> Listing:
     kept = 0 if step.counted else listing.ask_at or 0
     at = max(now + step.ask_in_ms, kept)
@@ -98,6 +105,7 @@ STEPS: Mapping[type[Step], tuple[Move, Callable[[Listing, Any, int], Listing]]] 
     StartedOver: (Move.STARTED_OVER, lambda listing, _step, _now: without_request(listing)),
     ResultWaits: (Move.RESULT_WAITS, _result_waits),
     EndSeen: (Move.END_SEEN, lambda listing, step, _now: replace(listing, ends_at=step.ends_at)),
+    CategorySeen: (Move.CATEGORY_SEEN, _category_seen),
 }
 """The move of each step, and the facts it brings beside the state."""
 

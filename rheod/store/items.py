@@ -439,6 +439,16 @@ def overdue_listings(
     return [listing_of(row) for row in rows.fetchall()]
 
 
+def moved_category(db: sqlite3.Connection, item_id: str) -> int | None:
+    """The category that Tradera has put an ad of the item into, the newest that it has moved; None when it never has."""
+    row = db.execute(
+        "SELECT category_id FROM listings WHERE item_id = ? AND moved_from IS NOT NULL"
+        " ORDER BY generation DESC LIMIT 1",
+        (item_id,),
+    ).fetchone()
+    return None if row is None else row[0]
+
+
 def count_in_doubt(db: sqlite3.Connection) -> int:
     """How many listings only the owner can resolve: committed, and Tradera is asked for their result no more."""
     row = db.execute(

@@ -34,6 +34,7 @@ from rheod.tradera.budgeted_client import BudgetedClient, NotSent
 from rheod.tradera.order_responses import NO_ITEMS
 from rheod.tradera.transport import Oversized, Rejected
 from rheod.usecases import sales, take_over
+from rheod.usecases.placement import see_category
 from rheod.usecases.sales import SellersAndSite
 from rheod.usecases.transaction import Store, Transaction
 
@@ -73,12 +74,14 @@ class _Ended:
     """Ads that are down, and the row version up to which Tradera has told of changes (None: not asked).
 
     None in place of an ad means that Tradera does not know it any more though its time is over. `others` are ads that
-    rheod did not make: one may be an ad of ours that was started again there.
+    rheod did not make: one may be an ad of ours that was started again there. `elsewhere` are ads of ours, up or down, that
+    are in another category than rheod knows them in.
     """
 
     ads: Sequence[tuple[Listing, SellerAd | None]]
     cursor: int | None
     others: Sequence[SellerAd] = ()
+    elsewhere: Sequence[SellerAd] = ()
 
 
 class OrderSync:
@@ -261,7 +264,8 @@ class OrderSync:
         found += await self._overdue_ads(known, now)
         down = {AdState.ENDED, AdState.SOLD}
         ended = [each for each in found if each[1] is None or each[1].state_at(now) in down]
-        return _Ended(ended, cursor, others)
+        elsewhere = [ad for each, ad in found if ad and ad.category_id not in {None, each.category_id}]
+        return _Ended(ended, cursor, others, elsewhere)
 
     async def _other_ads(self) -> list[SellerAd]:
         """The first few ads that rheod did not make and has not looked at, as Tradera shows them."""
@@ -348,6 +352,8 @@ class OrderSync:
 
         def record(tx: Transaction) -> int:
             sold = sales.record_orders(tx, self._account_id, found, self._sellers)
+            for elsewhere in ended.elsewhere:
+                see_category(tx, elsewhere)
             for listing, ad in ended.ads:
                 self._close(tx, listing, ad, now)
             for ad in ended.others:

@@ -12,12 +12,23 @@ import structlog
 
 from rheod.domain.crash import crashpoint
 from rheod.domain.errors import Text
-from rheod.domain.model import AdState, CallClass, Item, Job, JobKind, JobOrder, Listing, QueueName
+from rheod.domain.model import (
+    AdState,
+    CallClass,
+    Item,
+    Job,
+    JobKind,
+    JobOrder,
+    Listing,
+    QueueName,
+    SellerAd,
+)
 from rheod.jobs.queue import Done, Outcome, Retry
 from rheod.store import inbox, orders, relists
 from rheod.store.jobs import Owner
 from rheod.tradera.budgeted_client import BudgetedClient
 from rheod.usecases import relisting
+from rheod.usecases.placement import see_category
 from rheod.usecases.sales_in_doubt import sale_in_doubt
 from rheod.usecases.transaction import Store, Transaction
 
@@ -67,6 +78,8 @@ class Relister:
 
         def go(tx: Transaction) -> Text | bool:
             """Or why not: a message of an order may have come while Tradera was asked."""
+            if ad is not None:
+                see_category(tx, ad)
             return _may_be_sold(tx.db, item, listing) or relisting.go(tx, listing.id, bid)
 
         ordered = await self._store.write(go)

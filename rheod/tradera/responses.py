@@ -292,6 +292,7 @@ def read_listed(answer: Any) -> SellerAd:
         got_winner=flag(status.get("gotWinner")),
         started_at=time_ms(item.get("startDate")),
         ends_at=time_ms(item.get("endDate")),
+        category_id=whole(item.get("categoryId")) or None,
         link=link if link.startswith(("https://", "http://")) else None,
     )
 

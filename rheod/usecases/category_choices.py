@@ -156,7 +156,8 @@ class CategoryChoices:
                 batch = items.for_sale(db, account_id, after=after, limit=_A_CHUNK)
                 for _, item in batch:
                     reference = accounts.reference(db, item.account_id)
-                    _note(found, item, reference, placing.place(item.spec, reference), most)
+                    moved = items.moved_category(db, item.id)
+                    _note(found, item, reference, placing.place(item.spec, reference, moved), most)
                 return (batch[-1][0] if batch else after), len(batch)
 
             after, count = await self._store.read(chunk)

@@ -10,8 +10,16 @@ from dataclasses import replace
 
 from rheod.domain.effects import Change
 from rheod.domain.errors import Text
-from rheod.domain.inputs import Held, Released, StartedOver
-from rheod.domain.model import JobKind, Listing, ListingState, PictureState
+from rheod.domain.inputs import CategorySeen, Held, Released, StartedOver
+from rheod.domain.model import (
+    Event,
+    EventType,
+    JobKind,
+    Listing,
+    ListingState,
+    PictureState,
+    SellerAd,
+)
 from rheod.domain.placement import REFUSED, refused_by_tradera
 from rheod.store import accounts, held, items, jobs
 from rheod.usecases.transaction import Store, Transaction
@@ -66,6 +74,32 @@ def look_again(tx: Transaction, listing_id: str, *, refused: str | None = None) 
         words = refused_by_tradera(tx.place(item).category_id, refused)
         after = _held(tx, after, Held(reason=words))
     tx.record(item, listing, after)
+
+
+def see_category(tx: Transaction, ad: SellerAd) -> None:
+    """Tradera shows a live ad in another category than we know it in: the owner is told once, and a return goes there too."""
+    listing = items.listing_of_number(tx.db, ad.tradera_item_id)
+    if ad.category_id is None or listing is None or listing.category_id in {None, ad.category_id}:
+        return
+    item, tree = items.by_id(tx.db, listing.item_id), tx.placing().chooser.tree
+    path = "" if tree is None else tree.path_text(ad.category_id)
+    moved = Text(
+        "Tradera has moved the ad from category {before} to {category}{path}: a return goes there too, unless the item names a category",
+        before=listing.category_id,
+        category=ad.category_id,
+        path=f" ({path})" if path else "",
+    )
+    warning = moved if listing.warning is None else Text("{first}. {then}", first=listing.warning, then=moved)
+    seen = CategorySeen(category_id=ad.category_id, warning=warning)
+    change = tx.apply(item, listing, seen)
+    if change.refusal is None:
+        data = {
+            "traderaAdId": str(ad.tradera_item_id),
+            "from": listing.category_id,
+            "to": ad.category_id,
+            "path": path or None,
+        }
+        tx.tell(item, Event(type=EventType.LISTING_MOVED, data=data))
 
 
 async def look_at_all(store: Store, *, also_refused: bool) -> int:

@@ -12,7 +12,7 @@ from rheod.domain.freight import FreightSettings
 from rheod.domain.leaf_choice import CategoryRule, LeafRules
 from rheod.domain.model import Item
 from rheod.domain.placement import OwnersWord, Placement, Placing
-from rheod.store import accounts, choices, reference_data
+from rheod.store import accounts, choices, items, reference_data
 from rheod.usecases.ad_words import AdDresser
 
 RULES = "categories.rules"
@@ -48,7 +48,7 @@ class Placer:
 
     def dressed(self, db: sqlite3.Connection, item: Item, placing: Placing, account: str) -> Placement:
         """As `place`, for one who has read the rest already."""
-        placement = placing.place(item.spec, account)
+        placement = placing.place(item.spec, account, items.moved_category(db, item.id))
         within = placing.within(placement.category_id)
         return self.dresser.dressed(db, item, placement, account=account, within=within)
 

@@ -136,7 +136,7 @@ class Transaction:
         placing, account = self.placing(), self._reference(item.account_id)
         if self._placer.dresser.fixed.check == "hold":
             return self._placer.dressed(self.db, item, placing, account)
-        return placing.place(item.spec, account)
+        return placing.place(item.spec, account, items.moved_category(self.db, item.id))
 
     def apply(self, item: Item, listing: Listing | None, given: Input) -> Change:
         """Let the lifecycle say what the input means now, and write that down."""

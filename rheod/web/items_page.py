@@ -64,6 +64,7 @@ EVENTS: Mapping[EventType, Text] = {
     EventType.ITEM_UPDATED: Text("Changed"),
     EventType.IMAGE_FAILED: Text("A picture could not be fetched"),
     EventType.ITEM_IMAGES_FAILED: Text("You were told of pictures that could not be fetched"),
+    EventType.LISTING_MOVED: Text("Tradera has moved the ad to another category"),
     EventType.PRICE_UPDATED: Text("New price"),
     EventType.ITEM_UNLISTED: Text("Taken down"),
     EventType.LISTING_SETTLED: Text("You settled a doubt"),
