@@ -21,7 +21,6 @@ from rheod.domain.model import (
     JobOrder,
     Listing,
     QueueName,
-    SellerAd,
 )
 from rheod.jobs.queue import Done, Outcome, Retry
 from rheod.store import inbox, orders, relists

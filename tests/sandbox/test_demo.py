@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -118,10 +119,21 @@ class Command:
         return self.process.returncode, errors
 
     def left_behind(self) -> list[str]:
-        """Temporary files, and processes of the daemon's session."""
+        """Temporary files, and processes of the daemon's session that do not end by themselves, as decoders do without it."""
         session = next(line["pid"] for line in self.lines if line["step"] == "rheod is ready")
         files = [path.name for path in self.tmp.iterdir()]
-        return files + [f"process {pid}" for pid in _processes_of(session)]
+        return files + [f"process {pid}" for pid in _processes_of(session) if not _ends(pid)]
+
+
+def _ends(pid: int) -> bool:
+    try:
+        process = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    try:
+        return bool(select.select([process], [], [], 5)[0])
+    finally:
+        os.close(process)
 
 
 def _processes_of(session: int) -> Iterator[int]:
