@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from typing import Any, Literal
@@ -14,6 +15,7 @@ from pydantic import SecretStr
 from rheod.compose.build import Rheod, build
 from rheod.compose.remotes import Remotes
 from rheod.config.ads import TraderaDefaults
+from rheod.config.quota import QuotaSettings
 from rheod.config.sections import AccountSettings, Push, Storage, Tradera
 from rheod.config.settings import Settings
 from rheod.domain.errors import StoreUnavailable
@@ -38,12 +40,17 @@ START_MS = 1_767_225_600_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnerSettings:
-    """What the owner of this run has set; the rest is as rheod comes."""
+    """What the owner of this run has set; the rest is as rheod comes.
+
+    `limits` are what Tradera really allows of single methods, which may be less than `methods` say.
+    """
 
     members: tuple[int, ...]
     daily_calls: int
     push: bool
     in_doubt: Literal["resend", "recreate"]
+    methods: Mapping[str, int] = field(default_factory=dict)
+    limits: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def references(self) -> list[str]:
@@ -70,6 +77,7 @@ class OwnerSettings:
                 user_id=self.members[0],
                 user_token=token,
                 daily_calls=self.daily_calls,
+                quota=QuotaSettings(methods=dict(self.methods)),
                 reconcile_interval_s=3600
                 if self.push
                 else 900,  # ten quiet days of every minute take too long
@@ -154,7 +162,12 @@ class Daemon:
         around, faults, life = self._around, self._around.faults, self.life
         remotes = Remotes(
             tradera=lambda _core, _clients: SimulatedTradera(
-                market=around.market, faults=faults, life=life, now=self.now, counts=around.counts
+                market=around.market,
+                faults=faults,
+                life=life,
+                now=self.now,
+                counts=around.counts,
+                limits=around.settings.limits,
             ),
             push_queue=lambda _core: (
                 SimulatedQueue(pushes=around.pushes, faults=faults, life=life)

@@ -292,11 +292,12 @@ def _ledger(around: Surroundings, daemon: Daemon) -> list[str]:
         found.append(f"ledger: {counted} calls counted, {len(arrived)} may have arrived")
     if around.faults.climate.jumps:
         return found  # its 24 hours were not those of the world
-    limit = around.settings.daily_calls
-    for place in range(len(arrived) - limit):
-        if arrived[place + limit] - arrived[place] < WINDOW_MS - _MINUTE_MS:
-            found.append(f"ledger: more than {limit} calls in 24 h from {arrived[place]}")
-            break
+    limits = {"": around.settings.daily_calls, **around.settings.methods}
+    for method, limit in limits.items():
+        times = around.counts.by_method.get(method, []) if method else arrived
+        gaps = (later - earlier for earlier, later in zip(times, times[limit:], strict=False))
+        if any(gap < WINDOW_MS - _MINUTE_MS for gap in gaps):
+            found.append(f"ledger: more than {limit} calls of {method or 'all methods'} in 24 h")
     now = daemon.now()
     stored = len(Ledger.load(around.db, now=now).times(now=now))
     remembered = len(daemon.ledger.times(now=now)) if daemon.ledger else 0

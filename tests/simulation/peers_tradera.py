@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
+from rheod.domain.budget import WINDOW_MS, method_of
 from rheod.domain.errors import Text, Unanswered
 from rheod.domain.model import SellerAd
 from rheod.domain.orders import Order
@@ -21,6 +22,9 @@ from tests.simulation.life import Life
 from tests.simulation.market import Market
 
 T = TypeVar("T")
+
+_METHODS = {"restarts": "item", "attribute-definitions": "definitions", "shipping-options": "shipping"}
+"""The methods of calls that have another name here."""
 
 _REFERENCE: Mapping[str, Any] = {
     "categories": [
@@ -45,10 +49,10 @@ _REFERENCE: Mapping[str, Any] = {
 
 @dataclass(slots=True)
 class CallCounts:
-    """What the peer counts: when calls may have arrived (ms), those that certainly did not, all by operation."""
+    """What the peer counts: when calls may have arrived (ms), of all and of each method, all by operation."""
 
     may_have_arrived: list[int] = field(default_factory=list)
-    unreachable: int = 0
+    by_method: dict[str, list[int]] = field(default_factory=dict)
     by_operation: Counter[str] = field(default_factory=Counter)
 
 
@@ -56,8 +60,16 @@ class SimulatedTradera(TraderaClient):
     """The TraderaClient of one life of the daemon."""
 
     def __init__(
-        self, *, market: Market, faults: Faults, life: Life, now: Callable[[], int], counts: CallCounts
+        self,
+        *,
+        market: Market,
+        faults: Faults,
+        life: Life,
+        now: Callable[[], int],
+        counts: CallCounts,
+        limits: Mapping[str, int],
     ) -> None:
+        self._limits = limits
         self._market = market
         self._faults = faults
         self._life = life
@@ -67,11 +79,8 @@ class SimulatedTradera(TraderaClient):
     async def _call(self, operation: str, seller: Seller, effect: Callable[[], T]) -> T:
         fate = self._faults.tradera(operation, seller.user_id)
         self._life.check()
-        if fate.answer == "unreachable":
-            self._counts.unreachable += 1
-        else:
-            self._counts.may_have_arrived.append(self._now())
-            self._counts.by_operation[operation] += 1
+        if fate.answer != "unreachable":
+            fate = self._counted(operation, fate)
         await asyncio.sleep(fate.before_s)
         await self._life.may_die(fate.crash, "before", operation)
         answer = self._effect(operation, fate, effect)
@@ -81,6 +90,18 @@ class SimulatedTradera(TraderaClient):
         _raise_if_bad(operation, fate)
         assert answer
         return answer[0]
+
+    def _counted(self, operation: str, fate: Fate) -> Fate:
+        """The fate of a call that may arrive: refused where Tradera's limit of its method is reached."""
+        counts, now = self._counts, self._now()
+        counts.may_have_arrived.append(now)
+        counts.by_operation[operation] += 1
+        method = _METHODS.get(operation) or method_of(operation)
+        taken = counts.by_method.setdefault(method, [])
+        limit = self._limits.get(method)
+        is_over = limit is not None and sum(at > now - WINDOW_MS for at in taken) >= limit
+        taken.append(now)
+        return replace(fate, answer="over_limit", arrives=False) if is_over else fate
 
     def _effect(self, operation: str, fate: Fate, effect: Callable[[], T]) -> list[T]:
         """The effect now, later or never; its own refusal counts only when it is told."""

@@ -27,6 +27,10 @@ from tests.simulation.people import Buyers, Owner, Partner, Wish
 from tests.simulation.store import open_in_memory
 
 _MEMBERS = (300_124, 300_125, 300_126, 300_127)
+_LIMITED = (
+    "create", "image", "commit", "results", "item", "order", "orders", "updated_items", "seller_items", "end", "price",
+)  # fmt: skip
+"""Methods of which Tradera may allow few calls."""
 _QUIET_S = 10 * 24 * HOUR_S
 _LOOK_EVERY_S = 10 * MINUTE_S
 _LONGEST_LOOK_S = HOUR_S
@@ -74,6 +78,7 @@ def draw_day(seed: int) -> Day:
         daily_calls=rng.choice((60, 100, 400, 10_000)),
         push=push,
         in_doubt=rng.choice(("resend", "recreate")),
+        **_draw_limits(Random(f"{seed}:limits")),
     )
     return Day(
         length_s=length_s,
@@ -86,6 +91,15 @@ def draw_day(seed: int) -> Day:
         end_moves_version=rng.random() < 0.7,
         pushes_lost=rng.choice((0.0, 0.1, 1.0)) if push else 1.0,
     )
+
+
+def _draw_limits(rng: Random) -> dict[str, Any]:
+    """What the owner says of single methods' limits; every fourth is less at Tradera than was said."""
+    if rng.random() < 0.4:
+        return {}
+    methods = {each: rng.choice((30, 60, 200)) for each in rng.sample(_LIMITED, rng.randrange(1, 5))}
+    limits = {each: limit if rng.random() < 0.75 else limit * 2 // 3 for each, limit in methods.items()}
+    return {"methods": methods, "limits": limits}
 
 
 class World:
