@@ -14,7 +14,8 @@ import pytest
 from rheod.api.connections import STANDARD, ConnectionLimits
 from rheod.api.server import build_app, start
 from rheod.webhooks.client import TestEventSender, WebhookClient
-from tests.api.running import Api, Clock, OpenApi, made_parts, opened_store
+from tests.api.running import Api, Clock, OpenApi, made_parts
+from tests.stores import opened
 
 
 @pytest.fixture
@@ -26,7 +27,7 @@ async def open_api(tmp_path: Path) -> AsyncIterator[OpenApi]:
             *, limits: ConnectionLimits = STANDARD, hooks: WebhookClient | None = None, **changes: Any
         ) -> Api:
             clock = Clock()
-            database = await stack.enter_async_context(opened_store(tmp_path))
+            database = await stack.enter_async_context(opened(tmp_path))
             parts, member = await made_parts(database, tmp_path, clock)
             if hooks is not None:
                 changes["test_events"] = TestEventSender(

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
@@ -140,19 +139,6 @@ async def nothing_wrong() -> str | None:
 def https_only(url: str) -> str | None:
     """Stands for the URL policy of the clients: its rules are shown by their own tests."""
     return None if url.startswith("https://") else "Must be an HTTPS URL"
-
-
-@asynccontextmanager
-async def opened_store(folder: Path) -> AsyncIterator[Database]:
-    """A store with its writer running."""
-    database = await Database.open(folder)
-    writer = asyncio.create_task(database.run())
-    try:
-        yield database
-    finally:
-        database.stop()
-        await writer
-        await database.close()
 
 
 async def made_parts(database: Database, folder: Path, clock: Clock) -> tuple[ApiContext, str]:

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from rheod.api.connections import ConnectionLimits
 from rheod.api.server import build_app, start
-from tests.api.running import Clock, made_parts, opened_store
+from tests.api.running import Clock, made_parts
+from tests.stores import opened
 
 
 def say(line: str) -> None:
@@ -50,7 +51,7 @@ async def main(folder: Path, limit: int) -> None:
     await asyncio.get_running_loop().connect_read_pipe(
         lambda: asyncio.StreamReaderProtocol(commands), sys.stdin
     )
-    async with opened_store(folder) as database:
+    async with opened(folder) as database:
         parts, _ = await made_parts(database, folder, Clock())
         _, key = await parts.keys.create(parts.default_account, "test")
         resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))

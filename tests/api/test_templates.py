@@ -17,8 +17,8 @@ from rheod.domain.ad_templates import Part, Template
 from rheod.usecases.ad_templates import AdTemplates
 from rheod.usecases.ad_words import AdDresser, FixedWords
 from rheod.usecases.transaction import Store
-from tests.api.running import Api, opened_store
-from tests.stores import Clock
+from tests.api.running import Api
+from tests.stores import Clock, opened
 
 
 async def no_status() -> dict[str, object]:
@@ -29,7 +29,7 @@ async def no_status() -> dict[str, object]:
 async def admin(api: Api, tmp_path: Path) -> AsyncIterator[aiohttp.ClientSession]:
     """A client of the socket of a rheod whose settings have a header."""
     dresser = AdDresser(FixedWords(templates=(Template(part=Part.HEADER, text="fixed"),)))
-    async with opened_store(tmp_path / "own") as database:
+    async with opened(tmp_path / "own") as database:
         store = Store(database=database, now=Clock(), rng=Random(1), wake=lambda _queue: None)
         calls = TemplateCalls(templates=AdTemplates(store=store, dresser=dresser), body_deadline_s=5)
         app = build_admin(AdminContext(api=api.parts, status=no_status), more=calls.routes())

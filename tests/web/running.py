@@ -28,7 +28,8 @@ from rheod.usecases.selling_setup import AccountConnection, Setups, Shown
 from rheod.usecases.transaction import Store
 from rheod.web.dashboard import Dashboard
 from rheod.web.site import Callers, WebContext
-from tests.api.running import Clock, made_parts, opened_store
+from tests.api.running import Clock, made_parts
+from tests.stores import opened
 
 PASSWORD = "test-password-123"
 SEE_OTHER = 303
@@ -126,7 +127,7 @@ class Pages:
 async def pages(folder: Path, **changes: Any) -> AsyncIterator[tuple[Pages, str]]:
     """A dashboard nobody is signed in at, and the admin token; `changes` replace values of the API's parts."""
     clock = Clock()
-    async with opened_store(folder) as database:
+    async with opened(folder) as database:
         api, _ = await made_parts(database, folder, clock)
         api = replace(api, **changes)
         ledger = Ledger()

@@ -112,7 +112,6 @@ class Database:
         be used, or the file is newer than the program, damaged, emptied, or sealed with another key.
         """
         file = folder / "rheod.db"
-        left_log = file.with_name(f"{file.name}-wal").exists()
         async with AsyncExitStack() as undo:
             lock = take_lock(folder)
             undo.callback(os.close, lock)
@@ -121,6 +120,7 @@ class Database:
                 copies.finish(folder)
                 refuse_emptied(folder)
                 encryption.refuse_other_key(file, key)
+                left_log = file.with_name(f"{file.name}-wal").exists()
                 unchecked = connection.may_wait(file, at_once_bytes=at_once_bytes)
                 writer = await SqliteConnection.open(
                     file, partial(prepare, read_only=False, log_bytes=log_bytes)
