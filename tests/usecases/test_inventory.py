@@ -114,8 +114,11 @@ async def test_the_story_of_a_sale_has_its_price_and_no_buyer(shop: Shop, invent
     await shop.put_live()
     await shop.record(order(7, 1, buyer=buyer))
     story = await inventory.story(shop.account_id, "x", limit=9)
-    assert [each.type for each in story.events] == ["item.sold", "listing.created", "item.created"]
-    assert story.events[0].data == {
+    assert [each.type for each in story.events] == [
+        *("order.created", "item.sold", "listing.created", "item.created"),
+    ]
+    assert story.events[0].data == {"orderId": "7"}
+    assert story.events[1].data == {
         "traderaAdId": "1",
         "orderId": "7",
         "salePrice": 1100,
