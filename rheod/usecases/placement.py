@@ -36,7 +36,7 @@ def settled(tx: Transaction, change: Change) -> Change:
     listing = change.listing
     if listing is None or listing.state is not ListingState.QUEUED or change.removed:
         return change
-    placement = tx.place(change.item)
+    placement = tx.place(change.item, was_listed=listing.generation > 1)
     if placement.fault is not None:
         return _held(tx, change, Held(reason=placement.fault, missing=placement.missing))
     if not listing.is_held:

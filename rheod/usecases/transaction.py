@@ -131,12 +131,16 @@ class Transaction:
         """A new id for an event that happens now."""
         return new_event_id(self.now, self._rng)
 
-    def place(self, item: Item) -> Placement:
-        """Where the item goes at Tradera, and what is missing; what its ad says there is looked at only if that can hold it."""
+    def place(self, item: Item, *, was_listed: bool = True) -> Placement:
+        """Where the item goes at Tradera, and what is missing; what its ad says there is looked at only if that can hold it.
+
+        Tradera can have moved an ad to another category only of an item that was listed before.
+        """
         placing, account = self.placing(), self._reference(item.account_id)
         if self._placer.dresser.fixed.check == "hold":
             return self._placer.dressed(self.db, item, placing, account)
-        return placing.place(item.spec, account, items.moved_category(self.db, item.id))
+        moved = items.moved_category(self.db, item.id) if was_listed else None
+        return placing.place(item.spec, account, moved)
 
     def apply(self, item: Item, listing: Listing | None, given: Input) -> Change:
         """Let the lifecycle say what the input means now, and write that down."""
