@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from rheod.domain.budget import Load
+from rheod.domain.errors import Text
 from rheod.domain.model import CallClass, Job, JobKind, JobOrder, QueueName
 from rheod.store.texts import restored
 
@@ -70,6 +71,15 @@ def hurry(db: sqlite3.Connection, kind: JobKind, subject: str, *, now: int) -> N
         "UPDATE jobs SET due_at = min(due_at, :now), unclear = 0, state = 'due', revision = revision + 1"
         " WHERE kind = :kind AND subject = :subject",
         {"kind": kind, "subject": subject, "now": now},
+    )
+
+
+def end_wait(db: sqlite3.Connection, kind: JobKind, reason: Text, *, now: int) -> None:
+    """What these jobs wait for, which is said in just these words, is there: they are due now."""
+    db.execute(
+        "UPDATE jobs SET due_at = :now, revision = revision + 1"
+        " WHERE kind = :kind AND state = 'due' AND due_at > :now AND reason = :reason",
+        {"kind": kind, "reason": reason, "now": now},
     )
 
 

@@ -19,7 +19,7 @@ from rheod.domain.budget import RESULT_COST, publish_cost
 from rheod.domain.crash import crashpoint
 from rheod.domain.effects import Change
 from rheod.domain.errors import Permanent, Text, Transient, Unanswered
-from rheod.domain.freight import Freight, choose, is_about_freight, parcel_of
+from rheod.domain.freight import Freight, ProductKey, choose, is_about_freight, parcel_of
 from rheod.domain.inputs import (
     CommitAnswered,
     CommitRefused,
@@ -56,9 +56,10 @@ from rheod.tradera.budgeted_client import BudgetedClient, NotWanted, TokenDead
 from rheod.tradera.reference_data import ReferenceReader
 from rheod.tradera.transport import Rejected
 from rheod.usecases import ending, pictures, publish
-from rheod.usecases.placement import look_again
+from rheod.usecases.placement import WAITS_FOR_TREE, look_again
 from rheod.usecases.publish import AskSchedule, PublishPlan
 from rheod.usecases.put_item import replaced
+from rheod.usecases.reference_data import ReferenceData
 from rheod.usecases.sales_in_doubt import may_be_sold, sale_in_doubt
 from rheod.usecases.transaction import Store, Transaction
 
@@ -194,8 +195,7 @@ class Publisher:
         if placement.fault is not None or plan.listing.is_held:
             return Retry(until=now, reason=_LOOKS, counted=False, write=_look_again(job), answered=False)
         if placement.waits_for_tree:
-            reason = Text("Waits for Tradera's categories: without them nothing can be chosen for this item")
-            return Retry(until=now + _TREE_MS, reason=reason, counted=False, answered=False)
+            return Retry(until=now + _TREE_MS, reason=WAITS_FOR_TREE, counted=False, answered=False)
         return None
 
     async def _try(self, job: Job, plan: PublishPlan, placement: Placement) -> Outcome:
@@ -270,8 +270,18 @@ class Publisher:
         return await self._place(item) != placement
 
     async def refused_in_results(self, listing: Listing, error: str) -> Callable[[Transaction], object]:
-        """What is stored when Tradera's queue has refused the category or an attribute: a new listing, held or not."""
+        """What is stored when Tradera's queue has refused a listing.
+
+        For its category or an attribute: a new listing, held or not. For a product of the table of freight: a new listing
+        that offers the next one. For anything else it has failed.
+        """
         item = await self._store.read(lambda db: items.by_id(db, listing.item_id))
+        if is_about_freight(error):
+            product = (await self._freight(item)).by_table
+            if product is not None:
+                return partial(_other_freight, self._reference.data, listing.id, error, product.key)
+        if not is_about_place(error):
+            return lambda tx: publish.step(tx, listing.id, PublishFailed(error=error))
         placement = await self._store.read(lambda db: self._store.placer.place(db, item))
         again = await self._looks_other(item, placement)
         return lambda tx: replaced(tx, listing.id, error, goes_on=again)
@@ -396,6 +406,13 @@ class Publisher:
         except Rejected as error:  # the seller may not commit, as a look at the account has told
             refused = CommitRefused(error=str(error))
             await self._store.write(lambda tx: publish.step(tx, listing.id, refused))
+
+
+def _other_freight(
+    data: ReferenceData, listing_id: str, error: str, product: ProductKey, tx: Transaction
+) -> None:
+    data.refuse(tx, product)
+    replaced(tx, listing_id, error, goes_on=True)
 
 
 def _reconcile(tx: Transaction, account_id: str) -> None:

@@ -20,7 +20,7 @@ from rheod.store.reference_data import Kept, Subject
 from rheod.tradera.budgeted_client import BudgetedClient
 from rheod.tradera.client import Unreadable
 from rheod.tradera.transport import TokenRefused
-from rheod.usecases.placement import look_at_all
+from rheod.usecases.placement import look_at_all, tree_came
 from rheod.usecases.reference_data import FreightPrices, ReferenceData, keep_tree
 from rheod.usecases.transaction import Transaction
 
@@ -119,6 +119,8 @@ class ReferenceReader:
         before = await self._content(subject, leaf)
         try:
             fault = await self._read_once(subject, leaf)
+            if subject is Subject.CATEGORIES and fault is None:
+                await self.data.store.write(tree_came)
             if await self._content(subject, leaf) != before:
                 await look_at_all(self.data.store, also_refused=True)
         except (Unreadable, Permanent) as error:

@@ -17,6 +17,7 @@ from itertools import accumulate
 import structlog
 
 from rheod.domain.errors import Text
+from rheod.domain.freight import is_about_freight
 from rheod.domain.inputs import CommitAnswered, PublishFailed, PublishInDoubt, ResultWaits, WentLive
 from rheod.domain.model import (
     AdState,
@@ -100,6 +101,7 @@ class ResultPoller:
         self._options = options
         self._meters = meters or Meters()
         self._looks = options.looks()
+        self._first_gap_ms = round(options.delays_s[0] * 1000)
         self._spare = 0
 
     async def ask(self, job: Job) -> queue.Outcome:
@@ -227,6 +229,9 @@ class ResultPoller:
         lone_refusal = _with_its_refusal(tx, listing.id).error
         if outcome is ResultState.UNCOMMITTED and lone_refusal is not None:
             refused = Text("Tradera refused the commit: {error}", error=lone_refusal)
+            if is_about_place(refused) or is_about_freight(refused):
+                publish.step(tx, listing.id, ResultWaits(ask_in_ms=self._first_gap_ms, counted=False))
+                return _FollowUp(items.listing(tx.db, listing.id), _Next.LOOK, refused)
             publish.step(tx, listing.id, PublishFailed(error=refused))
             return None
         again = (
@@ -279,11 +284,8 @@ class ResultPoller:
         found = await self._look(listing)
         if found is not None:
             await self._store.write(lambda tx: self._went_live(tx, listing))
-        elif follow_up.failure is not None and is_about_place(follow_up.failure):
-            await self._store.write(await self._publisher.refused_in_results(listing, follow_up.failure))
         elif follow_up.failure is not None:
-            failed = PublishFailed(error=follow_up.failure)
-            await self._store.write(lambda tx: publish.step(tx, listing.id, failed))
+            await self._store.write(await self._publisher.refused_in_results(listing, follow_up.failure))
         elif self._is_late(listing):
             _log.error("publishing in doubt", listing=listing.id, ad=listing.tradera_item_id)
             doubt = PublishInDoubt(

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from rheod.domain.ad_text import whole_kronor
 from rheod.domain.budget import (
     METHODS_OF,
     PASS_COST,
@@ -22,7 +23,7 @@ from rheod.domain.budget import (
 from rheod.domain.crash import crashpoint
 from rheod.domain.effects import Change
 from rheod.domain.ends import AT_ONCE
-from rheod.domain.errors import Refused, Text
+from rheod.domain.errors import FieldError, Refused, Text
 from rheod.domain.inputs import PriceChanged, Removal
 from rheod.domain.model import (
     CallClass,
@@ -251,6 +252,7 @@ def _order_publish(tx: Transaction, account_id: str, external_id: str) -> str:
 def _change_price(tx: Transaction, account_id: str, external_id: str, price_ore: int) -> str:
     item = _found(tx.db, account_id, external_id)
     refuse_price_or_status(item)
+    _refuse_overtaken(item, price_ore)
     listing = items.latest_listing(tx.db, item.id)
     change = tx.apply(item, listing, PriceChanged(price_ore=price_ore))
     if change.item == item:
@@ -258,6 +260,17 @@ def _change_price(tx: Transaction, account_id: str, external_id: str, price_ore:
     if change.jobs:
         return Text("Price updated; the ad follows in the background.")
     return Text("Price updated.")
+
+
+def _refuse_overtaken(item: Item, price_ore: int) -> None:
+    """Raise Refused where bids would start at the item's reserve price or its Buy Now price, or above: Tradera takes no such ad."""
+    wish = item.spec.tradera
+    if wish is None or wish.listing_type == "fixed_price":
+        return
+    for name, ore in (("reservePrice", wish.reserve_ore), ("buyItNowPrice", wish.buy_it_now_ore)):
+        if ore is not None and whole_kronor(ore) <= whole_kronor(price_ore):
+            must = Text("Must be below tradera.{name}, which is {kr} kr", name=name, kr=whole_kronor(ore))
+            raise Refused("VALIDATION_FAILED", Text("Validation failed"), (FieldError("price", must),))
 
 
 def _take_away(tx: Transaction, account_id: str, external_id: str, wish: EndWish) -> str:

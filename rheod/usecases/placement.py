@@ -18,11 +18,15 @@ from rheod.domain.model import (
     Listing,
     ListingState,
     PictureState,
+    QueueName,
     SellerAd,
 )
 from rheod.domain.placement import REFUSED, refused_by_tradera
 from rheod.store import accounts, held, items, jobs
 from rheod.usecases.transaction import Store, Transaction
+
+WAITS_FOR_TREE = Text("Waits for Tradera's categories: without them nothing can be chosen for this item")
+"""Why a job to publish waits that goes on as soon as the tree is there."""
 
 _A_CHUNK = 200
 """So many held items are looked at in one transaction: each takes some of the writer's time."""
@@ -100,6 +104,12 @@ def see_category(tx: Transaction, ad: SellerAd) -> None:
             "path": path or None,
         }
         tx.tell(item, Event(type=EventType.LISTING_MOVED, data=data))
+
+
+def tree_came(tx: Transaction) -> None:
+    """Let those go on at once that have waited for it."""
+    jobs.end_wait(tx.db, JobKind.PUBLISH, WAITS_FOR_TREE, now=tx.now)
+    tx.woken.add(QueueName.TRADERA)
 
 
 async def look_at_all(store: Store, *, also_refused: bool) -> int:

@@ -303,7 +303,7 @@ def queue_listing(tx: Transaction, item: Item, previous: Listing | None, *, at_o
 
 
 def replaced(tx: Transaction, listing_id: str, error: str, *, goes_on: bool) -> None:
-    """Tradera's queue has refused the listing's category or an attribute: another listing takes its place.
+    """Tradera's queue has refused the listing's category, an attribute or the freight: another listing takes its place.
 
     It is held with Tradera's words unless it `goes_on` because the item's place is another by now. Where the owner wants
     no ad any more the listing has failed, as for any other reason.

@@ -11,8 +11,9 @@ from rheod.domain.model import ListingState
 from rheod.sandbox.tradera_catalogue import Catalogue
 from rheod.store import reference_data
 from rheod.tradera.reference_answers import read_shipping
-from tests.desk import Desk
+from tests.desk import ASKS_AFTER_S, Desk
 from tests.tradera.test_dry_run import played
+from tests.waiting import until
 
 
 async def table_is_read(desk: Desk) -> ShippingTable:
@@ -66,6 +67,25 @@ async def test_a_product_that_tradera_takes_no_more_gives_way_to_the_next(desk: 
     assert desk.simulator.calls_by_operation()["create"] == 2
     prices = await desk.rheod.core.reference.freight()
     assert prices.refused == {(2, 12)}
+
+
+async def test_a_product_refused_only_in_the_results_gives_way_to_the_next(desk: Desk) -> None:
+    """The committed request is closed for good; another listing offers the next product, and nothing is told as failed."""
+    desk.simulator.fault("commit", "result_error", code=16, message="Shipping product 12 is withdrawn")
+    await table_is_read(desk)
+    await desk.put(weight_kg=1.2)
+    assert [each["shippingProviderId"] for each in await offered(desk)] == [2]
+    desk.forward(ASKS_AFTER_S)
+    await until(lambda: _has_generation(desk, 2))
+    assert [each["shippingProviderId"] for each in await offered(desk)] == [1]
+    desk.forward(ASKS_AFTER_S)
+    await desk.reach(ListingState.LIVE)
+    assert len(desk.simulator.live_items()) == 1
+    assert await desk.told("listing.failed") == []
+
+
+async def _has_generation(desk: Desk, generation: int) -> bool:
+    return (await desk.listing()).generation == generation
 
 
 async def test_a_table_of_which_tradera_takes_nothing_leaves_the_fixed_price(desk: Desk) -> None:

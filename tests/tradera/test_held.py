@@ -171,6 +171,17 @@ async def test_without_a_tree_an_item_that_nobody_has_placed_waits_without_a_cal
     assert view.next_try is not None
 
 
+async def test_what_waits_for_the_tree_goes_on_when_it_comes(desk: Desk) -> None:
+    """Not only at its next look: nobody waits for a clock when what was missing is there."""
+    await desk.put(tradera=None, domain="home_garden", title="Tallrik Rörstrand")
+    await desk.idle()
+    assert desk.called() == {}
+    await knows(desk)
+    await desk.store.write(placement.tree_came)
+    await desk.reach(ListingState.COMMITTED)
+    assert (await desk.listing()).category_id == CATEGORY
+
+
 async def test_what_tradera_alone_refuses_is_held_with_its_words(desk: Desk) -> None:
     """Refused at once: no failure, one call, and a correction goes on in the same publishing."""
     await desk.put(tradera=TraderaWish(category_id=999_999))

@@ -261,6 +261,23 @@ async def test_a_refused_commit_fails_once_tradera_says_it_is_not_committed(desk
     assert desk.called()["commit"] == 1
 
 
+async def test_a_commit_refused_for_its_category_holds_the_item(desk: Desk) -> None:
+    """As a create that is refused so, under a new listing: nothing is told as failed, and nothing is sold twice."""
+    words = '{"error": {"code": "BadRequest", "message": "The category is closed for new ads"}}'
+    desk.simulator.fault("commit", "says", code=400, message=words)
+    await committed(desk, state=ListingState.COMMITTING)
+    await ask(desk)
+    await until(lambda: _is_held(desk))
+    listing = await desk.listing()
+    assert (listing.generation, listing.commit_sent_at) == (2, None)
+    assert "The category is closed" in (listing.held or "")
+    assert (await desk.told("listing.failed"), desk.called()["commit"]) == ([], 1)
+
+
+async def _is_held(desk: Desk) -> bool:
+    return (await desk.listing()).is_held
+
+
 async def test_a_refused_commit_without_a_trace_fails_instead_of_being_repeated(desk: Desk) -> None:
     """400 to the commit, no result and no ad: a clear refusal is believed once the ad has been looked for."""
     desk.simulator.fault("commit", "400")

@@ -9,7 +9,7 @@ import pytest
 from rheod.domain.budget import WINDOW_MS
 from rheod.domain.errors import Refused
 from rheod.domain.inputs import EndRefused, Repriced, SyncRefused
-from rheod.domain.model import JobKind, ListingState, QueueName, RheoStatus, TraderaStatus
+from rheod.domain.model import JobKind, ListingState, QueueName, RheoStatus, TraderaStatus, TraderaWish
 from rheod.store import jobs
 from rheod.usecases import publish
 from rheod.usecases.items import BudgetForecast, Items, QueuePlace
@@ -268,3 +268,15 @@ async def test_an_item_being_deleted_is_not_published(shop: Shop) -> None:
     await shop.delete()
     with pytest.raises(Refused, match="being deleted"):
         await shop.publish()
+
+
+async def test_a_price_that_overtakes_the_reserve_is_refused(shop: Shop) -> None:
+    """At the door, with what it must be below: such an ad is taken by nobody. The price stays."""
+    await shop.put("A", tradera=TraderaWish(reserve_ore=120_000, buy_it_now_ore=150_000))
+    before = (await shop.item("A")).spec.price_ore
+    with pytest.raises(Refused) as refused:
+        await shop.price(120_050, "A")
+    (field,) = refused.value.details
+    assert (field.field, field.message) == ("price", "Must be below tradera.reservePrice, which is 1200 kr")
+    assert (await shop.item("A")).spec.price_ore == before
+    await shop.price(119_900, "A")
