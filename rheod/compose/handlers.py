@@ -221,6 +221,7 @@ class Handlers:
                 check_webhook_url=check_webhook_url(core.settings),
                 tradera=self.loops.tradera,
                 budgeted=budgeted,
+                check_stock=CategoryChoices(store=core.store).check_stock,
             ),
         )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
@@ -219,11 +220,12 @@ class _Branch:
         found = [
             (length, -place, leaf)
             for place, word in enumerate(plain(name).split())
+            for stem in (_stem(word),)
             for length in range(_SHORTEST_STEM, len(word) + 1)
             for leaf in (
                 self._begins.get(word[:length]),
                 self._ends.get(word[-length:]),
-                self._ends.get(_stem(word)[-length:]),
+                self._ends.get(stem[-length:]),
             )
             if leaf is not None
         ]
@@ -251,6 +253,7 @@ def _named(attributes: Json) -> str:
     return name if isinstance(name, str) else ""
 
 
+@lru_cache(maxsize=16_384)  # the same words come in many titles
 def _stem(word: str) -> str:
     """A word without its ending, if enough is left."""
     for ending in _ENDINGS:

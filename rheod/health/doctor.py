@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from functools import partial
@@ -34,6 +34,7 @@ from rheod.tradera.budgeted_client import BudgetedClient, NotSent, TokenDead
 from rheod.tradera.client import TraderaClient
 from rheod.tradera.transport import TokenRefused
 from rheod.usecases.capacity import Capacity
+from rheod.usecases.category_choices import StockCheck
 
 CLOCK_MS = 120_000
 """A clock that is off by more is a finding; AWS refuses signatures at 15 minutes."""
@@ -53,6 +54,7 @@ class Reachable:
     check_webhook_url: Callable[[str], str | None]
     tradera: TraderaClient | None
     budgeted: Callable[[TraderaClient, Account], BudgetedClient]
+    check_stock: Callable[[], Awaitable[StockCheck]]
 
 
 class Doctor:
@@ -78,6 +80,7 @@ class Doctor:
         receivers = [one for one in facts.endpoints if one.active]
         async with asyncio.TaskGroup() as group, self.reachable.receivers() as session:
             group.create_task(self._pictures())
+            group.create_task(self._stock(0 if facts.held is None else facts.held.count))
             if queue is not None:
                 self._checked.append("the push queue")
                 group.create_task(self._queue(queue))
@@ -126,6 +129,29 @@ class Doctor:
                         "Each is fetched again when its item is published. Pages and other tools show a gap until then:"
                         " restore them from a backup made with --pictures if you have one"
                     ),
+                )
+            )
+
+    async def _stock(self, known: int) -> None:
+        """Whether Tradera would not take more items than are held and `known` already; looked for no longer than a remote."""
+        try:
+            async with asyncio.timeout(_TIMEOUT_S):
+                found = await self.reachable.check_stock()
+        except TimeoutError:
+            return
+        self._checked.append("what Tradera requires of the stock")
+        if found.held > known:
+            self._found.append(
+                Finding(
+                    code="stock.incomplete",
+                    mood=Mood.BUSY,
+                    text=counted(
+                        "{n} of {all} items lacks a category, an attribute or a price of freight, and is held when it is published",
+                        "{n} of {all} items lack a category, an attribute or a price of freight, and are held when they are published",
+                        found.held,
+                        all=found.checked,
+                    ),
+                    fix=Text("`rheod items check` names each, and what it lacks"),
                 )
             )
 

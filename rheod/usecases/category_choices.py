@@ -21,8 +21,8 @@ from rheod.usecases.placer import DEFAULTS, GUESS, RULES, stored_rules
 from rheod.usecases.transaction import Store, Transaction
 
 T = TypeVar("T")
-_A_CHUNK = 250
-"""So many items are checked at a time, so that nobody else waits long for the reader."""
+_A_CHUNK = 20
+"""So many items are checked at a time, so that nobody else waits long for the reader, nor the loop for the interpreter."""
 
 MOST_RULES = 500
 

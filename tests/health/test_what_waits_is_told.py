@@ -24,6 +24,7 @@ from tests.desk import Desk
 from tests.fakes import ill
 from tests.fakes.front import Front, Misbehave, front
 from tests.stores import fill_disk, make_room
+from tests.tradera.test_held import SKICK, knows
 from tests.waiting import until
 
 LONG_S = 130.0
@@ -197,6 +198,7 @@ async def test_a_diagnosis_is_there_within_ten_seconds_though_every_remote_hangs
             check_webhook_url=lambda _url: None,
             tradera=desk.rheod.loops.tradera,
             budgeted=own.reachable.budgeted,
+            check_stock=own.reachable.check_stock,
         )
         doctor = Doctor(observed=observed(core, None), reachable=reachable)
         async with asyncio.timeout(DOCTOR_S):
@@ -207,6 +209,19 @@ async def test_a_diagnosis_is_there_within_ten_seconds_though_every_remote_hangs
         assert {"tradera.away", "queue.wrong", "receiver.dead"} <= found.keys()
         for code in ("tradera.away", "queue.wrong", "receiver.dead"):
             assert "no answer within 4 seconds" in found[code]
+
+
+async def test_a_diagnosis_says_what_would_be_held_before_it_is_published(desk: Desk) -> None:
+    """Without a call; what is held already is told as that alone."""
+    await knows(desk, SKICK)
+    await desk.put("A", auto_publish=False)
+    assert (await diagnosis(desk))["stock.incomplete"]["text"].startswith("1 of 1 items lacks")
+    await desk.items.order_publish(desk.account_id, "A")
+    await desk.idle()
+    found = await diagnosis(desk)
+    assert "items.held" in found
+    assert "stock.incomplete" not in found
+    assert desk.called() == {}
 
 
 async def test_a_store_without_room_is_told_until_something_is_written(desk: Desk) -> None:
