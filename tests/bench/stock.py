@@ -23,7 +23,7 @@ from rheod.usecases.category_choices import CategoryChoices
 from rheod.usecases.transaction import Store, Transaction
 from tests.stores import NOW_MS, opened
 
-THINGS = (
+THINGS: tuple[tuple[str, str, dict[str, str]], ...] = (
     ("auto_parts", "Bromsok höger fram Volvo XC90", {"partName": "Bromsok", "conditionGrade": "B"}),
     ("auto_parts", "Strålkastare vänster", {"partName": "Strålkastare", "conditionGrade": "A"}),
     ("fashion", "Jacka Fjällräven strl M", {"size": "M", "brand": "Fjällräven", "condition": "Good"}),
