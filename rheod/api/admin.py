@@ -20,7 +20,17 @@ from aiohttp import web
 from pydantic import AfterValidator, Field
 
 import rheod
-from rheod.api import browsing, events, orders, partner_orders, reference_data, relisting, schedule, webhooks
+from rheod.api import (
+    browsing,
+    events,
+    orders,
+    partner_orders,
+    reference_data,
+    relisting,
+    reversal,
+    schedule,
+    webhooks,
+)
 from rheod.api.authenticator import named_account, require_writable
 from rheod.api.connections import SHUTDOWN_S
 from rheod.api.context import CALLER, Caller
@@ -262,6 +272,7 @@ class AdminCalls:
         shared += [
             *browsing.operations(self._api),
             *relisting.operations(self._api),
+            *reversal.operations(self._api),
             *schedule.operations(self._api),
         ]
         shared += reference_data.operations(self._api)

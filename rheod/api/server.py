@@ -34,6 +34,7 @@ from rheod.api import (
     quota,
     reference_data,
     relisting,
+    reversal,
     schedule,
     webhooks,
 )
@@ -218,6 +219,7 @@ def operations(parts: ApiContext) -> list[Operation]:
         batches,
         browsing,
         relisting,
+        reversal,
         schedule,
         categories,
         reference_data,

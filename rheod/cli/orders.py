@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import sys
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import click
 
@@ -145,6 +145,39 @@ def pay(options: Options, *, order: int, as_json: bool) -> int:
 def done(options: Options, *, order: int, as_json: bool) -> int:
     """Say that the buyer has fetched an order, or that it was sent without a number; Tradera is told so."""
     return print_message(ask(options, "POST", f"/rheod/orders/{order}/done"), as_json=as_json)
+
+
+@orders.command("reverse")
+@click.argument("external_id", metavar="ID", help="The external id of the item that was sold.")
+@click.option(
+    "--reason",
+    type=click.Choice(["unpaid", "cancelled", "returned", "lost"]),
+    required=True,
+    help="Why: unpaid, cancelled, returned or lost.",
+)
+@click.option("--order", type=click.IntRange(1, 10**17), help="The order, where several have sold it.")
+@click.option("--refunded", is_flag=True, help="What the buyer had paid is paid back.")
+@click.option("--relist", is_flag=True, help="Publish it again, at its first price.")
+@with_json
+@with_account
+@pass_options
+def reverse(
+    options: Options, /, *, external_id: str, reason: str, order: int | None, as_json: bool, **said: bool
+) -> int:
+    """Say that a sale fell through: the item is yours again, and the sale leaves the figures.
+
+    Report it at Tradera too, with the button on the sold item in My Tradera: that gives the fee back.
+    """
+    body: dict[str, Any] = {"reason": reason, **said}
+    if order is not None:
+        body["orderId"] = str(order)
+    answer = ask(options, "POST", f"/integration/v1/items/{quote(external_id, safe='')}/reverse-sale", body)
+    if as_json:
+        say_json(answer)
+        return OK
+    named = "The sale elsewhere" if answer["orderId"] is None else f"The sale by order {answer['orderId']}"
+    say(f"{named} is taken back; the item {'is published again' if answer['relist'] else 'is not listed'}.")
+    return OK
 
 
 @orders.command("erase-buyer")

@@ -404,6 +404,7 @@ def observed(core: Core, loops: RunningLoops | None) -> Observed:
             reconcile_ms=max(_LATE_MS, _LATE_PASSES * core.reading_gap_ms),
             free_bytes=settings.storage.least_free_bytes,
             image_bytes=settings.storage.images_max_bytes,
+            unpaid_days=settings.orders.unpaid_reminder_days,
         ),
         now=core.now,
         started_at=core.started_at,

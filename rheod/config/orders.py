@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import Field
 
 from rheod.config.checked_values import Section
@@ -18,4 +20,9 @@ class OrderSettings(Section):
     )
     ship_while_waiting: bool = Field(
         default=False, description="send a paid order at once though the buyer may still add to it"
+    )
+    unpaid_reminder_days: tuple[Annotated[int, Field(ge=1, le=60)], ...] = Field(
+        default=(3, 7, 10),
+        max_length=10,
+        description="you are reminded of an order that is not paid so many days after it was made; [] never",
     )

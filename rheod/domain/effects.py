@@ -46,6 +46,7 @@ from rheod.domain.inputs import (
     Step,
     Superseded,
     SyncRefused,
+    TakenBack,
     TakenOver,
     TurnedUp,
     WentLive,
@@ -66,6 +67,7 @@ from rheod.domain.model import (
 )
 from rheod.domain.relist import ComesBack, StaysDown, Then
 from rheod.domain.retry import look_gap_ms
+from rheod.domain.reversal import taken_back
 from rheod.domain.steps import STEPS, asked_kr, outdated
 
 _DAY_MS = 24 * 3600 * 1000
@@ -103,6 +105,9 @@ def apply(item: Item, listing: Listing | None, given: Input, *, now: int) -> Cha
     if isinstance(given, Held | Released):
         item, listing, jobs, events = hold_or_release(item, listing, given, now)
         return Change(item=item, listing=listing, jobs=jobs, events=events)
+    if isinstance(given, TakenBack):
+        item, listing, events = taken_back(item, listing, given)
+        return Change(item=item, listing=listing, events=events)
     change = _RULES[type(given)](item, listing, given, now)
     if listing is not None and listing.surplus and isinstance(given, _OF_THE_AD):
         # the item is that of its other ad, so what becomes of this one leaves it as it is
@@ -275,8 +280,7 @@ def _remained(item: Item, listing: Listing | None, _given: Remained, _now: int) 
 
 def _superseded(item: Item, listing: Listing | None, _given: Superseded, now: int) -> Change:
     after = listing and moved_listing(listing, Move.SUPERSEDED)
-    closed = after and replace(after, closed_at=now, ask_at=None)
-    return Change(item=item, listing=closed or listing)
+    return Change(item=item, listing=replace(after, closed_at=now, ask_at=None) if after else listing)
 
 
 def _publish_failed(item: Item, listing: Listing | None, given: PublishFailed, _now: int) -> Change:
@@ -309,12 +313,8 @@ def _token_refused(item: Item, listing: Listing | None, given: SellerTokenRefuse
     """The listing stays open and pending: it goes on when the owner has connected the account again."""
     if listing is None or not listing.state.is_open or listing.state is ListingState.LIVE:
         return Change(item=item, listing=listing)
-    once = f"token.refused:{listing.id}:{given.since}"
-    return Change(
-        item=replace(item, last_error=given.error),
-        listing=listing,
-        events=_failed(listing, given.error, once=once),
-    )
+    events = _failed(listing, given.error, once=f"token.refused:{listing.id}:{given.since}")
+    return Change(item=replace(item, last_error=given.error), listing=listing, events=events)
 
 
 def _sold(item: Item, listing: Listing | None, given: Sold, now: int) -> Change:
@@ -394,8 +394,8 @@ def _repriced(item: Item, listing: Listing | None, given: Repriced, _now: int) -
 
 
 def _sync_refused(item: Item, listing: Listing | None, given: SyncRefused, _now: int) -> Change:
-    events = _failed(listing, given.error)
-    return Change(item=replace(item, last_error=given.error), listing=listing, events=events)
+    told = replace(item, last_error=given.error)
+    return Change(item=told, listing=listing, events=_failed(listing, given.error))
 
 
 _WISHES = {

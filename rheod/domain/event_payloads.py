@@ -283,6 +283,22 @@ class SaleConflict(WebhookEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SaleReversed(ItemSold):
+    """A sale of the item fell through: it is yours again, and `listing.created` follows where it is put up once more.
+
+    The price is what it had been sold for.
+    """
+
+    EVENT = EventType.ITEM_SALE_REVERSED
+    reason: str = field(
+        default="", metadata=_told("Why: unpaid, cancelled, returned or lost.", example="unpaid")
+    )
+    refunded: bool = field(
+        default=False, metadata=_told("Whether you said that the money was paid back.", example=False)
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ImagesFailed(WebhookEvent):
     """Pictures of the item cannot be had: told once every one was asked for, while others may still be tried again."""
 
@@ -394,6 +410,7 @@ WEBHOOK_EVENT_CLASSES: tuple[type[WebhookEvent], ...] = (
     ListingFailed,
     ItemSold,
     SaleConflict,
+    SaleReversed,
     ImagesFailed,
     NeedsAttention,
     OrderCreated,
@@ -407,7 +424,7 @@ WEBHOOK_EVENT_CLASSES: tuple[type[WebhookEvent], ...] = (
 def example_of(event: type[WebhookEvent]) -> Event:
     """An event that says what the examples of its fields say."""
     said = {each.name: each.metadata["examples"][0] for each in told_fields(event).values()}
-    if event is ItemSold:
+    if issubclass(event, ItemSold):
         said["sale_price_ore"] = 110_000
     return event(**said).event()
 

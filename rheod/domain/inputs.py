@@ -231,6 +231,23 @@ class Sold:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TakenBack:
+    """A sale of the item fell through. No `order_id`: it was sold elsewhere.
+
+    `still_sold`: another sale of it stands; `is_up`: another ad of it is up and nobody wants that ended. `once` names the
+    sale, which is taken back once.
+    """
+
+    reason: str
+    refunded: bool
+    price_ore: int
+    order_id: int | None = None
+    still_sold: bool = False
+    is_up: bool = False
+    once: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AdClosed:
     """The ad is down without a sale; `back` is what the owner's rule says about its return, None without a rule."""
 
@@ -306,6 +323,7 @@ Input = (
     | PublishInDoubt
     | SellerTokenRefused
     | Sold
+    | TakenBack
     | AdClosed
     | PriceChanged
     | Repriced

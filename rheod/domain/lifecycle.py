@@ -42,6 +42,7 @@ class Move(StrEnum):
     CLOSED = "closed"
     SOLD = "sold"
     MARKED_SOLD = "marked_sold"
+    TAKEN_BACK = "taken_back"
     UNLISTED = "unlisted"
     END_REFUSED = "end_refused"
     ARCHIVED = "archived"
@@ -59,6 +60,7 @@ RHEO_MOVES: Mapping[Move, Mapping[RheoStatus, RheoStatus]] = {
     Move.PUBLISH_ORDERED: {R.NOT_LISTED: R.ACTIVE},
     Move.SOLD: {R.DRAFT: R.SOLD, R.ACTIVE: R.SOLD, R.NOT_LISTED: R.SOLD},
     Move.MARKED_SOLD: {R.DRAFT: R.SOLD, R.ACTIVE: R.SOLD, R.NOT_LISTED: R.SOLD},
+    Move.TAKEN_BACK: {R.SOLD: R.NOT_LISTED},
     Move.UNLISTED: {R.DRAFT: R.NOT_LISTED, R.ACTIVE: R.NOT_LISTED},
     Move.END_REFUSED: {R.NOT_LISTED: R.ACTIVE},
     Move.ARCHIVED: {R.DRAFT: R.ARCHIVED, R.ACTIVE: R.ARCHIVED, R.SOLD: R.ARCHIVED, R.NOT_LISTED: R.ARCHIVED},
@@ -78,6 +80,7 @@ TRADERA_MOVES: Mapping[Move, Mapping[TraderaStatus | None, TraderaStatus | None]
         T.ENDED: T.SOLD,
         T.SYNC_ERROR: T.SOLD,
     },
+    Move.TAKEN_BACK: {T.SOLD: T.ENDED},
 }
 """What each move does to `traderaStatus`; a status without an entry stays as it is."""
 
@@ -85,6 +88,9 @@ REFUSALS: Mapping[tuple[Move, RheoStatus], Text] = {
     (Move.PUBLISH_ORDERED, R.SOLD): Text("The item is sold and cannot be published again"),
     (Move.PUBLISH_ORDERED, R.ARCHIVED): Text("The item is archived and cannot be published"),
     (Move.MARKED_SOLD, R.ARCHIVED): Text("The item is archived and cannot be marked as sold"),
+    (Move.TAKEN_BACK, R.DRAFT): Text("The item is a draft: there is no sale to take back"),
+    (Move.TAKEN_BACK, R.ACTIVE): Text("The item is active: there is no sale to take back"),
+    (Move.TAKEN_BACK, R.NOT_LISTED): Text("The item is not_listed: there is no sale to take back"),
     (Move.UNLISTED, R.SOLD): Text("The item is sold and cannot be delisted"),
     (Move.UNLISTED, R.ARCHIVED): Text("The item is archived and cannot be delisted"),
 }
@@ -127,6 +133,7 @@ LISTING_MOVES: Mapping[Move, Mapping[ListingState | None, ListingState]] = {
     Move.WITHDRAWN: {L.QUEUED: L.WITHDRAWN, L.ADDING: L.WITHDRAWN, L.ADDED: L.WITHDRAWN},
     Move.CLOSED: {L.LIVE: L.ENDED},
     Move.SOLD: dict.fromkeys(L, L.SOLD),
+    Move.TAKEN_BACK: {L.SOLD: L.ENDED},
     Move.SUPERSEDED: {
         L.QUEUED: L.WITHDRAWN,
         L.ADDING: L.WITHDRAWN,

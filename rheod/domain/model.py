@@ -159,6 +159,7 @@ class EventType(StrEnum):
     LISTING_FAILED = "listing.failed"
     ITEM_SOLD = "item.sold"
     SALE_CONFLICT = "sale.conflict"
+    ITEM_SALE_REVERSED = "item.sale_reversed"
     ITEM_NEEDS_ATTENTION = "item.needs_attention"
     ITEM_UPDATED = "item.updated"
     IMAGE_FAILED = "image.failed"
@@ -196,6 +197,7 @@ WEBHOOK_EVENTS = RHEO_EVENTS | {
     EventType.ITEM_IMAGES_FAILED,
     EventType.ITEM_NEEDS_ATTENTION,
     EventType.LISTING_RELISTED,
+    EventType.ITEM_SALE_REVERSED,
     EventType.ORDER_CREATED,
     EventType.ORDER_PAID,
     EventType.ORDER_GREW,

@@ -106,7 +106,7 @@ class Standing:
     `subtotal_ore` is Tradera's own sum of the lines, `lines_ore` ours. `amounts` are those of the payments, None for
     payments nobody has told of; `most_paid_ore` is the most that was ever paid. `told_paid` says that the order is paid
     where no amount does: the owner's word, or that of a rheod which did not keep amounts. `waits_until` is when it can
-    grow no more (None: it cannot, or is sent all the same).
+    grow no more (None: it cannot, or is sent all the same). `paid_late`: more is paid than when the sale was taken back.
     """
 
     subtotal_ore: int
@@ -123,6 +123,7 @@ class Standing:
     grew_at: int | None = None
     printed_at: int | None = None
     reversed_at: int | None = None
+    paid_late: bool = False
     last_paid_at: int | None = None
 
     @property
@@ -168,8 +169,7 @@ def flags_of(order: Standing) -> tuple[OrderFlag, ...]:
         OrderFlag.PARTLY_REVERSED: 0 < order.lines_reversed < order.lines,
         OrderFlag.UNKNOWN_ITEM: order.lines_unknown > 0,
         OrderFlag.GREW_AFTER_PRINT: order.printed_at is not None and (order.grew_at or 0) > order.printed_at,
-        OrderFlag.PAID_AFTER_REVERSAL: order.reversed_at is not None
-        and (order.last_paid_at or 0) > order.reversed_at,
+        OrderFlag.PAID_AFTER_REVERSAL: order.reversed_at is not None and order.paid_late,
     }
     return tuple(flag for flag, is_so in found.items() if is_so)
 

@@ -18,7 +18,7 @@ from rheod.domain.budget import Load, Quota, publish_cost
 from rheod.domain.errors import Text
 from rheod.domain.event_payloads import rfc3339
 from rheod.domain.model import CallClass, JobKind, QueueName
-from rheod.health.orders import TOLD_FLAGS
+from rheod.health.orders import OLD_MS, TOLD_FLAGS, OrderFacts
 from rheod.health.places import at_its_place
 from rheod.health.rules import AccountFacts, EndpointFacts, Facts, findings
 from rheod.health.store_rules import TakeoverFacts, no_room
@@ -64,6 +64,7 @@ class Limits:
     reconcile_ms: int
     free_bytes: int
     image_bytes: int
+    unpaid_days: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,9 +169,7 @@ async def gather_facts(observed: Observed) -> Facts:
         doubts_since=stored.doubts_since,
         doubts_next=stored.doubts_next,
         unmatched=stored.unmatched,
-        flagged=stored.flagged,
-        unconfirmed=stored.unconfirmed,
-        to_send=stored.to_send,
+        orders=stored.orders,
         unconnected=stored.unconnected,
         relists_late=stored.relists_late,
         in_doubt=tuple(one.external_id for one in stored.in_doubt),
@@ -271,20 +270,29 @@ class _Stored:
         self.doubts_since = tuple(inbox.doubts_since(db))
         self.doubts_next = inbox.next_doubt(db)
         self.unmatched = orders.unmatched_count(db)
-        self.flagged = {
-            flag: tuple(some) for flag in TOLD_FLAGS if (some := orders.with_flag(db, flag, limit=100))
-        }
-        self.unconfirmed = tuple(orders.unconfirmed(db, limit=100))
         self.unconnected = tuple(
             one.reference
             for one in observed.accounts
             if one.reference and one.seller is None and not one.removed
         )
-        self.to_send = tuple(
-            Wait(reason="", since=oldest, account=account.reference, count=count)
-            for account in observed.accounts
-            for count, oldest in [orders.ready(db, account.id)]
-            if count
+        self.orders = OrderFacts(
+            flagged={
+                flag: tuple(some) for flag in TOLD_FLAGS if (some := orders.with_flag(db, flag, limit=100))
+            },
+            unconfirmed=tuple(orders.unconfirmed(db, limit=100)),
+            to_send=tuple(
+                Wait(reason="", since=oldest, account=account.reference, count=count)
+                for account in observed.accounts
+                for count, oldest in [orders.ready(db, account.id)]
+                if count
+            ),
+            unpaid=tuple(
+                each
+                for account in observed.accounts
+                for each in orders.unpaid(db, account.id, since=observed.now() - OLD_MS, limit=100)
+            ),
+            reminder_days=observed.limits.unpaid_days,
+            site_url=observed.forecast(next(iter(observed.accounts)).id).site_url,
         )
         self.relists_late = (
             () if relists.is_paused(db) else tuple(relists.late(db, before=observed.now() - RELIST_LATE_MS))

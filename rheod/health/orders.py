@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 
 from rheod.domain.errors import Text, counted
 from rheod.domain.orders import OrderFlag
 from rheod.health.waiting import Finding, Mood, Wait
+
+DAY_MS = 24 * 3600 * 1000
 
 _ORDERS: Mapping[OrderFlag, Callable[[int, str], Text]] = {
     OrderFlag.PAID_AFTER_REVERSAL: lambda n, orders: counted(
@@ -43,11 +46,29 @@ _ORDERS: Mapping[OrderFlag, Callable[[int, str], Text]] = {
 TOLD_FLAGS = tuple(_ORDERS)
 
 
-def of_orders(
-    flagged: Mapping[OrderFlag, Sequence[int]], unconfirmed: Sequence[int], to_send: Sequence[Wait]
-) -> Iterator[Finding]:
-    """What is to be sent, and what does not add up in orders that are not sent, by the orders of each flag."""
-    for wait in to_send:
+OLD_MS = 60 * DAY_MS
+"""Nobody is reminded of an order that is older than this."""
+_MOST_UNPAID = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderFacts:
+    """What there is to look at: orders by flag; those that Tradera does not take for paid; those not paid, with when they were made.
+
+    `reminder_days` are the ages at which the owner is reminded of those, each once.
+    """
+
+    flagged: Mapping[OrderFlag, tuple[int, ...]] = field(default_factory=dict)
+    unconfirmed: tuple[int, ...] = ()
+    to_send: tuple[Wait, ...] = ()
+    unpaid: tuple[tuple[int, int], ...] = ()
+    reminder_days: tuple[int, ...] = ()
+    site_url: str = ""
+
+
+def of_orders(facts: OrderFacts, now: int) -> Iterator[Finding]:
+    """What is to be sent, what does not add up in orders that are not sent, and what is not paid."""
+    for wait in facts.to_send:
         yield Finding(
             code="order.unsent",
             subject=wait.account,
@@ -61,14 +82,22 @@ def of_orders(
             alerts=False,
             since=wait.since,
         )
-    for flag, found in flagged.items():
+    yield from _unpaid(facts, now)
+    for flag, found in facts.flagged.items():
+        late = flag is OrderFlag.PAID_AFTER_REVERSAL
         yield Finding(
             code=f"order.{flag.value}",
-            mood=Mood.BAD if flag is OrderFlag.PAID_AFTER_REVERSAL else Mood.BUSY,
+            mood=Mood.BAD if late else Mood.BUSY,
             text=_ORDERS[flag](len(found), ", ".join(map(str, found[:5]))),
-            fix=Text("Look at it in My Tradera and on the page Sales, or with `rheod orders show ORDER`"),
-            alerts=flag is OrderFlag.PAID_AFTER_REVERSAL,
+            fix=Text(
+                "Pay it back in My Tradera, then `rheod orders reverse ITEM --refunded` with the reason of before. A newer ad"
+                " of it is ended, unless it has bids"
+            )
+            if late
+            else Text("Look at it in My Tradera and on the page Sales, or with `rheod orders show ORDER`"),
+            alerts=late,
         )
+    unconfirmed = facts.unconfirmed
     if unconfirmed:
         yield Finding(
             code="order.unconfirmed",
@@ -81,4 +110,30 @@ def of_orders(
             ),
             fix=Text("Mark it as paid in My Tradera; `rheod orders pay ORDER` tries again"),
             alerts=False,
+        )
+
+
+def _unpaid(facts: OrderFacts, now: int) -> Iterator[Finding]:
+    """Each order once at each of the owner's ages, the newest orders alone where there are many."""
+    first = min(facts.reminder_days, default=0) * DAY_MS
+    late = [each for each in facts.unpaid if first and now - each[1] >= first]
+    for order_id, made_at in late[:_MOST_UNPAID]:
+        reached = [day for day in facts.reminder_days if now - made_at >= day * DAY_MS]
+        yield Finding(
+            code="order.unpaid",
+            subject=f"{order_id}:{max(reached)}",
+            mood=Mood.BUSY,
+            text=counted(
+                "Order {order} has not been paid for {n} day",
+                "Order {order} has not been paid for {n} days",
+                (now - made_at) // DAY_MS,
+                order=str(order_id),
+            ),
+            fix=Text(
+                "Remind the buyer in My Tradera ({site}). To get the fee back, report there that the sale is off (with the"
+                " button, not by mail: that counts as sold to the tax authority), then take it back here, on the page Sales or"
+                " with `rheod orders reverse ITEM --reason unpaid`",
+                site=facts.site_url,
+            ),
+            since=made_at,
         )

@@ -38,6 +38,7 @@ PLACES: Mapping[str, str] = {
     "order.refunded": _SALES,
     "order.sum_differs": _SALES,
     "order.unconfirmed": _SALES,
+    "order.unpaid": _SALES,
     "order.unsent": _SALES,
     "pictures.lost": NOWHERE,
     "pictures.wait": f"{_ITEMS}?tradera=pending_sync",

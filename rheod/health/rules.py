@@ -9,8 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from rheod.domain.errors import Text, counted
-from rheod.domain.orders import OrderFlag
-from rheod.health.orders import of_orders
+from rheod.health.orders import OrderFacts, of_orders
 from rheod.health.places import at_its_place, of_items
 from rheod.health.quota_rules import of_quota
 from rheod.health.store_rules import StoreFacts, of_store, of_takeovers
@@ -79,9 +78,7 @@ class Facts(StoreFacts):
     doubts_since: tuple[int, ...] = ()
     doubts_next: int | None = None
     unmatched: int = 0
-    flagged: Mapping[OrderFlag, tuple[int, ...]] = field(default_factory=dict)
-    unconfirmed: tuple[int, ...] = ()
-    to_send: tuple[Wait, ...] = ()
+    orders: OrderFacts = field(default_factory=OrderFacts)
     unconnected: tuple[str, ...] = ()
     in_doubt: tuple[str, ...] = ()
     in_doubt_since: int | None = None
@@ -97,7 +94,7 @@ def findings(facts: Facts) -> list[Finding]:
         *_of_tokens(facts),
         *_of_endpoints(facts),
         *_of_sales(facts),
-        *of_orders(facts.flagged, facts.unconfirmed, facts.to_send),
+        *of_orders(facts.orders, facts.now),
         *_of_publishing(facts),
         *_of_ids(facts),
         *of_remotes(facts),

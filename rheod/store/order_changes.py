@@ -122,6 +122,10 @@ def refresh(
     if lines and all(line.reversed_at is not None for line in lines):
         reversed_at = max(line.reversed_at or 0 for line in lines)
     order = replace(order, paid_at=paid_at, reversed_at=reversed_at)
+    if order.reversed_paid_ore is not None and order.paid_ore < order.reversed_paid_ore:
+        order = replace(
+            order, reversed_paid_ore=order.paid_ore
+        )  # paid back at Tradera: what comes now is new
     standing = order.standing(ship_while_waiting=ship_while_waiting)
     order = replace(order, status=status_of(standing, now=now), flags=flags_of(standing))
     if before is None or replace(order, changed_at=0, updated_at=0) != replace(
@@ -129,8 +133,17 @@ def refresh(
     ):
         order = replace(order, changed_at=next_change(db, order.account_id, now))
     db.execute(
-        "UPDATE orders SET status = ?, flags = ?, paid_at = ?, reversed_at = ?, changed_at = ? WHERE order_id = ?",
-        (order.status, ",".join(order.flags), paid_at, reversed_at, order.changed_at, order_id),
+        "UPDATE orders SET status = ?, flags = ?, paid_at = ?, reversed_at = ?, reversed_paid_ore = ?, changed_at = ?"
+        " WHERE order_id = ?",
+        (
+            order.status,
+            ",".join(order.flags),
+            paid_at,
+            reversed_at,
+            order.reversed_paid_ore,
+            order.changed_at,
+            order_id,
+        ),
     )
     return order
 
@@ -235,6 +248,11 @@ def note_reversed(db: sqlite3.Connection, order_id: int, ads: Sequence[int], why
         [(now, why, order_id, ad) for ad in ads],
     )
     _sum_up(db, order_id)
+
+
+def note_paid_back(db: sqlite3.Connection, order_id: int, paid_ore: int) -> None:
+    """Record what had been paid of an order that fell through: more than that is a payment that came too late."""
+    db.execute("UPDATE orders SET reversed_paid_ore = ? WHERE order_id = ?", (paid_ore, order_id))
 
 
 def note_ship_error(db: sqlite3.Connection, order_id: int, error: str) -> None:

@@ -93,6 +93,7 @@ class StoredOrder:
     printed_at: int | None = None
     grew_at: int | None = None
     reversed_at: int | None = None
+    reversed_paid_ore: int | None = None
     lines: tuple[StoredLine, ...] = ()
     shipments: tuple[Shipment, ...] = ()
 
@@ -113,8 +114,15 @@ class StoredOrder:
             grew_at=self.grew_at,
             printed_at=self.printed_at,
             reversed_at=self.reversed_at,
+            paid_late=self._is_paid_late(),
             last_paid_at=max((each.paid_at or 0 for each in self.payments or ()), default=None),
         )
+
+    def _is_paid_late(self) -> bool:
+        """Whether more is paid than when its sale was taken back; a payment whose amount cannot be read counts by its time."""
+        unread = [each.paid_at or 0 for each in self.payments or () if each.amount_ore is None]
+        more = self.paid_ore > (self.reversed_paid_ore or 0)
+        return more or max(unread, default=0) > (self.reversed_at or 0)
 
     @property
     def total_ore(self) -> int:
@@ -156,7 +164,7 @@ def unmatched_count(db: sqlite3.Connection) -> int:
 _PLAIN = (
     "order_id, account_id, subtotal_ore, created_at, updated_at, changed_at, paid_at, ship_sent_at, shipped_at, erased_at,"
     " purchase_id, expires_at, most_paid_ore, confirmed_at, confirm_sent_at, confirm_told_at, sent_at, printed_at, grew_at,"
-    " reversed_at"
+    " reversed_at, reversed_paid_ore"
 )
 _COLUMNS = f"{_PLAIN}, buyer, ship_error, confirm_error, status, flags, whole, payments, freight_ore, freight_type, weight_kg"
 
@@ -317,6 +325,16 @@ def with_flag(db: sqlite3.Connection, flag: OrderFlag, *, limit: int) -> list[in
         {"flag": flag, "limit": limit},
     )
     return [row[0] for row in rows.fetchall()]
+
+
+def unpaid(db: sqlite3.Connection, account_id: str, *, since: int, limit: int) -> list[tuple[int, int]]:
+    """Orders of known items that are not paid and when each was made (ms), of those made since then, the newest first."""
+    rows = db.execute(
+        "SELECT order_id, created_at FROM orders INDEXED BY orders_by_status WHERE account_id = ? AND status = 'unpaid'"
+        " AND created_at >= ? AND known_ore IS NOT NULL ORDER BY created_at DESC LIMIT ?",
+        (account_id, since, limit),
+    )
+    return [(row[0], row[1]) for row in rows.fetchall()]
 
 
 def unconfirmed(db: sqlite3.Connection, *, limit: int) -> list[int]:

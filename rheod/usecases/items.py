@@ -37,13 +37,14 @@ from rheod.domain.model import (
     QueueName,
     RheoStatus,
 )
-from rheod.store import inbox, items, jobs, orders
+from rheod.store import inbox, items, jobs, orders, reversals
 from rheod.store.ledger import Ledger
 from rheod.usecases import relisting
 from rheod.usecases.placement import look_again
 from rheod.usecases.publish import settle, why_not_published
 from rheod.usecases.put_item import PutResult, put, queue_listing, refuse_price_or_status, refuse_to_orphan
 from rheod.usecases.relisting import RelistView
+from rheod.usecases.reversal import Reversing
 from rheod.usecases.sales_in_doubt import refuse_sale_in_doubt
 from rheod.usecases.transaction import Store, Transaction
 
@@ -166,6 +167,7 @@ class Items:
     def __init__(self, *, store: Store, forecast: Callable[[str], BudgetForecast]) -> None:
         self._store = store
         self._forecast = forecast
+        self.reversing = Reversing(store=store)
 
     async def put_item(self, account_id: str, external_id: str, spec: ItemSpec) -> PutResult:
         """Create or update an item and order the work it causes.
@@ -285,6 +287,8 @@ def _take_away(tx: Transaction, account_id: str, external_id: str, wish: EndWish
     listing = items.latest_listing(tx.db, item.id)
     keep = wish is EndWish.DELETED and orders.open_for_item(tx.db, item.id)
     change = tx.apply(item, listing, Removal(wish=wish, keep=keep))
+    if wish is EndWish.MARKED_SOLD and item.rheo_status is not RheoStatus.SOLD:
+        reversals.note_elsewhere(tx.db, item.id, item.spec.price_ore or 0)
     if change.removed:
         jobs.drop(tx.db, JobKind.FETCH_PICTURE, [each.id for each in items.pictures(tx.db, item.id)])
     if listing is not None and change.listing is not None and change.listing.state is ListingState.WITHDRAWN:

@@ -24,9 +24,20 @@ from rheod.domain.event_payloads import (
     OrderShipped,
     sek,
 )
-from rheod.domain.model import Event, EventType, Item, JobKind, JobOrder, QueueName
+from rheod.domain.inputs import Removal
+from rheod.domain.model import (
+    EndWish,
+    Event,
+    EventType,
+    Item,
+    JobKind,
+    JobOrder,
+    ListingState,
+    QueueName,
+    RheoStatus,
+)
 from rheod.domain.orders import OrderFlag, OrderStatus, contact_of, ship_to
-from rheod.store import items, order_changes, orders
+from rheod.store import items, jobs, order_changes, orders
 from rheod.store.jobs import Owner
 from rheod.store.orders import OrderFilter, Shipment, StoredOrder
 from rheod.usecases.erasing import Erasing
@@ -51,7 +62,19 @@ def settle(tx: Transaction, order_id: int, before: StoredOrder | None) -> Stored
     if before is None or before.whole or after.updated_at > before.updated_at:
         for event in _happened(before, after):
             _tell(tx, after, event)
+            if event is OrderPaidAfterReversal:
+                _stop_selling(tx, after)
     return after
+
+
+def _stop_selling(tx: Transaction, order: StoredOrder) -> None:
+    """A buyer has paid late: what was put up again since is taken off the market, as far as nobody bids, for the owner to decide."""
+    for item in _sold_by(tx.db, order):
+        listing = items.latest_listing(tx.db, item.id)
+        if item.rheo_status is RheoStatus.ACTIVE and not item.delete_requested:
+            change = tx.apply(item, listing, Removal(wish=EndWish.UNLISTED))
+            if change.listing is not None and change.listing.state is ListingState.WITHDRAWN:
+                jobs.drop(tx.db, JobKind.PUBLISH, [change.listing.id])
 
 
 def _happened(before: StoredOrder | None, after: StoredOrder) -> list[type[OrderEvent]]:

@@ -49,6 +49,7 @@ _encode = json.JSONEncoder(ensure_ascii=False).encode
 _LOGGED = {
     EventType.LISTING_CREATED: "item live",
     EventType.ITEM_SOLD: "item sold",
+    EventType.ITEM_SALE_REVERSED: "sale taken back",
     EventType.LISTING_ENDED: "item ended",
     EventType.RELIST_PLANNED: "item comes back",
     EventType.RELIST_STOPPED: "item stays down",
@@ -342,6 +343,6 @@ class Store:
 
 def _of_history(event: Event) -> dict[str, Any]:
     """What history keeps of an event: what it adds, and of a sale also where and for how much."""
-    if event.type is not EventType.ITEM_SOLD:
+    if event.type not in {EventType.ITEM_SOLD, EventType.ITEM_SALE_REVERSED}:
         return dict(event.data)
     return {**event.data, "salePrice": sek(event.sale_price_ore), "platform": event.platform}

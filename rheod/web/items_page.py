@@ -61,6 +61,7 @@ EVENTS: Mapping[EventType, Text] = {
     EventType.LISTING_FAILED: Text("Publishing failed"),
     EventType.ITEM_SOLD: Text("Sold"),
     EventType.SALE_CONFLICT: Text("Sold twice, or about to be"),
+    EventType.ITEM_SALE_REVERSED: Text("The sale was taken back"),
     EventType.ITEM_UPDATED: Text("Changed"),
     EventType.IMAGE_FAILED: Text("A picture could not be fetched"),
     EventType.ITEM_IMAGES_FAILED: Text("You were told of pictures that could not be fetched"),

@@ -12,10 +12,12 @@ from urllib.parse import urlencode
 from rheod.api import field_types
 from rheod.api.field_types import read_model
 from rheod.api.orders import TrackingBody, verdict_of
+from rheod.api.reversal import ReversalBody
 from rheod.api.routing import Query, read_query
 from rheod.domain.errors import Refused, Text, counted
 from rheod.domain.model import Json
 from rheod.domain.orders import OrderFlag, OrderStatus
+from rheod.domain.reversal import ReversalReason
 from rheod.web.items_page import item_address
 from rheod.web.site import HOME, ActionDone, Page
 
@@ -64,6 +66,15 @@ FLAGS: Mapping[OrderFlag, Text] = {
 }
 
 
+REASONS: Mapping[ReversalReason, Text] = {
+    ReversalReason.UNPAID: Text("The buyer has not paid"),
+    ReversalReason.CANCELLED: Text("We have agreed on it"),
+    ReversalReason.RETURNED: Text("It came back"),
+    ReversalReason.LOST: Text("It was lost on its way"),
+}
+"""Why a sale fell through, as the form asks for it."""
+
+
 class SalesQuery(Query):
     """Which orders: all, or those with a sale of something rheod does not know."""
 
@@ -87,6 +98,7 @@ class SalesPage:
             ("POST", f"{SALES}/{{orderId}}/settle", action(self.settle, name="settle sale", page=self.show)),
             ("POST", f"{SALES}/{{orderId}}/pay", action(self.pay, name="say paid", page=self.show)),
             ("POST", f"{SALES}/{{orderId}}/done", action(self.done, name="say handed over", page=self.show)),
+            ("POST", f"{SALES}/{{orderId}}/reverse", action(self.reverse, name="take sale back")),
             ("GET", f"{SALES}/pick", self._site.page(self.picked)),
             ("POST", f"{SALES}/pick", action(self.pick, name="write pick list", page=self.show)),
             (
@@ -115,6 +127,7 @@ class SalesPage:
             "ad_url": self._context.ad_url,
             "statuses": STATUSES,
             "flags": FLAGS,
+            "reasons": REASONS,
         }
         return Page("sales.html", values | (await self._overview(request) if first else {}))
 
@@ -186,6 +199,24 @@ class SalesPage:
         self._require_writable(request)
         order_id = _number(request, "orderId")
         sentence = await say(request.account_id, order_id)
+        return ActionDone(sentence, to=_address(request), subject=str(order_id))
+
+    async def reverse(self, request: PageRequest) -> ActionDone:
+        """The sale of one thing by this order fell through; put up again where the second button says so."""
+        self._require_writable(request)
+        form, order_id = request.form, _number(request, "orderId")
+        given = {
+            "reason": form.get("reason", ""),
+            "orderId": str(order_id),
+            "refunded": bool(form.get("refunded")),
+            "relist": bool(form.get("relist")),
+        }
+        told = await self._context.api.items.reversing.reverse(
+            request.account_id, form.get("item", ""), read_model(ReversalBody, given).reversal()
+        )
+        sentence = Text("The sale of order {n} is taken back: the thing is not listed.", n=order_id)
+        if told.said.relist:
+            sentence = Text("The sale of order {n} is taken back: the thing is published again.", n=order_id)
         return ActionDone(sentence, to=_address(request), subject=str(order_id))
 
     async def pick(self, request: PageRequest) -> ActionDone:

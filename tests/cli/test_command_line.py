@@ -57,6 +57,7 @@ LINES = (
     "orders pick --csv --json --account REF",
     "orders pay 5 --json --account REF",
     "orders done 5 --json --account REF",
+    "orders reverse ID --reason unpaid --order 5 --refunded --relist --json --account REF",
     "orders erase-buyer NAME --yes --json --account REF",
     "orders settle 5 --sold 950.50 --ad 22 --order 7 --yes --json --account REF",
     "orders settle 5 --not-sold --yes --account REF",

@@ -297,6 +297,7 @@ def test_closed_listings_stay_closed() -> None:
         if before is not None and not before.is_open and after is not ListingState.SOLD
     }
     assert leaving == {
+        (ListingState.SOLD, "taken_back", ListingState.ENDED),
         (ListingState.REJECTED, "taken_over", ListingState.LIVE),
         (ListingState.REJECTED, "turned_up", ListingState.LIVE),
     }

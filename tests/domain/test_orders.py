@@ -64,8 +64,8 @@ def test_of_several_statuses_that_fit_the_first_counts(facts: dict[str, Any], st
         ({**PAID, "printed_at": 5, "grew_at": 6}, (F.GREW_AFTER_PRINT,)),
         ({**PAID, "printed_at": 6, "grew_at": 5}, ()),
         ({**PAID, "grew_at": 5}, ()),
-        ({**PAID, "reversed_at": 5, "last_paid_at": 6, "lines_reversed": 1}, (F.PAID_AFTER_REVERSAL,)),
-        ({**PAID, "reversed_at": 6, "last_paid_at": 5, "lines_reversed": 1}, ()),
+        ({**PAID, "reversed_at": 5, "paid_late": True, "lines_reversed": 1}, (F.PAID_AFTER_REVERSAL,)),
+        ({**PAID, "reversed_at": 6, "paid_late": False, "lines_reversed": 1}, ()),
     ],
 )
 def test_what_does_not_add_up_is_flagged(facts: dict[str, Any], flags: tuple[OrderFlag, ...]) -> None:

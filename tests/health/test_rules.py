@@ -11,8 +11,9 @@ import pytest
 
 import rheod.health
 from rheod.domain.errors import Text
+from rheod.domain.orders import OrderFlag
 from rheod.health.facts import as_json
-from rheod.health.orders import TOLD_FLAGS
+from rheod.health.orders import TOLD_FLAGS, OrderFacts
 from rheod.health.places import PLACES
 from rheod.health.rules import DAY_MS, AccountFacts, EndpointFacts, Facts, findings
 from rheod.health.waiting import Finding, Mood, Refusal, Wait
@@ -50,7 +51,7 @@ def test_all_is_well() -> None:
 
 TROUBLES: list[tuple[dict[str, Any], str]] = [
     ({"unconnected": ("north",)}, "account.unconnected"),
-    ({"to_send": (Wait(reason="", since=LONG_AGO, count=2),)}, "order.unsent"),
+    ({"orders": OrderFacts(to_send=(Wait(reason="", since=LONG_AGO, count=2),))}, "order.unsent"),
     ({"relists_late": ("A-1",)}, "relist.late"),
     ({"missing": ("tradera.app_id",)}, "publishing.waits"),
     (
@@ -202,7 +203,7 @@ def test_every_finding_has_its_place() -> None:
         ({"in_doubt": ("A/1",)}, "/dashboard/items/A%2F1"),
         ({"in_doubt": ("A-1", "A-2")}, "/dashboard/items?tradera=sync_error"),
         ({"endpoints": (replace(ENDPOINT, fail_count=3),)}, "/dashboard/integration/webhooks/e1"),
-        ({"to_send": (Wait(reason="", since=LONG_AGO),)}, "/dashboard/sales"),
+        ({"orders": OrderFacts(to_send=(Wait(reason="", since=LONG_AGO),))}, "/dashboard/sales"),
         ({"free_bytes": 1}, ""),
     ],
 )
@@ -211,3 +212,22 @@ def test_a_finding_leads_to_where_it_is_seen_to(changes: dict[str, Any], where: 
     (finding,) = findings(replace(WELL, **changes))
     assert finding.where == where
     assert as_json(finding)["where"] == where
+
+
+def test_an_order_that_is_not_paid_is_told_once_at_each_age() -> None:
+    """After 3, 7 and 10 days, each an alert of its own; never without days, and never before the first."""
+    keys = {}
+    for days in (2, 3, 6, 7, 10, 30):
+        unpaid = OrderFacts(
+            unpaid=((7, NOW_MS - days * DAY_MS),), reminder_days=(3, 7, 10), site_url="https://t"
+        )
+        keys[days] = [one.key for one in findings(replace(WELL, orders=unpaid))]
+        assert not findings(replace(WELL, orders=replace(unpaid, reminder_days=())))
+    told = ["order.unpaid:7:3", "order.unpaid:7:7", "order.unpaid:7:10"]
+    assert keys == {2: [], 3: told[:1], 6: told[:1], 7: told[1:2], 10: told[2:], 30: told[2:]}
+
+
+def test_a_payment_after_a_reversal_is_an_alert() -> None:
+    """It is about money."""
+    [one] = findings(replace(WELL, orders=OrderFacts(flagged={OrderFlag.PAID_AFTER_REVERSAL: (7,)})))
+    assert (one.code, one.mood, one.alerts) == ("order.paid_after_reversal", Mood.BAD, True)

@@ -59,6 +59,7 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {
     "PriceBody": {"price": 795},
     "MoveBody": {"endAt": "2026-06-07T20:15:00+02:00"},
     "RelistBody": {"enabled": True, "times": 2, "floorPrice": 400},
+    "ReversalBody": {"reason": "unpaid", "relist": True},
     "StatusBody": {"status": "not_listed"},
     "KeyBody": {"name": "erp", "scopes": ["items", "orders"]},
     "EraseBody": {"buyer": "81234567"},

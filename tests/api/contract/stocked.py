@@ -22,9 +22,9 @@ from rheod.webhooks.client import WebhookClient
 from tests.api.running import NOW_MS, Api
 
 CONTAINER = "VIN-1"
-UNSOLD, WAITING = "UNSOLD-1", "WAITING-1"
-NEEDED: Mapping[str, str] = {"/rheod/relist/": UNSOLD, "/rheod/schedule/": WAITING}
-"""Items for the paths that begin so: only what has ended unsold comes back, only what is not committed gets another end."""
+UNSOLD, WAITING, SOLD = "UNSOLD-1", "WAITING-1", "SOLD-1"
+NEEDED: Mapping[str, str] = {"/rheod/relist/": UNSOLD, "/rheod/schedule/": WAITING, "/reverse-sale": SOLD}
+"""Items for the paths with this: only what has ended unsold comes back, only what is not committed gets another end."""
 
 
 @asynccontextmanager
@@ -70,6 +70,8 @@ async def stocked(api: Api) -> Any:
     )
     await api.database.write(lambda db: relists.save(db, comes_back))
     await _listed(api, WAITING)
+    await api.call("PUT", f"/integration/v1/items/{SOLD}", {"title": "Kaffekopp", "price": 950})
+    await api.call("PATCH", f"/integration/v1/items/{SOLD}/status", {"status": "sold"})
     return (await api.call("GET", "/openapi.json")).body
 
 

@@ -193,7 +193,7 @@ class Walker:
 
     def _segment(self, told: Json, method: str, template: str) -> str:
         name = told["name"]
-        needed = [item for path, item in NEEDED.items() if template.startswith(path)]
+        needed = [item for part, item in NEEDED.items() if part in template]
         if name == "externalId" and needed and self._rng.random() < 0.5:
             return needed[0]
         known = self._ids[name] or self._ids["id" if name.lower().endswith("id") else name]

@@ -24,6 +24,7 @@ from rheod.domain.inputs import (
     PublishFailed,
     Removal,
     Sold,
+    TakenBack,
     WentLive,
 )
 from rheod.domain.ladder import Ladder
@@ -80,6 +81,11 @@ CAUSES: tuple[tuple[Item, Listing | None, Input], ...] = (
         replace(UP, rheo_status=RheoStatus.SOLD),
         replace(LIVE, end_wish=EndWish.MARKED_SOLD),
         EndRefused(error="bids"),
+    ),
+    (
+        replace(ACTIVE, rheo_status=RheoStatus.SOLD),
+        replace(LIVE, state=ListingState.SOLD),
+        TakenBack(reason="unpaid", refunded=True, price_ore=110050, order_id=9),
     ),
     (ACTIVE, QUEUED, Held(reason=Text("Choose a category"), missing=("Skick",))),
 )

@@ -1,0 +1,149 @@
+"""Sales that fell through: the item is its owner's again, the sale stays as reversed, and the figures forget it.
+
+All of it is one transaction: the item, the ad that had sold it, the order, the events, and the order to publish again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from rheod.domain.crash import crashpoint
+from rheod.domain.errors import FieldError, Refused, Text
+from rheod.domain.inputs import TakenBack
+from rheod.domain.lifecycle import Move, moved
+from rheod.domain.model import Item, Listing, ListingState, RheoStatus, read_reference
+from rheod.domain.orders import OrderFlag
+from rheod.domain.reversal import Reversal
+from rheod.store import items, order_changes, orders, reversals
+from rheod.store.orders import StoredOrder
+from rheod.store.reversals import Reversed, StandingSale
+from rheod.usecases.orders import settle
+from rheod.usecases.publish import why_not_published
+from rheod.usecases.put_item import queue_listing
+from rheod.usecases.sales_in_doubt import refuse_sale_in_doubt
+from rheod.usecases.transaction import Store, Transaction
+
+
+class Reversing:
+    """The word of the owner, or of an ERP, that a sale fell through."""
+
+    def __init__(self, *, store: Store) -> None:
+        self._store = store
+
+    async def reverse(self, account_id: str, external_id: str, given: Reversal) -> Reversed:
+        """Take a sale of the item back, at Tradera or elsewhere; said again, it gets the same answer.
+
+        Raises Refused: NOT_FOUND, CONFLICT for what is not sold, for one of several sales, or where it cannot be put up
+        again yet, VALIDATION_FAILED for an order that did not sell it or that is paid.
+        """
+        told = await self._store.write(lambda tx: _reverse(tx, account_id, external_id, given))
+        crashpoint("reversal.kept")
+        return told
+
+
+def _reverse(tx: Transaction, account_id: str, external_id: str, given: Reversal) -> Reversed:
+    item = items.find(tx.db, account_id, external_id)
+    if item is None:
+        raise Refused("NOT_FOUND", Text("No item found with this external ID"))
+    sales = reversals.standing(tx.db, item.id)
+    if not sales and item.rheo_status is RheoStatus.SOLD:  # marked so by a rheod that kept no price of it
+        sales = [StandingSale(order_id=None, price_ore=item.spec.price_ore or 0)]
+    named = [sale for sale in sales if given.order_id in {None, sale.order_id}]
+    if len(named) > 1:
+        known = ", ".join("elsewhere" if each.order_id is None else str(each.order_id) for each in named)
+        raise Refused("CONFLICT", Text("It is sold more than once ({orders}): name the order", orders=known))
+    if not named:
+        return _said_before(tx, item, given)
+    _take_back(tx, item, named[0], [each for each in sales if each != named[0]], given)
+    reversals.add(tx.db, item.id, given, named[0].order_id, now=tx.now)
+    if given.relist:
+        _put_up(tx, items.by_id(tx.db, item.id))
+    return Reversed(order_id=named[0].order_id, said=given, at=tx.now)
+
+
+def _said_before(tx: Transaction, item: Item, given: Reversal) -> Reversed:
+    """The answer to what was said before; of an order that was paid later, that this was paid back too."""
+    before = reversals.newest(tx.db, item.id, given.order_id)
+    if before is None:
+        if given.order_id is not None:
+            raise _wrong("orderId", Text("The item was not sold by this order"))
+        moved(item, Move.TAKEN_BACK)  # raises with its reason
+        raise Refused("CONFLICT", Text("There is no sale of it to take back"))
+    if before.order_id is not None and given.refunded:
+        order = orders.find(tx.db, before.order_id)
+        if order is not None and OrderFlag.PAID_AFTER_REVERSAL in order.flags:
+            order_changes.note_paid_back(tx.db, before.order_id, order.paid_ore)
+            settle(tx, before.order_id, order)
+            return before
+    if (before.said.reason, before.said.relist) != (given.reason, given.relist):
+        raise Refused(
+            "CONFLICT", Text("This sale is taken back already, as {reason}", reason=before.said.reason.value)
+        )
+    return before
+
+
+def _take_back(
+    tx: Transaction, item: Item, sale: StandingSale, others: Sequence[StandingSale], given: Reversal
+) -> None:
+    told = TakenBack(
+        reason=given.reason,
+        refunded=given.refunded,
+        order_id=sale.order_id,
+        price_ore=sale.price_ore,
+        still_sold=bool(others) or item.rheo_status is RheoStatus.ARCHIVED,
+    )
+    order = None if sale.order_id is None else orders.find(tx.db, sale.order_id)
+    freed = [] if order is None else _freed(tx, item, order, others)
+    latest = items.latest_listing(tx.db, item.id)
+    if latest is not None and latest.state is ListingState.LIVE and latest.end_wish is None:
+        told = replace(told, is_up=True)
+    if order is None:
+        reversals.note_elsewhere(tx.db, item.id, None)
+    else:
+        if order.paid_ore > 0 and not given.refunded:
+            raise _wrong("refunded", Text("The order is paid: pay the money back, then say true here"))
+        order_changes.note_reversed(tx.db, order.order_id, sale.ads, given.reason.value, now=tx.now)
+        order_changes.note_paid_back(tx.db, order.order_id, order.paid_ore)
+        told = replace(
+            told, once=f"item.sale_reversed:{order.order_id}:{item.id}:{','.join(map(str, sale.ads))}"
+        )
+    change = tx.apply(item, freed[0] if freed else None, told)
+    for each in freed[1:]:  # one order has bought it by two of its ads: that is told once
+        tx.apply(change.item, each, replace(told, still_sold=True))
+    if order is not None:
+        settle(tx, order.order_id, order)
+
+
+def _freed(tx: Transaction, item: Item, order: StoredOrder, others: Sequence[StandingSale]) -> list[Listing]:
+    """The item's listings that this order had sold and no other has."""
+    still = {ad for other in others for ad in other.ads}
+    found: dict[str, Listing] = {}
+    for line in order.lines:
+        if line.item_id != item.id or line.reversed_at is not None or line.tradera_item_id in still:
+            continue
+        listing = items.listing_of_ad(tx.db, item.account_id, line.tradera_item_id)
+        named = read_reference(line.own_reference)
+        if listing is None and named is not None:
+            listing = items.listing_of_reference(tx.db, item.account_id, *named)
+        if listing is not None and listing.state is ListingState.SOLD:
+            found[listing.id] = listing
+    return list(found.values())
+
+
+def _wrong(field: str, sentence: Text) -> Refused:
+    return Refused("VALIDATION_FAILED", Text("Validation failed"), (FieldError(field, sentence),))
+
+
+def _put_up(tx: Transaction, item: Item) -> None:
+    """Publish it once more, at its own price. Raises Refused (CONFLICT)."""
+    previous = items.latest_listing(tx.db, item.id)
+    refusal = why_not_published(item, previous)
+    if refusal is None and previous is not None and previous.state.is_open:
+        if previous.end_wish is None:
+            return  # another ad of it is up
+        refusal = Text("Its other ad is still being ended: say it again when that is down")
+    if refusal is not None:
+        raise Refused("CONFLICT", refusal)
+    refuse_sale_in_doubt(tx.db, item.id)
+    queue_listing(tx, item, previous)
