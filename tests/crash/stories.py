@@ -232,8 +232,10 @@ DOUBT = Story(
 )
 SETTLED = Story(
     play=_settled,
-    events={"settled": WENT_LIVE + Counter({"item.sold": 1})},
-    calls=Counter({"create": 1, "image": 1, "commit": 1, "results": 1, "orders_by_id": 1}),
+    events={"settled": WENT_LIVE + Counter({"item.sold": 1, "order.created": 1})},
+    calls=Counter({"create": 1, "image": 1, "commit": 1, "results": 1, "orders_by_id": 1})
+    + _AT_THE_START
+    + _FIRST_OF_A_LEAF,
 )
 DECODER_KILLED = Story(
     play=_decoder_killed,

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+from rheod.jobs.picks import ByUrgency
 from rheod.sandbox.demo_daemon import DemoFailed
 from tests.crash.erp import Erp, StuckError, yard
 from tests.crash.invariants import leaks
@@ -107,7 +108,8 @@ async def play(folder: Path, story: Story, crash_at: str) -> Run:
         if not found:
             wishes = point.startswith(("status_wish", "store."))
             extra = _EXTRA_CALLS * (int(died) + int(moment == "failed") + int(wishes))
-            found = leaks(erp, story, extra_calls=extra, asked_twice=wishes)
+            beside = _EXTRA_CALLS * int(died) * (min(story.calls["create"], ByUrgency.most_publishings) - 1)
+            found = leaks(erp, story, extra_calls=extra, calls_beside=max(0, beside), asked_twice=wishes)
         resumed = _resumed_ms(erp, operation) if died and moment in {"before", "answered"} else None
     if not found:
         shutil.rmtree(folder)
