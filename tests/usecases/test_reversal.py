@@ -9,7 +9,7 @@ import pytest
 from rheod.domain.errors import Refused
 from rheod.domain.inputs import EndRefused
 from rheod.domain.model import JobKind, ListingState, RheoStatus, TraderaStatus
-from rheod.domain.orders import OrderFlag, OrderStatus, Payment
+from rheod.domain.orders import Order, OrderFlag, OrderStatus, Payment
 from rheod.domain.reversal import Reversal, ReversalReason
 from rheod.store import facts, orders
 from rheod.store.orders import StoredOrder
@@ -47,7 +47,7 @@ async def of_orders(shop: Shop) -> list[str]:
     return [row["type"] for row in found]
 
 
-def paid(order_id: int, ad: int, amount_ore: int = 110_000, at: int = 9) -> object:
+def paid(order_id: int, ad: int, amount_ore: int = 110_000, at: int = 9) -> Order:
     """The order as a later reading tells it, with a payment."""
     return order(
         order_id,
@@ -135,7 +135,7 @@ async def test_it_is_not_put_up_beside_an_ad_that_is_being_ended(shop: Shop) -> 
 async def test_a_paid_order_needs_the_word_that_it_was_paid_back(shop: Shop) -> None:
     """Any part of it."""
     await shop.put_live()
-    await shop.record(paid(1, 1, 500))  # type: ignore[arg-type]
+    await shop.record(paid(1, 1, 500))
     assert await refused(shop) == ("VALIDATION_FAILED", "refunded")
     await reverse(shop, replace(UNPAID, refunded=True))
     assert (await stored(shop)).status is OrderStatus.REVERSED
@@ -195,7 +195,7 @@ async def test_a_payment_after_it_stops_the_new_ad_and_is_told(shop: Shop) -> No
     await reverse(shop, replace(UNPAID, relist=True))
     second = await shop.advance(await shop.listing(), ListingState.LIVE)
     for _ in range(2):
-        await shop.record(paid(1, 1))  # type: ignore[arg-type]
+        await shop.record(paid(1, 1))
     assert await of_orders(shop) == ["order.created", "order.paid_after_reversal"]
     assert (JobKind.END, second.id) in await shop.jobs()
     assert (await shop.item()).rheo_status is RheoStatus.NOT_LISTED
@@ -207,7 +207,7 @@ async def test_a_late_payment_stops_what_is_on_its_way(shop: Shop) -> None:
     await shop.put_live()
     await shop.record(order(1, 1))
     await reverse(shop, replace(UNPAID, relist=True))
-    await shop.record(paid(1, 1))  # type: ignore[arg-type]
+    await shop.record(paid(1, 1))
     second = await shop.listing()
     assert second.state is ListingState.WITHDRAWN
     assert (JobKind.PUBLISH, second.id) not in await shop.jobs()
@@ -218,11 +218,11 @@ async def test_a_late_payment_that_is_paid_back_is_over(shop: Shop) -> None:
     await shop.put_live()
     await shop.record(order(1, 1))
     await reverse(shop)
-    await shop.record(paid(1, 1))  # type: ignore[arg-type]
+    await shop.record(paid(1, 1))
     await reverse(shop, replace(UNPAID, refunded=True))
     assert (await stored(shop)).flags == ()
     await shop.record(order(1, 1, subtotal_ore=110_000, payments=()))
-    await shop.record(paid(1, 1, at=20))  # type: ignore[arg-type]
+    await shop.record(paid(1, 1, at=20))
     assert OrderFlag.PAID_AFTER_REVERSAL in (await stored(shop)).flags
     assert (await of_orders(shop)).count("order.paid_after_reversal") == 2
 
