@@ -188,6 +188,15 @@ class Desk:
         if self._beside is None:
             await self.rheod.clients.aclose()
 
+    async def crash(self) -> None:
+        """Die on the spot and begin anew: what is under way is cut off, and no loop gets to tidy up."""
+        assert self._running is not None
+        running, self._running = self._running, None
+        running.cancel()
+        await asyncio.wait([running])
+        await self.rheod.clients.aclose()
+        await self.start()
+
     async def restart(self, **changes: Any) -> None:
         """End and begin anew with some wishes changed: what is only in memory is lost."""
         await self.stop()

@@ -19,6 +19,7 @@ from rheod.sandbox.demo_daemon import DemoDaemon, DemoFailed
 from rheod.sandbox.sandbox import wall_clock
 from rheod.sandbox.shop import Shop
 from rheod.sandbox.tradera import TraderaSimulator
+from rheod.sandbox.tradera_market import SimulatedAd
 from tests.crash.held import Held, held
 from tests.push.small_queue import URL, SmallQueue
 
@@ -247,6 +248,16 @@ class Erp:
     async def live(self, external_id: str) -> int:
         """Wait for the item's ad; returns its number at Tradera."""
         return int((await self.event(external_id, "listing.created"))["traderaAdId"])
+
+    async def comes_back(self, external_id: str) -> SimulatedAd:
+        """Wait until another ad of the item is up; returns it."""
+        first = await self.live(external_id)
+        await self.until(
+            f"the return of {external_id}",
+            lambda: any(ad.item_id != first for ad in self.tradera.live_items()),
+        )
+        (again,) = self.tradera.live_items()
+        return again
 
     async def shows(self, external_id: str, **wanted: Any) -> None:
         """Wait until GET shows these values."""

@@ -27,11 +27,15 @@ _FIRST_OF_A_LEAF = Counter({"definitions": 1})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Story:
-    """A story, with the milestones every item must have in the end and how often each Tradera call may be made."""
+    """A story, with the milestones every item must have in the end and how often each Tradera call may be made.
+
+    `returns` is how often an item comes back: so many ads more than one are made of it, one after the other.
+    """
 
     play: Callable[[Erp, str], Awaitable[None]]
     events: dict[str, Counter[str]]
     calls: Counter[str]
+    returns: int = 0
 
 
 async def _day(erp: Erp, crash_at: str) -> None:
@@ -154,6 +158,20 @@ async def _settled(erp: Erp, crash_at: str) -> None:
         await _promises_hold(erp)
 
 
+async def _returned(erp: Erp, crash_at: str) -> None:
+    """An ad ends unsold and comes back once, cheaper, whatever is killed on the way; then it is sold."""
+    async with erp.daemon_running(crash_at):
+        rule = {"enabled": True, "times": 1, "steps": [0.9], "floorPrice": 500, "waitH": 0}
+        await erp.put("back", pictures=1, tradera={"categoryId": 302571, "relist": rule})
+        await erp.tradera.end_unsold(await erp.live("back"))
+        again = await erp.comes_back("back")
+        assert again.opening == 855, f"price: it came back at {again.opening}"
+        await erp.tradera.sell(again.item_id)
+        await erp.event("back", "item.sold")
+        await erp.settled()
+        await _promises_hold(erp)
+
+
 async def _decoder_killed(erp: Erp, _: str) -> None:
     """The child that unpacks an item's second picture is killed at it: that picture is fetched again, no other."""
     small = erp.shop.picture_url("small", width=400, height=300)
@@ -237,6 +255,18 @@ SETTLED = Story(
     + _AT_THE_START
     + _FIRST_OF_A_LEAF,
 )
+RETURNED = Story(
+    play=_returned,
+    events={
+        "back": WENT_LIVE
+        + Counter({"listing.ended": 1, "relist.planned": 1, "listing.created": 1})
+        + Counter({"listing.relisted": 1, "item.sold": 1, "order.created": 1})
+    },
+    calls=Counter({"create": 2, "image": 2, "commit": 2, "results": 2, "read_item": 1, "restarts": 1})
+    + Counter({"orders_by_id": 1})
+    + _AT_THE_START,
+    returns=1,
+)
 DECODER_KILLED = Story(
     play=_decoder_killed,
     events={"torn": Counter({"item.created": 1, "item.images_ready": 1})},
@@ -252,4 +282,6 @@ def story_of(point: str) -> Story:
         return DOUBT
     if step == "doubt":
         return SETTLED
+    if step == "relist":
+        return RETURNED
     return BACK if step in _AT_A_RETURN and (step, moment) != ("orders", "settled") else DAY

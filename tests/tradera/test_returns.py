@@ -1,0 +1,72 @@
+"""Whatever happens to things that come back, none is sold twice unsaid, dearer by itself, or up though it was stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from tests.tradera.returns import PASSING, Round, live_through
+
+THINGS = 10
+"""Things side by side in a walk; each is an example of its own."""
+
+EXAMPLES = int(os.environ.get("RHEOD_RETURNS", "800"))
+_ACTS = (
+    ["nothing"] * 6
+    + ["unsold"] * 8
+    + ["bid"] * 3
+    + ["sell"] * 2
+    + ["late"] * 3
+    + ["restart"] * 4
+    + ["pay", "price", "price", "put", "relist", "relist", "hold", "resume", "resume"]
+    + ["publish", "publish", "not_listed", "delete"]
+)
+_WORLDS = ["nothing"] * 8 + ["pause", "resume", "resume", *(f"crash:{calls}" for calls in range(6))]
+_ROUNDS = st.builds(
+    Round,
+    acts=st.tuples(*[st.tuples(st.sampled_from(_ACTS), st.integers(0, 11))] * THINGS),
+    world=st.sampled_from(_WORLDS),
+    passes=st.sampled_from([*PASSING, "day", "day"]),
+)
+
+
+def walk(examples: int, rounds: int) -> None:
+    """Live through so many examples of so many rounds at most."""
+
+    @settings(
+        max_examples=max(1, examples // THINGS),
+        deadline=None,
+        database=None,
+        derandomize=examples < 100,  # the short tier lives the same lives each time
+        phases=[Phase.explicit, Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(st.lists(_ROUNDS, min_size=2, max_size=rounds))
+    def lived(drawn: list[Round]) -> None:
+        with tempfile.TemporaryDirectory(dir=_memory()) as folder:
+            assert asyncio.run(live_through(Path(folder), drawn)) == []
+
+    lived()
+
+
+def _memory() -> str | None:
+    """A folder in memory, where there is one."""
+    return "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - a temporary folder within
+
+
+def test_a_few_short_lives_of_things_that_come_back() -> None:
+    """A few dozen, each some days long."""
+    walk(30, 5)
+
+
+@pytest.mark.simulation
+@pytest.mark.timeout(0)
+def test_many_lives_of_things_that_come_back() -> None:
+    """`RHEOD_RETURNS` of them, weeks long."""
+    walk(EXAMPLES, 12)
