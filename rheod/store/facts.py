@@ -236,12 +236,14 @@ class QueuedPublishing:
     cost_up_to: int
     due_at: int
     reason: str | None
+    picture: str | None = None
 
 
 def next_publishings(db: sqlite3.Connection, account_id: str, *, limit: int) -> list[QueuedPublishing]:
     """The account's publishings that go out next, in the order of the queue that all accounts share."""
     rows = db.execute(
-        "SELECT items.external_id, items.title, jobs.due_at, jobs.reason,"
+        "SELECT items.external_id, items.title, (SELECT file FROM pictures WHERE item_id = items.id AND state = 'ready'"
+        " ORDER BY position LIMIT 1) AS picture, jobs.due_at, jobs.reason,"
         " (SELECT coalesce(sum(cost), 0) FROM publish_sums WHERE stretch < jobs.id / :stretch)"
         " + (SELECT sum(cost) FROM jobs before WHERE +before.kind = 'publish'"
         " AND before.id BETWEEN jobs.id / :stretch * :stretch AND jobs.id) AS cost_up_to,"

@@ -9,19 +9,22 @@ Reads only. What needs the owner is found in `health/rules.py`.
 
 from __future__ import annotations
 
+import sqlite3
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 
 from rheod.domain.budget import WINDOW_MS, Load
 from rheod.domain.calendar import day_of, days_until, months_until, start_of
 from rheod.domain.model import RheoStatus
 from rheod.domain.taxonomy import DOMAINS
-from rheod.store import facts, orders
+from rheod.store import facts, orders, relists, things
 from rheod.store.facts import QueuedPublishing
 from rheod.store.orders import Month, Sums
+from rheod.store.relists import PlannedReturn
+from rheod.store.things import Thing
 from rheod.usecases.items import BudgetForecast
 from rheod.usecases.transaction import Store
 
@@ -130,6 +133,10 @@ HOURS = 25
 
 DAYS = 14
 NEXT = 10
+SHELF = 30
+FAR_MS = 366 * 24 * 3_600_000
+FEW = 5
+SOON_MS = 7 * 24 * 3_600_000
 _HOUR_MS = 3_600_000
 
 
@@ -141,6 +148,7 @@ class Coming:
     title: str
     at: int | None
     waits_for: str | None
+    picture: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,12 +162,20 @@ class DaySales:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountForecast:
-    """`freeing` has for this hour and each of the next 24 (its start, ms) how many calls come free again."""
+    """`freeing` has for this hour and each of the next 24 (its start, ms) how many calls come free again.
+
+    `sold` and `ending` are of today; `out` ads are up; `returns` come back next, each with its picture.
+    """
 
     coming: tuple[Coming, ...]
     waiting: int
     freeing: tuple[tuple[int, int], ...]
     sales: tuple[DaySales, ...]
+    sold: tuple[Thing, ...] = ()
+    ending: tuple[Thing, ...] = ()
+    out: int = 0
+    returns: tuple[tuple[PlannedReturn, str | None], ...] = ()
+    returns_paused: bool = False
 
 
 class AccountForecasts:
@@ -169,33 +185,60 @@ class AccountForecasts:
         self._store = store
         self._forecast = forecast
 
+    async def returns(self, account_id: str) -> tuple[tuple[PlannedReturn, str | None], ...]:
+        """Everything that is planned to come back, the next first, each with its picture."""
+        return await self._store.read(
+            lambda db: planned_returns(db, account_id, self._store.now() + FAR_MS, limit=1000)
+        )
+
     async def of_account(self, account_id: str) -> AccountForecast:
         """The outlook at this moment."""
         now = self._store.now()
         days = days_until(now, DAYS)
         forecast = self._forecast(account_id)
-        waiting, total, sales = await self._store.read(
+        today, tomorrow = start_of(days[-1]), start_of(days[-1] + timedelta(days=1))
+        waiting, total, sales, sold, ending, out = await self._store.read(
             lambda db: (
                 facts.next_publishings(db, account_id, limit=NEXT),
                 facts.publishings_waiting(db, account_id),
                 facts.sales_since(db, account_id, start_of(days[0])),
+                things.sold_things(db, account_id, today, limit=NEXT),
+                things.ending_things(db, account_id, tomorrow, limit=SHELF),
+                things.count_live(db, account_id),
             )
+        )
+        returns, paused = await self._store.read(
+            lambda db: (planned_returns(db, account_id, now + SOON_MS, limit=FEW), relists.is_paused(db))
         )
         return AccountForecast(
             coming=tuple(_coming(one, forecast, now) for one in waiting),
             waiting=total,
             freeing=_freeing(forecast.calls.times(now), now),
             sales=_by_day(days, sales),
+            sold=tuple(sold),
+            ending=tuple(ending),
+            out=out,
+            returns=returns,
+            returns_paused=paused,
         )
+
+
+def planned_returns(
+    db: sqlite3.Connection, account_id: str, latest: int, *, limit: int
+) -> tuple[tuple[PlannedReturn, str | None], ...]:
+    """What comes back until `latest` (ms UTC), the next first, each with its first picture."""
+    planned = relists.until(db, [account_id], latest, limit=limit)
+    pictures = things.pictures_of(db, [one.item_id for one in planned])
+    return tuple((one, pictures.get(one.item_id)) for one in planned)
 
 
 def _coming(one: QueuedPublishing, forecast: BudgetForecast, now: int) -> Coming:
     if forecast.waits_for is not None:
-        return Coming(one.external_id, one.title, None, forecast.waits_for)
+        return Coming(one.external_id, one.title, None, forecast.waits_for, one.picture)
     at = forecast.goes_at(
         Load(one.ads_up_to, one.cost_up_to), {}, max(now, one.due_at, forecast.paused_until)
     )
-    return Coming(one.external_id, one.title, at, one.reason if one.due_at > now else None)
+    return Coming(one.external_id, one.title, at, one.reason if one.due_at > now else None, one.picture)
 
 
 def _freeing(calls: list[int], now: int) -> tuple[tuple[int, int], ...]:

@@ -67,3 +67,22 @@ def _inside(middle: float) -> float:
 
 def _text(kind: str, x: float, y: float, text: str) -> Markup:
     return Markup('<text class="{}" x="{}" y="{}">{}</text>').format(kind, x, y, text)
+
+
+def spark(title: str, points: Sequence[tuple[str, float, str]]) -> Markup:
+    """The same as small bars without labels, for beside a figure."""
+    highest = max((value for _, value, _ in points), default=0) or 1
+    pieces = [
+        Markup('<svg class="spark" viewBox="0 0 {} 44" role="img" aria-label="{}">').format(
+            11 * len(points), title
+        )
+    ]
+    for place, (label, value, text) in enumerate(points):
+        tall = max(2, round(44 * max(0.0, value) / highest, 1))
+        now = Markup(' class="now"') if place == len(points) - 1 else ""
+        pieces.append(
+            Markup('<rect{} x="{}" y="{}" width="8" height="{}" rx="2"><title>{}: {}</title></rect>').format(
+                now, 11 * place, round(44 - tall, 1), tall, label, text or "0"
+            )
+        )
+    return Markup("").join([*pieces, Markup("</svg>")])

@@ -7,14 +7,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import rheod
 from rheod.api.authenticator import unlogged
 from rheod.health.waiting import Mood
 from rheod.web.integration import DeliveriesPage, IntegrationPage
 from rheod.web.items_page import ItemsPage
+from rheod.web.returns_page import ReturnsPage
 from rheod.web.sales_page import SalesPage
 from rheod.web.signing_in import SigningIn
-from rheod.web.site import ADDRESS, HOME, ICON_ADDRESS, Page, Site, icon, style_sheet
+from rheod.web.site import (
+    ADDRESS,
+    HOME,
+    ICON_ADDRESS,
+    SCRIPT_ADDRESS,
+    Page,
+    Site,
+    icon,
+    live_script,
+    style_sheet,
+)
 from rheod.web.tradera import TraderaPage
+from rheod.web.words import SHOW, VERBS
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -23,37 +36,50 @@ if TYPE_CHECKING:
     from rheod.web.site import PageRequest, WebContext
 
 
+MORE = f"{HOME}/more"
+
+
 class TodayPage:
-    """Health, problems with their fixes, the call budget, what goes out when, the last days' sales."""
+    """What needs the owner, what was sold, what ends and what goes out next; and the places that are not daily work."""
 
     def __init__(self, *, context: WebContext, site: Site) -> None:
         self._context = context
         self._site = site
 
     def routes(self) -> list[Route]:
-        """The page."""
-        return [("GET", HOME, self._site.page(self.show))]
+        """The first page, and what leads on to the rest."""
+        return [("GET", HOME, self._site.page(self.show)), ("GET", MORE, self._site.page(self.more))]
 
     async def show(self, request: PageRequest) -> Page:
-        """Everything on one page."""
+        """Everything of today on one page."""
         found = await self._context.findings()
         outlook = await self._context.outlooks.of_account(request.account_id)
-        number, hour = request.language.number, request.language.hour
-        is_bad = any(one.mood is Mood.BAD for one in found)
+        number = request.language.number
+        setup = await self._context.setups.of_account(request.account_id)
         values: dict[str, Any] = {
-            "mood": "bad" if is_bad else "busy" if found else "good",
-            "found": found,
-            "status": await self._context.status(),
+            "mood": "good" if not found else "bad" if found[0].mood is Mood.BAD else "busy",
+            "found": [(one, VERBS.get(one.code, SHOW)) for one in found],
             "outlook": outlook,
-            "freeing": [
-                (hour(start), float(calls), str(calls) if calls else "") for start, calls in outlook.freeing
-            ],
+            "capacity_text": setup.capacity.text,
             "sales": [
                 (f"{one.day.day}/{one.day.month}", one.ore / 100, number(one.ore / 100) if one.ore else "")
                 for one in outlook.sales
             ],
         }
         return Page("today.html", values)
+
+    async def more(self, request: PageRequest) -> Page:
+        """Where everything else is, and how rheod itself fares."""
+        outlook = await self._context.outlooks.of_account(request.account_id)
+        values: dict[str, Any] = {
+            "status": await self._context.status(),
+            "version": rheod.__version__,
+            "freeing": [
+                (request.language.hour(start), float(calls), str(calls) if calls else "")
+                for start, calls in outlook.freeing
+            ],
+        }
+        return Page("more.html", values)
 
 
 class Dashboard:
@@ -74,9 +100,11 @@ class Dashboard:
         return [
             ("GET", ADDRESS, unlogged(style_sheet)),
             ("GET", ICON_ADDRESS, unlogged(icon)),
+            ("GET", SCRIPT_ADDRESS, unlogged(live_script)),
             *SigningIn(context=context, site=site, settings=integration.show).routes(),
             *TodayPage(context=context, site=site).routes(),
             *ItemsPage(context=context, site=site).routes(),
+            *ReturnsPage(context=context, site=site).routes(),
             *SalesPage(context=context, site=site).routes(),
             *integration.routes(),
             *DeliveriesPage(context=context, site=site).routes(),

@@ -130,6 +130,15 @@ class Language:
         """A moment given as the API writes it."""
         return self.when(None if text is None else round(datetime.fromisoformat(text).timestamp() * 1000))
 
+    def today(self) -> str:
+        """Today's date with its weekday, as a sentence begins."""
+        written = self._written(in_sweden(self._now()), "EEEE d MMMM")
+        return written[0].upper() + written[1:]
+
+    def clock(self) -> str:
+        """What the clock shows."""
+        return in_sweden(self._now()).strftime("%H:%M")
+
     def hour(self, at_ms: int) -> str:
         """The hour in Swedish time."""
         return in_sweden(at_ms).strftime("%H")

@@ -26,7 +26,7 @@ from rheod.api.responses import STATUS_OF
 from rheod.api.routing import Handler
 from rheod.domain.errors import Refused, Transient
 from rheod.store.access import Session
-from rheod.web.charts import bars
+from rheod.web.charts import bars, spark
 from rheod.web.forms import (
     OURS,
     SHOWN_S,
@@ -116,11 +116,18 @@ STYLE = files("rheod.web").joinpath("static/rheod.css").read_bytes()
 ICON = files("rheod.web").joinpath("static/icon.svg").read_bytes()
 ADDRESS = f"/dashboard/static/rheod-{hashlib.sha256(STYLE).hexdigest()[:12]}.css"
 ICON_ADDRESS = "/dashboard/static/icon.svg"
+SCRIPT = files("rheod.web").joinpath("static/live.js").read_bytes()
+SCRIPT_ADDRESS = f"/dashboard/static/live-{hashlib.sha256(SCRIPT).hexdigest()[:12]}.js"
 
 
 async def style_sheet(_request: web.Request) -> web.Response:
     """Send the style sheet."""
     return _kept(STYLE, "text/css", "public, max-age=31536000, immutable")
+
+
+async def live_script(_request: web.Request) -> web.Response:
+    """Send the script that keeps pages fresh."""
+    return _kept(SCRIPT, "text/javascript", "public, max-age=31536000, immutable")
 
 
 async def icon(_request: web.Request) -> web.Response:
@@ -150,18 +157,26 @@ def templates() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    environment.globals |= {"style": ADDRESS, "bars": bars, "iso": iso}
+    environment.globals |= {
+        "style": ADDRESS,
+        "script": SCRIPT_ADDRESS,
+        "bars": bars,
+        "spark": spark,
+        "iso": iso,
+    }
     return environment
 
 
 COOKIE = "rheod_session"
 HOME = "/dashboard"
+COUNTED_S = 10.0
 MESSAGES = 1000
 """So many messages wait to be shown; the oldest are forgotten first."""
 SIGN_IN = f"{HOME}/sign-in"
 
 POLICY = (
-    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none';"
+    "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self';"
+    " form-action 'self'; base-uri 'none';"
     " frame-ancestors 'none'"
 )
 HEADERS = {
@@ -185,6 +200,7 @@ class Site:
         self._context = context
         self.sent = SentForms(monotonic=context.api.monotonic)
         self._messages: OrderedDict[str, tuple[bytes, float, ActionDone]] = OrderedDict()
+        self._counted: tuple[float, Mapping[str, int]] | None = None
         self._is_loaded = False
 
     def page(self, handler: PageHandler) -> Handler:
@@ -200,7 +216,7 @@ class Site:
                 page = await handler(asked)
             except (Refused, Transient) as error:
                 page = refusal_page(error, asked.language)
-            return self.render(page, asked.language, self._frame(asked))
+            return self.render(page, asked.language, await self._frame(asked))
 
         return guarded
 
@@ -242,11 +258,14 @@ class Site:
             done = await handler(asked)
         except (Refused, Transient) as error:
             return await self._refused(asked, error, page)
+        self._counted = None
         origin = self._context.callers.address(asked.http)
         await self._context.audit.record(origin=origin, action=name, subject=done.subject, told=done.sentence)
         _log.info("owner's action", action=name, subject=done.subject)
         if done.shown_once is not None:
-            return self.render(Page("shown_once.html", {"shown": done}), asked.language, self._frame(asked))
+            return self.render(
+                Page("shown_once.html", {"shown": done}), asked.language, await self._frame(asked)
+            )
         return see_other(self._telling(asked.session, done))
 
     async def _refused(
@@ -261,7 +280,7 @@ class Site:
                 shown = replace(await page(asked), status=shown.status)
             except (Refused, Transient) as no_page:
                 shown = refusal_page(no_page, asked.language)
-        return self.render(shown, asked.language, self._frame(asked))
+        return self.render(shown, asked.language, await self._frame(asked))
 
     def _kept(self, request: web.Request, form: Mapping[str, str]) -> web.Response:
         """The sign-in for a form whose session is over: what was typed comes along, to be sent afterwards."""
@@ -293,6 +312,15 @@ class Site:
         kept = {name: value for name, value in fields.items() if name not in OURS}
         values = {"to": to, "action": action, "fields": kept, "token": form_token(cookie)}
         return self.render(Page("resume.html", values), self.language(request), {"path": request.path})
+
+    async def _counts(self) -> Mapping[str, int]:
+        """What the places have to do, looked at every few seconds."""
+        now = self._context.api.monotonic()
+        if self._counted is None or now - self._counted[0] > COUNTED_S:
+            found = await self._context.findings()
+            to_send = sum(int(one.text.values["n"]) for one in found if one.code == "order.unsent")
+            self._counted = (now, {"needs": len(found), "to_send": to_send})
+        return self._counted[1]
 
     def _telling(self, session: Session, done: ActionDone) -> str:
         """The address that shows what came of an action: its message belongs to this request and to nobody's next one."""
@@ -372,9 +400,11 @@ class Site:
             form=form or {},
         )
 
-    def _frame(self, asked: PageRequest) -> dict[str, Any]:
+    async def _frame(self, asked: PageRequest) -> dict[str, Any]:
         """What the frame around every page shows."""
         return {
+            "counts": await self._counts(),
+            "place": place_of(asked.http.path),
             "request": asked,
             "path": asked.http.path
             if asked.http.method in SAFE_METHODS
@@ -396,6 +426,16 @@ def _load() -> None:
 def see_other(to: str) -> web.Response:
     """303: the browser goes on with a GET."""
     return web.Response(status=303, headers={**HEADERS, "Location": to})
+
+
+PLACES = (f"{HOME}/items", f"{HOME}/sales")
+
+
+def place_of(path: str) -> str:
+    """Which of the four places a page is in."""
+    if path == HOME:
+        return HOME
+    return next((place for place in PLACES if path == place or path.startswith(f"{place}/")), f"{HOME}/more")
 
 
 def referring_page(request: web.Request) -> str:

@@ -42,11 +42,14 @@ async def test_calls_come_back_a_day_after_they_were_made(
 async def test_a_day_is_a_swedish_day(
     store: Store, account_id: str, forecast: BudgetForecast, clock: Clock
 ) -> None:
-    """An order of 23:30 UTC in May belongs to the next day in Sweden."""
+    """An order of 23:30 UTC in May belongs to the next day in Sweden; one of something unknown here is in no sum."""
     midnight = start_of(day_of(clock()))
-    for number, at in enumerate([midnight - 1, midnight, midnight + 1]):
+    for number, at in enumerate([midnight - 1, midnight, midnight + 1, midnight + 2]):
         order = Order(order_id=number + 1, created_at=at, updated_at=at, lines=(), subtotal_ore=10_000)
         await store.write(partial(_keep, account_id=account_id, order=order))
+    await store.write(
+        lambda tx: tx.db.execute("UPDATE orders SET known_ore = subtotal_ore WHERE order_id <> 4").rowcount
+    )
     outlook = await AccountForecasts(store=store, forecast=lambda _account: forecast).of_account(account_id)
     assert [(sold.orders, sold.ore) for sold in outlook.sales[-2:]] == [(1, 10_000), (2, 20_000)]
     assert len(outlook.sales) == 14

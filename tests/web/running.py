@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from html import unescape
@@ -124,8 +124,10 @@ class Pages:
 
 
 @asynccontextmanager
-async def pages(folder: Path, **changes: Any) -> AsyncIterator[tuple[Pages, str]]:
-    """A dashboard nobody is signed in at, and the admin token; `changes` replace values of the API's parts."""
+async def pages(
+    folder: Path, *, found: Callable[[], Awaitable[list[Finding]]] | None = None, **changes: Any
+) -> AsyncIterator[tuple[Pages, str]]:
+    """A dashboard nobody is signed in at, and the admin token; `found` needs the owner, `changes` replace values of the API's parts."""
     clock = Clock()
     async with opened(folder) as database:
         api, _ = await made_parts(database, folder, clock)
@@ -136,7 +138,7 @@ async def pages(folder: Path, **changes: Any) -> AsyncIterator[tuple[Pages, str]
             api=api,
             sessions=await Sessions.load(database, now=api.now),
             audit=Audit(database=database, now=api.now),
-            findings=_findings,
+            findings=found or _findings,
             outlooks=AccountForecasts(store=store, forecast=lambda _account: BudgetForecast()),
             quarantine=QuarantinedMessages(store=store),
             ad_url=lambda ad: f"https://tradera.example/item/{ad}",

@@ -152,7 +152,7 @@ async def test_the_sign_in_says_how_to_get_in(tmp_path: Path) -> None:
     async with pages(tmp_path) as (one, admin):
         assert "sudo rheod password" in (await one.get("/dashboard/sign-in"))[1]
         await one.sign_in(admin)
-        _, _, headers = await one.send("/dashboard", "/dashboard/sign-out")
+        _, _, headers = await one.send("/dashboard/more", "/dashboard/sign-out")
         assert "Utloggad" in text_of((await one.get(headers["Location"]))[1])
 
 

@@ -154,7 +154,7 @@ async def test_what_cannot_be_done_is_told(tmp_path: Path) -> None:
     async with stocked(tmp_path) as one:
         await one.pages.sign_in(one.token)
         page = "/dashboard/items/S-1"
-        assert "kan inte publiceras igen" in await one.pages.pressed(page, f"{page}/publish")
+        assert "kan inte publiceras igen" in await one.pages.pressed("/dashboard/more", f"{page}/publish")
 
 
 async def test_items_of_a_removed_account_are_only_read(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ async def test_a_stranger_is_sent_to_the_sign_in_and_comes_back(tmp_path: Path) 
         assert (status, headers["Location"]) == (303, "/dashboard?account=")
         status, text, _ = await one.get("/dashboard")
         assert status == 200
-        assert "Logga ut" in text_of(text)
+        assert "Inget behöver dig" in text_of(text)
 
 
 async def test_the_cookie_is_out_of_reach(tmp_path: Path) -> None:
@@ -56,9 +56,9 @@ async def test_a_password_opens_too_and_setting_it_ends_every_session(tmp_path: 
     """Set once signed in; short ones are refused with a sentence."""
     async with pages(tmp_path) as (one, admin):
         await one.sign_in(admin)
-        status, text, _ = await one.send("/dashboard", "/dashboard/password", password="short")
+        status, text, _ = await one.send("/dashboard/integration", "/dashboard/password", password="short")
         assert (status, text.count("Måste ha minst 12 tecken")) == (422, 2)
-        await one.send("/dashboard", "/dashboard/password", password=PASSWORD)
+        await one.send("/dashboard/integration", "/dashboard/password", password=PASSWORD)
         assert (await one.get("/dashboard"))[0] == 303
         assert await one.sign_in(PASSWORD + "x") == 403
         assert await one.sign_in(PASSWORD) == 303
@@ -71,7 +71,7 @@ async def test_signing_out_ends_the_session(tmp_path: Path) -> None:
     """The cookie is worth nothing afterwards."""
     async with pages(tmp_path) as (one, admin):
         await one.sign_in(admin)
-        await one.send("/dashboard", "/dashboard/sign-out")
+        await one.send("/dashboard/more", "/dashboard/sign-out")
         assert (await one.get("/dashboard"))[0] == 303
 
 
@@ -101,7 +101,7 @@ async def test_another_site_cannot_send_a_form(
     async with pages(tmp_path) as (one, admin):
         await one.sign_in(admin)
         if fields.pop("token", None):
-            _, text, _ = await one.get("/dashboard")
+            _, text, _ = await one.get("/dashboard/more")
             fields["form_token"] = text.split('name="form_token" value="')[1].split('"')[0]
         status, _, _ = await one.post("/dashboard/sign-out", fields, **headers)
         assert status == 400

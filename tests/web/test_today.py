@@ -1,0 +1,153 @@
+"""The first page, the returns and the places: what is shown of a shop's day, and what the page does by itself."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from rheod.domain.errors import Text, counted
+from rheod.domain.ladder import Ladder
+from rheod.health.waiting import Finding, Mood
+from rheod.store import relists
+from rheod.store.relists import PlannedReturn
+from rheod.web.charts import spark
+from rheod.web.site import SCRIPT, SCRIPT_ADDRESS, place_of
+from tests.stores import NOW_MS
+from tests.web.running import pages, text_of
+from tests.web.stocked import HOUR_MS, Stocked, stocked
+
+ENGLISH = {"Accept-Language": "en"}
+UNSENT = Finding(
+    code="order.unsent",
+    mood=Mood.BUSY,
+    text=counted("{n} order is paid and waits to be sent", "{n} orders are paid and wait to be sent", 2),
+    fix=Text("Pack it on the page Orders; `rheod orders pick` writes the pick list"),
+    where="/dashboard/sales",
+)
+FULL = Finding(code="disk.low", mood=Mood.BAD, text=Text("The disk is full"), fix=Text("Make room"))
+
+
+async def planned(one: Stocked, external_id: str) -> PlannedReturn:
+    """A return of this item tomorrow."""
+    item, listing = await one.shop.item(external_id), await one.shop.listing(external_id)
+    back = PlannedReturn(
+        listing_id=listing.id,
+        item_id=item.id,
+        account_id=item.account_id,
+        at=NOW_MS + 24 * HOUR_MS,
+        ladder=Ladder(first_kr=900, price_kr=810, attempt=1, previous_kr=900),
+    )
+    await one.shop.database.write(lambda db: relists.save(db, back))
+    return back
+
+
+async def test_the_sentence_is_green_only_when_nobody_has_to_do_anything(tmp_path: Path) -> None:
+    """Each finding is a row with one button that leads to where it is seen to; the command stands behind a fold."""
+    found: list[Finding] = []
+
+    async def findings() -> list[Finding]:
+        return found
+
+    async with pages(tmp_path, found=findings) as (one, admin):
+        await one.sign_in(admin)
+        assert 'class="sentence good"' in (await one.get("/dashboard"))[1]
+        found[:] = [FULL, UNSENT]
+        one.clock.seconds += 60
+        _, html, _ = await one.get("/dashboard", **ENGLISH)
+        assert "2 things need you" in text_of(html)
+        assert 'class="sentence bad"' in html
+        assert re.search(r'<a class="btn" href="/dashboard/sales">Pack<', html)
+        assert html.count('class="btn"') == 1
+        assert "On the server Make room" in text_of(html)
+        assert re.findall(r"<sup>(\d+)</sup>", html) == ["2", "2"]
+
+
+async def test_the_day_is_shown_by_its_things(tmp_path: Path) -> None:
+    """What was sold counts as in the months: the order of something unknown does not; nothing is said twice."""
+    async with stocked(tmp_path) as one:
+        await one.shop.database.write(
+            lambda db: db.execute(
+                "UPDATE orders SET created_at = ? WHERE order_id IN (7001, 7002)", (NOW_MS,)
+            )
+        )
+        await one.shop.database.write(
+            lambda db: db.execute("UPDATE listings SET ends_at = ? WHERE state = 'live'", (NOW_MS + HOUR_MS,))
+        )
+        await planned(one, "S-1")
+        await one.pages.sign_in(one.token)
+        _, html, _ = await one.pages.get("/dashboard", **ENGLISH)
+        text = text_of(html)
+        assert "1 sold" in text
+        assert "Såld bromsok" in text
+        assert "Tavla i guldram" not in text
+        assert re.search(r"Ends today.*Kopp Rörstrand.*13:00", text)
+        assert re.search(r"Goes out next.*Dörr vänster fram", text)
+        assert ".160.webp" in html
+        assert re.search(r"Comes back next.*810\s*kr, before 900\s*kr", text)
+
+
+async def test_a_return_is_held_and_let_go_and_all_are_paused(tmp_path: Path) -> None:
+    """Each by one press, for each can be taken back; the log says so in words."""
+    async with stocked(tmp_path) as one:
+        await one.pages.sign_in(one.token)
+        page, item = "/dashboard/returns", "/dashboard/returns/S-1"
+        assert 'class="outcome bad"' in await one.pages.pressed(page, "/dashboard/returns/nobody/hold")
+        await planned(one, "S-1")
+        for action, held, paused in (
+            (f"{item}/hold", True, False),
+            (f"{item}/resume", False, False),
+            (f"{page}/pause", False, True),
+            (f"{page}/resume", False, False),
+        ):
+            await one.pages.send(page, action)
+            (back,) = await one.shop.database.read(relists.every)
+            assert (back.held, await one.shop.database.read(relists.is_paused)) == (held, paused)
+        _, html, _ = await one.pages.get("/dashboard/integration", **ENGLISH)
+        assert "Held a return" in text_of(html)
+
+
+@pytest.mark.parametrize(
+    ("path", "place"),
+    [
+        ("/dashboard", "/dashboard"),
+        ("/dashboard/items/A-1", "/dashboard/items"),
+        ("/dashboard/sales", "/dashboard/sales"),
+        ("/dashboard/tradera", "/dashboard/more"),
+    ],
+)
+def test_every_page_is_in_one_of_four_places(path: str, place: str) -> None:
+    """The one that the bar marks."""
+    assert place_of(path) == place
+
+
+async def test_the_script_is_small_and_our_own(tmp_path: Path) -> None:
+    """The policy lets no other run, and no page writes one or a style into itself."""
+    assert len(SCRIPT) <= 4096
+    async with stocked(tmp_path) as one:
+        await one.pages.sign_in(one.token)
+        for path in (
+            "/dashboard",
+            "/dashboard/more",
+            "/dashboard/returns",
+            "/dashboard/items/L-1",
+            "/dashboard/sales",
+        ):
+            status, html, headers = await one.pages.get(path)
+            assert status == 200
+            assert "unsafe" not in headers["Content-Security-Policy"]
+            assert re.findall(r"<script[^>]*>", html) == re.findall(
+                r'<script src="/dashboard/static/live-\w+.js" defer>', html
+            )
+            assert " style=" not in html
+        status, _, headers = await one.pages.get(SCRIPT_ADDRESS)
+        assert (status, headers["Content-Type"]) == (200, "text/javascript; charset=utf-8")
+
+
+def test_a_day_without_a_sale_still_stands_in_the_small_bars() -> None:
+    """As a foot of two pixels; today is the last and marked."""
+    drawn = str(spark("<kr>", [("1/5", 0.0, ""), ("2/5", 10.0, "10")]))
+    assert re.findall(r'height="([\d.]+)" rx', drawn) == ["2", "44.0"]
+    assert drawn.count('class="now"') == 1
+    assert "&lt;kr&gt;" in drawn
