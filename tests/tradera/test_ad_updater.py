@@ -6,6 +6,7 @@ import pytest
 
 from rheod.domain.errors import Refused
 from rheod.domain.model import EndWish, Listing, ListingState, RheoStatus, TraderaStatus, TraderaWish
+from rheod.jobs.picks import ByUrgency
 from rheod.sandbox.tradera_market import SimulatedAd as Ad
 from tests.desk import ASKS_AFTER_S, CATEGORY, Desk
 from tests.waiting import until
@@ -225,15 +226,17 @@ async def test_an_ad_sold_before_the_wish_becomes_a_sale(desk: Desk) -> None:
 
 
 async def test_a_wish_to_end_goes_before_publishing(desk: Desk) -> None:
-    """Ending has the right of way over whatever else waits in the lane."""
+    """Ending has the right of way over whatever waits in the queue while as many ads are under way as may be."""
     await desk.publish(pictures=0)
-    desk.simulator.fault("create", "slow", seconds=0.3)
-    await desk.put("B", pictures=2)
-    await desk.put("C", pictures=2)
-    await until(lambda: desk.called()["create"] == 2)
+    desk.simulator.fault("create", "slow", seconds=0.3, times=ByUrgency.most_publishings)
+    others = [f"B{number}" for number in range(ByUrgency.most_publishings + 1)]
+    for each in others:
+        await desk.put(each, pictures=2)
+    await until(lambda: desk.called()["create"] == 1 + ByUrgency.most_publishings)
     await desk.items.change_status(desk.account_id, "A", "not_listed")
-    await desk.reach(ListingState.COMMITTED, "C")
+    for each in others:
+        await desk.reach(ListingState.COMMITTED, each)
     operations = desk.operations()
     assert operations.index("end") < len(operations) - 1 - operations[::-1].index("create")
     desk.forward(ASKS_AFTER_S)
-    await desk.reach(ListingState.LIVE, "C")
+    await desk.reach(ListingState.LIVE, others[-1])
