@@ -39,6 +39,9 @@ DENSE = 20_000
 STEPS = 2_000
 """So many steps over a value are made before everybody else has a turn."""
 
+_ROOMS = (256, 8192, BODY_BYTES)
+"""So many characters are copied to read a value from: few at first, since a text may have a million small values."""
+
 Found = tuple[Any, int] | None
 """An element and its length in characters; None where nothing was found yet, and others may have a turn."""
 
@@ -66,6 +69,8 @@ def elements(text: str, name: str) -> Iterator[Found]:
             yield from walk.list()
         else:
             yield from walk.value()
+        if len(names) % STEPS == 0:
+            yield None
         more = walk.more("}")
     walk.end()
 
@@ -108,16 +113,18 @@ class _Walk:
         if not self._is_dense:
             value, self._at = parse_at(self._text, self._at)
             return value
-        began, room = self._at, self._text[self._at : self._at + BODY_BYTES + 1]
-        try:
-            value, length = parse_at(room, 0)
-        except Refused:
-            if len(room) <= BODY_BYTES:
-                raise
-        else:
-            if length <= BODY_BYTES:
-                self._at += length
-                return value
+        began = self._at
+        for most in _ROOMS:
+            room = self._text[began : began + most + 1]
+            try:
+                value, length = parse_at(room, 0)
+            except Refused:
+                if len(room) <= most:
+                    raise
+            else:
+                if length <= most:
+                    self._at += length
+                    return value
         yield from self._step_over()
         if self._at - began > BODY_BYTES and self._text.count(",", began, self._at) > DENSE:
             return None

@@ -12,8 +12,6 @@ import json
 import math
 import re
 from codecs import BOM_UTF8
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, NoReturn
 
 import jiter
@@ -52,8 +50,10 @@ def parse(body: bytes) -> Any:
         )
     except ValueError:
         text = decoded(body)
-    with _refusing():
+    try:
         return _DECODER.decode(text)
+    except (ValueError, RecursionError) as error:
+        raise _refused(error) from error
 
 
 def decoded(body: bytes) -> str:
@@ -66,20 +66,17 @@ def decoded(body: bytes) -> str:
 
 def parse_at(text: str, at: int) -> tuple[Any, int]:
     """The value that begins at a place of the text, and the place after it; refuses what `parse` does."""
-    with _refusing():
-        return _DECODER.raw_decode(text, at)
-
-
-@contextmanager
-def _refusing() -> Iterator[None]:
     try:
-        yield
-    except RecursionError as error:
-        raise Refused(
-            "BAD_REQUEST", Text("The body is nested deeper than {n} levels", n=MAX_NESTING)
-        ) from error
-    except ValueError as error:  # also an integer of thousands of digits
-        raise Refused("BAD_REQUEST", NOT_JSON) from error
+        return _DECODER.raw_decode(text, at)
+    except (ValueError, RecursionError) as error:
+        raise _refused(error) from error
+
+
+def _refused(error: ValueError | RecursionError) -> Refused:
+    """How a text is refused that the decoder cannot read, be it only for an integer of thousands of digits."""
+    if isinstance(error, RecursionError):
+        return Refused("BAD_REQUEST", Text("The body is nested deeper than {n} levels", n=MAX_NESTING))
+    return Refused("BAD_REQUEST", NOT_JSON)
 
 
 def text_errors(value: Any) -> list[FieldError]:
