@@ -95,4 +95,4 @@ async def test_a_connection_that_cannot_be_made_leaves_no_thread(tmp_path: Path)
 
     with pytest.raises(ZeroDivisionError):
         await SqliteConnection.open(tmp_path / "x.db", fails)
-    await until(lambda: _threads() == before)
+    await until(lambda: _threads() <= before)  # one of an earlier test may end meanwhile
