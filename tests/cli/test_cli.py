@@ -258,7 +258,7 @@ async def test_without_credentials_the_api_works_and_says_what_waits(running: Ru
 
     assert "set tradera.app_id" in await until(waits)
     shown = await running.run("items", "show", "A/1")
-    assert "waits        Publishing waits for Tradera credentials: set tradera.app_id" in shown.stdout
+    assert "waits         Publishing waits for Tradera credentials: set tradera.app_id" in shown.stdout
     listed = await running.run("items", "list")
     assert "A/1" in listed.stdout
     assert "\u202e" not in listed.stdout
@@ -354,7 +354,7 @@ async def test_a_replay_since_a_time_and_a_removal_say_what_they_do_and_ask(
 async def test_orders_are_listed_by_command(running: Running) -> None:
     """A table with nothing in it, the same as JSON, and a wrong limit in one line."""
     assert (await running.run("orders", "list")).stdout.split() == [
-        *("ORDER", "CREATED", "SEK", "PAID", "SHIPPED", "PARCEL", "ITEMS", "TROUBLE")
+        *("ORDER", "CREATED", "STATUS", "SEK", "PAID", "SHIPPED", "PARCEL", "ITEMS", "TROUBLE")
     ]
     assert await running.json("orders", "list", "--unmatched") == {
         "inDoubt": [],
