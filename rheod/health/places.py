@@ -63,6 +63,7 @@ PLACES: Mapping[str, str] = {
     "sale.unmatched": f"{_SALES}#unmatched",
     "sale.waits": _SALES,
     "settings.superseded": NOWHERE,
+    "stock.incomplete": _ITEMS,
     "store.unwritable": NOWHERE,
     "token.dead": _TRADERA,
     "token.ends": _TRADERA,

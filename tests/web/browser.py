@@ -63,8 +63,9 @@ async def opened(
 
 
 def _complaint(message: ConsoleMessage) -> list[str]:
-    """An error of the console; that a form was refused (422) is its answer, not an error."""
-    return [message.text] if message.type == "error" and "status of 422" not in message.text else []
+    """An error of the console; that a form was refused (409, 422) is its answer, not an error."""
+    refused = any(f"status of {code}" in message.text for code in (409, 422))
+    return [message.text] if message.type == "error" and not refused else []
 
 
 def _failure(request: Request) -> list[str]:
