@@ -14,7 +14,7 @@ from tests.simulation.world import run_seed
 
 pytestmark = pytest.mark.simulation
 
-SEEDS = int(os.environ.get("RHEOD_SEEDS", "100"))
+SEEDS = int(os.environ.get("RHEOD_SEEDS", "40"))
 REPLAYED = [int(os.environ["RHEOD_SEED"])] if "RHEOD_SEED" in os.environ else []
 
 FOUND = {

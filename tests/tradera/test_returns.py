@@ -16,7 +16,7 @@ from tests.tradera.returns import PASSING, Round, live_through
 THINGS = 10
 """Things side by side in a walk; each is an example of its own."""
 
-EXAMPLES = int(os.environ.get("RHEOD_RETURNS", "800"))
+EXAMPLES = int(os.environ.get("RHEOD_RETURNS", "200"))
 _ACTS = (
     ["nothing"] * 6
     + ["unsold"] * 8
