@@ -298,6 +298,7 @@ def test_closed_listings_stay_closed() -> None:
     }
     assert leaving == {
         (ListingState.SOLD, "taken_back", ListingState.ENDED),
+        (ListingState.ENDED, "category_seen", ListingState.ENDED),  # it stays; a return goes to that category
         (ListingState.REJECTED, "taken_over", ListingState.LIVE),
         (ListingState.REJECTED, "turned_up", ListingState.LIVE),
     }
