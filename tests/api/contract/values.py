@@ -14,7 +14,11 @@ Json = dict[str, Any]
 
 _LETTERS = string.ascii_letters + string.digits + " -_./'\"\\<>&åäöÅÄÖéß漢字😀\t\n"
 _POISON = ("\x00", "\x1b[0m", "\ud800", "\ufffe", "\uffff")
-_OF_PATTERN = {"^evt_": ["evt_01j2k3m4n5p6q7r8s9t0abcdef"], "^[0-9]{1,19}$": ["1", "9" * 18]}
+_OF_PATTERN = {
+    "^evt_": ["evt_01j2k3m4n5p6q7r8s9t0abcdef"],
+    "^[0-9]{1,18}$": ["1", "9" * 18],
+    "^[0-9]{1,19}$": ["1", "9" * 18],
+}
 _TRIES = 50
 _STRANGE: tuple[Any, ...] = (
     None,
