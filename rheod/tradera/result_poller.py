@@ -206,13 +206,15 @@ class ResultPoller:
     async def _waiting(self) -> tuple[list[Listing], bool]:
         """Those to ask for, the first due first, and whether any may be under way that must not be asked for now.
 
-        An ad whose commit is under way as this is read is none to ask for, though it may have its answer since.
+        An ad whose commit is under way as this is read is none to ask for; one whose answer is stored is, though its
+        publisher may not have put it down yet.
         """
         account_id, before = self._calls.account_id, frozenset(self._calls.in_work)
         most = _A_CALL + len(before)
         found = await self._store.read(lambda db: items.waiting_listings(db, account_id, limit=most))
         at_work = before | self._calls.in_work
-        return [each for each in found if each.id not in at_work][:_A_CALL], bool(at_work)
+        asked = [each for each in found if each.state is ListingState.COMMITTED or each.id not in at_work]
+        return asked[:_A_CALL], bool(at_work)
 
     def _settle(self, tx: Transaction, listing_id: str, results: Mapping[int, Result]) -> _FollowUp | None:
         """Store what the answer says of one listing; returns what is left to do about it."""
