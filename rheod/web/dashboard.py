@@ -11,6 +11,7 @@ import rheod
 from rheod.api.authenticator import unlogged
 from rheod.health.waiting import Mood
 from rheod.web.integration import DeliveriesPage, IntegrationPage
+from rheod.web.items_list import ItemsList
 from rheod.web.items_page import ItemsPage
 from rheod.web.returns_page import ReturnsPage
 from rheod.web.sales_page import SalesPage
@@ -103,6 +104,7 @@ class Dashboard:
             ("GET", SCRIPT_ADDRESS, unlogged(live_script)),
             *SigningIn(context=context, site=site, settings=integration.show).routes(),
             *TodayPage(context=context, site=site).routes(),
+            *ItemsList(context=context, site=site).routes(),
             *ItemsPage(context=context, site=site).routes(),
             *ReturnsPage(context=context, site=site).routes(),
             *SalesPage(context=context, site=site).routes(),

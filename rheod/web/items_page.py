@@ -1,4 +1,4 @@
-"""The pages about items: finding one among many, its whole story, and what the owner can do about it.
+"""The page of one item: its whole story, and what the owner can do about it.
 
 It says in words where an item stands, why it waits and what happened to it; it decides nothing.
 """
@@ -8,20 +8,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Literal, cast
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote, urlencode
 
-from pydantic import Field
-
-from rheod.api import field_types
 from rheod.api.field_types import raise_if_any, read_external_id
-from rheod.api.routing import Query, read_query
 from rheod.domain.ad_text import spec_lines, whole_kronor
 from rheod.domain.errors import Refused, Text
 from rheod.domain.model import EventType, ItemType, ListingState, PictureState, RheoStatus, TraderaStatus
 from rheod.domain.pictures import warnings
 from rheod.domain.taxonomy import OTHER
-from rheod.store.search import NEVER, SearchCursor, SearchQuery
 from rheod.web.site import HOME, ActionDone, Page
 from rheod.web.words import domain_name, particulars
 
@@ -154,20 +149,10 @@ def _in_queue(view: ItemView, language: Language) -> str:
 ITEMS = f"{HOME}/items"
 ITEM = ITEMS + "/{externalId:[^/]+}"
 ID_SEGMENT = 2
-PAGE = 30
-
-
-class ItemsQuery(Query):
-    """What is looked for; an empty field is anything."""
-
-    q: Annotated[str, Field(max_length=255)] = ""
-    status: Literal["", "draft", "active", "sold", "not_listed", "archived"] = ""
-    tradera: Literal["", "never", "pending_sync", "active", "sold", "ended", "sync_error"] = ""
-    after: str | None = None
 
 
 class ItemsPage:
-    """The list and the page of one item, with its actions."""
+    """The page of one item, with its actions."""
 
     def __init__(self, *, context: WebContext, site: Site) -> None:
         self._context = context
@@ -177,7 +162,6 @@ class ItemsPage:
         """The pages and the actions."""
         page, action = self._site.page, self._site.action
         return [
-            ("GET", ITEMS, page(self.list)),
             ("GET", ITEM, page(self.show)),
             ("GET", f"{ITEM}/dry-run", page(self.dry_run)),
             ("POST", f"{ITEM}/publish", action(self.publish, name="publish item", page=self.show)),
@@ -185,38 +169,6 @@ class ItemsPage:
             ("POST", f"{ITEM}/sold", action(self.mark_sold, name="mark item as sold", page=self.show)),
             ("POST", f"{ITEM}/settle", action(self.settle, name="settle doubt", page=self.show)),
         ]
-
-    async def list(self, request: PageRequest) -> Page:
-        """A page of the items that fit."""
-        query = read_query(request.http, ItemsQuery)
-        sought = SearchQuery(text=query.q.strip(), status=query.status, tradera_status=query.tradera)
-        found = await self._context.api.inventory.search(
-            request.account_id, sought, limit=PAGE, after=_spot(query.after)
-        )
-        more = None
-        if found.following is not None:
-            given = {
-                "q": query.q,
-                "status": query.status,
-                "tradera": query.tradera,
-                "account": request.account,
-            }
-            kept = {name: value for name, value in given.items() if value}
-            more = f"{ITEMS}?{urlencode({**kept, 'after': field_types.write(*found.following)})}"
-        values = {
-            "query": query,
-            "hits": found.hits,
-            "state_of": state_of,
-            "address": lambda external_id: item_address(request, external_id),
-            "statuses": [(status.value, text) for status, (text, _) in HERE.items()],
-            "traderas": [
-                (NEVER, Text("never published")),
-                *((one.value, text) for one, (text, _) in AT_TRADERA.items()),
-            ],
-            "more": more,
-            "ad_kr": lambda hit: _other_price(hit.ad_kr, hit.price_ore),
-        }
-        return Page("items.html", values)
 
     async def show(self, request: PageRequest) -> Page:
         """One item with its story."""
@@ -242,7 +194,7 @@ class ItemsPage:
             "event_words": partial(event_words, language),
             "particulars": lambda data: list(particulars(data or {}, language)),
             "domain": domain_name(spec.domain, language),
-            "ad_kr": _other_price(listing.price_kr, spec.price_ore) if listing and is_live else None,
+            "ad_kr": other_price(listing.price_kr, spec.price_ore) if listing and is_live else None,
             "doubtful_url": self._context.ad_url(listing.tradera_item_id or 0)
             if listing and doubtful
             else None,
@@ -313,7 +265,7 @@ def event_words(language: Language, types: Iterable[str]) -> list[str]:
     return [language.say(known.get(str(each), str(each))) for each in types]
 
 
-def _other_price(ad_kr: int | None, price_ore: int | None) -> int | None:
+def other_price(ad_kr: int | None, price_ore: int | None) -> int | None:
     """The price in the ad, where it is not (yet) the item's."""
     if ad_kr is None or price_ore is None or ad_kr == whole_kronor(price_ore):
         return None
@@ -334,15 +286,6 @@ def _id_of(request: PageRequest) -> str:
     external_id, found = read_external_id(request.http.raw_path, segment=ID_SEGMENT)
     raise_if_any(found)
     return external_id
-
-
-def _spot(after: str | None) -> SearchCursor | None:
-    if after is None:
-        return None
-    walk, at, name = field_types.read(after, str, int, str)
-    if walk not in {"changes", "ids", "words"}:
-        raise Refused("BAD_REQUEST", Text("Begin the search anew"))
-    return SearchCursor(cast("Literal['changes', 'ids', 'words']", walk), at, name)
 
 
 def _can(view: ItemView) -> set[str]:
