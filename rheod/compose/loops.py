@@ -10,7 +10,7 @@ from typing import Any
 
 from rheod.compose.core import Core
 from rheod.compose.remotes import Remotes
-from rheod.config.superseded import held_to_daily_calls, superseded
+from rheod.config.settings import held_to_daily_calls, superseded
 from rheod.domain.errors import Permanent, StoreUnavailable, Transient
 from rheod.domain.model import Job, JobKind, JobOrder, QueueName
 from rheod.health.alerts import Alerter

@@ -1,26 +1,24 @@
-"""The tables of the settings file: every setting with its type, range, default and meaning.
+"""The tables of the settings file about the process: what it listens on, keeps, fetches, sends, logs and tells.
 
-`rheod config schema` shows the meanings; rheod.toml.example has the same ones, and a test holds the two together.
+What is about Tradera and about selling stands in `tradera.py` and `selling.py`. `rheod config schema` shows the
+meanings; rheod.toml.example has the same ones, and a test holds the two together.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
 from pydantic import (
-    AfterValidator,
     Field,
     IPvAnyNetwork,
     field_validator,
     model_validator,
 )
 
-from rheod.config.ads import Shipping, TraderaDefaults
 from rheod.config.checked_values import (
     DAY_S,
     AbsolutePath,
-    Calls,
     Count,
     Days,
     Delay,
@@ -31,9 +29,7 @@ from rheod.config.checked_values import (
     Section,
     Url,
     is_plain_http,
-    unquoted,
 )
-from rheod.config.quota import QuotaSettings, smaller
 
 _MIB = 2**20
 _MAIL = r"^[^\s@,;<>]+@[^\s@,;<>]+$"
@@ -115,104 +111,6 @@ class Storage(Section):
         default=None,
         description="seals the webhook secrets in the database: a secret; without it secret.key in the folder does",
     )
-
-
-class Tradera(Section):
-    """Tradera's REST API: credentials, the calls it allows in any 24 hours, and how doubts are settled."""
-
-    base_url: Url = Field(
-        default="https://api.tradera.com/v4",
-        description="address of the REST API; `rheod sandbox` prints another one for trials",
-    )
-    site_url: Url = Field(
-        default="https://www.tradera.com", description="an ad's address is <site_url>/item/<id>"
-    )
-    app_id: Id | None = Field(
-        default=None,
-        description="the application's id; without this and the next three, publishing waits and says so",
-    )
-    app_key: Secret | None = Field(default=None, description="the application's key: a secret")
-    user_id: Id | None = Field(default=None, description="the seller's member id")
-    user_token: Secret | None = Field(
-        default=None, description="the seller's token: a secret; `rheod tradera connect` gets one"
-    )
-    public_key: Annotated[str, AfterValidator(unquoted)] | None = Field(
-        default=None,
-        pattern=r"^[\x21-\x7e]+$",
-        description="the application's public key, only for the browser login of `rheod tradera connect`",
-    )
-    daily_calls: Calls | None = Field(
-        default=None,
-        description="superseded by quota.total, which it bounds while it stands: take the line out",
-    )
-    daily_calls_per_method: dict[str, Calls] | None = Field(
-        default=None, description="superseded by quota.methods, which it bounds while it stands"
-    )
-    quota: QuotaSettings = Field(
-        default=QuotaSettings(), description="how many calls Tradera allows the application in 24 hours"
-    )
-    reserve_share: float = Field(
-        default=0.2,
-        ge=0,
-        le=0.9,
-        description="share of quota.total kept for ending ads and reading orders (0-0.9)",
-    )
-    reconcile_interval_s: float | None = Field(
-        default=None,
-        ge=50,
-        le=DAY_S,
-        description="how often Tradera is asked for what push missed; without it 600 with push, else 55",
-    )
-    reconcile_share: float | None = Field(
-        default=None,
-        ge=0,
-        le=0.9,
-        description="share of quota.total this may use; without it 0.1 with push, else a third",
-    )
-    request_timeout_s: float = Field(default=60, ge=1, le=300, description="time for one call in all")
-    result_delays_s: tuple[Delay, ...] | None = Field(
-        default=None,
-        min_length=1,
-        description="waits between questions for the result of a publishing, the last repeats; without it 1, 1, 2, 3, 5 … 30, or 10 … 600 where all calls together are limited",
-    )
-    publish_tries: int = Field(
-        default=8,
-        ge=1,
-        le=100,
-        description="tries of one item without a clear answer, while Tradera answers others, before it has failed",
-    )
-    image_in_doubt: Literal["resend", "recreate"] = Field(
-        default="resend",
-        description='a picture whose call got no answer: "resend" it, or "recreate" the uncommitted ad',
-    )
-    takeover_wait_s: float = Field(
-        default=3_600,
-        ge=0,
-        le=7 * DAY_S,
-        description="after a restore nothing is published for this time: Tradera's queue may still hold ads",
-    )
-    doubt_limit_s: float = Field(
-        default=DAY_S,
-        ge=600,
-        le=30 * DAY_S,
-        description="a publishing still in doubt after this time waits for you",
-    )
-    shipping: Shipping = Field(
-        default=Shipping(), description="what buyers pay for freight where the item names no price"
-    )
-    defaults: TraderaDefaults = Field(
-        default=TraderaDefaults(), description="what an ad gets when its item does not say"
-    )
-
-    @property
-    def total(self) -> int | None:
-        """Calls of all methods together; the smaller of the two settings."""
-        return smaller(self.quota.total, self.daily_calls)
-
-    @property
-    def limits(self) -> dict[str, int]:
-        """Calls by method where one has its own; the smaller of the two settings."""
-        return self.quota.with_older(self.daily_calls_per_method or {})
 
 
 class Push(Section):

@@ -1,4 +1,7 @@
-"""The tables of the settings file about how things are sold: returns of what is unsold, and when auctions end."""
+"""The tables of the settings file about how things are sold.
+
+What every ad says, which category it is in, returns of what is unsold, when auctions end, what becomes of orders.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,73 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from rheod.config.checked_values import Section
+from rheod.config.checked_values import Id, Section
+from rheod.domain.ad_templates import fault_of
 from rheod.domain.ends import BadWindow, EndChoice, Window
 from rheod.domain.relist import BelowReserve, RelistRule, Then, step_of
+from rheod.domain.taxonomy import DOMAINS, canonical
+
+
+class AdSettings(Section):
+    """What every ad says, and the check of its words before it goes out."""
+
+    header: str = Field(
+        default="",
+        description="text above every ad's own, with fields such as {externalId}; wins over `rheod templates`",
+    )
+    footer: str = Field(
+        default="", description="text below every ad's own; for a business {withdrawalRight} is at hand"
+    )
+    check: Literal["off", "warn", "hold"] = Field(
+        default="warn",
+        description='what follows when an ad breaks Tradera\'s rules or its own fields: "warn", "hold" it, or "off"',
+    )
+    business: bool | None = Field(
+        default=None,
+        description="whether you sell as a business, whose ads may name a telephone; without it: if vat is set",
+    )
+
+    @field_validator("header", "footer")
+    @classmethod
+    def _fields_known(cls, text: str) -> str:
+        """A field nobody knows would stand in every ad as it is written."""
+        if fault := fault_of(text):
+            raise ValueError(fault)
+        return text
+
+
+def _slug(domain: str) -> str:
+    slug = canonical(domain)
+    if slug is None:
+        raise ValueError(f"must be one of {', '.join(DOMAINS)}")
+    return slug
+
+
+class RuleSettings(Section):
+    """Items that are all of this go into the category."""
+
+    category: Id = Field(description="a leaf of Tradera's tree")
+    domain: Annotated[str, AfterValidator(_slug)] | None = None
+    words: str = ""
+    metadata: dict[str, str] = Field(default={}, max_length=1)
+    account: str | None = None
+
+
+class Categories(Section):
+    """How a category is chosen for items that name none. What stands here wins over what commands and pages have set."""
+
+    rules: tuple[RuleSettings, ...] | None = Field(
+        default=None,
+        description="the first that takes an item wins; without it those of `rheod categories rules`",
+    )
+    guess_category: bool | None = Field(
+        default=None,
+        description="whether rheod guesses when nothing else says it; without it by command, else true",
+    )
+    condition_words: dict[str, tuple[str, ...]] | None = Field(
+        default=None,
+        description="words and grades of condition, and the terms they may become; added to rheod's own",
+    )
 
 
 class Relist(Section):
@@ -120,3 +187,22 @@ class Ends(Section):
             per_category=self.per_category,
             durations=self.durations,
         )
+
+
+class OrderSettings(Section):
+    """What becomes of orders."""
+
+    pick_sort: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=255,
+        description="the key of your items' metadata that pick lists are sorted by",
+    )
+    ship_while_waiting: bool = Field(
+        default=False, description="send a paid order at once though the buyer may still add to it"
+    )
+    unpaid_reminder_days: tuple[Annotated[int, Field(ge=1, le=60)], ...] = Field(
+        default=(3, 7, 10),
+        max_length=10,
+        description="you are reminded of an order that is not paid so many days after it was made; [] never",
+    )

@@ -17,8 +17,9 @@ from yarl import URL
 from rheod.api.context import ApiContext, Rates
 from rheod.compose.build import build
 from rheod.compose.remotes import Remotes
-from rheod.config.sections import AccountSettings, Server, Storage, Tradera
+from rheod.config.sections import AccountSettings, Server, Storage
 from rheod.config.settings import Settings
+from rheod.config.tradera import Tradera
 from rheod.store.engine.database import Database
 from tests.stores import Clock as Milliseconds
 
