@@ -12,7 +12,7 @@ from rheod.api.field_types import Wire, raise_if_any, read_external_id, read_mod
 from rheod.api.json_body import BODY_BYTES, read_json
 from rheod.api.responses import EXTERNAL_ID, At, Reply, reply
 from rheod.api.routing import Operation
-from rheod.domain.reversal import Reversal, ReversalReason
+from rheod.domain.orders import Reversal, ReversalReason
 
 if TYPE_CHECKING:
     from rheod.api.context import ItemServices

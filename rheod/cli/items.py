@@ -12,7 +12,7 @@ from urllib.parse import quote, urlencode
 import click
 
 from rheod.cli import FAILED, NEEDS_ATTENTION, OK, CommandFailed
-from rheod.cli.category_choices import check_stock
+from rheod.cli.categories import check_stock
 from rheod.cli.daemon_client import ask
 from rheod.cli.main import Group, Options, pass_options, with_account, with_json
 from rheod.cli.printing import confirm, note, say, say_json, say_pairs, say_table, shown

@@ -46,7 +46,7 @@ from rheod.usecases.reference_data import ReferenceData
 from rheod.usecases.sales import SellersAndSite
 from rheod.usecases.selling_setup import Setups
 from rheod.usecases.transaction import OrderRules, Store
-from rheod.webhooks.signing import new_secret
+from rheod.webhooks.client import new_secret
 
 _log = structlog.get_logger(__name__)
 

@@ -30,9 +30,9 @@ from rheod.jobs.queue import (
     Retry,
     Unclear,
 )
+from rheod.pictures.decoder import Thumbnails
 from rheod.pictures.fetcher import PictureFetcher
 from rheod.pictures.garbage_collector import GarbageCollector
-from rheod.pictures.thumbnails import Thumbnails
 from rheod.push.client import PushQueue
 from rheod.push.poller import ClosedAdHandler, PushPoller
 from rheod.store.jobs import CLASS_OF, Owner

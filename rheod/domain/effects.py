@@ -23,7 +23,6 @@ from rheod.domain.event_payloads import (
     SaleConflict,
     rfc3339,
 )
-from rheod.domain.holding import hold_or_release, unheld
 from rheod.domain.inputs import (
     AdClosed,
     CommitAnswered,
@@ -65,10 +64,10 @@ from rheod.domain.model import (
     QueueName,
     RheoStatus,
 )
+from rheod.domain.orders import taken_back
 from rheod.domain.relist import ComesBack, StaysDown, Then
 from rheod.domain.retry import look_gap_ms
-from rheod.domain.reversal import taken_back
-from rheod.domain.steps import STEPS, asked_kr, outdated
+from rheod.domain.steps import STEPS, asked_kr, hold_or_release, outdated, unheld
 
 _DAY_MS = 24 * 3600 * 1000
 _LONGEST_DAYS = 14

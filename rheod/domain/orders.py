@@ -1,5 +1,7 @@
 """An order as Tradera tells it, and what can be said of it: whether it may be sent, and what does not add up.
 
+Also sales that fell through: the reasons, and what taking one back makes of the item and of the ad that had sold it.
+
 Pure rules. Money is öre, times are milliseconds UTC. None stands for what Tradera has not said, which is never 0.
 """
 
@@ -7,9 +9,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from rheod.domain.errors import Text
+from rheod.domain.event_payloads import SaleReversed
+from rheod.domain.lifecycle import Move, moved, moved_listing
 from rheod.domain.model import Json
+
+if TYPE_CHECKING:
+    from rheod.domain.inputs import TakenBack
+    from rheod.domain.model import Event, Item, Listing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,3 +202,44 @@ def contact_of(buyer: Json) -> Json:
     """Who has bought, and how to reach them."""
     phone = buyer.get("phone") or buyer.get("phoneNumber") or buyer.get("mobilePhoneNumber")
     return {"alias": buyer.get("alias"), "email": buyer.get("email"), "phone": phone}
+
+
+class ReversalReason(StrEnum):
+    """Why a sale fell through."""
+
+    UNPAID = "unpaid"
+    CANCELLED = "cancelled"
+    RETURNED = "returned"
+    LOST = "lost"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reversal:
+    """The owner's word that a sale fell through; `refunded`: what was paid has been paid back, `relist`: sell it again."""
+
+    reason: ReversalReason
+    order_id: int | None = None
+    refunded: bool = False
+    relist: bool = False
+
+
+def taken_back(
+    item: Item, listing: Listing | None, given: TakenBack
+) -> tuple[Item, Listing | None, tuple[Event, ...]]:
+    """The item under its own id again, unless another sale of it stands, and the ad that had sold it as one that ended.
+
+    Where another ad of the item is up it is that one's. Raises Refused (CONFLICT) for what is not sold.
+    """
+    after = listing and moved_listing(listing, Move.TAKEN_BACK)
+    back = item if given.still_sold else moved(item, Move.TAKEN_BACK)
+    if given.is_up and not given.still_sold:
+        back = moved(moved(back, Move.PUBLISH_ORDERED), Move.WENT_LIVE)
+    told = SaleReversed(
+        reason=given.reason,
+        refunded=given.refunded,
+        tradera_ad_id=None if listing is None else str(listing.tradera_item_id),
+        order_id=None if given.order_id is None else str(given.order_id),
+        platform="rheo" if given.order_id is None else "tradera",
+        sale_price_ore=given.price_ore,
+    )
+    return back, after or listing, (told.event(once=given.once),)

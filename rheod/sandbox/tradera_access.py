@@ -1,31 +1,56 @@
 """Access to the simulated Tradera: every call is counted, faulted, identified and checked here.
 
-An operation's handler is only asked once the call passed; it never sees headers or raw bodies.
-
-Faults by name that a test or a partner aims at an operation of the simulated Tradera.
-
-Only how a call goes wrong is decided here; `tradera_access` decides on the call's effect. Names and
-meanings are in `NAMES`.
+An operation's handler is only asked once the call passed; it never sees headers or raw bodies. Faults are aimed at an
+operation by name, by a test or a partner; `NAMES` has their meanings. An answer is written with times in `Z` and turned on
+its way out into another form where one is asked for: which one v4 uses is open, and v3 had `+02:00`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Literal
+from zoneinfo import ZoneInfo
 
 from aiohttp import web
 
 from rheod.sandbox.tradera_market import DeclinedError, bad_request
 from rheod.sandbox.tradera_quota import CallQuota
-from rheod.sandbox.tradera_times import TimeForm, in_form
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from rheod.sandbox.contract import Contract
     from rheod.sandbox.tradera_market import Market, SimulatedAd
+
+TimeForm = Literal["utc", "offset", "naive_local", "naive_utc", "seven_digits"]
+_SWEDEN = ZoneInfo("Europe/Stockholm")
+_WRITTEN = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)
+
+
+def in_form(value: Any, form: TimeForm) -> Any:
+    """The JSON value with every time in it in this form."""
+    if form == "utc":
+        return value
+    if isinstance(value, dict):
+        return {name: in_form(each, form) for name, each in value.items()}
+    if isinstance(value, list):
+        return [in_form(each, form) for each in value]
+    return _turned(value, form) if isinstance(value, str) and _WRITTEN.fullmatch(value) else value
+
+
+def _turned(text: str, form: TimeForm) -> str:
+    if form == "seven_digits":
+        return f"{text[:-1]}0000Z"
+    moment = datetime.fromisoformat(text).astimezone(UTC if form == "naive_utc" else _SWEDEN)
+    return (
+        moment.isoformat(timespec="milliseconds")
+        if form == "offset"
+        else moment.replace(tzinfo=None).isoformat(timespec="milliseconds")
+    )
 
 
 _HTML = "<!DOCTYPE html><html><body><h1>{0}</h1></body></html>"

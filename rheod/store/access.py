@@ -22,8 +22,8 @@ from typing import Literal, get_args
 
 from rheod.domain.errors import FieldError, Refused, Text
 from rheod.store import key_value
+from rheod.store.columns import restored
 from rheod.store.engine.database import Database
-from rheod.store.texts import restored
 
 KEY_PREFIX = "rheo_live_"
 _ALPHABET = string.ascii_letters + string.digits

@@ -18,8 +18,8 @@ from typing import Any
 from rheod.domain.budget import Load
 from rheod.domain.model import JobKind, QueueName
 from rheod.store import jobs
+from rheod.store.columns import restored
 from rheod.store.jobs import STRETCH
-from rheod.store.texts import restored
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

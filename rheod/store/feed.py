@@ -9,8 +9,8 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import dataclass
 
+from rheod.store.columns import restored
 from rheod.store.outbox import ORDER, TO_TELL
-from rheod.store.texts import restored
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

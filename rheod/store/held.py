@@ -6,8 +6,8 @@ import sqlite3
 from dataclasses import dataclass
 
 from rheod.domain.model import Listing
+from rheod.store.columns import restored
 from rheod.store.items import listing_of
-from rheod.store.texts import restored
 
 _HELD = "held IS NOT NULL AND state = 'queued'"
 """Spelt as in the schema, so that SQLite finds its index."""

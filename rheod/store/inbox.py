@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rheod.domain.model import CloseReason
-from rheod.store.texts import restored
+from rheod.store.columns import restored
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

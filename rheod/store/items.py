@@ -25,9 +25,7 @@ from rheod.domain.model import (
 )
 from rheod.domain.plain_text import INVISIBLE_RANGES, SPACE_RANGES, same_looking
 from rheod.domain.taxonomy import OTHER
-from rheod.store import search
-from rheod.store.json_columns import end_place_of, end_place_text, ladder_of, ladder_text, spec_of, spec_text
-from rheod.store.texts import restored
+from rheod.store import columns, search
 
 _LISTING_FIELDS = tuple(field.name for field in fields(Listing))
 _MOST_ODD = 5000
@@ -41,11 +39,11 @@ def item_of(row: sqlite3.Row) -> Item:
         id=row["id"],
         account_id=row["account_id"],
         external_id=row["external_id"],
-        spec=spec_of(row),
+        spec=columns.spec_of(row),
         rheo_status=RheoStatus(row["rheo_status"]),
         tradera_status=row["tradera_status"] and TraderaStatus(row["tradera_status"]),
         version=row["version"],
-        last_error=restored(row["last_error"]),
+        last_error=columns.restored(row["last_error"]),
         delete_requested=bool(row["delete_requested"]),
         created_at=row["created_at"],
         updated_at=row["updated_at"],
@@ -232,7 +230,7 @@ def _changing(item: Item) -> dict[str, Any]:
         "rheo_status": item.rheo_status,
         "tradera_status": item.tradera_status,
         "version": item.version,
-        "spec": spec_text(item.spec),
+        "spec": columns.spec_text(item.spec),
         "last_error": item.last_error,
         "delete_requested": item.delete_requested,
         "updated_at": item.updated_at,
@@ -254,7 +252,9 @@ def picture(db: sqlite3.Connection, picture_id: str) -> Picture | None:
 def picture_of(row: sqlite3.Row) -> Picture:
     """A picture from its row."""
     values = {**dict(row), "state": PictureState(row["state"]), "told": bool(row["told"])}
-    return Picture(**{**values, "error": restored(row["error"]), "note": restored(row["note"])})
+    return Picture(
+        **{**values, "error": columns.restored(row["error"]), "note": columns.restored(row["note"])}
+    )
 
 
 def pictures_around(db: sqlite3.Connection, picture_id: str) -> list[Picture]:
@@ -291,12 +291,12 @@ def listing_of(row: sqlite3.Row) -> Listing:
     values: dict[str, Any] = {name: row[name] for name in _LISTING_FIELDS}
     values["state"] = ListingState(values["state"])
     for name in ("error", "warning", "held"):
-        values[name] = restored(values[name])
+        values[name] = columns.restored(values[name])
     values["held_missing"] = tuple(json.loads(values["held_missing"]))
     values["picture_in_doubt"] = bool(values["picture_in_doubt"])
     values["surplus"] = bool(values["surplus"])
-    values["ladder"] = values["ladder"] and ladder_of(values["ladder"])
-    values["end_place"] = end_place_of(values["end_place"])
+    values["ladder"] = values["ladder"] and columns.ladder_of(values["ladder"])
+    values["end_place"] = columns.end_place_of(values["end_place"])
     values["end_wish"] = values["end_wish"] and EndWish(values["end_wish"])
     return Listing(**values)
 
@@ -472,8 +472,8 @@ _SAVE_LISTING = (
 def save_listing(db: sqlite3.Connection, listing: Listing, *, now: int) -> None:
     """Insert the listing or replace what may change of it; the schema refuses a second commit or a second ad."""
     values = {name: getattr(listing, name) for name in _LISTING_FIELDS}
-    values["ladder"] = None if listing.ladder is None else ladder_text(listing.ladder)
-    values["end_place"] = None if listing.end_place is None else end_place_text(listing.end_place)
+    values["ladder"] = None if listing.ladder is None else columns.ladder_text(listing.ladder)
+    values["end_place"] = None if listing.end_place is None else columns.end_place_text(listing.end_place)
     values["held_missing"] = json.dumps(listing.held_missing)
     db.execute(_SAVE_LISTING, {**values, "created_at": now})
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from rheod.domain.budget import Load
 from rheod.domain.errors import Text
 from rheod.domain.model import CallClass, Job, JobKind, JobOrder, QueueName
-from rheod.store.texts import restored
+from rheod.store.columns import restored
 
 CLASSES = tuple(CallClass)
 """The classes of Tradera calls by rank: the place of a class is the rank of its jobs."""

@@ -29,7 +29,7 @@ from rheod.domain.budget import (
     method_of,
 )
 from rheod.domain.model import CallClass
-from rheod.store.texts import restored
+from rheod.store.columns import restored
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ from typing import Any
 
 from rheod.domain.model import Json
 from rheod.domain.orders import NO_FREIGHT, Freight, OrderFlag, OrderStatus, Payment, Standing
-from rheod.store.texts import restored
+from rheod.store.columns import restored
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,9 +16,9 @@ from itertools import zip_longest
 from typing import Any, Literal
 
 from rheod.domain.model import WEBHOOK_EVENTS, EventType, Job, JobKind, QueueName
+from rheod.store.columns import restored
 from rheod.store.endpoints import TAKES
 from rheod.store.jobs import ITS_ITEM, Owner, job_of
-from rheod.store.texts import restored
 
 _NEWEST = 2**63 - 1
 _EVENTS = ", ".join(f"'{event.value}'" for event in sorted(WEBHOOK_EVENTS))

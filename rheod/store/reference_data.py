@@ -23,7 +23,7 @@ from rheod.domain.category_tree import (
 from rheod.domain.errors import Text
 from rheod.domain.freight import ShippingProduct, ShippingTable
 from rheod.store import key_value
-from rheod.store.texts import restored, stored
+from rheod.store.columns import restored, stored
 
 
 class Subject(StrEnum):

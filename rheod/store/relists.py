@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from rheod.domain.ladder import Ladder
 from rheod.store import key_value
-from rheod.store.json_columns import ladder_of, ladder_text
+from rheod.store.columns import ladder_of, ladder_text
 
 _PAUSED = "relist.paused"
 

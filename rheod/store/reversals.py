@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import dataclass
 
-from rheod.domain.reversal import Reversal, ReversalReason
+from rheod.domain.orders import Reversal, ReversalReason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rheod.domain.ends import EndPlace
-from rheod.store.json_columns import end_place_of
+from rheod.store.columns import end_place_of
 
 _OPEN = "state IN ('queued', 'adding', 'added', 'committing', 'committed', 'live') AND surplus = 0"
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 from rheod.domain.model import Item, ItemType, Json, RheoStatus, TraderaStatus
-from rheod.store.texts import restored
+from rheod.store.columns import restored
 
 
 def asked(text: str) -> str | None:

@@ -40,8 +40,8 @@ from rheod.domain.model import (
 )
 from rheod.domain.plain_text import fault_of_new_id, shows_something
 from rheod.store import items, jobs
+from rheod.store.columns import spec_text
 from rheod.store.engine.group_commit import attempt
-from rheod.store.json_columns import spec_text
 from rheod.usecases import ending, placement, relisting
 from rheod.usecases.transaction import Store, Transaction
 

@@ -13,8 +13,7 @@ from rheod.domain.errors import FieldError, Refused, Text
 from rheod.domain.inputs import TakenBack
 from rheod.domain.lifecycle import Move, moved
 from rheod.domain.model import Item, Listing, ListingState, RheoStatus, read_reference
-from rheod.domain.orders import OrderFlag
-from rheod.domain.reversal import Reversal
+from rheod.domain.orders import OrderFlag, Reversal
 from rheod.store import items, order_changes, orders, reversals
 from rheod.store.orders import StoredOrder
 from rheod.store.reversals import Reversed, StandingSale

@@ -16,8 +16,7 @@ from rheod.api.reversal import ReversalBody
 from rheod.api.routing import Query, read_query
 from rheod.domain.errors import Refused, Text, counted
 from rheod.domain.model import Json
-from rheod.domain.orders import OrderFlag, OrderStatus
-from rheod.domain.reversal import ReversalReason
+from rheod.domain.orders import OrderFlag, OrderStatus, ReversalReason
 from rheod.web.items_page import item_address
 from rheod.web.site import HOME, ActionDone, Page
 

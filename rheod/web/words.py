@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rheod.domain.errors import Text
 from rheod.domain.taxonomy import DOMAINS
-from rheod.store.texts import restored
+from rheod.store.columns import restored
 
 if TYPE_CHECKING:
     from rheod.domain.model import Json

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from structlog.testing import capture_logs
 
-from rheod.pictures.thumbnails import Thumbnails
+from rheod.pictures.decoder import Thumbnails
 from tests.api.running import Api, OpenApi
 from tests.pictures.decoding import open_decoder
 

@@ -16,8 +16,8 @@ from structlog.testing import capture_logs
 from rheod.domain.model import QueueName
 from rheod.push.client import PushQueue, QueueMessage
 from rheod.push.poller import LAST_ANSWER_S, PushPoller
+from rheod.store.columns import restored
 from rheod.store.engine.database import Database
-from rheod.store.texts import restored
 from rheod.usecases.sales import SellersAndSite
 from rheod.usecases.transaction import Store
 from tests.push.small_queue import URL, SmallQueue

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from rheod.sandbox.tradera_times import TimeForm, in_form
+from rheod.sandbox.tradera_access import TimeForm, in_form
 from tests.sandbox.playing_seller import new_body
 
 if TYPE_CHECKING:

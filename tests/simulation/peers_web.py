@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 from rheod.domain.errors import Permanent, Text, Transient
 from rheod.pictures.decoder import DecodedPicture, Decoder
 from rheod.pictures.download import PictureDownloader
-from rheod.webhooks.client import Delivery, WebhookClient
-from rheod.webhooks.signing import sign
+from rheod.webhooks.client import Delivery, WebhookClient, sign
 from tests.simulation.faults import Faults
 from tests.simulation.life import Life
 

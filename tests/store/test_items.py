@@ -23,7 +23,7 @@ from rheod.domain.model import (
     TraderaWish,
 )
 from rheod.store import items
-from rheod.store.json_columns import spec_text
+from rheod.store.columns import spec_text
 from tests.store.making import add_item, add_listing
 
 FULL = ItemSpec(

@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 
 from rheod.domain.model import CallClass, JobKind, JobOrder, ListingState, QueueName
 from rheod.store import ledger
-from rheod.store.texts import restored
+from rheod.store.columns import restored
 from tests.desk import ASKS_AFTER_S, HOUR_MS, Desk, calls_so_far
 from tests.jobs.watching import looks_at_rest
 from tests.stores import rows

@@ -9,8 +9,7 @@ import pytest
 from rheod.domain.errors import Refused
 from rheod.domain.inputs import EndRefused
 from rheod.domain.model import JobKind, ListingState, RheoStatus, TraderaStatus
-from rheod.domain.orders import Order, OrderFlag, OrderStatus, Payment
-from rheod.domain.reversal import Reversal, ReversalReason
+from rheod.domain.orders import Order, OrderFlag, OrderStatus, Payment, Reversal, ReversalReason
 from rheod.store import facts, orders
 from rheod.store.orders import StoredOrder
 from rheod.store.reversals import Reversed

@@ -9,7 +9,7 @@ import pytest
 
 from rheod.domain.errors import Refused
 from rheod.domain.model import ListingState, RheoStatus
-from rheod.domain.reversal import Reversal, ReversalReason
+from rheod.domain.orders import Reversal, ReversalReason
 from rheod.store import reversals
 from tests.stores import rows
 from tests.usecases.selling import Shop

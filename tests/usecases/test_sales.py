@@ -8,7 +8,7 @@ import pytest
 
 from rheod.domain.model import JobKind, Listing, ListingState, RheoStatus, TraderaStatus
 from rheod.store import inbox, orders
-from rheod.store.texts import restored
+from rheod.store.columns import restored
 from rheod.usecases.sales import Wait
 from tests.stores import rows
 from tests.usecases.selling import Shop, item_closed, order, order_created

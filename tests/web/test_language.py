@@ -114,7 +114,7 @@ def test_the_browser_chooses(header: str, language: str) -> None:
 def test_a_daemon_that_shows_no_page_loads_neither_babel_nor_jinja() -> None:
     """They take seven megabytes and a third of a second; most daemons show no page for days."""
     code = (
-        "import sys, rheod.cli.main, rheod.compose.handlers, rheod.web.dashboard;"
+        "import sys, rheod.cli.main, rheod.compose.build, rheod.web.dashboard;"
         " print([name for name in sys.modules if name.partition('.')[0] in ('babel', 'jinja2')])"
     )
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)

@@ -22,9 +22,8 @@ from rheod.store.engine.database import Database
 from rheod.usecases.endpoints import Endpoints
 from rheod.usecases.items import BudgetForecast, Items
 from rheod.usecases.transaction import Store, Transaction
-from rheod.webhooks.client import WebhookClient
+from rheod.webhooks.client import WebhookClient, new_secret
 from rheod.webhooks.deliverer import ByEndpoint, Deliverer
-from rheod.webhooks.signing import new_secret
 from tests.jobs.watching import CountingPick, idle
 from tests.stores import Clock
 

@@ -6,7 +6,7 @@ import base64
 
 import pytest
 
-from rheod.webhooks.signing import new_secret, sign, signature_headers, standard_signature
+from rheod.webhooks.client import new_secret, sign, signature_headers, standard_signature
 
 STANDARD_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 

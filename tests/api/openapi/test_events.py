@@ -42,7 +42,7 @@ from rheod.domain.model import (
     RheoStatus,
     TraderaStatus,
 )
-from rheod.webhooks.signing import signature_headers
+from rheod.webhooks.client import signature_headers
 from tests.api.contract.judge import Judge
 
 ID = "3fa85f64-5717-4562-b3fc-2c963f66afa6"

@@ -10,7 +10,7 @@ import sqlite3
 import pytest
 
 from rheod.domain.errors import Permanent, Text, counted
-from rheod.store.texts import restored
+from rheod.store.columns import restored
 
 WHY = Text("{host} answered {status}", host="shop.se", status=404)
 NESTED = Text("No picture could be used: {why}", why=WHY)

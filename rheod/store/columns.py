@@ -1,4 +1,9 @@
-"""What columns hold as JSON: an item's spec, less what has columns of its own, a listing's ladder and its end."""
+"""What columns hold as JSON: sentences, an item's spec less what has columns of its own, a listing's ladder and its end.
+
+A Text is stored as its template and values, so that it can be shown in any language later: whatever writes one to the
+database stores it so. What an earlier version stored, and what others wrote, are plain sentences; both are read back as
+they stand.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +16,41 @@ from rheod.domain.ends import EndPlace
 from rheod.domain.errors import Text
 from rheod.domain.ladder import Ladder, RelistWish
 from rheod.domain.model import ItemSpec, ItemType, TraderaWish
-from rheod.store.texts import restored, stored
+
+_BEGINS = '{"template":'
+
+
+def stored(text: Text) -> str:
+    """The column's value."""
+    return json.dumps(_as_json(text), ensure_ascii=False)
+
+
+def restored(value: str | None) -> str | None:
+    """What the column holds: a Text, or the plain sentence."""
+    if value is None or not value.startswith(_BEGINS):
+        return value
+    try:
+        return _from_json(json.loads(value))
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return value
+
+
+def _as_json(text: Text) -> dict[str, object]:
+    values = {name: _as_json(each) if isinstance(each, Text) else each for name, each in text.values.items()}
+    plural = {} if text.plural is None else {"plural": text.plural}
+    return {"template": text.template, "values": values, **plural}
+
+
+def _from_json(found: dict[str, object]) -> Text:
+    template, values, plural = found["template"], found["values"], found.get("plural")
+    if not (isinstance(template, str) and isinstance(values, dict) and isinstance(plural, str | None)):
+        raise TypeError(template)
+    read = {name: _from_json(each) if isinstance(each, dict) else each for name, each in values.items()}
+    return Text.made(template, read, plural=plural)
+
+
+sqlite3.register_adapter(Text, stored)
+
 
 _COLUMNS_OF_SPEC = ("type", "title", "price_ore", "parent_external_id")
 _REST_OF_SPEC = tuple(field.name for field in fields(ItemSpec) if field.name not in _COLUMNS_OF_SPEC)
