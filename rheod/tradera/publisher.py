@@ -58,7 +58,7 @@ from rheod.tradera.transport import Rejected
 from rheod.usecases import ending, pictures, publish
 from rheod.usecases.placement import WAITS_FOR_TREE, look_again
 from rheod.usecases.publish import AskSchedule, PublishPlan
-from rheod.usecases.put_item import replaced
+from rheod.usecases.put_item import fail_unless_corrected, replaced
 from rheod.usecases.reference_data import ReferenceData
 from rheod.usecases.sales_in_doubt import may_be_sold, sale_in_doubt
 from rheod.usecases.transaction import Store, Transaction
@@ -273,7 +273,7 @@ class Publisher:
         """What is stored when Tradera's queue has refused a listing.
 
         For its category or an attribute: a new listing, held or not. For a product of the table of freight: a new listing
-        that offers the next one. For anything else it has failed.
+        that offers the next one. For anything else it has failed, unless the item was corrected meanwhile.
         """
         item = await self._store.read(lambda db: items.by_id(db, listing.item_id))
         if is_about_freight(error):
@@ -281,9 +281,10 @@ class Publisher:
             if product is not None:
                 return partial(_other_freight, self._reference.data, listing.id, error, product.key)
         if not is_about_place(error):
-            return lambda tx: publish.step(tx, listing.id, PublishFailed(error=error))
+            return lambda tx: fail_unless_corrected(tx, listing.id, error)
         placement = await self._store.read(lambda db: self._store.placer.place(db, item))
-        again = await self._looks_other(item, placement)
+        chosen_anew = listing.category_id not in {None, placement.category_id}
+        again = chosen_anew or await self._looks_other(item, placement)
         return lambda tx: replaced(tx, listing.id, error, goes_on=again)
 
     async def _send(self, plan: PublishPlan, ad: Ad, placement: Placement) -> None:

@@ -18,7 +18,7 @@ import structlog
 
 from rheod.domain.errors import Text
 from rheod.domain.freight import is_about_freight
-from rheod.domain.inputs import CommitAnswered, PublishFailed, PublishInDoubt, ResultWaits, WentLive
+from rheod.domain.inputs import CommitAnswered, PublishInDoubt, ResultWaits, WentLive
 from rheod.domain.model import (
     AdState,
     CallClass,
@@ -42,7 +42,7 @@ from rheod.tradera.order_sync import go_back
 from rheod.tradera.publisher import Publisher
 from rheod.tradera.responses import Result, ResultState
 from rheod.tradera.transport import Rejected
-from rheod.usecases import publish, take_over
+from rheod.usecases import publish, put_item, take_over
 from rheod.usecases.transaction import Store, Transaction
 
 _log = structlog.get_logger(__name__)
@@ -157,7 +157,7 @@ class ResultPoller:
             return lambda tx: self._went_live(tx, listing)
         if result is not None and result.outcome in {ResultState.FAILED, ResultState.AGAIN}:
             why = result.message or Text("Tradera's queue refused it without a reason")
-            return lambda tx: publish.step(tx, listing.id, PublishFailed(error=why))
+            return lambda tx: put_item.fail_unless_corrected(tx, listing.id, why)
         now = self._store.now()
         async with self._calls.book(CallClass.RESULTS, "seller_items") as call:
             ads = await self._calls.client.seller_items(self._calls.seller, now - _DAY_MS, now + _AHEAD_MS)
@@ -234,7 +234,7 @@ class ResultPoller:
             if is_about_place(refused) or is_about_freight(refused):
                 publish.step(tx, listing.id, ResultWaits(ask_in_ms=self._first_gap_ms, counted=False))
                 return _FollowUp(items.listing(tx.db, listing.id), _Next.LOOK, refused)
-            publish.step(tx, listing.id, PublishFailed(error=refused))
+            put_item.fail_unless_corrected(tx, listing.id, refused)
             return None
         again = (
             listing.error is None

@@ -39,10 +39,11 @@ from rheod.domain.model import (
     TraderaStatus,
 )
 from rheod.domain.plain_text import fault_of_new_id, shows_something
+from rheod.domain.steps import asked_kr
 from rheod.store import items, jobs
 from rheod.store.columns import spec_text
 from rheod.store.engine.group_commit import attempt
-from rheod.usecases import ending, placement, relisting
+from rheod.usecases import ending, placement, publish, relisting
 from rheod.usecases.transaction import Store, Transaction
 
 
@@ -302,23 +303,39 @@ def queue_listing(tx: Transaction, item: Item, previous: Listing | None, *, at_o
     )
 
 
+def fail_unless_corrected(tx: Transaction, listing_id: str, error: str) -> None:
+    """Tradera has refused a listing for good: it has failed, or what the item was corrected to meanwhile goes in its place."""
+    listing = items.listing(tx.db, listing_id)
+    if _was_corrected(items.by_id(tx.db, listing.item_id), listing):
+        replaced(tx, listing_id, error, goes_on=True)
+    else:
+        publish.step(tx, listing_id, PublishFailed(error=error))
+
+
 def replaced(tx: Transaction, listing_id: str, error: str, *, goes_on: bool) -> None:
     """Tradera's queue has refused the listing's category, an attribute or the freight: another listing takes its place.
 
-    It is held with Tradera's words unless it `goes_on` because the item's place is another by now. Where the owner wants
-    no ad any more the listing has failed, as for any other reason.
+    It is held with Tradera's words unless it `goes_on`, because the item's place is another by now, or the item was
+    corrected since the listing was made. Where the owner wants no ad any more the listing has failed, as for any other
+    reason.
     """
     listing = items.listing(tx.db, listing_id)
     item = items.by_id(tx.db, listing.item_id)
     wanted = listing.end_wish is None and not listing.surplus and not item.delete_requested
     stays = wanted and item.rheo_status in {RheoStatus.DRAFT, RheoStatus.ACTIVE}
-    change = tx.apply(item, listing, PublishFailed(error=error, goes_on=stays))
+    change = publish.step(tx, listing_id, PublishFailed(error=error, goes_on=stays))
     if not stays or change.listing is None or change.listing.state is not ListingState.REJECTED:
         return
     queue_listing(tx, change.item, change.listing)
     following = items.latest_listing(tx.db, item.id)
-    if following is not None and following.state is ListingState.QUEUED and not goes_on:
+    waits = following is not None and following.state is ListingState.QUEUED
+    if following is not None and waits and not goes_on and not _was_corrected(item, listing):
         placement.look_again(tx, following.id, refused=error)
+
+
+def _was_corrected(item: Item, listing: Listing) -> bool:
+    """Whether the item says other than what was sent to Tradera for this listing."""
+    return item.version != listing.item_version or asked_kr(item, listing) != listing.price_kr
 
 
 def _with_listing(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import pytest
 
@@ -186,6 +187,59 @@ async def test_an_error_of_the_queue_fails_the_listing_with_its_message(desk: De
     assert failed["error"] == "Objektet kunde inte läggas upp"
     assert desk.called() == {"create": 1, "commit": 1, "results": 1, "read_item": 1}
     assert (await desk.item()).tradera_status is TraderaStatus.SYNC_ERROR
+
+
+@pytest.mark.parametrize("said", ["by the queue", "at the commit", "of the category"])
+@pytest.mark.parametrize(
+    "correction", [{"title": "Rörstrand kaffekopp, hel"}, {"price_ore": 12_300}, {"pictures": 1}]
+)
+async def test_a_correction_wins_over_the_refusal_of_what_was_sent(
+    desk: Desk, said: str, correction: dict[str, Any]
+) -> None:
+    """The item is sent otherwise while its result is waited for: it goes out as it is now, once, and nothing is told as failed."""
+    closed = "The category is closed for new ads"
+    if said == "at the commit":
+        desk.simulator.fault("commit", "400")
+    else:
+        words = closed if said == "of the category" else "Objektet kunde inte läggas upp"
+        desk.simulator.fault("commit", "result_error", code=4, message=words)
+    state = ListingState.COMMITTING if said == "at the commit" else ListingState.COMMITTED
+    first = await committed(desk, state=state)
+    await desk.put(**{"pictures": 0, **correction})
+    await ask(desk)
+    await until(lambda: desk.called().get("commit") == 2)
+    await ask(desk)
+    await desk.reach(ListingState.LIVE)
+    listing, item = await desk.listing(), await desk.item()
+    assert (listing.generation, listing.item_version) == (2, item.version)
+    assert (await desk.listing_by_id(first.id)).state is ListingState.REJECTED
+    (up,) = desk.simulator.live_items()
+    assert (up.body["title"], up.opening) == (item.spec.title, (item.spec.price_ore or 0) // 100)
+    assert (await desk.told("listing.failed"), desk.called()["commit"]) == ([], 2)
+    assert item.last_error is None
+
+
+async def test_a_correction_of_what_goes_live_is_carried_to_its_ad(desk: Desk) -> None:
+    """No refusal: the price that came while the result was waited for is set, and there is one ad."""
+    await committed(desk)
+    await desk.put(pictures=0, price_ore=12_300)
+    await ask(desk)
+    await until(lambda: "price" in desk.called())
+    await desk.idle()
+    (up,) = desk.simulator.live_items()
+    assert (up.opening, desk.called()["commit"]) == (123, 1)
+
+
+async def test_a_correction_of_what_nobody_wants_up_any_more_goes_nowhere(desk: Desk) -> None:
+    """Taken back after it was corrected: the refusal is the end."""
+    desk.simulator.fault("commit", "result_error", code=4, message="Nej")
+    await committed(desk)
+    await desk.put(pictures=0, title="Rörstrand kaffekopp, hel")
+    await desk.items.change_status(desk.account_id, "A", "not_listed")
+    await ask(desk)
+    await desk.reach(ListingState.REJECTED)
+    await desk.idle()
+    assert desk.called()["commit"] == 1
 
 
 async def test_a_picture_error_with_the_ad_up_is_live(desk: Desk) -> None:
