@@ -143,7 +143,10 @@ def pay(options: Options, *, order: int, as_json: bool) -> int:
 @with_account
 @pass_options
 def done(options: Options, *, order: int, as_json: bool) -> int:
-    """Say that the buyer has fetched an order, or that it was sent without a number; Tradera is told so."""
+    """Say that the buyer has fetched an order, or that it was sent without a number; Tradera is told so.
+
+    One that Tradera did not take for sent is told once more.
+    """
     return print_message(ask(options, "POST", f"/rheod/orders/{order}/done"), as_json=as_json)
 
 

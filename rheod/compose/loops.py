@@ -332,7 +332,7 @@ def _tradera_desk(
         options=ReconcileOptions(interval_ms=lambda: core.reading_gap_ms),
         meters=meters,
     )
-    shipper = OrderUpdater(store=core.store, calls=calls)
+    shipper = OrderUpdater(store=core.store, calls=calls, tries=options.tries)
 
     async def reconcile(job: Job) -> Outcome:
         outcome = await reader.reconcile(job)

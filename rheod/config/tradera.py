@@ -201,7 +201,7 @@ class Tradera(Section):
         default=8,
         ge=1,
         le=100,
-        description="tries of one item without a clear answer, while Tradera answers others, before it has failed",
+        description="tries of one item, price, parcel or payment without a clear answer, while Tradera answers others, before it has failed",
     )
     image_in_doubt: Literal["resend", "recreate"] = Field(
         default="resend",

@@ -280,6 +280,7 @@ class _Stored:
                 flag: tuple(some) for flag in TOLD_FLAGS if (some := orders.with_flag(db, flag, limit=100))
             },
             unconfirmed=tuple(orders.unconfirmed(db, limit=100)),
+            unshipped=tuple(orders.unshipped(db, limit=100)),
             to_send=tuple(
                 Wait(reason="", since=oldest, account=account.reference, count=count)
                 for account in observed.accounts

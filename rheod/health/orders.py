@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rheod.domain.errors import Text, counted
@@ -53,13 +53,14 @@ _MOST_UNPAID = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderFacts:
-    """What there is to look at: orders by flag; those that Tradera does not take for paid; those not paid, with when they were made.
+    """What there is to look at: orders by flag; those not paid, with when they were made (ms).
 
-    `reminder_days` are the ages at which the owner is reminded of those, each once.
+    Those that Tradera does not take for paid, or for sent, have the time at which it was told so. `reminder_days` are the ages at which the owner is reminded of those, each once.
     """
 
     flagged: Mapping[OrderFlag, tuple[int, ...]] = field(default_factory=dict)
-    unconfirmed: tuple[int, ...] = ()
+    unconfirmed: tuple[tuple[int, int], ...] = ()
+    unshipped: tuple[tuple[int, int], ...] = ()
     to_send: tuple[Wait, ...] = ()
     unpaid: tuple[tuple[int, int], ...] = ()
     reminder_days: tuple[int, ...] = ()
@@ -97,20 +98,45 @@ def of_orders(facts: OrderFacts, now: int) -> Iterator[Finding]:
             else Text("Look at it in My Tradera and on the page Sales, or with `rheod orders show ORDER`"),
             alerts=late,
         )
-    unconfirmed = facts.unconfirmed
-    if unconfirmed:
+    yield from _not_taken(facts)
+
+
+def _not_taken(facts: OrderFacts) -> Iterator[Finding]:
+    """What Tradera refuses to take for paid, or for sent, with when it was told so last."""
+    if facts.unconfirmed:
         yield Finding(
             code="order.unconfirmed",
             mood=Mood.BUSY,
             text=counted(
                 "Tradera does not take order {orders} for paid",
                 "Tradera does not take orders {orders} for paid",
-                len(unconfirmed),
-                orders=", ".join(map(str, unconfirmed[:5])),
+                len(facts.unconfirmed),
+                orders=_numbers(facts.unconfirmed),
             ),
             fix=Text("Mark it as paid in My Tradera; `rheod orders pay ORDER` tries again"),
             alerts=False,
+            since=min(since for _, since in facts.unconfirmed),
         )
+    if facts.unshipped:
+        yield Finding(
+            code="order.unshipped",
+            mood=Mood.BUSY,
+            text=counted(
+                "Tradera does not take order {orders} for sent",
+                "Tradera does not take orders {orders} for sent",
+                len(facts.unshipped),
+                orders=_numbers(facts.unshipped),
+            ),
+            fix=Text(
+                "Mark it as sent in My Tradera, which rheod notices; `rheod orders done ORDER` tries again"
+            ),
+            alerts=False,
+            since=min(since for _, since in facts.unshipped),
+        )
+
+
+def _numbers(orders: Sequence[tuple[int, int]]) -> str:
+    return ", ".join(str(order_id) for order_id, _ in orders[:5])
 
 
 def _unpaid(facts: OrderFacts, now: int) -> Iterator[Finding]:

@@ -40,6 +40,7 @@ PLACES: Mapping[str, str] = {
     "order.unconfirmed": _SALES,
     "order.unpaid": _SALES,
     "order.unsent": _SALES,
+    "order.unshipped": _SALES,
     "pictures.lost": NOWHERE,
     "pictures.wait": f"{_ITEMS}?tradera=pending_sync",
     "publishing.waits": _TRADERA,

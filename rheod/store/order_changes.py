@@ -255,6 +255,6 @@ def note_paid_back(db: sqlite3.Connection, order_id: int, paid_ore: int) -> None
     db.execute("UPDATE orders SET reversed_paid_ore = ? WHERE order_id = ?", (paid_ore, order_id))
 
 
-def note_ship_error(db: sqlite3.Connection, order_id: int, error: str) -> None:
-    """Record why Tradera does not mark the order as shipped."""
+def note_ship_error(db: sqlite3.Connection, order_id: int, error: str | None) -> None:
+    """Record why Tradera does not mark the order as shipped; None when that is tried again."""
     db.execute("UPDATE orders SET ship_error = ? WHERE order_id = ?", (error, order_id))

@@ -337,14 +337,24 @@ def unpaid(db: sqlite3.Connection, account_id: str, *, since: int, limit: int) -
     return [(row[0], row[1]) for row in rows.fetchall()]
 
 
-def unconfirmed(db: sqlite3.Connection, *, limit: int) -> list[int]:
-    """Orders that the owner has said are paid and Tradera refuses to take for it."""
+def unconfirmed(db: sqlite3.Connection, *, limit: int) -> list[tuple[int, int]]:
+    """Orders that the owner has said are paid and Tradera refuses to take for it, and when it was told so (ms)."""
     rows = db.execute(
-        "SELECT order_id FROM orders INDEXED BY orders_confirming WHERE confirmed_at IS NOT NULL AND confirm_told_at IS NULL"
-        " AND confirm_error IS NOT NULL LIMIT ?",
+        "SELECT order_id, coalesce(confirm_sent_at, confirmed_at) FROM orders INDEXED BY orders_confirming"
+        " WHERE confirmed_at IS NOT NULL AND confirm_told_at IS NULL AND confirm_error IS NOT NULL LIMIT ?",
         (limit,),
     )
-    return [row[0] for row in rows.fetchall()]
+    return [(row[0], row[1]) for row in rows.fetchall()]
+
+
+def unshipped(db: sqlite3.Connection, *, limit: int) -> list[tuple[int, int]]:
+    """Orders that Tradera refuses to take for sent, and when it was told so (ms); those that fell through need it no more."""
+    rows = db.execute(
+        "SELECT order_id, coalesce(ship_sent_at, sent_at, created_at) FROM orders INDEXED BY orders_ship_refused"
+        " WHERE ship_error IS NOT NULL AND status <> 'reversed' LIMIT ?",
+        (limit,),
+    )
+    return [(row[0], row[1]) for row in rows.fetchall()]
 
 
 def open_with_ads(db: sqlite3.Connection, account_id: str, ads: Sequence[int]) -> list[int]:

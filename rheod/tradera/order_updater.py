@@ -6,25 +6,25 @@ so they are looked at before anything is repeated.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from functools import partial
 
 import structlog
 
-from rheod.domain.errors import Text
+from rheod.domain.errors import Text, Unanswered
 from rheod.domain.model import CallClass, Job
 from rheod.domain.orders import OrderStatus
-from rheod.jobs.queue import Done, Outcome, Retry
+from rheod.jobs.queue import Done, Outcome, Pause, Retry
 from rheod.store import key_value, orders
 from rheod.store.orders import StoredOrder
 from rheod.tradera.budgeted_client import BudgetedClient, NotSent, NotWanted
 from rheod.tradera.order_responses import SoldAd, marked
-from rheod.tradera.transport import Rejected, ServerFailure
+from rheod.tradera.transport import Rejected
 from rheod.usecases import orders as use_cases
 from rheod.usecases.transaction import Store, Transaction
 
 _log = structlog.get_logger(__name__)
-_TRIES_OF_500 = 5
 _HOUR_MS = 3600 * 1000
 _DAY_MS = 24 * _HOUR_MS
 _LOOKED_AFTER_MS = 30 * _DAY_MS
@@ -35,17 +35,31 @@ _FIND_AGAIN_MS = 15 * 60 * 1000
 
 
 class OrderUpdater:
-    """Works `ship` and `confirm` jobs; their subject is an order's number."""
+    """Works `ship` and `confirm` jobs; their subject is an order's number.
 
-    def __init__(self, *, store: Store, calls: BudgetedClient) -> None:
+    After `tries` without a clear answer, though Tradera answers others, an order is left as it is, with Tradera's words.
+    """
+
+    def __init__(self, *, store: Store, calls: BudgetedClient, tries: int) -> None:
         self._store = store
         self._calls = calls
+        self._tries = tries
 
     async def ship(self, job: Job) -> Outcome:
         """Mark the order as shipped, unless it is. Raises what the calls raise when time may heal it."""
         order = await self._store.read(lambda db: orders.find(db, int(job.subject)))
         if order is None or order.shipped_at is not None:
             return Done()
+        try:
+            return await self._mark_shipped(order)
+        except Unanswered as error:
+            last_try = await self._last_try(job, error, partial(_refused, order))
+        with suppress(Unanswered):
+            if await self._is_shipped(order):
+                return _shipped(order)
+        return last_try
+
+    async def _mark_shipped(self, order: StoredOrder) -> Outcome:
         others = await self._calls.fair_share(CallClass.SHIP, {"ship": 1})
         if order.ship_sent_at is not None and await self._is_shipped(order, leave=others):
             return _shipped(order)
@@ -57,16 +71,16 @@ class OrderUpdater:
         except NotWanted:
             pass  # it is marked already
         except Rejected as error:
-            if await self._is_shipped(order):
-                return _shipped(order)
-            return _refused(order, str(error))
-        except ServerFailure as error:
-            if error.status != 500 or job.unclear < _TRIES_OF_500:
-                raise
-            return _refused(
-                order, Text("Tradera answers with an error again and again: {error}", error=error)
-            )
+            return _shipped(order) if await self._is_shipped(order) else _refused(order, str(error))
         return Done()
+
+    async def _last_try(self, job: Job, error: Unanswered, give_up: Callable[[Text], Outcome]) -> Outcome:
+        """What becomes of an order that gets no clear answer again and again. Raises the error while there are tries left."""
+        if job.unclear + 1 < self._tries:
+            raise error
+        if not await self._calls.answers():
+            return Pause(str(error))
+        return give_up(Text("Tradera gives no clear answer again and again: {error}", error=error))
 
     async def _is_shipped(self, order: StoredOrder, *, leave: Mapping[str, int] | None = None) -> bool:
         """Whether Tradera shows all sales of the order as shipped; False when it will not tell."""
@@ -97,12 +111,8 @@ class OrderUpdater:
             return Done()  # it was taken back meanwhile
         except Rejected as error:
             return _not_confirmed(order, str(error))
-        except ServerFailure as error:
-            if error.status != 500 or job.unclear < _TRIES_OF_500:
-                raise
-            return _not_confirmed(
-                order, Text("Tradera answers with an error again and again: {error}", error=error)
-            )
+        except Unanswered as error:
+            return await self._last_try(job, error, partial(_not_confirmed, order))
         return Done(lambda tx: use_cases.confirmed(tx, order.order_id))
 
     def _not_found(self, job: Job, order: StoredOrder) -> Outcome:

@@ -197,7 +197,10 @@ class Orders:
         return kept
 
     async def done(self, account_id: str, order_id: int) -> Text:
-        """The buyer has it: sent or handed over without a number. Raises Refused as `track` does."""
+        """The buyer has it: sent or handed over without a number. One that Tradera did not take for sent is told once more.
+
+        Raises Refused as `track` does.
+        """
         message = await self._store.write(lambda tx: _done(tx, account_id, order_id))
         crashpoint("order.done")
         return message
@@ -288,7 +291,11 @@ def _have_shipped(tx: Transaction, order: StoredOrder) -> None:
 def _done(tx: Transaction, account_id: str, order_id: int) -> Text:
     before = _standing(tx, account_id, order_id)
     if before.sent_at is not None:
-        return Text("Order {order} is sent already", order=str(order_id))
+        if before.ship_error is None:
+            return Text("Order {order} is sent already", order=str(order_id))
+        order_changes.note_ship_error(tx.db, order_id, None)
+        _have_shipped(tx, before)
+        return Text("Tradera is told once more that order {order} is sent", order=str(order_id))
     order_changes.note_sent(tx.db, order_id, now=tx.now)
     settle(tx, order_id, before)
     _have_shipped(tx, before)

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from rheod.domain.model import JobKind, JobOrder, ListingState, QueueName
 from rheod.store import orders
 from rheod.store.orders import Shipment, StoredOrder
 from rheod.usecases.orders import Orders
 from tests.desk import Desk
+from tests.health.test_what_waits_is_told import status
 from tests.stores import rows
 from tests.tradera.test_order_sync import live, order_created, push
 from tests.waiting import until
 
 DAY_S = 24 * 3600
+TRIES = 8
 
 
 async def sold(desk: Desk, external_id: str = "A") -> int:
@@ -137,17 +141,58 @@ async def test_a_refusal_is_noted_and_costs_no_more_calls(desk: Desk) -> None:
     assert (order.shipped_at, order.ship_error) == (desk.clock(), None)
 
 
-async def test_an_error_again_and_again_is_taken_for_a_refusal(desk: Desk) -> None:
-    """A 500 may be this order's alone: six tries in all."""
-    order_id = await sold(desk)
-    desk.simulator.fault("ship", "500", times=None)
-    await parcel(desk, order_id)
-    for _ in range(8):
+async def tried(desk: Desk, times: int = 10) -> None:
+    """Let so many of the longest pauses pass."""
+    for _ in range(times):
         await desk.idle()
         desk.forward(1000)
-    await worked_off(desk)
-    assert desk.called()["ship"] == 6
+    await desk.idle()
+
+
+@pytest.mark.parametrize("answer", ["500", "502_html", "html_200", "html_403", "empty_200", "truncated_json"])
+async def test_no_clear_answer_again_and_again_is_taken_for_a_refusal(desk: Desk, answer: str) -> None:
+    """It may be this order's alone: bounded tries, then Tradera's words at the order and a finding; another word tries again."""
+    order_id = await sold(desk)
+    desk.simulator.fault("ship", answer, times=None, effect=False)
+    await parcel(desk, order_id)
+    await tried(desk)
+    assert desk.called()["ship"] == TRIES
     assert "again and again" in str((await kept(desk, order_id)).ship_error)
+    found = (await status(desk))["order.unshipped"]
+    assert str(order_id) in found["text"]
+    assert found["since"] is not None
+    assert await desk.waiting_jobs("ship") == []
+    desk.simulator.clear_faults()
+    said = await Orders(store=desk.store).done(desk.account_id, order_id)
+    assert "once more" in said
+    await worked_off(desk)
+    assert (at_tradera(desk, order_id), desk.called()["ship"]) == (True, TRIES + 1)
+    assert "order.unshipped" not in await status(desk)
+    assert "already" in await Orders(store=desk.store).done(desk.account_id, order_id)
+
+
+async def test_a_last_try_that_took_effect_is_seen(desk: Desk) -> None:
+    """The order is marked though no answer of it ever came."""
+    order_id = await sold(desk)
+    desk.simulator.fault("ship", "500", times=TRIES - 1)
+    desk.simulator.fault("ship", "500_after", times=None)
+    await parcel(desk, order_id)
+    await tried(desk)
+    assert (await kept(desk, order_id)).shipped_at is not None
+    assert desk.called()["ship"] == TRIES
+
+
+async def test_a_tradera_that_answers_nobody_refuses_no_order(desk: Desk) -> None:
+    """Tries while it is away say nothing of this order, however many there are."""
+    order_id = await sold(desk)
+    for operation in ("ship", "me", "transactions"):
+        desk.simulator.fault(operation, "502_html", times=None)
+    await parcel(desk, order_id)
+    await tried(desk, 15)
+    assert (await kept(desk, order_id)).ship_error is None
+    desk.simulator.clear_faults()
+    await tried(desk, 2)
+    assert at_tradera(desk, order_id)
 
 
 # What the seller marks in My Tradera
