@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from dataclasses import dataclass
 
 from rheod.domain.category_tree import CategoryTree, LeafAttributes
@@ -87,13 +88,19 @@ class ReferenceData:
 
     async def use(self, category_id: int) -> Kept:
         """An ad of this leaf is asked for: its attributes are read now if they never were, and kept fresh."""
-        kept = await self.store.read(lambda db: reference_data.kept(db, Subject.DEFINITIONS, category_id))
+
+        def look(db: sqlite3.Connection) -> Kept:
+            return reference_data.kept(db, Subject.DEFINITIONS, category_id)
 
         def note(tx: Transaction) -> None:
+            known = look(tx.db)  # another ad of this leaf may have come between
+            if (known.used_at or 0) >= tx.now - _NOTED_MS:
+                return
             reference_data.use_leaf(tx.db, category_id, now=tx.now)
-            if kept.read_at is None or kept.read_at + WEEK_MS <= tx.now:
+            if known.read_at is None or known.read_at + WEEK_MS <= tx.now:
                 self._order(tx, Subject.DEFINITIONS, category_id)
 
+        kept = await self.store.read(look)
         if (kept.used_at or 0) < self.store.now() - _NOTED_MS:
             await self.store.write(note)
         return kept
