@@ -134,6 +134,28 @@ class Quota:
 RESULT_COST = 1
 """Calls a publishing is reckoned with for asking what became of it."""
 
+_ASKED = 0.25
+"""Questions for results an ad of a long queue takes, as far as nothing was seen: one asks for all that wait."""
+
+_MOST_ASKED = 3.0
+_ENOUGH_COMMITS = 5
+_LEAST_PASSES = 3
+"""Passes of reading that a day of publishing leaves calls for, however many wait: what is too few for an ad is enough for one."""
+
+
+def asked_for(commits: int, results: int) -> float:
+    """Questions for results an ad takes in a long queue, by what was seen in a day."""
+    return min(_MOST_ASKED, results / commits) if commits >= _ENOUGH_COMMITS else _ASKED
+
+
+def calls_of_reading(scheduled: int, seen: int) -> int:
+    """Calls of a day that reading on schedule takes beside a long queue of publishings, which come first.
+
+    It has had `seen` of them in the last day, and keeps those: what it calls comes free again when it wants to call. Of
+    what publishing has had it gets little more than what is too few for an ad.
+    """
+    return min(scheduled, max(seen, _LEAST_PASSES * PASS_COST))
+
 
 def publish_cost(pictures: int) -> int:
     """Calls one publishing takes: create, each picture, commit and its share of asking for results."""
@@ -276,16 +298,17 @@ class Load:
     ads: int = 0
     cost: int = 0
 
-    def needs(self, method: str) -> int:
-        """The calls of one method, or in all."""
-        return publish_needs(self.ads, self.cost)[method]
+    def needs(self, method: str, *, asked: float = RESULT_COST) -> int:
+        """The calls of one method, or in all; `asked` questions for results an ad, the last one's reckoned as ever."""
+        spared = int(max(0, self.ads - 1) * (RESULT_COST - asked)) if method == TOTAL else 0
+        return publish_needs(self.ads, self.cost)[method] - spared
 
 
 @dataclass(frozen=True, slots=True)
 class PublishLimit:
     """A limit that publishing must keep. `used` and `others` are what the account and those who share it have had of it.
 
-    `daily` of the calls that come free in a day are left for publishing.
+    `daily` of the calls that come free in a day are left for publishing, of which an ad takes `asked` for its result.
     """
 
     method: str
@@ -293,16 +316,17 @@ class PublishLimit:
     limit: int
     ceiling: int
     daily: int
+    asked: float = RESULT_COST
     used: int = 0
     others: Mapping[str, int] = field(default_factory=dict)
 
     def goes_at(self, queue: Load, others: Mapping[str, Load], now: int) -> int:
         """When the last of the account's queue goes out, as far as this limit is concerned."""
         claims = [
-            Claim(used, 1, others.get(other, Load()).needs(self.method))
+            Claim(used, 1, others.get(other, Load()).needs(self.method, asked=self.asked))
             for other, used in self.others.items()
         ]
-        cost = cost_with_others(queue.needs(self.method), self.used, claims)
+        cost = cost_with_others(queue.needs(self.method, asked=self.asked), self.used, claims)
         return self.window.expected_at(ceiling=self.ceiling, cost_up_to=cost, now=now, daily=self.daily)
 
 

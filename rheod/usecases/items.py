@@ -18,6 +18,8 @@ from rheod.domain.budget import (
     PublishLimit,
     Quota,
     Window,
+    asked_for,
+    calls_of_reading,
     shared_by,
 )
 from rheod.domain.crash import crashpoint
@@ -38,7 +40,7 @@ from rheod.domain.model import (
     RheoStatus,
 )
 from rheod.store import inbox, items, jobs, orders, reversals
-from rheod.store.ledger import Ledger
+from rheod.store.ledger import Ledger, Part
 from rheod.usecases import relisting
 from rheod.usecases.placement import look_again
 from rheod.usecases.publish import settle, why_not_published
@@ -119,7 +121,12 @@ class BudgetForecast:
             for other, token in sellers.items()
             if other != account_id and not ledger.is_refused(other, token, now=now)
         ]
-        reading = round(len(sellers) * PASS_COST * WINDOW_MS / gap_ms)
+        reading = calls_of_reading(
+            round(len(sellers) * PASS_COST * WINDOW_MS / gap_ms),
+            ledger.window(TOTAL, Part.READING).used(now),
+        )
+        made = ledger.methods(now=now)
+        asked = asked_for(made.get("commit", 0), made.get("results", 0))
         limits = []
         for limit in ledger.limits(quota, CallClass.PUBLISH, dict.fromkeys(METHODS_OF[CallClass.PUBLISH], 1)):
             in_all = limit.method == TOTAL
@@ -135,6 +142,7 @@ class BudgetForecast:
                     limit=limit.limit,
                     ceiling=limit.ceiling,
                     daily=max(1, limit.ceiling - reading) if in_all else limit.ceiling,
+                    asked=asked,
                     used=used[account_id],
                     others={other: used[other] for other in selling},
                 )

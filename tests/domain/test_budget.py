@@ -12,9 +12,12 @@ from rheod.domain.budget import (
     HOUR_MS,
     TOTAL,
     WINDOW_MS,
+    Load,
     MethodState,
     Quota,
     Window,
+    asked_for,
+    calls_of_reading,
     free_at,
     publish_cost,
     publish_needs,
@@ -214,3 +217,13 @@ def test_a_time_that_tradera_names_is_kept_up_to_a_day(method: str, longest: int
     for named, waited in ((1, 1000), (90_000, 90_000), (9 * WINDOW_MS, longest)):
         state = refused(MethodState(method=method), sent_at=NOW, now=NOW, used=1, retry_after_ms=named)
         assert state.until - NOW == waited
+
+
+def test_a_long_queue_is_reckoned_with_what_a_day_has_shown() -> None:
+    """Questions for results by an ad, at most three; reading has had its calls, or gets those of three passes, or fewer."""
+    assert [asked_for(4, 4), asked_for(40, 10), asked_for(40, 0), asked_for(5, 50)] == [0.25, 0.25, 0.0, 3.0]
+    assert [calls_of_reading(33, 0), calls_of_reading(33, 27), calls_of_reading(33, 40)] == [9, 27, 33]
+    assert calls_of_reading(3, 0) == 3
+    queue = Load(10, 10 * publish_cost(2))
+    assert [queue.needs(TOTAL, asked=asked) for asked in (1, 0, 0.25, 3)] == [50, 41, 44, 68]
+    assert (queue.needs("image", asked=0), Load(1, publish_cost(2)).needs(TOTAL, asked=0)) == (20, 5)

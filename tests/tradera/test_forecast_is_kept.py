@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
+from rheod.domain.model import JobKind, JobOrder, QueueName
 from tests.desk import HOUR_MS, Desk
 from tests.waiting import until
 
 ADS = 560
 PATIENCE_S = 120
 STEP_S = 4 * 3600
+DAY_S = 24 * 3600
+SUMS = [(240, 220, 1), (100, 150, 1), (240, 200, 4), (100, 70, 3), (150, 150, 2), (100, 160, 0)][
+    : int(os.environ.get("RHEOD_SUMS", "1"))
+]
 
 
 async def at_rest(desk: Desk) -> None:
@@ -32,6 +39,16 @@ async def last_create(desk: Desk) -> int:
     return max(times)
 
 
+async def go_on(desk: Desk, said_at: int, ads: int) -> None:
+    """Let time pass until so many ads have been begun, or far more than what was said."""
+    for _ in range(round((said_at - desk.clock()) * 1.3 / (STEP_S * 1000)) + 8):
+        desk.forward(STEP_S)
+        await at_rest(desk)
+        if desk.called().get("create", 0) >= ads:
+            break
+    assert desk.called()["create"] == ads
+
+
 @pytest.mark.simulation
 @pytest.mark.timeout(900)
 async def test_the_last_of_a_backlog_goes_out_when_it_was_said_to(desk: Desk) -> None:
@@ -44,12 +61,29 @@ async def test_the_last_of_a_backlog_goes_out_when_it_was_said_to(desk: Desk) ->
     told = await desk.rheod.core.capacities.of_account(desk.account_id)
     assert told.waiting >= 500
     assert told.last_at is not None
-    for _ in range(round((told.last_at - begin) * 1.3 / (STEP_S * 1000)) + 8):
-        desk.forward(STEP_S)
-        await at_rest(desk)
-        if desk.called().get("create", 0) >= ADS:
-            break
+    await go_on(desk, told.last_at, ADS)
     took = await last_create(desk) - begin
-    assert desk.called()["create"] == ADS
     assert abs(told.last_at - begin - took) <= 0.1 * took
     assert took > 7 * 24 * HOUR_MS
+
+
+@pytest.mark.simulation
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize(("total", "ads", "pictures"), SUMS)
+async def test_it_does_where_all_methods_share_a_sum(desk: Desk, total: int, ads: int, pictures: int) -> None:
+    """Reading on schedule and the questions for results take of the same calls; said at the start and later."""
+    await desk.restart(daily_calls=total, interval_s=60, reconcile_share=1 / 3)
+    await desk.order(JobOrder(queue=QueueName.TRADERA, kind=JobKind.RECONCILE, subject=desk.account_id))
+    for number in range(ads):
+        await desk.put(f"A{number}", pictures=pictures)
+    said: list[tuple[int, int]] = []
+    for _ in range(2):
+        await at_rest(desk)
+        told = await desk.rheod.core.capacities.of_account(desk.account_id)
+        assert told.last_at is not None
+        said.append((desk.clock(), told.last_at))
+        desk.forward(DAY_S)
+    await go_on(desk, said[0][1], ads)
+    last = await last_create(desk)
+    assert last - said[0][0] >= 3 * DAY_S * 1000
+    assert [abs(last_at - last) <= 0.1 * (last - at) for at, last_at in said] == [True, True], (said, last)
