@@ -8,6 +8,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from time import perf_counter
 from typing import Any, TypeVar
 
 from rheod.domain.errors import FieldError, Refused, Text
@@ -22,7 +23,9 @@ from rheod.usecases.transaction import Store, Transaction
 
 T = TypeVar("T")
 _A_CHUNK = 20
-"""So many items are checked at a time, so that nobody else waits long for the reader, nor the loop for the interpreter."""
+_A_TIME_S = 0.01
+"""So many items are checked at a time, and for so long, so that nobody else waits long for the reader, nor the loop for
+the interpreter."""
 
 MOST_RULES = 500
 
@@ -151,17 +154,19 @@ class CategoryChoices:
         found, after = StockCheck(), 0
         while True:
 
-            def chunk(db: sqlite3.Connection, after: int = after) -> tuple[int, int]:
-                placing = self._store.placer.placing(db)
-                batch = items.for_sale(db, account_id, after=after, limit=_A_CHUNK)
-                for _, item in batch:
+            def chunk(db: sqlite3.Connection, begin: int = after) -> int:
+                began, placing, after = perf_counter(), self._store.placer.placing(db), begin
+                for place, item in items.for_sale(db, account_id, after=begin, limit=_A_CHUNK):
                     reference = accounts.reference(db, item.account_id)
                     moved = items.moved_category(db, item.id)
                     _note(found, item, reference, placing.place(item.spec, reference, moved), most)
-                return (batch[-1][0] if batch else after), len(batch)
+                    after = place
+                    if perf_counter() - began > _A_TIME_S:
+                        break
+                return after
 
-            after, count = await self._store.read(chunk)
-            if count < _A_CHUNK:
+            before, after = after, await self._store.read(chunk)
+            if after == before:
                 return found
 
     def _shown(self, db: sqlite3.Connection) -> Choices:
