@@ -33,11 +33,15 @@ class ContractOperation:
 
 
 class Contract:
-    """The document, loaded once; each operation is compiled on its first use and then kept."""
+    """The document, loaded once; each operation is compiled on its first use and then kept.
+
+    What validates is loaded here too: that takes a good part of a second, which must not be the first call's.
+    """
 
     def __init__(self) -> None:
         self._document: dict[str, Any] = json.loads(DOCUMENT.read_text(encoding="utf-8"))
         self._compiled: dict[tuple[str, str], ContractOperation] = {}
+        _validator({})
 
     def problems(
         self,
