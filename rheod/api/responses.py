@@ -13,7 +13,7 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
 from pydantic.alias_generators import to_camel
 from pydantic.json_schema import SkipJsonSchema
-from pydantic_core import PydanticSerializationError
+from pydantic_core import PydanticSerializationError, to_json
 
 from rheod.domain.event_payloads import rfc3339, sek
 
@@ -86,12 +86,13 @@ def reply(status: int, model: Reply) -> web.Response:
     return web.Response(status=status, body=encoded(model), headers=JSON_HEADERS)
 
 
-def encoded(model: Reply) -> bytes:
-    """The model as JSON; a lone surrogate that a remote has sent us becomes its JSON escape."""
+def encoded(body: Reply | Mapping[str, Any]) -> bytes:
+    """The body as JSON; a lone surrogate that a remote has sent us becomes its JSON escape."""
     try:
-        return model.__pydantic_serializer__.to_json(model)
+        return body.__pydantic_serializer__.to_json(body) if isinstance(body, Reply) else to_json(body)
     except PydanticSerializationError:
-        text = json.dumps(model.model_dump(), ensure_ascii=False, separators=(",", ":"), default=str)
+        plain = body.model_dump() if isinstance(body, Reply) else body
+        text = json.dumps(plain, ensure_ascii=False, separators=(",", ":"), default=str)
         return text.encode("utf-8", "backslashreplace")
 
 
@@ -115,9 +116,8 @@ STATUS_OF = {
 
 
 def answer(status: int, body: Mapping[str, Any]) -> web.Response:
-    """A plain object as a JSON answer: what no partner reads."""
-    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
-    return web.Response(status=status, body=text.encode("utf-8", "backslashreplace"), headers=JSON_HEADERS)
+    """A plain object as a JSON answer: what no partner reads, and long lists, whose models would take most of their time."""
+    return web.Response(status=status, body=encoded(body), headers=JSON_HEADERS)
 
 
 def refusal(

@@ -168,14 +168,15 @@ class Orders:
         total: int | None = None,
     ) -> OrderPage:
         """The account's orders behind (changed_at, order_id), the oldest change first; `total` is counted unless given."""
-        found = await self._store.read(
-            lambda db: orders.changed(db, account_id, wanted, limit=limit + 1, after=after)
-        )
-        if total is None:
-            total = await self._store.read(lambda db: orders.count(db, account_id, wanted))
+
+        def read(db: sqlite3.Connection) -> tuple[list[StoredOrder], int]:
+            found = orders.changed(db, account_id, wanted, limit=limit + 1, after=after)
+            return found, orders.count(db, account_id, wanted) if total is None else total
+
+        found, count = await self._store.read(read)
         shown = found[:limit]
         following = (shown[-1].changed_at, shown[-1].order_id) if len(found) > limit else None
-        return OrderPage(orders=shown, following=following, total=total)
+        return OrderPage(orders=shown, following=following, total=count)
 
     async def listing(
         self, account_id: str, *, unmatched: bool, limit: int, before: tuple[int, int]

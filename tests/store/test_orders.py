@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 from dataclasses import replace
+from random import Random
 
-from rheod.domain.orders import Order, OrderLine
+import pytest
+
+from rheod.domain.orders import Order, OrderLine, Payment
 from rheod.store import order_changes, orders
+from rheod.store.orders import OrderFilter
 from tests.store.making import add_item
 
 LINE = OrderLine(tradera_item_id=22, quantity=1, unit_price_ore=25000, title="Kopp")
@@ -52,3 +56,40 @@ def test_the_same_ad_twice_in_one_order_is_one_line(db: sqlite3.Connection) -> N
     """The last telling of it counts."""
     order_changes.save(db, "a", replace(ORDER, lines=(LINE, replace(LINE, quantity=2))), now=1)
     assert [row["quantity"] for row in db.execute("SELECT quantity FROM order_lines")] == [2]
+
+
+@pytest.mark.parametrize("status", [None, "unpaid", "ready", "shipped", "waits"])
+def test_the_counts_are_what_counting_gives(db: sqlite3.Connection, status: str | None) -> None:
+    """Whatever orders come, are told again, are paid, sent or go."""
+    chance = Random(5)
+    for at in range(150):
+        number = chance.randrange(1, 30)
+        paid = Payment(amount_ore=chance.choice((100, 25_000, 25_000)))
+        told = replace(ORDER, order_id=number, payments=chance.choice(((), (paid,), (paid,))))
+        account = "ab"[number % 2]
+        order_changes.save(db, account, replace(told, expires_at=chance.choice((None, None, 900))), now=at)
+        if chance.random() < 0.05:
+            order_changes.note_sent(db, number, now=at)
+        order_changes.refresh(db, number, None, now=at, ship_while_waiting=False)
+    wanted = OrderFilter(status=status)
+    for account in "ab":
+        counted = orders.count(db, account, replace(wanted, changed_since=0))
+        assert orders.count(db, account, wanted) == counted > 0
+    db.execute("DELETE FROM order_lines")
+    db.execute("DELETE FROM orders WHERE account_id = 'a'")
+    assert orders.count(db, "a", wanted) == 0
+
+
+@pytest.mark.parametrize("many", [1, 40])
+def test_a_page_is_read_with_a_query_for_each_table(db: sqlite3.Connection, many: int) -> None:
+    """However many orders it has: orders, lines, parcels."""
+    for number in range(1, many + 1):
+        order_changes.save(db, "a", replace(ORDER, order_id=number), now=number)
+        order_changes.refresh(db, number, None, now=number, ship_while_waiting=False)
+    asked: list[str] = []
+    db.set_trace_callback(asked.append)
+    found = orders.changed(db, "a", OrderFilter(), limit=100, after=(0, -1))
+    counted = orders.count(db, "a", OrderFilter())
+    db.set_trace_callback(None)
+    assert len(found) == counted == many
+    assert len(asked) == 4
