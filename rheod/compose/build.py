@@ -97,6 +97,8 @@ class Handlers:
                 callers=Callers(proxies=parts.trusted_proxies, public_url=parts.public_url),
                 connector=self.login(),
                 setups=core.setups,
+                choices=CategoryChoices(store=core.store),
+                templates=AdTemplates(store=core.store, dresser=core.store.placer.dresser),
             )
         )
         served = replace(parts, signed_in=pages.site.vouches, metrics=lambda: gather_metrics(seen, running))

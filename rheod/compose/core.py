@@ -15,7 +15,7 @@ from random import Random
 import structlog
 
 from rheod.config.loading import missing_at_start, missing_for_publishing
-from rheod.config.settings import Settings
+from rheod.config.settings import LEAVES, Key, Settings
 from rheod.domain.ad_templates import Part, Template
 from rheod.domain.budget import Quota, reading_gap_ms
 from rheod.domain.category_tree import plain
@@ -44,7 +44,7 @@ from rheod.usecases.placer import FixedChoices, Placer
 from rheod.usecases.put_item import BatchPut
 from rheod.usecases.reference_data import ReferenceData
 from rheod.usecases.sales import SellersAndSite
-from rheod.usecases.selling_setup import Setups
+from rheod.usecases.selling_setup import InForce, Setups
 from rheod.usecases.transaction import OrderRules, Store
 from rheod.webhooks.client import new_secret
 
@@ -324,13 +324,25 @@ def _sellers_and_site(settings: Settings, registry: AccountRegistry) -> SellersA
 
 
 def _setups(settings: Settings, store: Store, ledger: Ledger, capacities: Capacities) -> Setups:
-    defaults = settings.tradera.defaults
-    return Setups(
-        store=store,
-        ledger=ledger,
-        capacities=capacities,
-        defaults=defaults.model_dump(exclude={"category_id"}),
-    )
+    shown = [
+        InForce(name=".".join(key), value=_value(settings, key), origin="" if said == "default" else said)
+        for key in LEAVES
+        if key[:2] in _OF_ADS and key not in _ELSEWHERE
+        for said in [settings.origin(key)]
+    ]
+    return Setups(store=store, ledger=ledger, capacities=capacities, defaults=shown)
+
+
+_OF_ADS = {("tradera", "defaults"), ("tradera", "shipping"), ("ad", "check"), ("ad", "business")}
+_ELSEWHERE = {("tradera", "defaults", "category_id"), ("tradera", "defaults", "restarts")}
+"""Shown where it is decided, or not at all: it does nothing any more."""
+
+
+def _value(settings: Settings, key: Key) -> object:
+    value: object = settings
+    for name in key:
+        value = getattr(value, name)
+    return value
 
 
 def _seller_settings(settings: Settings) -> SellerSettings:

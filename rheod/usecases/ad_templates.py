@@ -5,9 +5,11 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import dataclass
 
-from rheod.domain.ad_templates import Template, fault_of
+from rheod.domain.ad_templates import Template, chosen, fault_of
+from rheod.domain.ad_text import ad_description, ad_title, whole_kronor
 from rheod.domain.errors import FieldError, Refused, Text
-from rheod.store import choices
+from rheod.domain.model import Item
+from rheod.store import accounts, choices, items
 from rheod.usecases.ad_words import TEMPLATES, AdDresser, stored_templates
 from rheod.usecases.transaction import Store
 
@@ -20,6 +22,21 @@ class KnownTemplate:
 
     template: Template
     locked: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdPreview:
+    """An item's ad as it would be sent now: `source` is its text with the markup that counts in Tradera's limit.
+
+    `applies` is false where the ad has other words than those of the template that is tried.
+    """
+
+    title: str
+    source: str
+    price_kr: int
+    category: str
+    notes: tuple[Text, ...]
+    applies: bool = True
 
 
 class AdTemplates:
@@ -35,6 +52,30 @@ class AdTemplates:
         every = await self._store.read(self._dresser.templates)
         every.sort(key=lambda each: (each.part, each.account or "", each.category or 0))
         return [KnownTemplate(each, each.place in self._fixed) for each in every]
+
+    async def preview(self, item: Item, tried: Template | None = None) -> AdPreview:
+        """The item's ad with the templates that apply, or as if `tried` were one of them. Nothing is kept."""
+        return await self._store.read(lambda db: self._preview(db, item, tried))
+
+    def _preview(self, db: sqlite3.Connection, item: Item, tried: Template | None) -> AdPreview:
+        placing = self._store.placer.placing(db)
+        account = accounts.reference(db, item.account_id)
+        placement = placing.place(item.spec, account, items.moved_category(db, item.id))
+        within = placing.within(placement.category_id)
+        every = self._dresser.templates(db)
+        if tried is not None:
+            every = [*(each for each in every if each.place != tried.place), tried]
+        dressed = self._dresser.dressed(db, item, placement, account=account, within=within, templates=every)
+        tree, leaf = placing.chooser.tree, dressed.category_id
+        path = "" if tree is None or leaf is None else tree.path_text(leaf)
+        return AdPreview(
+            title=ad_title(item.spec.title),
+            source=ad_description(item.spec, header=dressed.header, footer=dressed.footer),
+            price_kr=whole_kronor(item.spec.price_ore or 100),
+            category=path or str(leaf or ""),
+            notes=(*(() if dressed.fault is None else (dressed.fault,)), *dressed.warnings),
+            applies=tried is None or chosen(every, tried.part, account=account, categories=within) is tried,
+        )
 
     async def put(self, template: Template) -> None:
         """Keep a template in place of the one for its place; an empty text takes that one away.

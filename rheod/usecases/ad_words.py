@@ -44,13 +44,21 @@ class AdDresser:
         self.fixed = fixed or FixedWords()
 
     def dressed(
-        self, db: sqlite3.Connection, item: Item, placement: Placement, *, account: str, within: Sequence[int]
+        self,
+        db: sqlite3.Connection,
+        item: Item,
+        placement: Placement,
+        *,
+        account: str,
+        within: Sequence[int],
+        templates: Sequence[Template] | None = None,
     ) -> Placement:
         """The placement with header, footer and what the owner should know, or with why the check holds the item.
 
         `account` is the reference of the item's account, `within` the leaf and the categories above it, the leaf first.
+        `templates` are tried in place of those that apply.
         """
-        every = self.templates(db)
+        every = self.templates(db) if templates is None else templates
         header, footer = (
             ""
             if (found := chosen(every, part, account=account, categories=within)) is None

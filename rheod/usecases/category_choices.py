@@ -6,16 +6,18 @@ What the settings file says wins, and is shown as locked. Each decision lets go 
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from time import perf_counter
 from typing import Any, TypeVar
 
+from rheod.domain.category_tree import CategoryTree
 from rheod.domain.errors import FieldError, Refused, Text
-from rheod.domain.leaf_choice import CategoryRule, LeafSource
+from rheod.domain.leaf_choice import CategoryRule, LeafChooser, LeafSource
 from rheod.domain.model import Item
 from rheod.domain.placement import Placement
-from rheod.domain.taxonomy import DOMAINS, canonical
+from rheod.domain.taxonomy import DOMAINS, OTHER, canonical
 from rheod.store import accounts, choices, items
 from rheod.usecases.placement import look_at_all
 from rheod.usecases.placer import DEFAULTS, GUESS, RULES, stored_rules
@@ -74,6 +76,16 @@ class CheckedItem:
 
 
 @dataclass(slots=True)
+class RuleTrial:
+    """What a rule would do to the stock: how many items it takes, and those that would go elsewhere; some of them with both paths."""
+
+    taken: int = 0
+    moved: int = 0
+    told: list[tuple[str, str, str, str]] = field(default_factory=list)
+    """Item number, title, the category of now ("" for none) and that of then."""
+
+
+@dataclass(slots=True)
 class StockCheck:
     """What the check of the whole stock came to; `told` are the items with a fault or a warning, at most so many."""
 
@@ -82,6 +94,8 @@ class StockCheck:
     guessed: int = 0
     unknown: int = 0
     told: list[CheckedItem] = field(default_factory=list)
+    guesses: Counter[tuple[str, int]] = field(default_factory=Counter)
+    """How many items of a domain a guess puts into a category."""
 
 
 class CategoryChoices:
@@ -151,15 +165,54 @@ class CategoryChoices:
 
     async def check_stock(self, *, account_id: str | None = None, most: int = 1000) -> StockCheck:
         """Place every item that may still be sold, of one account or of all, without a call."""
-        found, after = StockCheck(), 0
+        found = StockCheck()
+
+        def checking(db: sqlite3.Connection) -> Callable[[Item, str], None]:
+            placing = self._store.placer.placing(db)
+
+            def check(item: Item, account: str) -> None:
+                moved = items.moved_category(db, item.id)
+                _note(found, item, account, placing.place(item.spec, account, moved), most)
+
+            return check
+
+        await self._each_for_sale(account_id, checking)
+        return found
+
+    async def try_rule(self, wanted: CategoryRule, *, most: int = 10) -> RuleTrial:
+        """What the rule, put last, would do to the items that may still be put up. Nothing is kept. Raises Refused."""
+        found = RuleTrial()
+
+        def comparing(db: sqlite3.Connection) -> Callable[[Item, str], None]:
+            stands = self._store.placer.placing(db).chooser
+            rules = self._store.placer.owners_word(db).rules
+            tried = LeafChooser(replace(rules, rules=(*rules.rules, wanted)), stands.tree)
+
+            def compare(item: Item, account: str) -> None:
+                if wanted.takes(item.spec, account):
+                    moved = items.moved_category(db, item.id)
+                    now, then = (
+                        each.choose(item.spec, account, moved).category_id for each in (stands, tried)
+                    )
+                    _count(found, item, (now, then), stands.tree, most)
+
+            return compare
+
+        await self._store.read(lambda db: self._require_leaf(db, wanted.category_id))
+        await self._each_for_sale(None, comparing)
+        return found
+
+    async def _each_for_sale(
+        self, account_id: str | None, begin: Callable[[sqlite3.Connection], Callable[[Item, str], None]]
+    ) -> None:
+        """Look at every item that may still be sold and its account's reference, a short time at once."""
+        after = 0
         while True:
 
-            def chunk(db: sqlite3.Connection, begin: int = after) -> int:
-                began, placing, after = perf_counter(), self._store.placer.placing(db), begin
-                for place, item in items.for_sale(db, account_id, after=begin, limit=_A_CHUNK):
-                    reference = accounts.reference(db, item.account_id)
-                    moved = items.moved_category(db, item.id)
-                    _note(found, item, reference, placing.place(item.spec, reference, moved), most)
+            def chunk(db: sqlite3.Connection, first: int = after) -> int:
+                began, look, after = perf_counter(), begin(db), first
+                for place, item in items.for_sale(db, account_id, after=first, limit=_A_CHUNK):
+                    look(item, accounts.reference(db, item.account_id))
                     after = place
                     if perf_counter() - began > _A_TIME_S:
                         break
@@ -167,7 +220,7 @@ class CategoryChoices:
 
             before, after = after, await self._store.read(chunk)
             if after == before:
-                return found
+                return
 
     def _shown(self, db: sqlite3.Connection) -> Choices:
         placer = self._store.placer
@@ -217,11 +270,31 @@ class CategoryChoices:
         return changed
 
 
+def _count(
+    found: RuleTrial,
+    item: Item,
+    leaves: tuple[int | None, int | None],
+    tree: CategoryTree | None,
+    most: int,
+) -> None:
+    found.taken += 1
+    if leaves[0] == leaves[1]:
+        return
+    found.moved += 1
+    if len(found.told) < most:
+        before, after = (
+            "" if leaf is None else str(leaf) if tree is None else tree.path_text(leaf) for leaf in leaves
+        )
+        found.told.append((item.external_id, item.spec.title, before, after))
+
+
 def _note(found: StockCheck, item: Item, account: str, placement: Placement, most: int) -> None:
     found.checked += 1
     found.held += placement.fault is not None
     found.guessed += placement.source is LeafSource.GUESS
     found.unknown += placement.unread or placement.waits_for_tree
+    if placement.source is LeafSource.GUESS and placement.category_id is not None:
+        found.guesses[canonical(item.spec.domain or OTHER) or OTHER, placement.category_id] += 1
     if (placement.fault is not None or placement.warnings) and len(found.told) < most:
         found.told.append(
             CheckedItem(

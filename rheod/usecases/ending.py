@@ -116,6 +116,17 @@ class Ending:
         """Give a listing that is not committed another end. Raises Refused (NOT_FOUND, CONFLICT, VALIDATION_FAILED)."""
         return await self._store.write(lambda tx: _move(tx, account_id, external_id, end_at))
 
+    async def foreseen(
+        self, account_id: str, external_id: str, end_at: int
+    ) -> tuple[EndPlace | None, EndPlace]:
+        """The place the listing has now and the one that `move` would give it. Nothing is kept. Raises Refused as `move`."""
+
+        def query(db: sqlite3.Connection) -> tuple[EndPlace | None, EndPlace]:
+            _, listing, place = _moved(db, account_id, external_id, end_at, now=self._store.now())
+            return listing.end_place, place
+
+        return await self._store.read(query)
+
     async def owners_choice(self) -> tuple[EndChoice, bool]:
         """The plan in force, and whether the settings file has it."""
         return await self._store.read(choice)
@@ -127,6 +138,10 @@ class Ending:
     async def feed_token(self, account_id: str, *, new: Callable[[], str]) -> str:
         """The secret in the address of the calendar, made when first asked for."""
         return await self._store.write(lambda tx: _feed_token(tx, account_id, new))
+
+    async def has_feed(self, account_id: str) -> bool:
+        """Whether the calendar has an address."""
+        return await self._store.read(lambda db: key_value.get(db, _feed(account_id))) is not None
 
     async def revoke_feed(self, account_id: str) -> None:
         """The calendar's address of before is nobody's any more."""
@@ -160,22 +175,29 @@ def _choose(tx: Transaction, given: EndChoice) -> None:
     choices.put(tx.db, _OF_OWNER, given.kept(), now=tx.now)
 
 
-def _move(tx: Transaction, account_id: str, external_id: str, end_at: int) -> ScheduledEnd:
-    item = items.find(tx.db, account_id, external_id)
+def _moved(
+    db: sqlite3.Connection, account_id: str, external_id: str, end_at: int, *, now: int
+) -> tuple[Item, Listing, EndPlace]:
+    """The item, its listing and the place that this end is. Raises Refused."""
+    item = items.find(db, account_id, external_id)
     if item is None:
         raise Refused("NOT_FOUND", Text("No item found with this external ID"))
-    listing = items.latest_listing(tx.db, item.id)
+    listing = items.latest_listing(db, item.id)
     if listing is None or not listing.state.is_open or listing.state.may_be_live:
         raise Refused("CONFLICT", Text("Only what is still to be committed can get another end"))
-    rules = choice(tx.db)[0].rules
     days = listing.days if listing.state is ListingState.ADDED else None
-    place = place_at(rules, end_at, earliest=tx.now, days=days)
+    place = place_at(choice(db)[0].rules, end_at, earliest=now, days=days)
     if place is None:
         raise Refused(
             "VALIDATION_FAILED",
             Text("No auction can end then: it is too soon"),
             (FieldError("endAt", Text("Must be at least a day ahead")),),
         )
+    return item, listing, place
+
+
+def _move(tx: Transaction, account_id: str, external_id: str, end_at: int) -> ScheduledEnd:
+    item, listing, place = _moved(tx.db, account_id, external_id, end_at, now=tx.now)
     before = listing.end_place
     place = replace(place, moves=(before.moves if before else 0) + 1)
     items.save_listing(tx.db, replace(listing, end_place=place), now=tx.now)

@@ -86,6 +86,28 @@ class ReferenceData:
 
         await self.store.write(order)
 
+    async def standing(self) -> list[Kept]:
+        """How old everything is, and what came instead of it and was not believed."""
+        return await self.store.read(reference_data.standing)
+
+    async def read_all_again(self) -> int:
+        """The owner's word: read the tree, the freight and the leaves in use anew; returns how many calls that takes."""
+
+        def order(tx: Transaction) -> int:
+            leaves = [
+                each.leaf
+                for each in reference_data.standing(tx.db)
+                if each.subject is Subject.DEFINITIONS and (each.used_at or 0) > tx.now - USED_MS
+            ]
+            wanted = [(Subject.CATEGORIES, 0), (Subject.SHIPPING, 0)]
+            wanted += [(Subject.DEFINITIONS, leaf) for leaf in leaves]
+            for subject, leaf in wanted:
+                self._order(tx, subject, leaf)
+            tx.probed.add(QueueName.TRADERA)
+            return len(wanted)
+
+        return await self.store.write(order)
+
     async def use(self, category_id: int) -> Kept:
         """An ad of this leaf is asked for: its attributes are read now if they never were, and kept fresh."""
 

@@ -10,12 +10,12 @@ Reads only; what is set stands in the settings.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from rheod.domain.errors import Refused, Text
-from rheod.domain.model import Item, JobKind, JobOrder, QueueName
+from rheod.domain.model import JobKind, JobOrder, QueueName
 from rheod.domain.taxonomy import DOMAINS, Domain
 from rheod.store import accounts, held
 from rheod.store.accounts import Login, Token
@@ -120,11 +120,20 @@ class Mapped:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class InForce:
+    """A setting of how ads are sold: its name, its value, and where that came from; "" for rheod's own default."""
+
+    name: str
+    value: object
+    origin: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Setup:
     """Everything about how an account sells. What `capacity` says of methods is for all accounts together."""
 
     mapped: list[Mapped]
-    defaults: Mapping[str, object]
+    defaults: Sequence[InForce]
     capacity: Capacity
     pauses: list[BudgetPause]
 
@@ -138,17 +147,12 @@ class Setups:
         store: Store,
         ledger: Ledger,
         capacities: Capacities,
-        defaults: Mapping[str, object],
+        defaults: Sequence[InForce],
     ) -> None:
         self._store = store
         self._ledger = ledger
         self._capacities = capacities
         self._defaults = defaults
-
-    async def category(self, item: Item) -> int | None:
-        """The Tradera category that the item goes to; None while it has none."""
-        placement = await self._store.read(lambda db: self._store.placer.place(db, item))
-        return placement.category_id
 
     async def of_account(self, account_id: str) -> Setup:
         """How this account sells; calls and pauses are those of all."""

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 import rheod
 from rheod.api.authenticator import unlogged
 from rheod.health.waiting import Mood
+from rheod.web.categories_page import CategoriesPage
 from rheod.web.integration import DeliveriesPage, IntegrationPage
 from rheod.web.items_list import ItemsList
 from rheod.web.items_page import ItemsPage
 from rheod.web.returns_page import ReturnsPage
 from rheod.web.sales_page import SalesPage
+from rheod.web.selling_page import SellingPage
 from rheod.web.signing_in import SigningIn
 from rheod.web.site import (
     ADDRESS,
@@ -110,5 +112,7 @@ class Dashboard:
             *SalesPage(context=context, site=site).routes(),
             *integration.routes(),
             *DeliveriesPage(context=context, site=site).routes(),
+            *CategoriesPage(context=context, site=site).routes(),
+            *SellingPage(context=context, site=site).routes(),
             *TraderaPage(context=context, site=site).routes(),
         ]

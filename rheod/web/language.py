@@ -15,6 +15,7 @@ from io import BytesIO
 
 from rheod.domain.calendar import SWEDEN, in_sweden
 from rheod.domain.errors import Text
+from rheod.domain.taxonomy import DOMAINS
 
 LANGUAGES = ("sv", "en")
 _LOCALES = {"sv": "sv_SE", "en": "en_SE"}
@@ -83,12 +84,22 @@ class Language:
         if not isinstance(sentence, Text):
             return sentence
         values = {
-            name: self.say(each) if isinstance(each, Text) else each for name, each in sentence.values.items()
+            name: self._goods(each)
+            if name == "domain"
+            else self.say(each)
+            if isinstance(each, Text)
+            else each
+            for name, each in sentence.values.items()
         }
         if sentence.plural is None:
             return self._catalogue.gettext(sentence.template).format(**values)
         found = self._catalogue.ngettext(sentence.template, sentence.plural, int(sentence.values["n"]))
         return found.format(**values)
+
+    def _goods(self, slug: object) -> object:
+        """A kind of goods by its name; what an ERP made up stays as it is."""
+        known = DOMAINS.get(str(slug))
+        return slug if known is None else known.label_sv if self.code == "sv" else known.label_en
 
     def number(self, value: float) -> str:
         """A number with spaces between thousands; two decimals unless it is whole."""
@@ -117,6 +128,14 @@ class Language:
     def short_month(self, year_month: str) -> str:
         """A month given as `2026-05`, without its year."""
         return self._written(date.fromisoformat(f"{year_month}-01"), "MMM")
+
+    def weekday(self, number: int) -> str:
+        """A weekday, short; 0 is Monday."""
+        return self._written(date(2024, 1, 1 + number), "EEE")
+
+    def day(self, day: date) -> str:
+        """A day with its weekday."""
+        return self._written(day, "EEE d MMM")
 
     def _written(self, at: date | datetime, pattern: str) -> str:
         from babel.dates import format_date, format_datetime  # noqa: PLC0415 - with the first page

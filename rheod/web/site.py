@@ -47,6 +47,8 @@ if TYPE_CHECKING:
     from rheod.api.context import ApiContext
     from rheod.health.waiting import Finding
     from rheod.store.access import Audit, Sessions
+    from rheod.usecases.ad_templates import AdTemplates
+    from rheod.usecases.category_choices import CategoryChoices
     from rheod.usecases.figures import AccountForecasts
     from rheod.usecases.sales import QuarantinedMessages
     from rheod.usecases.selling_setup import Connector, Setups
@@ -176,8 +178,7 @@ SIGN_IN = f"{HOME}/sign-in"
 
 POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self';"
-    " form-action 'self'; base-uri 'none';"
-    " frame-ancestors 'none'"
+    " form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 HEADERS = {
     "Content-Security-Policy": POLICY,
@@ -358,9 +359,8 @@ class Site:
         if request.path != HOME and not request.path.startswith(f"{HOME}/"):
             return None
         values = {"request_id": request[REQUEST_ID], "sent": request.method not in SAFE_METHODS}
-        return self.render(
-            Page("fault.html", values, status=500), self.language(request), {"path": request.path}
-        )
+        page = Page("fault.html", values, status=500)
+        return self.render(page, self.language(request), {"path": request.path})
 
     def vouches(self, request: web.Request) -> bool:
         """Whether an API call comes from somebody signed in here. Refused when another site has sent it."""
@@ -496,3 +496,5 @@ class WebContext:
     callers: Callers
     connector: Connector
     setups: Setups
+    choices: CategoryChoices
+    templates: AdTemplates

@@ -1,12 +1,9 @@
-"""The page Tradera: connecting sellers, categories, defaults with a preview of an ad's text, the call budget, pauses."""
+"""The page Tradera: connecting sellers, the calls of each method with their limits, how old what is known of Tradera is."""
 
 from __future__ import annotations
 
-import html
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from rheod.domain.ad_text import MAX_DESCRIPTION, MAX_TITLE, ad_description, ad_title, whole_kronor
 from rheod.domain.errors import Refused, Text
 from rheod.tradera.responses import time_ms
 from rheod.usecases.selling_setup import Shown
@@ -25,18 +22,6 @@ if TYPE_CHECKING:
 PAGE = f"{HOME}/tradera"
 RETURN = f"{PAGE}/return"
 BOUNCED = "here"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Preview:
-    """An item's ad as Tradera will take it; `lines` is its description as read, `source` as sent."""
-
-    external_id: str
-    title: str
-    lines: list[str]
-    source: str
-    price_kr: int
-    category: int | None
 
 
 class TraderaPage:
@@ -62,13 +47,6 @@ class TraderaPage:
         """Everything on one page."""
         connections = await self._connector.connections()
         names = {one.account_id: one.reference or request.language.gettext("own") for one in connections}
-        item = request.http.query.get("item", "").strip()
-        preview, missed = None, None
-        if item:
-            try:
-                preview = await self._preview(request, item)
-            except Refused as error:
-                missed = request.language.say(str(error))
         setup = await self._context.setups.of_account(request.account_id)
         values: dict[str, Any] = {
             "connections": [
@@ -78,10 +56,6 @@ class TraderaPage:
             "setup": setup,
             "methods": METHODS,
             "names": names,
-            "item": item,
-            "preview": preview,
-            "missed": missed,
-            "limits": (MAX_TITLE, MAX_DESCRIPTION),
         }
         return Page("tradera.html", values)
 
@@ -131,19 +105,6 @@ class TraderaPage:
         if account not in self._context.accounts:
             raise Refused("NOT_FOUND", Text("There is no such account"))
         return account
-
-    async def _preview(self, request: PageRequest, external_id: str) -> Preview:
-        view = await self._context.api.items.read_item(request.account_id, external_id)
-        spec = view.item.spec
-        source = ad_description(spec)
-        return Preview(
-            external_id=external_id,
-            title=ad_title(spec.title),
-            lines=[html.unescape(line) for line in source.split("<br>")],
-            source=source,
-            price_kr=whole_kronor(spec.price_ore or 100),
-            category=await self._context.setups.category(view.item),
-        )
 
     def _bounced(self, page: Handler) -> Handler:
         """A browser sent here by Tradera's site brings no cookie (SameSite=Strict): it is sent on once by ourselves."""

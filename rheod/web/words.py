@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from rheod.domain.ends import BadWindow, Window
 from rheod.domain.errors import Text
 from rheod.domain.taxonomy import DOMAINS
 from rheod.store.columns import restored
@@ -44,6 +45,20 @@ ACTIONS: Mapping[str, Text] = {
     "resume return": Text("Let a return go on"),
     "pause returns": Text("Paused all returns"),
     "resume returns": Text("Let all returns go on"),
+    "choose return rule": Text("Changed the rule for returns"),
+    "keep ad template": Text("Changed a template of the ads"),
+    "remove ad template": Text("Removed a template of the ads"),
+    "add category rule": Text("Added a rule for categories"),
+    "move category rule": Text("Moved a rule for categories"),
+    "remove category rule": Text("Removed a rule for categories"),
+    "set category default": Text("Chose a category for a kind of goods"),
+    "set category guess": Text("Chose whether rheod guesses categories"),
+    "choose ends": Text("Changed when auctions end"),
+    "move end": Text("Moved the end of an auction"),
+    "make calendar": Text("Asked for the calendar's address"),
+    "revoke calendar": Text("Revoked the calendar's address"),
+    "forget learned limit": Text("Forgot a learned limit"),
+    "read reference data": Text("Had Tradera's tables read anew"),
 }
 """What stands in the log of the owner's actions."""
 
@@ -92,6 +107,27 @@ def domain_name(slug: str | None, language: Language) -> str:
     if known is None:
         return slug or ""
     return known.label_sv if language.code == "sv" else known.label_en
+
+
+_TO = "\N{EN DASH}"
+
+
+def window_words(written: str, language: Language) -> str:
+    """A window for ends as a shop says it; one that cannot be read stays as it is written."""
+    try:
+        window = Window.read(written)
+    except BadWindow:
+        return written
+    runs = []
+    for first in sorted(each for each in window.days if (each - 1) % 7 not in window.days):
+        last = first
+        while (last + 1) % 7 in window.days:
+            last = (last + 1) % 7
+        names = language.weekday(first), language.weekday(last)
+        runs.append(names[0] if first == last else _TO.join(names))
+    days = ", ".join(runs) or language.gettext("every day")
+    begins, ends = (f"{at // 60:02d}:{at % 60:02d}" for at in (window.begins, window.ends))
+    return f"{days} {begins}{_TO}{ends}"
 
 
 def particulars(data: Json, language: Language) -> Iterator[str]:

@@ -20,11 +20,14 @@ from rheod.store.access import Audit, Sessions
 from rheod.store.accounts import Token
 from rheod.store.engine.database import Database
 from rheod.store.ledger import Ledger
+from rheod.usecases.ad_templates import AdTemplates
 from rheod.usecases.capacity import Capacities
+from rheod.usecases.category_choices import CategoryChoices
 from rheod.usecases.figures import AccountForecasts
 from rheod.usecases.items import BudgetForecast
+from rheod.usecases.placer import Placer
 from rheod.usecases.sales import QuarantinedMessages
-from rheod.usecases.selling_setup import AccountConnection, Setups, Shown
+from rheod.usecases.selling_setup import AccountConnection, InForce, Setups, Shown
 from rheod.usecases.transaction import Store
 from rheod.web.dashboard import Dashboard
 from rheod.web.site import Callers, WebContext
@@ -125,15 +128,19 @@ class Pages:
 
 @asynccontextmanager
 async def pages(
-    folder: Path, *, found: Callable[[], Awaitable[list[Finding]]] | None = None, **changes: Any
+    folder: Path,
+    *,
+    found: Callable[[], Awaitable[list[Finding]]] | None = None,
+    placer: Placer | None = None,
+    **changes: Any,
 ) -> AsyncIterator[tuple[Pages, str]]:
-    """A dashboard nobody is signed in at, and the admin token; `found` needs the owner, `changes` replace values of the API's parts."""
+    """A dashboard nobody is signed in at, and the admin token; `found` needs the owner, `placer` has what the settings say of ads, `changes` replace values of the API's parts."""
     clock = Clock()
     async with opened(folder) as database:
         api, _ = await made_parts(database, folder, clock)
         api = replace(api, **changes)
         ledger = Ledger()
-        store = Store(database=database, now=api.now, rng=api.rng, wake=lambda _queue: None)
+        store = Store(database=database, now=api.now, rng=api.rng, wake=lambda _queue: None, placer=placer)
         parts = WebContext(
             api=api,
             sessions=await Sessions.load(database, now=api.now),
@@ -154,8 +161,10 @@ async def pages(
                     quota=Quota(total=100),
                     forecast=lambda _account: BudgetForecast(),
                 ),
-                defaults={"duration_days": 7},
+                defaults=[InForce(name="tradera.defaults.duration_days", value=7)],
             ),
+            choices=CategoryChoices(store=store),
+            templates=AdTemplates(store=store, dresser=store.placer.dresser),
             callers=Callers(proxies=api.trusted_proxies, public_url=api.public_url),
         )
         dashboard = Dashboard(context=parts)

@@ -22,6 +22,29 @@
     }
   }
 
+  /* What a form would come to is shown while one types: its preview does nothing at the server. */
+  async function preview(form) {
+    let page;
+    try {
+      const body = new URLSearchParams(new FormData(form));
+      const answer = await fetch(form.dataset.preview, { method: "POST", body, cache: "no-store" });
+      if (!answer.ok || answer.redirected) return;
+      page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    } catch {
+      return; // no connection: the button beside it still asks
+    }
+    const fresh = page.querySelector("[data-shown]");
+    if (fresh !== null) document.querySelector("[data-shown]").replaceChildren(...fresh.childNodes);
+  }
+
+  for (const form of document.querySelectorAll("form[data-preview]")) {
+    let soon;
+    form.addEventListener("input", () => {
+      clearTimeout(soon);
+      soon = setTimeout(preview, 400, form);
+    });
+  }
+
   if (document.querySelector("[data-live]") !== null) {
     setInterval(refresh, EVERY_MS);
     document.addEventListener("visibilitychange", refresh);
