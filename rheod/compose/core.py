@@ -185,7 +185,7 @@ async def build_core(settings: Settings, database: Database, *, clock: Clock, rn
         restore_locks=locks,
         budget=budget,
         registry=registry,
-        items=Items(store=store, forecast=forecast),
+        items=Items(store=store, forecast=forecast, site_url=tradera.site_url),
         inventory=Inventory(store=store, site_url=tradera.site_url),
         batches=BatchPut(store=store),
         orders=Orders(store=store, pick_sort=settings.orders.pick_sort),
@@ -312,7 +312,7 @@ def _forecasting(
             waits = Text("Tradera does not answer: {reason}", reason=silence.reason)
             next_try = budget.contact.next_try()
             of_budget = replace(of_budget, waits_since=silence.since, next_try=next_try)
-        return replace(of_budget, waits_for=waits, site_url=settings.tradera.site_url)
+        return replace(of_budget, waits_for=waits)
 
     return forecast
 

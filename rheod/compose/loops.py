@@ -396,6 +396,7 @@ def observed(core: Core, loops: RunningLoops | None) -> Observed:
         restore_locks=core.restore_locks,
         contact=core.budget.contact,
         has_push=settings.push.queue_url is not None,
+        site_url=settings.tradera.site_url,
         superseded=tuple(superseded(settings)),
         held_to_sum=held_to_daily_calls(settings),
         limits=Limits(

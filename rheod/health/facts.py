@@ -91,6 +91,7 @@ class Observed:
     restore_locks: Mapping[str, RestoreLock]
     contact: Contact
     has_push: bool
+    site_url: str
     limits: Limits
     superseded: tuple[Text, ...]
     held_to_sum: Text | None
@@ -293,7 +294,7 @@ class _Stored:
                 for each in orders.unpaid(db, account.id, since=observed.now() - OLD_MS, limit=100)
             ),
             reminder_days=observed.limits.unpaid_days,
-            site_url=observed.forecast(next(iter(observed.accounts)).id).site_url,
+            site_url=observed.site_url,
         )
         self.relists_late = (
             () if relists.is_paused(db) else tuple(relists.late(db, before=observed.now() - RELIST_LATE_MS))

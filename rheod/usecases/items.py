@@ -96,7 +96,6 @@ class BudgetForecast:
     waits_for: str | None = None
     waits_since: int | None = None
     next_try: int | None = None
-    site_url: str = "https://www.tradera.com"
     paused_until: int = 0
     rests: Mapping[CallClass, MethodState] = field(default_factory=dict)
     """What Tradera lets nobody call for now."""
@@ -170,11 +169,21 @@ class BudgetForecast:
 
 
 class Items:
-    """The owner's use cases. `forecast` tells an account's place in the call budget, for `queue` in `read_item`."""
+    """The owner's use cases. `forecast` tells an account's place in the call budget, for what waits in `read_item`.
 
-    def __init__(self, *, store: Store, forecast: Callable[[str], BudgetForecast]) -> None:
+    `site_url` is the address of the site that shows the ads.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        forecast: Callable[[str], BudgetForecast],
+        site_url: str = "https://www.tradera.com",
+    ) -> None:
         self._store = store
         self._forecast = forecast
+        self._site_url = site_url
         self.reversing = Reversing(store=store)
 
     async def put_item(self, account_id: str, external_id: str, spec: ItemSpec) -> PutResult:
@@ -189,6 +198,12 @@ class Items:
     async def read_item(self, account_id: str, external_id: str) -> ItemView:
         """The item as it is now. Raises Refused (NOT_FOUND)."""
         kept = await self._store.read(lambda db: _kept(db, account_id, external_id))
+        if (live := kept.view.listing) is not None and live.live_at is not None:
+            kept = replace(
+                kept, view=replace(kept.view, ad_url=f"{self._site_url}/item/{live.tradera_item_id}")
+            )
+        if kept.sale is None and kept.at_tradera is None and kept.of_pictures is None:
+            return kept.view
         return _told(kept, self._forecast(account_id), self._store.now())
 
     async def change_price(self, account_id: str, external_id: str, price_ore: int) -> str:
@@ -218,9 +233,10 @@ class Items:
 
     async def settle_listing(self, account_id: str, external_id: str, ad_id: int | None) -> str:
         """The owner says whether an ad in doubt is up (its number) or not (None). Raises Refused (NOT_FOUND, CONFLICT)."""
-        site_url = self._forecast(account_id).site_url
         return await self._store.write(
-            lambda tx: settle(tx, _found(tx.db, account_id, external_id), ad_id=ad_id, site_url=site_url)
+            lambda tx: settle(
+                tx, _found(tx.db, account_id, external_id), ad_id=ad_id, site_url=self._site_url
+            )
         )
 
 
@@ -366,10 +382,8 @@ def _kept(db: sqlite3.Connection, account_id: str, external_id: str) -> _Kept:
 
 
 def _told(kept: _Kept, forecast: BudgetForecast, now: int) -> ItemView:
-    """The item with why it waits: for its sale to be read, else for a call to Tradera, else for its pictures."""
+    """An item with why it waits: for its sale to be read, else for a call to Tradera, else for its pictures."""
     found, job, sale = kept.view, kept.at_tradera, kept.sale
-    if found.listing is not None and found.listing.live_at is not None:
-        found = replace(found, ad_url=f"{forecast.site_url}/item/{found.listing.tradera_item_id}")
     if sale is not None:
         reason = sale.reason or forecast.waits_for or Text("it is looked up at Tradera")
         why = Text("order {number} may be its sale: {reason}", number=sale.number, reason=reason)
