@@ -16,6 +16,7 @@ from aiohttp import web
 if TYPE_CHECKING:
     from rheod.api.item_body import UrlCheck
     from rheod.domain.freight import FreightSettings
+    from rheod.pictures.uploads import Uploads
     from rheod.store.access import KeyRing
     from rheod.tradera.dry_run import DryRunReport
     from rheod.usecases.backups import Backups
@@ -140,6 +141,14 @@ class ItemServices(Bodies):
 
 
 @dataclass(frozen=True, kw_only=True)
+class PictureServices:
+    """What takes the owner's own pictures; they are shown under `public_url`."""
+
+    uploads: Uploads
+    public_url: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class SalesServices(Bodies):
     """What the calls about orders use."""
 
@@ -212,6 +221,7 @@ class ReferencePages:
 class ApiContext(
     Access,
     ItemServices,
+    PictureServices,
     SalesServices,
     EventServices,
     OwnerServices,

@@ -38,6 +38,7 @@ from rheod.api.relist_body import RelistBody, relist_wish
 from rheod.domain.ad_text import whole_kronor
 from rheod.domain.errors import FieldError, Refused, Text
 from rheod.domain.model import ItemSpec, ItemType, Json, TraderaWish
+from rheod.domain.pictures import uploaded_file
 from rheod.domain.taxonomy import DOMAINS, tags_of
 
 UrlCheck = Callable[[str], str | None]
@@ -143,7 +144,7 @@ class ItemBody(Wire):
     image_urls: Annotated[
         Images | None,
         Field(
-            description="HTTPS addresses of pictures, the first one leads. Absent: the pictures there are stay; `[]` takes them away. Also taken as `images` or `image_urls`: give one of them."
+            description="HTTPS addresses of pictures, or the `url` of one sent to `POST /rheod/pictures`; the first one leads. Absent: the pictures there are stay; `[]` takes them away. Also taken as `images` or `image_urls`: give one of them."
         ),
     ] = None
     images: Annotated[Images | None, Field(description="Another name of `imageUrls`.")] = None
@@ -291,7 +292,9 @@ def _image_urls(
     flagged = {error.field for error in errors}
     for place, url in enumerate(urls):
         field = f"{given[0]}.{place}"
-        if isinstance(url, str) and field not in flagged and (sentence := check_url(url)):
+        if not isinstance(url, str) or field in flagged or uploaded_file(url) is not None:
+            continue
+        if sentence := check_url(url):
             errors.append(FieldError(field, Text.of(sentence)))
     return tuple(urls)
 

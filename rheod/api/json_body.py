@@ -176,7 +176,8 @@ _DECODER = json.JSONDecoder(object_pairs_hook=_without_duplicates, parse_constan
 BODY_BYTES = 256 * 1024
 """A single item's limit, and every other small body's too."""
 
-_BROKEN_BODY = (ClientError, HttpProcessingError, web.RequestPayloadError, ConnectionError)
+BROKEN_BODY = (ClientError, HttpProcessingError, web.RequestPayloadError, ConnectionError)
+"""What reading a body raises that its sender has broken off or framed badly."""
 _UTF8 = frozenset({"utf-8", "utf8", "us-ascii"})
 
 
@@ -194,20 +195,21 @@ async def read_body(request: web.Request, *, limit_bytes: int, deadline_s: float
             body += request.content.read_nowait()
         else:
             async with asyncio.timeout(deadline_s):
-                await _ask_to_go_on(request)
+                await ask_to_go_on(request)
                 await collect(request, body, limit_bytes)
     except TimeoutError as error:
         raise Refused(
             "BAD_REQUEST", Text("The body did not arrive within {seconds} seconds", seconds=f"{deadline_s:g}")
         ) from error
-    except _BROKEN_BODY as error:
+    except BROKEN_BODY as error:
         raise Refused("BAD_REQUEST", Text("The body could not be read")) from error
     if len(body) > limit_bytes:
         raise _too_large(limit_bytes)
     return bytes(body)
 
 
-async def _ask_to_go_on(request: web.Request) -> None:
+async def ask_to_go_on(request: web.Request) -> None:
+    """Tell a client that waits for it that the body is wanted."""
     if request.headers.get(hdrs.EXPECT, "").lower() == "100-continue":
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         request.writer.output_size = 0  # so that an error can still be answered

@@ -47,7 +47,7 @@ class Operation:
     """A method on a path. `path` may hold `{name}` segments, `{name:regex}` where a plain segment will not do.
 
     `rate` names the bucket of a partner's call, `scope` what the key must open. `query`, `body` and `answer` are the models read and sent (answer None:
-    no body, or one of `media_type`), `refusals` the error codes beyond those that its access and its body bring with
+    no body, or one of `media_type`), `picture` that the body is the bytes of one, `refusals` the error codes beyond those that its access and its body bring with
     them, `besides` what other statuses without an error code mean. The summary is the first sentence of the handler's
     docstring.
     """
@@ -64,6 +64,7 @@ class Operation:
     body: type[Wire] | None = None
     body_required: bool = True
     body_bytes: int = BODY_BYTES
+    picture: bool = False
     status: int = 200
     answer: type[Reply] | None = None
     media_type: str = "application/json"
@@ -73,7 +74,12 @@ class Operation:
     @property
     def codes(self) -> list[str]:
         """Every error code the operation may answer with, in the order of their statuses."""
-        wanted = {*_EVERY, *_OF_ACCESS[self.access], *self.refusals, *(_OF_BODY if self.body else ())}
+        wanted = {
+            *_EVERY,
+            *_OF_ACCESS[self.access],
+            *self.refusals,
+            *(_OF_BODY if self.body or self.picture else ()),
+        }
         if self.access == "partner" and self.method != "GET":
             wanted |= {*_OF_PARTNERS_WRITE}
         return [code for code in STATUS_OF if code in wanted]

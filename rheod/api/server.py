@@ -31,6 +31,7 @@ from rheod.api import (
     operators,
     orders,
     partner_orders,
+    pictures,
     quota,
     reference_data,
     relisting,
@@ -228,6 +229,7 @@ def operations(parts: ApiContext) -> list[Operation]:
         management,
         webhooks,
         events,
+        pictures,
         quota,
         operators,
     )

@@ -182,6 +182,7 @@ class Handlers:
             check_webhook_url=check_webhook_url(settings),
             image_folder=core.images_dir,
             make_thumbnail=self.loops.thumbnails.make,
+            uploads=self.loops.uploads,
             public_url=settings.server.public_url,
             health=self._health,
             answered=self.loops.meters.answered,

@@ -33,6 +33,7 @@ from rheod.jobs.queue import (
 from rheod.pictures.decoder import Thumbnails
 from rheod.pictures.fetcher import PictureFetcher
 from rheod.pictures.garbage_collector import GarbageCollector
+from rheod.pictures.uploads import Uploads
 from rheod.push.client import PushQueue
 from rheod.push.poller import ClosedAdHandler, PushPoller
 from rheod.store.jobs import CLASS_OF, Owner
@@ -118,6 +119,7 @@ class Loops:
     webhooks: WebhookClient
     fetcher: PictureFetcher
     thumbnails: Thumbnails
+    uploads: Uploads
     push: PushQueue | None
     queues: list[JobQueue] = field(default_factory=list)
     poller: PushPoller | None = None
@@ -208,6 +210,7 @@ class Loops:
 def build_loops(core: Core, remotes: Remotes, new_queue: type[JobQueue], clients: AsyncExitStack) -> Loops:
     """The queues and the poller with the clients they use, and the chores; nothing runs yet."""
     settings, meters, decoder = core.settings, Meters(), remotes.decoder(core, clients)
+    most = settings.storage.images_max_bytes
     thumbnails = Thumbnails(decoder=decoder, pictures_dir=core.images_dir)
     clients.push_async_callback(thumbnails.close)
     loops = Loops(
@@ -221,9 +224,10 @@ def build_loops(core: Core, remotes: Remotes, new_queue: type[JobQueue], clients
             decoder=decoder,
             pictures_dir=core.images_dir,
             meters=meters,
-            most_bytes=settings.storage.images_max_bytes,
+            most_bytes=most,
         ),
         thumbnails=thumbnails,
+        uploads=Uploads(store=core.store, decoder=decoder, pictures_dir=core.images_dir, most_bytes=most),
         push=remotes.push_queue(core),
         meters=meters,
         reference=ReferenceReader(data=core.reference, calls=None),

@@ -2,15 +2,36 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 from rheod.domain.errors import Text
 from rheod.domain.model import Picture, PictureState
 
+UPLOAD = "upload:"
+"""How the address of a picture begins that the owner has sent: what follows is the SHA-256 of what is kept of it."""
+UPLOAD_MS = 24 * 3_600_000
+"""So long a sent picture is kept that no item takes."""
+
+_SHA256 = re.compile("[0-9a-f]{64}", re.ASCII)
+
 THUMBNAIL_SIDES = (160, 640)
 """Longest sides, in pixels, of the small copies that pages show."""
 
 PROFILE_IGNORED = Text("its colour profile is broken and was ignored: its colours may be off")
+
+
+def upload_address(file: str) -> str:
+    """What an item names a sent picture by."""
+    return UPLOAD + file.rpartition("/")[2].removesuffix(".jpg")
+
+
+def uploaded_file(url: str) -> str | None:
+    """The hosted file of a sent picture; None for every other address."""
+    sha256 = url.removeprefix(UPLOAD)
+    if sha256 == url or _SHA256.fullmatch(sha256) is None:
+        return None
+    return f"{sha256[:2]}/{sha256}.jpg"
 
 
 def thumbnail_of(file: str, side: int) -> str:

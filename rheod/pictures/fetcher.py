@@ -11,7 +11,7 @@ import structlog
 from rheod.domain.crash import crashpoint
 from rheod.domain.errors import Permanent, Text, Transient
 from rheod.domain.model import Job, PictureState
-from rheod.domain.pictures import PROFILE_IGNORED
+from rheod.domain.pictures import PROFILE_IGNORED, uploaded_file
 from rheod.domain.retry import PICTURE_DELAYS_S, delay_ms
 from rheod.jobs.meters import Meters
 from rheod.jobs.queue import Done, Outcome, Pause, Retry
@@ -23,6 +23,7 @@ from rheod.usecases.transaction import Store, Transaction
 
 _log = structlog.get_logger(__name__)
 _FIRST_DECODERS = 8
+GONE = Text("it was sent by hand and is not kept any more: take it anew")
 
 
 class PictureFetcher:
@@ -66,6 +67,8 @@ class PictureFetcher:
             return Done()
         if self._most_bytes and kept_bytes >= self._most_bytes:
             return Pause(Text("the folder of pictures is full: raise storage.images_max_bytes"))
+        if uploaded_file(picture.url) is not None:  # sent by the owner: there is nowhere to fetch it from
+            return self._fail(job, str(GONE))
         part = self._pictures_dir / "tmp" / f"{picture.id}.part"
         try:
             await self._decoder.wake(1)  # it begins while the picture is on its way

@@ -18,7 +18,7 @@ from pathlib import Path
 import structlog
 
 from rheod.domain.errors import StoreUnavailable
-from rheod.domain.pictures import THUMBNAIL_SIDES, hosted_of, thumbnail_of
+from rheod.domain.pictures import THUMBNAIL_SIDES, UPLOAD_MS, hosted_of, thumbnail_of
 from rheod.store import picture_files
 from rheod.usecases import pictures
 from rheod.usecases.transaction import Store
@@ -71,6 +71,7 @@ class GarbageCollector:
             in_use = await self._store.read(picture_files.bytes_in_use)
             if in_use > self._most_bytes * _FULL_AT:
                 await self._make_room(in_use)
+        await self._drop_uploads()
         await self._remove_unused()
         await self._remove_unknown(next(self._folders))
 
@@ -84,6 +85,12 @@ class GarbageCollector:
             if last is None or left <= self._most_bytes * _ROOM_AT:
                 break
         _log.info("made room for pictures", freed_bytes=in_use - left)
+
+    async def _drop_uploads(self) -> None:
+        """Forget what was sent a day ago and is in no draft; what an item shows stays by that use."""
+        before = self._store.now() - UPLOAD_MS
+        if await self._store.read(partial(picture_files.any_upload, before=before)):
+            await self._store.write(lambda tx: picture_files.drop_uploads(tx.db, before=before, limit=_FILES))
 
     async def _remove_unused(self) -> None:
         """Remove the files that no picture uses any more."""

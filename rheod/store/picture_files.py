@@ -8,14 +8,58 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Collection
+from dataclasses import dataclass
 
 from rheod.domain.model import Picture
+from rheod.store.columns import restored
 from rheod.store.items import picture_of
 
 Closing = tuple[int, str]
 """Where an item stands among those that are over: when it last changed (ms), and its id."""
 
 FIRST: Closing = (0, "")
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A picture that the owner has sent, as it is kept."""
+
+    file: str
+    size_bytes: int
+    note: str | None
+
+
+def keep_upload(db: sqlite3.Connection, upload: Upload, *, now: int) -> None:
+    """Keep a sent picture from now on; the same again is the same row."""
+    db.execute(
+        "INSERT INTO uploads (file, size_bytes, note, sent_at) VALUES (?, ?, ?, ?)"
+        " ON CONFLICT (file) DO UPDATE SET sent_at = excluded.sent_at",
+        (upload.file, upload.size_bytes, upload.note, now),
+    )
+
+
+def upload(db: sqlite3.Connection, file: str) -> Upload | None:
+    """The sent picture of this file, unless it was never sent or has been dropped."""
+    row = db.execute("SELECT file, size_bytes, note FROM uploads WHERE file = ?", (file,)).fetchone()
+    return row and Upload(row["file"], row["size_bytes"], restored(row["note"]))
+
+
+def hold_uploads(db: sqlite3.Connection, files: Collection[str], *, now: int) -> None:
+    """Keep these sent pictures for another day: a draft names them."""
+    db.executemany("UPDATE uploads SET sent_at = ? WHERE file = ?", [(now, file) for file in files])
+
+
+def drop_uploads(db: sqlite3.Connection, *, before: int, limit: int) -> int:
+    """Drop what was sent before then (ms), the oldest first; files that an item shows stay. How many."""
+    return db.execute(
+        "DELETE FROM uploads WHERE file IN (SELECT file FROM uploads WHERE sent_at < ? ORDER BY sent_at LIMIT ?)",
+        (before, limit),
+    ).rowcount
+
+
+def any_upload(db: sqlite3.Connection, *, before: int) -> bool:
+    """Whether a picture was sent before then (ms)."""
+    return db.execute("SELECT 1 FROM uploads WHERE sent_at < ? LIMIT 1", (before,)).fetchone() is not None
 
 
 def bytes_in_use(db: sqlite3.Connection) -> int:

@@ -11,7 +11,7 @@ from rheod.domain.event_payloads import ImagesFailed
 from rheod.domain.inputs import PicturesSettled
 from rheod.domain.model import Event, EventType, Job, JobKind, JobOrder, Picture, PictureState, QueueName
 from rheod.store import items, picture_files
-from rheod.store.picture_files import Closing
+from rheod.store.picture_files import Closing, Upload
 from rheod.usecases.transaction import Transaction
 
 
@@ -36,6 +36,11 @@ def tried_in_vain(tx: Transaction, job: Job, *, error: str) -> None:
 def failed(tx: Transaction, job: Job, *, error: str) -> None:
     """The picture cannot be had; history names it and the item goes on with the others."""
     _settle(tx, job, lambda picture: replace(picture, state=PictureState.FAILED, error=error))
+
+
+def keep_upload(tx: Transaction, *, file: str, size_bytes: int, note: Text | None) -> None:
+    """The owner has sent a picture, and it is stored as `file`: it stays for a day, and with each item that takes it."""
+    picture_files.keep_upload(tx.db, Upload(file, size_bytes, note), now=tx.now)
 
 
 NO_ROOM = Text("removed to make room for others; it is fetched again when the item is published again")

@@ -38,9 +38,10 @@ from rheod.domain.model import (
     RheoStatus,
     TraderaStatus,
 )
+from rheod.domain.pictures import uploaded_file
 from rheod.domain.plain_text import fault_of_new_id, shows_something
 from rheod.domain.steps import asked_kr
-from rheod.store import items, jobs
+from rheod.store import items, jobs, picture_files
 from rheod.store.columns import spec_text
 from rheod.store.engine.group_commit import attempt
 from rheod.usecases import ending, placement, publish, relisting
@@ -87,6 +88,9 @@ def refuse_to_orphan(db: sqlite3.Connection, item: Item) -> None:
 
 def _children(db: sqlite3.Connection, item: Item) -> int:
     return items.count_children(db, item.account_id, item.external_id)
+
+
+NOT_SENT = Text("Must be a picture sent within a day: send it anew")
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,16 +173,19 @@ def _create(tx: Transaction, account_id: str, external_id: str, given: ItemSpec)
     container = spec.type is ItemType.CONTAINER
     if container or not spec.image_urls:
         item = moved(item, Move.PICTURES_SETTLED)
+    pictures = _wanted_pictures(tx, item, kept=[])
     change = Change(item=item, events=(ItemCreated(type=spec.type).event(),))
     if spec.auto_publish and not container:
         settled = not spec.image_urls
         change = change.then(
             PublishOrdered(listing_id=tx.new_id(), pictures=0, pictures_settled=settled), now=tx.now
         )
+    if pictures and all(each.state is PictureState.READY for each in pictures):  # sent, and not to be fetched
+        change = change.then(PicturesSettled(ready=len(pictures)), now=tx.now)
+    if change.listing is not None:
         change = placement.settled(tx, change)
     tx.record(None, None, change)
-    if spec.image_urls:
-        _give_pictures(tx, item, kept=[])
+    _keep_pictures(tx, item, kept=[], wanted=pictures)
     message = "Container created." if container else "Item is being processed in the background."
     return PutResult(item.id, "created", message + _ai_hint(spec))
 
@@ -200,7 +207,9 @@ def _update(tx: Transaction, item: Item, given: ItemSpec) -> PutResult:
     change = Change(item=updated, listing=listing, events=(Event(type=EventType.ITEM_UPDATED),))
     pictures = None
     if spec.image_urls != item.spec.image_urls:
-        pictures = _give_pictures(tx, updated, kept=items.pictures(tx.db, item.id))
+        kept = items.pictures(tx.db, item.id)
+        pictures = _wanted_pictures(tx, updated, kept=kept)
+        _keep_pictures(tx, updated, kept=kept, wanted=pictures)
         change = _with_pictures(tx, change, pictures)
     change = _with_price(change, spec.price_ore, now=tx.now)
     if _goes_again(change):
@@ -268,22 +277,40 @@ def _update_message(item: Item, listing: Listing | None, *, shows_other: bool) -
     return "Item updated; it is being processed in the background."
 
 
-def _give_pictures(tx: Transaction, item: Item, *, kept: list[Picture]) -> list[Picture]:
-    """Give the item its pictures: those whose address was ready before stay, the others are ordered."""
+def _wanted_pictures(tx: Transaction, item: Item, *, kept: Sequence[Picture]) -> list[Picture]:
+    """The item's pictures: those whose address was ready before stay, those sent by the owner are there, the others wait.
+
+    Raises Refused for one that was sent too long ago, or never.
+    """
     ready = {picture.url: picture for picture in kept if picture.state is PictureState.READY}
-    wanted = [
-        replace(ready[url], id=tx.new_id(), position=position)
-        if url in ready
-        else Picture(id=tx.new_id(), item_id=item.id, position=position, url=url)
-        for position, url in enumerate(item.spec.image_urls or ())
-    ]
+    wanted, wrong = [], []
+    for position, url in enumerate(item.spec.image_urls or ()):
+        picture = replace(
+            ready.get(url) or Picture(id="", item_id=item.id, position=0, url=url),
+            id=tx.new_id(),
+            position=position,
+        )
+        if url not in ready and (file := uploaded_file(url)) is not None:
+            sent = picture_files.upload(tx.db, file)
+            if sent is None:
+                wrong.append(FieldError(f"imageUrls.{position}", NOT_SENT))
+            else:
+                state, size = PictureState.READY, sent.size_bytes
+                picture = replace(picture, state=state, file=file, size_bytes=size, note=sent.note)
+        wanted.append(picture)
+    if wrong:
+        raise Refused("VALIDATION_FAILED", Text("Validation failed"), tuple(wrong))
+    return wanted
+
+
+def _keep_pictures(tx: Transaction, item: Item, *, kept: list[Picture], wanted: list[Picture]) -> None:
+    """Put the wanted pictures in the place of those kept, and order what is to be fetched."""
     fetched = [picture.id for picture in kept if picture.state is PictureState.PENDING]
     jobs.drop(tx.db, JobKind.FETCH_PICTURE, fetched)
     items.replace_pictures(tx.db, kept, wanted)
     for picture in wanted:
         if picture.state is PictureState.PENDING:
             _fetch(tx, item, picture)
-    return wanted
 
 
 def _fetch(tx: Transaction, item: Item, picture: Picture) -> None:

@@ -213,6 +213,8 @@ def command_of(method: str, path: str, operation: Json) -> str:
     content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
     if "example" in content:
         lines += ["-H 'content-type: application/json'", "-d " + shlex.quote(_written(content["example"]))]
+    elif "requestBody" in operation:
+        lines += ["-H 'content-type: image/jpeg'", "--data-binary @picture.jpg"]
     return " \\\n  ".join(lines)
 
 

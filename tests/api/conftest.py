@@ -14,7 +14,7 @@ import pytest
 from rheod.api.connections import STANDARD, ConnectionLimits
 from rheod.api.server import build_app, start
 from rheod.webhooks.client import TestEventSender, WebhookClient
-from tests.api.running import Api, Clock, OpenApi, made_parts
+from tests.api.running import Api, Clock, OpenApi, made_parts, one_decoder
 from tests.stores import opened
 
 
@@ -28,7 +28,9 @@ async def open_api(tmp_path: Path) -> AsyncIterator[OpenApi]:
         ) -> Api:
             clock = Clock()
             database = await stack.enter_async_context(opened(tmp_path))
-            parts, member = await made_parts(database, tmp_path, clock)
+            decoder = one_decoder()
+            stack.push_async_callback(decoder.close)
+            parts, member = await made_parts(database, tmp_path, clock, decoder)
             if hooks is not None:
                 changes["test_events"] = TestEventSender(
                     endpoints=parts.endpoints, client=hooks, now=parts.now, rng=parts.rng

@@ -20,6 +20,8 @@ from rheod.compose.remotes import Remotes
 from rheod.config.sections import AccountSettings, Server, Storage
 from rheod.config.settings import Settings
 from rheod.config.tradera import Tradera
+from rheod.pictures.decoder import Decoder, Sides
+from rheod.pictures.uploads import Uploads
 from rheod.store.engine.database import Database
 from tests.stores import Clock as Milliseconds
 
@@ -142,10 +144,17 @@ def https_only(url: str) -> str | None:
     return None if url.startswith("https://") else "Must be an HTTPS URL"
 
 
-async def made_parts(database: Database, folder: Path, clock: Clock) -> tuple[ApiContext, str]:
+def one_decoder() -> Decoder:
+    """A decoder with the limits of the settings' defaults; it starts with the first picture, and is to be closed."""
+    return Decoder(processes=1, max_pixels=60_000_000, sides=Sides(least_long=400, least_short=100))
+
+
+async def made_parts(
+    database: Database, folder: Path, clock: Clock, decoder: Decoder | None = None
+) -> tuple[ApiContext, str]:
     """What compose gives the API over a store, and the id of a member account with the reference `member-1`.
 
-    Calls are not limited, addresses need no DNS, and nothing is sent to anybody.
+    Calls are not limited, addresses need no DNS, and nothing is sent to anybody. Pictures are taken by `decoder`.
     """
     token = SecretStr("test-user-token")
     settings = Settings(
@@ -174,4 +183,7 @@ async def made_parts(database: Database, folder: Path, clock: Clock) -> tuple[Ap
         monotonic=clock,
         rates=FAST,
     )
+    if decoder is not None:
+        uploads = Uploads(store=rheod.core.store, decoder=decoder, pictures_dir=rheod.core.images_dir)
+        parts = replace(parts, uploads=uploads)
     return parts, rheod.core.accounts["member-1"]

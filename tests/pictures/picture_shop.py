@@ -24,10 +24,10 @@ OPEN = PictureLimits(
 )
 
 
-def picture(kind: str = "JPEG") -> bytes:
+def picture(kind: str = "JPEG", *, size: tuple[int, int] = (64, 48)) -> bytes:
     """A small picture of one of the kinds Pillow writes."""
     out = io.BytesIO()
-    Image.effect_noise((64, 48), 60).convert("RGB").save(out, kind)
+    Image.effect_noise(size, 60).convert("RGB").save(out, kind)
     return out.getvalue()
 
 

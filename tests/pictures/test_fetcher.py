@@ -17,9 +17,10 @@ from rheod.jobs.meters import Meters
 from rheod.jobs.picks import ByDueTime
 from rheod.jobs.queue import JobQueue, Wakeups
 from rheod.pictures.download import PictureDownloader, PictureLimits
-from rheod.pictures.fetcher import PictureFetcher
+from rheod.pictures.fetcher import GONE, PictureFetcher
 from rheod.sandbox.shop import Shop
 from rheod.store.engine.database import Database
+from rheod.usecases import pictures
 from rheod.usecases.items import BudgetForecast, Items, ItemView
 from rheod.usecases.transaction import Store
 from tests.pictures.decoding import open_decoder
@@ -240,3 +241,15 @@ async def test_a_full_folder_makes_the_queue_wait_and_no_picture_fail(studio: St
     await studio.database.write(lambda db: db.execute(full, (MOST_BYTES - 1,)).rowcount)
     studio.forward(3600)
     assert (await studio.settled()).pictures[0].state is PictureState.READY
+
+
+async def test_a_picture_that_the_owner_sent_is_not_asked_for_once_its_file_is_gone(studio: Studio) -> None:
+    """As after a restore without pictures: there is nowhere to fetch it from, and the words say what to do."""
+    sha256 = "ab" * 32
+    file, url = f"ab/{sha256}.jpg", f"upload:{sha256}"
+    await studio.store.write(lambda tx: pictures.keep_upload(tx, file=file, size_bytes=9, note=None))
+    await studio.put(url)
+    item = (await studio.view()).item
+    await studio.store.write(lambda tx: pictures.lost(tx, item.id, {file}))
+    [picture] = (await studio.settled()).pictures
+    assert (picture.state, picture.error) == (PictureState.FAILED, str(GONE))

@@ -16,6 +16,7 @@ from rheod.api.server import build_app, start
 from rheod.domain.budget import Quota
 from rheod.domain.errors import Refused, Text
 from rheod.health.waiting import Finding
+from rheod.pictures.decoder import Decoder
 from rheod.store.access import Audit, Sessions
 from rheod.store.accounts import Token
 from rheod.store.engine.database import Database
@@ -31,7 +32,7 @@ from rheod.usecases.selling_setup import AccountConnection, InForce, Setups, Sho
 from rheod.usecases.transaction import Store
 from rheod.web.dashboard import Dashboard
 from rheod.web.site import Callers, WebContext
-from tests.api.running import Clock, made_parts
+from tests.api.running import Clock, made_parts, one_decoder
 from tests.stores import opened
 
 PASSWORD = "test-password-123"
@@ -127,6 +128,15 @@ class Pages:
 
 
 @asynccontextmanager
+async def closed_after(decoder: Decoder) -> AsyncIterator[Decoder]:
+    """The decoder, until its children have ended."""
+    try:
+        yield decoder
+    finally:
+        await decoder.close()
+
+
+@asynccontextmanager
 async def pages(
     folder: Path,
     *,
@@ -136,8 +146,8 @@ async def pages(
 ) -> AsyncIterator[tuple[Pages, str]]:
     """A dashboard nobody is signed in at, and the admin token; `found` needs the owner, `placer` has what the settings say of ads, `changes` replace values of the API's parts."""
     clock = Clock()
-    async with opened(folder) as database:
-        api, _ = await made_parts(database, folder, clock)
+    async with opened(folder) as database, closed_after(one_decoder()) as decoder:
+        api, _ = await made_parts(database, folder, clock, decoder)
         api = replace(api, **changes)
         ledger = Ledger()
         store = Store(database=database, now=api.now, rng=api.rng, wake=lambda _queue: None, placer=placer)

@@ -68,16 +68,25 @@ def parameters(operation: Operation) -> list[Json]:
 
 def body(operation: Operation) -> Json | None:
     """The request body; None when the operation reads none."""
+    if operation.picture:
+        most = f"At most {operation.body_bytes // 2**20} MiB: JPEG, PNG, WebP, AVIF or GIF, without Content-Encoding."
+        content: Json = {"application/octet-stream": {}}  # any image/… too; they all mean bytes
+        return {
+            "required": True,
+            "description": most,
+            "content": content,
+            "x-max-bytes": operation.body_bytes,
+        }
     if operation.body is None:
         return None
     name, kib = operation.body.__name__, operation.body_bytes // 1024
-    content: Json = {"schema": ref(name)}
+    described: Json = {"schema": ref(name)}
     if name in EXAMPLES:
-        content["example"] = EXAMPLES[name]
+        described["example"] = EXAMPLES[name]
     return {
         "required": operation.body_required,
         "description": f"At most {f'{kib // 1024} MiB' if kib >= 1024 else f'{kib} KiB'}, without Content-Encoding.",
-        "content": {"application/json": content},
+        "content": {"application/json": described},
         "x-max-bytes": operation.body_bytes,
     }
 

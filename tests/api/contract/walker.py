@@ -15,6 +15,7 @@ from tests.api.contract.judge import Judge
 from tests.api.contract.stocked import CONTAINER, NEEDED
 from tests.api.contract.values import Values
 from tests.api.running import Api, Reply
+from tests.pictures.picture_shop import picture
 
 Json = dict[str, Any]
 KINDS = ("valid", "valid", "body", "bytes", "segments", "query", "headers")
@@ -172,6 +173,8 @@ class Walker:
         sent = "HEAD" if method == "GET" and self._rng.random() < 0.05 else method
         path = self._path(method, template, operation, kind)
         data = self._data(operation, kind)
+        if _takes_picture(operation):
+            headers = {"Content-Type": "image/jpeg", **headers}
         return Call(
             kind=kind, method=sent, template=template, path=path, gate=gate, data=data, headers=headers
         )
@@ -224,6 +227,8 @@ class Walker:
             return None
         if kind == "bytes":
             return self._rng.choice(_GARBAGE)
+        if _takes_picture(operation):
+            return picture(size=(640, 480)) if kind != "body" else picture(size=(8, 8))
         content = told["content"]["application/json"]
         value = content["example"] if self._rng.random() < 0.2 else self._values.fitting(content["schema"])
         if kind == "body":
@@ -257,6 +262,10 @@ class Walker:
                     if not 0 < len(each) <= 255:
                         continue  # a batch names those as well that it could not take
                     self._ids[name] = [*self._ids[name][-20:], each]
+
+
+def _takes_picture(operation: Json) -> bool:
+    return "application/octet-stream" in operation.get("requestBody", {}).get("content", {})
 
 
 def _operations(document: Json) -> Iterator[tuple[str, str, Json]]:
