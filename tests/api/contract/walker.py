@@ -83,8 +83,9 @@ _NOT_BY_THE_SCHEMA = (
     b"Must be above the price, from which bids start",
     b"that the endpoint takes: ",
     b"No auction can end then: it is too soon",
+    b"The item was not sold by this order",
 )
-"""Why a body that fits its schema is refused all the same: no schema knows a rule, an endpoint or the time, or compares prices."""
+"""Why a body that fits its schema is refused all the same: no schema knows a rule, an endpoint, an order or the time, or compares prices."""
 
 _KEPT = {CONTAINER, *NEEDED.values()}
 """Items that only few requests name, so that they stay as they are."""
