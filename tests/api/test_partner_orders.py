@@ -13,6 +13,7 @@ from rheod.domain.orders import Freight, Order, OrderLine, Payment
 from rheod.store import erasure
 from rheod.usecases import sales
 from rheod.usecases.transaction import Store
+from tests.api.polling import Erp
 from tests.api.running import NOW_MS, Api, Reply
 from tests.api.test_order_calls import SELLERS
 from tests.stores import rows
@@ -397,38 +398,17 @@ async def test_erased_orders_change_for_who_polls(shop: Shop) -> None:
 # A client of thirty lines
 
 
-class Erp:
-    """Polls by `updated_since`, keeps what it has had and where it goes on, and may be killed between any two steps."""
-
-    def __init__(self, shop: Shop) -> None:
-        self._shop = shop
-        self.since: str | None = None
-        self.orders: dict[str, dict[str, Any]] = {}
-
-    async def poll(self, rng: Random) -> bool:
-        """One round; False when it was killed on the way: what is kept is kept, the rest is forgotten."""
-        query = "?limit=3" + ("" if self.since is None else f"&updated_since={self.since}")
-        cursor, newest = "", self.since
-        while True:
-            page = (await self._shop.ask(query + cursor)).body
-            for order in page["orders"]:
-                if rng.random() < 0.05:
-                    return False
-                self.orders[order["orderId"]] = order
-                newest = order["updatedAt"]
-            if page["nextCursor"] is None:
-                break
-            cursor = f"&cursor={page['nextCursor']}"
-        self.since = newest
-        return True
-
-
 @pytest.mark.parametrize("seed", range(5))
 async def test_a_client_that_polls_and_is_killed_has_every_order_with_its_last_state(
     shop: Shop, seed: int
 ) -> None:
     """Orders come, are paid, grow and are sent while it reads; in the end it has each once, as it is."""
-    rng, erp = Random(seed), Erp(shop)
+
+    async def ask(query: str) -> dict[str, Any]:
+        found: dict[str, Any] = (await shop.ask(query)).body
+        return found
+
+    rng, erp = Random(seed), Erp(ask)
     known: dict[int, Order] = {}
     for _ in range(60):
         shop.now += rng.choice((0, 1, 400, 3000))
