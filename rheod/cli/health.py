@@ -66,6 +66,8 @@ def _since(finding: dict[str, Any]) -> str:
         for name, word in (("since", "since"), ("nextTry", "next try"))
         if finding.get(name)
     ]
+    if finding.get("waitsForYou"):
+        words.append("goes on when you have seen to it")
     return f" ({', '.join(words)})" if words else ""
 
 

@@ -318,7 +318,7 @@ async def gather_status(observed: Observed, loops: RunningLoops) -> Mapping[str,
         "now": rfc3339(now),
         "startedAt": rfc3339(observed.started_at),
         **await observed.database.read(_counts),
-        "itemsNotPublished": facts.not_published,
+        "itemsNotPublished": 0 if facts.not_published is None else facts.not_published.count,
         "budget": _budget(await observed.capacity(next(iter(observed.accounts)).id)),
         "pauses": [
             {"what": what, "until": rfc3339(until), "reason": reason}

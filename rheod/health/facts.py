@@ -42,6 +42,7 @@ from rheod.store import (
 )
 from rheod.store.engine import copies
 from rheod.store.engine.database import Database
+from rheod.store.facts import StuckItem
 from rheod.store.ledger import Ledger, account_part
 from rheod.tradera.accounts import Account, AccountRegistry
 from rheod.tradera.contact import Contact
@@ -115,6 +116,7 @@ def as_json(finding: Finding) -> Mapping[str, object]:
         "fix": finding.fix,
         "since": None if finding.since is None else rfc3339(finding.since),
         "nextTry": None if finding.next_at is None else rfc3339(finding.next_at),
+        "waitsForYou": finding.waits_for_owner,
         "where": at_its_place(finding).where,
     }
 
@@ -145,8 +147,9 @@ async def gather_facts(observed: Observed) -> Facts:
         held_to_sum=observed.held_to_sum,
         accounts=tuple(_sellers(observed)),
         endpoints=stored.endpoints,
-        next_publish_at=None if goes_at <= now else goes_at,
-        publishings_waiting=stored.publishings,
+        publishings=stored.publishings
+        and replace(stored.publishings, next_at=None if goes_at <= now else goes_at),
+        started_at=observed.started_at,
         push_heard_at=None if poller is None else poller.last_answer_at or observed.started_at,
         push_patience_ms=limits.push_silence_ms,
         tradera=None if silence is None else replace(silence, next_at=silence.next_at or stored.next_call),
@@ -173,9 +176,7 @@ async def gather_facts(observed: Observed) -> Facts:
         orders=stored.orders,
         unconnected=stored.unconnected,
         relists_late=stored.relists_late,
-        in_doubt=tuple(one.external_id for one in stored.in_doubt),
-        in_doubt_since=min((one.since for one in stored.in_doubt), default=None),
-        in_doubt_next=min((one.next_at for one in stored.in_doubt if one.next_at is not None), default=None),
+        in_doubt=stored.in_doubt,
         doubled=stored.doubled,
         takeovers=stored.takeovers,
         held=stored.held,
@@ -188,7 +189,15 @@ async def gather_facts(observed: Observed) -> Facts:
         most_log_bytes=database.most_log_bytes,
         image_bytes=stored.image_bytes,
         most_image_bytes=limits.image_bytes,
+        fetching_rests=_rest_of(observed, QueueName.PICTURES),
     )
+
+
+def _rest_of(observed: Observed, name: QueueName) -> Wait | None:
+    """Why a queue rests as a whole; None while it works, and without a daemon."""
+    queues = () if observed.loops is None else observed.loops.queues
+    rest = next((each.rest for each in queues if each.name == name), None)
+    return rest and Wait(reason=rest.reason, since=rest.since, next_at=rest.until)
 
 
 def _refusals_of_calls(observed: Observed, now: int) -> Iterator[Refusal]:
@@ -212,8 +221,8 @@ class _Stored:
     def __init__(self, db: sqlite3.Connection, observed: Observed, now: int) -> None:
         self.endpoints = tuple(_endpoint(one, now) for one in facts.endpoints(db))
         self.next_call = jobs.next_due(db, QueueName.TRADERA, after=now)
-        self.publishings = sum(jobs.publishings(db).values())
         long_ago = now - LONG_MS
+        self.publishings = _publishings(db, observed)
         selling = [account for account in observed.accounts if account.seller is not None]
         self.endings = tuple(
             _wait(found, account.reference, why_not_asked(observed, account, CallClass.END, now=now))
@@ -232,26 +241,30 @@ class _Stored:
         )
         pictures = facts.pictures_waiting(db, before=long_ago)
         self.pictures = None if pictures is None else _wait(pictures, "", None)
-        self.not_published = sum(facts.not_published(db, account.id) for account in observed.accounts)
-        self.sold_but_up = tuple(facts.sold_but_up(db, limit=100))
-        self.sold_twice = tuple(orders.sold_twice(db, limit=100))
-        self.unsold = tuple(relists.unsold_for_good(db, limit=100))
+        failed = [facts.not_published(db, account.id) for account in observed.accounts]
+        first = min((since for _, since in failed if since is not None), default=None)
+        self.not_published = None if first is None else Wait(since=first, count=sum(n for n, _ in failed))
+        self.sold_but_up = _stuck(facts.sold_but_up(db, limit=100))
+        self.sold_twice = _stuck([StuckItem(*each) for each in orders.sold_twice(db, limit=100)])
+        self.unsold = _stuck([StuckItem(*each) for each in relists.unsold_for_good(db, limit=100)])
         self.reconciled = tuple(
-            (account.reference, max(at, observed.started_at))
+            Wait(since=max(passed[0], observed.started_at), next_at=passed[1], account=account.reference)
             for account in selling
-            if observed.loops is not None and (at := facts.reconciled_at(db, account.id)) is not None
+            if observed.loops is not None and (passed := facts.reconciled_at(db, account.id)) is not None
         )
         self.not_believed = tuple(
             Wait(
                 reason=each.fault or "",
                 since=each.fault_since or now,
-                account=f"{each.subject}:{each.leaf}" if each.leaf else each.subject.value,
+                next_at=facts.due_at(db, JobKind.REFERENCE, name),
+                account=name,
             )
             for each in reference_data.faults(db)
+            for name in [f"{each.subject}:{each.leaf}" if each.leaf else each.subject.value]
         )
         self._read_sales(db, observed)
-        self.in_doubt = facts.in_doubt(db, limit=100)
-        self.doubled = tuple(facts.doubled(db, limit=100))
+        self.in_doubt = _stuck(facts.in_doubt(db, limit=100))
+        self.doubled = _stuck(facts.doubled(db, limit=100))
         self.takeovers = tuple(_takeovers(db, observed.accounts, now))
         self.look_alikes = tuple(
             pair
@@ -272,7 +285,7 @@ class _Stored:
         self.doubts_next = inbox.next_doubt(db)
         self.unmatched = orders.unmatched_count(db)
         self.unconnected = tuple(
-            one.reference
+            Wait(since=max(accounts.created_at(db, one.id), observed.started_at), account=one.reference)
             for one in observed.accounts
             if one.reference and one.seller is None and not one.removed
         )
@@ -296,9 +309,33 @@ class _Stored:
             reminder_days=observed.limits.unpaid_days,
             site_url=observed.site_url,
         )
-        self.relists_late = (
-            () if relists.is_paused(db) else tuple(relists.late(db, before=observed.now() - RELIST_LATE_MS))
+        late = () if relists.is_paused(db) else relists.late(db, before=observed.now() - RELIST_LATE_MS)
+        self.relists_late = _stuck(
+            [
+                StuckItem(each.external_id, each.at, facts.due_at(db, JobKind.RELIST, each.listing_id))
+                for each in late
+            ]
         )
+
+
+def _stuck(found: Sequence[StuckItem]) -> Wait | None:
+    """What these items come to; None without any."""
+    if not found:
+        return None
+    return Wait(
+        since=min(each.since for each in found),
+        next_at=min((each.next_at for each in found if each.next_at is not None), default=None),
+        count=len(found),
+        items=tuple(each.external_id for each in found),
+    )
+
+
+def _publishings(db: sqlite3.Connection, observed: Observed) -> Wait | None:
+    """All publishings that wait, since the first of them was ordered."""
+    count = sum(jobs.publishings(db).values())
+    ordered = [facts.oldest_publishing(db, account.id) for account in observed.accounts]
+    since = min((each for each in ordered if each is not None), default=None)
+    return Wait(since=since, count=count) if count and since is not None else None
 
 
 def _endpoint(one: facts.EndpointState, now: int) -> EndpointFacts:
@@ -368,6 +405,8 @@ def _takeovers(db: sqlite3.Connection, registry: AccountRegistry, now: int) -> I
         if account.seller is not None and (state is not None or ads):
             yield TakeoverFacts(
                 reference=account.reference,
+                since=None if state is None else state.since,
+                next_at=facts.due_at(db, JobKind.TAKEOVER, account.id),
                 under_way=state is not None,
                 blind=state is not None and state.blind,
                 strangers=ads,

@@ -266,7 +266,7 @@ class _Gathered:
         yield _one(
             "rheod_items_not_published",
             "Items for sale that could not be published (`sync_error`).",
-            self.facts.not_published,
+            0 if self.facts.not_published is None else self.facts.not_published.count,
         )
 
     def _of_findings(self) -> Iterator[Metric]:

@@ -60,7 +60,8 @@ class EndpointFacts:
 class Facts(StoreFacts):
     """What is looked at, at one moment `now`. Times in ms UTC; None is unknown or never.
 
-    `push_heard_at` is the queue's last answer, or the start; None without a queue.
+    `push_heard_at` is the queue's last answer, or the start; None without a queue. `publishings` are all that wait, with
+    the time at which the budget lets the next one go, None while it does.
     """
 
     missing: tuple[str, ...] = ()
@@ -68,8 +69,8 @@ class Facts(StoreFacts):
     held_to_sum: Text | None = None
     accounts: tuple[AccountFacts, ...] = ()
     endpoints: tuple[EndpointFacts, ...] = ()
-    publishings_waiting: int = 0
-    next_publish_at: int | None = None
+    publishings: Wait | None = None
+    started_at: int = 0
     push_heard_at: int | None = None
     push_patience_ms: int = 3_600_000
     quarantined: int = 0
@@ -78,11 +79,9 @@ class Facts(StoreFacts):
     doubts_next: int | None = None
     unmatched: int = 0
     orders: OrderFacts = field(default_factory=OrderFacts)
-    unconnected: tuple[str, ...] = ()
-    in_doubt: tuple[str, ...] = ()
-    in_doubt_since: int | None = None
-    in_doubt_next: int | None = None
-    doubled: tuple[str, ...] = ()
+    unconnected: tuple[Wait, ...] = ()
+    in_doubt: Wait | None = None
+    doubled: Wait | None = None
     held: HeldItems | None = None
     look_alikes: tuple[tuple[str, str], ...] = ()
 
@@ -106,15 +105,14 @@ def findings(facts: Facts) -> list[Finding]:
 
 
 def _of_tokens(facts: Facts) -> Iterator[Finding]:
-    for reference in facts.unconnected:
-        yield Finding(
-            code="account.unconnected",
-            subject=reference,
-            mood=Mood.BUSY,
-            text=Text("Account {account} is not connected to Tradera and sells nothing", account=reference),
-            fix=Text(
+    for wait in facts.unconnected:
+        yield wait.found(
+            "account.unconnected",
+            Mood.BUSY,
+            Text("Account {account} is not connected to Tradera and sells nothing", account=wait.account),
+            Text(
                 "Connect it on the page Tradera, or with `rheod tradera connect --account {account}`",
-                account=reference,
+                account=wait.account,
             ),
             alerts=False,
         )
@@ -279,46 +277,36 @@ def _of_sales(facts: Facts) -> Iterator[Finding]:
 
 
 def _of_doubts(facts: Facts) -> Iterator[Finding]:
-    if facts.in_doubt:
-        yield Finding(
-            code="listing.doubt",
-            mood=Mood.BAD,
-            text=counted(
-                "{n} ad is in doubt: Tradera has not said whether it is up ({items})",
-                "{n} ads are in doubt: Tradera has not said whether they are up ({items})",
-                len(facts.in_doubt),
-                items=", ".join(facts.in_doubt[:3]),
-            ),
-            fix=Text("Look for them at Tradera, then `rheod items settle ID --live AD` or `--not-live`"),
-            since=facts.in_doubt_since,
-            next_at=facts.in_doubt_next,
-            where=of_items(facts.in_doubt, "?tradera=sync_error"),
+    if (wait := facts.in_doubt) is not None:
+        text = wait.counted(
+            "{n} ad is in doubt: Tradera has not said whether it is up ({items})",
+            "{n} ads are in doubt: Tradera has not said whether they are up ({items})",
         )
-    if facts.doubled:
-        yield Finding(
-            code="listing.double",
-            mood=Mood.BAD,
-            text=counted(
-                "{n} item has two ads at Tradera and may be sold twice ({items})",
-                "{n} items have two ads each at Tradera and may be sold twice ({items})",
-                len(facts.doubled),
-                items=", ".join(facts.doubled[:3]),
-            ),
-            fix=Text(
-                "rheod ends the newer ad where it has no bids. Else end one of them in My Tradera now,"
-                " or tell the buyer of one before it is sold"
-            ),
-            where=of_items(facts.doubled, "?tradera=active"),
+        fix = Text("Look for them at Tradera, then `rheod items settle ID --live AD` or `--not-live`")
+        where = of_items(wait.items, "?tradera=sync_error")
+        yield wait.found("listing.doubt", Mood.BAD, text, fix, where=where)
+    if (wait := facts.doubled) is not None:
+        text = wait.counted(
+            "{n} item has two ads at Tradera and may be sold twice ({items})",
+            "{n} items have two ads each at Tradera and may be sold twice ({items})",
         )
+        fix = Text(
+            "rheod ends the newer ad where it has no bids. Else end one of them in My Tradera now,"
+            " or tell the buyer of one before it is sold"
+        )
+        where = of_items(wait.items, "?tradera=active")
+        yield wait.found("listing.double", Mood.BAD, text, fix, where=where)
 
 
 def _of_publishing(facts: Facts) -> Iterator[Finding]:
+    publishings = facts.publishings
     if facts.missing:
-        yield Finding(
-            code="publishing.waits",
-            mood=Mood.BUSY,
-            text=Text("Nothing is published: {settings} not set", settings=", ".join(facts.missing)),
-            fix=Text("Set them in the settings file and restart rheod, or connect on the page Tradera"),
+        since = facts.started_at if publishings is None else publishings.since
+        yield Wait(since=since).found(
+            "publishing.waits",
+            Mood.BUSY,
+            Text("Nothing is published: {settings} not set", settings=", ".join(facts.missing)),
+            Text("Set them in the settings file and restart rheod, or connect on the page Tradera"),
             alerts=False,
         )
     yield from of_quota(facts.refusals, facts.held_to_sum, facts.now)
@@ -336,42 +324,26 @@ def _of_publishing(facts: Facts) -> Iterator[Finding]:
             alerts=False,
         )
     yield from _of_doubts(facts)
-    if facts.publishings_waiting and facts.next_publish_at is not None:
-        yield Finding(
-            code="budget.spent",
-            mood=Mood.BUSY,
-            text=counted(
-                "Tradera's calls of 24 hours are used up while {n} item waits to be published",
-                "Tradera's calls of 24 hours are used up while {n} items wait to be published",
-                facts.publishings_waiting,
-            ),
-            fix=Text(
-                "They go out as calls come free. If it happens often, ask Tradera (apiadmin@tradera.com) for a higher limit and set tradera.quota"
-            ),
-            next_at=facts.next_publish_at,
+    if publishings is not None and publishings.next_at is not None:
+        text = publishings.counted(
+            "Tradera's calls of 24 hours are used up while {n} item waits to be published",
+            "Tradera's calls of 24 hours are used up while {n} items wait to be published",
         )
-    yield from _of_held(facts)
-
-
-def _of_held(facts: Facts) -> Iterator[Finding]:
-    if facts.held is not None:
-        yield Finding(
-            code="items.held",
-            mood=Mood.BUSY,
-            text=counted(
-                "{n} item is held until its category or attributes are settled. {item}: {reason}",
-                "{n} items are held until their category or attributes are settled. {item}: {reason}",
-                facts.held.count,
-                item=ascii(facts.held.external_id)[1:-1],
-                reason=facts.held.reason,
-            ),
-            fix=Text(
-                "`rheod items check` names what each lacks; a rule, a default or a PUT lets it go at once"
-            ),
-            where=of_items(
-                (facts.held.external_id,) if facts.held.count == 1 else (), "?tradera=pending_sync"
-            ),
+        fix = Text(
+            "They go out as calls come free. If it happens often, ask Tradera (apiadmin@tradera.com) for a higher limit and set tradera.quota"
         )
+        yield publishings.found("budget.spent", Mood.BUSY, text, fix)
+    if (held := facts.held) is not None:
+        text = counted(
+            "{n} item is held until its category or attributes are settled. {item}: {reason}",
+            "{n} items are held until their category or attributes are settled. {item}: {reason}",
+            held.count,
+            item=ascii(held.external_id)[1:-1],
+            reason=held.reason,
+        )
+        fix = Text("`rheod items check` names what each lacks; a rule, a default or a PUT lets it go at once")
+        where = of_items((held.external_id,) if held.count == 1 else (), "?tradera=pending_sync")
+        yield Wait(since=held.since).found("items.held", Mood.BUSY, text, fix, where=where)
 
 
 def _of_ids(facts: Facts) -> Iterator[Finding]:

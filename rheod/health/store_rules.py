@@ -10,6 +10,8 @@ from rheod.health.waiting import Finding, Mood, Wait, Waiting
 
 FULL_BYTES = 2**20
 """With less room than this the disk is as good as full: the next item may not fit."""
+PROBE_MS = 10_000
+"""A store that cannot be written is tried this often."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +19,8 @@ class TakeoverFacts:
     """An account after a restore: `under_way` until its last look at Tradera; the ads of items it does not know."""
 
     reference: str
+    since: int | None = None
+    next_at: int | None = None
     under_way: bool = True
     blind: bool = False
     strangers: tuple[int, ...] = ()
@@ -26,7 +30,7 @@ class TakeoverFacts:
 class StoreFacts(Waiting):
     """The store and the machine at one moment. `backup_due_at` is when the last backup, or the installation, is too old (ms).
 
-    `unwritable` is set while the store refuses to be written.
+    `unwritable` is set while the store refuses to be written, `fetching_rests` while no picture is fetched at all.
     """
 
     takeovers: tuple[TakeoverFacts, ...] = ()
@@ -38,6 +42,7 @@ class StoreFacts(Waiting):
     most_log_bytes: int = 64 * 2**20
     image_bytes: int = 0
     most_image_bytes: int = 0
+    fetching_rests: Wait | None = None
 
 
 def of_takeovers(facts: StoreFacts) -> Iterator[Finding]:
@@ -57,6 +62,7 @@ def of_takeovers(facts: StoreFacts) -> Iterator[Finding]:
                 fix=Text(
                     "Compare your ads at Tradera with `rheod items list`, then `rheod restore --compared`"
                 ),
+                since=one.since,
             )
         elif one.under_way:
             yield Finding(
@@ -72,6 +78,8 @@ def of_takeovers(facts: StoreFacts) -> Iterator[Finding]:
                     "Wait: it goes on by itself, after tradera.takeover_wait_s (an hour) at the latest if calls are left"
                 ),
                 alerts=False,
+                since=one.since,
+                next_at=one.next_at,
             )
         if one.strangers:
             yield Finding(
@@ -110,7 +118,8 @@ def of_store(facts: StoreFacts) -> Iterator[Finding]:
                 "Make room on that disk (`df -h` shows it): until then nothing is taken in, published or noted."
                 " rheod goes on by itself within ten seconds"
             ),
-            since=None if facts.unwritable is None else facts.unwritable.since,
+            since=facts.now if facts.unwritable is None else facts.unwritable.since,
+            next_at=facts.now + PROBE_MS,
         )
     elif facts.free_bytes is not None and facts.free_bytes < facts.least_free_bytes:
         yield Finding(
@@ -127,6 +136,7 @@ def of_store(facts: StoreFacts) -> Iterator[Finding]:
             fix=Text(
                 "Run `rheod backup DEST`, and let the timer do it daily: `systemctl enable --now rheod-backup.timer`"
             ),
+            since=facts.backup_due_at,
         )
     if facts.most_image_bytes and facts.image_bytes >= facts.most_image_bytes:
         yield Finding(
@@ -139,6 +149,8 @@ def of_store(facts: StoreFacts) -> Iterator[Finding]:
             fix=Text(
                 "Raise storage.images_max_bytes and restart rheod, or delete items that are not for sale any more"
             ),
+            since=None if facts.fetching_rests is None else facts.fetching_rests.since,
+            next_at=None if facts.fetching_rests is None else facts.fetching_rests.next_at,
         )
     if facts.log_bytes > facts.most_log_bytes:
         yield Finding(

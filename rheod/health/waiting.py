@@ -27,8 +27,8 @@ class Finding:
     """One thing the owner should know: what is wrong (`text`) and what to do about it (`fix`).
 
     `subject` tells findings of one kind apart. `alerts` says whether the owner is told outside the pages too. Of what
-    waits, `since` says for how long and `next_at` when it is tried again (ms), where that is known. `where` is the path of
-    the page that it is seen to on, "" when that is the server.
+    waits, `since` says for how long and `next_at` when it is tried again (ms); without that it waits for the owner.
+    `where` is the path of the page that it is seen to on, "" when that is the server.
     """
 
     code: str
@@ -46,16 +46,51 @@ class Finding:
         """The same for the same thing at every look."""
         return f"{self.code}:{self.subject}"
 
+    @property
+    def waits_for_owner(self) -> bool:
+        """Whether it goes on when the owner has seen to it, and not by itself."""
+        return self.since is not None and self.next_at is None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wait:
-    """Something of an account, or of all (''), that waits: why, since when and until the next try (ms); `count` of what."""
+    """Something of an account, or of all (''), that waits: why, since when and until the next try (ms); `count` of what.
 
-    reason: str
+    `items` are the external ids of the first of them, where they are known. Without a next try it waits for the owner.
+    """
+
+    reason: str = ""
     since: int
     next_at: int | None = None
     account: str = ""
     count: int = 1
+    items: tuple[str, ...] = ()
+
+    def counted(self, one: str, many: str) -> Text:
+        """A sentence about {n} of what waits, which may name its {account}, its {reason} and the first {items}."""
+        values = {
+            "n": self.count,
+            "account": self.account or "own",
+            "reason": self.reason,
+            "items": ", ".join(self.items[:3]),
+        }
+        return Text.made(one, values, plural=many)
+
+    def found(
+        self, code: str, mood: Mood, text: Text, fix: Text, *, alerts: bool = True, where: str = ""
+    ) -> Finding:
+        """The finding of it, with since when and the next try."""
+        return Finding(
+            code=code,
+            subject=self.account,
+            mood=mood,
+            text=text,
+            fix=fix,
+            alerts=alerts,
+            since=self.since,
+            next_at=self.next_at,
+            where=where,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,9 +117,9 @@ class Waiting:
     """What waits at one moment `now` (ms).
 
     `tradera` and `push` are set while they do not answer, `refusals` tell which methods Tradera has refused;
-    `not_believed` is what
-    Tradera says of categories, attributes and freight that cannot be read, by its name. `reconciled` is when each
-    account's orders and ads were last compared, and `reconcile_patience_ms` how old that may be.
+    `not_believed` is what Tradera says of categories, attributes and freight that cannot be read, by its name.
+    `reconciled` is since when each account's orders and ads have not been compared, and `reconcile_patience_ms` how
+    long that may be.
     """
 
     now: int
@@ -95,12 +130,12 @@ class Waiting:
     unclear: tuple[Wait, ...] = ()
     sales: tuple[Wait, ...] = ()
     pictures: Wait | None = None
-    not_published: int = 0
-    sold_but_up: tuple[str, ...] = ()
-    sold_twice: tuple[str, ...] = ()
-    unsold: tuple[str, ...] = ()
-    relists_late: tuple[str, ...] = ()
-    reconciled: tuple[tuple[str, int], ...] = ()
+    not_published: Wait | None = None
+    sold_but_up: Wait | None = None
+    sold_twice: Wait | None = None
+    unsold: Wait | None = None
+    relists_late: Wait | None = None
+    reconciled: tuple[Wait, ...] = ()
     not_believed: tuple[Wait, ...] = ()
     reconcile_patience_ms: int = 3_600_000
 
@@ -115,44 +150,38 @@ def _is_long(wait: Wait | None, now: int) -> bool:
 def of_remotes(facts: Waiting) -> Iterator[Finding]:
     """What does not answer, or lets nothing through."""
     if facts.tradera is not None and facts.now - facts.tradera.since > LONG_MS:
-        yield Finding(
-            code="tradera.away",
-            mood=Mood.BAD,
-            text=counted(
+        yield facts.tradera.found(
+            "tradera.away",
+            Mood.BAD,
+            counted(
                 "Tradera has not answered for {n} minute: {reason}",
                 "Tradera has not answered for {n} minutes: {reason}",
                 (facts.now - facts.tradera.since) // 60_000,
                 reason=facts.tradera.reason,
             ),
-            fix=Text(
+            Text(
                 "Nothing is lost, and rheod asks again by itself. If it lasts, check the network and tradera.base_url"
             ),
-            since=facts.tradera.since,
-            next_at=facts.tradera.next_at,
         )
     if facts.push is not None and _is_long(facts.push, facts.now):
-        yield Finding(
-            code="push.away",
-            mood=Mood.BAD,
-            text=Text("The push queue gives no messages: {reason}", reason=facts.push.reason),
-            fix=Text("Check the [push] settings and the network; sales are found later, by asking Tradera"),
+        yield facts.push.found(
+            "push.away",
+            Mood.BAD,
+            Text("The push queue gives no messages: {reason}", reason=facts.push.reason),
+            Text("Check the [push] settings and the network; sales are found later, by asking Tradera"),
             alerts=False,
-            since=facts.push.since,
-            next_at=facts.push.next_at,
         )
-    for account, at in facts.reconciled:
-        if facts.now - at > facts.reconcile_patience_ms:
-            yield Finding(
-                code="reconcile.late",
-                subject=account,
-                mood=Mood.BAD,
-                text=Text(
+    for wait in facts.reconciled:
+        if facts.now - wait.since > facts.reconcile_patience_ms:
+            yield wait.found(
+                "reconcile.late",
+                Mood.BAD,
+                Text(
                     "The sales and ads of account {account} have not been compared with Tradera's for {minutes} minutes",
-                    account=account or "own",
-                    minutes=(facts.now - at) // 60_000,
+                    account=wait.account or "own",
+                    minutes=(facts.now - wait.since) // 60_000,
                 ),
-                fix=Text("A sale that push did not tell is found only then: the log says why it fails"),
-                since=at,
+                Text("A sale that push did not tell is found only then: the log says why it fails"),
             )
 
 
@@ -160,17 +189,14 @@ def of_reference(facts: Waiting) -> Iterator[Finding]:
     """What Tradera says of categories, attributes and freight and could not be believed."""
     for wait in facts.not_believed:
         named, _, leaf = wait.account.partition(":")
-        yield Finding(
-            code="reference.unread",
-            subject=wait.account,
-            mood=Mood.BUSY,
-            text=_unread(named, leaf, wait.reason),
-            fix=Text(
+        yield wait.found(
+            "reference.unread",
+            Mood.BUSY,
+            _unread(named, leaf, wait.reason),
+            Text(
                 "What was read last is used meanwhile, and nothing is held back for it; rheod reads it again by itself"
             ),
             alerts=False,
-            since=wait.since,
-            next_at=wait.next_at,
         )
 
 
@@ -191,148 +217,82 @@ def _unread(named: str, leaf: str, reason: str) -> Text:
 def of_work(facts: Waiting) -> Iterator[Finding]:
     """Work that should have been done by now."""
     for wait in facts.sales:
-        yield Finding(
-            code="sale.waits",
-            subject=wait.account,
-            mood=Mood.BAD,
-            text=counted(
-                "{n} sale of account {account} is not looked up yet: {reason}",
-                "{n} sales of account {account} are not looked up yet: {reason}",
-                wait.count,
-                account=wait.account or "own",
-                reason=wait.reason,
-            ),
-            fix=Text(
-                "rheod asks again by itself; until then the shop does not know of it: look in My Tradera"
-            ),
-            since=wait.since,
-            next_at=wait.next_at,
+        text = wait.counted(
+            "{n} sale of account {account} is not looked up yet: {reason}",
+            "{n} sales of account {account} are not looked up yet: {reason}",
         )
+        fix = Text("rheod asks again by itself; until then the shop does not know of it: look in My Tradera")
+        yield wait.found("sale.waits", Mood.BAD, text, fix)
     for wait in facts.endings:
-        yield Finding(
-            code="ending.waits",
-            subject=wait.account,
-            mood=Mood.BAD,
-            text=counted(
-                "{n} ad of account {account} should have been ended and is still up: {reason}",
-                "{n} ads of account {account} should have been ended and are still up: {reason}",
-                wait.count,
-                account=wait.account or "own",
-                reason=wait.reason,
-            ),
-            fix=Text("rheod tries again by itself. If it hurries, end it in My Tradera"),
-            since=wait.since,
-            next_at=wait.next_at,
+        text = wait.counted(
+            "{n} ad of account {account} should have been ended and is still up: {reason}",
+            "{n} ads of account {account} should have been ended and are still up: {reason}",
         )
+        fix = Text("rheod tries again by itself. If it hurries, end it in My Tradera")
+        yield wait.found("ending.waits", Mood.BAD, text, fix)
     for wait in facts.unclear:
-        yield Finding(
-            code="work.unclear",
-            subject=wait.account,
-            mood=Mood.BUSY,
-            text=counted(
-                "{n} job of account {account} gets no clear answer of Tradera: {reason}",
-                "{n} jobs of account {account} get no clear answer of Tradera: {reason}",
-                wait.count,
-                account=wait.account or "own",
-                reason=wait.reason,
-            ),
-            fix=Text(
-                "rheod tries again by itself, ever more rarely, and goes on with the others. `rheod items list` names"
-                " what waits; `rheod items retry ID` tries at once"
-            ),
-            alerts=False,
-            since=wait.since,
-            next_at=wait.next_at,
+        text = wait.counted(
+            "{n} job of account {account} gets no clear answer of Tradera: {reason}",
+            "{n} jobs of account {account} get no clear answer of Tradera: {reason}",
         )
+        fix = Text(
+            "rheod tries again by itself, ever more rarely, and goes on with the others. `rheod items list` names"
+            " what waits; `rheod items retry ID` tries at once"
+        )
+        yield wait.found("work.unclear", Mood.BUSY, text, fix, alerts=False)
     yield from _of_items(facts)
 
 
 def _of_items(facts: Waiting) -> Iterator[Finding]:
     yield from _of_returns(facts)
-    if facts.relists_late:
-        yield Finding(
-            code="relist.late",
-            mood=Mood.BUSY,
-            text=counted(
-                "{n} item should have come back by now ({items})",
-                "{n} items should have come back by now ({items})",
-                len(facts.relists_late),
-                items=", ".join(facts.relists_late[:3]),
-            ),
-            fix=Text("`rheod relist explain ID` says what it waits for"),
-            alerts=False,
+    if (wait := facts.relists_late) is not None:
+        text = wait.counted(
+            "{n} item should have come back by now ({items})",
+            "{n} items should have come back by now ({items})",
         )
-    if facts.pictures is not None:
-        yield Finding(
-            code="pictures.wait",
-            mood=Mood.BUSY,
-            text=counted(
-                "{n} picture could not be fetched yet: {reason}",
-                "{n} pictures could not be fetched yet: {reason}",
-                facts.pictures.count,
-                reason=facts.pictures.reason,
-            ),
-            fix=Text("Check the host of the pictures; they are tried again for half an hour, then given up"),
-            alerts=False,
-            since=facts.pictures.since,
-            next_at=facts.pictures.next_at,
+        fix = Text("`rheod relist explain ID` says what it waits for")
+        yield wait.found("relist.late", Mood.BUSY, text, fix, alerts=False)
+    if (wait := facts.pictures) is not None:
+        text = wait.counted(
+            "{n} picture could not be fetched yet: {reason}",
+            "{n} pictures could not be fetched yet: {reason}",
         )
-    if facts.not_published:
-        yield Finding(
-            code="item.failed",
-            mood=Mood.BUSY,
-            text=counted(
-                "{n} item could not be published",
-                "{n} items could not be published",
-                facts.not_published,
-            ),
-            fix=Text(
-                "`rheod items show ID` says why; mend it and send the item again, or `rheod items retry ID`"
-            ),
+        fix = Text("Check the host of the pictures; they are tried again for half an hour, then given up")
+        yield wait.found("pictures.wait", Mood.BUSY, text, fix, alerts=False)
+    if (wait := facts.not_published) is not None:
+        text = wait.counted("{n} item could not be published", "{n} items could not be published")
+        fix = Text(
+            "`rheod items show ID` says why; mend it and send the item again, or `rheod items retry ID`"
         )
+        yield wait.found("item.failed", Mood.BUSY, text, fix)
 
 
 def _of_returns(facts: Waiting) -> Iterator[Finding]:
     """What was sold twice, or may be, and what comes back no more."""
-    if facts.sold_twice:
-        yield Finding(
-            code="sale.twice",
-            mood=Mood.BAD,
-            text=counted(
-                "{n} item is sold twice, by two of its ads ({items})",
-                "{n} items are sold twice, each by two of its ads ({items})",
-                len(facts.sold_twice),
-                items=", ".join(facts.sold_twice[:3]),
-            ),
-            fix=Text(
-                "Tell one of the two buyers now, and cancel that order in My Tradera. `rheod items show ID` names both ads"
-            ),
+    if (wait := facts.sold_twice) is not None:
+        text = wait.counted(
+            "{n} item is sold twice, by two of its ads ({items})",
+            "{n} items are sold twice, each by two of its ads ({items})",
         )
-    if facts.sold_but_up:
-        yield Finding(
-            code="sale.conflict",
-            mood=Mood.BAD,
-            text=counted(
-                "{n} item is sold while another ad of it is up that Tradera does not end: it may be sold twice ({items})",
-                "{n} items are sold while other ads of them are up that Tradera does not end: they may be sold twice ({items})",
-                len(facts.sold_but_up),
-                items=", ".join(facts.sold_but_up[:3]),
-            ),
-            fix=Text(
-                "Look at both ads in My Tradera now: cancel the bids and end the ad, or tell one of the buyers before it is sold"
-            ),
+        fix = Text(
+            "Tell one of the two buyers now, and cancel that order in My Tradera. `rheod items show ID` names both ads"
         )
-    if facts.unsold:
-        yield Finding(
-            code="relist.over",
-            mood=Mood.BUSY,
-            text=counted(
-                "{n} item has not been sold and comes back no more ({items})",
-                "{n} items have not been sold and come back no more ({items})",
-                len(facts.unsold),
-                items=", ".join(facts.unsold[:3]),
-            ),
-            fix=Text(
-                "Decide: `rheod items publish ID` puts one up again at its own price, not_listed takes it off the market"
-            ),
+        yield wait.found("sale.twice", Mood.BAD, text, fix)
+    if (wait := facts.sold_but_up) is not None:
+        text = wait.counted(
+            "{n} item is sold while another ad of it is up that Tradera does not end: it may be sold twice ({items})",
+            "{n} items are sold while other ads of them are up that Tradera does not end: they may be sold twice ({items})",
         )
+        fix = Text(
+            "Look at both ads in My Tradera now: cancel the bids and end the ad, or tell one of the buyers before it is sold"
+        )
+        yield wait.found("sale.conflict", Mood.BAD, text, fix)
+    if (wait := facts.unsold) is not None:
+        text = wait.counted(
+            "{n} item has not been sold and comes back no more ({items})",
+            "{n} items have not been sold and come back no more ({items})",
+        )
+        fix = Text(
+            "Decide: `rheod items publish ID` puts one up again at its own price, not_listed takes it off the market"
+        )
+        yield wait.found("relist.over", Mood.BUSY, text, fix)

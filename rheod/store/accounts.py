@@ -81,6 +81,12 @@ def ids(db: sqlite3.Connection) -> list[str]:
     return [row["id"] for row in db.execute("SELECT id FROM accounts ORDER BY id").fetchall()]
 
 
+def created_at(db: sqlite3.Connection, account_id: str) -> int:
+    """When the account came to be (ms)."""
+    at: int = db.execute("SELECT created_at FROM accounts WHERE id = ?", (account_id,)).fetchone()[0]
+    return at
+
+
 def reference(db: sqlite3.Connection, account_id: str) -> str:
     """The reference of an account; the default one has ''."""
     row = db.execute("SELECT reference FROM accounts WHERE id = ?", (account_id,)).fetchone()

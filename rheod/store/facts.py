@@ -76,15 +76,15 @@ def _refused_alone(db: sqlite3.Connection, endpoint_id: str) -> Waiting | None:
 
 
 @dataclass(frozen=True, slots=True)
-class ListingInDoubt:
-    """An ad that may be up or not: whose, since when nobody has known, and when it is looked for again (ms)."""
+class StuckItem:
+    """An item that is not as it should be, since when, and when rheod tries again to set it right (ms); None: it does not."""
 
     external_id: str
     since: int
-    next_at: int | None
+    next_at: int | None = None
 
 
-def in_doubt(db: sqlite3.Connection, *, limit: int) -> list[ListingInDoubt]:
+def in_doubt(db: sqlite3.Connection, *, limit: int) -> list[StuckItem]:
     """Items in doubt: Tradera has not said whether their ad is up; it is looked for ever more rarely."""
     rows = db.execute(
         "SELECT items.external_id, coalesce(listings.commit_sent_at, listings.created_at) AS since,"
@@ -94,18 +94,20 @@ def in_doubt(db: sqlite3.Connection, *, limit: int) -> list[ListingInDoubt]:
         " AND listings.error IS NOT NULL ORDER BY listings.created_at LIMIT ?",
         (limit,),
     )
-    return [ListingInDoubt(**dict(row)) for row in rows.fetchall()]
+    return [StuckItem(**dict(row)) for row in rows.fetchall()]
 
 
-def doubled(db: sqlite3.Connection, *, limit: int) -> list[str]:
-    """External ids of items of which two ads are or may be up."""
+def doubled(db: sqlite3.Connection, *, limit: int) -> list[StuckItem]:
+    """Items of which two ads are or may be up, since the second was made."""
     rows = db.execute(
-        "SELECT items.external_id FROM listings JOIN items ON items.id = listings.item_id"
+        "SELECT items.external_id, listings.created_at AS since,"
+        " (SELECT due_at FROM jobs WHERE kind = 'end' AND subject = listings.id) AS next_at"
+        " FROM listings JOIN items ON items.id = listings.item_id"
         " WHERE listings.state IN ('committing', 'committed', 'live') AND listings.surplus = 1"
         " ORDER BY listings.created_at LIMIT ?",
         (limit,),
     )
-    return [row[0] for row in rows.fetchall()]
+    return [StuckItem(**dict(row)) for row in rows.fetchall()]
 
 
 def jobs_waiting(db: sqlite3.Connection, account_id: str, kind: JobKind, *, before: int) -> Waiting | None:
@@ -183,30 +185,41 @@ def pictures_waiting(db: sqlite3.Connection, *, before: int) -> Waiting | None:
     return _waiting(rows)
 
 
-def not_published(db: sqlite3.Connection, account_id: str) -> int:
-    """How many items of the account are for sale and could not be published (`sync_error`)."""
+def not_published(db: sqlite3.Connection, account_id: str) -> tuple[int, int | None]:
+    """How many items of the account are for sale and could not be published (`sync_error`), and the first's last change (ms)."""
     row = db.execute(
-        "SELECT count(*) FROM items WHERE account_id = ? AND tradera_status = 'sync_error'"
+        "SELECT count(*), min(updated_at) FROM items WHERE account_id = ? AND tradera_status = 'sync_error'"
         " AND rheo_status IN ('draft', 'active') AND removed_at IS NULL",
         (account_id,),
-    )
-    return int(row.fetchone()[0])
+    ).fetchone()
+    return row[0], row[1]
 
 
-def sold_but_up(db: sqlite3.Connection, *, limit: int) -> list[str]:
-    """External ids of items that are sold while an ad of them is up that Tradera does not end: it has bids."""
+def sold_but_up(db: sqlite3.Connection, *, limit: int) -> list[StuckItem]:
+    """Items that are sold while an ad of them is up that Tradera does not end: it has bids."""
     rows = db.execute(
-        "SELECT external_id FROM items WHERE rheo_status = 'sold' AND last_error IS NOT NULL AND EXISTS"
+        "SELECT external_id, updated_at AS since, (SELECT due_at FROM listings JOIN jobs ON jobs.kind = 'end'"
+        " AND jobs.subject = listings.id WHERE listings.item_id = items.id AND listings.state = 'live') AS next_at"
+        " FROM items WHERE rheo_status = 'sold' AND last_error IS NOT NULL AND EXISTS"
         " (SELECT 1 FROM listings WHERE item_id = items.id AND state = 'live') ORDER BY updated_at LIMIT ?",
         (limit,),
     )
-    return [row[0] for row in rows.fetchall()]
+    return [StuckItem(**dict(row)) for row in rows.fetchall()]
 
 
-def reconciled_at(db: sqlite3.Connection, account_id: str) -> int | None:
-    """Until when (ms) the account's orders and ads have been compared with Tradera's; None while no ad of it is up.
+def oldest_publishing(db: sqlite3.Connection, account_id: str) -> int | None:
+    """When the first of the account's publishings that wait was ordered (ms)."""
+    row = db.execute(
+        "SELECT created_at FROM jobs WHERE kind = 'publish' AND account_id = ? ORDER BY id LIMIT 1",
+        (account_id,),
+    ).fetchone()
+    return None if row is None else row[0]
 
-    What went up after the last pass is not late before its own first one.
+
+def reconciled_at(db: sqlite3.Connection, account_id: str) -> tuple[int, int | None] | None:
+    """Until when (ms) the account's orders and ads have been compared with Tradera's, and when they are again.
+
+    None while no ad of it is up: what went up after the last pass is not late before its own first one.
     """
     oldest = db.execute(
         "SELECT live_at FROM listings WHERE account_id = ? AND state = 'live' ORDER BY rowid LIMIT 1",
@@ -217,7 +230,15 @@ def reconciled_at(db: sqlite3.Connection, account_id: str) -> int | None:
     mark = db.execute(
         "SELECT value FROM marks WHERE name = ?", (f"reconciled_until:{account_id}",)
     ).fetchone()
-    return max(oldest["live_at"] or 0, 0 if mark is None else int(mark["value"]))
+    return max(oldest["live_at"] or 0, 0 if mark is None else int(mark["value"])), due_at(
+        db, "reconcile", account_id
+    )
+
+
+def due_at(db: sqlite3.Connection, kind: str, subject: str) -> int | None:
+    """When the job of this kind about this subject is tried next (ms); None where there is none."""
+    row = db.execute("SELECT due_at FROM jobs WHERE kind = ? AND subject = ?", (kind, subject)).fetchone()
+    return None if row is None else row[0]
 
 
 def installed_at(db: sqlite3.Connection) -> int:

@@ -80,9 +80,9 @@ def every(db: sqlite3.Connection) -> list[PlannedReturn]:
     return [_planned(row) for row in db.execute(f"{_OF} ORDER BY at, relists.item_id").fetchall()]
 
 
-def late(db: sqlite3.Connection, *, before: int) -> list[str]:
-    """External ids of items that should have come back before this time (ms) and are not held."""
-    return [each.external_id for each in every(db) if each.at < before and not each.held]
+def late(db: sqlite3.Connection, *, before: int) -> list[PlannedReturn]:
+    """What should have come back before this time (ms) and is not held, the first first."""
+    return [each for each in every(db) if each.at < before and not each.held]
 
 
 def drop(db: sqlite3.Connection, item_id: str) -> None:
@@ -116,14 +116,14 @@ def count_alike(db: sqlite3.Connection, account_id: str, item_id: str) -> int:
     return count
 
 
-def unsold_for_good(db: sqlite3.Connection, *, limit: int) -> list[str]:
-    """External ids of items whose ladder is at its end and of which the owner is to decide."""
+def unsold_for_good(db: sqlite3.Connection, *, limit: int) -> list[tuple[str, int]]:
+    """External ids of items whose ladder is at its end and of which the owner is to decide, and since when (ms)."""
     rows = db.execute(
-        "SELECT external_id FROM items WHERE tradera_status = 'ended' AND last_error IS NOT NULL"
+        "SELECT external_id, updated_at FROM items WHERE tradera_status = 'ended' AND last_error IS NOT NULL"
         " AND rheo_status = 'active' AND removed_at IS NULL ORDER BY updated_at LIMIT ?",
         (limit,),
     )
-    return [row[0] for row in rows.fetchall()]
+    return [(row[0], row[1]) for row in rows.fetchall()]
 
 
 def _planned(row: sqlite3.Row) -> PlannedReturn:

@@ -16,7 +16,7 @@ from tests.stores import Clock, fill_disk, make_room
 OFF = Finding(
     code="endpoint.off", subject="e1", mood=Mood.BAD, text=Text("It is off"), fix=Text("Switch it on")
 )
-QUIET = Finding(code="category.missing", mood=Mood.BUSY, text=Text("x"), fix=Text("y"), alerts=False)
+QUIET = Finding(code="relist.late", mood=Mood.BUSY, text=Text("x"), fix=Text("y"), alerts=False)
 
 
 @dataclass

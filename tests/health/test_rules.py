@@ -49,17 +49,21 @@ def test_all_is_well() -> None:
     assert findings(WELL) == []
 
 
+ONE = Wait(since=LONG_AGO, next_at=NOW_MS + 1000, items=("A-1",))
 TROUBLES: list[tuple[dict[str, Any], str]] = [
-    ({"unconnected": ("north",)}, "account.unconnected"),
+    ({"unconnected": (Wait(since=LONG_AGO, account="north"),)}, "account.unconnected"),
     ({"orders": OrderFacts(to_send=(Wait(reason="", since=LONG_AGO, count=2),))}, "order.unsent"),
-    ({"relists_late": ("A-1",)}, "relist.late"),
+    ({"relists_late": ONE}, "relist.late"),
     ({"missing": ("tradera.app_id",)}, "publishing.waits"),
     (
         {"accounts": (AccountFacts(reference="", refused=Wait(reason="restricted", since=NOW_MS)),)},
         "token.dead",
     ),
-    ({"endpoints": (replace(ENDPOINT, active=False, disabled_by_failures=True),)}, "endpoint.off"),
-    ({"endpoints": (replace(ENDPOINT, fail_count=3),)}, "endpoint.fails"),
+    (
+        {"endpoints": (replace(ENDPOINT, active=False, disabled_by_failures=True, failing_since=LONG_AGO),)},
+        "endpoint.off",
+    ),
+    ({"endpoints": (replace(ENDPOINT, fail_count=3, failing_since=NOW_MS),)}, "endpoint.fails"),
     ({"endpoints": (replace(ENDPOINT, fail_count=1, failing_since=LONG_AGO),)}, "endpoint.fails"),
     ({"endpoints": (replace(ENDPOINT, alone=Wait(reason="HTTP 422", since=LONG_AGO)),)}, "event.refused"),
     ({"unclear": (Wait(reason="HTML", since=LONG_AGO),)}, "work.unclear"),
@@ -78,19 +82,19 @@ TROUBLES: list[tuple[dict[str, Any], str]] = [
     ({"endings": (Wait(reason="no connection", since=LONG_AGO),)}, "ending.waits"),
     ({"sales": (Wait(reason="no connection", since=LONG_AGO),)}, "sale.waits"),
     ({"pictures": Wait(reason="no answer", since=LONG_AGO)}, "pictures.wait"),
-    ({"not_published": 2}, "item.failed"),
-    ({"doubled": ("A-1",)}, "listing.double"),
-    ({"sold_but_up": ("A-1",)}, "sale.conflict"),
-    ({"sold_twice": ("A-1",)}, "sale.twice"),
-    ({"unsold": ("A-1",)}, "relist.over"),
-    ({"reconciled": (("", NOW_MS - 3_600_001),)}, "reconcile.late"),
+    ({"not_published": Wait(since=LONG_AGO, count=2)}, "item.failed"),
+    ({"doubled": ONE}, "listing.double"),
+    ({"sold_but_up": ONE}, "sale.conflict"),
+    ({"sold_twice": ONE}, "sale.twice"),
+    ({"unsold": ONE}, "relist.over"),
+    ({"reconciled": (Wait(since=NOW_MS - 3_600_001, next_at=NOW_MS + 1),)}, "reconcile.late"),
     ({"not_believed": (Wait(reason="empty", since=NOW_MS, account="categories"),)}, "reference.unread"),
     ({"not_believed": (Wait(reason="empty", since=NOW_MS, account="definitions:5"),)}, "reference.unread"),
-    ({"quarantined": 1}, "sale.quarantined"),
+    ({"quarantined": 1, "quarantined_since": NOW_MS}, "sale.quarantined"),
     ({"doubts_since": (NOW_MS - 121_000,)}, "sale.doubt"),
     ({"unmatched": 2}, "sale.unmatched"),
-    ({"in_doubt": ("A-1",)}, "listing.doubt"),
-    ({"next_publish_at": NOW_MS + 1, "publishings_waiting": 1}, "budget.spent"),
+    ({"in_doubt": ONE}, "listing.doubt"),
+    ({"publishings": Wait(since=LONG_AGO, next_at=NOW_MS + 1)}, "budget.spent"),
     ({"held": HeldItems(2, "A-1", "Choose a category", 5)}, "items.held"),
     ({"superseded": (Text("a line"),)}, "settings.superseded"),
     ({"held_to_sum": Text("held to 100")}, "quota.held"),
@@ -99,7 +103,7 @@ TROUBLES: list[tuple[dict[str, Any], str]] = [
     ({"free_bytes": 2**20}, "disk.low"),
     ({"free_bytes": 2**20 - 1}, "store.unwritable"),
     ({"unwritable": Wait(reason="disk is full", since=NOW_MS)}, "store.unwritable"),
-    ({"image_bytes": 2**30, "most_image_bytes": 2**30}, "images.full"),
+    ({"image_bytes": 2**30, "most_image_bytes": 2**30, "fetching_rests": ONE}, "images.full"),
     ({"log_bytes": 2**30}, "log.long"),
 ]
 """A fact out of order, and the code of what is found."""
@@ -120,6 +124,26 @@ def test_each_trouble_is_found_and_says_what_to_do(change: dict[str, object], co
     assert "{" not in found.text + found.fix
 
 
+MAKES_NOBODY_WAIT = {
+    "settings.superseded",
+    "quota.held",
+    "quota.learned",
+    "items.look_alike",
+    "disk.low",
+    "log.long",
+    "sale.unmatched",
+}
+
+
+@pytest.mark.parametrize(("change", "code"), TROUBLES)
+def test_whatever_waits_says_since_when_and_when_it_goes_on(change: dict[str, object], code: str) -> None:
+    """By itself at a time, or when the owner has seen to it: commands say which."""
+    [found] = findings(replace(WELL, **change))  # type: ignore[arg-type]
+    assert (found.since is None) == (code in MAKES_NOBODY_WAIT)
+    told = as_json(found)
+    assert told["waitsForYou"] == (found.since is not None and told["nextTry"] is None)
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -130,8 +154,8 @@ def test_each_trouble_is_found_and_says_what_to_do(change: dict[str, object], co
         {"push": Wait(reason="no connection", since=NOW_MS - 1000, next_at=NOW_MS + 8000)},
         {"refusals": (Refusal(method="image", used=100, limit=100, since=NOW_MS, next_at=NOW_MS + 1000),)},
         {"refusals": (Refusal(method="image", used=90, limit=90, since=NOW_MS, learned=90),)},
-        {"reconciled": (("", NOW_MS - 3_599_000),)},
-        {"next_publish_at": NOW_MS + 1},
+        {"reconciled": (Wait(since=NOW_MS - 3_599_000),)},
+        {"publishings": Wait(since=LONG_AGO)},
         {"backup_due_at": None},
         {"free_bytes": None},
         {"accounts": (AccountFacts(reference="", token_ends_at=NOW_MS + 31 * DAY_MS),)},
@@ -159,7 +183,7 @@ def test_a_token_is_told_of_once_at_each_step() -> None:
 
 def test_the_worst_comes_first() -> None:
     """What does not work stands before what will stop working."""
-    facts = replace(WELL, unmatched=1, in_doubt=("A",), missing=("x",))
+    facts = replace(WELL, unmatched=1, in_doubt=ONE, missing=("x",))
     assert [one.mood for one in findings(facts)] == [Mood.BAD, Mood.BUSY, Mood.BUSY]
 
 
@@ -190,7 +214,7 @@ def test_every_finding_has_its_place() -> None:
     written = {
         code
         for path in (*Path(rheod.health.__file__).parent.glob("*.py"),)
-        for code in re.findall(r'code="([a-z._]+)"', path.read_text())
+        for code in re.findall(r'(?:code=|\.found\(\s*)"([a-z._]+)"', path.read_text())
     }
     flags = {f"order.{flag}" for flag in TOLD_FLAGS}
     assert written | flags == set(PLACES)
@@ -200,8 +224,11 @@ def test_every_finding_has_its_place() -> None:
 @pytest.mark.parametrize(
     ("changes", "where"),
     [
-        ({"in_doubt": ("A/1",)}, "/dashboard/items/A%2F1"),
-        ({"in_doubt": ("A-1", "A-2")}, "/dashboard/items?tradera=sync_error"),
+        ({"in_doubt": Wait(since=LONG_AGO, items=("A/1",))}, "/dashboard/items/A%2F1"),
+        (
+            {"in_doubt": Wait(since=LONG_AGO, count=2, items=("A-1", "A-2"))},
+            "/dashboard/items?tradera=sync_error",
+        ),
         ({"endpoints": (replace(ENDPOINT, fail_count=3),)}, "/dashboard/integration/webhooks/e1"),
         ({"orders": OrderFacts(to_send=(Wait(reason="", since=LONG_AGO),))}, "/dashboard/sales"),
         ({"free_bytes": 1}, ""),

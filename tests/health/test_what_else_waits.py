@@ -13,17 +13,21 @@ import pytest
 from aiohttp import web
 from prometheus_client.parser import text_string_to_metric_families
 
+from rheod.compose.build import build
 from rheod.compose.loops import observed
-from rheod.domain.model import ItemSpec, ListingState, QueueName
+from rheod.compose.remotes import Remotes
+from rheod.domain.event_payloads import rfc3339
+from rheod.domain.model import ItemSpec, ListingState, QueueName, TraderaWish
 from rheod.health.doctor import gather_status
 from rheod.health.metrics import gather_metrics
 from rheod.push.poller import PushPoller
-from tests.desk import Desk
+from tests.desk import CountedQueue, Desk
 from tests.fakes import ill
 from tests.fakes.front import Front, front
 from tests.health.test_what_waits_is_told import LONG_S, diagnosis, figures, status
 from tests.push.queues import queue_at
 from tests.tradera.test_doubtful_ads import in_doubt
+from tests.tradera.test_held import SKICK, knows
 from tests.tradera.test_order_sync import live, order_created, push, reconcile
 from tests.waiting import until
 
@@ -109,6 +113,26 @@ async def an_item_that_tradera_answers_with_a_page(desk: Desk, _remote: Front) -
     await desk.idle()
 
 
+async def an_item_without_a_category(desk: Desk, _remote: Front) -> None:
+    await knows(desk, SKICK)
+    await desk.put(pictures=0, tradera=TraderaWish())
+    await desk.idle()
+
+
+async def an_item_that_tradera_refuses(desk: Desk, _remote: Front) -> None:
+    desk.simulator.fault("create", "400", times=None)
+    await desk.put(pictures=0)
+    await desk.reach(ListingState.REJECTED)
+
+
+async def a_sold_item_whose_ad_has_bids(desk: Desk, _remote: Front) -> None:
+    listing = await desk.publish(pictures=0)
+    assert listing.tradera_item_id is not None
+    desk.simulator.bid(listing.tradera_item_id)
+    await desk.items.change_status(desk.account_id, "A", "sold")
+    await desk.idle()
+
+
 @dataclass(frozen=True)
 class Trouble:
     """How something comes to wait, how that is told, whether there is a next try, and what the item says."""
@@ -127,6 +151,9 @@ TROUBLES = [
     Trouble("sale.quarantined", a_message_that_nobody_understands, has_next=False),
     Trouble("listing.doubt", an_ad_in_doubt),
     Trouble("work.unclear", an_item_that_tradera_answers_with_a_page, at_the_item="Tradera"),
+    Trouble("items.held", an_item_without_a_category, has_next=False),
+    Trouble("item.failed", an_item_that_tradera_refuses, has_next=False),
+    Trouble("sale.conflict", a_sold_item_whose_ad_has_bids, has_next=False),
 ]
 
 
@@ -141,6 +168,7 @@ async def test_what_waits_for_long_is_told_everywhere(desk: Desk, trouble: Troub
             told = found[trouble.code]
             assert told["since"] is not None
             assert (told["nextTry"] is not None) == trouble.has_next
+            assert told["waitsForYou"] == (not trouble.has_next)
         assert (await figures(desk))[trouble.code] == 1
         if trouble.at_the_item is not None:
             view = await desk.items.read_item(desk.account_id, "A")
@@ -148,6 +176,31 @@ async def test_what_waits_for_long_is_told_everywhere(desk: Desk, trouble: Troub
             assert view.waits_since is not None
             assert before <= view.waits_since <= desk.clock()
             assert view.next_try is not None
+
+
+async def test_a_daemon_without_credentials_says_since_when_nothing_is_published(desk: Desk) -> None:
+    """Since the first item waits for it: in status, doctor and the metrics; it goes on when the owner has seen to it."""
+    await desk.stop()
+    ordered = desk.clock()
+    settings = desk.wishes.settings(desk.folder, desk.simulator)
+    bare = settings.tradera.model_copy(update={"app_id": None})
+    settings = settings.model_copy(update={"tradera": bare})
+    desk.rheod = await build(
+        settings, desk.database, clock=desk.clock, rng=Random(7), remotes=Remotes(), new_queue=CountedQueue
+    )
+    await desk.put(pictures=0)
+    desk.clock.forward(round(LONG_S * 1000))
+    for found in (await status(desk), await diagnosis(desk)):
+        told = found["publishing.waits"]
+        assert told["since"] == rfc3339(ordered)
+        assert told["waitsForYou"]
+        assert "tradera.app_id" in told["text"]
+    assert (await figures(desk))["publishing.waits"] == 1
+    view = await desk.items.read_item(desk.account_id, "A")
+    assert (view.trouble, view.waits_since) == (view.waits_for, ordered)
+    assert "tradera.app_id" in (view.trouble or "")
+    await desk.rheod.clients.aclose()
+    await desk.start()
 
 
 async def test_an_event_that_one_receiver_refuses_alone_is_told(desk: Desk) -> None:

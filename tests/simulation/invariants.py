@@ -92,7 +92,7 @@ def unexplained_waits(db: sqlite3.Connection) -> list[str]:
     """No listing waits without a job that has a next time and a reason; what waits for the owner is a finding too."""
     found = []
     doubtful = {each.external_id for each in facts.in_doubt(db, limit=1000)}
-    doubled = facts.doubled(db, limit=1000)
+    doubled = {each.external_id for each in facts.doubled(db, limit=1000)}
     for row in _rows(db, _CARRIED_BY):
         what, state = f"listing {row['id']} of {row['external_id']}", row["state"]
         in_doubt = state in {"committing", "committed"} and row["ask_at"] is None

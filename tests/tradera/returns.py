@@ -249,7 +249,10 @@ class Walk:
     async def _ads_broken(self, known: dict[str, Any]) -> Any:
         """Never two ads of one item without an alarm; what is up is known; what is gone is not up without an alarm."""
         alarms = await self.desk.database.read(
-            lambda db: {*facts.doubled(db, limit=999), *facts.sold_but_up(db, limit=999)}
+            lambda db: {
+                each.external_id
+                for each in (*facts.doubled(db, limit=999), *facts.sold_but_up(db, limit=999))
+            }
         )
         live = await rows(self.desk.database, "SELECT tradera_item_id FROM listings WHERE state = 'live'")
         ours = {row["tradera_item_id"] for row in live}
@@ -283,7 +286,9 @@ class Walk:
                 sales[item_of(self.desk.simulator.market.listings[sale.listing.item_id])].add(
                     str(order.order_id)
                 )
-        twice = set(await self.desk.database.read(lambda db: orders.sold_twice(db, limit=999)))
+        twice = set(
+            await self.desk.database.read(lambda db: [each for each, _ in orders.sold_twice(db, limit=999)])
+        )
         for item_id, wanted in sales.items():
             name = known[item_id]["external_id"]
             told = Counter(data.get("orderId") for kind, data in events[item_id] if kind == "item.sold")
