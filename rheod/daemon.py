@@ -117,24 +117,30 @@ async def _run(rheod: Rheod, runner: web.AppRunner, started: Callable[[], None],
 async def _stop(rheod: Rheod, runner: web.AppRunner, work: list[asyncio.Task[None]]) -> None:
     """Claim nothing more and let what runs end, then close the port; what is cut off stays due.
 
-    Calls of Tradera have the grace: nobody knows what became of one that was cut off. What is on its way elsewhere is
-    simply done again, so it has a second and a half. The port answers 503 until the work has ended.
+    Calls that change something at Tradera have the grace: nobody knows what became of one that was cut off. What is on
+    its way elsewhere, or only reads, is simply done again, so it has a second and a half. The port answers 503 until the
+    work has ended.
     """
     deadline = time.monotonic() + rheod.core.settings.server.shutdown_grace_s
+    contact = rheod.core.budget.contact
+    begun = contact.changes
     for queue in rheod.loops.queues:
         queue.stop()
     if rheod.loops.poller is not None:
         rheod.loops.poller.stop()
-    to_tradera = [task for task in work if task.get_name().startswith(QueueName.TRADERA)]
+    to_tradera = {task for task in work if task.get_name().startswith(QueueName.TRADERA)}
     _, slow = await asyncio.wait(work, timeout=min(_WORK_ENDS_S, deadline - time.monotonic()))
-    cut_off = [task for task in slow if task not in to_tradera]
-    for task in cut_off:
+    late = slow & to_tradera
+    for task in slow - late:
         task.cancel()
-    if slow:
-        _, late = await asyncio.wait(slow, timeout=max(_SOON_S, deadline - time.monotonic()))
-        cut_off += [task for task in late if task in to_tradera]
-    if cut_off:
-        _log.warning("cut off at the stop", loops=[task.get_name() for task in cut_off])
+    while late and time.monotonic() < deadline and (contact.changing or contact.changes > begun):
+        begun = contact.changes
+        _, late = await asyncio.wait(late, timeout=min(_SOON_S, max(0.0, deadline - time.monotonic())))
+    for task in late:
+        task.cancel()
+    if cut_off := (slow - to_tradera) | late:
+        await asyncio.wait(cut_off, timeout=_SOON_S)
+        _log.warning("cut off at the stop", loops=sorted(task.get_name() for task in cut_off))
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(max(_SOON_S, deadline - time.monotonic())):
             await runner.cleanup()

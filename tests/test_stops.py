@@ -139,6 +139,20 @@ async def test_a_stop_at_rest_does_not_wait_for_the_long_poll(
         assert time.monotonic() - began <= REST_S
 
 
+async def test_a_stop_does_not_wait_for_what_only_reads_at_tradera(
+    tmp_path: Path, queue_server: QueueServer
+) -> None:
+    """Categories are asked for and nobody answers: nothing is lost with them, and the daemon ends in two."""
+    async with front() as tradera:
+        own = {"RHEOD_TRADERA__BASE_URL": f"{tradera.url}/v4"}
+        async with stopped(tmp_path, queue_server, **own) as one:
+            await one.until(lambda: any("categories" in each.path for each in tradera.calls))
+            assert {each.method for each in tradera.calls} == {"GET"}
+            began = time.monotonic()
+            ask_to_stop(one)
+        assert time.monotonic() - began <= REST_S
+
+
 async def test_a_call_of_tradera_is_finished_and_the_port_answers_until_then(
     tmp_path: Path, queue_server: QueueServer
 ) -> None:

@@ -277,8 +277,9 @@ class BudgetedClient:
                     raise NotSent(Text.of(pause.reason), call_class=call_class, until=pause.until)
                 self._ask_for(call, leave)
             try:
-                async with self._booked(call, intent) as booked:
-                    yield booked
+                with self.budget.contact.on_its_way(operation):
+                    async with self._booked(call, intent) as booked:
+                        yield booked
             except TokenRefused as error:
                 raise await self._judged(call, error) from error
 
@@ -294,12 +295,11 @@ class BudgetedClient:
         self, call: LedgerCall, intent: Input | Callable[[Transaction], bool] | None
     ) -> AsyncIterator[BookedCall]:
         def book(tx: Transaction) -> int:
+            wanted = True
             if callable(intent):
                 wanted = intent(tx)
             elif intent is not None and call.listing_id is not None:
                 wanted = publish.step(tx, call.listing_id, intent).refusal is None
-            else:
-                wanted = True
             if not wanted:
                 raise NotWanted
             return ledger.open_call(tx.db, call, now=tx.now)

@@ -5,11 +5,13 @@ One for all accounts, since they share the way to Tradera; it starts at nothing 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
+from rheod.domain.answers import BELIEFS
 from rheod.domain.errors import RheodError, Unanswered
 from rheod.tradera.transport import OverLimit, Rejected, ServerFailure, TokenRefused, Unreachable
 
@@ -41,6 +43,10 @@ class Contact:
         self.silence: Silence | None = None
         self.next_try: Callable[[], int | None] = lambda: None
         """When a queue that rests calls again (ms)."""
+        self.changing = 0
+        """Calls on their way that change something at Tradera: nobody would know what became of one that was cut off."""
+        self.changes = 0
+        """So many such calls have begun."""
         self._calls = Counter(
             "rheod_tradera_requests",
             "Calls made to Tradera since the start of rheod, by operation and how they ended.",
@@ -54,6 +60,17 @@ class Contact:
             buckets=CALL_BUCKETS_S,
             registry=self.registry,
         )
+
+    @contextmanager
+    def on_its_way(self, operation: str) -> Iterator[None]:
+        """A call is made within the block, from its intent to what its answer means."""
+        changes = operation in BELIEFS
+        self.changing += changes
+        self.changes += changes
+        try:
+            yield
+        finally:
+            self.changing -= changes
 
     def moved(self, by: int) -> None:
         """The clock has jumped by so much (ms): silence has lasted as long as before."""
