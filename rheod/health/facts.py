@@ -197,7 +197,7 @@ def _rest_of(observed: Observed, name: QueueName) -> Wait | None:
     """Why a queue rests as a whole; None while it works, and without a daemon."""
     queues = () if observed.loops is None else observed.loops.queues
     rest = next((each.rest for each in queues if each.name == name), None)
-    return rest and Wait(reason=rest.reason, since=rest.since, next_at=rest.until)
+    return None if rest is None else Wait(reason=rest.reason, since=rest.since, next_at=rest.until)
 
 
 def _refusals_of_calls(observed: Observed, now: int) -> Iterator[Refusal]:
