@@ -86,3 +86,54 @@ def spark(title: str, points: Sequence[tuple[str, float, str]]) -> Markup:
             )
         )
     return Markup("").join([*pieces, Markup("</svg>")])
+
+
+_ROW, _LEFT, _MINUTES = 26, 78, 24 * 60
+
+
+def week(
+    title: str, rows: Sequence[tuple[str, Sequence[tuple[int, int]], Sequence[tuple[int, bool, str]]]]
+) -> Markup:
+    """A row for each day (label, windows, ends): windows as bands, ends as dots, hollow while they are only planned.
+
+    Windows are minutes of the day, ends a minute of the day, whether the ad is up, and what ends.
+    """
+    tall = _ROW * len(rows) + 20
+
+    def place(minute: int) -> float:
+        return round(_LEFT + (WIDTH - _LEFT - 8) * minute / _MINUTES, 1)
+
+    pieces = [
+        Markup('<svg class="chart week" viewBox="0 0 {} {}" role="img" aria-label="{}">').format(
+            WIDTH, tall, title
+        )
+    ]
+    for hour in (0, 6, 12, 18, 24):
+        x = place(hour * 60)
+        pieces.append(
+            Markup('<line class="grid-line" x1="{}" x2="{}" y1="0" y2="{}"/>').format(x, x, tall - 18)
+        )
+        pieces.append(_text("label", x, tall - 4, f"{hour:02d}"))
+    for number, (label, bands, dots) in enumerate(rows):
+        y = number * _ROW
+        pieces.append(Markup('<text class="day" x="0" y="{}">{}</text>').format(y + 17, label))
+        for begins, ends in bands:
+            pieces.append(
+                Markup('<rect class="window" x="{}" y="{}" width="{}" height="{}" rx="3"/>').format(
+                    place(begins), y + 3, round(place(ends) - place(begins), 1), _ROW - 6
+                )
+            )
+        for minute, is_up, what in dots:
+            pieces.append(
+                Markup(
+                    '<circle class="{}" cx="{}" cy="{}" r="3.5"><title>{:02d}:{:02d} {}</title></circle>'
+                ).format(
+                    "end" if is_up else "end planned",
+                    place(minute),
+                    y + _ROW / 2,
+                    minute // 60,
+                    minute % 60,
+                    what,
+                )
+            )
+    return Markup("").join([*pieces, Markup("</svg>")])

@@ -11,6 +11,7 @@ import rheod
 from rheod.api.authenticator import unlogged
 from rheod.health.waiting import Mood
 from rheod.web.categories_page import CategoriesPage
+from rheod.web.ends_page import EndsPage
 from rheod.web.integration import DeliveriesPage, IntegrationPage
 from rheod.web.items_list import ItemsList
 from rheod.web.items_page import ItemsPage
@@ -113,6 +114,7 @@ class Dashboard:
             *integration.routes(),
             *DeliveriesPage(context=context, site=site).routes(),
             *CategoriesPage(context=context, site=site).routes(),
+            *EndsPage(context=context, site=site).routes(),
             *SellingPage(context=context, site=site).routes(),
             *TraderaPage(context=context, site=site).routes(),
         ]

@@ -158,6 +158,10 @@ class Language:
         """What the clock shows."""
         return in_sweden(self._now()).strftime("%H:%M")
 
+    def clock_of(self, at_ms: int) -> str:
+        """The time of day in Swedish time."""
+        return in_sweden(at_ms).strftime("%H:%M")
+
     def hour(self, at_ms: int) -> str:
         """The hour in Swedish time."""
         return in_sweden(at_ms).strftime("%H")

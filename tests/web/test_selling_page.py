@@ -102,6 +102,8 @@ async def test_a_template_that_cannot_be_is_shown_again(tmp_path: Path) -> None:
             assert "No item found" in html
         status, html, _ = await one.pages.send(TEMPLATES, f"{TEMPLATES}/look", part="footer", text="{price}")
         assert (status, 'class="error"' in html) == (200, True)
+        status, _, _ = await one.pages.post(f"{TEMPLATES}/look", {"part": "footer", "form_token": "0"})
+        assert status == 400
         assert await one.pages.parts.templates.listing() == []
 
 
@@ -116,5 +118,5 @@ async def test_a_template_is_taken_away_in_two_steps_and_a_locked_one_never(tmp_
         assert "from the settings" in text_of(html)
         html = await one.pages.pressed(TEMPLATES, f"{TEMPLATES}/remove", part="header", for_account="*")
         assert 'class="outcome bad"' in html
-        await one.pages.pressed(TEMPLATES, f"{TEMPLATES}/remove", part="footer", for_account="*")
+        await one.pages.pressed(TEMPLATES, f"{TEMPLATES}/remove", part="footer", text="Hej")
         assert [each.template.text for each in await one.pages.parts.templates.listing()] == ["Ur filen"]
