@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from rheod.domain.errors import Refused, Text
+from rheod.domain.errors import Refused, Text, counted
+from rheod.store.reference_data import Subject
 from rheod.tradera.responses import time_ms
 from rheod.usecases.selling_setup import Shown
 from rheod.web.integration import of_account
@@ -16,12 +19,48 @@ if TYPE_CHECKING:
 
     from rheod.api.routing import Handler, Route
     from rheod.store.accounts import Token
+    from rheod.store.reference_data import Kept
     from rheod.web.site import PageRequest, Site, WebContext
 
 
 PAGE = f"{HOME}/tradera"
 RETURN = f"{PAGE}/return"
 BOUNCED = "here"
+_SUBJECTS = {
+    Subject.CATEGORIES: Text("Categories"),
+    Subject.DEFINITIONS: Text("Attributes"),
+    Subject.SHIPPING: Text("Freight prices"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Age:
+    """How old something is that was read of Tradera: the oldest of `count`, which are None for a single thing."""
+
+    name: Text
+    read_at: int | None
+    fault: str | None
+    count: int | None = None
+
+
+def _ages(standing: Sequence[Kept]) -> list[Age]:
+    by_subject: dict[Subject, list[Kept]] = {subject: [] for subject in Subject}
+    for each in standing:
+        by_subject[each.subject].append(each)
+    ages = []
+    for subject, name in _SUBJECTS.items():
+        kept = by_subject[subject]
+        ages.append(
+            Age(
+                name=name,
+                read_at=min((each.read_at for each in kept if each.read_at is not None), default=None),
+                fault=next((each.fault for each in kept if each.fault is not None), None),
+                count=sum(each.read_at is not None for each in kept)
+                if subject is Subject.DEFINITIONS
+                else None,
+            )
+        )
+    return ages
 
 
 class TraderaPage:
@@ -41,6 +80,8 @@ class TraderaPage:
             ("POST", f"{PAGE}/connect", action(self.begin, name="begin login at Tradera", page=self.show)),
             ("POST", f"{PAGE}/finish", action(self.finish, name="connect to Tradera", page=self.show)),
             ("POST", f"{PAGE}/accept", action(self.accept, name="connect to Tradera", page=self.show)),
+            ("POST", f"{PAGE}/forget", action(self.forget, name="forget learned limit", page=self.show)),
+            ("POST", f"{PAGE}/read", action(self.read, name="read reference data", page=self.show)),
         ]
 
     async def show(self, request: PageRequest) -> Page:
@@ -56,6 +97,7 @@ class TraderaPage:
             "setup": setup,
             "methods": METHODS,
             "names": names,
+            "ages": _ages(await self._context.api.reference.standing()),
         }
         return Page("tradera.html", values)
 
@@ -98,6 +140,21 @@ class TraderaPage:
     def _connected(request: PageRequest, account: str, token: Token) -> ActionDone:
         sentence = Text("Connected as Tradera user {user}.", user=token.user_id)
         return ActionDone(sentence, to=of_account(request, PAGE), subject=account or "own")
+
+    async def forget(self, request: PageRequest) -> ActionDone:
+        """The owner's word that a limit holds no more that Tradera's refusals have told of."""
+        method = request.form.get("method", "")
+        if method not in METHODS:
+            raise Refused("BAD_REQUEST", Text("The form could not be read"))
+        await self._context.api.capacities.forget(method)
+        said = Text("Forgotten: {what} is asked for again up to the limit that is set.", what=METHODS[method])
+        return ActionDone(said, to=of_account(request, PAGE), subject=method)
+
+    async def read(self, request: PageRequest) -> ActionDone:
+        """Have categories, attributes and freight read anew."""
+        calls = await self._context.api.reference.read_all_again()
+        said = counted("It is read now: {n} call to Tradera.", "It is read now: {n} calls to Tradera.", calls)
+        return ActionDone(said, to=of_account(request, PAGE), subject=str(calls))
 
     def _account(self, request: PageRequest) -> str:
         """The account that a form is about."""

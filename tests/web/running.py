@@ -142,15 +142,25 @@ async def pages(
     *,
     found: Callable[[], Awaitable[list[Finding]]] | None = None,
     placer: Placer | None = None,
+    ledger: Ledger | None = None,
     **changes: Any,
 ) -> AsyncIterator[tuple[Pages, str]]:
-    """A dashboard nobody is signed in at, and the admin token; `found` needs the owner, `placer` has what the settings say of ads, `changes` replace values of the API's parts."""
+    """A dashboard nobody is signed in at, and the admin token; `found` needs the owner.
+
+    `placer` has what the settings say of ads, `ledger` the calls; `changes` replace values of the API's parts.
+    """
     clock = Clock()
     async with opened(folder) as database, closed_after(one_decoder()) as decoder:
         api, _ = await made_parts(database, folder, clock, decoder)
-        api = replace(api, **changes)
-        ledger = Ledger()
+        ledger = ledger or Ledger()
         store = Store(database=database, now=api.now, rng=api.rng, wake=lambda _queue: None, placer=placer)
+        capacities = Capacities(
+            store=store,
+            ledger=ledger,
+            quota=Quota(total=100),
+            forecast=lambda _account: BudgetForecast(),
+        )
+        api = replace(api, capacities=capacities, **changes)
         parts = WebContext(
             api=api,
             sessions=await Sessions.load(database, now=api.now),
@@ -165,12 +175,7 @@ async def pages(
             setups=Setups(
                 store=store,
                 ledger=ledger,
-                capacities=Capacities(
-                    store=store,
-                    ledger=ledger,
-                    quota=Quota(total=100),
-                    forecast=lambda _account: BudgetForecast(),
-                ),
+                capacities=capacities,
                 defaults=[InForce(name="tradera.defaults.duration_days", value=7)],
             ),
             choices=CategoryChoices(store=store),
