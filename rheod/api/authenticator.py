@@ -291,6 +291,25 @@ def full_address(peer: str, forwarded: Sequence[str], proxies: Sequence[Network]
     return current
 
 
+class Callers:
+    """Believes what the trusted proxies add, and nobody else. `public_url` is how the owner reaches the pages."""
+
+    def __init__(self, *, proxies: Sequence[str], public_url: str | None) -> None:
+        self._proxies = [ipaddress.ip_network(each, strict=False) for each in proxies]
+        self._public_is_secure = (public_url or "").startswith("https://")
+
+    def address(self, request: web.Request) -> str:
+        """The caller's address (an IPv6 one as its /64)."""
+        forwarded = request.headers.getall("X-Forwarded-For", ())
+        return caller_address(request.remote or "", forwarded, self._proxies)
+
+    def is_secure(self, request: web.Request) -> bool:
+        """Whether the browser speaks HTTPS, so that the cookie must never leave it in clear text."""
+        if is_within(request.remote or "", self._proxies):
+            return request.headers.get("X-Forwarded-Proto", "") == "https" or self._public_is_secure
+        return request.secure
+
+
 def is_within(address: str, networks: Sequence[Network]) -> bool:
     """Whether the address is in one of the networks; what is no address is in none."""
     parsed = _parsed(address)

@@ -17,6 +17,7 @@ from aiohttp import web
 
 from rheod.api import quota, server
 from rheod.api.admin import build_admin, inspection_routes, start_admin
+from rheod.api.authenticator import Callers
 from rheod.api.category_choices import ChoiceCalls, choice_routes
 from rheod.api.connections import ConnectionLimits
 from rheod.api.context import AdminContext, ApiContext, Rates
@@ -49,7 +50,7 @@ from rheod.usecases.sales import QuarantinedMessages
 from rheod.usecases.sales_in_doubt import SalesInDoubt
 from rheod.web import reference_view
 from rheod.web.dashboard import Dashboard
-from rheod.web.site import Callers, WebContext
+from rheod.web.site import WebContext
 from rheod.webhooks.client import TestEventSender
 
 
@@ -90,6 +91,7 @@ class Handlers:
                 audit=core.audit,
                 findings=lambda: gather_findings(seen),
                 outlooks=core.forecasts,
+                stock=core.stock,
                 quarantine=QuarantinedMessages(store=core.store),
                 ad_url=core.sellers.ad_url,
                 status=lambda: gather_status(seen, running),

@@ -45,6 +45,7 @@ from rheod.usecases.put_item import BatchPut
 from rheod.usecases.reference_data import ReferenceData
 from rheod.usecases.sales import SellersAndSite
 from rheod.usecases.selling_setup import InForce, Setups
+from rheod.usecases.stock import Stock
 from rheod.usecases.transaction import OrderRules, Store
 from rheod.webhooks.client import new_secret
 
@@ -94,6 +95,7 @@ class Core:
     events: EventFeed
     forecast: Callable[[str], BudgetForecast]
     forecasts: AccountForecasts
+    stock: Stock
     capacities: Capacities
     setups: Setups
     sellers: SellersAndSite
@@ -193,6 +195,7 @@ async def build_core(settings: Settings, database: Database, *, clock: Clock, rn
         events=EventFeed(store=store, endpoints=endpoints),
         forecast=forecast,
         forecasts=AccountForecasts(store=store, forecast=forecast),
+        stock=Stock(store=store, forecast=forecast),
         capacities=capacities,
         setups=_setups(settings, store, ledger, capacities),
         sellers=_sellers_and_site(settings, registry),

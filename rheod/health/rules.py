@@ -283,7 +283,7 @@ def _of_doubts(facts: Facts) -> Iterator[Finding]:
             "{n} ads are in doubt: Tradera has not said whether they are up ({items})",
         )
         fix = Text("Look for them at Tradera, then `rheod items settle ID --live AD` or `--not-live`")
-        where = of_items(wait.items, "?tradera=sync_error")
+        where = of_items(wait.items, "?show=doubt")
         yield wait.found("listing.doubt", Mood.BAD, text, fix, where=where)
     if (wait := facts.doubled) is not None:
         text = wait.counted(
@@ -294,7 +294,7 @@ def _of_doubts(facts: Facts) -> Iterator[Finding]:
             "rheod ends the newer ad where it has no bids. Else end one of them in My Tradera now,"
             " or tell the buyer of one before it is sold"
         )
-        where = of_items(wait.items, "?tradera=active")
+        where = of_items(wait.items, "?show=live")
         yield wait.found("listing.double", Mood.BAD, text, fix, where=where)
 
 
@@ -342,7 +342,7 @@ def _of_publishing(facts: Facts) -> Iterator[Finding]:
             reason=held.reason,
         )
         fix = Text("`rheod items check` names what each lacks; a rule, a default or a PUT lets it go at once")
-        where = of_items((held.external_id,) if held.count == 1 else (), "?tradera=pending_sync")
+        where = of_items((held.external_id,) if held.count == 1 else (), "?show=held")
         yield Wait(since=held.since).found("items.held", Mood.BUSY, text, fix, where=where)
 
 

@@ -1,231 +1,63 @@
-"""Finding items: the ERP's lists and counts, the owner's search, and the names items are found by.
+"""Finding items: the ERP's lists and counts, and the names items are found by.
 
-An item is found by the words of its title and by its catalogue codes (`domain.part.catalogCodes`). Both are written with the
-item (`change_names`) and never without it, not by triggers: in a database whose schema is not trusted a trigger may not touch a
-virtual table. A removed item has neither.
+An item is found by the words of its title and of its marks (id, metadata, part and catalogue numbers), and by its catalogue codes
+(`domain.part.catalogCodes`). All are written with the item (`change_names`) and never without it, not by triggers: in a database
+whose schema is not trusted a trigger may not touch a virtual table. A removed item has none.
 
 Every page is read along an index that its query names, from where the last one ended, and no page and no count reads the whole
-table. A page of a search reads at most `MOST_READ` rows that do not fit: it may be short, or empty, and still have a next one.
+table.
 """
 
 from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from rheod.domain.model import Item, ItemType, Json, RheoStatus, TraderaStatus
 from rheod.store.columns import restored
 
 
 def asked(text: str) -> str | None:
-    """The text as an FTS5 query: each word must be in the title or begin a word of it; None when it has no word."""
+    """The text as an FTS5 query: each word must be in the title or the marks, or begin a word of them; None when it has no word."""
     found = [word.replace('"', "") for word in text.split() if any(map(str.isalnum, word))]
     return " AND ".join(f'"{word}"{"*" if len(word) > 1 else ""}' for word in found) or None
 
 
-MOST_READ = 5000
-"""Rows that a page of a search reads at most for those that fit."""
-
-NEVER = "never"
-"""Stands for no `traderaStatus`."""
-
-_LAST = 2**63 - 1
 _OPEN = "state IN ('queued', 'adding', 'added', 'committing', 'committed', 'live')"
 STANDS_FOR_ITEM = f"ORDER BY ({_OPEN}) AND surplus = 0 DESC, {_OPEN} DESC, surplus, generation DESC LIMIT 1"
 """Of an item's listings the one that is shown for it: the open one (of two the one not to be ended), else the newest."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SearchQuery:
-    """What the owner looks for; '' is anything. `text` begins the external id, or its words begin words of the title."""
-
-    text: str = ""
-    status: str = ""
-    tradera_status: str = ""
-
-
-class SearchCursor(NamedTuple):
-    """Where a page of a search ended: in which walk, at which number or time (ms), and at which id."""
-
-    walk: Literal["changes", "ids", "words"]
-    at: int
-    name: str
-
-
-class SearchHit(NamedTuple):
-    """An item as the owner's list shows it; `picture` is the file of the first one that is ready.
-
-    `ad_kr` is the price in its ad, while that is up.
-    """
-
-    number: int
-    id: str
-    external_id: str
-    type: ItemType
-    title: str
-    rheo_status: RheoStatus
-    tradera_status: TraderaStatus | None
-    price_ore: int | None
-    delete_requested: bool
-    last_error: str | None
-    updated_at: int
-    picture: str | None
-    ad_kr: int | None = None
-
-
-def page(
-    db: sqlite3.Connection,
-    account_id: str,
-    sought: SearchQuery,
-    *,
-    limit: int,
-    after: SearchCursor | None = None,
-) -> tuple[list[SearchHit], SearchCursor | None]:
-    """The items that fit and where the next page goes on, None at the end.
-
-    Without a text the last changed come first. With one, first those whose id begins so, by id, then those with its
-    words in the title, the newest first.
-    """
-    search = _Search(db, account_id, sought)
-    if not sought.text:
-        numbers, following = search.changes(after or SearchCursor("changes", _LAST, ""), limit)
-        return search.hits(numbers), following
-    numbers, following = [], after
-    if after is None or after.walk == "ids":
-        numbers, following = search.ids(after or SearchCursor("ids", 0, ""), limit)
-        if following is not None:
-            return search.hits(numbers), following
-        following = SearchCursor("words", _LAST, "")
-    if len(numbers) < limit and following is not None:
-        more, following = search.words(following, limit - len(numbers))
-        numbers += more
-    return search.hits(numbers), following
-
-
-class _Search:
-    """The three walks of a search. Each gives the numbers of at most `limit` items that fit, and where to go on."""
-
-    def __init__(self, db: sqlite3.Connection, account_id: str, sought: SearchQuery) -> None:
-        self._db = db
-        self._sought = sought
-        self._values: dict[str, Any] = {
-            "account": account_id,
-            "status": sought.status,
-            "tradera": None if sought.tradera_status == NEVER else sought.tradera_status,
-            "begins": sought.text,
-            "ends": sought.text + "\U0010ffff",
-            "words": asked(sought.text),
-        }
-
-    def changes(self, after: SearchCursor, limit: int) -> tuple[list[int], SearchCursor | None]:
-        """By the time of the last change, the latest first."""
-        order = "updated_at DESC, id DESC"
-        runs = " UNION ALL ".join(
-            f"SELECT * FROM (SELECT number, updated_at, id FROM items {run} AND removed_at IS NULL"
-            f" AND (updated_at, id) < (:at, :name) ORDER BY {order} LIMIT {limit + 1})"
-            for run in self._runs()
-        )
-        query = f"SELECT number, updated_at AS at, id AS name, 1 AS fits FROM ({runs}) ORDER BY {order}"
-        return self._walk(query, after, limit)
-
-    def _runs(self) -> list[str]:
-        """The ranges of an index that hold what fits, each in order of time."""
-        if not self._sought.tradera_status:
-            if not self._sought.status:
-                return ["INDEXED BY items_by_update WHERE account_id = :account"]
-            return ["INDEXED BY items_by_status WHERE account_id = :account AND rheo_status = :status"]
-        statuses = [":status"] if self._sought.status else [f"'{status.value}'" for status in RheoStatus]
-        return [
-            "INDEXED BY items_by_tradera WHERE account_id = :account AND tradera_status IS :tradera"
-            f" AND rheo_status = {status}"
-            for status in statuses
-        ]
-
-    def ids(self, after: SearchCursor, limit: int) -> tuple[list[int], SearchCursor | None]:
-        """Those whose external id begins with the text, by id."""
-        query = (
-            f"SELECT number, number AS at, external_id AS name, {_FITS} AS fits FROM items INDEXED BY"
-            " items_by_external_id WHERE account_id = :account AND external_id >= max(:begins, :name)"
-            " AND external_id < :ends AND (external_id, number) > (:name, :at) ORDER BY external_id, number"
-        )
-        return self._walk(query, after, limit)
-
-    def words(self, after: SearchCursor, limit: int) -> tuple[list[int], SearchCursor | None]:
-        """Those with the text's words in the title that `ids` has not found, the newest first."""
-        if self._values["words"] is None:
-            return [], None
-        query = (
-            "SELECT item_words.rowid AS number, item_words.rowid AS at, '' AS name,"
-            f" {_FITS} AND (external_id < :begins OR external_id >= :ends) AS fits"
-            " FROM item_words CROSS JOIN items ON items.number = item_words.rowid"
-            " WHERE item_words MATCH :words AND item_words.rowid < :at ORDER BY item_words.rowid DESC"
-        )
-        return self._walk(query, after, limit)
-
-    def _walk(self, query: str, after: SearchCursor, limit: int) -> tuple[list[int], SearchCursor | None]:
-        """Read until one more fits than the page holds, or `MOST_READ` rows have been read."""
-        picked: list[int] = []
-        last = after
-        for read, row in enumerate(
-            self._db.execute(query, {**self._values, "at": after.at, "name": after.name})
-        ):
-            if len(picked) == limit and (row["fits"] or read >= MOST_READ):
-                return picked, last
-            if row["fits"]:
-                picked.append(row["number"])
-            if len(picked) < limit or row["fits"]:
-                last = SearchCursor(after.walk, row["at"], row["name"])
-            if read >= MOST_READ:
-                return picked, last
-        return picked, None
-
-    def hits(self, numbers: Sequence[int]) -> list[SearchHit]:
-        """What the list shows of these, in their order."""
-        rows = self._db.execute(
-            "SELECT number, items.id, external_id, items.type, title, rheo_status, tradera_status, price_ore, delete_requested,"
-            " last_error, updated_at, (SELECT file FROM pictures WHERE item_id = items.id AND state = 'ready'"
-            " ORDER BY position LIMIT 1) AS picture, (SELECT price_kr FROM listings WHERE item_id = items.id"
-            " AND state = 'live' AND surplus = 0 LIMIT 1) AS ad_kr FROM json_each(:numbers) wanted CROSS JOIN items ON number = wanted.value"
-            " ORDER BY wanted.key",
-            {"numbers": json.dumps(numbers)},
-        )
-        return [
-            SearchHit(
-                **{
-                    **dict(row),
-                    "type": ItemType(row["type"]),
-                    "rheo_status": RheoStatus(row["rheo_status"]),
-                    "tradera_status": row["tradera_status"] and TraderaStatus(row["tradera_status"]),
-                    "delete_requested": bool(row["delete_requested"]),
-                    "last_error": restored(row["last_error"]),
-                }
-            )
-            for row in rows.fetchall()
-        ]
-
-
-_FITS = (
-    "(account_id = :account AND removed_at IS NULL AND (:status = '' OR rheo_status = :status)"
-    " AND (:tradera = '' OR tradera_status IS :tradera))"
-)
-
-
 def change_names(db: sqlite3.Connection, number: int, before: Item | None, item: Item | None) -> None:
     """Let an item be found by what it says now, where that differs from `before`; None: it is new, or gone."""
-    old, new = before and before.spec.title, item and item.spec.title
+    old, new = _words_of(before), _words_of(item)
     if old != new and old is not None:
         db.execute("DELETE FROM item_words WHERE rowid = ?", (number,))
     if old != new and new is not None:
-        db.execute("INSERT INTO item_words (rowid, title) VALUES (?, ?)", (number, new))
+        db.execute("INSERT INTO item_words (rowid, title, marks) VALUES (?, ?, ?)", (number, *new))
     had, has = _codes_of(before), _codes_of(item)
     db.executemany(
         "DELETE FROM item_codes WHERE account_id = ? AND system = ? AND code = ? AND item_id = ?", had - has
     )
     db.executemany(
         "INSERT INTO item_codes (account_id, system, code, item_id) VALUES (?, ?, ?, ?)", has - had
+    )
+
+
+def _words_of(item: Item | None) -> tuple[str, str] | None:
+    """An item's title, and its marks as one text."""
+    if item is None:
+        return None
+    part = (item.spec.attributes or {}).get("part")
+    given: Mapping[str, Any] = part if isinstance(part, Mapping) else {}
+    codes = given.get("catalogCodes")
+    marks = [item.external_id, *(item.spec.metadata or {}).values(), given.get("oemNumber")]
+    marks += codes.values() if isinstance(codes, Mapping) else ()
+    return item.spec.title, " ".join(
+        str(each) for each in marks if isinstance(each, str | int | float) and not isinstance(each, bool)
     )
 
 

@@ -1,4 +1,4 @@
-"""Reading many items: the ERP's lists, the owner's search, what a container holds, and the story of one item.
+"""Reading many items: the ERP's lists, what a container holds, and the story of one item.
 
 The API and the pages read their lists, cursors and counts here alone. Each call reads one moment of the store.
 """
@@ -19,9 +19,6 @@ from rheod.store.search import (
     ItemCursor,
     ItemFilter,
     ItemRow,
-    SearchCursor,
-    SearchHit,
-    SearchQuery,
 )
 from rheod.usecases.items import NOT_FOUND
 from rheod.usecases.transaction import Store
@@ -48,14 +45,6 @@ class ItemStory:
 
 LONGEST = 200
 """So many events, calls and deliveries each a timeline shows: an item that is repriced every hour has thousands."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SearchPage:
-    """A page of a search. `following` is where the next one begins, None at the end."""
-
-    hits: list[SearchHit]
-    following: SearchCursor | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,15 +125,6 @@ class Inventory:
             )
 
         return await self._store.read(query)
-
-    async def search(
-        self, account_id: str, query: SearchQuery, *, limit: int, after: SearchCursor | None = None
-    ) -> SearchPage:
-        """The items that fit the owner's query, from where an earlier page ended."""
-        hits, following = await self._store.read(
-            lambda db: search.page(db, account_id, query, limit=limit, after=after)
-        )
-        return SearchPage(hits=hits, following=following)
 
     async def timeline(self, account_id: str, external_id: str) -> Timeline:
         """Events, calls to Tradera and deliveries of an item, together. Raises Refused (NOT_FOUND)."""

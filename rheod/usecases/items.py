@@ -342,7 +342,7 @@ def _found(db: sqlite3.Connection, account_id: str, external_id: str) -> Item:
     return found
 
 
-def _goes_at(place: jobs.QueuePosition, forecast: BudgetForecast, now: int) -> int:
+def goes_at(place: jobs.QueuePosition, forecast: BudgetForecast, now: int) -> int:
     """When a waiting publish is expected to go: at its own time, or when the budget and a pause let it."""
     earliest = max(place.due_at, forecast.paused_until)
     if place.due_at > now and place.reason:
@@ -423,4 +423,4 @@ def _told(kept: _Kept, forecast: BudgetForecast, now: int) -> ItemView:
         )
     if kept.place is None:
         return found
-    return replace(found, queue=QueuePlace(kept.place.position, _goes_at(kept.place, forecast, now)))
+    return replace(found, queue=QueuePlace(kept.place.position, goes_at(kept.place, forecast, now)))

@@ -13,7 +13,7 @@ from rheod.api.authenticator import check_origin
 from rheod.domain.ad_templates import MAX_CHARS, Part, Template, fault_of
 from rheod.domain.ad_text import MAX_DESCRIPTION, MAX_TITLE
 from rheod.domain.errors import FieldError, Refused, Text
-from rheod.store.search import SearchQuery
+from rheod.store.stock import StockQuery
 from rheod.web.forms import check_token, read_form
 from rheod.web.integration import of_account
 from rheod.web.site import COOKIE, HOME, ActionDone, Page
@@ -224,8 +224,8 @@ class SellingPage:
         return draft
 
     async def _newest(self, request: PageRequest) -> list[tuple[str, str]]:
-        found = await self._context.api.inventory.search(request.account_id, SearchQuery(), limit=NEWEST)
-        return [(hit.external_id, hit.title) for hit in found.hits if hit.type == "item"]
+        found, _ = await self._context.stock.page(request.account_id, StockQuery(), limit=NEWEST, start=0)
+        return [(row.external_id, row.title) for row in found.rows if row.type == "item"]
 
     async def _previewed(
         self, request: PageRequest, draft: Mapping[str, str], fault: Text | None

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import ipaddress
 import secrets
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -20,7 +19,7 @@ from urllib.parse import quote, urlencode, urlsplit
 import structlog
 from aiohttp import hdrs, web
 
-from rheod.api.authenticator import SAFE_METHODS, caller_address, check_origin, is_within
+from rheod.api.authenticator import SAFE_METHODS, check_origin
 from rheod.api.context import REQUEST_ID
 from rheod.api.responses import STATUS_OF
 from rheod.api.routing import Handler
@@ -44,6 +43,7 @@ from rheod.web.language import LANGUAGES, Language, chosen, iso
 if TYPE_CHECKING:
     from jinja2 import Environment
 
+    from rheod.api.authenticator import Callers
     from rheod.api.context import ApiContext
     from rheod.health.waiting import Finding
     from rheod.store.access import Audit, Sessions
@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from rheod.usecases.figures import AccountForecasts
     from rheod.usecases.sales import QuarantinedMessages
     from rheod.usecases.selling_setup import Connector, Setups
+    from rheod.usecases.stock import Stock
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,10 +94,19 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one thing of several; `bad`: it was refused."""
+
+    name: str
+    sentence: str
+    bad: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class ActionDone:
     """What came of an action: a sentence, shown on the page the visitor is sent to.
 
-    `subject` names what it was done to, for the audit log. `shown_once` is a secret that the answer itself shows, and no
+    `subject` names what it was done to, for the audit log; `each` tells it one by one. `shown_once` is a secret that the answer itself shows, and no
     page after it; it is never logged. `detail` is what somebody answered, shown as it is and not logged; `bad`: it was not done.
     """
 
@@ -106,6 +116,7 @@ class ActionDone:
     shown_once: str | None = None
     detail: str = ""
     bad: bool = False
+    each: tuple[Outcome, ...] = ()
 
 
 def refusal_page(error: Refused | Transient, language: Language) -> Page:
@@ -435,6 +446,8 @@ def place_of(path: str) -> str:
     """Which of the four places a page is in."""
     if path == HOME:
         return HOME
+    if path.startswith(f"{HOME}/many"):
+        return f"{HOME}/items"
     return next((place for place in PLACES if path == place or path.startswith(f"{place}/")), f"{HOME}/more")
 
 
@@ -457,25 +470,6 @@ def local_path(text: str) -> str:
     return text if ours and "\\" not in text and not text.startswith(SIGN_IN) else HOME
 
 
-class Callers:
-    """Believes what the trusted proxies add, and nobody else. `public_url` is how the owner reaches the pages."""
-
-    def __init__(self, *, proxies: Sequence[str], public_url: str | None) -> None:
-        self._proxies = [ipaddress.ip_network(each, strict=False) for each in proxies]
-        self._public_is_secure = (public_url or "").startswith("https://")
-
-    def address(self, request: web.Request) -> str:
-        """The caller's address (an IPv6 one as its /64)."""
-        forwarded = request.headers.getall("X-Forwarded-For", ())
-        return caller_address(request.remote or "", forwarded, self._proxies)
-
-    def is_secure(self, request: web.Request) -> bool:
-        """Whether the browser speaks HTTPS, so that the cookie must never leave it in clear text."""
-        if is_within(request.remote or "", self._proxies):
-            return request.headers.get("X-Forwarded-Proto", "") == "https" or self._public_is_secure
-        return request.secure
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebContext:
     """Everything the pages use.
@@ -496,5 +490,6 @@ class WebContext:
     callers: Callers
     connector: Connector
     setups: Setups
+    stock: Stock
     choices: CategoryChoices
     templates: AdTemplates

@@ -88,7 +88,9 @@ def fill(file: Path, count: int) -> None:
             " version, spec, created_at, updated_at) VALUES (?, ?, ?, 'item', ?, 95000, ?, ?, 1, ?, ?, ?)",
             item_rows(account, count),
         )
-        db.execute("INSERT INTO item_words (rowid, title) SELECT number, title FROM items")
+        db.execute(
+            "INSERT INTO item_words (rowid, title, marks) SELECT number, title, external_id FROM items"
+        )
         db.executemany(
             "INSERT INTO item_codes VALUES (?, ?, ?, ?)",
             (
@@ -158,11 +160,13 @@ def calls(count: int) -> dict[str, str]:
         "one item": f"{ITEMS}/P-{count // 2}",
         "categories": "/categories",
         "dashboard, all items": DASHBOARD,
-        "dashboard, by state at Tradera": f"{DASHBOARD}?tradera=active",
+        "dashboard, by state at Tradera": f"{DASHBOARD}?show=live",
+        "dashboard, what ends first": f"{DASHBOARD}?sort=ends",
+        "dashboard, the last page": f"{DASHBOARD}?start={count}",
         "dashboard, by id": f"{DASHBOARD}?q=P-{count // 2}",
         "dashboard, by a common word": f"{DASHBOARD}?q=d%C3%B6rr",
         "dashboard, by four common beginnings": f"{DASHBOARD}?q=d%C3%B6+v%C3%A4+fr+19",
-        "dashboard, by a word and a rare state": f"{DASHBOARD}?q=d%C3%B6rr&tradera=sold",
+        "dashboard, by a word and a state": f"{DASHBOARD}?q=d%C3%B6rr&show=sold",
         "dashboard, one item": f"{DASHBOARD}/P-{count // 2}",
     }
 

@@ -227,7 +227,7 @@ def test_every_finding_has_its_place() -> None:
         ({"in_doubt": Wait(since=LONG_AGO, items=("A/1",))}, "/dashboard/items/A%2F1"),
         (
             {"in_doubt": Wait(since=LONG_AGO, count=2, items=("A-1", "A-2"))},
-            "/dashboard/items?tradera=sync_error",
+            "/dashboard/items?show=doubt",
         ),
         ({"endpoints": (replace(ENDPOINT, fail_count=3),)}, "/dashboard/integration/webhooks/e1"),
         ({"orders": OrderFacts(to_send=(Wait(reason="", since=LONG_AGO),))}, "/dashboard/sales"),

@@ -10,7 +10,7 @@ from rheod.domain.errors import Refused
 from rheod.domain.model import CallClass, ListingState
 from rheod.store import ledger
 from rheod.store.ledger import LedgerCall
-from rheod.store.search import START, ItemCursor, ItemFilter, SearchQuery
+from rheod.store.search import START, ItemCursor, ItemFilter
 from rheod.usecases.inventory import Inventory, ItemPage
 from tests.usecases.selling import Shop, container, order
 
@@ -154,13 +154,3 @@ async def test_a_timeline_has_events_and_calls_in_order(shop: Shop, inventory: I
     assert story.whole
     with pytest.raises(Refused, match="No item"):
         await inventory.timeline(shop.account_id, "y")
-
-
-async def test_a_search_is_of_one_account(shop: Shop, inventory: Inventory) -> None:
-    """Page by page."""
-    for name in "abc":
-        await shop.put(name, title=f"Kopp {name}")
-    first = await inventory.search(shop.account_id, SearchQuery(text="kopp"), limit=2)
-    rest = await inventory.search(shop.account_id, SearchQuery(text="kopp"), limit=2, after=first.following)
-    assert [hit.external_id for hit in (*first.hits, *rest.hits)] == ["c", "b", "a"]
-    assert (await inventory.search("nobody", SearchQuery(), limit=2)).hits == []

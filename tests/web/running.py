@@ -12,6 +12,7 @@ from typing import Any
 
 import aiohttp
 
+from rheod.api.authenticator import Callers
 from rheod.api.server import build_app, start
 from rheod.domain.budget import Quota
 from rheod.domain.errors import Refused, Text
@@ -29,9 +30,10 @@ from rheod.usecases.items import BudgetForecast
 from rheod.usecases.placer import Placer
 from rheod.usecases.sales import QuarantinedMessages
 from rheod.usecases.selling_setup import AccountConnection, InForce, Setups, Shown
+from rheod.usecases.stock import Stock
 from rheod.usecases.transaction import Store
 from rheod.web.dashboard import Dashboard
-from rheod.web.site import Callers, WebContext
+from rheod.web.site import WebContext
 from tests.api.running import Clock, made_parts, one_decoder
 from tests.stores import opened
 
@@ -167,6 +169,7 @@ async def pages(
             audit=Audit(database=database, now=api.now),
             findings=found or _findings,
             outlooks=AccountForecasts(store=store, forecast=lambda _account: BudgetForecast()),
+            stock=Stock(store=store, forecast=lambda _account: BudgetForecast()),
             quarantine=QuarantinedMessages(store=store),
             ad_url=lambda ad: f"https://tradera.example/item/{ad}",
             status=_status,

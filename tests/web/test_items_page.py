@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
-
-import pytest
 
 from rheod.domain.errors import Text
 from rheod.domain.model import EventType, ListingState, RheoStatus, TraderaStatus
@@ -20,56 +17,6 @@ async def shown(one: Stocked, path: str, status: int = 200) -> str:
     found, html, _ = await one.pages.get(path, **{"Accept-Language": "en"})
     assert found == status, html
     return text_of(html)
-
-
-@pytest.mark.parametrize(
-    ("query", "expected"),
-    [
-        ("", {"VIN-1", "D-1", "W/1", "L-1", "F-1", "X-1", "S-1"}),
-        ("?q=W%2F", {"W/1"}),
-        ("?q=rorstrand", {"L-1"}),
-        ("?status=sold", {"S-1"}),
-        ("?tradera=sync_error", {"F-1", "X-1"}),
-        ("?q=volvo&tradera=never", {"VIN-1", "D-1"}),
-        ("?q=nothing", set()),
-    ],
-)
-async def test_items_are_found(tmp_path: Path, query: str, expected: set[str]) -> None:
-    """By id, by words, by states."""
-    async with stocked(tmp_path) as one:
-        text = await shown(one, f"/dashboard/items{query}")
-        found = set(
-            re.findall(
-                r"(\S+) (?:No Tradera.*?item |Tradera gave no answer )?(?:draft|ready|waits|live|failed|sold)",
-                text,
-            )
-        )
-        assert {each for each in found if "-1" in each or "/1" in each} == expected
-
-
-async def test_a_walk_through_many_sees_each_once(tmp_path: Path) -> None:
-    """The link to further items leads on until there are none."""
-    async with stocked(tmp_path) as one:
-        for number in range(70):
-            await one.shop.put(f"N-{number:02}", title="Nalle")
-        await one.pages.sign_in(one.token)
-        seen: list[str] = []
-        path: str | None = "/dashboard/items?q=nalle"
-        while path is not None:
-            _, html, _ = await one.pages.get(path)
-            seen += re.findall(r'href="/dashboard/items/(N-\d\d)"', html)
-            more = re.search(r'class="more" href="([^"]+)"', html)
-            path = more and more.group(1).replace("&amp;", "&")
-        assert sorted(seen) == [f"N-{number:02}" for number in range(70)]
-
-
-@pytest.mark.parametrize(
-    "query", ["after=x", "status=lost", "tradera=1", "q=a&q=b", "q=" + "x" * 256, "q=%00"]
-)
-async def test_a_made_up_search_is_told_so(tmp_path: Path, query: str) -> None:
-    """400 with a sentence, never a 500."""
-    async with stocked(tmp_path) as one:
-        assert "Not possible" in await shown(one, f"/dashboard/items?{query}", 400)
 
 
 async def test_an_item_tells_its_whole_story(tmp_path: Path) -> None:

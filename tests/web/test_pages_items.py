@@ -46,13 +46,15 @@ async def test_the_pages_about_items(
 
 @SIZES
 async def test_searching_as_an_owner_does(browser: Browser, stock: Stocked, size: dict[str, int]) -> None:
-    """Words and a state are filled in, one item is left, a click leads to it."""
+    """Words are filled in and a chip is chosen, one item is left, a click leads to it."""
     async with opened(browser, size) as page:
         await stock.enter(page, "/dashboard/items")
-        await page.get_by_label("Artikelnummer eller ord i titeln").fill("dorr")
-        await page.get_by_label("Status hos Tradera").select_option("pending_sync")
+        await page.get_by_label("Titel, artikelnummer, hylla").fill("dorr")
         await page.get_by_role("button", name="Sök").click()
-        assert await page.locator(".shelf > li").count() == 1
+        await page.get_by_role("link", name="Väntar 1").click()
+        assert await page.locator(".lines > li").count() == 1
+        await page.get_by_role("link", name="bilder").click()
+        await judged(page, "items-tiles")
         await page.get_by_role("link", name="Dörr vänster fram").click()
         await page.wait_for_url("**/dashboard/items/W%2F1")
 
@@ -84,6 +86,23 @@ async def test_every_action_on_an_item(browser: Browser, tmp_path: Path, size: d
             "Noterat: det finns ingen annons",
             behind="Det finns ingen sådan",
         )
+
+
+@SIZES
+async def test_several_are_done_with_at_once(browser: Browser, tmp_path: Path, size: dict[str, int]) -> None:
+    """Ticked, shown with their new prices, sent twice by a double tap, lowered once; each is told."""
+    async with stocked(tmp_path) as one, opened(browser, size) as page:
+        before = (await one.shop.item("L-1")).spec.price_ore or 0
+        await one.enter(page, "/dashboard/items")
+        for title in ("Kopp Rörstrand", "Dörr vänster fram"):
+            await page.get_by_label(title, exact=True).check()
+        await page.get_by_role("button", name="Ändra pris …").click()
+        await page.get_by_role("button", name="-10 %").click()
+        await judged(page, "many-price")
+        await page.get_by_role("button", name="Ändra pris", exact=True).dblclick()
+        await page.locator(".outcome", has_text="2 artiklar är klara").wait_for()
+        await judged(page, "many-done")
+        assert (await one.shop.item("L-1")).spec.price_ore == before * 9 // 10
 
 
 async def test_the_ad_in_doubt_that_is_up(browser: Browser, tmp_path: Path) -> None:

@@ -1,0 +1,262 @@
+"""The owner's list of items: where each stands, found by words and numbers, in an order, a page at a time.
+
+Each item stands in one group, told by one expression: what a group counts is what its list shows. Both walk one covering index of
+the account's items, never their rows; the rows of a page are read at the end. Of the words of titles and marks the `MOST_FOUND`
+newest items count.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from rheod.domain.ladder import Ladder
+from rheod.domain.model import ItemType, Json, Listing, RheoStatus, TraderaStatus
+from rheod.store import jobs, things
+from rheod.store.columns import ladder_of, restored
+from rheod.store.items import listing_of
+from rheod.store.search import STANDS_FOR_ITEM, asked
+
+MOST_FOUND = 20_000
+
+
+class Group(StrEnum):
+    """Where an item stands, as the owner asks for it. An item is in one of them; ALL has what is archived and the containers too."""
+
+    ALL = "all"
+    LIVE = "live"
+    WAITS = "waits"
+    FAILED = "failed"
+    DOUBT = "doubt"
+    HELD = "held"
+    UNSOLD = "unsold"
+    SOLD = "sold"
+    UNLISTED = "unlisted"
+
+
+class Order(StrEnum):
+    """What comes first: the ad that ends next, what was taken in last, what costs most."""
+
+    ENDS = "ends"
+    NEW = "new"
+    PRICE = "price"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StockQuery:
+    """What the owner looks for. `text` begins the external id, is the number of an ad or an order, or its words stand in title or marks."""
+
+    text: str = ""
+    group: Group = Group.ALL
+    order: Order = Order.NEW
+
+
+class StockRow(NamedTuple):
+    """An item as the owner's list shows it; `picture` is the file of the first one that is ready.
+
+    `listing` is the one that stands for it, `place` its place in the queue. `back_at` is when it comes back (ms), by `back`;
+    `sold_at` when it was sold, for `sold_ore`. `unready` pictures are still to be fetched.
+    """
+
+    number: int
+    id: str
+    external_id: str
+    type: ItemType
+    title: str
+    rheo_status: RheoStatus
+    tradera_status: TraderaStatus | None
+    price_ore: int | None
+    delete_requested: bool
+    last_error: str | None
+    created_at: int
+    updated_at: int
+    metadata: Json
+    picture: str | None
+    group: Group
+    listing: Listing | None = None
+    place: jobs.QueuePosition | None = None
+    back_at: int | None = None
+    back: Ladder | None = None
+    back_held: bool = False
+    sold_at: int | None = None
+    sold_ore: int | None = None
+    unready: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StockPage:
+    """A page from `start` on; `counts` are of every group, within what was looked for."""
+
+    rows: tuple[StockRow, ...]
+    start: int
+    counts: Mapping[Group, int] = field(default_factory=dict)
+
+
+_HELD = (
+    "SELECT number FROM listings INDEXED BY listings_held CROSS JOIN items ON items.id = item_id"
+    " WHERE held IS NOT NULL AND state = 'queued' AND listings.account_id = :account"
+)
+_DOUBTFUL = (
+    "SELECT number FROM listings INDEXED BY listings_waiting CROSS JOIN items ON items.id = item_id"
+    " WHERE listings.account_id = :account AND ask_at IS NULL AND state IN ('committing', 'committed') AND error IS NOT NULL"
+)
+_BY_STATES = (
+    "CASE WHEN rheo_status = 'archived' THEN 'all' WHEN rheo_status = 'sold' THEN 'sold' WHEN tradera_status = 'active' THEN 'live'"
+    " WHEN rheo_status = 'not_listed' THEN 'unlisted' WHEN tradera_status = 'pending_sync' THEN 'waits'"
+    " WHEN tradera_status = 'sync_error' THEN 'failed' WHEN tradera_status = 'ended' THEN 'unsold' ELSE 'unlisted' END"
+)
+_GROUP = (
+    f"CASE WHEN type = 'container' THEN 'all' WHEN rheo_status IN ('archived', 'sold') THEN {_BY_STATES}"
+    f" WHEN number IN ({_DOUBTFUL}) THEN 'doubt' WHEN tradera_status = 'active' THEN 'live' WHEN number IN ({_HELD}) THEN 'held'"
+    f" ELSE {_BY_STATES} END"
+)
+"""Where an item stands: by its states, unless it is a container, in doubt or held."""
+_LISTED = "FROM items INDEXED BY items_listed WHERE account_id = :account AND removed_at IS NULL"
+_COUNTED = (
+    f"SELECT {_BY_STATES}, count(*) FROM items INDEXED BY items_by_tradera WHERE account_id = :account AND removed_at IS NULL"
+    " GROUP BY tradera_status, rheo_status"
+    f" UNION ALL SELECT {_BY_STATES}, -many FROM (SELECT rheo_status, NULL AS tradera_status, sum(count) AS many FROM item_counts"
+    " WHERE account_id = :account AND type = 'container' GROUP BY rheo_status)"
+    " UNION ALL SELECT 'all', sum(count) FROM item_counts WHERE account_id = :account AND type = 'container'"
+)
+_MOVED = (
+    f"SELECT {_BY_STATES} AS states, {_GROUP} AS place, count(*) AS many FROM items WHERE account_id = :account AND removed_at IS NULL"
+    f" AND number IN ({_DOUBTFUL} UNION {_HELD}) GROUP BY states, place"
+)
+_FOUND = {
+    "id": "SELECT number FROM items INDEXED BY items_by_external_id WHERE account_id = :account AND external_id >= :text"
+    " AND external_id < :text || :last",
+    "words": "SELECT number FROM (SELECT rowid AS number FROM item_words WHERE item_words MATCH :words ORDER BY rowid DESC"
+    f" LIMIT {MOST_FOUND})",
+    "ad": "SELECT number FROM listings CROSS JOIN items ON items.id = item_id WHERE tradera_item_id = :digits",
+    "order": "SELECT number FROM order_lines CROSS JOIN items ON items.id = item_id WHERE order_id = :digits",
+}
+_LIVE = (
+    "FROM listings INDEXED BY listings_ending CROSS JOIN items ON items.id = item_id WHERE listings.account_id = :account"
+    " AND state = 'live' AND surplus = 0"
+)
+_DIGITS = 18
+"""More digits than any number of Tradera's, and no more than SQLite takes."""
+
+
+def page(
+    db: sqlite3.Connection, account_id: str, sought: StockQuery, *, limit: int, start: int = 0
+) -> StockPage:
+    """The items from this place on; the last page where `start` is beyond it."""
+    among, values = _among(account_id, sought.text)
+    counts = _counted(db, among, values)
+    start = min(start, max(0, counts[sought.group] - 1) // limit * limit)
+    if not counts[sought.group]:
+        return StockPage(rows=(), start=0, counts=counts)
+    narrowed = among if sought.group is Group.ALL else f"{among} AND {_GROUP} = :group"
+    listed = f"SELECT number, {_GROUP} AS place, price_ore, NULL AS ends_at {_LISTED}{narrowed}"
+    match sought.order:
+        case Order.NEW:
+            query = f"{listed} ORDER BY number DESC"
+        case Order.PRICE:
+            query = f"{listed} ORDER BY price_ore DESC, number DESC"
+        case _:
+            query = (
+                f"SELECT * FROM (SELECT number, {_GROUP} AS place, price_ore, ends_at {_LIVE} AND removed_at IS NULL{narrowed}"
+                f" UNION ALL {listed} AND number NOT IN (SELECT number {_LIVE}))"
+                " ORDER BY ends_at IS NULL, ends_at, number DESC"
+            )
+    rows = db.execute(
+        f"{query} LIMIT :limit OFFSET :start",
+        {**values, "group": sought.group, "limit": limit, "start": start},
+    ).fetchall()
+    return StockPage(rows=_rows(db, {row[0]: Group(row[1]) for row in rows}), start=start, counts=counts)
+
+
+def _counted(db: sqlite3.Connection, among: str, values: Mapping[str, Any]) -> dict[Group, int]:
+    """How many stand in each group; all of an account are counted by their states, which an index has in order."""
+    counts = dict.fromkeys(Group, 0)
+    if among:
+        found = db.execute(f"SELECT {_GROUP} AS place, count(*) {_LISTED}{among} GROUP BY place", values)
+    else:
+        found = db.execute(_COUNTED, values)
+        for states, place, many in db.execute(_MOVED, values).fetchall():
+            counts[Group(states)] -= many
+            counts[Group(place)] += many
+    for place, many in found.fetchall():
+        counts[Group(place)] += many or 0
+    counts[Group.ALL] = sum(counts.values())
+    return counts
+
+
+def of_numbers(db: sqlite3.Connection, account_id: str, numbers: Sequence[int]) -> tuple[StockRow, ...]:
+    """Those of these items that the account has, in this order."""
+    rows = db.execute(
+        f"SELECT number, {_GROUP} AS place FROM items WHERE account_id = :account AND removed_at IS NULL"
+        " AND number IN (SELECT value FROM json_each(:numbers))",
+        {"account": account_id, "numbers": json.dumps(numbers)},
+    ).fetchall()
+    groups = {row[0]: Group(row[1]) for row in rows}
+    return _rows(db, {number: groups[number] for number in numbers if number in groups})
+
+
+def _among(account_id: str, text: str) -> tuple[str, dict[str, Any]]:
+    """Which items the text finds, as a term ("" for any), and the values of the whole query."""
+    values: dict[str, Any] = {"account": account_id}
+    if not text:
+        return "", values
+    digits = text.removeprefix("#")
+    values |= {"text": text, "last": "\U0010ffff", "words": asked(text)}
+    arms = ["id"] + ["words"] * (values["words"] is not None)
+    if digits.isascii() and digits.isdecimal() and len(digits) <= _DIGITS:
+        values["digits"] = int(digits)
+        arms += ["ad", "order"]
+    return f" AND number IN ({' UNION '.join(_FOUND[arm] for arm in arms)})", values
+
+
+def _rows(db: sqlite3.Connection, groups: Mapping[int, Group]) -> tuple[StockRow, ...]:
+    """What the list shows of these items, in their order."""
+    rows = db.execute(
+        "SELECT number, items.id, external_id, items.type, title, rheo_status, tradera_status, price_ore, delete_requested, last_error,"
+        f" items.created_at, items.updated_at, json_extract(spec, '$.metadata') AS metadata, {things.PICTURE} AS picture,"
+        " (SELECT count(*) FROM pictures WHERE item_id = items.id AND state = 'pending') AS unready,"
+        f" (SELECT id FROM listings WHERE item_id = items.id {STANDS_FOR_ITEM}) AS listing,"
+        " relists.at AS back_at, relists.ladder AS back, coalesce(relists.held, 0) AS back_held"
+        " FROM json_each(:numbers) wanted CROSS JOIN items ON number = wanted.value"
+        " LEFT JOIN relists ON relists.item_id = items.id ORDER BY wanted.key",
+        {"numbers": json.dumps(list(groups))},
+    ).fetchall()
+    ids = json.dumps([row["listing"] for row in rows if row["listing"]])
+    found = db.execute(
+        "SELECT * FROM listings WHERE id IN (SELECT value FROM json_each(?))", (ids,)
+    ).fetchall()
+    listings = {each.id: each for each in map(listing_of, found)}
+    return tuple(_row(db, row, listings.get(row["listing"]), groups[row["number"]]) for row in rows)
+
+
+def _row(db: sqlite3.Connection, row: sqlite3.Row, listing: Listing | None, group: Group) -> StockRow:
+    sale = None
+    if group is Group.SOLD:
+        sale = db.execute(
+            "SELECT orders.created_at, quantity * unit_price_ore FROM order_lines JOIN orders USING (order_id)"
+            " WHERE item_id = ? AND order_lines.reversed_at IS NULL ORDER BY orders.created_at DESC LIMIT 1",
+            (row["id"],),
+        ).fetchone()
+    waits = listing is not None and group is Group.WAITS
+    return StockRow(
+        **{
+            **dict(row),
+            "type": ItemType(row["type"]),
+            "rheo_status": RheoStatus(row["rheo_status"]),
+            "tradera_status": row["tradera_status"] and TraderaStatus(row["tradera_status"]),
+            "delete_requested": bool(row["delete_requested"]),
+            "last_error": restored(row["last_error"]),
+            "metadata": json.loads(row["metadata"] or "{}"),
+            "back": ladder_of(row["back"]) if row["back"] else None,
+            "back_held": bool(row["back_held"]),
+            "group": group,
+            "listing": listing,
+            "place": jobs.place_of_publish(db, listing.id) if waits and listing is not None else None,
+            "sold_at": sale and sale[0],
+            "sold_ore": sale and sale[1],
+        }
+    )
