@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+from rheod.domain import steps
 from rheod.domain.ad_text import whole_kronor
 from rheod.domain.budget import publish_cost
 from rheod.domain.ends import AT_ONCE
@@ -67,10 +68,8 @@ from rheod.domain.model import (
 from rheod.domain.orders import taken_back
 from rheod.domain.relist import ComesBack, StaysDown, Then
 from rheod.domain.retry import look_gap_ms
-from rheod.domain.steps import STEPS, asked_kr, hold_or_release, outdated, unheld
 
-_DAY_MS = 24 * 3600 * 1000
-_LONGEST_DAYS = 14
+_DAY_MS, _LONGEST_DAYS = 24 * 3600 * 1000, 14
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +101,7 @@ def apply(item: Item, listing: Listing | None, given: Input, *, now: int) -> Cha
     if isinstance(given, Step):
         return _step(item, listing, given, now)
     if isinstance(given, Held | Released):
-        item, listing, jobs, events = hold_or_release(item, listing, given, now)
+        item, listing, jobs, events = steps.hold_or_release(item, listing, given, now)
         return Change(item=item, listing=listing, jobs=jobs, events=events)
     if isinstance(given, TakenBack):
         item, listing, events = taken_back(item, listing, given)
@@ -117,9 +116,9 @@ def apply(item: Item, listing: Listing | None, given: Input, *, now: int) -> Cha
 def _step(item: Item, listing: Listing | None, step: Step, now: int) -> Change:
     if listing is None:
         return Change(item=item, refusal="It has no listing")
-    move, note = STEPS[type(step)]
+    move, note = steps.STEPS[type(step)]
     after = moved_listing(listing, move)
-    refusal = outdated(item, listing, step) if after else LISTING_REFUSALS[listing.state]
+    refusal = steps.outdated(item, listing, step) if after else LISTING_REFUSALS[listing.state]
     if after is None or refusal:
         return Change(item=item, listing=listing, refusal=refusal)
     jobs: tuple[JobOrder, ...] = ()
@@ -189,7 +188,7 @@ def _went_live(item: Item, listing: Listing | None, given: WentLive, now: int) -
     jobs: tuple[JobOrder, ...] = ()
     if after.end_wish or after.surplus:
         jobs = (_job(JobKind.END, after.id),)
-    elif asked_kr(item, after) != after.price_kr:
+    elif steps.asked_kr(item, after) != after.price_kr:
         jobs = (_job(JobKind.REPRICE, after.id),)
     return Change(
         item=replace(moved(item, Move.WENT_LIVE), last_error=None),
@@ -211,18 +210,22 @@ def _taken_over(item: Item, listing: Listing | None, given: TakenOver, now: int)
     after = moved_listing(listing, Move.TAKEN_OVER) if listing else begun(new, Move.TAKEN_OVER)
     if after is None:
         return Change(item=item, listing=listing)
-    ad = given.ad
+    ad, price_kr = given.ad, steps.asked_by(given.ad) or after.price_kr
+    ladder = after.ladder if given.restarted is None else steps.ladder_followed(given.restarted, price_kr)
+    same = (
+        given.restarted is not None and given.restarted.price_kr == price_kr
+    )  # the ERP may have said another
     live = replace(
         after,
         tradera_item_id=ad.tradera_item_id,
         request_id=after.request_id if after.tradera_item_id == ad.tradera_item_id else None,
-        price_kr=(ad.buy_now_kr if ad.opening_kr is None else ad.opening_kr) or after.price_kr,
+        price_kr=price_kr,
         commit_sent_at=after.commit_sent_at or now,
         live_at=now,
         ends_at=ad.ends_at or now + _LONGEST_DAYS * _DAY_MS,
         closed_at=None,
         error=None,
-        ladder=after.ladder if given.restarted is None else given.restarted.ladder,
+        ladder=ladder,
         surplus=given.surplus,
         end_wish=given.end_wish,
     )
@@ -230,7 +233,8 @@ def _taken_over(item: Item, listing: Listing | None, given: TakenOver, now: int)
     if given.surplus or given.end_wish:
         return Change(item=item, listing=live, jobs=(_job(JobKind.END, live.id),), events=events)
     up = replace(moved(moved(item, Move.PUBLISH_ORDERED), Move.WENT_LIVE), last_error=None)
-    return Change(item=up, listing=live, events=events)
+    jobs = (_job(JobKind.REPRICE, live.id),) if same and steps.asked_kr(up, live) != live.price_kr else ()
+    return Change(item=up, listing=live, jobs=jobs, events=events)
 
 
 _NOT_FOR_SALE = frozenset({RheoStatus.SOLD, RheoStatus.NOT_LISTED, RheoStatus.ARCHIVED})
@@ -255,7 +259,7 @@ def _turned_up(item: Item, listing: Listing | None, given: TurnedUp, now: int) -
         unlisted = item.rheo_status is RheoStatus.NOT_LISTED and not given.removed
         live = replace(live, end_wish=EndWish.UNLISTED if unlisted else EndWish.MARKED_SOLD)
         return Change(item=item, listing=live, jobs=(_job(JobKind.END, live.id),), events=events)
-    jobs = (_job(JobKind.REPRICE, live.id),) if asked_kr(item, live) != live.price_kr else ()
+    jobs = (_job(JobKind.REPRICE, live.id),) if steps.asked_kr(item, live) != live.price_kr else ()
     up = replace(moved(moved(item, Move.PUBLISH_ORDERED), Move.WENT_LIVE), last_error=None)
     return Change(item=up, listing=live, jobs=jobs, events=events)
 
@@ -365,20 +369,16 @@ def _back_or_not(change: Change, back: ComesBack | StaysDown | None) -> Change:
     return replace(change, item=item, events=events)
 
 
-def _price_changed(item: Item, listing: Listing | None, given: PriceChanged, _now: int) -> Change:
-    if item.rheo_status in {RheoStatus.SOLD, RheoStatus.ARCHIVED}:
-        raise Refused(
-            "CONFLICT",
-            Text("The item is {status}; its price can no longer be changed", status=item.rheo_status.value),
-        )
+def _price_changed(item: Item, listing: Listing | None, given: PriceChanged, now: int) -> Change:
+    if (status := item.rheo_status) in {RheoStatus.SOLD, RheoStatus.ARCHIVED}:
+        why = Text("The item is {status}; its price can no longer be changed", status=status.value)
+        raise Refused("CONFLICT", why)
     if given.price_ore == item.spec.price_ore:
         return Change(item=item, listing=listing)
     repriced = replace(item, spec=replace(item.spec, price_ore=given.price_ore))
-    jobs: tuple[JobOrder, ...] = ()
-    if listing and listing.state.is_open:
-        listing = replace(listing, ladder=None)  # the ERP's new price begins a new ladder
-    if listing and listing.state is ListingState.LIVE and listing.price_kr != whole_kronor(given.price_ore):
-        jobs = (_job(JobKind.REPRICE, listing.id),)
+    listing = listing and steps.on_new_ladder(listing, whole_kronor(given.price_ore), now)
+    late = listing if listing and listing.ladder and listing.state is ListingState.LIVE else None
+    jobs = (_job(JobKind.REPRICE, late.id),) if late else ()
     event = Event(type=EventType.PRICE_UPDATED, data={"price": given.price_ore / 100})
     return Change(item=repriced, listing=listing, jobs=jobs, events=(event,))
 
@@ -387,7 +387,7 @@ def _repriced(item: Item, listing: Listing | None, given: Repriced, _now: int) -
     """What was sent may be stale by now: a price changed meanwhile is carried by another job."""
     if listing is None:
         return Change(item=item)
-    stale = asked_kr(item, listing) != given.price_kr and listing.state is ListingState.LIVE
+    stale = steps.asked_kr(item, listing) != given.price_kr and listing.state is ListingState.LIVE
     jobs = (_job(JobKind.REPRICE, listing.id),) if stale else ()
     return Change(item=item, listing=replace(listing, price_kr=given.price_kr), jobs=jobs)
 
@@ -440,7 +440,8 @@ def _take_down(item: Item, listing: Listing, given: Removal, now: int) -> Change
     if after is not None:
         withdrawn = replace(after, closed_at=now, end_wish=given.wish)
         events = (Event(type=EventType.ITEM_UNLISTED),) if given.wish is EndWish.UNLISTED else ()
-        return Change(item=moved(unheld(item, listing), Move.WITHDRAWN), listing=withdrawn, events=events)
+        free = steps.unheld(item, listing)
+        return Change(item=moved(free, Move.WITHDRAWN), listing=withdrawn, events=events)
     ending = replace(listing, end_wish=EndWish.DELETED if item.delete_requested else given.wish)
     jobs = (_job(JobKind.END, listing.id),) if listing.state is ListingState.LIVE else ()
     return Change(item=item, listing=ending, jobs=jobs)

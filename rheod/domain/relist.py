@@ -106,7 +106,8 @@ class RelistRule:
 class Unsold:
     """An ad that ended, as the decision needs it: its price, the ladder it stands on, and what it had reached.
 
-    `number` is the ad's. `ladder` None: it is the first ad. `reserve_kr` is the reserve it had, `began_at` when it went up.
+    `number` is the ad's. `ladder` None: it is the first ad; one that is at its beginning with another price has that of the
+    ERP, which the ad has never had, and comes back at it first. `reserve_kr` is the reserve it had, `began_at` when it went up.
     """
 
     reason: CloseReason
@@ -142,6 +143,7 @@ def decide(rule: RelistRule, ad: Unsold) -> ComesBack | StaysDown:
     ladder = ad.ladder or Ladder(first_kr=ad.price_kr, price_kr=ad.price_kr, began_at=ad.began_at)
     ladder = replace(ladder, previous_ad=ad.number, previous_kr=ad.price_kr)
     floor_kr = rule.floor_of(ladder.first_kr)
+    asked_kr = ad.price_kr if ladder.attempt else ladder.price_kr
     forbidden = (
         (ad.reason is CloseReason.CLOSED_BY_TRADERA, Text("not relisted: closed by Tradera")),
         (
@@ -151,8 +153,8 @@ def decide(rule: RelistRule, ad: Unsold) -> ComesBack | StaysDown:
         (not rule.enabled, Text("not relisted: no rule says so")),
         (not rule.has_floor, Text("not relisted: the rule has no floor")),
         (
-            ad.price_kr < floor_kr,
-            Text("not relisted: {price} is under the floor {floor}", price=ad.price_kr, floor=floor_kr),
+            asked_kr < floor_kr,
+            Text("not relisted: {price} is under the floor {floor}", price=asked_kr, floor=floor_kr),
         ),
     )
     for holds, why in forbidden:
@@ -187,6 +189,9 @@ def decide(rule: RelistRule, ad: Unsold) -> ComesBack | StaysDown:
             return ComesBack(at=at, ladder=last, why=on)
         if holds:
             return StaysDown(why=why, then=then)
+    if asked_kr != ad.price_kr:
+        why = Text("at its new price of {price}", price=asked_kr)
+        return ComesBack(at=at, ladder=replace(ladder, why=why), why=why)
     return _next_step(rule, ad, ladder, at, floor_kr)
 
 

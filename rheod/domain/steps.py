@@ -29,8 +29,9 @@ from rheod.domain.inputs import (
     StartedOver,
     Step,
 )
+from rheod.domain.ladder import Ladder
 from rheod.domain.lifecycle import Move, moved_listing
-from rheod.domain.model import Event, Item, JobKind, JobOrder, Listing, QueueName
+from rheod.domain.model import Event, Item, JobKind, JobOrder, Listing, QueueName, SellerAd
 
 
 def without_request(listing: Listing) -> Listing:
@@ -50,6 +51,25 @@ def asked_kr(item: Item, listing: Listing) -> int:
     if listing.ladder is not None:
         return listing.ladder.price_kr
     return whole_kronor(item.spec.price_ore or 100)
+
+
+def on_new_ladder(listing: Listing, price_kr: int, now: int) -> Listing:
+    """The listing once its ERP has given another price, also where Tradera will not let the ad have it."""
+    late = listing.state.may_be_live and listing.price_kr != price_kr
+    anew = Ladder(first_kr=price_kr, price_kr=price_kr, began_at=now)
+    return replace(listing, ladder=anew if late else None)
+
+
+def ladder_followed(restarted: Listing, price_kr: int | None) -> Ladder | None:
+    """The ladder of an ad that its seller has started again: that of the ad before, unless it begins anew at their price."""
+    ladder = restarted.ladder
+    begins = ladder is not None and not ladder.attempt and restarted.price_kr != price_kr
+    return None if begins else ladder
+
+
+def asked_by(ad: SellerAd) -> int | None:
+    """What an ad at Tradera asks, in whole kronor."""
+    return ad.buy_now_kr if ad.opening_kr is None else ad.opening_kr
 
 
 def _create_started(listing: Listing, step: CreateStarted, _now: int) -> Listing:

@@ -289,8 +289,15 @@ def _change_price(tx: Transaction, account_id: str, external_id: str, price_ore:
 
 
 def _refuse_overtaken(item: Item, price_ore: int) -> None:
-    """Raise Refused where bids would start at the item's reserve price or its Buy Now price, or above: Tradera takes no such ad."""
+    """Raise Refused where bids would start at the item's reserve price or its Buy Now price, or above: Tradera takes no such ad.
+
+    So too under the item's own floor: it would come back, if it is not sold, for less than it may go for.
+    """
     wish = item.spec.tradera
+    floor_kr = wish.relist.floor_kr if wish and wish.relist else None
+    if floor_kr is not None and floor_kr > whole_kronor(price_ore):
+        low = Text("Must not be below tradera.relist.floorPrice, which is {kr} kr", kr=floor_kr)
+        raise Refused("VALIDATION_FAILED", Text("Validation failed"), (FieldError("price", low),))
     if wish is None or wish.listing_type == "fixed_price":
         return
     for name, ore in (("reservePrice", wish.reserve_ore), ("buyItNowPrice", wish.buy_it_now_ore)):

@@ -295,8 +295,8 @@ def _wanted_pictures(tx: Transaction, item: Item, *, kept: Sequence[Picture]) ->
             if sent is None:
                 wrong.append(FieldError(f"imageUrls.{position}", NOT_SENT))
             else:
-                state, size = PictureState.READY, sent.size_bytes
-                picture = replace(picture, state=state, file=file, size_bytes=size, note=sent.note)
+                size, note = sent.size_bytes, sent.note
+                picture = replace(picture, state=PictureState.READY, file=file, size_bytes=size, note=note)
         wanted.append(picture)
     if wrong:
         raise Refused("VALIDATION_FAILED", Text("Validation failed"), tuple(wrong))

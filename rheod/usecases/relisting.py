@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date
 
+from rheod.domain.ad_text import whole_kronor
 from rheod.domain.budget import TOTAL, publish_cost, publish_needs
 from rheod.domain.calendar import day_of
 from rheod.domain.effects import Change
@@ -363,7 +364,11 @@ def _change(
     told = RelistWish(**{**asdict(before), **given})
     spec = replace(item.spec, tradera=replace(own, relist=told))
     refuse_without_floor(tx.db, spec)
-    if told.floor_kr is not None and spec.price_ore is not None and told.floor_kr * 100 > spec.price_ore:
+    if (
+        told.floor_kr is not None
+        and spec.price_ore is not None
+        and told.floor_kr > whole_kronor(spec.price_ore)
+    ):
         wrong = FieldError("floorPrice", Text("Must not be above the item's price"))
         raise Refused("VALIDATION_FAILED", Text("Validation failed"), (wrong,))
     changed = replace(item, spec=spec)

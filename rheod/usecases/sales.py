@@ -33,7 +33,7 @@ from rheod.domain.model import (
 from rheod.domain.orders import Order, OrderLine
 from rheod.domain.relist import ComesBack
 from rheod.domain.retry import delay_ms
-from rheod.store import inbox, items, order_changes, orders
+from rheod.store import inbox, items, jobs, order_changes, orders
 from rheod.store.inbox import QuarantinedMessage
 from rheod.store.jobs import Owner
 from rheod.usecases import publish, relisting
@@ -338,7 +338,9 @@ def _take_down_newer(tx: Transaction, item: Item, sold: Listing) -> None:
     assert newer is not None
     up = newer.id != sold.id and newer.state.is_open and newer.end_wish is None
     if up and item.rheo_status is RheoStatus.SOLD:
-        tx.apply(item, newer, Removal(wish=EndWish.MARKED_SOLD))
+        change = tx.apply(item, newer, Removal(wish=EndWish.MARKED_SOLD))
+        if change.listing is not None and change.listing.state is ListingState.WITHDRAWN:
+            jobs.drop(tx.db, JobKind.PUBLISH, [newer.id])
 
 
 def _tell_conflict(tx: Transaction, item: Item, sold: Listing, order_id: int) -> None:

@@ -71,6 +71,8 @@ async def test_a_patch_changes_what_it_names_and_leaves_the_rest(api: Api) -> No
     assert reply.body["success"] is True
     too_high = await api.call("PATCH", f"{ITEM}/relist", {"floorPrice": 951})
     assert (too_high.status, list(too_high.fields)) == (422, ["floorPrice"])
+    too_low = await api.call("PATCH", f"{ITEM}/price", {"price": 499})
+    assert (too_low.status, list(too_low.fields)) == (422, ["price"])
     assert (await api.call("PATCH", f"{ITEM}-no/relist", {"times": 1})).status == 404
     put_again = await api.call("PUT", ITEM, relisted(enabled=True, floorPrice=500, times=1))
     assert put_again.body["message"] == "Item is unchanged; nothing to do."

@@ -53,6 +53,19 @@ def _refused(rule: RelistRule = _RULE, ad: Unsold = _AD) -> StaysDown:
     return decision
 
 
+def test_a_price_that_the_ad_has_never_had_is_asked_first() -> None:
+    """The ERP has raised or lowered it, and Tradera did not let the ad have it: the ladder begins there."""
+    for price_kr in (900, 600):
+        ladder = Ladder(first_kr=price_kr, price_kr=price_kr, began_at=_NOW - _DAY)
+        back = _decided(ad=replace(_AD, ladder=ladder))
+        assert (back.ladder.attempt, back.ladder.price_kr, back.ladder.previous_kr) == (0, price_kr, 800)
+        assert "new price" in str(back.why)
+        again = _decided(ad=replace(_AD, price_kr=price_kr, ladder=back.ladder))
+        assert (again.ladder.attempt, again.ladder.price_kr) == (1, price_kr * 9 // 10)
+    under = replace(_AD, ladder=Ladder(first_kr=300, price_kr=300, began_at=_NOW))
+    assert "under the floor" in str(_refused(replace(_RULE, floor=400), under).why)
+
+
 def test_the_first_return_waits_a_day_and_is_cheaper_by_the_first_step() -> None:
     back = _decided()
     assert back.at == _NOW + 24 * _HOUR

@@ -15,6 +15,7 @@ from pydantic import SecretStr
 from rheod.compose.build import Rheod, build
 from rheod.compose.remotes import Remotes
 from rheod.config.sections import AccountSettings, Push, Storage
+from rheod.config.selling import Ends, Relist
 from rheod.config.settings import Settings
 from rheod.config.tradera import QuotaSettings, Tradera, TraderaDefaults
 from rheod.domain.errors import StoreUnavailable
@@ -23,6 +24,8 @@ from rheod.jobs.queue import JobQueue, Pick
 from rheod.store.ledger import Ledger
 from rheod.usecases.endpoints import Endpoints
 from rheod.usecases.items import Items
+from rheod.usecases.relisting import Relisting
+from rheod.usecases.reversal import Reversing
 from tests.simulation.doze import Dozing
 from tests.simulation.faults import Faults
 from tests.simulation.life import Life
@@ -50,6 +53,8 @@ class OwnerSettings:
     in_doubt: Literal["resend", "recreate"]
     methods: Mapping[str, int] = field(default_factory=dict)
     limits: Mapping[str, int] = field(default_factory=dict)
+    relist: Relist = field(default_factory=Relist)
+    ends: Ends = field(default_factory=Ends)
 
     @property
     def references(self) -> list[str]:
@@ -65,6 +70,8 @@ class OwnerSettings:
         token = SecretStr("test-token")
         return Settings(
             storage=Storage(path=folder),
+            relist=self.relist,
+            ends=self.ends,
             push=Push(queue_url="https://sqs.example/queue" if self.push else None),
             accounts=tuple(
                 AccountSettings(reference=reference, user_id=member, user_token=token)
@@ -146,6 +153,14 @@ class Daemon:
     @property
     def items(self) -> Items:
         return self.rheod.core.items
+
+    @property
+    def relisting(self) -> Relisting:
+        return Relisting(store=self.rheod.core.store)
+
+    @property
+    def reversing(self) -> Reversing:
+        return Reversing(store=self.rheod.core.store)
 
     @property
     def endpoints(self) -> Endpoints:

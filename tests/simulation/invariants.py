@@ -13,7 +13,7 @@ from rheod.domain.budget import WINDOW_MS
 from rheod.domain.model import RHEO_EVENTS, RheoStatus, TraderaStatus
 from rheod.store import facts
 from rheod.store.ledger import Ledger
-from tests.simulation.daemon import Daemon, Surroundings
+from tests.simulation.daemon import START_MS, Daemon, Surroundings
 from tests.simulation.market import Listed
 from tests.simulation.people import Owner
 
@@ -69,7 +69,7 @@ def at_any_time(around: Surroundings) -> list[str]:
     deleted = {row["id"]: row["external_id"] for row in gone}
     for listed in around.market.live():
         item_id = listed.ad.own_reference.split(":")[1]
-        if item_id in deleted:
+        if item_id in deleted and listed.restarted_from is None:
             found.append(f"sold once: {deleted[item_id]} is deleted here and ad {listed.item_id} is up")
     return found + unexplained_waits(around.db)
 
@@ -121,9 +121,13 @@ def _overdue_looks(around: Surroundings, now: int) -> list[str]:
 def unsettled(around: Surroundings) -> list[str]:
     """What is left to do, a sentence each; empty in the end."""
     db = around.db
+    undone = (  # what comes back another day is no work that is left
+        "SELECT * FROM jobs WHERE kind NOT IN ('reconcile', 'look', 'reference', 'relist')"
+        " OR kind = 'relist' AND due_at <= ?"
+    )
     left = [
         f"job {row['kind']} {row['subject']} is {row['state']}: {row['reason']}"
-        for row in _rows(db, "SELECT * FROM jobs WHERE kind NOT IN ('reconcile', 'look', 'reference')")
+        for row in _rows(db, undone, START_MS + around.loop.time() * 1000 + 1000)
     ]
     left += [
         f"{row['external_id']} waits for Tradera"
@@ -148,19 +152,24 @@ def _ads_that_differ(around: Surroundings) -> list[str]:
         row["tradera_item_id"]: row for row in _rows(around.db, "SELECT * FROM listings WHERE state = 'live'")
     }
     theirs = {listed.item_id: listed for listed in around.market.live()}
-    left = [f"ad {ad} is up at Tradera and unknown here" for ad in theirs.keys() - ours.keys()]
+    left = [
+        f"ad {ad} is up at Tradera and unknown here"
+        for ad in theirs.keys() - ours.keys()
+        if theirs[ad].restarted_from is None or _item_of(around, theirs[ad])["removed_at"] is None
+    ]
     left += [f"ad {ad} is up here and not at Tradera" for ad in ours.keys() - theirs.keys()]
     for ad in sorted(ours.keys() & theirs.keys()):
-        left += _ad_that_differs(around, theirs[ad])
+        left += _ad_that_differs(around, ours[ad], theirs[ad])
     return left
 
 
-def _ad_that_differs(around: Surroundings, listed: Listed) -> list[str]:
+def _ad_that_differs(around: Surroundings, listing: dict[str, Any], listed: Listed) -> list[str]:
+    """At the item's price, or at that of the step of the ladder on which it came back; one too many is about to go."""
     item = _item_of(around, listed)
-    if item["price_ore"] and listed.price_kr != whole_kronor(item["price_ore"]) and not listed.refused_price:
-        return [
-            f"{item['external_id']} costs {listed.price_kr} kr at Tradera and {item['price_ore']} öre here"
-        ]
+    ladder = listing["ladder"] and json.loads(listing["ladder"])
+    asked_kr = ladder["price_kr"] if ladder else whole_kronor(item["price_ore"] or 0)
+    if asked_kr and listed.price_kr != asked_kr and not listed.refused_price and not listing["surplus"]:
+        return [f"{item['external_id']} costs {listed.price_kr} kr at Tradera and {asked_kr} here"]
     unwanted = item["rheo_status"] in {RheoStatus.SOLD, RheoStatus.NOT_LISTED, RheoStatus.ARCHIVED}
     if (unwanted or item["delete_requested"]) and item["last_error"] is None:
         return [f"{item['external_id']} is {item['rheo_status']} and its ad {listed.item_id} is up"]
@@ -227,7 +236,11 @@ def _commits(around: Surroundings) -> list[str]:
 def _events_once(around: Surroundings) -> list[str]:
     """Events once: one listing.created for each ad that went live, one item.sold for each sale, at its price."""
     created = Counter(event["traderaAdId"] for event in _told(around, "listing.created"))
-    live = Counter(str(x.item_id) for x in around.market.requests.values() if x.live_at is not None)
+    ads = [each for each in around.market.requests.values() if each.live_at is not None]
+    live = Counter(str(each.item_id) for each in ads)
+    for ad in (str(each.item_id) for each in ads if each.restarted_from is not None):
+        if created[ad] == 0:
+            del live[ad]  # it was over before anybody saw it, or is of what is deleted here
     found = [] if created == live else [f"events once: listing.created for {created}, live were {live}"]
     sold = [event for event in _told(around, "item.sold") if event["platform"] == "tradera"]
     told = Counter((event["orderId"], event["item_id"]) for event in sold)

@@ -18,6 +18,18 @@ from rheod.tradera.transport import Rejected
 
 DAY_MS = 24 * 3600 * 1000
 OK, WAITING, UNCOMMITTED = 1, 128, 256
+_BID_STEPS = (
+    (20, 1), (50, 3), (150, 5), (250, 10), (500, 15), (1000, 20), (2500, 30), (4000, 50), (6000, 100), (10_000, 200),
+)  # fmt: skip
+_LONGEST_STEP = 500
+
+
+def next_bid(opening_kr: int, bids: Sequence[int]) -> int:
+    """The least that Tradera takes as the next bid: its ladder, by the price that is reached."""
+    if not bids:
+        return opening_kr
+    reached = bids[-1]
+    return reached + next((step for below, step in _BID_STEPS if reached < below), _LONGEST_STEP)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +48,7 @@ class Queueing:
 
 @dataclass(slots=True, kw_only=True)
 class Listed:
-    """One request and the ad it becomes."""
+    """One request and the ad it becomes; or an ad that its seller has started again by hand, which had no request."""
 
     request_id: int
     item_id: int
@@ -44,6 +56,9 @@ class Listed:
     ad: Ad
     opening_kr: int
     buy_now_kr: int
+    made_at: int = 0
+    restarted_from: int | None = None
+    restarted_as: int | None = None
     pictures: list[bytes] = field(default_factory=list)
     committed_at: int | None = None
     commits: int = 0
@@ -60,6 +75,11 @@ class Listed:
     def is_live(self) -> bool:
         """Whether a buyer could see and buy it now."""
         return self.live_at is not None and not self.ended
+
+    @property
+    def external_id(self) -> str:
+        """What its seller calls the thing."""
+        return self.ad.readable_reference
 
     @property
     def fixed(self) -> bool:
@@ -109,6 +129,7 @@ class Market:
             ad=ad,
             opening_kr=ad.start_price_kr or 0,
             buy_now_kr=ad.buy_now_kr or 0,
+            made_at=self._wires.now(),
         )
         self.requests[listed.request_id] = self.ads[listed.item_id] = listed
         return listed
@@ -140,12 +161,29 @@ class Market:
     def _process(self, listed: Listed) -> None:
         if listed.queueing is None or not listed.queueing.live:
             return
+        self._begin(listed)
+        self._wires.went_live(listed)
+
+    def _begin(self, listed: Listed) -> None:
         now = self._wires.now()
         days = 30 if listed.fixed else listed.ad.duration_days
         listed.live_at, listed.ends_at = now, now + days * DAY_MS
         self._touch(listed)
         self._wires.later(days * DAY_MS / 1000, lambda: self._run_out(listed))
-        self._wires.went_live(listed)
+
+    def restart(self, listed: Listed) -> Listed:
+        """The seller starts an unsold ad again in My Tradera: another ad at its price, with its own reference."""
+        again = self.create(listed.seller, listed.ad)
+        again.opening_kr, again.buy_now_kr = listed.opening_kr, listed.buy_now_kr
+        again.pictures = list(listed.pictures)
+        again.restarted_from, listed.restarted_as = listed.item_id, again.item_id
+        self._touch(listed)
+        self._begin(again)
+        return again
+
+    def unsold(self) -> list[Listed]:
+        """The ads that have ended without a buyer, which may still be asked for or started again."""
+        return [each for each in self.requests.values() if each.ended and not each.order_id and not each.bids]
 
     def result(self, request_id: int) -> int | None:
         """The result code; None when the request is left out of the answer."""
@@ -184,16 +222,17 @@ class Market:
 
     def bid(self, listed: Listed) -> None:
         """A buyer bids on an auction."""
-        listed.bids.append((listed.bids[-1] if listed.bids else listed.opening_kr) + 5)
+        listed.bids.append(next_bid(listed.opening_kr, listed.bids))
         self._touch(listed)
 
     def order(self, sold: Sequence[Listed]) -> None:
-        """A buyer's order over ads of one seller, which are down from then on."""
+        """A buyer's order over ads of one seller, which are down from then on; or over ended ones, once that is accepted."""
         now = self._wires.now()
         order_id = 50_000 + len(self.orders) + 1
         for listed in sold:
             if not listed.ended:
                 self._end(listed)
+            self._touch(listed)
             listed.order_id = order_id
         lines = tuple(
             OrderLine(
@@ -296,7 +335,13 @@ class Market:
             ended=listed.ended,
             got_winner=listed.order_id is not None,
             ends_at=listed.ends_at,
+            started_at=listed.live_at,
         )
+
+    def restarted_as(self, item_id: int) -> int | None:
+        """The ad that its seller has made of this one by starting it again."""
+        listed = self.ads.get(item_id)
+        return None if listed is None else listed.restarted_as
 
     def seller_items(self, seller: int, from_ms: int, to_ms: int) -> list[SellerAd]:
         """The seller's ads that end or ended in a period."""

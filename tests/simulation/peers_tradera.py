@@ -235,8 +235,8 @@ class SimulatedTradera(TraderaClient):
         return await self._call("me", seller, lambda: Member(user_id=seller.user_id, alias="seller"))
 
     async def restarted_as(self, seller: Seller, item_id: int) -> int | None:
-        """See TraderaClient. Nobody starts an ad again by hand."""
-        return await self._call("restarts", seller, lambda: None)
+        """See TraderaClient."""
+        return await self._call("restarts", seller, lambda: self._market.restarted_as(item_id))
 
     async def _reference(self, what: str, path: str, reader: Callable[[Any], T]) -> Read[T]:
         """See TraderaClient."""

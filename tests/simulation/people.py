@@ -47,6 +47,10 @@ class Wish:
 class Owner:
     """One external id and the ERP that looks after it."""
 
+    actions: Sequence[tuple[str, int]] = _ACTIONS
+    counts: Sequence[int] = (1, 1, 2, 3, 5, 8)
+    begins_within_s = float("inf")
+
     def __init__(
         self, *, wish: Wish, rng: Random, lives: Sequence[Daemon], say: Callable[[str], None]
     ) -> None:
@@ -58,8 +62,9 @@ class Owner:
 
     async def live(self, length_s: float) -> None:
         """Put the item and then do this and that until the day is over."""
-        count = self._rng.choice((1, 1, 2, 3, 5, 8))
+        count = self._rng.choice(self.counts)
         moments = sorted(self._rng.uniform(0, length_s) for _ in range(count))
+        moments[0] %= self.begins_within_s
         loop = asyncio.get_running_loop()
         for place, at_s in enumerate(moments):
             near_s = self._rng.uniform(0, 90) if self._rng.random() < 0.3 else None
@@ -67,9 +72,9 @@ class Owner:
             if self.wish.spec is None:
                 await self._put(self._new_spec())
             else:
-                kinds = [kind for kind, _ in _ACTIONS]
+                kinds = [kind for kind, _ in self.actions]
                 await self._act(
-                    self._rng.choices(kinds, [weight for _, weight in _ACTIONS])[0], self.wish.spec
+                    self._rng.choices(kinds, [weight for _, weight in self.actions])[0], self.wish.spec
                 )
 
     def _new_spec(self) -> ItemSpec:
@@ -217,11 +222,12 @@ class Partner:
 
 
 class Buyers:
-    """Bid, buy and have ads closed at random times."""
+    """Bid, buy and have ads closed at random times; `closed` is how often that is."""
 
-    def __init__(self, *, market: Market, rng: Random) -> None:
+    def __init__(self, *, market: Market, rng: Random, closed: float = 0.2) -> None:
         self._market = market
         self._rng = rng
+        self._closed = closed
 
     async def live(self, length_s: float, deeds: int) -> None:
         """So many deeds until the day is over."""
@@ -234,7 +240,7 @@ class Buyers:
 
     def _deed(self, ad: Listed) -> None:
         chance = self._rng.random()
-        if chance < 0.2 and not ad.bids:
+        if chance < self._closed and not ad.bids:
             reason = self._rng.choice(("ItemClosedByTradera", "ItemClosedBySeller"))
             self._market.close(ad, reason)
         elif ad.fixed:

@@ -8,14 +8,14 @@ import tempfile
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import structlog
 
-from tests.simulation import invariants
+from tests.simulation import invariants, returning
 from tests.simulation.daemon import START_MS, Daemon, Machine, OwnerSettings, Surroundings, keep_running
 from tests.simulation.faults import HOUR_S, MINUTE_S, Climate, Faults, Jump, draw_climate
 from tests.simulation.loop import StuckError, VirtualLoop, run_virtually
@@ -24,6 +24,7 @@ from tests.simulation.peers_push import Pushes
 from tests.simulation.peers_tradera import CallCounts
 from tests.simulation.peers_web import Receiver
 from tests.simulation.people import Buyers, Owner, Partner, Wish
+from tests.simulation.returning import Hands, Reseller
 from tests.simulation.store import open_in_memory
 
 _MEMBERS = (300_124, 300_125, 300_126, 300_127)
@@ -39,8 +40,9 @@ _UNHEARD_OF = {"job failed unexpectedly", "outcome failed unexpectedly"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Day:
-    """What the seed has drawn for a run."""
+    """What the seed has drawn for a run. In a week things come back: its owners are resellers."""
 
+    is_week: bool = False
     length_s: float
     afterwards_s: float
     items: int
@@ -61,6 +63,7 @@ class Report:
     troubles: list[str] = field(default_factory=list)
     lives: int = 0
     calls: int = 0
+    returns: int = 0
     went_live: int = 0
     sales: int = 0
     digest: str = ""
@@ -93,6 +96,27 @@ def draw_day(seed: int) -> Day:
     )
 
 
+def draw_week(seed: int) -> Day:
+    """The week of a seed: a day that is longer, by a rule for what comes back."""
+    rng = Random(f"{seed}:week")
+    day = draw_day(seed)
+    settings = replace(
+        day.settings,
+        daily_calls=rng.choice((200, 400, 10_000)),
+        relist=returning.draw_rule(rng),
+        ends=returning.draw_ends(rng),
+    )
+    return replace(
+        day,
+        is_week=True,
+        length_s=returning.WEEK_S,
+        items=rng.randrange(2, 9),
+        deeds=rng.randrange(12),
+        settings=settings,
+        climate=draw_climate(rng, returning.WEEK_S),
+    )
+
+
 def _draw_limits(rng: Random) -> dict[str, Any]:
     """What the owner says of single methods' limits; every fourth is less at Tradera than was said."""
     if rng.random() < 0.4:
@@ -105,8 +129,8 @@ def _draw_limits(rng: Random) -> dict[str, Any]:
 class World:
     """Everything of one run."""
 
-    def __init__(self, seed: int, folder: Path) -> None:
-        self.day = draw_day(seed)
+    def __init__(self, seed: int, folder: Path, day: Day) -> None:
+        self.day = day
         self.report = Report(seed=seed)
         self.loop = VirtualLoop()
         self.loop.set_exception_handler(lambda _, context: self._say(f"nothing unforeseen: {context}"))
@@ -118,6 +142,10 @@ class World:
         self.owners = [self._owner(number) for number in range(self.day.items)]
         accounts = [self.day.settings.account_id(place) for place in range(len(self.day.settings.members))]
         self.partner = Partner(accounts=accounts, rng=Random(f"{seed}:partner"), lives=self.lives)
+        self.resellers = {each.wish.external_id: each for each in self.owners if isinstance(each, Reseller)}
+        self.hands = Hands(
+            market=self.around.market, rng=Random(f"{seed}:hands"), lives=self.lives, things=self.resellers
+        )
 
     def _surroundings(self, seed: int) -> Surroundings:
         day = self.day
@@ -152,7 +180,8 @@ class World:
     def _owner(self, number: int) -> Owner:
         place = number % len(self.day.settings.members)
         wish = Wish(account_id=self.day.settings.account_id(place), external_id=f"X-{number}")
-        return Owner(wish=wish, rng=Random(self._rng.getrandbits(64)), lives=self.lives, say=self._say)
+        kind = Reseller if self.day.is_week else Owner
+        return kind(wish=wish, rng=Random(self._rng.getrandbits(64)), lives=self.lives, say=self._say)
 
     def _say(self, violation: str) -> None:
         self.report.violations.append(f"{self.loop.time():.1f} s: {violation}")
@@ -178,6 +207,9 @@ class World:
     def _went_live(self, listed: Listed) -> None:
         for violation in invariants.going_live(self.around, listed):
             self._say(violation)
+        if thing := self.resellers.get(listed.external_id):
+            for violation in returning.going_live(self.around, listed, thing, self.hands.paused):
+                self._say(violation)
 
     async def live(self) -> None:
         """The day, the quiet time, and what must hold then."""
@@ -192,7 +224,13 @@ class World:
             async with asyncio.TaskGroup() as people:
                 for owner in self.owners:
                     people.create_task(owner.live(self.day.length_s))
-                buyers = Buyers(market=self.around.market, rng=Random(self._rng.getrandbits(64)))
+                buyers = Buyers(
+                    market=self.around.market,
+                    rng=Random(self._rng.getrandbits(64)),
+                    closed=0.1 if self.day.is_week else 0.2,
+                )
+                if self.day.is_week:
+                    people.create_task(self.hands.live(self.day.length_s))
                 people.create_task(buyers.live(self.day.length_s, self.day.deeds))
                 people.create_task(self.partner.live(self.day.length_s))
             self.faults.heal()
@@ -203,6 +241,8 @@ class World:
                 await asyncio.sleep(self.day.afterwards_s)
                 await self._settle()
             for violation in invariants.at_the_end(self.around, self.lives[-1]):
+                self._say(violation)
+            for violation in returning.at_the_end(self.around, self.lives[-1].now()):
                 self._say(violation)
             watching.cancel()
             running.cancel()
@@ -261,10 +301,19 @@ def _listening(violations: list[str]) -> Iterator[None]:
         structlog.configure(**before)
 
 
+def run_week(seed: int) -> Report:
+    """One week in which what is unsold comes back."""
+    return _run(seed, draw_week(seed))
+
+
 def run_seed(seed: int) -> Report:
     """One run; the same seed gives the same run in every process."""
+    return _run(seed, draw_day(seed))
+
+
+def _run(seed: int, day: Day) -> Report:
     with tempfile.TemporaryDirectory(dir=_memory()) as folder:
-        world = World(seed, Path(folder))
+        world = World(seed, Path(folder), day)
         with _listening(world.report.violations):
             try:
                 run_virtually(world.live(), world.loop)
@@ -285,6 +334,8 @@ def _finish(world: World) -> None:
     report.lives = len(world.lives)
     report.calls = len(around.counts.may_have_arrived)
     report.went_live = sum(listed.live_at is not None for listed in around.market.requests.values())
+    came_back = "SELECT count(*) FROM notices WHERE type = 'listing.relisted'"
+    report.returns = around.db.execute(came_back).fetchone()[0]
     report.sales = len(around.market.orders)
     seen = (
         around.counts.may_have_arrived,

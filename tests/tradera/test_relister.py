@@ -184,7 +184,9 @@ async def test_another_price_of_the_erp_begins_the_ladder_anew_and_the_same_pric
         return (await desk.listing()).price_kr == 200
 
     await until(repriced)
-    assert (await desk.listing()).ladder is None
+    ladder = (await desk.listing()).ladder
+    assert ladder is not None
+    assert (ladder.attempt, ladder.first_kr, ladder.price_kr) == (0, 200, 200)
 
 
 async def test_a_price_that_changes_while_the_return_waits_is_asked(desk: Desk) -> None:
@@ -268,3 +270,20 @@ async def test_a_message_of_an_order_that_comes_while_tradera_is_asked_stops_a_r
     await desk.idle()
     assert (await desk.listing()).generation == 1
     assert await planned(desk) is not None
+
+
+async def test_a_price_that_bids_kept_from_the_ad_is_what_its_return_asks(desk: Desk) -> None:
+    """Bids below the reserve: Tradera changes no price then, and the ad ends unsold."""
+    await ruled(desk)
+    wish = TraderaWish(category_id=CATEGORY, reserve_ore=90_000)
+    await desk.publish(pictures=0, price_ore=10_000, tradera=wish)
+    desk.simulator.bid((await desk.listing()).tradera_item_id or 0)
+    await desk.items.change_price(desk.account_id, "A", 15_000)
+    await desk.idle()
+    assert (await desk.listing()).price_kr == 100
+    await ends_unsold(desk)
+    back = await planned(desk)
+    assert back is not None
+    assert (back.ladder.attempt, back.ladder.price_kr) == (0, 150)
+    await comes_back(desk)
+    assert (await desk.listing()).price_kr == 150

@@ -9,7 +9,7 @@ import pytest
 
 from rheod.compose.loops import observed
 from rheod.domain.model import Listing, ListingState, RheoStatus, TraderaStatus
-from rheod.domain.relist import Then
+from rheod.domain.relist import RelistRule, Then
 from rheod.health.facts import gather_findings
 from rheod.pictures.garbage_collector import GarbageCollector
 from rheod.sandbox.tradera_market import SimulatedAd
@@ -79,6 +79,33 @@ async def test_a_restarted_ad_goes_on_with_the_ladder_of_the_one_before(desk: De
     assert back is not None
     assert (back.ladder.attempt, back.ladder.price_kr, back.ladder.first_kr) == (2, 80, 100)
     assert desk.called()["create"] == 2
+
+
+@pytest.mark.parametrize("rule", [None, RULE])
+async def test_a_restarted_ad_gets_the_price_that_was_given_while_it_was_down(
+    desk: Desk, rule: RelistRule | None
+) -> None:
+    """My Tradera starts it again at the price of before; what the ERP has said since is the truth, and begins a ladder anew."""
+    if rule is not None:
+        await ruled(desk, rule)
+    first = await desk.publish(pictures=0, price_ore=10_000)
+    await ends_unsold(desk)
+    await desk.items.change_price(desk.account_id, "A", 15_000)
+    again = restart(desk, first)
+    await reconcile(desk)
+    await desk.idle()
+    assert again.opening == 150
+    assert (await desk.listing()).price_kr == 150
+
+
+async def test_a_restarted_ad_keeps_the_price_that_its_seller_gave_it_there(desk: Desk) -> None:
+    first = await desk.publish(pictures=0, price_ore=10_000)
+    await ends_unsold(desk)
+    ad_of(desk, first).opening = 70
+    again = restart(desk, first)
+    await reconcile(desk)
+    await desk.idle()
+    assert again.opening == 70
 
 
 @pytest.mark.parametrize(("bids_on_ours", "bids_on_restarted"), [(0, 0), (1, 0), (0, 1), (1, 1)])
@@ -262,6 +289,25 @@ async def test_a_late_sale_with_bids_on_the_newer_ad_is_told_at_once_and_when_bo
     assert len(await desk.told("item.sold")) == 2
     types = [each["type"] for each in await _events(desk) if each["type"] in {"item.sold", "sale.conflict"}]
     assert types == ["item.sold", "sale.conflict", "item.sold", "sale.conflict"]
+
+
+async def test_a_late_sale_leaves_no_job_of_what_was_about_to_go_out(desk: Desk) -> None:
+    """It had been published by hand again, and was held since the order of its first ad could not be read."""
+    first = await desk.publish(pictures=0)
+    number = first.tradera_item_id or 0
+    await ends_unsold(desk)
+    ad = ad_of(desk, first)
+    ad.closed, ad.end_ms = False, ad.end_ms + 90 * DAY_S * 1000
+    order_id = await desk.simulator.sell(number, push=False)
+    desk.simulator.fault("create", "500", times=99)
+    await desk.items.order_publish(desk.account_id, "A")
+    await desk.idle()
+    await desk.database.write(lambda db: db.execute("UPDATE jobs SET state = 'held' WHERE kind = 'publish'"))
+    await push(desk, order_created(order_id, number))
+    await desk.idle()
+    assert (await desk.item()).rheo_status is RheoStatus.SOLD
+    assert (await desk.listing()).state is ListingState.WITHDRAWN
+    assert await desk.waiting_jobs("publish") == []
 
 
 async def _events(desk: Desk) -> list[dict[str, str]]:
