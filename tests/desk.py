@@ -84,13 +84,19 @@ class Wishes:
     base_url: str | None = None
     members: Sequence[str] = ()
     loopback: bool = False
+    least_long_px: int = 400
 
     def settings(self, folder: Path, simulator: TraderaSimulator) -> Settings:
         """As the owner would write them."""
         token = SecretStr(self.token)
         return Settings(
             storage=Storage(path=folder, least_free_bytes=0),
-            images=Images(allow_http=True, allow_private_networks=True, timeout_s=1)
+            images=Images(
+                allow_http=True,
+                allow_private_networks=True,
+                timeout_s=1,
+                min_long_px=self.least_long_px,
+            )
             if self.loopback
             else Images(),
             webhooks=Webhooks(allow_http=True, allow_private_networks=True, timeout_s=1)
