@@ -256,7 +256,7 @@ class _Stored:
             Wait(
                 reason=each.fault or "",
                 since=each.fault_since or now,
-                next_at=facts.due_at(db, JobKind.REFERENCE, name),
+                next_at=jobs.due_at(db, JobKind.REFERENCE, name),
                 account=name,
             )
             for each in reference_data.faults(db)
@@ -312,7 +312,7 @@ class _Stored:
         late = () if relists.is_paused(db) else relists.late(db, before=observed.now() - RELIST_LATE_MS)
         self.relists_late = _stuck(
             [
-                StuckItem(each.external_id, each.at, facts.due_at(db, JobKind.RELIST, each.listing_id))
+                StuckItem(each.external_id, each.at, jobs.due_at(db, JobKind.RELIST, each.listing_id))
                 for each in late
             ]
         )
@@ -333,7 +333,7 @@ def _stuck(found: Sequence[StuckItem]) -> Wait | None:
 def _publishings(db: sqlite3.Connection, observed: Observed) -> Wait | None:
     """All publishings that wait, since the first of them was ordered."""
     count = sum(jobs.publishings(db).values())
-    ordered = [facts.oldest_publishing(db, account.id) for account in observed.accounts]
+    ordered = [jobs.oldest_publishing(db, account.id) for account in observed.accounts]
     since = min((each for each in ordered if each is not None), default=None)
     return Wait(since=since, count=count) if count and since is not None else None
 
@@ -406,7 +406,7 @@ def _takeovers(db: sqlite3.Connection, registry: AccountRegistry, now: int) -> I
             yield TakeoverFacts(
                 reference=account.reference,
                 since=None if state is None else state.since,
-                next_at=facts.due_at(db, JobKind.TAKEOVER, account.id),
+                next_at=jobs.due_at(db, JobKind.TAKEOVER, account.id),
                 under_way=state is not None,
                 blind=state is not None and state.blind,
                 strangers=ads,

@@ -207,15 +207,6 @@ def sold_but_up(db: sqlite3.Connection, *, limit: int) -> list[StuckItem]:
     return [StuckItem(**dict(row)) for row in rows.fetchall()]
 
 
-def oldest_publishing(db: sqlite3.Connection, account_id: str) -> int | None:
-    """When the first of the account's publishings that wait was ordered (ms)."""
-    row = db.execute(
-        "SELECT created_at FROM jobs WHERE kind = 'publish' AND account_id = ? ORDER BY id LIMIT 1",
-        (account_id,),
-    ).fetchone()
-    return None if row is None else row[0]
-
-
 def reconciled_at(db: sqlite3.Connection, account_id: str) -> tuple[int, int | None] | None:
     """Until when (ms) the account's orders and ads have been compared with Tradera's, and when they are again.
 
@@ -230,15 +221,9 @@ def reconciled_at(db: sqlite3.Connection, account_id: str) -> tuple[int, int | N
     mark = db.execute(
         "SELECT value FROM marks WHERE name = ?", (f"reconciled_until:{account_id}",)
     ).fetchone()
-    return max(oldest["live_at"] or 0, 0 if mark is None else int(mark["value"])), due_at(
-        db, "reconcile", account_id
+    return max(oldest["live_at"] or 0, 0 if mark is None else int(mark["value"])), jobs.due_at(
+        db, JobKind.RECONCILE, account_id
     )
-
-
-def due_at(db: sqlite3.Connection, kind: str, subject: str) -> int | None:
-    """When the job of this kind about this subject is tried next (ms); None where there is none."""
-    row = db.execute("SELECT due_at FROM jobs WHERE kind = ? AND subject = ?", (kind, subject)).fetchone()
-    return None if row is None else row[0]
 
 
 def installed_at(db: sqlite3.Connection) -> int:

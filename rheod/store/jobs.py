@@ -138,6 +138,21 @@ def next_due(
     return at
 
 
+def oldest_publishing(db: sqlite3.Connection, account_id: str) -> int | None:
+    """When the first of the account's publishings that wait was ordered (ms)."""
+    row = db.execute(
+        "SELECT created_at FROM jobs WHERE kind = 'publish' AND account_id = ? ORDER BY id LIMIT 1",
+        (account_id,),
+    ).fetchone()
+    return None if row is None else row[0]
+
+
+def due_at(db: sqlite3.Connection, kind: JobKind, subject: str) -> int | None:
+    """When the job of this kind about this subject is tried next (ms); None where there is none."""
+    row = db.execute("SELECT due_at FROM jobs WHERE kind = ? AND subject = ?", (kind, subject)).fetchone()
+    return None if row is None else row[0]
+
+
 def waiting_costs(
     db: sqlite3.Connection, account_id: str, classes: Collection[CallClass], *, now: int, most: int
 ) -> list[tuple[JobKind, int]]:
