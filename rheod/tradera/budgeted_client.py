@@ -277,9 +277,9 @@ class BudgetedClient:
                     raise NotSent(Text.of(pause.reason), call_class=call_class, until=pause.until)
                 self._ask_for(call, leave)
             try:
-                with self.budget.contact.on_its_way(operation):
-                    async with self._booked(call, intent) as booked:
-                        yield booked
+                on_its_way = self.budget.contact.on_its_way(operation)
+                async with on_its_way, self._booked(call, intent) as booked:
+                    yield booked
             except TokenRefused as error:
                 raise await self._judged(call, error) from error
 

@@ -5,8 +5,8 @@ One for all accounts, since they share the way to Tradera; it starts at nothing 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
@@ -61,8 +61,8 @@ class Contact:
             registry=self.registry,
         )
 
-    @contextmanager
-    def on_its_way(self, operation: str) -> Iterator[None]:
+    @asynccontextmanager
+    async def on_its_way(self, operation: str) -> AsyncIterator[None]:
         """A call is made within the block, from its intent to what its answer means."""
         changes = operation in BELIEFS
         self.changing += changes
