@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from rheod.usecases.inventory import Inventory
     from rheod.usecases.items import Items
     from rheod.usecases.orders import Orders
+    from rheod.usecases.own_items import OwnItems
     from rheod.usecases.put_item import BatchPut
     from rheod.usecases.reference_data import ReferenceData
     from rheod.usecases.relisting import Relisting
@@ -129,6 +130,7 @@ class ItemServices(Bodies):
     """What the calls about items use; pictures are shown under `public_url`."""
 
     items: Items
+    own_items: OwnItems
     inventory: Inventory
     batches: BatchPut
     dry_run: DryRunOf
@@ -142,10 +144,11 @@ class ItemServices(Bodies):
 
 @dataclass(frozen=True, kw_only=True)
 class PictureServices:
-    """What takes the owner's own pictures; they are shown under `public_url`."""
+    """What takes the owner's own pictures; they are shown under `public_url`. `say` is a sentence as its reader takes it."""
 
     uploads: Uploads
     public_url: str | None
+    say: Callable[[web.Request, str], str] = lambda _request, sentence: str(sentence)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,7 @@ from pydantic import Field
 from rheod.api.json_body import BROKEN_BODY, ask_to_go_on
 from rheod.api.responses import Reply, reply
 from rheod.api.routing import Operation
-from rheod.domain.errors import Refused, Text
+from rheod.domain.errors import FieldError, Refused, Text
 from rheod.pictures.uploads import TOO_LARGE, UPLOAD_BYTES
 
 if TYPE_CHECKING:
@@ -56,12 +56,22 @@ class PictureCalls:
             raise Refused("PAYLOAD_TOO_LARGE", TOO_LARGE)
         async with within(UPLOAD_S):
             await ask_to_go_on(request)
-            url, picture = await self._parts.uploads.take(_chunks(request))
+            try:
+                url, picture = await self._parts.uploads.take(_chunks(request))
+            except Refused as error:
+                raise self._said(request, error) from error
         base = (self._parts.public_url or "").rstrip("/")
         hosted = f"{base}/images/{picture.name}"
         return reply(
             201, PictureReply(url=url, hosted_url=hosted, width=picture.width, height=picture.height)
         )
+
+    def _said(self, request: web.Request, error: Refused) -> Refused:
+        """The refusal in its reader's language: somebody holds the phone that has sent the picture."""
+        details = tuple(
+            FieldError(each.field, Text.of(self._parts.say(request, each.message))) for each in error.details
+        )
+        return Refused(error.code, Text.of(self._parts.say(request, str(error))), details)
 
 
 _BYTES = "application/octet-stream"

@@ -45,6 +45,7 @@ from rheod.usecases.backups import Backups
 from rheod.usecases.category_choices import CategoryChoices
 from rheod.usecases.ending import Ending
 from rheod.usecases.figures import Figures
+from rheod.usecases.own_items import OwnItems
 from rheod.usecases.relisting import Relisting
 from rheod.usecases.sales import QuarantinedMessages
 from rheod.usecases.sales_in_doubt import SalesInDoubt
@@ -103,7 +104,12 @@ class Handlers:
                 templates=AdTemplates(store=core.store, dresser=core.store.placer.dresser),
             )
         )
-        served = replace(parts, signed_in=pages.site.vouches, metrics=lambda: gather_metrics(seen, running))
+        served = replace(
+            parts,
+            signed_in=pages.site.vouches,
+            say=pages.site.say,
+            metrics=lambda: gather_metrics(seen, running),
+        )
         return server.build_app(served, pages=pages)
 
     def admin(self) -> web.Application:
@@ -185,6 +191,7 @@ class Handlers:
             image_folder=core.images_dir,
             make_thumbnail=self.loops.thumbnails.make,
             uploads=self.loops.uploads,
+            own_items=OwnItems(store=core.store),
             public_url=settings.server.public_url,
             health=self._health,
             answered=self.loops.meters.answered,

@@ -233,7 +233,8 @@ class ItemSpec:
     """What one PUT says about an item, checked and in our words.
 
     None for `metadata`, `tradera`, `domain` and `image_urls` means absent from the body: the stored value stays.
-    `domain` is a canonical slug, `attributes` its attributes as given (JSON).
+    `domain` is a canonical slug, `attributes` its attributes as given (JSON). `made_here`: by the owner's hand and by no ERP.
+    `mended` names what the owner has set by hand of an ERP's item; it holds until a PUT names that.
     """
 
     type: ItemType = ItemType.ITEM
@@ -254,6 +255,8 @@ class ItemSpec:
     auto_publish: bool = False
     use_ai: bool = False
     tradera: TraderaWish | None = None
+    made_here: bool | None = None
+    mended: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -84,6 +84,8 @@ def spec_of(row: sqlite3.Row) -> ItemSpec:
             wish["relist"] = RelistWish(**{**relist, "steps": steps})
         rest["tradera"] = TraderaWish(**wish)
     rest["image_urls"] = tuple(rest.get("image_urls", ()))
+    if "mended" in rest:
+        rest["mended"] = tuple(rest["mended"])
     return ItemSpec(
         type=ItemType(row["type"]),
         title=row["title"],

@@ -229,7 +229,7 @@ class Items:
 
     async def order_publish(self, account_id: str, external_id: str) -> str:
         """Publish the item (again). Raises Refused (NOT_FOUND, CONFLICT)."""
-        return await self._store.write(lambda tx: _order_publish(tx, account_id, external_id))
+        return await self._store.write(lambda tx: publish_now(tx, account_id, external_id))
 
     async def settle_listing(self, account_id: str, external_id: str, ad_id: int | None) -> str:
         """The owner says whether an ad in doubt is up (its number) or not (None). Raises Refused (NOT_FOUND, CONFLICT)."""
@@ -240,7 +240,8 @@ class Items:
         )
 
 
-def _order_publish(tx: Transaction, account_id: str, external_id: str) -> str:
+def publish_now(tx: Transaction, account_id: str, external_id: str) -> str:
+    """Publish the item (again), without a wait for the plan of ends. Raises Refused (NOT_FOUND, CONFLICT)."""
     item = _found(tx.db, account_id, external_id)
     previous = items.latest_listing(tx.db, item.id)
     refusal = why_not_published(item, previous)

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 import rheod
 from rheod.api.authenticator import unlogged
 from rheod.health.waiting import Mood
+from rheod.web.assets import ASSETS
 from rheod.web.categories_page import CategoriesPage
 from rheod.web.ends_page import EndsPage
 from rheod.web.integration import DeliveriesPage, IntegrationPage
+from rheod.web.item_form import ItemForm
 from rheod.web.items_list import ItemsList
 from rheod.web.items_page import ItemsPage
 from rheod.web.returns_page import ReturnsPage
@@ -20,15 +22,9 @@ from rheod.web.sales_page import SalesPage
 from rheod.web.selling_page import SellingPage
 from rheod.web.signing_in import SigningIn
 from rheod.web.site import (
-    ADDRESS,
     HOME,
-    ICON_ADDRESS,
-    SCRIPT_ADDRESS,
     Page,
     Site,
-    icon,
-    live_script,
-    style_sheet,
 )
 from rheod.web.tradera import TraderaPage
 from rheod.web.words import SHOW, VERBS
@@ -102,12 +98,11 @@ class Dashboard:
         context, site = self._context, self.site
         integration = IntegrationPage(context=context, site=site)
         return [
-            ("GET", ADDRESS, unlogged(style_sheet)),
-            ("GET", ICON_ADDRESS, unlogged(icon)),
-            ("GET", SCRIPT_ADDRESS, unlogged(live_script)),
+            *(("GET", each.address, unlogged(each.send)) for each in ASSETS),
             *SigningIn(context=context, site=site, settings=integration.show).routes(),
             *TodayPage(context=context, site=site).routes(),
             *ItemsList(context=context, site=site).routes(),
+            *ItemForm(context=context, site=site).routes(),
             *ItemsPage(context=context, site=site).routes(),
             *ReturnsPage(context=context, site=site).routes(),
             *SalesPage(context=context, site=site).routes(),

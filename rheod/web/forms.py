@@ -7,14 +7,16 @@ import hashlib
 import hmac
 import secrets
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
-from aiohttp import web
+from aiohttp import BodyPartReader, web
 
-from rheod.api.json_body import collect
+from rheod.api.json_body import ask_to_go_on, collect
+from rheod.api.pictures import UPLOAD_S, within
 from rheod.domain.errors import Refused, Text, Transient
 
 if TYPE_CHECKING:
@@ -41,8 +43,82 @@ async def read_form(request: web.Request, *, deadline_s: float) -> dict[str, str
             await collect(request, body, FORM_BYTES)
         pairs = parse_qsl(body.decode(), keep_blank_values=True, errors="strict", max_num_fields=200)
     except (TimeoutError, ConnectionError, ValueError) as error:
-        raise Refused("BAD_REQUEST", Text("The form could not be read")) from error
+        raise Refused("BAD_REQUEST", UNREADABLE) from error
     return dict(reversed(pairs))
+
+
+PICTURE_FAULTS = web.RequestKey("picture_faults", list[str])
+"""Why pictures of a form could not be taken, a sentence each."""
+MOST_FILES = 20
+UNREADABLE = Text("The form could not be read")
+
+
+Take = Callable[[AsyncIterator[bytes]], Awaitable[str]]
+"""Takes a file, and gives its address. Raises Refused."""
+
+
+async def read_parts(
+    request: web.Request, *, take: Take, may: Callable[[Mapping[str, str]], bool], deadline_s: float
+) -> dict[str, str]:
+    """The fields of a form with files, read to its end; a plain one is taken too.
+
+    A file is handed to `take`, where `may` says so of the fields before it, and its address added to `pictures`; why
+    one cannot be taken stands in the request's `PICTURE_FAULTS`. Refused with 415, 413 or 400.
+    """
+    if request.content_type != "multipart/form-data":
+        return await read_form(request, deadline_s=deadline_s)
+    form: dict[str, str] = {}
+    faults = request[PICTURE_FAULTS] = []
+    files = 0
+    await ask_to_go_on(request)
+    async with within(UPLOAD_S), _readable():
+        async for part in await request.multipart():
+            if not isinstance(part, BodyPartReader) or part.name is None:
+                raise Refused("BAD_REQUEST", UNREADABLE)
+            if part.filename is None:
+                room = FORM_BYTES - sum(map(len, form.values()))
+                form.setdefault(part.name, await _text_of(part, room))
+            elif part.filename:
+                files += 1
+                await _take_file(part, form, faults, take if may(form) and files <= MOST_FILES else None)
+    return form
+
+
+@asynccontextmanager
+async def _readable() -> AsyncIterator[None]:
+    """Raise Refused for what is no form."""
+    try:
+        yield
+    except (ValueError, LookupError) as error:
+        raise Refused("BAD_REQUEST", UNREADABLE) from error
+
+
+async def _text_of(part: BodyPartReader, room: int) -> str:
+    text = bytearray()
+    while chunk := await part.read_chunk():
+        text += chunk
+        if len(text) > room:
+            raise Refused("PAYLOAD_TOO_LARGE", Text("The form is too long"))
+    return text.decode().replace("\r\n", "\n")
+
+
+async def _take_file(
+    part: BodyPartReader, form: dict[str, str], faults: list[str], take: Take | None
+) -> None:
+    """Take one file of a form, or read past it."""
+
+    async def chunks() -> AsyncIterator[bytes]:
+        while chunk := await part.read_chunk(65_536):
+            yield chunk
+
+    if take is not None:
+        try:
+            url = await take(chunks())
+            form["pictures"] = f"{form.get('pictures', '')} {url}".strip()
+        except Refused as error:
+            faults += [str(each.message) for each in error.details] or [str(error)]
+    while await part.read_chunk(65_536):
+        pass
 
 
 def form_token(cookie: str) -> str:

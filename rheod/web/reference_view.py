@@ -19,7 +19,7 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from rheod.web.site import templates
+from rheod.web.assets import templates
 
 _LIMITS = (
     ("minLength", "at least {} characters"),

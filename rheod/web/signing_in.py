@@ -11,6 +11,7 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import structlog
 from aiohttp import web
@@ -140,8 +141,10 @@ class SigningIn:
         await self._context.audit.record(origin=address, action="sign in", subject="", told="")
         action = local_path(form.get("kept.action", ""))
         answer = see_other(to)
-        if action != HOME:
-            kept = {name[2:]: value for name, value in form.items() if name.startswith("f.")}
+        kept = {name[2:]: value for name, value in form.items() if name.startswith("f.")}
+        if keep := self._site.keepers.get(urlsplit(action).path):
+            answer = see_other(await keep(action, kept))
+        elif action != HOME:
             answer = self._site.resumed(request, cookie, to, action, kept)
         answer.set_cookie(
             COOKIE,

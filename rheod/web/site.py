@@ -6,13 +6,10 @@ Pages and actions live in modules of their own; this one knows none of them.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import secrets
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -25,7 +22,7 @@ from rheod.api.responses import STATUS_OF
 from rheod.api.routing import Handler
 from rheod.domain.errors import Refused, Transient
 from rheod.store.access import Session
-from rheod.web.charts import bars, spark
+from rheod.web.assets import templates
 from rheod.web.forms import (
     OURS,
     SHOWN_S,
@@ -38,11 +35,9 @@ from rheod.web.forms import (
     read_form,
     sentence,
 )
-from rheod.web.language import LANGUAGES, Language, chosen, iso
+from rheod.web.language import LANGUAGES, Language, chosen
 
 if TYPE_CHECKING:
-    from jinja2 import Environment
-
     from rheod.api.authenticator import Callers
     from rheod.api.context import ApiContext
     from rheod.health.waiting import Finding
@@ -125,61 +120,6 @@ def refusal_page(error: Refused | Transient, language: Language) -> Page:
     return Page("problem.html", {"sentence": sentence(error, language)}, status=status)
 
 
-STYLE = files("rheod.web").joinpath("static/rheod.css").read_bytes()
-ICON = files("rheod.web").joinpath("static/icon.svg").read_bytes()
-ADDRESS = f"/dashboard/static/rheod-{hashlib.sha256(STYLE).hexdigest()[:12]}.css"
-ICON_ADDRESS = "/dashboard/static/icon.svg"
-SCRIPT = files("rheod.web").joinpath("static/live.js").read_bytes()
-SCRIPT_ADDRESS = f"/dashboard/static/live-{hashlib.sha256(SCRIPT).hexdigest()[:12]}.js"
-
-
-async def style_sheet(_request: web.Request) -> web.Response:
-    """Send the style sheet."""
-    return _kept(STYLE, "text/css", "public, max-age=31536000, immutable")
-
-
-async def live_script(_request: web.Request) -> web.Response:
-    """Send the script that keeps pages fresh."""
-    return _kept(SCRIPT, "text/javascript", "public, max-age=31536000, immutable")
-
-
-async def icon(_request: web.Request) -> web.Response:
-    """Send the icon."""
-    return _kept(ICON, "image/svg+xml", "public, max-age=86400")
-
-
-def _kept(body: bytes, kind: str, how_long: str) -> web.Response:
-    headers = {
-        "Cache-Control": how_long,
-        "X-Content-Type-Options": "nosniff",
-        "Content-Security-Policy": "default-src 'none'",
-    }
-    return web.Response(body=body, content_type=kind, charset="utf-8", headers=headers)
-
-
-@cache
-def templates() -> Environment:
-    """Jinja over our templates: strict, and escaping everything. Loaded with the first page: most daemons show none."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415 - five megabytes
-
-    environment = Environment(
-        loader=PackageLoader("rheod.web"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        auto_reload=False,
-    )
-    environment.globals |= {
-        "style": ADDRESS,
-        "script": SCRIPT_ADDRESS,
-        "bars": bars,
-        "spark": spark,
-        "iso": iso,
-    }
-    return environment
-
-
 COOKIE = "rheod_session"
 HOME = "/dashboard"
 COUNTED_S = 10.0
@@ -200,7 +140,12 @@ HEADERS = {
 }
 
 PageHandler = Callable[[PageRequest], Awaitable[Page]]
-ActionHandler = Callable[[PageRequest], Awaitable[ActionDone]]
+ActionHandler = Callable[[PageRequest], Awaitable[ActionDone | str]]
+"""What an action gives: what came of it, or only where to go on."""
+Keeper = Callable[[str, Mapping[str, str]], Awaitable[str]]
+"""Keeps a form whose session is over, by the address it was sent to and its fields; gives where one goes on."""
+FormReader = Callable[[web.Request, Callable[[Mapping[str, str]], bool]], Awaitable[Mapping[str, str]]]
+"""Reads a form; the second argument says of the fields read so far whether it is one of ours, by somebody signed in."""
 
 _log = structlog.get_logger("rheod.web")
 
@@ -214,6 +159,7 @@ class Site:
         self._messages: OrderedDict[str, tuple[bytes, float, ActionDone]] = OrderedDict()
         self._counted: tuple[float, Mapping[str, int]] | None = None
         self._is_loaded = False
+        self.keepers: dict[str, Keeper] = {}
 
     def page(self, handler: PageHandler) -> Handler:
         """A page for who is signed in; others are sent to the sign-in and come back."""
@@ -232,10 +178,54 @@ class Site:
 
         return guarded
 
-    def action(self, handler: ActionHandler, *, name: str, page: PageHandler | None = None) -> Handler:
+    def part(self, handler: PageHandler, *, read: FormReader | None = None) -> Handler:
+        """A page made of a form that a script sends while it is filled in: it does nothing that is logged. 401 without a session."""
+
+        async def guarded(request: web.Request) -> web.StreamResponse:
+            await self.load()
+            cookie, session = self._session(request)
+            if session is None:
+                return web.Response(status=401, headers=HEADERS)
+            asked = self._page_request(request, cookie, session)
+            try:
+                check_origin(request, public_url=self._context.api.public_url)
+                form = await self._form(request, read)
+                check_token(form, cookie)
+                asked = replace(asked, form=form)
+                page = await handler(asked)
+            except (Refused, Transient) as error:
+                page = refusal_page(error, asked.language)
+            return self.render(page, asked.language, await self._frame(asked))
+
+        return guarded
+
+    async def _form(self, request: web.Request, read: FormReader | None) -> Mapping[str, str]:
+        """The fields of a form; pictures in it are taken from nobody but who is signed in, on a page of ours."""
+        if read is None:
+            return await read_form(request, deadline_s=self._context.api.body_deadline_s)
+        cookie, session = self._session(request)
+
+        def is_ours(form: Mapping[str, str]) -> bool:
+            try:
+                check_origin(request, public_url=self._context.api.public_url)
+                check_token(form, cookie)
+            except Refused:
+                return False
+            return session is not None
+
+        return await read(request, is_ours)
+
+    def action(
+        self,
+        handler: ActionHandler,
+        *,
+        name: str,
+        page: PageHandler | None = None,
+        read: FormReader | None = None,
+    ) -> Handler:
         """A sent form: checked to come from our own page, done once, written to the audit log, answered with a redirect.
 
-        Refused it is shown again on `page`, with what was typed.
+        Refused it is shown again on `page`, with what was typed. `read` reads it where it is no plain form.
         """
 
         async def guarded(request: web.Request) -> web.StreamResponse:
@@ -243,7 +233,7 @@ class Site:
             cookie, session = self._session(request)
             form: Mapping[str, str] = {}
             try:
-                form = await read_form(request, deadline_s=self._context.api.body_deadline_s)
+                form = await self._form(request, read)
                 check_origin(request, public_url=self._context.api.public_url)
             except Refused as error:
                 if session is None:
@@ -270,6 +260,8 @@ class Site:
             done = await handler(asked)
         except (Refused, Transient) as error:
             return await self._refused(asked, error, page)
+        if isinstance(done, str):
+            return see_other(done)
         self._counted = None
         origin = self._context.callers.address(asked.http)
         await self._context.audit.record(origin=origin, action=name, subject=done.subject, told=done.sentence)
@@ -380,6 +372,11 @@ class Site:
             check_origin(request, public_url=self._context.api.public_url)
         return session is not None
 
+    def say(self, request: web.Request, sentence: str) -> str:
+        """A sentence of the API as its caller reads it: who has a session here, in the language of the pages."""
+        _, session = self._session(request)
+        return str(sentence) if session is None else self.language(request).say(sentence)
+
     def language(self, request: web.Request) -> Language:
         """The visitor's language."""
         code = chosen(request.headers.get(hdrs.ACCEPT_LANGUAGE, ""))
@@ -443,10 +440,10 @@ PLACES = (f"{HOME}/items", f"{HOME}/sales")
 
 
 def place_of(path: str) -> str:
-    """Which of the four places a page is in."""
+    """Which of the four places a page is in; the form of a new item stands among the items."""
     if path == HOME:
         return HOME
-    if path.startswith(f"{HOME}/many"):
+    if path == f"{HOME}/new" or path.startswith(f"{HOME}/many"):
         return f"{HOME}/items"
     return next((place for place in PLACES if path == place or path.startswith(f"{place}/")), f"{HOME}/more")
 

@@ -12,8 +12,9 @@ from rheod.domain.ladder import Ladder
 from rheod.health.waiting import Finding, Mood
 from rheod.store import relists
 from rheod.store.relists import PlannedReturn
+from rheod.web.assets import LIVE
 from rheod.web.charts import spark
-from rheod.web.site import SCRIPT, SCRIPT_ADDRESS, place_of
+from rheod.web.site import place_of
 from tests.stores import NOW_MS
 from tests.web.running import pages, text_of
 from tests.web.stocked import HOUR_MS, Stocked, stocked
@@ -124,7 +125,7 @@ def test_every_page_is_in_one_of_four_places(path: str, place: str) -> None:
 
 async def test_the_script_is_small_and_our_own(tmp_path: Path) -> None:
     """The policy lets no other run, and no page writes one or a style into itself."""
-    assert len(SCRIPT) <= 4096
+    assert len(LIVE.body) <= 4096
     async with stocked(tmp_path) as one:
         await one.pages.sign_in(one.token)
         for path in (
@@ -141,7 +142,7 @@ async def test_the_script_is_small_and_our_own(tmp_path: Path) -> None:
                 r'<script src="/dashboard/static/live-\w+.js" defer>', html
             )
             assert " style=" not in html
-        status, _, headers = await one.pages.get(SCRIPT_ADDRESS)
+        status, _, headers = await one.pages.get(LIVE.address)
         assert (status, headers["Content-Type"]) == (200, "text/javascript; charset=utf-8")
 
 

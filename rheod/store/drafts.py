@@ -1,0 +1,73 @@
+"""Rows of drafts: what the owner has begun to fill in, field by field as it was typed."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+KEPT_MS = 30 * 86_400_000
+MOST = 50
+"""So many drafts an account keeps; the oldest go first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A form as it was last kept; `made` is the number of the item that it has become."""
+
+    id: str
+    fields: Mapping[str, str]
+    made: str | None
+    kept_at: int
+
+
+def get(db: sqlite3.Connection, account_id: str, draft_id: str) -> Draft | None:
+    """The account's draft of this id."""
+    row = db.execute(
+        "SELECT * FROM drafts WHERE id = ? AND account_id = ?", (draft_id, account_id)
+    ).fetchone()
+    return None if row is None else _draft(row)
+
+
+def open_ones(db: sqlite3.Connection, account_id: str, *, limit: int) -> list[Draft]:
+    """Drafts that have become no item, the latest first."""
+    rows = db.execute(
+        "SELECT * FROM drafts WHERE account_id = ? AND made IS NULL ORDER BY kept_at DESC, id LIMIT ?",
+        (account_id, limit),
+    )
+    return [_draft(row) for row in rows.fetchall()]
+
+
+def keep(
+    db: sqlite3.Connection, account_id: str, draft_id: str, fields: Mapping[str, str], *, now: int
+) -> None:
+    """Keep what stands in a form; what has become an item stays as it is. Old drafts go."""
+    db.execute(
+        "INSERT INTO drafts (id, account_id, fields, kept_at) VALUES (?, ?, ?, ?) ON CONFLICT (id) DO UPDATE"
+        " SET fields = excluded.fields, kept_at = excluded.kept_at WHERE made IS NULL AND account_id = excluded.account_id",
+        (draft_id, account_id, json.dumps(fields, ensure_ascii=False), now),
+    )
+    db.execute(
+        "DELETE FROM drafts WHERE account_id = ? AND (kept_at < ? OR id NOT IN"
+        " (SELECT id FROM drafts WHERE account_id = ? ORDER BY kept_at DESC, id LIMIT ?))",
+        (account_id, now - KEPT_MS, account_id, MOST),
+    )
+
+
+def became(db: sqlite3.Connection, account_id: str, draft_id: str, made: str, *, now: int) -> None:
+    """The draft has become this item; what stood in it is forgotten."""
+    db.execute(
+        "INSERT INTO drafts (id, account_id, fields, made, kept_at) VALUES (?, ?, '{}', ?, ?)"
+        " ON CONFLICT (id) DO UPDATE SET fields = '{}', made = excluded.made, kept_at = excluded.kept_at",
+        (draft_id, account_id, made, now),
+    )
+
+
+def drop(db: sqlite3.Connection, account_id: str, draft_id: str) -> None:
+    """Forget a draft that has become no item."""
+    db.execute("DELETE FROM drafts WHERE id = ? AND account_id = ? AND made IS NULL", (draft_id, account_id))
+
+
+def _draft(row: sqlite3.Row) -> Draft:
+    return Draft(row["id"], json.loads(row["fields"]), row["made"], row["kept_at"])

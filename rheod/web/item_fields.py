@@ -1,0 +1,160 @@
+"""What stands in the form of an item, and what it means: fields of a form to the body of a PUT, and an item to fields."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from rheod.api.item_body import read_item
+from rheod.domain.errors import Refused
+from rheod.domain.model import ItemSpec, TraderaWish
+
+if TYPE_CHECKING:
+    from rheod.api.item_body import UrlCheck
+    from rheod.domain.model import Item, Json
+
+Typed = Mapping[str, str]
+UNKEPT = frozenset({"form_token", "once", "do", "draft", "files"})
+"""Fields that are of one sending and not of the draft."""
+
+_AMOUNT = re.compile(r"\d{1,12}(?:\.\d{1,6})?", re.ASCII)
+_ATTRIBUTE = re.compile(r"attr\.(\d{1,10})\.(\d{1,10})(?:\.\d{1,4})?", re.ASCII)
+
+
+def amount(text: str) -> float | int | str:
+    """A number as a shop writes it, `1 200,50 kr`; what is none stays as it is, to be refused by its field's rule."""
+    plain = re.sub(r"\s|kr|kg", "", text.casefold()).replace(",", ".")
+    if _AMOUNT.fullmatch(plain) is None:
+        return text
+    return float(plain) if "." in plain else int(plain)
+
+
+def pictures_of(form: Typed) -> list[str]:
+    """The addresses of the pictures in their order, as ticks without a script have left them: one first, some away."""
+    every = list(dict.fromkeys(form.get("pictures", "").split()))
+    away = {value for name, value in form.items() if name.startswith("drop.")}
+    kept = [url for url in every if url not in away]
+    first = form.get("first", "")
+    return [first, *(url for url in kept if url != first)] if first in kept else kept
+
+
+def draft_of(form: Typed) -> dict[str, str]:
+    """What a draft keeps of a form."""
+    kept = {
+        name: value
+        for name, value in form.items()
+        if name not in UNKEPT and name != "first" and not name.startswith("drop.")
+    }
+    return {**kept, "pictures": " ".join(pictures_of(form))}
+
+
+def attributes_of(form: Typed) -> dict[str, Any]:
+    """What was chosen of the attributes of the chosen category, by their numbers; several of one as a list."""
+    found: dict[str, Any] = {}
+    leaf = form.get("category") or form.get("leaf", "")
+    for name, value in form.items():
+        named = _ATTRIBUTE.fullmatch(name)
+        if named is None or named[1] != leaf or not value.strip():
+            continue
+        if name.count(".") == 3:  # one tick of several
+            found.setdefault(named[2], []).append(value)
+        else:
+            found[named[2]] = value.strip()
+    return found
+
+
+def body_of(form: Typed, shelf_key: str) -> dict[str, Any]:
+    """The form as the body of a PUT; what is empty is left out."""
+    texts = {"title": "title", "description": "description"}
+    body: dict[str, Any] = {name: form[field] for name, field in texts.items() if form.get(field)}
+    body["imageUrls"] = pictures_of(form)
+    numbers = {"price": "price", "weight": "weightKg"}
+    if form.get("freight") == "own":
+        numbers["freight_price"] = "shippingCost"
+    body |= {name: amount(form[field]) for field, name in numbers.items() if form.get(field, "").strip()}
+    if form.get("freight") == "pickup_only":
+        body["shippingStrategy"] = "pickup_only"
+    wish: dict[str, Any] = {}
+    for field, name in (("category", "categoryId"), ("days", "durationDays"), ("buy_now", "buyItNowPrice")):
+        if form.get(field, "").strip():
+            wish[name] = amount(form[field])
+    for field, name in (("kind", "listingType"), ("condition", "condition")):
+        if form.get(field):
+            wish[name] = form[field]
+    if attributes := attributes_of(form):
+        wish["attributes"] = attributes
+    if wish:
+        body["tradera"] = wish
+    if form.get("shelf", "").strip():
+        body["metadata"] = {shelf_key: form["shelf"].strip()}
+    return body
+
+
+def spec_for_now(form: Typed, shelf_key: str, check_url: UrlCheck) -> ItemSpec:
+    """The item as far as the form can be read: what is wrong or missing yet is left out."""
+    body = body_of(form, shelf_key)
+    for _ in range(3):
+        try:
+            return read_item(body, check_url=check_url)
+        except Refused as error:
+            for each in error.details:
+                _take_out(body, each.field.split("."))
+            body = {"title": "--", "price": 1, **body}
+    return ItemSpec(title="--", price_ore=100)
+
+
+def _take_out(body: dict[str, Any], path: list[str]) -> None:
+    """Remove what stands at a path of a body, whole where it is in a list."""
+    for name in path[:-1]:
+        if not isinstance(body.get(name), dict):
+            break
+        body = body[name]
+        path = path[1:]
+    body.pop(path[0], None)
+
+
+def form_of(item: Item, shelf_key: str) -> dict[str, str]:
+    """An item as the fields of the form, for who changes it."""
+    spec, wish = item.spec, item.spec.tradera or TraderaWish()
+    freight = "pickup_only" if spec.shipping_strategy == "pickup_only" else ""
+    category = str(wish.category_id or "")
+    return {
+        "title": spec.title,
+        "description": spec.description,
+        "price": _kr(spec.price_ore),
+        "weight": "" if spec.weight_kg is None else f"{spec.weight_kg:g}".replace(".", ","),
+        "pictures": " ".join(spec.image_urls or ()),
+        "category": category,
+        "kind": wish.listing_type or "",
+        "days": str(wish.duration_days or ""),
+        "buy_now": _kr(wish.buy_it_now_ore),
+        "condition": wish.condition or "",
+        "freight": "own" if spec.shipping_cost_ore is not None else freight,
+        "freight_price": _kr(spec.shipping_cost_ore),
+        "shelf": str((spec.metadata or {}).get(shelf_key, "")),
+    }
+
+
+def with_attributes(form: dict[str, str], leaf: Any, given: Json) -> dict[str, str]:
+    """The form with an item's attributes as the fields of this leaf; those that it names otherwise are matched by name."""
+    by_name = {each.name.casefold(): each for each in leaf.definitions} | {
+        str(each.id): each for each in leaf.definitions
+    }
+    for name, value in given.items():
+        each = by_name.get(name.casefold())
+        if each is None:
+            continue
+        field = f"attr.{leaf.category_id}.{each.id}"
+        values = [str(one) for one in (value if isinstance(value, list | tuple) else [value])]
+        if each.terms and each.max_values != 1:
+            form |= {f"{field}.{each.terms.index(one)}": one for one in values if one in each.terms}
+        else:
+            form[field] = values[0] if values else ""
+    return form
+
+
+def _kr(ore: int | None) -> str:
+    if ore is None:
+        return ""
+    return str(ore // 100) if ore % 100 == 0 else f"{ore / 100:.2f}".replace(".", ",")
