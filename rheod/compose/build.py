@@ -160,6 +160,7 @@ class Handlers:
         core, settings, life = self.core, self.core.settings, self.core.life
         images = settings.images
 
+        limits = settings.limits
         return ApiContext(
             items=core.items,
             inventory=core.inventory,
@@ -202,7 +203,15 @@ class Handlers:
             monotonic=time.monotonic,
             rng=core.rng,
             reference_page=reference_view.render,
-            rates=_rates(settings),
+            rates=Rates(
+                put=limits.put_per_s,
+                price=limits.price_per_s,
+                status=limits.status_per_s,
+                get=limits.get_per_s,
+                delete=limits.delete_per_s,
+                batch=limits.batch_per_s,
+                tracking=limits.tracking_per_s,
+            ),
             trusted_proxies=[str(network) for network in settings.server.trusted_proxies],
             metrics_allow=[str(network) for network in settings.metrics.allow],
             body_deadline_s=settings.server.body_timeout_s,
@@ -260,19 +269,6 @@ class Handlers:
             registry=core.registry,
             application=application,
         )
-
-
-def _rates(settings: Settings) -> Rates:
-    limits = settings.limits
-    return Rates(
-        put=limits.put_per_s,
-        price=limits.price_per_s,
-        status=limits.status_per_s,
-        get=limits.get_per_s,
-        delete=limits.delete_per_s,
-        batch=limits.batch_per_s,
-        tracking=limits.tracking_per_s,
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

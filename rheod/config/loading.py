@@ -290,14 +290,10 @@ def _meant(name: str) -> str | None:
     plain = plain.removeprefix("rheod")
     names: dict[str, str] = {}
     for key in LEAVES:
-        if _is_secret(key):
+        if "SecretStr" in str(LEAVES[key].annotation):
             names["".join(key).replace("_", "")] = names[key[-1].replace("_", "")] = "__".join(key)
     close = difflib.get_close_matches(plain, names, n=1, cutoff=0.85)
     return names[close[0]] if close else None
-
-
-def _is_secret(key: Key) -> bool:
-    return "SecretStr" in str(LEAVES[key].annotation)
 
 
 def _capitals(reference: str) -> str:

@@ -218,11 +218,11 @@ def _clean(text: str) -> str:
     text = text.replace("\r\n", "\n")
     for end in _LINE_ENDS:
         text = text.replace(end, "\n")
-    return "".join(ch for ch in text.replace("\t", " ") if ch == "\n" or not _is_unfit(ch))
-
-
-def _is_unfit(ch: str) -> bool:
-    return unicodedata.category(ch) in {"Cc", "Cs"} or ord(ch) & 0xFFFE == 0xFFFE
+    return "".join(
+        ch
+        for ch in text.replace("\t", " ")
+        if ch == "\n" or not (unicodedata.category(ch) in {"Cc", "Cs"} or ord(ch) & 0xFFFE == 0xFFFE)
+    )
 
 
 def _length(text: str) -> int:

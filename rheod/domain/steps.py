@@ -158,23 +158,22 @@ def hold_or_release(item: Item, listing: Listing | None, given: Held | Released,
     if listing is None or after is None:
         return item, listing, (), ()
     if isinstance(given, Released):
-        return _released(item, listing, after, given)
+        if not listing.is_held:
+            return item, listing, (), ()
+        free = replace(after, held=None, held_missing=(), held_since=None)
+        order = JobOrder(
+            queue=QueueName.TRADERA,
+            kind=JobKind.PUBLISH,
+            subject=listing.id,
+            cost=publish_cost(given.pictures),
+        )
+        return unheld(item, listing), free, (order,) if given.pictures_settled else (), ()
     if listing.is_held and (listing.held, listing.held_missing) == (given.reason, given.missing):
         return item, listing, (), ()
     held = replace(without_request(after), held=given.reason, held_missing=given.missing, held_since=now)
     told = NeedsAttention(reason=given.reason, missing=given.missing, since=rfc3339(now))
     event = told.event(once=f"held:{listing.id}:{told.digest}")
     return replace(item, last_error=given.reason), held, (), (event,)
-
-
-def _released(item: Item, listing: Listing, after: Listing, given: Released) -> Outcome:
-    if not listing.is_held:
-        return item, listing, (), ()
-    free = replace(after, held=None, held_missing=(), held_since=None)
-    order = JobOrder(
-        queue=QueueName.TRADERA, kind=JobKind.PUBLISH, subject=listing.id, cost=publish_cost(given.pictures)
-    )
-    return unheld(item, listing), free, (order,) if given.pictures_settled else (), ()
 
 
 def unheld(item: Item, listing: Listing) -> Item:

@@ -158,18 +158,15 @@ class MailNotifier:
     async def tell(self, message: AlertMessage) -> None:
         """See `Notifier`."""
         try:
-            await asyncio.to_thread(self._hand_in, self._mail(message))
+            mail = EmailMessage(policy=_UNFOLDED)
+            mail["From"], mail["To"] = self._sender, self._to
+            mail["Subject"] = f"rheod: {_one_line(message.title)}"
+            mail.set_content(message.text)
+            await asyncio.to_thread(self._hand_in, mail)
         except (smtplib.SMTPException, OSError, ValueError) as error:
             raise Transient(
                 Text("The mail server did not take the alert: {error}", error=type(error).__name__)
             ) from error
-
-    def _mail(self, message: AlertMessage) -> EmailMessage:
-        mail = EmailMessage(policy=_UNFOLDED)
-        mail["From"], mail["To"] = self._sender, self._to
-        mail["Subject"] = f"rheod: {_one_line(message.title)}"
-        mail.set_content(message.text)
-        return mail
 
     def _hand_in(self, mail: EmailMessage) -> None:
         server = self._server

@@ -63,7 +63,14 @@ def _meaning(content: dict[str, Any]) -> OrderCreated | AdEnded | Unreadable:
         case "OrderCreated":
             return _order_created(content)
         case "ItemClosed":
-            return _ad_ended(content)
+            ad, seller, reason = content.get("ItemId"), content.get("SellerMemberId"), content.get("Reason")
+            if not _is_id(ad):
+                return Unreadable(Text("has no ItemId"))
+            if not isinstance(reason, str) or reason not in _REASONS:
+                return Unreadable(Text("has an unknown Reason"))
+            if not _is_id(seller):
+                return Unreadable(Text("has no SellerMemberId"))
+            return AdEnded(seller=seller, ad=ad, reason=_REASONS[reason])
         case _:
             return Unreadable(Text("has an unknown Type"))
 
@@ -77,17 +84,6 @@ def _order_created(content: dict[str, Any]) -> OrderCreated | Unreadable:
         return Unreadable(Text("has no SellerMemberId"))
     readable = tuple(ad for ad in ads if _is_id(ad)) if isinstance(ads, list) else ()
     return OrderCreated(seller=seller, order_id=order_id, ads=readable)
-
-
-def _ad_ended(content: dict[str, Any]) -> AdEnded | Unreadable:
-    ad, seller, reason = content.get("ItemId"), content.get("SellerMemberId"), content.get("Reason")
-    if not _is_id(ad):
-        return Unreadable(Text("has no ItemId"))
-    if not isinstance(reason, str) or reason not in _REASONS:
-        return Unreadable(Text("has an unknown Reason"))
-    if not _is_id(seller):
-        return Unreadable(Text("has no SellerMemberId"))
-    return AdEnded(seller=seller, ad=ad, reason=_REASONS[reason])
 
 
 def _is_id(value: object) -> TypeGuard[int]:

@@ -57,7 +57,10 @@ class Contract:
         `body` is the parsed JSON, or None when none was sent. Raises KeyError for an operation the
         document does not have.
         """
-        operation = self._operation(method, template)
+        key = (method, template)
+        if key not in self._compiled:
+            self._compiled[key] = self._compile(self._document["paths"][template][method.lower()])
+        operation = self._compiled[key]
         found = [
             problem
             for name, schema in operation.path.items()
@@ -66,12 +69,6 @@ class Contract:
         for name, values in query.items():
             found += _query_problems(name, values, operation.query.get(name))
         return found + _body_problems(operation.body, body)
-
-    def _operation(self, method: str, template: str) -> ContractOperation:
-        key = (method, template)
-        if key not in self._compiled:
-            self._compiled[key] = self._compile(self._document["paths"][template][method.lower()])
-        return self._compiled[key]
 
     def _compile(self, source: dict[str, Any]) -> ContractOperation:
         parameters = source.get("parameters", [])
@@ -146,19 +143,15 @@ def _query_problems(name: str, values: list[str], schema: Any) -> list[str]:
 def _text_problem(name: str, text: str, schema: Any) -> str | None:
     """Judge a parameter, which always arrives as text, by the type its schema wants."""
     if schema.get("type") == "integer":
-        return _integer_problem(name, text, schema)
+        bound = _RANGES[schema.get("format", "int64")]
+        if _INTEGER.fullmatch(text) is None or not -bound <= int(text) < bound:
+            return f"{name}: must be an integer ({schema.get('format', 'int64')})"
+        if "enum" in schema and int(text) not in schema["enum"]:
+            return f"{name}: must be one of {schema['enum']}"
+        return None
     if schema.get("format") == "date-time":
         try:
             datetime.fromisoformat(text)
         except ValueError:
             return f"{name}: must be a date-time"
-    return None
-
-
-def _integer_problem(name: str, text: str, schema: Any) -> str | None:
-    bound = _RANGES[schema.get("format", "int64")]
-    if _INTEGER.fullmatch(text) is None or not -bound <= int(text) < bound:
-        return f"{name}: must be an integer ({schema.get('format', 'int64')})"
-    if "enum" in schema and int(text) not in schema["enum"]:
-        return f"{name}: must be one of {schema['enum']}"
     return None

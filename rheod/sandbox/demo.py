@@ -252,7 +252,21 @@ def _soon(look: Callable[[], T]) -> Callable[[], Awaitable[T]]:
 async def run_demo(*, once: bool, as_json: bool, keep: Path | None) -> int:
     """The command; answers the exit status. SIGINT and SIGTERM end it in order, at any moment."""
     with _interruptible(), _folder(keep) as folder:
-        return await _show(DemoStory(as_json=as_json), folder, once=once)
+        story = DemoStory(as_json=as_json)
+        performance = _Performance()
+        story.heading("One part: from an ERP to a Tradera auction to a signed sale, all on this machine.\n")
+        try:
+            await performance.run(story, folder, once=once)
+        except asyncio.CancelledError:
+            if performance.closed is not None:
+                return 0  # Ctrl-C: the usual end of a demo that stays up
+            reason = "interrupted"
+        except (DemoFailed, QueueError, OSError, aiohttp.ClientError) as error:
+            reason = str(error) or f"the whole loop took over {_WHOLE_S:g} s"
+        else:
+            return 0
+        story.failed(reason, performance.daemon.last_lines() if performance.daemon else [])
+        return 1
 
 
 @contextmanager
@@ -308,23 +322,6 @@ class _Performance:
                 if not once:
                     await _tell_addresses(story, sandbox, self.daemon, folder)
                     await asyncio.Event().wait()
-
-
-async def _show(story: DemoStory, folder: Path, *, once: bool) -> int:
-    performance = _Performance()
-    story.heading("One part: from an ERP to a Tradera auction to a signed sale, all on this machine.\n")
-    try:
-        await performance.run(story, folder, once=once)
-    except asyncio.CancelledError:
-        if performance.closed is not None:
-            return 0  # Ctrl-C: the usual end of a demo that stays up
-        reason = "interrupted"
-    except (DemoFailed, QueueError, OSError, aiohttp.ClientError) as error:
-        reason = str(error) or f"the whole loop took over {_WHOLE_S:g} s"
-    else:
-        return 0
-    story.failed(reason, performance.daemon.last_lines() if performance.daemon else [])
-    return 1
 
 
 def demo_settings(sandbox: Sandbox) -> dict[str, str]:

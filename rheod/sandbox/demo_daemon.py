@@ -141,7 +141,20 @@ class DemoDaemon:
         self.headers: dict[str, str] = {}
         self.log_file = folder / "rheod.log"
         self._socket = folder / "admin.sock"
-        self._environ = {**clean_environment(os.environ), **_fixed(folder), **settings}
+        # The same for every demo: nothing is read from outside its folder, and it stops quickly
+        settings_file = folder / "rheod.toml"
+        settings_file.touch()
+        self._environ = {
+            **clean_environment(os.environ),
+            "RHEOD_CONFIG": str(settings_file),
+            "RHEOD_STORAGE__PATH": str(folder),
+            "RHEOD_SERVER__PORT": "0",
+            "RHEOD_SERVER__SHUTDOWN_GRACE_S": "3",
+            "RHEOD_LOG__FORMAT": "json",
+            "RHEOD_TRADERA__RESULT_DELAYS_S": "[1]",
+            "RHEOD_PUSH__WAIT_S": "1",
+            **settings,
+        }
         self._crash_at = crash_at
         self._address: str | None = None
         self._log_read = self._log_size()  # what an earlier daemon of this folder said is not about this one
@@ -244,21 +257,6 @@ class DemoDaemon:
             if answered:
                 return answer
             await asyncio.sleep(_LOOK_S)
-
-
-def _fixed(folder: Path) -> dict[str, str]:
-    """The same for every demo: nothing is read from outside its folder, and it stops quickly."""
-    settings_file = folder / "rheod.toml"
-    settings_file.touch()
-    return {
-        "RHEOD_CONFIG": str(settings_file),
-        "RHEOD_STORAGE__PATH": str(folder),
-        "RHEOD_SERVER__PORT": "0",
-        "RHEOD_SERVER__SHUTDOWN_GRACE_S": "3",
-        "RHEOD_LOG__FORMAT": "json",
-        "RHEOD_TRADERA__RESULT_DELAYS_S": "[1]",
-        "RHEOD_PUSH__WAIT_S": "1",
-    }
 
 
 async def _ask(session: aiohttp.ClientSession, method: str, url: str, body: Any) -> tuple[bool, Any]:

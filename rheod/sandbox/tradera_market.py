@@ -64,7 +64,11 @@ def check_new_listing(body: Body, *, restricted: bool) -> None:
         problem = rule(body)
         if problem is not None:
             raise bad_request(problem)
-    _check_known_shipping(body)
+    # Obsolete option ids are answered with 500, as Tradera does with 10
+    for option in body.get("shippingOptions") or ():
+        legacy = option.get("shippingOptionId")
+        if legacy is not None and legacy not in _KNOWN_SHIPPING_OPTIONS:
+            raise DeclinedError(500, "InternalServerError", "An unexpected error occurred")
     if restricted and (body["itemType"] != AUCTION or body.get("buyItNowPrice") or body["duration"] < 7):
         raise DeclinedError(400, "OnlyAuctionsAllowed", "Only auctions of at least 7 days are allowed")
 
@@ -139,14 +143,6 @@ def _shipping(body: Body) -> str | None:
             # no client in production names a provider but 6 without one of its products
             return f"shippingProviderId {provider} needs a shippingProductId"
     return None
-
-
-def _check_known_shipping(body: Body) -> None:
-    """Obsolete option ids are answered with 500, as Tradera does with 10."""
-    for option in body.get("shippingOptions") or ():
-        legacy = option.get("shippingOptionId")
-        if legacy is not None and legacy not in _KNOWN_SHIPPING_OPTIONS:
-            raise DeclinedError(500, "InternalServerError", "An unexpected error occurred")
 
 
 _RULES: tuple[Callable[[Body], str | None], ...] = (
@@ -316,7 +312,12 @@ class Market:
             natural = SimulatedResult(BAD_IMAGE, f"Image processing error: {bad}", published=False)
         listing.outcome = listing.scripted or natural
         if listing.outcome.published:
-            self._go_live(listing)
+            days = 30 if listing.body["itemType"] == FIXED_PRICE else listing.body["duration"]
+            listing.start_ms = (listing.committed_ms or 0) + self.processing_delay_ms
+            listing.end_ms = listing.start_ms + days * _DAY_MS
+            if listing.restarts_left:
+                self._may_restart.append(listing)
+            self.touch(listing)
 
     def restart_problem(self, listing: SimulatedAd) -> str | None:
         """Why it cannot be restarted, in the words of Tradera's contract as far as it has them; None when it can."""
@@ -344,14 +345,6 @@ class Market:
         """Make a listing visible at once, past the queue."""
         listing.committed_ms = self._now() - self.processing_delay_ms
         self._process(listing)
-
-    def _go_live(self, listing: SimulatedAd) -> None:
-        days = 30 if listing.body["itemType"] == FIXED_PRICE else listing.body["duration"]
-        listing.start_ms = (listing.committed_ms or 0) + self.processing_delay_ms
-        listing.end_ms = listing.start_ms + days * _DAY_MS
-        if listing.restarts_left:
-            self._may_restart.append(listing)
-        self.touch(listing)
 
     def result(self, listing: SimulatedAd) -> tuple[int, str | None]:
         """What request-results says: (code, message)."""

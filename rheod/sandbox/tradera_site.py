@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from rheod.sandbox.tradera_access import Asked, Conduct, Keys
     from rheod.sandbox.tradera_listings import UploadedPictures
-    from rheod.sandbox.tradera_market import Market, SimulatedAd
+    from rheod.sandbox.tradera_market import Market
 
 
 TOKEN_LIFE_MS = 540 * 86_400_000
@@ -114,34 +114,35 @@ class ItemPages:
         listing = self._market.listings.get(int(request.match_info["itemId"]))
         if listing is None or not listing.visible:
             raise web.HTTPNotFound(text="There is no such item")
-        return web.Response(text=_render(listing, self._now()), content_type="text/html")
+        state = "Running"
+        if listing.buyer is not None:
+            state = "Sold"
+        elif listing.ended(self._now()):
+            state = "Ended"
+        fixed = listing.body["itemType"] == FIXED_PRICE
+        asked = listing.buy_now if fixed else listing.opening
+        links = (
+            f'<img alt="" src="/item/{listing.item_id}/pictures/{n}">' for n in range(len(listing.images))
+        )
+        return web.Response(
+            text=_AD_PAGE.format(
+                title=escape(listing.body["title"]),
+                item_id=listing.item_id,
+                state=state,
+                price=listing.bids[-1] if listing.bids else asked,
+                bids=len(listing.bids),
+                ends=iso(listing.end_ms),
+                pictures="".join(links),
+                description=escape(listing.body["description"]),
+            ),
+            content_type="text/html",
+        )
 
     async def _picture(self, request: web.Request) -> web.Response:
         found = self._pictures.get(int(request.match_info["itemId"]), int(request.match_info["number"]))
         if found is None:
             raise web.HTTPNotFound(text="There is no such picture")
         return web.Response(body=found, content_type="image/png" if found[:1] == b"\x89" else "image/jpeg")
-
-
-def _render(listing: SimulatedAd, now_ms: int) -> str:
-    state = "Running"
-    if listing.buyer is not None:
-        state = "Sold"
-    elif listing.ended(now_ms):
-        state = "Ended"
-    fixed = listing.body["itemType"] == FIXED_PRICE
-    asked = listing.buy_now if fixed else listing.opening
-    links = (f'<img alt="" src="/item/{listing.item_id}/pictures/{n}">' for n in range(len(listing.images)))
-    return _AD_PAGE.format(
-        title=escape(listing.body["title"]),
-        item_id=listing.item_id,
-        state=state,
-        price=listing.bids[-1] if listing.bids else asked,
-        bids=len(listing.bids),
-        ends=iso(listing.end_ms),
-        pictures="".join(links),
-        description=escape(listing.body["description"]),
-    )
 
 
 class ReferenceCalls:

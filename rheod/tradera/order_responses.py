@@ -133,13 +133,15 @@ def _line(line: Any, lone_price_ore: int | None) -> OrderLine | Text:
     price = lone_price if written is None else ore(written)
     if price is None:
         return Text("a line of it has no unitPrice that can be read")
+    # A rate of VAT; None where there is none, which is not 0
+    rate = tolerant_whole(line.get("vatRate"))
     return OrderLine(
         tradera_item_id=ad,
         quantity=quantity,
         unit_price_ore=price,
         own_references=references,
         title=text(line.get("title")),
-        vat_rate=_percentage(line.get("vatRate")),
+        vat_rate=(rate if rate is not None and 0 <= rate <= 100 else None),
         part_number=text(line.get("merchantPartNumber"), 200),
     )
 
@@ -167,12 +169,6 @@ def _payments(entry: dict[str, Any], updated: int) -> tuple[Payment, ...] | None
         for each in (given if isinstance(given, list) else ())
         if isinstance(each, dict)
     )
-
-
-def _percentage(value: Any) -> int | None:
-    """A rate of VAT; None where there is none, which is not 0."""
-    rate = tolerant_whole(value)
-    return rate if rate is not None and 0 <= rate <= 100 else None
 
 
 def _weight(value: Any) -> float | None:

@@ -16,7 +16,7 @@ from rheod.domain.freight import sorted_table
 from rheod.domain.model import CallClass, Job
 from rheod.jobs.queue import Done, Outcome, Retry
 from rheod.store import reference_data
-from rheod.store.reference_data import Kept, Subject
+from rheod.store.reference_data import Subject
 from rheod.tradera.budgeted_client import BudgetedClient
 from rheod.tradera.client import Unreadable
 from rheod.tradera.transport import TokenRefused
@@ -132,7 +132,14 @@ class ReferenceReader:
         finally:
             self._read.pop(_name(subject, leaf), asyncio.Event()).set()
         kept = await self.data.store.read(lambda db: reference_data.kept(db, subject, leaf))
-        return self._next(kept, fault)
+        # What was not believed is read again soon, then ever more rarely; the rest when it is old
+        now = self.data.store.now()
+        if fault is not None:
+            _log.warning("reference data not believed", subject=_name(kept.subject, kept.leaf), reason=fault)
+            age_ms = now - (kept.fault_since or now)
+            gap_ms = min(max(age_ms // 2, _LEAST_GAP_MS), _LONGEST_GAP_MS)
+            return Retry(until=now + gap_ms, reason=fault, counted=False)
+        return Done()
 
     async def _read_once(self, subject: Subject, leaf: int) -> Text | None:
         """One call, and what it says stored; the reason when it is not believed. Raises what the call raises."""
@@ -171,16 +178,6 @@ class ReferenceReader:
             lambda tx: reference_data.save_fault(tx.db, subject, leaf, fault, now=tx.now)
         )
         return fault
-
-    def _next(self, kept: Kept, fault: Text | None) -> Outcome:
-        """What was not believed is read again soon, then ever more rarely; the rest when it is old."""
-        now = self.data.store.now()
-        if fault is not None:
-            _log.warning("reference data not believed", subject=_name(kept.subject, kept.leaf), reason=fault)
-            age_ms = now - (kept.fault_since or now)
-            gap_ms = min(max(age_ms // 2, _LEAST_GAP_MS), _LONGEST_GAP_MS)
-            return Retry(until=now + gap_ms, reason=fault, counted=False)
-        return Done()
 
 
 def _name(subject: Subject, leaf: int) -> str:

@@ -140,12 +140,12 @@ def text(value: Any, limit: int = _MAX_TEXT) -> str:
     """A text without control characters and lone surrogates, cut to `limit`; "" for anything but a text."""
     if not isinstance(value, str):
         return ""
-    kept = (" " if ch.isspace() else ch for ch in value[:limit] if ch.isspace() or not _is_unfit(ch))
+    kept = (
+        " " if ch.isspace() else ch
+        for ch in value[:limit]
+        if ch.isspace() or unicodedata.category(ch) not in {"Cc", "Cs"}
+    )
     return "".join(kept).strip()
-
-
-def _is_unfit(ch: str) -> bool:
-    return unicodedata.category(ch) in {"Cc", "Cs"}
 
 
 def time_ms(value: Any) -> int | None:

@@ -144,25 +144,24 @@ class Capacities:
         earliest = max(now, forecast.paused_until)
         pictures = round(mine.cost / mine.ads - publish_cost(0)) if mine.ads else _PICTURES
         known = forecast.waits_for is None
+        made = self._ledger.methods(now=now)
+        told = {state.method for state in self._ledger.states()}
+        named = [TOTAL, *METHODS, *sorted(made.keys() - set(METHODS))]
         return Capacity(
-            methods=tuple(self._uses(now)),
+            methods=tuple(
+                [
+                    self._use(method, limit, now)
+                    for method in named
+                    if (limit := self._ledger.limit(self._quota, method)) is not None
+                    and (method in {TOTAL, *self._quota.methods, *told} or made.get(method))
+                ]
+            ),
             fits=_fits(forecast, pictures, earliest) if known else 0,
             pictures=pictures,
             waiting=mine.ads,
             last_at=forecast.goes_at(mine, others, earliest) if known and mine.ads else None,
             waits_for=forecast.waits_for,
         )
-
-    def _uses(self, now: int) -> list[MethodUse]:
-        made = self._ledger.methods(now=now)
-        told = {state.method for state in self._ledger.states()}
-        named = [TOTAL, *METHODS, *sorted(made.keys() - set(METHODS))]
-        return [
-            self._use(method, limit, now)
-            for method in named
-            if (limit := self._ledger.limit(self._quota, method)) is not None
-            and (method in {TOTAL, *self._quota.methods, *told} or made.get(method))
-        ]
 
     def _use(self, method: str, limit: int, now: int) -> MethodUse:
         window, state = self._ledger.window(method), self._ledger.state(method)

@@ -85,8 +85,11 @@ class Figures:
         """The figures as they are now; months and categories cover the last twelve calendar months in Sweden."""
         months = months_until(self._store.now(), MONTHS)
         found = await self._store.read(lambda db: orders.sums(db, account_id, since=months[0]))
+        by_status = dict.fromkeys(RheoStatus, 0)
+        for (_, status), count in found.inventory.items():
+            by_status[RheoStatus(status)] += count
         return Analytics(
-            inventory=_inventory(found),
+            inventory=InventoryCounts(total=sum(by_status.values()), by_status=by_status),
             months=tuple(self._revenue(month, found.months.get(month, Month())) for month in months),
             categories=_categories(found),
         )
@@ -106,13 +109,6 @@ def total(months: Iterable[Revenue]) -> Revenue:
         orders=sum(one.orders for one in each),
         pending=sum(one.pending for one in each),
     )
-
-
-def _inventory(found: Sums) -> InventoryCounts:
-    by_status = dict.fromkeys(RheoStatus, 0)
-    for (_, status), count in found.inventory.items():
-        by_status[RheoStatus(status)] += count
-    return InventoryCounts(total=sum(by_status.values()), by_status=by_status)
 
 
 def _categories(found: Sums) -> tuple[Category, ...]:

@@ -100,7 +100,11 @@ def read(file: Path) -> Contents:
     """Judge a copy from its first to its last byte. Raises RheodError when it is damaged."""
     try:
         with closing(_opened(file, "ro")) as db:
-            _check(db, file)
+            found = db.execute("PRAGMA integrity_check(1)").fetchone()[0]
+            if found != "ok":
+                raise RheodError(f"{file} is damaged: {str(found).splitlines()[-1]}")
+            if db.execute("PRAGMA foreign_key_check").fetchone() is not None:
+                raise RheodError(f"{file} is damaged: rows name others that are not there")
             schema: int = db.execute("PRAGMA user_version").fetchone()[0]
             counts = {table: _count(db, table) for table in _COUNTED}
     except sqlite3.Error as error:
@@ -108,14 +112,6 @@ def read(file: Path) -> Contents:
     with file.open("rb") as raw:
         digest = hashlib.file_digest(raw, "sha256").hexdigest()
     return Contents(schema=schema, counts=counts, size_bytes=file.stat().st_size, sha256=digest)
-
-
-def _check(db: sqlite3.Connection, file: Path) -> None:
-    found = db.execute("PRAGMA integrity_check(1)").fetchone()[0]
-    if found != "ok":
-        raise RheodError(f"{file} is damaged: {str(found).splitlines()[-1]}")
-    if db.execute("PRAGMA foreign_key_check").fetchone() is not None:
-        raise RheodError(f"{file} is damaged: rows name others that are not there")
 
 
 def _count(db: sqlite3.Connection, table: str) -> int:
