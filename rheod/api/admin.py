@@ -42,7 +42,7 @@ from rheod.api.operators import OperatorCalls
 from rheod.api.orders import OrderCalls
 from rheod.api.responses import DoneReply, answer, reply
 from rheod.api.routing import Route, path_of
-from rheod.api.server import add_routes, around_requests
+from rheod.api.server import add_routes, around_requests, build_models
 from rheod.domain.errors import Permanent, Refused, Text
 from rheod.domain.event_payloads import new_ulid, rfc3339
 from rheod.domain.model import RheoStatus, TraderaStatus
@@ -347,6 +347,7 @@ async def start_admin(app: web.Application, path: Path) -> web.AppRunner:
     The caller holds the data folder's lock, so a socket that is there is nobody's. Permanent when the path cannot
     be used. The runner's `cleanup` stops serving and removes the socket.
     """
+    build_models()
     listener = _bound(path)
     app.on_cleanup.append(_remover(path))
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_S)

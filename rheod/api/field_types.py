@@ -112,7 +112,12 @@ class Wire(BaseModel):
     """What every body shares: strict, camelCase, unknown fields ignored, null read as absent."""
 
     model_config = ConfigDict(
-        strict=True, frozen=True, extra="ignore", alias_generator=to_camel, hide_input_in_errors=True
+        strict=True,
+        frozen=True,
+        extra="ignore",
+        alias_generator=to_camel,
+        hide_input_in_errors=True,
+        defer_build=True,
     )
 
     @model_validator(mode="before")

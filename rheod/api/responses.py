@@ -38,6 +38,7 @@ class Reply(BaseModel):
         populate_by_name=True,
         serialize_by_alias=True,
         json_schema_serialization_defaults_required=True,
+        defer_build=True,
     )
 
 

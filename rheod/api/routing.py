@@ -101,7 +101,7 @@ _DIGITS = 15
 class Query(BaseModel):
     """What every query model shares; a field's alias is the parameter's name."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True, defer_build=True)
 
 
 Asked = TypeVar("Asked", bound=Query)

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Protocol
 import structlog
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Middleware
+from pydantic import BaseModel
 from structlog.typing import FilteringBoundLogger
 
 from rheod.api import (
@@ -50,10 +51,11 @@ from rheod.api.connections import (
     is_doubtful,
 )
 from rheod.api.context import REQUEST_ID, STRANGER, uncounted
+from rheod.api.field_types import Wire
 from rheod.api.json_body import expect_later
 from rheod.api.openapi import document
-from rheod.api.responses import refusal
-from rheod.api.routing import IGNORED, IGNORED_HEADER, Handler, Route, naming_ignored, path_of
+from rheod.api.responses import Reply, refusal
+from rheod.api.routing import IGNORED, IGNORED_HEADER, Handler, Query, Route, naming_ignored, path_of
 from rheod.domain.errors import Refused, StoreUnavailable, Transient
 from rheod.domain.event_payloads import new_ulid
 
@@ -250,6 +252,18 @@ def add_routes(app: web.Application, routes: list[Route]) -> None:
             app.router.add_route(hdrs.METH_HEAD, path, handler, expect_handler=expect_later)
 
 
+def build_models() -> None:
+    """Build each model of a body, a query or an answer; a command that serves nobody builds what it uses.
+
+    Before anything is served: two threads that build the same model at once could see a half one.
+    """
+    waiting: list[type[BaseModel]] = [Wire, Query, Reply]
+    while waiting:
+        model = waiting.pop()
+        model.model_rebuild()
+        waiting += model.__subclasses__()
+
+
 async def start(
     app: web.Application, *, host: str, port: int, limits: ConnectionLimits = STANDARD
 ) -> tuple[web.AppRunner, int]:
@@ -258,6 +272,7 @@ async def start(
     OSError when the address cannot be bound. Handlers are not cancelled when their client leaves, and get 20 s at
     the stop.
     """
+    build_models()
     runner = web.AppRunner(app, access_log=None, handler_cancellation=False, shutdown_timeout=SHUTDOWN_S)
     await runner.setup()
     site = ApiSite(runner, host=host, port=port, limits=limits)

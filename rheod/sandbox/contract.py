@@ -10,6 +10,7 @@ import json
 import re
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +34,7 @@ class ContractOperation:
 
 
 class Contract:
-    """The document, loaded once; each operation is compiled on its first use and then kept.
+    """The document; each operation is compiled on its first use and then kept.
 
     What validates is loaded here too: that takes a good part of a second, which must not be the first call's.
     """
@@ -138,6 +139,12 @@ def _query_problems(name: str, values: list[str], schema: Any) -> list[str]:
         return [f"{name}: may be given once only"]
     found = (_text_problem(name, text, schema) for text in texts)
     return [problem for problem in found if problem is not None]
+
+
+@lru_cache(maxsize=1)
+def tradera_contract() -> Contract:
+    """The contract, loaded once in a process: it says the same to whoever asks."""
+    return Contract()
 
 
 def _text_problem(name: str, text: str, schema: Any) -> str | None:

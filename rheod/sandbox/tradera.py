@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from aiohttp import web
 
-from rheod.sandbox.contract import Contract
+from rheod.sandbox.contract import tradera_contract
 from rheod.sandbox.http_server import MAX_BODY_BYTES, HttpServer
 from rheod.sandbox.tradera_access import AccessCheck, Conduct, CountedCall, Fault, Keys, Route, answer, error
 from rheod.sandbox.tradera_listings import ListingCalls
@@ -193,7 +193,7 @@ class TraderaSimulator:
             keys=self.keys,
             conduct=self.conduct,
             market=self.market,
-            contract=Contract(),
+            contract=tradera_contract(),
             flush=self._flush,
         )
         routes = listings.routes() + OrderCalls(orders=self.order_book).routes() + self.reference.routes()
