@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from rheod.usecases.items import Items
     from rheod.usecases.orders import Orders
     from rheod.usecases.own_items import OwnItems
+    from rheod.usecases.publish import PublishingPause
     from rheod.usecases.put_item import BatchPut
     from rheod.usecases.reference_data import ReferenceData
     from rheod.usecases.relisting import Relisting
@@ -137,6 +138,7 @@ class ItemServices(Bodies):
     relisting: Relisting
     call_limit: Callable[[str], int | None]
     ending: Ending
+    publishing: PublishingPause
     now: Callable[[], int]
     check_image_url: UrlCheck
     public_url: str | None

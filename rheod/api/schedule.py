@@ -104,6 +104,14 @@ class ScheduleCalls:
         moved = await self._parts.ending.move(request[CALLER].account_id, external_id, given.end_at)
         return reply(200, _end(moved))
 
+    async def pause(self, _request: web.Request) -> web.Response:
+        """Let no ad of any account go out until further notice; what is up stays up, and sales are seen to."""
+        return reply(202, DoneReply(message=await self._parts.publishing.pause(paused=True)))
+
+    async def resume(self, _request: web.Request) -> web.Response:
+        """Let ads go out again."""
+        return reply(202, DoneReply(message=await self._parts.publishing.pause(paused=False)))
+
     async def feed(self, request: web.Request) -> web.Response:
         """Tell where the calendar file is, making its secret address when there is none."""
         account_id = request[CALLER].account_id
@@ -188,6 +196,8 @@ def operations(parts: ItemServices) -> list[Operation]:
             answer=EndReply,
             refusals=("CONFLICT",),
         ),
+        owner("POST", "/rheod/schedule/pause", calls.pause, status=202, answer=DoneReply),
+        owner("POST", "/rheod/schedule/resume", calls.resume, status=202, answer=DoneReply),
         owner("POST", "/rheod/schedule/feed", calls.feed, answer=FeedReply),
         owner("DELETE", "/rheod/schedule/feed", calls.revoke, status=202, answer=DoneReply),
         Operation(

@@ -165,6 +165,22 @@ def move(options: Options, *, external_id: str, time: str, as_json: bool) -> int
     return OK
 
 
+@schedule.command("pause")
+@pass_options
+def pause_all(options: Options) -> int:
+    """Let no ad of any account go out until further notice. What is up stays up."""
+    say(ask(options, "POST", "/rheod/schedule/pause")["message"])
+    return OK
+
+
+@schedule.command("resume")
+@pass_options
+def resume_all(options: Options) -> int:
+    """Let ads go out again that were paused."""
+    say(ask(options, "POST", "/rheod/schedule/resume")["message"])
+    return OK
+
+
 @schedule.command()
 @click.option("--revoke", is_flag=True, help="The address of before shows nothing any more.")
 @with_account

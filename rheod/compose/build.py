@@ -23,7 +23,7 @@ from rheod.api.connections import ConnectionLimits
 from rheod.api.context import AdminContext, ApiContext, Rates
 from rheod.api.owner_access import ConnectionCalls, PasswordCalls
 from rheod.api.templates import TemplateCalls
-from rheod.compose.core import Core, build_core, open_restore_locks
+from rheod.compose.core import Core, build_core, open_restore_locks, publishing_pause
 from rheod.compose.loops import Loops, build_loops, observed, publish_options
 from rheod.compose.remotes import Remotes, check_webhook_url
 from rheod.config.settings import Settings
@@ -179,6 +179,7 @@ class Handlers:
             relisting=Relisting(store=core.store),
             call_limit=core.rules.quota.limit,
             ending=Ending(store=core.store),
+            publishing=publishing_pause(core),
             keys=core.keys,
             capacities=core.capacities,
             default_account=core.default_account,

@@ -32,7 +32,7 @@ from rheod.store.ledger import Ledger
 from rheod.tradera.accounts import AccountRegistry, ConfiguredAccount, SellerSettings
 from rheod.tradera.budgeted_client import BudgetRules, SharedBudget
 from rheod.tradera.transport import Seller
-from rheod.usecases import ending, relisting
+from rheod.usecases import ending, publish, relisting
 from rheod.usecases.ad_words import AdDresser, FixedWords
 from rheod.usecases.capacity import Capacities
 from rheod.usecases.endpoints import Endpoints, EventFeed
@@ -41,6 +41,7 @@ from rheod.usecases.inventory import Inventory
 from rheod.usecases.items import BudgetForecast, Items
 from rheod.usecases.orders import Orders
 from rheod.usecases.placer import FixedChoices, Placer
+from rheod.usecases.publish import PublishingPause
 from rheod.usecases.put_item import BatchPut
 from rheod.usecases.reference_data import ReferenceData
 from rheod.usecases.sales import SellersAndSite
@@ -385,7 +386,11 @@ async def _restore_locks(
     """What each account waits for when this rheod begins from a copy of another's database; orders its look at Tradera."""
 
     def begin(db: sqlite3.Connection) -> dict[str, RestoreLock]:
-        locks = {each.id: RestoreLock(accounts.begin(db, each.id, until=now + wait_ms)) for each in registry}
+        paused = publish.paused_since(db)
+        locks = {
+            each.id: RestoreLock(accounts.begin(db, each.id, until=now + wait_ms), paused_since=paused)
+            for each in registry
+        }
         for account_id, lock in locks.items():
             if lock.takeover is not None:
                 look = JobOrder(queue=QueueName.TRADERA, kind=JobKind.TAKEOVER, subject=account_id)
@@ -393,6 +398,16 @@ async def _restore_locks(
         return locks
 
     return await database.write(begin)
+
+
+def publishing_pause(core: Core) -> PublishingPause:
+    """The owner's word on all publishing, which every account's lock hears."""
+
+    def told(since: int | None) -> None:
+        for lock in core.restore_locks.values():
+            lock.paused_since = since
+
+    return PublishingPause(store=core.store, told=told)
 
 
 async def open_restore_locks(core: Core) -> int:

@@ -143,6 +143,7 @@ async def gather_facts(observed: Observed) -> Facts:
     return Facts(
         now=now,
         missing=tuple(observed.accounts.missing()),
+        paused_since=next((lock.paused_since for lock in observed.restore_locks.values()), None),
         superseded=observed.superseded,
         held_to_sum=observed.held_to_sum,
         accounts=tuple(_sellers(observed)),
@@ -364,7 +365,8 @@ def why_not_asked(observed: Observed, account: Account, call_class: CallClass, *
         return Wait(reason=refused.reason, since=refused.since, next_at=refused.until)
     lock = observed.restore_locks[account.id]
     if call_class in lock.closed and lock.reason is not None:
-        return Wait(reason=lock.reason, since=observed.started_at)
+        paused = lock.paused_since if lock.takeover is None else None
+        return Wait(reason=lock.reason, since=paused or observed.started_at)
     rest = observed.ledger.rest_of(call_class, now=now)
     if rest is not None:
         return Wait(reason=rest.reason, since=rest.since, next_at=rest.until)

@@ -65,6 +65,7 @@ class Facts(StoreFacts):
     """
 
     missing: tuple[str, ...] = ()
+    paused_since: int | None = None
     superseded: tuple[Text, ...] = ()
     held_to_sum: Text | None = None
     accounts: tuple[AccountFacts, ...] = ()
@@ -307,6 +308,19 @@ def _of_publishing(facts: Facts) -> Iterator[Finding]:
             Mood.BUSY,
             Text("Nothing is published: {settings} not set", settings=", ".join(facts.missing)),
             Text("Set them in the settings file and restart rheod, or connect on the page Tradera"),
+            alerts=False,
+        )
+    if facts.paused_since is not None:
+        waiting = 0 if publishings is None else publishings.count
+        yield Wait(since=facts.paused_since).found(
+            "publishing.paused",
+            Mood.BUSY,
+            counted(
+                "You have paused everything: {n} ad waits",
+                "You have paused everything: {n} ads wait",
+                waiting,
+            ),
+            Text("Let it go on, on the page Ads or by `rheod schedule resume`"),
             alerts=False,
         )
     yield from of_quota(facts.refusals, facts.held_to_sum, facts.now)

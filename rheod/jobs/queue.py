@@ -27,6 +27,9 @@ from rheod.store.accounts import Takeover
 from rheod.usecases.transaction import Store, Transaction
 
 _ALL_BUT_THE_LOOK = frozenset(CallClass) - {CallClass.TAKEOVER}
+_OPEN: frozenset[CallClass] = frozenset()
+_PUBLISHING = frozenset({CallClass.PUBLISH})
+PAUSED = Text("You have paused everything: nothing goes out until you let it")
 BLIND = Text(
     "After a restore Tradera does not tell which ads are rheod's: compare them with rheod's items, then"
     " `rheod restore --compared`"
@@ -35,28 +38,31 @@ LOOKING = Text("After a restore rheod first looks at what Tradera has")
 
 
 class RestoreLock:
-    """Open without a takeover. Before the first look at Tradera all else is closed, after it publishing alone."""
+    """Open without a takeover. Before the first look at Tradera all else is closed, after it publishing alone.
 
-    def __init__(self, takeover: Takeover | None = None) -> None:
-        self.closed: frozenset[CallClass] = frozenset()
-        self.takeover: Takeover | None = None
-        self.set(takeover)
+    Publishing is closed too since the owner has paused it (`paused_since`, ms).
+    """
+
+    def __init__(self, takeover: Takeover | None = None, *, paused_since: int | None = None) -> None:
+        self.takeover = takeover
+        self.paused_since = paused_since
 
     def set(self, takeover: Takeover | None) -> None:
         """Close and open as the takeover demands."""
         self.takeover = takeover
-        if takeover is None:
-            self.closed = frozenset()
-        elif takeover.looked:
-            self.closed = frozenset({CallClass.PUBLISH})
-        else:
-            self.closed = _ALL_BUT_THE_LOOK
+
+    @property
+    def closed(self) -> frozenset[CallClass]:
+        """The calls that are not made."""
+        if self.takeover is not None and not self.takeover.looked:
+            return _ALL_BUT_THE_LOOK
+        return _OPEN if self.takeover is None and self.paused_since is None else _PUBLISHING
 
     @property
     def reason(self) -> Text | None:
         """Why nothing is published, None when it is open."""
         if self.takeover is None:
-            return None
+            return None if self.paused_since is None else PAUSED
         return BLIND if self.takeover.blind else LOOKING
 
 

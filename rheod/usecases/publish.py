@@ -12,6 +12,7 @@ The only place where something else than Tradera's answer says whether an ad is 
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from rheod.domain import effects
@@ -19,10 +20,10 @@ from rheod.domain.effects import Change
 from rheod.domain.errors import Permanent, Refused, Text
 from rheod.domain.inputs import Created, Input, PublishFailed, Step, WentLive
 from rheod.domain.lifecycle import REFUSALS, Move
-from rheod.domain.model import Event, EventType, Item, ItemType, Listing, Picture, PictureState
+from rheod.domain.model import Event, EventType, Item, ItemType, Listing, Picture, PictureState, QueueName
 from rheod.domain.pictures import distinct
-from rheod.store import items
-from rheod.usecases.transaction import Transaction
+from rheod.store import items, key_value
+from rheod.usecases.transaction import Store, Transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,45 @@ class AskSchedule:
     """When the first answer is asked for after a commit, in ms."""
 
     first_ask_ms: int
+
+
+_PAUSED = "publishing.paused"
+
+
+def paused_since(db: sqlite3.Connection) -> int | None:
+    """Since when the owner has paused all publishing (ms); None while it goes on."""
+    kept = key_value.get(db, _PAUSED)
+    return None if kept is None else int(kept)
+
+
+class PublishingPause:
+    """The owner's word that nothing goes out, or that it goes on. `told` hears since when, as soon as it is stored."""
+
+    def __init__(self, *, store: Store, told: Callable[[int | None], None]) -> None:
+        self._store = store
+        self._told = told
+
+    async def since(self) -> int | None:
+        """Since when everything is paused (ms); None while it goes on."""
+        return await self._store.read(paused_since)
+
+    async def pause(self, *, paused: bool) -> Text:
+        """Let no ad go out until further notice, or let them go on. What is up stays up, and what was sold is seen to."""
+
+        def write(tx: Transaction) -> int | None:
+            before = paused_since(tx.db)
+            since = (before or tx.now) if paused else None
+            if since is None:
+                key_value.drop(tx.db, _PAUSED)
+            else:
+                key_value.put(tx.db, _PAUSED, str(since))
+            tx.afterwards.append(lambda: self._told(since))
+            tx.woken.add(QueueName.TRADERA)
+            return since
+
+        if await self._store.write(write) is None:
+            return Text("Resumed: what has waited goes out as its turn comes")
+        return Text("Paused: no ad goes out until you resume")
 
 
 def plan(db: sqlite3.Connection, listing_id: str) -> PublishPlan | None:

@@ -134,6 +134,16 @@ class SellingPage:
         keep, remove = partial(self.keep, removed=False), partial(self.keep, removed=True)
         return [
             ("GET", ADS, page(self.show)),
+            (
+                "POST",
+                f"{ADS}/pause",
+                action(partial(self.pause, paused=True), name="pause everything", page=self.show),
+            ),
+            (
+                "POST",
+                f"{ADS}/resume",
+                action(partial(self.pause, paused=False), name="resume everything", page=self.show),
+            ),
             ("GET", TEMPLATES, page(words)),
             ("GET", f"{TEMPLATES}/look", page(words)),
             ("POST", f"{TEMPLATES}/look", look(self._site, self._context, words)),
@@ -156,9 +166,16 @@ class SellingPage:
             "choices": await self._context.choices.shown(),
             "rule": rule,
             "paused": await api.relisting.is_paused(),
+            "paused_since": await api.publishing.since(),
+            "waiting": setup.capacity.waiting,
             "windows": [window_words(each, language) for each in ends.windows],
         }
         return Page("ads.html", values)
+
+    async def pause(self, request: PageRequest, *, paused: bool) -> ActionDone:
+        """Let no ad go out until further notice, or let them go on."""
+        message = await self._context.api.publishing.pause(paused=paused)
+        return ActionDone(message, to=of_account(request, ADS), subject="everything")
 
     async def show_templates(self, request: PageRequest) -> Page:
         """The templates, a form for one, and an item's ad with it."""

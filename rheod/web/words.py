@@ -53,6 +53,8 @@ ACTIONS: Mapping[str, Text] = {
     "pause returns": Text("Paused all returns"),
     "resume returns": Text("Let all returns go on"),
     "choose return rule": Text("Changed the rule for returns"),
+    "pause everything": Text("Paused everything"),
+    "resume everything": Text("Let everything go on"),
     "keep ad template": Text("Changed a template of the ads"),
     "remove ad template": Text("Removed a template of the ads"),
     "add category rule": Text("Added a rule for categories"),
@@ -72,6 +74,7 @@ ACTIONS: Mapping[str, Text] = {
 SHOW = Text("Show")
 VERBS: Mapping[str, Text] = {
     "account.unconnected": Text("Connect"),
+    "publishing.paused": Text("Resume"),
     "publishing.waits": Text("Connect"),
     "token.dead": Text("Connect"),
     "token.ends": Text("Connect"),

@@ -57,6 +57,17 @@ async def test_an_end_is_moved_shown_and_in_the_calendar(api: Api) -> None:
     assert (await api.own("POST", "/rheod/schedule/feed")).body["path"] != path
 
 
+async def test_everything_is_paused_and_goes_on(api: Api) -> None:
+    """By the owner alone; said again it changes nothing."""
+    assert (await api.call("POST", "/rheod/schedule/pause")).status in {401, 403}
+    for _ in range(2):
+        paused = await api.own("POST", "/rheod/schedule/pause")
+        assert (paused.status, "Paused" in paused.body["message"]) == (202, True)
+        assert await api.parts.publishing.since() == api.parts.now()
+    await api.own("POST", "/rheod/schedule/resume")
+    assert await api.parts.publishing.since() is None
+
+
 async def test_what_cannot_be_moved_says_why(api: Api) -> None:
     await api.call("PUT", ITEM, GOOD)
     soon = await api.own("POST", "/rheod/schedule/A-1/move", {"endAt": "2026-05-26T20:15:00Z"})

@@ -73,6 +73,8 @@ LINES = (
     "schedule show --from 2026-12-01T00:00:00Z --to 2026-12-24T00:00:00Z --json --account REF",
     "schedule move ID 2026-12-06T20:15:00+01:00 --json --account REF",
     "schedule feed --revoke --account REF",
+    "schedule pause",
+    "schedule resume",
     "webhooks list --json --account REF",
     "webhooks add URL --event item.sold --event listing.ended --scope self --description T --json --account REF",
     "webhooks rotate ID --force --json --account REF",

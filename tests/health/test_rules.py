@@ -209,6 +209,13 @@ def test_an_endpoint_switched_off_by_hand_is_no_trouble() -> None:
     assert codes(replace(WELL, endpoints=(replace(ENDPOINT, active=False, waiting=9),))) == []
 
 
+def test_a_pause_of_the_owners_is_not_forgotten() -> None:
+    """It is shown for as long as it lasts, with what waits for it, and alarms nobody."""
+    (found,) = findings(replace(WELL, paused_since=1, publishings=Wait(since=2, count=3)))
+    assert (found.code, found.alerts) == ("publishing.paused", False)
+    assert "3 ads wait" in found.text
+
+
 def test_every_finding_has_its_place() -> None:
     """Each code of the source stands in the table, so that its row has a button or is seen to on the server."""
     written = {

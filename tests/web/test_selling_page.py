@@ -14,6 +14,7 @@ from rheod.usecases.selling_setup import InForce
 from rheod.web.language import Language
 from rheod.web.selling_page import LABELS, value_words
 from rheod.web.words import window_words
+from tests.stores import NOW_MS
 from tests.web.running import text_of
 from tests.web.stocked import stocked
 
@@ -62,10 +63,23 @@ async def test_what_an_ad_gets_is_told_and_where_it_is_changed(tmp_path: Path) -
     async with stocked(tmp_path) as one:
         await one.pages.sign_in(one.token)
         _, html, _ = await one.pages.get("/dashboard/ads")
-        shown, behind = html.split("<summary>På servern</summary>")
+        shown, behind = html.split("<summary>På servern</summary>", 1)
         assert "En auktion pågår 7 dagar" in text_of(shown)
         assert not any(name in shown for name in LABELS)
         assert "tradera.defaults.duration_days" in behind
+
+
+async def test_everything_is_paused_in_two_steps(tmp_path: Path) -> None:
+    """It stands on the page since when; one press lets it go on."""
+    async with stocked(tmp_path) as one:
+        await one.pages.sign_in(one.token)
+        _, html, _ = await one.pages.get("/dashboard/ads")
+        assert re.search(r'<details class="sure">\s*<summary>Pausa allt', html)
+        html = await one.pages.pressed("/dashboard/ads", "/dashboard/ads/pause")
+        assert "Pausat sedan 12:00" in text_of(html)
+        assert await one.pages.parts.api.publishing.since() == NOW_MS
+        await one.pages.pressed("/dashboard/ads", "/dashboard/ads/resume")
+        assert await one.pages.parts.api.publishing.since() is None
 
 
 async def test_a_template_is_shown_on_an_item_before_it_is_kept(tmp_path: Path) -> None:
