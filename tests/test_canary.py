@@ -7,7 +7,6 @@ import base64
 import json
 import os
 import sqlite3
-import sys
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ import aiohttp
 from rheod.sandbox.demo_daemon import clean_environment
 from rheod.sandbox.queue import QueueServer
 from rheod.sandbox.shop import CUT
+from tests import warm
 from tests.fakes import ill
 from tests.fakes.front import Front, front
 from tests.test_whole_daemon import ITEM, RunningDaemon, running_daemon
@@ -90,15 +90,10 @@ def dump(file: Path) -> Iterator[tuple[str, str]]:
 async def command(one: RunningDaemon, folder: Path, *words: str, **settings: str) -> str:
     """What a command prints on both streams, with the daemon's own settings."""
     environ = {**clean_environment(os.environ), "RHEOD_CONFIG": str(folder / "rheod.toml"), **MARKED}
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "rheod", *words),
-        env={**environ, "RHEOD_STORAGE__PATH": str(folder), **settings},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    said, _ = await asyncio.wait_for(process.communicate(), 30)
+    own = {"RHEOD_STORAGE__PATH": str(folder), **settings}
+    ended = await asyncio.to_thread(warm.run, *words, environ=environ | own)
     assert one.daemon.lives == 1
-    return said.decode()
+    return ended.stdout + ended.stderr
 
 
 async def refused_calls(one: RunningDaemon, heard: Heard) -> None:

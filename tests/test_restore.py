@@ -8,7 +8,6 @@ import os
 import random
 import shutil
 import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -19,6 +18,7 @@ import pytest
 from rheod.sandbox.demo_daemon import DemoDaemon, clean_environment
 from rheod.sandbox.queue import QueueServer
 from rheod.sandbox.sandbox import Sandbox, wall_clock
+from tests import warm
 from tests.test_whole_daemon import RunningDaemon
 
 pytestmark = pytest.mark.sweep
@@ -31,16 +31,8 @@ def rheod(
     data: Path, *arguments: str, environ: Mapping[str, str] = NOTHING
 ) -> subprocess.CompletedProcess[str]:
     """A command for the rheod of this data folder, to its end."""
-    return subprocess.run(
-        [sys.executable, "-m", "rheod", *arguments],
-        env=clean_environment(os.environ)
-        | {"RHEOD_CONFIG": str(data / "rheod.toml"), "RHEOD_STORAGE__PATH": str(data), **environ},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    own = {"RHEOD_CONFIG": str(data / "rheod.toml"), "RHEOD_STORAGE__PATH": str(data)}
+    return warm.run(*arguments, environ={**clean_environment(os.environ), **own, **environ})
 
 
 async def ask(data: Path, *arguments: str) -> Any:

@@ -22,13 +22,16 @@ import pytest_asyncio
 
 import rheod
 from rheod.sandbox.demo_daemon import DemoDaemon, clean_environment
+from tests import warm
 
 Ended = subprocess.CompletedProcess[str]
 HEAVY = ("pydantic", "aiohttp", "aiosqlite", "structlog", "PIL", "botocore", "typing_extensions", "asyncio")
 
 
-def run(*arguments: str, environ: dict[str, str], python: tuple[str, ...] = ()) -> Ended:
-    """`rheod` with these arguments, to its end."""
+def run(*arguments: str, environ: dict[str, str], python: tuple[str, ...] | None = None) -> Ended:
+    """`rheod` with these arguments, to its end; with options of Python in a Python of its own."""
+    if python is None:
+        return warm.run(*arguments, environ=clean_environment(os.environ) | environ)
     return subprocess.run(
         [sys.executable, *python, "-m", "rheod", *arguments],
         env=clean_environment(os.environ) | environ,
@@ -50,7 +53,7 @@ def place(tmp_path: Path) -> dict[str, str]:
 
 def test_version(place: dict[str, str]) -> None:
     """The version, for people and for programs."""
-    assert run("version", environ=place).stdout == f"rheod {rheod.__version__}\n"
+    assert run("version", environ=place, python=()).stdout == f"rheod {rheod.__version__}\n"
     assert run("--version", environ=place).stdout == f"rheod {rheod.__version__}\n"
     assert json.loads(run("version", "--json", environ=place).stdout) == {"version": rheod.__version__}
 
@@ -181,7 +184,7 @@ def test_keys_are_kept_in_the_file_when_no_daemon_runs(place: dict[str, str]) ->
 
 def test_a_secret_is_printed_alone_for_scripts(place: dict[str, str]) -> None:
     """`KEY=$(rheod keys create --name ERP)` holds the key and nothing else."""
-    made = run("keys", "create", "--name", "ERP", environ=place)
+    made = run("keys", "create", "--name", "ERP", environ=place, python=("-W", "error"))
     assert made.stdout.startswith("rheo_live_")
     assert made.stdout.count("\n") == 1
     assert "shown this once" in made.stderr

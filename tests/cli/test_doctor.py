@@ -6,7 +6,6 @@ import asyncio
 import json
 import random
 import sqlite3
-import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -19,6 +18,7 @@ import pytest
 from rheod.sandbox.demo_daemon import clean_environment
 from rheod.sandbox.queue import QueueServer
 from rheod.sandbox.sandbox import Sandbox, wall_clock
+from tests import warm
 from tests.fakes.front import Front, front
 from tests.test_whole_daemon import running_daemon
 
@@ -35,19 +35,9 @@ class Machine:
 
     async def rheod(self, *arguments: str) -> tuple[int, str]:
         """A command to its end: its exit status and what it printed."""
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "rheod",
-            *arguments,
-            env=clean_environment({}) | {"PATH": "/usr/bin:/bin"} | self.place | self.changes,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        out, err = await process.communicate()
-        assert process.returncode is not None
-        return process.returncode, out.decode() or err.decode()
+        environ = clean_environment({}) | {"PATH": "/usr/bin:/bin"} | self.place | self.changes
+        ended = await asyncio.to_thread(warm.run, *arguments, environ=environ)
+        return ended.returncode, ended.stdout or ended.stderr
 
     async def doctor(self, *options: str) -> tuple[set[str], dict[str, Any]]:
         """The codes found, and the whole report."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import aiohttp
 
 from rheod.sandbox.demo_daemon import clean_environment
 from rheod.sandbox.queue import QueueServer
+from tests import warm
 from tests.test_whole_daemon import running_daemon
 
 NO_TOKEN = {"RHEOD_TRADERA__USER_TOKEN": "", "RHEOD_TRADERA__USER_ID": ""}
@@ -23,18 +23,8 @@ async def rheod(folder: Path, *arguments: str) -> tuple[int, str, str]:
     """Run a command beside the daemon of this folder: status, output, remarks."""
     environ = {**clean_environment(os.environ), "RHEOD_STORAGE__PATH": str(folder)}
     environ["RHEOD_CONFIG"] = str(folder / "rheod.toml")
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "rheod",
-        *arguments,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env=environ,
-    )
-    out, err = await process.communicate()
-    return process.returncode or 0, out.decode(), err.decode()
+    ended = await asyncio.to_thread(warm.run, *arguments, environ=environ)
+    return ended.returncode, ended.stdout, ended.stderr
 
 
 async def own_account(folder: Path) -> dict[str, Any]:

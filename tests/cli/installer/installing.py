@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from rheod.sandbox.demo_daemon import clean_environment
+from tests import warm
 
 PROGRAM = "/opt/rheod/bin/rheod"
 _SYSTEMCTL = '#!/bin/sh\necho "$@" >> "{calls}"\n'
@@ -41,15 +41,8 @@ class Machine:
         also = ["--systemctl", str(self._systemctl())] if systemd else []
         if words[0] == "setup":
             also += ["--program", PROGRAM]
-        return subprocess.run(
-            [sys.executable, "-m", "rheod", *words, "--root", str(self.root), *also],
-            env=clean_environment(os.environ),
-            input=typed,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        own = ("--root", str(self.root), *also)
+        return warm.run(*words, *own, environ=clean_environment(os.environ), typed=typed)
 
     def systemctl_calls(self) -> list[str]:
         """The arguments of each call of systemctl, in order; forgotten once read."""
