@@ -1,8 +1,7 @@
-"""Rows of orders, their lines and parcels, and the sums behind the owner's figures.
+"""Rows of orders, their lines and parcels.
 
 The buyer is personal data, and so are a tracking number and the reference of a payment, which lead to a person: `erasure.py`
-erases them. Amounts and states stay. `order_changes.py` writes the rows. The sums are kept by the schema's triggers as things change,
-never added up from all there is.
+erases them. Amounts and states stay. `order_changes.py` writes the rows.
 """
 
 from __future__ import annotations
@@ -208,6 +207,35 @@ def page(
     return _whole(db, rows.fetchall())
 
 
+def standing_so(
+    db: sqlite3.Connection,
+    account_id: str,
+    status: OrderStatus,
+    *,
+    limit: int,
+    beyond: tuple[int, int] | None,
+    oldest_first: bool,
+) -> list[StoredOrder]:
+    """Orders of this status by when they were made, those behind (created_at, order_id) alone."""
+    sign, direction, start = (">", "ASC", (0, 0)) if oldest_first else ("<", "DESC", (2**62, 0))
+    rows = db.execute(
+        f"SELECT {_COLUMNS} FROM orders INDEXED BY orders_by_age WHERE account_id = ? AND status = ?"
+        f" AND (created_at, order_id) {sign} (?, ?) ORDER BY created_at {direction}, order_id {direction} LIMIT ?",
+        (account_id, status, *(beyond or start), limit),
+    )
+    return _whole(db, rows.fetchall())
+
+
+def carriers(db: sqlite3.Connection, account_id: str) -> list[str]:
+    """Who has carried the account's latest parcels, the last one first, each once."""
+    rows = db.execute(
+        "SELECT carrier FROM (SELECT order_id, carrier, rowid AS number FROM shipments ORDER BY rowid DESC LIMIT 100)"
+        " JOIN orders USING (order_id) WHERE account_id = ? ORDER BY number DESC",
+        (account_id,),
+    )
+    return list(dict.fromkeys(row[0] for row in rows.fetchall()))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderFilter:
     """Which orders are wanted: of this status, changed at this time (ms) or later."""
@@ -411,46 +439,6 @@ def oldest_to_ship(db: sqlite3.Connection, account_id: str, *, since: int, befor
     ).fetchone()
     at: int | None = row[0]
     return at
-
-
-INVENTORY = "SELECT domain, rheo_status, count FROM item_counts WHERE account_id = ? AND type = 'item'"
-MONTHS = "SELECT month, orders, ore, pending_ore FROM month_sums WHERE account_id = ? AND month >= ? AND orders > 0"
-DOMAINS = (
-    "SELECT domain, sum(ore) AS ore FROM domain_sums WHERE account_id = ? AND month >= ? GROUP BY domain"
-)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Month:
-    """The orders of a month and what they come to (öre), all of them and those not paid."""
-
-    orders: int = 0
-    ore: int = 0
-    pending_ore: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sums:
-    """Items by (domain, status), sales by month and by domain (öre). Sales of unknown items are in none of them."""
-
-    inventory: dict[tuple[str, str], int]
-    months: dict[str, Month]
-    domains: dict[str, int]
-
-
-def sums(db: sqlite3.Connection, account_id: str, *, since: str) -> Sums:
-    """All sums of an account; sales from the month `since` on."""
-    rows = db.execute(INVENTORY, (account_id,)).fetchall()
-    months = db.execute(MONTHS, (account_id, since)).fetchall()
-    domains = db.execute(DOMAINS, (account_id, since)).fetchall()
-    return Sums(
-        inventory={(row["domain"], row["rheo_status"]): row["count"] for row in rows},
-        months={
-            row["month"]: Month(orders=row["orders"], ore=row["ore"], pending_ore=row["pending_ore"])
-            for row in months
-        },
-        domains={row["domain"]: row["ore"] for row in domains},
-    )
 
 
 @dataclass(frozen=True, slots=True)

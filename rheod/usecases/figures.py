@@ -20,10 +20,10 @@ from rheod.domain.budget import WINDOW_MS, Load
 from rheod.domain.calendar import day_of, days_until, months_until, start_of
 from rheod.domain.model import RheoStatus
 from rheod.domain.taxonomy import DOMAINS
-from rheod.store import facts, orders, relists, things
+from rheod.store import facts, relists, sums, things
 from rheod.store.facts import QueuedPublishing
-from rheod.store.orders import Month, Sums
 from rheod.store.relists import PlannedReturn
+from rheod.store.sums import Month, Sums
 from rheod.store.things import Thing
 from rheod.usecases.items import BudgetForecast
 from rheod.usecases.transaction import Store
@@ -84,7 +84,7 @@ class Figures:
     async def of_account(self, account_id: str) -> Analytics:
         """The figures as they are now; months and categories cover the last twelve calendar months in Sweden."""
         months = months_until(self._store.now(), MONTHS)
-        found = await self._store.read(lambda db: orders.sums(db, account_id, since=months[0]))
+        found = await self._store.read(lambda db: sums.sums(db, account_id, since=months[0]))
         by_status = dict.fromkeys(RheoStatus, 0)
         for (_, status), count in found.inventory.items():
             by_status[RheoStatus(status)] += count

@@ -37,7 +37,7 @@ from rheod.domain.model import (
     RheoStatus,
 )
 from rheod.domain.orders import OrderFlag, OrderStatus, contact_of, ship_to
-from rheod.store import items, jobs, order_changes, orders
+from rheod.store import items, jobs, order_changes, orders, things
 from rheod.store.jobs import Owner
 from rheod.store.orders import OrderFilter, Shipment, StoredOrder
 from rheod.usecases.erasing import Erasing
@@ -143,6 +143,22 @@ class OrderPage:
     total: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderTab:
+    """A page of orders that stand so, as a shop packs them; `beyond` is where the next one begins, None at the end.
+
+    `counts` are the orders by status, `places` and `pictures` are by item, `carriers` the last used first.
+    """
+
+    orders: Sequence[StoredOrder]
+    beyond: tuple[int, int] | None
+    waiting: Sequence[StoredOrder]
+    counts: Mapping[str, int]
+    pictures: Mapping[str, str | None]
+    places: Mapping[str, str]
+    carriers: Sequence[str]
+
+
 class Orders:
     """The use cases around orders. `pick_sort` is the key of an item's metadata that pick lists go by."""
 
@@ -185,6 +201,45 @@ class Orders:
         return await self._store.read(
             lambda db: orders.page(db, account_id, unmatched=unmatched, limit=limit, before=before)
         )
+
+    async def tab(
+        self, account_id: str, status: OrderStatus | None, *, limit: int, beyond: tuple[int, int] | None
+    ) -> OrderTab:
+        """Orders of this status (None: all), what is to be sent the oldest first, else the newest.
+
+        With the first of those to be sent come those that are paid and may still grow.
+        """
+
+        def read(db: sqlite3.Connection) -> OrderTab:
+            if status is None:
+                newest = (2**63 - 1, 2**63 - 1)
+                found = orders.page(db, account_id, unmatched=False, limit=limit + 1, before=beyond or newest)
+            else:
+                found = orders.standing_so(
+                    db,
+                    account_id,
+                    status,
+                    limit=limit + 1,
+                    beyond=beyond,
+                    oldest_first=status is OrderStatus.READY,
+                )
+            shown, waiting = found[:limit], []
+            if status is OrderStatus.READY and beyond is None:
+                waiting = orders.standing_so(
+                    db, account_id, OrderStatus.WAITS, limit=limit, beyond=None, oldest_first=True
+                )
+            sold = {item.id: item for order in (*shown, *waiting) for item in _sold_by(db, order)}
+            return OrderTab(
+                orders=shown,
+                beyond=(shown[-1].created_at, shown[-1].order_id) if len(found) > limit else None,
+                waiting=waiting,
+                counts=orders.counts(db, account_id),
+                pictures=things.pictures_of(db, list(sold)),
+                places={each: _place(item, self.pick_sort) for each, item in sold.items()},
+                carriers=orders.carriers(db, account_id),
+            )
+
+        return await self._store.read(read)
 
     async def track(self, account_id: str, order_id: int, *, carrier: str, tracking_number: str) -> Shipment:
         """Keep a parcel and have the order marked as shipped; sent again, the same parcel changes nothing.

@@ -1,4 +1,4 @@
-"""The page about sales: what was sold and must be sent, what rheod cannot match, how the months went.
+"""The page about orders: what must be sent, what is not paid, what is sent; what rheod cannot match; how the months went.
 
 A buyer's name and address are shown for orders that are not shipped yet, and for no other purpose.
 """
@@ -6,6 +6,7 @@ A buyer's name and address are shown for orders that are not shipped yet, and fo
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlencode
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from rheod.api.routing import Route
     from rheod.store.orders import StoredOrder
+    from rheod.usecases.orders import OrderTab
     from rheod.web.site import PageRequest, Site, WebContext
 
 
@@ -74,9 +76,30 @@ REASONS: Mapping[ReversalReason, Text] = {
 """Why a sale fell through, as the form asks for it."""
 
 
-class SalesQuery(Query):
-    """Which orders: all, or those with a sale of something rheod does not know."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tab:
+    """Orders that stand so (None: all), as the page's address names them and as the shop does."""
 
+    name: str
+    status: OrderStatus | None
+    words: Text
+    none: Text
+
+
+TABS = (
+    Tab(name="", status=OrderStatus.READY, words=Text("To send"), none=Text("No order waits to be sent.")),
+    Tab(name="unpaid", status=OrderStatus.UNPAID, words=Text("Unpaid"), none=Text("Every order is paid.")),
+    Tab(name="sent", status=OrderStatus.SHIPPED, words=Text("Shipped"), none=Text("Nothing is sent yet.")),
+    Tab(name="all", status=None, words=Text("All"), none=Text("No sales yet.")),
+)
+CARRIERS = ("PostNord", "DHL", "Schenker", "Bring")
+"""Offered until parcels have been told of; and so many are offered afterwards, the last used first."""
+
+
+class SalesQuery(Query):
+    """Which orders: those of a tab, or those with a sale of something rheod does not know."""
+
+    show: Literal["", "unpaid", "sent", "all"] = ""
     unmatched: Literal["", "1"] = ""
     after: str | None = None
 
@@ -98,6 +121,7 @@ class SalesPage:
             ("POST", f"{SALES}/{{orderId}}/pay", action(self.pay, name="say paid", page=self.show)),
             ("POST", f"{SALES}/{{orderId}}/done", action(self.done, name="say handed over", page=self.show)),
             ("POST", f"{SALES}/{{orderId}}/reverse", action(self.reverse, name="take sale back")),
+            ("GET", f"{SALES}/months.csv", self._site.page(self.months)),
             ("GET", f"{SALES}/pick", self._site.page(self.picked)),
             ("POST", f"{SALES}/pick", action(self.pick, name="write pick list", page=self.show)),
             (
@@ -108,32 +132,65 @@ class SalesPage:
         ]
 
     async def show(self, request: PageRequest) -> Page:
-        """The first page begins with what needs the owner; further ones are orders alone."""
+        """The first page of a tab has what needs the owner and the months too; further ones are orders alone."""
         query = read_query(request.http, SalesQuery)
         first = query.after is None and not query.unmatched
-        before = _NEWEST if query.after is None else field_types.read(query.after, int, int)
-        found = await self._orders(request, unmatched=bool(query.unmatched), limit=PAGE + 1, before=before)
-        orders = found[:PAGE]
-        more = field_types.write(orders[-1].created_at, orders[-1].order_id) if len(found) > PAGE else None
+        beyond = None if query.after is None else field_types.read(query.after, int, int)
+        tab = next(each for each in TABS if each.name == query.show)
+        unmatched, found = await self._found(request, query, tab.status, beyond)
+        used: dict[str, str] = {}
+        for each in (*found.carriers, *CARRIERS):
+            used.setdefault(each.casefold(), each)
+        counts = {each.name: found.counts.get(str(each.status), 0) for each in TABS}
         values: dict[str, Any] = {
             "query": query,
             "first": first,
-            "orders": orders,
-            "more": more and _address(request, unmatched=query.unmatched, after=more),
+            "tab": tab,
+            "tabs": TABS,
+            "counts_of": counts | {"all": sum(found.counts.values())},
+            "found": found,
+            "orders": found.orders if unmatched is None else unmatched[:PAGE],
+            "more": self._more(request, query, found, unmatched),
+            "carriers": list(used.values())[: len(CARRIERS)],
             "label": label_of,
             "address": lambda external_id: item_address(request, external_id),
             "action": lambda path: _address(request, path),
+            "to_tab": lambda name: _address(request, show=name),
             "ad_url": self._context.ad_url,
             "statuses": STATUSES,
             "flags": FLAGS,
             "reasons": REASONS,
         }
-        return Page("sales.html", values | (await self._overview(request) if first else {}))
+        return Page("orders.html", values | (await self._overview(request) if first else {}))
+
+    async def _found(
+        self, request: PageRequest, query: SalesQuery, status: OrderStatus | None, beyond: Any
+    ) -> tuple[list[StoredOrder] | None, OrderTab]:
+        """The orders of the tab, and where those that are not matched are asked for, these."""
+        orders = self._context.api.orders
+        found = await orders.tab(request.account_id, status, limit=PAGE, beyond=beyond)
+        if not query.unmatched:
+            return None, found
+        before = beyond or _NEWEST
+        return await orders.listing(request.account_id, unmatched=True, limit=PAGE + 1, before=before), found
+
+    @staticmethod
+    def _more(
+        request: PageRequest, query: SalesQuery, found: OrderTab, unmatched: list[StoredOrder] | None
+    ) -> str | None:
+        """The address of what comes behind."""
+        beyond = found.beyond
+        if unmatched is not None:
+            last = unmatched[:PAGE][-1:]
+            beyond = (last[0].created_at, last[0].order_id) if len(unmatched) > PAGE else None
+        return beyond and _address(request, unmatched=query.unmatched, after=field_types.write(*beyond))
 
     async def _overview(self, request: PageRequest) -> dict[str, Any]:
         language = request.language
         figures = await self._context.api.figures.of_account(request.account_id)
-        unmatched = await self._orders(request, unmatched=True, limit=UNMATCHED + 1, before=_NEWEST)
+        unmatched = await self._context.api.orders.listing(
+            request.account_id, unmatched=True, limit=UNMATCHED + 1, before=_NEWEST
+        )
         return {
             "months": [(language.month(month.month), month) for month in figures.months],
             "chart": [
@@ -144,25 +201,33 @@ class SalesPage:
                 )
                 for one in figures.months
             ],
+            "months_file": _address(request, "/months.csv", show=""),
             "doubts": await self._context.api.doubts.of_account(request.account_id),
             "unmatched": unmatched[:UNMATCHED],
             "all_unmatched": _address(request, unmatched="1") if len(unmatched) > UNMATCHED else None,
             "quarantined": await self._context.quarantine.newest() if not request.account else [],
         }
 
-    async def _orders(
-        self, request: PageRequest, *, unmatched: bool, limit: int, before: tuple[Any, ...]
-    ) -> list[StoredOrder]:
-        at, last = before
-        return await self._context.api.orders.listing(
-            request.account_id, unmatched=unmatched, limit=limit, before=(at, last)
-        )
+    async def months(self, request: PageRequest) -> Page:
+        """The figures of the year's months as a file for a spreadsheet, as those of the reader's country read one."""
+        figures = await self._context.api.figures.of_account(request.account_id)
+        swedish = request.language.code == "sv"
+
+        def amount(ore: int) -> str:
+            return f"{ore / 100:.2f}".replace(".", "," if swedish else ".")
+
+        lines = [
+            (one.month, str(one.orders), amount(one.gross), amount(one.fee), amount(one.net))
+            for one in figures.months
+        ]
+        return Page("months.csv", {"lines": lines, "between": ";" if swedish else ","}, kind="text/csv")
 
     async def track(self, request: PageRequest) -> ActionDone:
         """Tell the parcel of an order, as a partner does by the API: it is marked as shipped at Tradera."""
         self._require_writable(request)
         order_id = _number(request, "orderId")
-        given = {"carrier": request.form.get("carrier", ""), "trackingNumber": request.form.get("number", "")}
+        carrier = request.form.get("carrier", "") or request.form.get("other", "")
+        given = {"carrier": carrier, "trackingNumber": request.form.get("number", "")}
         parcel = read_model(TrackingBody, given)
         await self._context.api.orders.track(
             request.account_id, order_id, carrier=parcel.carrier, tracking_number=parcel.tracking_number
@@ -256,7 +321,9 @@ def label_of(buyer: Json) -> list[str]:
 
 
 def _address(request: PageRequest, path: str = "", **query: str) -> str:
-    kept = {name: value for name, value in {**query, "account": request.account}.items() if value}
+    """An address of these pages, on the tab that is shown unless another is named."""
+    asked = {"show": request.http.query.get("show", ""), **query, "account": request.account}
+    kept = {name: value for name, value in asked.items() if value}
     return f"{SALES}{path}" + (f"?{urlencode(kept)}" if kept else "")
 
 

@@ -86,6 +86,7 @@ class Page:
     template: str
     values: Mapping[str, Any] = field(default_factory=dict)
     status: int = 200
+    kind: str = "text/html"
 
 
 @dataclass(frozen=True, slots=True)
@@ -353,9 +354,8 @@ class Site:
             **frame,
             **page.values,
         )
-        return web.Response(
-            text=text, status=page.status, content_type="text/html", charset="utf-8", headers=HEADERS
-        )
+        kind, status = page.kind, page.status
+        return web.Response(text=text, status=status, content_type=kind, charset="utf-8", headers=HEADERS)
 
     def fault_page(self, request: web.Request) -> web.Response | None:
         """What is shown of an error nobody foresaw; None outside the pages. Needs nothing that may be what failed."""

@@ -1,15 +1,17 @@
-"""The page about sales: a buyer is shown only as long as a parcel must be sent, and its actions are the API's."""
+"""The page about orders: a card for each, a buyer only as long as a parcel must be sent; its actions are the API's."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from rheod.store import inbox
-from rheod.web.sales_page import label_of
+from rheod.web.sales_page import TABS, label_of
 from tests.stores import NOW_MS, rows
 from tests.usecases.selling import order_created
+from tests.web.packing import THINGS, morning
 from tests.web.running import text_of
 from tests.web.stocked import BUYER, Stocked, stocked
 
@@ -19,12 +21,14 @@ async def test_the_buyer_is_shown_until_the_parcel_is_sent(tmp_path: Path) -> No
     async with stocked(tmp_path) as one:
         await one.pages.sign_in(one.token)
         _, html, _ = await one.pages.get("/dashboard/sales", **{"Accept-Language": "en"})
-        assert html.count("Storgatan 7") == 2
+        assert html.count("Storgatan 7") == 1
         assert "åke62" not in html
+        _, html, _ = await one.pages.get("/dashboard/sales?show=all", **{"Accept-Language": "en"})
         assert "The buyer's data was erased" in text_of(html)
         await one.shop.database.write(lambda db: db.execute("UPDATE orders SET shipped_at = 1"))
-        _, html, _ = await one.pages.get("/dashboard/sales")
-        assert "Storgatan" not in html
+        for tab in TABS:
+            _, html, _ = await one.pages.get(f"/dashboard/sales?show={tab.name}")
+            assert "Storgatan" not in html
 
 
 async def test_a_parcel_is_told_as_over_the_api(tmp_path: Path) -> None:
@@ -102,7 +106,7 @@ async def test_many_orders_are_read_page_by_page(tmp_path: Path) -> None:
             )
         )
         await one.pages.sign_in(one.token)
-        _, html, _ = await one.pages.get("/dashboard/sales")
+        _, html, _ = await one.pages.get("/dashboard/sales?show=all")
         more = html.split('class="more" href="')[1].split('"')[0].replace("&amp;", "&")
         _, html, _ = await one.pages.get(more)
         assert html.count('class="card order"') == 12
@@ -164,3 +168,169 @@ async def test_a_sale_in_doubt_that_is_none_leaves_the_page(tmp_path: Path) -> N
         await one.pages.send("/dashboard/sales", "/dashboard/sales/7009/settle", found="none")
         assert "doubt-7009" not in (await one.pages.get("/dashboard/sales"))[1]
         assert (await one.shop.item("L-1")).rheo_status == "active"
+
+
+SALES = "/dashboard/sales"
+
+
+async def cards(one: Stocked, show: str = "") -> list[int]:
+    """The orders of a tab, from the top."""
+    _, html, _ = await one.pages.get(f"{SALES}?show={show}")
+    return [int(number) for number in re.findall(r'class="card order" id="order-(\d+)"', html)]
+
+
+async def test_every_order_stands_on_its_tab_with_the_counts_of_all(tmp_path: Path) -> None:
+    """What is to be sent comes first, the oldest first; the rest has the newest first."""
+    async with stocked(tmp_path) as one:
+        await morning(one)
+        await one.pages.sign_in(one.token)
+        assert await cards(one) == [7003, 8001, 7001, 8003, 8002]
+        assert await cards(one, "unpaid") == [7002]
+        await one.pages.send(SALES, f"{SALES}/8001/done")
+        await one.pages.send(SALES, f"{SALES}/8002/done")
+        assert await cards(one) == [7003, 7001, 8003]
+        assert await cards(one, "sent") == [8002, 8001]
+        assert await cards(one, "all") == [8002, 8003, 7001, 8001, 7002, 7003]
+        _, html, _ = await one.pages.get(f"{SALES}?show=sent", **{"Accept-Language": "en"})
+        assert "To send 3 Unpaid 1 Shipped 2 All 6 Write a pick list" in text_of(html)
+        assert re.search(r'show=sent" aria-current="page"', html)
+        assert (await one.pages.get(f"{SALES}?show=else"))[0] == 400
+
+
+async def test_a_card_has_what_a_packer_needs(tmp_path: Path) -> None:
+    """Picture, title, shelf, sum and freight, whether paid, age, address with its button, number."""
+    async with stocked(tmp_path) as one:
+        await morning(one)
+        await one.pages.sign_in(one.token)
+        _, html, _ = await one.pages.get(SALES, **{"Accept-Language": "en"})
+        card = html.split('id="order-8001"')[1].split("</section>")[0]
+        assert re.search(r'<img class="pic" src="/images/\w\w/\w+\.160\.webp" alt=""', card)
+        seen = text_of(card)
+        for words in (THINGS[8001][1], "Place B4", "29 h ago", "700 kr + freight 69 kr", "paid"):
+            assert words in seen
+        assert '<address id="to-8001">Kund8001 Öberg<br>Storgatan 7<br>' in card
+        assert re.search(r'<button type="button" class="btn" data-copy="to-8001" [^>]*hidden>', card)
+        assert "åke62" not in card
+
+
+async def test_the_carrier_used_last_is_offered_first(tmp_path: Path) -> None:
+    """And another one by its name, which is then offered too."""
+    async with stocked(tmp_path) as one:
+        await morning(one)
+        await one.pages.sign_in(one.token)
+
+        async def offered() -> list[str]:
+            _, html, _ = await one.pages.get(SALES)
+            card = html.split('id="order-7001"')[1].split("</section>")[0]
+            return re.findall(r'name="carrier" value="([^"]*)"', card)
+
+        assert await offered() == ["PostNord", "DHL", "Schenker", "Bring", ""]
+        await one.pages.send(SALES, f"{SALES}/8001/tracking", carrier="Bring", number="1")
+        assert await offered() == ["Bring", "PostNord", "DHL", "Schenker", ""]
+        await one.pages.send(SALES, f"{SALES}/8002/tracking", carrier="", other="Budet", number="2")
+        assert await offered() == ["Budet", "Bring", "PostNord", "DHL", ""]
+
+
+async def test_sent_leads_to_the_next_and_a_second_tap_changes_nothing(tmp_path: Path) -> None:
+    """The same form again is answered with the first result: one parcel, one job."""
+    async with stocked(tmp_path) as one:
+        await morning(one)
+        await one.pages.sign_in(one.token)
+        fields = await one.pages.tokens(SALES) | {"carrier": "PostNord", "number": "SE1"}
+        first = await one.pages.post(f"{SALES}/7003/tracking", fields)
+        assert first[0] == 409  # its buyer is erased: it takes no parcel
+        fields = await one.pages.tokens(SALES) | {"carrier": "PostNord", "number": "SE1"}
+        for _ in range(2):
+            status, _, headers = await one.pages.post(f"{SALES}/8001/tracking", fields)
+            assert (status, "SE1" in headers["Location"]) == (303, False)
+        assert len(await rows(one.shop.database, "SELECT id FROM shipments")) == 1
+        assert (await one.shop.jobs()).count(("ship", "8001")) == 1
+        assert 8001 not in await cards(one)
+
+
+async def test_a_parcel_is_corrected_on_its_own_tab(tmp_path: Path) -> None:
+    """The last number counts, and one stays where one was."""
+    async with stocked(tmp_path) as one:
+        await morning(one)
+        await one.pages.sign_in(one.token)
+        await one.pages.send(SALES, f"{SALES}/8001/tracking", carrier="PostNord", number="SE1")
+        _, html, _ = await one.pages.get(f"{SALES}?show=sent")
+        assert f'action="{SALES}/8001/tracking?show=sent"' in html
+        path = f"{SALES}/8001/tracking?show=sent"
+        status, _, headers = await one.pages.send(SALES, path, carrier="DHL", number="SE2")
+        assert (status, headers["Location"].startswith(f"{SALES}?show=sent&")) == (303, True)
+        found = await rows(one.shop.database, "SELECT carrier, tracking_number FROM shipments ORDER BY rowid")
+        assert [tuple(each.values()) for each in found] == [("PostNord", "SE1"), ("DHL", "SE2")]
+        status, html, _ = await one.pages.send(SALES, path, carrier="DHL", number="")
+        assert (status, await cards(one, "sent")) == (422, [8001])
+        assert 'aria-current="page">Skickade' in html
+
+
+async def test_what_may_still_grow_stands_below_what_is_to_be_sent(tmp_path: Path) -> None:
+    """It is not in the count, says until when, and may be sent all the same."""
+    async with stocked(tmp_path) as one:
+        await morning(one, expires_at=NOW_MS + 86_400_000)
+        await one.pages.sign_in(one.token)
+        _, html, _ = await one.pages.get(SALES, **{"Accept-Language": "en"})
+        assert "2 orders to send" in text_of(html)
+        assert html.index('id="order-7001"') < html.index('id="waiting"') < html.index('id="order-8001"')
+        assert "The buyer may add to it until" in text_of(html)
+        await one.pages.send(SALES, f"{SALES}/8001/tracking", carrier="PostNord", number="SE1")
+        assert await cards(one, "sent") == [8001]
+
+
+async def test_an_order_that_is_not_paid_is_paid_outside_in_two_steps(tmp_path: Path) -> None:
+    """Its address is behind a fold until then; the second step names it, and Tradera is told."""
+    async with stocked(tmp_path) as one:
+        await morning(one, paid=False)
+        await one.pages.sign_in(one.token)
+        _, html, _ = await one.pages.get(f"{SALES}?show=unpaid", **{"Accept-Language": "en"})
+        card = html.split('id="order-8001"')[1].split("</section>")[0]
+        assert card.index("It was paid outside Tradera") < card.index("Order 8001 is paid</button>")
+        assert card.index('<details class="behind"') < card.index("<address")
+        await one.pages.send(SALES, f"{SALES}/8001/pay?show=unpaid")
+        assert 8001 in await cards(one)
+        assert ("confirm", "8001") in await one.shop.jobs()
+
+
+async def test_a_sale_is_taken_back_in_two_steps(tmp_path: Path) -> None:
+    """Behind a fold stands the form, with why and whether the money went back; the order leaves what is to be sent."""
+    async with stocked(tmp_path) as one:
+        await morning(one)
+        await one.pages.sign_in(one.token)
+        _, html, _ = await one.pages.get(SALES)
+        card = html.split('id="order-8001"')[1].split("</section>")[0]
+        assert re.search(r'<details class="sure">\s*<summary>[^<]*Bromsok', card)
+        path = f"{SALES}/8001/reverse"
+        status, html, _ = await one.pages.send(SALES, path, item="B-4", reason="cancelled")
+        assert status == 422
+        status, _, _ = await one.pages.send(SALES, path, item="B-4", reason="cancelled", refunded="1")
+        assert status == 303
+        assert 8001 not in await cards(one)
+        assert (await one.shop.item("B-4")).rheo_status == "not_listed"
+
+
+async def test_the_months_are_a_table_behind_the_chart_and_a_file(tmp_path: Path) -> None:
+    """As a spreadsheet of the reader's country reads it."""
+    async with stocked(tmp_path) as one:
+        await morning(one)
+        await one.pages.sign_in(one.token)
+        _, html, _ = await one.pages.get(SALES)
+        assert re.search(r'</svg>\s*<details class="behind"><summary>Som tabell', html)
+        _, text, headers = await one.pages.get(f"{SALES}/months.csv")
+        assert headers["Content-Type"] == "text/csv; charset=utf-8"
+        assert text.splitlines()[0].startswith("Månad;Ordrar;")
+        assert text.splitlines()[-1].startswith("2026-05;4;3200,00;")
+        _, text, _ = await one.pages.get(f"{SALES}/months.csv", **{"Accept-Language": "en"})
+        assert text.splitlines()[-1].startswith("2026-05,4,3200.00,")
+        assert len(text.splitlines()) == 13
+
+
+async def test_a_pick_list_goes_by_the_shelf(tmp_path: Path) -> None:
+    """B4 after A10 after A1; it is a sheet to tick off."""
+    async with stocked(tmp_path) as one:
+        await morning(one)
+        await one.pages.sign_in(one.token)
+        html = await one.pages.pressed(SALES, f"{SALES}/pick")
+        assert re.findall(r"☐</td><td>(\w+)<", html) == ["A1", "A10", "B4"]
+        assert html.count("☐") == 5

@@ -45,6 +45,21 @@
     });
   }
 
+  /* An address is copied with one tap; without script it is marked with one. */
+  for (const button of document.querySelectorAll("[data-copy]")) {
+    button.hidden = false;
+    button.addEventListener("click", async () => {
+      const text = document.getElementById(button.dataset.copy);
+      try {
+        await navigator.clipboard.writeText(text.innerText.trim());
+      } catch {
+        getSelection().selectAllChildren(text); // only what came encrypted may write the clipboard
+        if (!document.execCommand("copy")) return;
+      }
+      button.textContent = button.dataset.copied;
+    });
+  }
+
   if (document.querySelector("[data-live]") !== null) {
     setInterval(refresh, EVERY_MS);
     document.addEventListener("visibilitychange", refresh);
