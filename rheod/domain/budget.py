@@ -19,7 +19,11 @@ from rheod.domain.errors import Text
 from rheod.domain.model import CallClass, JobKind
 
 HOUR_MS = 3600 * 1000
-WINDOW_MS = 24 * HOUR_MS
+ON_ITS_WAY_MS = 60 * 1000
+"""So long a call may be on its way: Tradera counts it when it arrives, and the one in its place may be quicker."""
+
+WINDOW_MS = 24 * HOUR_MS + ON_ITS_WAY_MS
+"""So long a call counts after it was begun."""
 
 DEFAULT_LIMIT = 10_000
 """Calls of a method that Tradera allows in 24 hours, as far as is known."""
@@ -192,11 +196,11 @@ def job_needs(kind: JobKind, cost: int) -> Mapping[str, int]:
 
 
 def free_at(at: int) -> int:
-    """When a call made at this time (ms) counts no more: after 24 hours, or at the end of its Swedish day.
+    """When a call begun at this time (ms) counts no more: after the window, or at the end of the Swedish day it is counted on.
 
     Both are the same day but for the one of 25 hours. A day of UTC lies within 24 hours.
     """
-    return max(at + WINDOW_MS, start_of(day_of(at) + timedelta(days=1)))
+    return max(at + WINDOW_MS, start_of(day_of(at + ON_ITS_WAY_MS) + timedelta(days=1)))
 
 
 class Window:

@@ -136,10 +136,11 @@ def test_a_longer_queue_is_never_expected_earlier(calls: list[int], ceiling: int
 
 
 def test_on_the_day_of_25_hours_a_call_counts_until_midnight() -> None:
-    """Else the last hour of 25 October would bring the Swedish day above its limit; every other day is 24 hours."""
+    """Else the last hour of 25 October would bring the Swedish day above its limit; every other day is within the window."""
     begin = start_of(date(2026, 10, 25))
     assert free_at(begin) == begin + 25 * HOUR_MS
-    assert free_at(begin + 2 * HOUR_MS) == begin + 26 * HOUR_MS
+    assert free_at(begin + 2 * HOUR_MS) == begin + 2 * HOUR_MS + WINDOW_MS
+    assert free_at(begin - 1000) == begin + 25 * HOUR_MS  # it arrives, and counts, after midnight
     spring = start_of(date(2026, 3, 29))
     assert free_at(spring) == spring + WINDOW_MS
     window = Window([begin])

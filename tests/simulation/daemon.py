@@ -34,6 +34,7 @@ from tests.simulation.market import Market
 from tests.simulation.peers_push import Pushes, SimulatedQueue
 from tests.simulation.peers_tradera import CallCounts, SimulatedTradera
 from tests.simulation.peers_web import Receiver, SimulatedEndpoint, SimulatedRenderer, SimulatedShop
+from tests.simulation.reference import Reference
 from tests.simulation.store import SimulatedStore
 
 START_MS = 1_767_225_600_000
@@ -48,7 +49,7 @@ class OwnerSettings:
     """
 
     members: tuple[int, ...]
-    daily_calls: int
+    daily_calls: int | None
     push: bool
     in_doubt: Literal["resend", "recreate"]
     methods: Mapping[str, int] = field(default_factory=dict)
@@ -88,7 +89,7 @@ class OwnerSettings:
                 if self.push
                 else 900,  # ten quiet days of every minute take too long
                 image_in_doubt=self.in_doubt,
-                defaults=TraderaDefaults(category_id={"books": 521, "other": 344_480}, shipping_cost=66),
+                defaults=TraderaDefaults(category_id={"books": 521, "other": 344_482}, shipping_cost=66),
             ),
         )
 
@@ -111,6 +112,7 @@ class Surroundings:
     pushes: Pushes
     receiver: Receiver
     counts: CallCounts
+    reference: Reference
     faults: Faults
     rng: Random
     loop: VirtualLoop
@@ -182,6 +184,7 @@ class Daemon:
                 now=self.now,
                 counts=around.counts,
                 limits=around.settings.limits,
+                reference=around.reference,
             ),
             push_queue=lambda _core: (
                 SimulatedQueue(pushes=around.pushes, faults=faults, life=life)

@@ -37,6 +37,9 @@ class VirtualLoop(asyncio.BaseEventLoop):
         super().__init__()
         self.passed = 0.0
         self._selector = _Jump(self)
+        self._clock_resolution = (
+            1e-6  # less is lost in a number of so many seconds, and a timer would never be due
+        )
 
     def time(self) -> float:
         """Seconds since the loop was made."""

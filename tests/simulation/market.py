@@ -6,7 +6,7 @@ Knows no faults of the network; those are `peers_tradera.py`'s. Times are ms UTC
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 
 from rheod.domain.errors import Text
@@ -17,7 +17,7 @@ from rheod.tradera.order_responses import SoldAd
 from rheod.tradera.transport import Rejected
 
 DAY_MS = 24 * 3600 * 1000
-OK, WAITING, UNCOMMITTED = 1, 128, 256
+OK, REFUSED, WAITING, UNCOMMITTED = 1, 2, 128, 256
 _BID_STEPS = (
     (20, 1), (50, 3), (150, 5), (250, 10), (500, 15), (1000, 20), (2500, 30), (4000, 50), (6000, 100), (10_000, 200),
 )  # fmt: skip
@@ -69,6 +69,7 @@ class Listed:
     bids: list[int] = field(default_factory=list)
     order_id: int | None = None
     refused_price: bool = False
+    problem: str | None = None
     row_version: int = 0
 
     @property
@@ -119,8 +120,8 @@ class Market:
         self._end_moves_version = end_moves_version
         self._version = 0
 
-    def create(self, seller: int, ad: Ad) -> Listed:
-        """Make an uncommitted request: nobody sees it."""
+    def create(self, seller: int, ad: Ad, *, problem: str | None = None) -> Listed:
+        """Make an uncommitted request: nobody sees it. With a `problem` the queue will refuse it."""
         number = len(self.requests) + 1
         listed = Listed(
             request_id=900_000 + number,
@@ -130,6 +131,7 @@ class Market:
             opening_kr=ad.start_price_kr or 0,
             buy_now_kr=ad.buy_now_kr or 0,
             made_at=self._wires.now(),
+            problem=problem,
         )
         self.requests[listed.request_id] = self.ads[listed.item_id] = listed
         return listed
@@ -155,6 +157,8 @@ class Market:
             return False
         listed.committed_at = self._wires.now()
         listed.queueing = self._wires.queueing()
+        if listed.problem is not None:
+            listed.queueing = replace(listed.queueing, code=REFUSED, live=False)
         self._wires.later(listed.queueing.takes_ms / 1000, lambda: self._process(listed))
         return True
 
@@ -333,6 +337,7 @@ class Market:
             buy_now_kr=listed.buy_now_kr,
             remaining=0 if listed.order_id else 1,
             ended=listed.ended,
+            category_id=listed.ad.category_id,
             got_winner=listed.order_id is not None,
             ends_at=listed.ends_at,
             started_at=listed.live_at,

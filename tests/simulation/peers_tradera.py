@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
-from rheod.domain.budget import WINDOW_MS, method_of
+from rheod.domain.budget import method_of
 from rheod.domain.errors import Text, Unanswered
 from rheod.domain.model import SellerAd
 from rheod.domain.orders import Order
@@ -19,32 +19,13 @@ from rheod.tradera.responses import Created, Member, Result, Updates
 from rheod.tradera.transport import OverLimit, Rejected, Seller, ServerFailure, TokenRefused, Unreachable
 from tests.simulation.faults import Fate, Faults
 from tests.simulation.life import Life
-from tests.simulation.market import Market
+from tests.simulation.market import DAY_MS, Market
+from tests.simulation.reference import Reference
 
 T = TypeVar("T")
 
 _METHODS = {"restarts": "item", "attribute-definitions": "definitions", "shipping-options": "shipping"}
 """The methods of calls that have another name here."""
-
-_REFERENCE: Mapping[str, Any] = {
-    "categories": [
-        {
-            "id": 1,
-            "name": "Allt",
-            "childCategories": [{"id": 521, "name": "Böcker"}, {"id": 344_480, "name": "Övrigt"}],
-        }
-    ],
-    "attribute-definitions": [],
-    "shipping-options": {
-        "productsPerWeightSpan": [
-            {
-                "weight": 2.0,
-                "products": [{"id": 1, "shippingProviderId": 1, "shippingProvider": "PostNord", "price": 66}],
-            }
-        ]
-    },
-}
-"""What Tradera tells all accounts, by call."""
 
 
 @dataclass(slots=True)
@@ -68,7 +49,9 @@ class SimulatedTradera(TraderaClient):
         now: Callable[[], int],
         counts: CallCounts,
         limits: Mapping[str, int],
+        reference: Reference,
     ) -> None:
+        self._reference_data = reference
         self._limits = limits
         self._market = market
         self._faults = faults
@@ -99,7 +82,7 @@ class SimulatedTradera(TraderaClient):
         method = _METHODS.get(operation) or method_of(operation)
         taken = counts.by_method.setdefault(method, [])
         limit = self._limits.get(method)
-        is_over = limit is not None and sum(at > now - WINDOW_MS for at in taken) >= limit
+        is_over = limit is not None and sum(at > now - DAY_MS for at in taken) >= limit
         taken.append(now)
         return replace(fate, answer="over_limit", arrives=False) if is_over else fate
 
@@ -120,7 +103,10 @@ class SimulatedTradera(TraderaClient):
         """See TraderaClient."""
 
         def effect() -> Created:
-            listed = self._market.create(seller.user_id, ad)
+            problem = self._reference_data.problem(ad)
+            if problem is not None and not self._reference_data.catalogue.only_in_results:
+                raise Rejected(Text("{problem}", problem=problem), status=400)
+            listed = self._market.create(seller.user_id, ad, problem=problem)
             if self._faults.chance(self._faults.climate.tradera / 10):
                 listed = self._market.committed() or listed  # the numbers of another
             return Created(request_id=listed.request_id, tradera_item_id=listed.item_id)
@@ -153,7 +139,10 @@ class SimulatedTradera(TraderaClient):
         def effect() -> dict[int, Result]:
             codes = {request_id: self._market.result(request_id) for request_id in request_ids}
             return {
-                request_id: Result(code=code, message="" if code == 1 else f"code {code}")
+                request_id: Result(
+                    code=code,
+                    message="" if code == 1 else self._market.requests[request_id].problem or f"code {code}",
+                )
                 for request_id, code in codes.items()
                 if code is not None
             }
@@ -240,7 +229,8 @@ class SimulatedTradera(TraderaClient):
 
     async def _reference(self, what: str, path: str, reader: Callable[[Any], T]) -> Read[T]:
         """See TraderaClient."""
-        return await self._call(what, Seller(1, ""), lambda: Read(reader(_REFERENCE[what]), path))
+        data = self._reference_data
+        return await self._call(what, Seller(1, ""), lambda: Read(reader(data.answer(what, path)), path))
 
     async def clock(self) -> int | None:
         """See TraderaClient. The application's: no seller's token can spoil it."""

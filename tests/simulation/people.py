@@ -17,6 +17,7 @@ from rheod.usecases.items import ItemView
 from tests.simulation.daemon import START_MS, Daemon
 from tests.simulation.faults import HOUR_S
 from tests.simulation.market import Listed, Market
+from tests.simulation.reference import LEAVES, PARENT
 
 T = TypeVar("T")
 _ACTIONS = (
@@ -81,13 +82,17 @@ class Owner:
         rng = self._rng
         fixed = rng.random() < 0.5
         start_at = START_MS + round(rng.uniform(0, 12 * HOUR_S) * 1000) if rng.random() < 0.1 else None
+        named = rng.random() < 0.3
         return ItemSpec(
             title=f"Item {self.wish.external_id}",
             price_ore=rng.randrange(1000, 90_000),
             image_urls=self._urls(),
-            domain="books",
+            domain=rng.choice(("books", "books", "auto_parts", "fashion")),
+            attributes={"conditionGrade": "B", "condition": "Good", "size": rng.choice(("M", "44"))},
+            weight_kg=rng.choice((None, 0.2, 1.5, 30.0)),
             auto_publish=rng.random() < 0.85,
             tradera=TraderaWish(
+                category_id=rng.choice((*LEAVES, PARENT)) if named else None,
                 listing_type="fixed_price" if fixed else "auction",
                 duration_days=rng.choice((1, 2, 7)),
                 start_at=start_at,

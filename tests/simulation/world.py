@@ -24,6 +24,7 @@ from tests.simulation.peers_push import Pushes
 from tests.simulation.peers_tradera import CallCounts
 from tests.simulation.peers_web import Receiver
 from tests.simulation.people import Buyers, Owner, Partner, Wish
+from tests.simulation.reference import Reference, drawn_changes
 from tests.simulation.returning import Hands, Reseller
 from tests.simulation.store import open_in_memory
 
@@ -52,6 +53,7 @@ class Day:
     order_lag_ms: int
     end_moves_version: bool
     pushes_lost: float
+    only_in_results: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
@@ -93,6 +95,7 @@ def draw_day(seed: int) -> Day:
         order_lag_ms=rng.choice((0, 5_000, 40_000)),
         end_moves_version=rng.random() < 0.7,
         pushes_lost=rng.choice((0.0, 0.1, 1.0)) if push else 1.0,
+        only_in_results=Random(f"{seed}:results").random() < 0.5,
     )
 
 
@@ -141,6 +144,11 @@ class World:
         self.around = self._surroundings(seed)
         self.owners = [self._owner(number) for number in range(self.day.items)]
         accounts = [self.day.settings.account_id(place) for place in range(len(self.day.settings.members))]
+        changes = Random(f"{seed}:reference")
+        self._changes = [
+            (changes.uniform(0, self.day.length_s), each)
+            for each in drawn_changes(self.around.reference, changes)
+        ]
         self.partner = Partner(accounts=accounts, rng=Random(f"{seed}:partner"), lives=self.lives)
         self.resellers = {each.wish.external_id: each for each in self.owners if isinstance(each, Reseller)}
         self.hands = Hands(
@@ -171,6 +179,7 @@ class World:
             pushes=pushes,
             receiver=Receiver(),
             counts=CallCounts(),
+            reference=Reference(only_in_results=day.only_in_results),
             faults=self.faults,
             rng=Random(f"{seed}:daemon"),
             loop=self.loop,
@@ -219,6 +228,8 @@ class World:
             await self.partner.enable()
             for jump in self.faults.climate.jumps:
                 group.create_task(self._jump(jump))
+            for at_s, change in self._changes:
+                self.loop.call_later(at_s, change)
             for at_s in self.faults.climate.freezes:
                 self.loop.call_later(at_s, self._freeze)
             async with asyncio.TaskGroup() as people:
@@ -281,7 +292,7 @@ class World:
 
 
 @contextmanager
-def _listening(violations: list[str]) -> Iterator[None]:
+def listening(violations: list[str]) -> Iterator[None]:
     """Take rheod's log: nothing is printed, and what it calls unexpected is a violation."""
 
     def listen(_logger: Any, _method: str, event: Any) -> Any:
@@ -312,9 +323,9 @@ def run_seed(seed: int) -> Report:
 
 
 def _run(seed: int, day: Day) -> Report:
-    with tempfile.TemporaryDirectory(dir=_memory()) as folder:
+    with tempfile.TemporaryDirectory(dir=memory()) as folder:
         world = World(seed, Path(folder), day)
-        with _listening(world.report.violations):
+        with listening(world.report.violations):
             try:
                 run_virtually(world.live(), world.loop)
             except (ExceptionGroup, StuckError) as error:
@@ -324,7 +335,7 @@ def _run(seed: int, day: Day) -> Report:
     return world.report
 
 
-def _memory() -> str | None:
+def memory() -> str | None:
     """A folder in memory, where there is one."""
     return "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - a temporary folder within
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from rheod.domain.budget import WINDOW_MS
 from rheod.domain.model import CallClass, JobKind, JobOrder, ListingState, QueueName
 from rheod.store import ledger
 from rheod.store.columns import restored
@@ -15,7 +16,7 @@ from tests.jobs.watching import looks_at_rest
 from tests.stores import rows
 from tests.waiting import until
 
-DAY_S = 24 * 3600
+DAY_S = WINDOW_MS // 1000
 
 
 async def spend(
