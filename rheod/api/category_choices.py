@@ -54,6 +54,12 @@ class GuessBody(Wire):
     guess: bool
 
 
+class ConditionBody(Wire):
+    """The terms that a word or grade of condition may become, the first that a leaf knows; none: what rheod ships."""
+
+    terms: Annotated[list[_Words], Field(max_length=20)]
+
+
 class ChoiceCalls:
     """Handlers under `/categories/` and of `/stock-check`; `accounts` are the references with their ids."""
 
@@ -81,6 +87,11 @@ class ChoiceCalls:
                 ],
                 "guess": shown.guess,
                 "guessLocked": shown.guess_locked,
+                "conditions": [
+                    {"word": each.word, "terms": list(each.terms), "own": each.own}
+                    for each in shown.conditions
+                ],
+                "conditionsLocked": shown.conditions_locked,
             },
         )
 
@@ -126,6 +137,12 @@ class ChoiceCalls:
         await self._choices.set_guess(body.guess)
         return web.Response(status=204)
 
+    async def set_condition(self, request: web.Request) -> web.Response:
+        """PUT /categories/conditions/{word} `{"terms": ["Gott skick"]}`: what stands then."""
+        body = read_model(ConditionBody, await self._body(request))
+        stands = await self._choices.set_condition(request.match_info["word"], body.terms)
+        return answer(200, {"terms": [] if stands is None else list(stands.terms)})
+
     async def check(self, _request: web.Request) -> web.Response:
         """GET /stock-check: every item that may still be put up, without a call."""
         found = await self._choices.check_stock()
@@ -153,6 +170,7 @@ def choice_routes(calls: ChoiceCalls) -> list[Route]:
         ("DELETE", r"/categories/rules/{id:\d{1,9}}", calls.remove),
         ("PUT", "/categories/defaults/{domain:[^/]+}", calls.set_default),
         ("PUT", "/categories/guess", calls.set_guess),
+        ("PUT", "/categories/conditions/{word:.+}", calls.set_condition),
         ("GET", "/stock-check", calls.check),
     ]
 

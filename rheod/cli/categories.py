@@ -144,6 +144,52 @@ def guess(options: Options, *, state: str) -> int:
     return OK
 
 
+@click.group(cls=Group)
+def conditions() -> None:
+    """What words and grades of condition become at Tradera: the first of the terms that a leaf knows."""
+
+
+@conditions.command("list")
+@with_json
+@pass_options
+def list_conditions(options: Options, *, as_json: bool) -> int:
+    """List the words with their terms; yours are marked."""
+    choices = ask(options, "GET", "/categories/choices")
+    if as_json:
+        say_json(choices["conditions"])
+        return OK
+    rows = [
+        [each["word"], ", ".join(each["terms"]), "yours" if each["own"] else "rheod's"]
+        for each in choices["conditions"]
+    ]
+    say_table(("WORD OR GRADE", "BECOMES THE FIRST KNOWN OF", "BY"), rows)
+    if choices["conditionsLocked"]:
+        note(_LOCKED.format(name="categories.condition_words"))
+    return OK
+
+
+@conditions.command("set")
+@click.argument("word", help="A grade such as B, or a word of conditionGrade or condition.")
+@click.argument("terms", nargs=-1, required=True, help="Terms as Tradera has them, the wanted one first.")
+@pass_options
+def set_condition(options: Options, *, word: str, terms: tuple[str, ...]) -> int:
+    """Say what a word or grade becomes."""
+    ask(options, "PUT", f"/categories/conditions/{quote(word, safe='')}", {"terms": list(terms)})
+    say(f"{shown(word)} becomes {', '.join(map(shown, terms))}: the first that the category knows.")
+    return OK
+
+
+@conditions.command("remove")
+@click.argument("word", help="The word or grade.")
+@pass_options
+def remove_condition(options: Options, *, word: str) -> int:
+    """Take back what you have said of a word: it becomes what rheod ships, if it ships anything."""
+    answer = ask(options, "PUT", f"/categories/conditions/{quote(word, safe='')}", {"terms": []})
+    becomes = ", ".join(answer["terms"])
+    say(f"{shown(word)} becomes {becomes}." if becomes else f"{shown(word)} means nothing by itself now.")
+    return OK
+
+
 @click.command("check", cls=Command)
 @with_json
 @pass_options
@@ -179,7 +225,7 @@ def categories() -> None:
     """Find Tradera's categories, as rheod has read them, and choose those that items go into."""
 
 
-for _choice in (rules, default, guess):
+for _choice in (rules, default, guess, conditions):
     categories.add_command(_choice)
 
 

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from time import perf_counter
 from typing import Any, TypeVar
 
-from rheod.domain.category_tree import CategoryTree
+from rheod.domain.attribute_match import CONDITION_WORDS
+from rheod.domain.category_tree import CategoryTree, plain
 from rheod.domain.errors import FieldError, Refused, Text
 from rheod.domain.leaf_choice import CategoryRule, LeafChooser, LeafSource
 from rheod.domain.model import Item
@@ -20,7 +21,7 @@ from rheod.domain.placement import Placement
 from rheod.domain.taxonomy import DOMAINS, OTHER, canonical
 from rheod.store import accounts, choices, items
 from rheod.usecases.placement import look_at_all
-from rheod.usecases.placer import DEFAULTS, GUESS, RULES, stored_rules
+from rheod.usecases.placer import DEFAULTS, GUESS, RULES, WORDS, stored_rules
 from rheod.usecases.transaction import Store, Transaction
 
 T = TypeVar("T")
@@ -52,6 +53,15 @@ class ChosenRule:
 
 
 @dataclass(frozen=True, slots=True)
+class ChosenCondition:
+    """A word or grade of condition, and the terms it may become: the first that a leaf knows. `own`: the owner has said it."""
+
+    word: str
+    terms: tuple[str, ...]
+    own: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Choices:
     """All that stands; `rules_locked` and `guess_locked` when the settings file says it."""
 
@@ -60,6 +70,8 @@ class Choices:
     defaults: tuple[ChosenDefault, ...]
     guess: bool
     guess_locked: bool
+    conditions: tuple[ChosenCondition, ...] = ()
+    conditions_locked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +175,31 @@ class CategoryChoices:
         await self._store.write(lambda tx: choices.put(tx.db, GUESS, guess, now=tx.now))
         await look_at_all(self._store, also_refused=True)
 
+    async def set_condition(self, word: str, terms: Sequence[str]) -> ChosenCondition | None:
+        """What a word or grade of condition becomes, the first term that a leaf knows; without terms what rheod ships.
+
+        Returns what stands then, None for a word that rheod does not know by itself. Raises Refused.
+        """
+        if self._store.placer.fixed.words is not None:
+            raise _locked(WORDS)
+        name = plain(word)
+        if not name:
+            raise _invalid("word", Text("Must have a letter or a digit"))
+
+        def write(tx: Transaction) -> None:
+            kept = dict(choices.get(tx.db, WORDS) or {})
+            kept.pop(name, None)
+            if terms and len(kept) >= MOST_RULES:
+                raise Refused(
+                    "CONFLICT", Text("There are {n} words already, which is the most", n=MOST_RULES)
+                )
+            chosen = {**kept, name: list(terms)} if terms else kept
+            choices.put(tx.db, WORDS, chosen or None, now=tx.now)
+
+        await self._store.write(write)
+        await look_at_all(self._store, also_refused=True)
+        return next((each for each in (await self.shown()).conditions if each.word == name), None)
+
     async def check_stock(self, *, account_id: str | None = None, most: int = 1000) -> StockCheck:
         """Place every item that may still be sold, of one account or of all, without a call."""
         found = StockCheck()
@@ -244,6 +281,11 @@ class CategoryChoices:
             ),
             guess=owner.rules.guess,
             guess_locked=fixed.guess is not None,
+            conditions=tuple(
+                ChosenCondition(word, tuple(terms), tuple(terms) != CONDITION_WORDS.get(word))
+                for word, terms in sorted(owner.words.items())
+            ),
+            conditions_locked=fixed.words is not None,
         )
 
     def _require_leaf(self, db: sqlite3.Connection, category_id: int | None) -> None:

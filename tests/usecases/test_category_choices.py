@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from rheod.domain.attribute_match import CONDITION_WORDS
 from rheod.domain.category_tree import AttributeDefinition, Category, CategoryTree, LeafAttributes
 from rheod.domain.errors import Refused
 from rheod.domain.leaf_choice import CategoryRule
 from rheod.store import reference_data
-from rheod.usecases.category_choices import CategoryChoices
+from rheod.usecases.category_choices import CategoryChoices, ChosenCondition
 from rheod.usecases.placer import FixedChoices, Placer
 from rheod.usecases.transaction import Transaction
 from tests.usecases.selling import Shop
@@ -71,6 +72,27 @@ async def test_a_rule_lets_go_what_it_settles_at_once(shop: Shop, choices: Categ
     assert not (await shop.listing("y")).is_held
     await choices.set_guess(True)
     assert not (await shop.listing("z")).is_held
+
+
+async def test_a_grade_becomes_what_the_owner_says(shop: Shop, choices: CategoryChoices) -> None:
+    """The first term that the leaf knows; what it settles is let go, and what was taken back is rheod's again."""
+    await choices.set_default("auto_parts", 10)
+    await shop.put("a", domain="auto_parts", attributes={"conditionGrade": "Klass 1"}, auto_publish=True)
+    assert (await shop.listing("a")).is_held
+    stands = await choices.set_condition("KLASS  1", ["Utmärkt", "Oanvänt"])
+    assert stands == ChosenCondition("klass 1", ("Utmärkt", "Oanvänt"), own=True)
+    assert not (await shop.listing("a")).is_held
+    assert await choices.set_condition("klass 1", []) is None
+    shipped = ChosenCondition("b", CONDITION_WORDS["b"], own=False)
+    assert await choices.set_condition("B", ["Okej skick"]) == ChosenCondition("b", ("Okej skick",), own=True)
+    assert await choices.set_condition("B", []) == shipped
+    assert shipped in (await choices.shown()).conditions
+    with pytest.raises(Refused):
+        await choices.set_condition("-", ["Nytt"])
+    shop.store.placer = Placer(FixedChoices(words={"b": ("Defekt",)}))
+    assert (await choices.shown()).conditions_locked
+    with pytest.raises(Refused, match="The settings file has"):
+        await choices.set_condition("b", ["Nytt"])
 
 
 @pytest.mark.parametrize(("category_id", "said"), [(99, "does not have"), (1, "below it")])
