@@ -93,6 +93,7 @@ class Handlers:
                 findings=lambda: gather_findings(seen),
                 outlooks=core.forecasts,
                 stock=core.stock,
+                has_alarms=core.settings.alerts.is_set,
                 quarantine=QuarantinedMessages(store=core.store),
                 ad_url=core.sellers.ad_url,
                 status=lambda: gather_status(seen, running),

@@ -280,6 +280,11 @@ class Alerts(Section):
             raise ValueError("url must be an http(s) address")
         return self
 
+    @property
+    def is_set(self) -> bool:
+        """Whether the owner is told anywhere but on the pages."""
+        return bool(self.command) or self.url is not None or self.mail_to is not None
+
 
 class Backup(Section):
     """When a missing backup raises an alarm."""

@@ -244,10 +244,24 @@ class _Stored:
         self.pictures = None if pictures is None else _wait(pictures, "", None)
         failed = [facts.not_published(db, account.id) for account in observed.accounts]
         first = min((since for _, since in failed if since is not None), default=None)
-        self.not_published = None if first is None else Wait(since=first, count=sum(n for n, _ in failed))
+        self.not_published = (
+            None
+            if first is None
+            else Wait(
+                since=first,
+                count=sum(n for n, _ in failed),
+                owner=next(
+                    each.reference for each, (n, _) in zip(observed.accounts, failed, strict=True) if n
+                ),
+            )
+        )
         self.sold_but_up = _stuck(facts.sold_but_up(db, limit=100))
-        self.sold_twice = _stuck([StuckItem(*each) for each in orders.sold_twice(db, limit=100)])
-        self.unsold = _stuck([StuckItem(*each) for each in relists.unsold_for_good(db, limit=100)])
+        self.sold_twice = _stuck(
+            [StuckItem(name, at, owner=owner) for name, at, owner in orders.sold_twice(db, limit=100)]
+        )
+        self.unsold = _stuck(
+            [StuckItem(name, at, owner=owner) for name, at, owner in relists.unsold_for_good(db, limit=100)]
+        )
         self.reconciled = tuple(
             Wait(since=max(passed[0], observed.started_at), next_at=passed[1], account=account.reference)
             for account in selling
@@ -328,6 +342,7 @@ def _stuck(found: Sequence[StuckItem]) -> Wait | None:
         next_at=min((each.next_at for each in found if each.next_at is not None), default=None),
         count=len(found),
         items=tuple(each.external_id for each in found),
+        owner=found[0].owner,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -77,14 +77,19 @@ PLACES: Mapping[str, str] = {
 """By the code of the finding; `{subject}` is what the finding is about."""
 
 
-def of_items(external_ids: Sequence[str], query: str) -> str:
-    """The page of the one item, or the list with all of them."""
-    return f"{_ITEMS}/{quote(external_ids[0], safe='')}" if len(external_ids) == 1 else f"{_ITEMS}{query}"
+ONE_ITEM = frozenset(
+    {"items.held", "listing.double", "listing.doubt", "relist.over", "sale.conflict", "sale.twice"}
+)
+"""Findings that lead to the item itself where they are about one alone."""
 
 
 def at_its_place(finding: Finding) -> Finding:
-    """The finding with the page that it is seen to on, unless it names one itself."""
-    if finding.where:
-        return finding
+    """The finding with the page that it is seen to on, in the account that it is about."""
     subject = quote(finding.subject, safe="")
-    return replace(finding, where=PLACES.get(finding.code, NOWHERE).format(subject=subject))
+    where = PLACES.get(finding.code, NOWHERE).format(subject=subject)
+    if finding.code in ONE_ITEM and finding.count == 1 and finding.items:
+        where = f"{_ITEMS}/{quote(finding.items[0], safe='')}"
+    if where and finding.owner:
+        path, mark, part = where.partition("#")
+        where = f"{path}{'&' if '?' in path else '?'}account={quote(finding.owner, safe='')}{mark}{part}"
+    return replace(finding, where=where)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from rheod.domain.errors import Text, counted
 from rheod.health.orders import OrderFacts, of_orders
-from rheod.health.places import at_its_place, of_items
+from rheod.health.places import at_its_place
 from rheod.health.store_rules import StoreFacts, of_store, of_takeovers
 from rheod.health.waiting import LONG_MS, Finding, Mood, Refusal, Wait, of_reference, of_remotes, of_work
 from rheod.store.held import HeldItems
@@ -284,8 +284,7 @@ def _of_doubts(facts: Facts) -> Iterator[Finding]:
             "{n} ads are in doubt: Tradera has not said whether they are up ({items})",
         )
         fix = Text("Look for them at Tradera, then `rheod items settle ID --live AD` or `--not-live`")
-        where = of_items(wait.items, "?show=doubt")
-        yield wait.found("listing.doubt", Mood.BAD, text, fix, where=where)
+        yield wait.found("listing.doubt", Mood.BAD, text, fix)
     if (wait := facts.doubled) is not None:
         text = wait.counted(
             "{n} item has two ads at Tradera and may be sold twice ({items})",
@@ -295,8 +294,7 @@ def _of_doubts(facts: Facts) -> Iterator[Finding]:
             "rheod ends the newer ad where it has no bids. Else end one of them in My Tradera now,"
             " or tell the buyer of one before it is sold"
         )
-        where = of_items(wait.items, "?show=live")
-        yield wait.found("listing.double", Mood.BAD, text, fix, where=where)
+        yield wait.found("listing.double", Mood.BAD, text, fix)
 
 
 def _of_publishing(facts: Facts) -> Iterator[Finding]:
@@ -356,8 +354,8 @@ def _of_publishing(facts: Facts) -> Iterator[Finding]:
             reason=held.reason,
         )
         fix = Text("`rheod items check` names what each lacks; a rule, a default or a PUT lets it go at once")
-        where = of_items((held.external_id,) if held.count == 1 else (), "?show=held")
-        yield Wait(since=held.since).found("items.held", Mood.BUSY, text, fix, where=where)
+        wait = Wait(since=held.since, count=held.count, items=(held.external_id,), owner=held.owner)
+        yield wait.found("items.held", Mood.BUSY, text, fix)
 
 
 def _of_ids(facts: Facts) -> Iterator[Finding]:

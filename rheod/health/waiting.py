@@ -28,7 +28,8 @@ class Finding:
 
     `subject` tells findings of one kind apart. `alerts` says whether the owner is told outside the pages too. Of what
     waits, `since` says for how long and `next_at` when it is tried again (ms); without that it waits for the owner.
-    `where` is the path of the page that it is seen to on, "" when that is the server.
+    `where` is the path of the page that it is seen to on, "" when that is the server; it shows the account `owner`. It is about
+    `count` things; `items` are the external ids of the first of them, where they are items.
     """
 
     code: str
@@ -40,6 +41,9 @@ class Finding:
     since: int | None = None
     next_at: int | None = None
     where: str = ""
+    owner: str = ""
+    count: int = 1
+    items: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
@@ -56,7 +60,8 @@ class Finding:
 class Wait:
     """Something of an account, or of all (''), that waits: why, since when and until the next try (ms); `count` of what.
 
-    `items` are the external ids of the first of them, where they are known. Without a next try it waits for the owner.
+    `items` are the external ids of the first of them, where they are known, and `owner` the first one's account. Without
+    a next try it waits for the owner.
     """
 
     reason: str = ""
@@ -65,6 +70,7 @@ class Wait:
     account: str = ""
     count: int = 1
     items: tuple[str, ...] = ()
+    owner: str = ""
 
     def counted(self, one: str, many: str) -> Text:
         """A sentence about {n} of what waits, which may name its {account}, its {reason} and the first {items}."""
@@ -76,9 +82,7 @@ class Wait:
         }
         return Text.made(one, values, plural=many)
 
-    def found(
-        self, code: str, mood: Mood, text: Text, fix: Text, *, alerts: bool = True, where: str = ""
-    ) -> Finding:
+    def found(self, code: str, mood: Mood, text: Text, fix: Text, *, alerts: bool = True) -> Finding:
         """The finding of it, with since when and the next try."""
         return Finding(
             code=code,
@@ -89,7 +93,9 @@ class Wait:
             alerts=alerts,
             since=self.since,
             next_at=self.next_at,
-            where=where,
+            owner=self.owner or self.account,
+            count=self.count,
+            items=self.items,
         )
 
 

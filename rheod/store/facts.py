@@ -77,17 +77,24 @@ def _refused_alone(db: sqlite3.Connection, endpoint_id: str) -> Waiting | None:
 
 @dataclass(frozen=True, slots=True)
 class StuckItem:
-    """An item that is not as it should be, since when, and when rheod tries again to set it right (ms); None: it does not."""
+    """An item that is not as it should be, since when, and when rheod tries again to set it right (ms); None: it does not.
+
+    `owner` is its account's reference.
+    """
 
     external_id: str
     since: int
     next_at: int | None = None
+    owner: str = ""
+
+
+_OWNER = "(SELECT reference FROM accounts WHERE accounts.id = items.account_id)"
 
 
 def in_doubt(db: sqlite3.Connection, *, limit: int) -> list[StuckItem]:
     """Items in doubt: Tradera has not said whether their ad is up; it is looked for ever more rarely."""
     rows = db.execute(
-        "SELECT items.external_id, coalesce(listings.commit_sent_at, listings.created_at) AS since,"
+        f"SELECT items.external_id, {_OWNER} AS owner, coalesce(listings.commit_sent_at, listings.created_at) AS since,"
         " (SELECT due_at FROM jobs WHERE kind = 'look' AND subject = listings.id) AS next_at"
         " FROM listings JOIN items ON items.id = listings.item_id"
         " WHERE listings.state IN ('committing', 'committed') AND listings.ask_at IS NULL"
@@ -100,7 +107,7 @@ def in_doubt(db: sqlite3.Connection, *, limit: int) -> list[StuckItem]:
 def doubled(db: sqlite3.Connection, *, limit: int) -> list[StuckItem]:
     """Items of which two ads are or may be up, since the second was made."""
     rows = db.execute(
-        "SELECT items.external_id, listings.created_at AS since,"
+        f"SELECT items.external_id, {_OWNER} AS owner, listings.created_at AS since,"
         " (SELECT due_at FROM jobs WHERE kind = 'end' AND subject = listings.id) AS next_at"
         " FROM listings JOIN items ON items.id = listings.item_id"
         " WHERE listings.state IN ('committing', 'committed', 'live') AND listings.surplus = 1"
@@ -198,7 +205,7 @@ def not_published(db: sqlite3.Connection, account_id: str) -> tuple[int, int | N
 def sold_but_up(db: sqlite3.Connection, *, limit: int) -> list[StuckItem]:
     """Items that are sold while an ad of them is up that Tradera does not end: it has bids."""
     rows = db.execute(
-        "SELECT external_id, updated_at AS since, (SELECT due_at FROM listings JOIN jobs ON jobs.kind = 'end'"
+        f"SELECT external_id, {_OWNER} AS owner, updated_at AS since, (SELECT due_at FROM listings JOIN jobs ON jobs.kind = 'end'"
         " AND jobs.subject = listings.id WHERE listings.item_id = items.id AND listings.state = 'live') AS next_at"
         " FROM items WHERE rheo_status = 'sold' AND last_error IS NOT NULL AND EXISTS"
         " (SELECT 1 FROM listings WHERE item_id = items.id AND state = 'live') ORDER BY updated_at LIMIT ?",
@@ -266,16 +273,6 @@ def next_publishings(db: sqlite3.Connection, account_id: str, *, limit: int) -> 
 def publishings_waiting(db: sqlite3.Connection, account_id: str) -> int:
     """How many publishings of the account wait."""
     return jobs.publishings(db).get(account_id, 0)
-
-
-def sales_since(db: sqlite3.Connection, account_id: str, since: int) -> list[tuple[int, int]]:
-    """When each order since then (ms) was made and what our items in it come to (öre), as the sums by month count them."""
-    rows = db.execute(
-        "SELECT created_at, known_ore FROM orders WHERE account_id = ? AND created_at >= ? AND known_ore IS NOT NULL"
-        " ORDER BY created_at",
-        (account_id, since),
-    )
-    return [(row["created_at"], row["known_ore"]) for row in rows.fetchall()]
 
 
 def publishings_by_account(db: sqlite3.Connection) -> dict[str, Load]:

@@ -35,20 +35,24 @@ def by_domain(db: sqlite3.Connection, account_id: str) -> dict[str, int]:
 
 @dataclass(frozen=True, slots=True)
 class HeldItems:
-    """Items of which nothing is sent: how many, and of the one that waits longest its id, why and since when (ms)."""
+    """Items of which nothing is sent: how many, and of the one that waits longest its id, why, since when (ms) and its account's reference."""
 
     count: int
     external_id: str
     reason: str
     since: int
+    owner: str = ""
 
 
 def waiting_longest(db: sqlite3.Connection) -> HeldItems | None:
     """The items that are held, of all accounts; None when none is."""
     row = db.execute(
         "SELECT count(*) OVER () AS count, (SELECT external_id FROM items WHERE items.id = item_id) AS external_id,"
+        " (SELECT reference FROM accounts WHERE accounts.id = listings.account_id) AS owner,"
         f" held, held_since FROM listings INDEXED BY listings_held WHERE {_HELD} ORDER BY held_since, id LIMIT 1"
     ).fetchone()
     if row is None:
         return None
-    return HeldItems(row["count"], row["external_id"], restored(row["held"]) or "", row["held_since"])
+    return HeldItems(
+        row["count"], row["external_id"], restored(row["held"]) or "", row["held_since"], row["owner"]
+    )

@@ -464,12 +464,13 @@ def note_conflict(db: sqlite3.Connection, item_id: str, *, now: int) -> bool:
     return bool(db.execute("INSERT OR IGNORE INTO sale_conflicts VALUES (?, ?)", (item_id, now)).rowcount)
 
 
-def sold_twice(db: sqlite3.Connection, *, limit: int) -> list[tuple[str, int]]:
-    """External ids of items of which two sales stand, and since when (ms), the first first."""
+def sold_twice(db: sqlite3.Connection, *, limit: int) -> list[tuple[str, int, str]]:
+    """External ids of items of which two sales stand, since when (ms), and their accounts' references; the first first."""
     rows = db.execute(
-        "SELECT external_id, at FROM sale_conflicts INDEXED BY sale_conflicts_by_time CROSS JOIN items"
+        "SELECT external_id, at, (SELECT reference FROM accounts WHERE id = items.account_id)"
+        " FROM sale_conflicts INDEXED BY sale_conflicts_by_time CROSS JOIN items"
         " ON items.id = sale_conflicts.item_id WHERE at > 0 AND removed_at IS NULL AND (SELECT count(DISTINCT order_id)"
         " FROM order_lines WHERE order_lines.item_id = items.id AND reversed_at IS NULL) > 1 ORDER BY at LIMIT ?",
         (limit,),
     )
-    return [(row[0], row[1]) for row in rows.fetchall()]
+    return [(row[0], row[1], row[2]) for row in rows.fetchall()]

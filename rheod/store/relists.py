@@ -116,14 +116,14 @@ def count_alike(db: sqlite3.Connection, account_id: str, item_id: str) -> int:
     return count
 
 
-def unsold_for_good(db: sqlite3.Connection, *, limit: int) -> list[tuple[str, int]]:
-    """External ids of items whose ladder is at its end and of which the owner is to decide, and since when (ms)."""
+def unsold_for_good(db: sqlite3.Connection, *, limit: int) -> list[tuple[str, int, str]]:
+    """External ids of items whose ladder is at its end and of which the owner is to decide, since when (ms), and their accounts' references."""
     rows = db.execute(
-        "SELECT external_id, updated_at FROM items WHERE tradera_status = 'ended' AND last_error IS NOT NULL"
+        "SELECT external_id, updated_at, (SELECT reference FROM accounts WHERE id = items.account_id) FROM items WHERE tradera_status = 'ended' AND last_error IS NOT NULL"
         " AND rheo_status = 'active' AND removed_at IS NULL ORDER BY updated_at LIMIT ?",
         (limit,),
     )
-    return [(row[0], row[1]) for row in rows.fetchall()]
+    return [(row[0], row[1], row[2]) for row in rows.fetchall()]
 
 
 def _planned(row: sqlite3.Row) -> PlannedReturn:

@@ -7,6 +7,9 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rheod.store import key_value
+from rheod.store.engine.copies import GOOD_MARK
+
 PICTURE = "(SELECT file FROM pictures WHERE item_id = items.id AND state = 'ready' ORDER BY position LIMIT 1)"
 
 
@@ -20,6 +23,20 @@ class Thing:
     at: int
     ore: int | None
     is_paid: bool = False
+
+
+def sales_since(db: sqlite3.Connection, account_id: str, since: int) -> list[tuple[int, int, int]]:
+    """When each order since then (ms) was made, how many of our things it has and what they come to (öre), as the months count them.
+
+    One rule holds everywhere for what is sold: a line of one of our items in an order, until its sale is taken back.
+    """
+    rows = db.execute(
+        "SELECT created_at, (SELECT sum(quantity) FROM order_lines WHERE order_id = orders.order_id AND item_id IS NOT NULL"
+        " AND reversed_at IS NULL) AS things, known_ore FROM orders WHERE account_id = ? AND created_at >= ?"
+        " AND known_ore IS NOT NULL ORDER BY created_at",
+        (account_id, since),
+    )
+    return [(row["created_at"], row["things"] or 0, row["known_ore"]) for row in rows.fetchall()]
 
 
 def sold_things(db: sqlite3.Connection, account_id: str, since: int, *, limit: int) -> list[Thing]:
@@ -54,6 +71,29 @@ def count_live(db: sqlite3.Connection, account_id: str) -> int:
     ).fetchone()
     found: int = row[0]
     return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beginnings:
+    """What a new shop has come to: whether it has an item, whether one was ever up, and when the last backup was made (ms)."""
+
+    has_item: bool
+    was_live: bool
+    backup_at: int | None
+
+
+def beginnings(db: sqlite3.Connection, account_id: str) -> Beginnings:
+    """How far the account has come."""
+    row = db.execute(
+        "SELECT EXISTS (SELECT 1 FROM items WHERE account_id = :account AND removed_at IS NULL),"
+        " EXISTS (SELECT 1 FROM listings INDEXED BY listings_committed WHERE account_id = :account"
+        " AND commit_sent_at IS NOT NULL AND live_at IS NOT NULL)",
+        {"account": account_id},
+    ).fetchone()
+    backup = key_value.get(db, GOOD_MARK)
+    return Beginnings(
+        has_item=bool(row[0]), was_live=bool(row[1]), backup_at=None if backup is None else int(backup)
+    )
 
 
 def pictures_of(db: sqlite3.Connection, item_ids: Sequence[str]) -> dict[str, str | None]:

@@ -24,7 +24,7 @@ from rheod.store import facts, relists, sums, things
 from rheod.store.facts import QueuedPublishing
 from rheod.store.relists import PlannedReturn
 from rheod.store.sums import Month, Sums
-from rheod.store.things import Thing
+from rheod.store.things import Beginnings, Thing
 from rheod.usecases.items import BudgetForecast
 from rheod.usecases.transaction import Store
 
@@ -149,10 +149,10 @@ class Coming:
 
 @dataclass(frozen=True, slots=True)
 class DaySales:
-    """What was sold on a day by Swedish clocks (öre)."""
+    """How many things were sold on a day by Swedish clocks, and what for (öre)."""
 
     day: date
-    orders: int
+    things: int
     ore: int
 
 
@@ -172,6 +172,7 @@ class AccountForecast:
     out: int = 0
     returns: tuple[tuple[PlannedReturn, str | None], ...] = ()
     returns_paused: bool = False
+    began: Beginnings
 
 
 class AccountForecasts:
@@ -197,14 +198,18 @@ class AccountForecasts:
             lambda db: (
                 facts.next_publishings(db, account_id, limit=NEXT),
                 facts.publishings_waiting(db, account_id),
-                facts.sales_since(db, account_id, start_of(days[0])),
+                things.sales_since(db, account_id, start_of(days[0])),
                 things.sold_things(db, account_id, today, limit=NEXT),
                 things.ending_things(db, account_id, tomorrow, limit=SHELF),
                 things.count_live(db, account_id),
             )
         )
-        returns, paused = await self._store.read(
-            lambda db: (planned_returns(db, account_id, now + SOON_MS, limit=FEW), relists.is_paused(db))
+        returns, paused, began = await self._store.read(
+            lambda db: (
+                planned_returns(db, account_id, now + SOON_MS, limit=FEW),
+                relists.is_paused(db),
+                things.beginnings(db, account_id),
+            )
         )
         return AccountForecast(
             coming=tuple(_coming(one, forecast, now) for one in waiting),
@@ -216,6 +221,7 @@ class AccountForecasts:
             out=out,
             returns=returns,
             returns_paused=paused,
+            began=began,
         )
 
 
@@ -247,8 +253,10 @@ def _freeing(calls: list[int], now: int) -> tuple[tuple[int, int], ...]:
     return tuple((start + place * _HOUR_MS, count) for place, count in enumerate(counts))
 
 
-def _by_day(days: Sequence[date], sales: Sequence[tuple[int, int]]) -> tuple[DaySales, ...]:
-    sold: dict[date, list[int]] = {day: [] for day in days}
-    for at, ore in sales:
-        sold.setdefault(day_of(at), []).append(ore)
-    return tuple(DaySales(day, len(sold[day]), sum(sold[day])) for day in days)
+def _by_day(days: Sequence[date], sales: Sequence[tuple[int, int, int]]) -> tuple[DaySales, ...]:
+    sold: dict[date, list[tuple[int, int]]] = {day: [] for day in days}
+    for at, many, ore in sales:
+        sold.setdefault(day_of(at), []).append((many, ore))
+    return tuple(
+        DaySales(day, sum(many for many, _ in sold[day]), sum(ore for _, ore in sold[day])) for day in days
+    )

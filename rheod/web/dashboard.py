@@ -5,13 +5,15 @@ The first page: whether all is well, what happens next and what needs the owner.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import rheod
 from rheod.api.authenticator import unlogged
+from rheod.domain.errors import Text
 from rheod.health.waiting import Mood
 from rheod.web.assets import ASSETS
 from rheod.web.categories_page import CategoriesPage
+from rheod.web.causes import CONNECT, SHOW, VERBS, cause_of
 from rheod.web.ends_page import EndsPage
 from rheod.web.integration import DeliveriesPage, IntegrationPage
 from rheod.web.item_form import ItemForm
@@ -27,16 +29,26 @@ from rheod.web.site import (
     Site,
 )
 from rheod.web.tradera import TraderaPage
-from rheod.web.words import SHOW, VERBS
 
 if TYPE_CHECKING:
     from aiohttp import web
 
     from rheod.api.routing import Route
+    from rheod.usecases.figures import AccountForecast
     from rheod.web.site import PageRequest, WebContext
 
 
 MORE = f"{HOME}/more"
+MAKE_KEY, ADD = Text("Make a key"), Text("Add one")
+
+
+class FirstStep(NamedTuple):
+    """One thing that a new shop has to do, and the button that leads to it."""
+
+    name: Text
+    is_done: bool
+    verb: Text
+    address: str
 
 
 class TodayPage:
@@ -58,7 +70,8 @@ class TodayPage:
         setup = await self._context.setups.of_account(request.account_id)
         values: dict[str, Any] = {
             "mood": "good" if not found else "bad" if found[0].mood is Mood.BAD else "busy",
-            "found": [(one, VERBS.get(one.code, SHOW)) for one in found],
+            "found": [(one, cause_of(one), VERBS.get(one.code, SHOW)) for one in found],
+            "steps": [] if outlook.began.was_live else await self._first_steps(request, outlook),
             "outlook": outlook,
             "capacity_text": setup.capacity.text,
             "sales": [
@@ -67,6 +80,32 @@ class TodayPage:
             ],
         }
         return Page("today.html", values)
+
+    async def _first_steps(self, request: PageRequest, outlook: AccountForecast) -> list[FirstStep]:
+        """What a new shop has to do, each with whether it is done; nothing when all of it is."""
+        api, account, began = self._context.api, request.account_id, outlook.began
+        sellers = await self._context.connector.connections()
+        is_connected = any(one.source for one in sellers if one.account_id == account)
+        has_key = any(key.revoked_at is None for key in await api.keys.listing(account))
+        settings = f"{HOME}/integration"
+        steps = [
+            FirstStep(Text("Connect Tradera"), is_connected, CONNECT, f"{HOME}/tradera"),
+            FirstStep(
+                Text("A key for the ERP, or a first item here"),
+                has_key or began.has_item,
+                MAKE_KEY,
+                f"{settings}#keys",
+            ),
+            FirstStep(
+                Text("Where events go"),
+                bool(await api.endpoints.listing(account)),
+                ADD,
+                f"{settings}#webhooks",
+            ),
+            FirstStep(Text("Where alarms go"), self._context.has_alarms, SHOW, f"{HOME}/more"),
+            FirstStep(Text("A backup"), began.backup_at is not None, SHOW, f"{HOME}/more"),
+        ]
+        return [] if all(step.is_done for step in steps) else steps
 
     async def more(self, request: PageRequest) -> Page:
         """Where everything else is, and how rheod itself fares."""

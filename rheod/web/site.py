@@ -488,5 +488,6 @@ class WebContext:
     connector: Connector
     setups: Setups
     stock: Stock
+    has_alarms: bool
     choices: CategoryChoices
     templates: AdTemplates

@@ -71,21 +71,6 @@ ACTIONS: Mapping[str, Text] = {
 }
 """What stands in the log of the owner's actions."""
 
-SHOW = Text("Show")
-VERBS: Mapping[str, Text] = {
-    "account.unconnected": Text("Connect"),
-    "publishing.paused": Text("Resume"),
-    "publishing.waits": Text("Connect"),
-    "token.dead": Text("Connect"),
-    "token.ends": Text("Connect"),
-    "order.unsent": Text("Pack"),
-    "item.failed": Text("Mend"),
-    "items.held": Text("Mend"),
-    "listing.doubt": Text("Settle"),
-    "sale.doubt": Text("Settle"),
-}
-"""The one button of a finding: what it leads to."""
-
 METHODS: Mapping[str, Text] = {
     "create": Text("Make ads"),
     "image": Text("Send pictures"),

@@ -20,7 +20,20 @@ from statistics import median
 from typing import Any
 
 from rheod.domain.model import CallClass, Job, JobKind, QueueName
-from rheod.store import access, accounts, erasure, facts, held, inbox, items, jobs, orders, outbox, sums
+from rheod.store import (
+    access,
+    accounts,
+    erasure,
+    facts,
+    held,
+    inbox,
+    items,
+    jobs,
+    orders,
+    outbox,
+    sums,
+    things,
+)
 from rheod.store.engine.connection import prepare
 from rheod.store.engine.encryption import SecretBox
 from rheod.store.ledger import Ledger
@@ -97,7 +110,7 @@ def of_chores(account: str, now: int) -> dict[str, Query]:
         "status: in doubt": items.count_in_doubt,
         "outlook: next": partial(facts.next_publishings, account_id=account, limit=8),
         "outlook: waiting": partial(facts.publishings_waiting, account_id=account),
-        "outlook: sales": partial(facts.sales_since, account_id=account, since=now - 14 * 24 * 3600 * 1000),
+        "outlook: sales": partial(things.sales_since, account_id=account, since=now - 14 * 24 * 3600 * 1000),
         "rehearsal: calls waiting": facts.publishings_by_account,
         "figures": partial(sums.sums, account_id=account, since="2025-12"),
         "start: ledger": partial(Ledger.load, now=now),

@@ -236,6 +236,14 @@ def test_every_finding_has_its_place() -> None:
             {"in_doubt": Wait(since=LONG_AGO, count=2, items=("A-1", "A-2"))},
             "/dashboard/items?show=doubt",
         ),
+        (
+            {"in_doubt": Wait(since=LONG_AGO, items=("A/1",), owner="anna b")},
+            "/dashboard/items/A%2F1?account=anna%20b",
+        ),
+        (
+            {"held": HeldItems(2, "A-1", "Choose a category", 5, "anna")},
+            "/dashboard/items?show=held&account=anna",
+        ),
         ({"endpoints": (replace(ENDPOINT, fail_count=3),)}, "/dashboard/integration/webhooks/e1"),
         ({"orders": OrderFacts(to_send=(Wait(reason="", since=LONG_AGO),))}, "/dashboard/sales"),
         ({"free_bytes": 1}, ""),

@@ -279,7 +279,7 @@ def at_the_end(around: Surroundings, now: int) -> list[str]:
             if (order_id, line.tradera_item_id) not in taken_back:
                 ad = around.market.ads[line.tradera_item_id]
                 standing[ad.ad.own_reference.split(":")[1]].add(order_id)
-    twice = {external_id for external_id, _ in orders.sold_twice(db, limit=999)}
+    twice = {each[0] for each in orders.sold_twice(db, limit=999)}
     for item_id, sold_by in standing.items():
         (item,) = _rows(db, "SELECT * FROM items WHERE id = ?", item_id)
         told = _rows(db, "SELECT 1 FROM notices WHERE item_id = ? AND type = 'sale.conflict'", item_id)

@@ -287,7 +287,7 @@ class Walk:
                     str(order.order_id)
                 )
         twice = set(
-            await self.desk.database.read(lambda db: [each for each, _ in orders.sold_twice(db, limit=999)])
+            await self.desk.database.read(lambda db: [each[0] for each in orders.sold_twice(db, limit=999)])
         )
         for item_id, wanted in sales.items():
             name = known[item_id]["external_id"]

@@ -10,7 +10,7 @@ from rheod.domain.errors import Refused
 from rheod.domain.inputs import EndRefused
 from rheod.domain.model import JobKind, ListingState, RheoStatus, TraderaStatus
 from rheod.domain.orders import Order, OrderFlag, OrderStatus, Payment, Reversal, ReversalReason
-from rheod.store import facts, orders, sums
+from rheod.store import orders, sums, things
 from rheod.store.orders import StoredOrder
 from rheod.store.reversals import Reversed
 from rheod.usecases import publish
@@ -183,8 +183,8 @@ async def test_a_sale_that_fell_through_leaves_every_figure(shop: Shop) -> None:
     found = await shop.database.read(lambda db: sums.sums(db, shop.account_id, since="1970-01"))
     assert [(month.orders, month.ore) for month in found.months.values()] == [(1, 5_000)]
     assert sum(found.domains.values()) == 5_000
-    days = await shop.database.read(lambda db: facts.sales_since(db, shop.account_id, 0))
-    assert days == [(1, 5_000)]
+    days = await shop.database.read(lambda db: things.sales_since(db, shop.account_id, 0))
+    assert days == [(1, 1, 5_000)]
 
 
 async def test_a_payment_after_it_stops_the_new_ad_and_is_told(shop: Shop) -> None:

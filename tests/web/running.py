@@ -184,6 +184,7 @@ async def pages(
             audit=Audit(database=database, now=api.now),
             findings=found or _findings,
             outlooks=AccountForecasts(store=store, forecast=lambda _account: BudgetForecast()),
+            has_alarms=False,
             stock=Stock(store=store, forecast=lambda _account: BudgetForecast()),
             quarantine=QuarantinedMessages(store=store),
             ad_url=lambda ad: f"https://tradera.example/item/{ad}",

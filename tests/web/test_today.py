@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from rheod.domain.errors import Text, counted
 from rheod.domain.ladder import Ladder
+from rheod.health.places import PLACES
 from rheod.health.waiting import Finding, Mood
 from rheod.store import relists
 from rheod.store.relists import PlannedReturn
 from rheod.web.assets import LIVE
+from rheod.web.causes import CAUSES, cause_of
 from rheod.web.charts import spark
+from rheod.web.language import Language
 from rheod.web.site import place_of
 from tests.stores import NOW_MS
 from tests.web.running import pages, text_of
@@ -60,8 +64,10 @@ async def test_the_sentence_is_green_only_when_nobody_has_to_do_anything(tmp_pat
         assert "2 things need you" in text_of(html)
         assert 'class="sentence bad"' in html
         assert re.search(r'<a class="btn" href="/dashboard/sales">Pack<', html)
-        assert html.count('class="btn"') == 1
-        assert "On the server Make room" in text_of(html)
+        needs = html.partition('data-live="needs"')[2].partition("</section>")[0]
+        assert needs.count('class="btn"') == 1
+        assert "The server's disk is nearly full" in text_of(html)
+        assert "On the server The disk is full. Make room." in text_of(html)
         assert re.findall(r"<sup>(\d+)</sup>", html) == ["2", "2"]
 
 
@@ -80,13 +86,41 @@ async def test_the_day_is_shown_by_its_things(tmp_path: Path) -> None:
         await one.pages.sign_in(one.token)
         _, html, _ = await one.pages.get("/dashboard", **ENGLISH)
         text = text_of(html)
-        assert "1 sold" in text
+        assert "1 thing sold" in text
         assert "Såld bromsok" in text
         assert "Tavla i guldram" not in text
         assert re.search(r"Ends today.*Kopp Rörstrand.*13:00", text)
         assert re.search(r"Goes out next.*Dörr vänster fram", text)
         assert ".160.webp" in html
         assert re.search(r"Comes back next.*810\s*kr, before 900\s*kr", text)
+
+
+async def test_a_new_shop_is_told_what_to_do_first(tmp_path: Path) -> None:
+    """Each step with its state and button, until something has been up or all is done."""
+    async with pages(tmp_path) as (one, admin):
+        await one.sign_in(admin)
+        text = text_of((await one.get("/dashboard", **ENGLISH))[1])
+        assert "To begin with 0 of 5 done Connect Tradera Connect : Connect Tradera" in text
+        await one.parts.api.keys.create(one.parts.api.default_account, "erp")
+        _, html, _ = await one.get("/dashboard", **ENGLISH)
+        assert "To begin with 1 of 5 done" in text_of(html)
+        assert "A key for the ERP, or a first item here done" in text_of(html)
+    async with stocked(tmp_path / "b") as two:
+        await two.pages.sign_in(two.token)
+        assert "To begin with" not in text_of((await two.pages.get("/dashboard", **ENGLISH))[1])
+
+
+@pytest.mark.parametrize("code", ["sv", "en"])
+def test_every_finding_has_a_cause_of_a_few_words(code: str) -> None:
+    """At most 60 characters in both languages, and another one for each; with a thousand things too."""
+    language = Language(code, now=lambda: NOW_MS)
+    assert set(CAUSES) == set(PLACES)
+    for finding_code in CAUSES:
+        finding = replace(FULL, code=finding_code, count=1000)
+        said = language.say(cause_of(finding))
+        assert len(said) <= 60, said
+        assert said != str(cause_of(finding)) or code == "en"
+        assert not set(said) & set("`_<>{}")
 
 
 async def test_a_return_is_held_and_let_go_and_all_are_paused(tmp_path: Path) -> None:
