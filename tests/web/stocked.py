@@ -61,8 +61,8 @@ class Stocked:
 
 
 @asynccontextmanager
-async def stocked(folder: Path, **changes: Any) -> AsyncIterator[Stocked]:
-    """D-1 a draft, W/1 waits, L-1 is live, F-1 failed, X-1 is in doubt, S-1 sold; `changes` as for `pages`."""
+async def stocked(folder: Path, *, filled: bool = True, **changes: Any) -> AsyncIterator[Stocked]:
+    """D-1 a draft, W/1 waits, L-1 is live, F-1 failed, X-1 is in doubt, S-1 sold; nothing of it unless `filled`. `changes` as for `pages`."""
     async with pages(folder, **changes) as (one, token):
         api, clock = one.parts.api, Milliseconds(NOW_MS - 50 * HOUR_MS)
         shop = Shop(
@@ -79,8 +79,9 @@ async def stocked(folder: Path, **changes: Any) -> AsyncIterator[Stocked]:
                 closed_grace_ms=0,
             ),
         )
-        await _fill_items(shop, api.image_folder)
-        await _fill_orders(shop)
+        if filled:
+            await _fill_items(shop, api.image_folder)
+            await _fill_orders(shop)
         yield Stocked(one, shop, token)
 
 
