@@ -95,7 +95,7 @@ def of_orders(facts: OrderFacts, now: int) -> Iterator[Finding]:
                 " of it is ended, unless it has bids"
             )
             if late
-            else Text("Look at it in My Tradera and on the page Sales, or with `rheod orders show ORDER`"),
+            else Text("Look at it in My Tradera and on the page Orders, or with `rheod orders show ORDER`"),
             alerts=late,
         )
     yield from _not_taken(facts)
@@ -157,7 +157,7 @@ def _unpaid(facts: OrderFacts, now: int) -> Iterator[Finding]:
             ),
             fix=Text(
                 "Remind the buyer in My Tradera ({site}). To get the fee back, report there that the sale is off (with the"
-                " button, not by mail: that counts as sold to the tax authority), then take it back here, on the page Sales or"
+                " button, not by mail: that counts as sold to the tax authority), then take it back here, on the page Orders or"
                 " with `rheod orders reverse ITEM --reason unpaid`",
                 site=facts.site_url,
             ),

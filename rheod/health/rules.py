@@ -273,7 +273,7 @@ def _of_sales(facts: Facts) -> Iterator[Finding]:
                 "{n} sales are of something that rheod does not know",
                 facts.unmatched,
             ),
-            fix=Text("See them on the page Sales, or with `rheod orders list --unmatched`"),
+            fix=Text("See them on the page Orders, or with `rheod orders list --unmatched`"),
         )
 
 

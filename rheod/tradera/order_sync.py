@@ -163,7 +163,7 @@ class OrderSync:
             return  # another pass will do
         except (Rejected, Unanswered) as error:
             _log.warning("orders of before could not be completed", orders=len(ids), reason=str(error))
-            if len(ids) == 1:
+            if len(ids) == 1 and (isinstance(error, Rejected) or await self._calls.answers()):
                 await self._store.write(lambda tx: order_changes.let_be(tx.db, ids))
             self._complete_at_once = 1  # one of them may be what fails
             return

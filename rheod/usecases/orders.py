@@ -310,7 +310,11 @@ def _own(tx: Transaction, account_id: str, order_id: int) -> StoredOrder:
 def _standing(tx: Transaction, account_id: str, order_id: int) -> StoredOrder:
     order = _own(tx, account_id, order_id)
     if order.status is OrderStatus.REVERSED:
-        fallen = Text("The sale of order {order} has been taken back", order=str(order_id))
+        fallen = Text(
+            "The sale of order {order} has been taken back, so that it is neither paid nor sent: pay back what was paid, in My"
+            " Tradera",
+            order=str(order_id),
+        )
         raise Refused("CONFLICT", fallen)
     return order
 

@@ -10,9 +10,10 @@ from urllib.parse import quote
 import pytest
 
 from rheod.domain.orders import Freight, Order, OrderLine, Payment
-from rheod.store import erasure
+from rheod.store import erasure, order_changes, orders
 from rheod.usecases import sales
-from rheod.usecases.transaction import Store
+from rheod.usecases.orders import settle
+from rheod.usecases.transaction import Store, Transaction
 from tests.api.polling import Erp
 from tests.api.running import NOW_MS, Api, Reply
 from tests.api.test_order_calls import SELLERS
@@ -294,6 +295,30 @@ async def test_an_order_paid_outside_is_ready_and_tradera_is_told(shop: Shop) ->
     jobs = await rows(shop.api.database, "SELECT kind, subject FROM jobs WHERE lane = 'tradera'")
     assert jobs == [{"kind": "confirm", "subject": "7"}]
     assert (await shop.api.own("POST", "/rheod/orders/7/pay")).status == 202
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [("pay", None), ("done", None), ("tracking", {"carrier": "postnord", "trackingNumber": "SE1"})],
+)
+async def test_an_order_whose_sale_was_taken_back_takes_nothing(shop: Shop, path: str, body: Any) -> None:
+    """409 with what to do; nothing of it changes, and Tradera is not told."""
+    await shop.sell(an_order(7))
+    shop.now += 10
+
+    def fall(tx: Transaction) -> None:
+        before = orders.find(tx.db, 7)
+        order_changes.note_reversed(tx.db, 7, [7], "unpaid", now=tx.now)
+        settle(tx, 7, before)
+
+    await shop.store.write(fall)
+    known = await shop.one(7)
+    shop.now += 10
+    refused = await shop.api.call("POST", f"{ORDERS}/7/{path}", body)
+    assert (refused.status, refused.code) == (409, "CONFLICT")
+    assert "pay back what was paid" in refused.body["error"]
+    assert (await shop.one(7), known["status"]) == (known, "reversed")
+    assert await rows(shop.api.database, "SELECT kind FROM jobs WHERE lane = 'tradera'") == []
 
 
 async def test_an_order_that_was_handed_over_is_shipped(shop: Shop) -> None:

@@ -6,12 +6,14 @@ import asyncio
 import fcntl
 import json
 import os
+import re
 import signal
 import socket
 import sqlite3
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -21,7 +23,9 @@ import pytest
 import pytest_asyncio
 
 import rheod
+from rheod.domain.orders import Order, OrderLine, Payment
 from rheod.sandbox.demo_daemon import DemoDaemon, clean_environment
+from rheod.store import order_changes
 from tests import warm
 
 Ended = subprocess.CompletedProcess[str]
@@ -366,6 +370,43 @@ async def test_orders_are_listed_by_command(running: Running) -> None:
     }
     wrong = await running.run("orders", "list", "--limit", "0")
     assert (wrong.returncode, wrong.stderr.count("\n")) == (1, 1)
+
+
+async def test_an_order_is_shown_picked_paid_and_forgotten_by_command(
+    running: Running, tmp_path: Path
+) -> None:
+    """What the ERP has of it; the list for the shelves as values that no spreadsheet takes for formulas; the buyer erased."""
+    line = OrderLine(tradera_item_id=22, quantity=1, unit_price_ore=70_000, title="=Bromsok")
+    paid = Payment(type="Swish", amount_ore=70_000, paid_at=1)
+    with closing(sqlite3.connect(tmp_path / "rheod.db", timeout=10)) as db, db:
+        db.row_factory = sqlite3.Row
+        account_id = db.execute("SELECT id FROM accounts").fetchone()[0]
+        for number, payments in ((7, (paid,)), (8, ())):
+            order = Order(
+                order_id=number,
+                created_at=1,
+                updated_at=1,
+                lines=(line,),
+                subtotal_ore=70_000,
+                payments=payments,
+                buyer={"alias": "annak", "firstName": "Anna"},
+            )
+            order_changes.save(db, account_id, order, now=1)
+            order_changes.refresh(db, number, None, now=1, ship_while_waiting=False)
+    picked = await running.run("orders", "pick", "--csv")
+    assert picked.stdout.splitlines() == [
+        "place,externalId,title,quantity,orderId,freight",
+        ",,'=Bromsok,1,7,",
+    ]
+    assert "8 is paid" in (await running.run("orders", "pay", "8")).stdout
+    forgotten = await running.run("orders", "erase-buyer", "annak", "--yes")
+    assert "2 orders" in forgotten.stdout
+    shown = (await running.run("orders", "show", "8")).stdout
+    assert re.search(r"status: +ready\n", shown)
+    assert re.search(r"buyer: +erased\n", shown)
+    await running.json("keys", "create", "--name", "ERP", "--scope", "items", "--scope", "orders")
+    (key,) = (await running.json("keys", "list"))["keys"]
+    assert key["scopes"] == ["items", "orders"]
 
 
 async def test_a_message_that_nobody_understood_is_shown_and_put_away(

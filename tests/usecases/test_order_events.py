@@ -111,6 +111,24 @@ async def test_an_order_of_before_is_completed_in_silence(shop: Shop) -> None:
     assert await types(shop.database) == ["order.paid"]
 
 
+async def test_the_owner_may_have_orders_sent_while_they_can_grow(shop: Shop) -> None:
+    """By a setting: those that wait are ready from the next start on, and wait again when it is taken back."""
+
+    async def statuses() -> list[str]:
+        return [row["status"] for row in await rows(shop.database, "SELECT status FROM orders")]
+
+    orders = use_cases.Orders(store=shop.store)
+    await shop.record(an_order(1, payments=(PAYMENT,), expires_at=shop.clock() + 1000))
+    assert await statuses() == ["waits"]
+    for at_once, status in ((True, "ready"), (False, "waits")):
+        shop.store.rules = OrderRules(ship_while_waiting=at_once)
+        await orders.go_by_rules()
+        assert await statuses() == [status]
+    shop.clock.forward(1000)
+    await orders.ripen()
+    assert await statuses() == ["ready"]
+
+
 # Who gets them
 
 

@@ -246,6 +246,10 @@ async def test_sent_leads_to_the_next_and_a_second_tap_changes_nothing(tmp_path:
         assert len(await rows(one.shop.database, "SELECT id FROM shipments")) == 1
         assert (await one.shop.jobs()).count(("ship", "8001")) == 1
         assert 8001 not in await cards(one)
+        _, _, headers = await one.pages.post(f"{SALES}/8001/tracking", fields)
+        _, html, _ = await one.pages.get(headers["Location"])
+        assert re.findall(r'id="number-(\d+)"[^>]* autofocus', html) == ["7001"]
+        assert "autofocus" not in (await one.pages.get(SALES))[1]
 
 
 async def test_a_parcel_is_corrected_on_its_own_tab(tmp_path: Path) -> None:
