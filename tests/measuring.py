@@ -50,7 +50,7 @@ class Daemon:
 
 @asynccontextmanager
 async def measured(folder: Path) -> AsyncIterator[Daemon]:
-    """A daemon that has a member account, and 100 calls for 24 hours."""
+    """A daemon that has a member account beside its own."""
     settings = Settings(
         storage=Storage(path=folder, least_free_bytes=0),
         accounts=(AccountSettings(reference="member-1", user_id=2, user_token=SecretStr("test-token")),),

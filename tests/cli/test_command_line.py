@@ -30,6 +30,7 @@ LINES = (
     "admin-token --json",
     "password --stdin --json",
     "setup --systemd --dry-run --root DIR --systemctl PROGRAM --program PATH",
+    "setup --quota 5 --quota-total 5 --freight 5 --category books=5 --ask",
     "uninstall --keep-data --dry-run --yes --root DIR --systemctl PROGRAM",
     "support-bundle FILE",
     "items list --failed",

@@ -18,6 +18,7 @@ import click
 
 from rheod.cli import FAILED, OK, WRONG_USAGE, CommandFailed
 from rheod.cli.daemon_client import NotRunning, ask_socket
+from rheod.cli.installer.questions import Answers, answers_of, with_answers
 from rheod.cli.installer.steps import (
     CONFIG,
     SECRETS,
@@ -55,6 +56,8 @@ _NEW_SETTINGS = """\
 #   {example}
 # `rheod config check` tells what is wrong, and secrets are better in /etc/rheod/secrets.
 
+"""
+_NOTHING_ANSWERED = """\
 [tradera.quota]
 # Calls that Tradera allows in 24 hours, as its Developer Center shows them on the application's page:
 #default = 10000
@@ -65,17 +68,30 @@ _LOOK_S = 0.1
 
 @click.command(cls=Command, uses_settings=False)
 @click.option("--systemd", is_flag=True, help="Bring it up as a service of systemd.")
+@with_answers
 @with_dry_run
 @click.option("--program", metavar="PATH", hidden=True)
 @with_root
 @with_systemctl
 @pass_options
-def setup(
-    options: Options, *, systemd: bool, dry_run: bool, program: str | None, root: str, systemctl: str | None
+def setup(  # noqa: PLR0913 - the options of a command
+    options: Options,
+    *,
+    systemd: bool,
+    asks: bool | None,
+    quota: int | None,
+    quota_total: int | None,
+    freight: int | None,
+    categories: tuple[tuple[str, int], ...],
+    dry_run: bool,
+    program: str | None,
+    root: str,
+    systemctl: str | None,
 ) -> int:
     """Write settings file, folders and units; safe to run twice.
 
-    The settings file is /etc/rheod/rheod.toml. What you have edited is kept.
+    The settings file is /etc/rheod/rheod.toml. What you have edited is kept; for a new one some questions are put on a
+    terminal, and only what is answered is written.
     """
     require_default_config(options)
     place = InstallPaths.of(root, systemctl)
@@ -84,7 +100,10 @@ def setup(
     try:
         settings = read_settings(place)
         data = place.at(settings.storage.path)
-        steps = list(_files(place, settings))
+        is_there = place.at(CONFIG).exists()
+        given = Answers(quota=quota, total=quota_total, freight=freight, categories=categories)
+        answers = answers_of(given, wanted=asks, dry_run=dry_run, file=CONFIG, is_there=is_there)
+        steps = list(_files(place, settings, answers))
         if systemd:
             steps += _service(place, program)
         elif not data.is_dir():  # systemd makes the folder itself, with a user of its own
@@ -95,7 +114,7 @@ def setup(
     if systemd and place.systemctl is not None:
         _finish(place.at(settings.admin_socket), dry_run=dry_run)
     if not dry_run:
-        _say_next(settings, place, systemd=systemd)
+        _say_next(settings, place, systemd=systemd, unasked=answers is None and not is_there)
     return OK
 
 
@@ -114,7 +133,7 @@ def read_settings(place: InstallPaths) -> Settings:
         raise CommandFailed(f"{error}\nNothing was changed: mend it first", status=WRONG_USAGE) from error
 
 
-def _files(place: InstallPaths, settings: Settings) -> Iterator[Step]:
+def _files(place: InstallPaths, settings: Settings, answers: Answers | None) -> Iterator[Step]:
     """The settings file, readable by the service's own user, and the folder of secrets, which only root may read.
 
     What a file that is there sets otherwise than the example is listed, secrets as stars.
@@ -135,7 +154,8 @@ def _files(place: InstallPaths, settings: Settings) -> Iterator[Step]:
                 secret = f"{SECRETS}/{name.replace('.', '__')}"
                 yield Step(f"    a secret: better in {secret}, where only root reads it")
     else:
-        text = _NEW_SETTINGS.format(example=shipped(_EXAMPLE))
+        answered = "" if answers is None else answers.toml()
+        text = _NEW_SETTINGS.format(example=shipped(_EXAMPLE)) + (answered or _NOTHING_ANSWERED)
         yield Step(f"write {CONFIG}", lambda: write_file(file, text, 0o644))
     yield from folder_step(place.at(SECRETS), SECRETS, 0o700)
 
@@ -190,7 +210,7 @@ def _wait(socket: Path) -> None:
             return
 
 
-def _say_next(settings: Settings, place: InstallPaths, *, systemd: bool) -> None:
+def _say_next(settings: Settings, place: InstallPaths, *, systemd: bool, unasked: bool) -> None:
     from rheod.config.loading import missing_at_start  # noqa: PLC0415 - as above
 
     say()
@@ -198,6 +218,10 @@ def _say_next(settings: Settings, place: InstallPaths, *, systemd: bool) -> None
     again = "rheod setup --systemd" if systemd else "rheod serve"
     if missing := missing_at_start(settings):
         say(f"  Tradera: set {', '.join(missing)}: secrets in {SECRETS}, the rest in {CONFIG}; then {again}")
+    if unasked:
+        say(
+            f"  Tradera's quota, freight, categories: nothing was asked; set them in {CONFIG}, or by commands"
+        )
     if settings.server.public_url is None:
         say(
             "  A name: put Caddy or nginx in front (README) and set server.public_url and server.trusted_proxies"
