@@ -277,8 +277,8 @@ def _of_returns(facts: Waiting) -> Iterator[Finding]:
     """What was sold twice, or may be, and what comes back no more."""
     if (wait := facts.sold_twice) is not None:
         text = wait.counted(
-            "{n} item is sold twice, by two of its ads ({items})",
-            "{n} items are sold twice, each by two of its ads ({items})",
+            "{n} item is sold twice, by two of its ads or elsewhere too ({items})",
+            "{n} items are sold twice, each by two of its ads or elsewhere too ({items})",
         )
         fix = Text(
             "Tell one of the two buyers now, and cancel that order in My Tradera. `rheod items show ID` names both ads"

@@ -470,7 +470,8 @@ def sold_twice(db: sqlite3.Connection, *, limit: int) -> list[tuple[str, int, st
         "SELECT external_id, at, (SELECT reference FROM accounts WHERE id = items.account_id)"
         " FROM sale_conflicts INDEXED BY sale_conflicts_by_time CROSS JOIN items"
         " ON items.id = sale_conflicts.item_id WHERE at > 0 AND removed_at IS NULL AND (SELECT count(DISTINCT order_id)"
-        " FROM order_lines WHERE order_lines.item_id = items.id AND reversed_at IS NULL) > 1 ORDER BY at LIMIT ?",
+        " FROM order_lines WHERE order_lines.item_id = items.id AND reversed_at IS NULL)"
+        " + (elsewhere_ore IS NOT NULL) > 1 ORDER BY at LIMIT ?",
         (limit,),
     )
     return [(row[0], row[1], row[2]) for row in rows.fetchall()]

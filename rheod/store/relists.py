@@ -104,12 +104,14 @@ def pause(db: sqlite3.Connection, *, paused: bool) -> None:
 
 
 def count_alike(db: sqlite3.Connection, account_id: str, item_id: str) -> int:
-    """How many other items of the account are up with the same title, text and price."""
+    """How many other items of the account are up, or on their way, with the same title, text and price."""
     row = db.execute(
         "SELECT count(*) FROM items AS this JOIN items AS other INDEXED BY items_up_by_title"
-        " ON other.account_id = this.account_id AND other.title = this.title AND other.tradera_status = 'active'"
+        " ON other.account_id = this.account_id AND other.title = this.title"
+        " AND other.tradera_status IN ('active', 'pending_sync')"
         " WHERE this.id = ? AND this.account_id = ? AND other.id <> this.id AND other.price_ore IS this.price_ore"
-        " AND json_extract(other.spec, '$.description') IS json_extract(this.spec, '$.description')",
+        " AND json_extract(other.spec, '$.description') IS json_extract(this.spec, '$.description')"
+        " AND NOT EXISTS (SELECT 1 FROM listings WHERE item_id = other.id AND state = 'queued' AND held IS NOT NULL)",
         (item_id, account_id),
     ).fetchone()
     count: int = row[0]

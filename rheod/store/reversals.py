@@ -39,6 +39,12 @@ def standing(db: sqlite3.Connection, item_id: str) -> list[StandingSale]:
     return found if elsewhere is None else [*found, StandingSale(order_id=None, price_ore=elsewhere)]
 
 
+def is_elsewhere(db: sqlite3.Connection, item_id: str) -> bool:
+    """Whether it was sold elsewhere, and that sale stands."""
+    query = "SELECT 1 FROM items WHERE id = ? AND elsewhere_ore IS NOT NULL"
+    return db.execute(query, (item_id,)).fetchone() is not None
+
+
 def note_elsewhere(db: sqlite3.Connection, item_id: str, price_ore: int | None) -> None:
     """The item was sold elsewhere for this; None: that sale does not stand."""
     db.execute("UPDATE items SET elsewhere_ore = ? WHERE id = ?", (price_ore, item_id))

@@ -33,7 +33,7 @@ from rheod.domain.model import (
 from rheod.domain.orders import Order, OrderLine
 from rheod.domain.relist import ComesBack
 from rheod.domain.retry import delay_ms
-from rheod.store import inbox, items, jobs, order_changes, orders
+from rheod.store import inbox, items, jobs, order_changes, orders, reversals
 from rheod.store.inbox import QuarantinedMessage
 from rheod.store.jobs import Owner
 from rheod.usecases import publish, relisting
@@ -344,23 +344,25 @@ def _take_down_newer(tx: Transaction, item: Item, sold: Listing) -> None:
 
 
 def _tell_conflict(tx: Transaction, item: Item, sold: Listing, order_id: int) -> None:
-    """Another order of the item stands as well: the owner and the ERP are told that one buyer gets nothing."""
-    other = orders.other_sale(tx.db, item.id, order_id)
-    if other is None:
+    """Another sale of the item stands as well, by an order or elsewhere: the owner and the ERP are told that one buyer gets nothing."""
+    other, ad = orders.other_sale(tx.db, item.id, order_id), sold.tradera_item_id
+    if other is None and not reversals.is_elsewhere(tx.db, item.id):
         return
     if orders.note_conflict(tx.db, item.id, now=tx.now):
-        _log.error("sold twice", external_id=item.external_id, ad=sold.tradera_item_id, order=order_id)
-    first, second = sorted((order_id, other.order_id))
+        _log.error("sold twice", external_id=item.external_id, ad=ad, order=order_id)
+    if other is None:
+        reason, which = Text("It is sold twice: elsewhere and by ad {ad}", ad=ad), f"{order_id}:elsewhere"
+    else:
+        reason = Text("It is sold twice: by ad {ad} and by ad {other}", ad=ad, other=other.ad)
+        which = ":".join(map(str, sorted((order_id, other.order_id))))
     conflict = SaleConflict(
-        tradera_ad_id=str(sold.tradera_item_id),
+        tradera_ad_id=str(ad),
         order_id=str(order_id),
-        other_ad_id=str(other.ad),
-        other_order_id=str(other.order_id),
-        reason=Text(
-            "It is sold twice: by ad {ad} and by ad {other}", ad=sold.tradera_item_id, other=other.ad
-        ),
+        other_ad_id=None if other is None else str(other.ad),
+        other_order_id=None if other is None else str(other.order_id),
+        reason=reason,
     )
-    tx.tell(item, conflict.event(once=f"sale.conflict:{item.id}:{first}:{second}"))
+    tx.tell(item, conflict.event(once=f"sale.conflict:{item.id}:{which}"))
 
 
 def _listing_of(tx: Transaction, account_id: str, line: OrderLine) -> Listing | None:

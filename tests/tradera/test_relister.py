@@ -13,7 +13,7 @@ from rheod.domain.relist import RelistRule, Then
 from rheod.store import relists
 from rheod.store.relists import PlannedReturn
 from rheod.usecases import relisting
-from rheod.usecases.relisting import Relisting
+from rheod.usecases.relisting import MOST_ALIKE, Relisting
 from tests.desk import CATEGORY, Desk
 from tests.tradera.test_order_sync import order_created, push, reconcile
 from tests.waiting import until
@@ -287,3 +287,25 @@ async def test_a_price_that_bids_kept_from_the_ad_is_what_its_return_asks(desk: 
     assert (back.ladder.attempt, back.ladder.price_kr) == (0, 150)
     await comes_back(desk)
     assert (await desk.listing()).price_kr == 150
+
+
+async def test_no_more_look_alikes_come_back_than_tradera_takes_though_all_are_due_at_once(
+    desk: Desk,
+) -> None:
+    """Six of one title, text and price end together: five come back, and the sixth when one of them is gone."""
+    await ruled(desk)
+    names = [f"A{n}" for n in range(MOST_ALIKE + 1)]
+    for name in names:
+        await desk.put(name, pictures=0, title="Kopp")
+        await desk.reach(ListingState.COMMITTED, name)
+    desk.forward(11)
+    for name in names:
+        await desk.reach(ListingState.LIVE, name)
+    desk.forward(8 * DAY_S)
+    desk.simulator.market.settle()
+    await reconcile(desk)
+    desk.forward(DAY_S + 1)
+    for _ in range(4):
+        await desk.idle()
+        desk.forward(61)
+    assert len(desk.simulator.live_items()) == MOST_ALIKE

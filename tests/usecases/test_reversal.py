@@ -238,3 +238,20 @@ async def test_the_newer_ad_with_bids_stands_for_the_item(shop: Shop) -> None:
     await reverse(shop)
     item = await shop.item()
     assert (item.rheo_status, item.tradera_status) == (RheoStatus.ACTIVE, TraderaStatus.ACTIVE)
+
+
+async def test_a_sale_elsewhere_and_an_order_are_two_sales_until_one_is_taken_back(shop: Shop) -> None:
+    """The ad was bought before it was down: the owner and the ERP are told, once, and one of the two gets nothing."""
+    listing = await shop.put_live()
+    await shop.mark_sold()
+    assert await shop.bodies(listing.item_id, "sale.conflict") == []
+    await shop.record(order(1, 1))
+    await shop.record(order(1, 1))
+    [told] = await shop.bodies(listing.item_id, "sale.conflict")
+    assert (told["orderId"], told.get("otherOrderId")) == ("1", None)
+    assert "elsewhere" in told["reason"]
+    twice = await shop.database.read(lambda db: orders.sold_twice(db, limit=9))
+    assert [external_id for external_id, _ in twice] == ["x"]
+    await reverse(shop, replace(UNPAID, order_id=1))
+    assert await shop.database.read(lambda db: orders.sold_twice(db, limit=9)) == []
+    assert (await shop.item()).rheo_status is RheoStatus.SOLD
