@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from functools import lru_cache
 from typing import Any
@@ -128,6 +128,41 @@ class EndRules:
             return begins + days * _DAY_MS
         later = in_sweden(begins).replace(tzinfo=None) + timedelta(days=days)
         return round(later.replace(tzinfo=SWEDEN).timestamp() * 1000)
+
+
+LONGEST_LAG_MS = 10 * _MINUTE_MS
+"""More than that between a commit and the beginning that an end shows is no lag: somebody has changed the ad."""
+_LAGS = 9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeenEnds:
+    """What the ends that Tradera reported have shown: the lags of the last few (ms), and how a day is counted there.
+
+    `whole_days` None: no auction yet whose end says it, since each lay between two changes of the clock.
+    """
+
+    lags: tuple[int, ...] = ()
+    whole_days: bool | None = None
+
+    def with_end(self, commit_at: int, days: int, end_at: int) -> SeenEnds:
+        """The same with one more auction of so many days, its commit and the end that Tradera reports (ms UTC)."""
+        whole, by_clock = (EndRules(whole_days=each).end_of(commit_at, days) for each in (True, False))
+        for expected, counted in ((whole, True), (by_clock, False)):
+            if abs(end_at - expected) <= LONGEST_LAG_MS:
+                return SeenEnds(
+                    lags=(*self.lags, end_at - expected)[-_LAGS:],
+                    whole_days=self.whole_days if whole == by_clock else counted,
+                )
+        return self
+
+    def laid_over(self, rules: EndRules) -> EndRules:
+        """The rules with what was seen: the middle of the lags counts."""
+        return replace(
+            rules,
+            lag_ms=sorted(self.lags)[len(self.lags) // 2] if self.lags else rules.lag_ms,
+            whole_days=rules.whole_days if self.whole_days is None else self.whole_days,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -41,6 +41,16 @@ def ends(db: sqlite3.Connection, account_ids: Sequence[str], since: int, until: 
     return sorted(within, key=lambda each: (each.end_at, each.listing_id))
 
 
+def newest_placed(db: sqlite3.Connection, account_id: str, *, since: int) -> str | None:
+    """The listing of the account's newest ad that went up after `since` (ms) and has a place in the plan."""
+    row = db.execute(
+        "SELECT id FROM listings WHERE account_id = ? AND state = 'live' AND live_at > ? AND surplus = 0"
+        " AND json_extract(end_place, '$.end_at') > 0 ORDER BY live_at DESC LIMIT 1",
+        (account_id, since),
+    ).fetchone()
+    return None if row is None else str(row["id"])
+
+
 def _scheduled(row: sqlite3.Row) -> ScheduledEnd | None:
     place = end_place_of(row["end_place"])
     is_up = row["state"] == "live"

@@ -33,7 +33,7 @@ from rheod.store.jobs import Owner
 from rheod.tradera.budgeted_client import BudgetedClient, NotSent
 from rheod.tradera.order_responses import NO_ITEMS
 from rheod.tradera.transport import Oversized, Rejected
-from rheod.usecases import sales, take_over
+from rheod.usecases import ending, sales, take_over
 from rheod.usecases.placement import see_category
 from rheod.usecases.sales import SellersAndSite
 from rheod.usecases.transaction import Store, Transaction
@@ -262,6 +262,7 @@ class OrderSync:
             (ours[ad.tradera_item_id], ad) for ad in seen if ad.tradera_item_id in ours
         ]
         found += await self._overdue_ads(known, now)
+        await self._compare_end(now)
         down = {AdState.ENDED, AdState.SOLD}
         ended = [each for each in found if each[1] is None or each[1].state_at(now) in down]
         elsewhere = [ad for each, ad in found if ad and ad.category_id not in {None, each.category_id}]
@@ -308,6 +309,18 @@ class OrderSync:
             except NotSent:
                 break
         return found
+
+    async def _compare_end(self, now: int) -> None:
+        """Read one ad with a place in the plan of ends now and then: where Tradera ends it says how long a commit takes."""
+        listing = await self._store.read(lambda db: ending.to_compare(db, self._account_id, now=now))
+        if listing is None:
+            return
+        try:
+            ad = await self._read_ad(listing)
+        except NotSent:
+            return
+        end_at = None if ad is None else ad.ends_at
+        await self._store.write(lambda tx: ending.compare(tx, listing, end_at))
 
     async def _changed_ads(self) -> tuple[frozenset[int], int, bool]:
         """The ads that have changed since the last good pass, the cursor to keep when this one is good, and if they are all.

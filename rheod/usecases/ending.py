@@ -6,12 +6,13 @@ A commit that comes too late for its place gives it back and takes the next.
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from hmac import compare_digest
 
-from rheod.domain.ends import AT_ONCE, BadWindow, EndChoice, EndPlace, EndRules, Plan, place_at
+from rheod.domain.ends import AT_ONCE, BadWindow, EndChoice, EndPlace, EndRules, Plan, SeenEnds, place_at
 from rheod.domain.errors import FieldError, Refused, Text
 from rheod.domain.model import Event, EventType, Item, JobKind, Listing, ListingState, TraderaWish
 from rheod.store import choices, items, jobs, key_value, schedule
@@ -19,6 +20,9 @@ from rheod.store.schedule import ScheduledEnd
 from rheod.usecases.transaction import Store, Transaction
 
 _OF_SETTINGS, _OF_OWNER = "ends.rules.settings", "ends"
+_SEEN, _COMPARED = "ends.seen", "ends.compared"
+_COMPARE_MS = 6 * 3600 * 1000
+"""So often one ad is read to compare its end: a call."""
 LATE_MS = 50_000
 """A commit may be so late for its place: a place has a minute of its window on both sides."""
 _SOON_MS = 120_000
@@ -31,6 +35,34 @@ def choice(db: sqlite3.Connection) -> tuple[EndChoice, bool]:
     fixed = choices.get(db, _OF_SETTINGS)
     kept = fixed if fixed is not None else choices.get(db, _OF_OWNER)
     return (EndChoice() if kept is None else EndChoice.of(kept)), fixed is not None
+
+
+def rules(db: sqlite3.Connection) -> EndRules:
+    """The plan in force as places are given by it, with what Tradera's ends have shown."""
+    return _seen(db).laid_over(choice(db)[0].rules)
+
+
+def _seen(db: sqlite3.Connection) -> SeenEnds:
+    kept = json.loads(key_value.get(db, _SEEN) or "{}")
+    return SeenEnds(lags=tuple(kept.get("lags", ())), whole_days=kept.get("whole_days"))
+
+
+def to_compare(db: sqlite3.Connection, account_id: str, *, now: int) -> Listing | None:
+    """The newest ad that is up in a place of the plan, and whose end nobody has compared; None while one was lately."""
+    last = int(key_value.get(db, f"{_COMPARED}:{account_id}") or 0)
+    if last <= now < last + _COMPARE_MS:
+        return None
+    found = schedule.newest_placed(db, account_id, since=min(last, now))
+    return None if found is None else items.listing(db, found)
+
+
+def compare(tx: Transaction, listing: Listing, end_at: int | None) -> None:
+    """Learn from the end that Tradera reports of an ad how long after its commit it begins, and how days are counted."""
+    key_value.put(tx.db, f"{_COMPARED}:{listing.account_id}", str(tx.now))
+    if end_at is None or listing.commit_sent_at is None or not listing.days:
+        return
+    seen = _seen(tx.db).with_end(listing.commit_sent_at, listing.days, end_at)
+    key_value.put(tx.db, _SEEN, json.dumps(asdict(seen)))
 
 
 def note_settings(db: sqlite3.Connection, given: EndChoice | None, *, now: int) -> None:
@@ -76,15 +108,13 @@ def _named(item: Item, listing: Listing, tx: Transaction) -> EndPlace | None:
     wish = item.spec.tradera or TraderaWish()
     if wish.end_at is None or listing.generation > 1 or listing.end_place is not None:
         return None
-    rules = choice(tx.db)[0].rules
-    return place_at(rules, wish.end_at, earliest=tx.now, days=wish.duration_days)
+    return place_at(rules(tx.db), wish.end_at, earliest=tx.now, days=wish.duration_days)
 
 
 def _free(tx: Transaction, item: Item, listing: Listing) -> EndPlace | None:
-    rules = choice(tx.db)[0].rules
     taken = schedule.ends(tx.db, [item.account_id], tx.now, tx.now + 400 * _DAY_MS)
     plan = Plan.of(
-        rules, ((each.end_at, each.category_id) for each in taken if each.listing_id != listing.id)
+        rules(tx.db), ((each.end_at, each.category_id) for each in taken if each.listing_id != listing.id)
     )
     made = listing.days if listing.state is ListingState.ADDED else None  # a request has its days already
     days = made or (item.spec.tradera or TraderaWish()).duration_days
@@ -186,7 +216,7 @@ def _moved(
     if listing is None or not listing.state.is_open or listing.state.may_be_live:
         raise Refused("CONFLICT", Text("Only what is still to be committed can get another end"))
     days = listing.days if listing.state is ListingState.ADDED else None
-    place = place_at(choice(db)[0].rules, end_at, earliest=now, days=days)
+    place = place_at(rules(db), end_at, earliest=now, days=days)
     if place is None:
         raise Refused(
             "VALIDATION_FAILED",

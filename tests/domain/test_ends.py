@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from rheod.domain.ends import BadWindow, EndPlace, EndRules, Plan, Window, place_at, places
+from rheod.domain.ends import BadWindow, EndPlace, EndRules, Plan, SeenEnds, Window, place_at, places
 
 _MINUTE = 60_000
 _HOUR = 60 * _MINUTE
@@ -187,3 +187,23 @@ def test_a_named_end_takes_the_allowed_duration_else_the_longest_that_is_still_i
     )
     assert place_at(_EVENINGS, _at("2026-06-01T20:00"), earliest=_MONDAY_MORNING) is None
     assert place_at(_EVENINGS, soon, earliest=_MONDAY_MORNING, days=7) is None
+
+
+def test_ends_show_the_lag_and_how_a_day_is_counted() -> None:
+    """The middle of the last lags counts; an hour more or less over a change of the clock tells of days by the clock."""
+    commit_at, hour_ms = _at("2026-06-01T12:00"), 3_600_000
+    seen = SeenEnds()
+    for lag_ms in (5_000, 40_000, 7_000):
+        seen = seen.with_end(commit_at, 7, commit_at + 7 * 24 * hour_ms + lag_ms)
+    assert seen.laid_over(EndRules()).lag_ms == 7_000
+    assert seen.whole_days is None
+    assert seen.with_end(commit_at, 7, commit_at + 8 * 24 * hour_ms) == seen
+    before_winter = _at("2026-10-22T12:00")
+    by_clock = seen.with_end(before_winter, 7, before_winter + (7 * 24 + 1) * hour_ms)
+    assert by_clock.laid_over(EndRules()).whole_days is False
+    whole = by_clock.with_end(before_winter, 7, before_winter + 7 * 24 * hour_ms)
+    assert whole.laid_over(EndRules()).whole_days is True
+    for _ in range(99):
+        seen = seen.with_end(commit_at, 7, commit_at + 7 * 24 * hour_ms + 20_000)
+    assert len(seen.lags) < 10
+    assert seen.laid_over(EndRules()).lag_ms == 20_000

@@ -13,6 +13,7 @@ from rheod.domain.model import Listing, ListingState, TraderaWish
 from rheod.usecases import ending
 from rheod.usecases.ending import Ending
 from tests.desk import CATEGORY, Desk
+from tests.tradera.test_order_sync import reconcile
 
 EVENINGS = EndChoice(windows=("Mon-Sun 19:00-21:30",))
 HOUR_S = 3600
@@ -24,11 +25,11 @@ async def windows(desk: Desk, choice: EndChoice = EVENINGS) -> None:
     await desk.store.write(lambda tx: ending.note_settings(tx.db, choice, now=tx.now))
 
 
-async def goes_out(desk: Desk) -> Listing:
+async def goes_out(desk: Desk, external_id: str = "A") -> Listing:
     """Time passes until the ad is up."""
     for _ in range(400):
         await desk.idle()
-        listing = await desk.listing()
+        listing = await desk.listing(external_id)
         if listing.state is ListingState.LIVE:
             return listing
         jobs = await desk.waiting_jobs("publish") or await desk.waiting_jobs("results")
@@ -132,3 +133,29 @@ async def test_the_owner_moves_what_is_not_committed(desk: Desk) -> None:
     assert listing.end_place.end_at == wanted
     with pytest.raises(Refused, match="still to be committed"):
         await owner.move(desk.account_id, "A", wanted)
+
+
+def end_at_tradera(desk: Desk, listing: Listing) -> int:
+    """When Tradera will end the listing's ad."""
+    return desk.simulator.market.listings[listing.tradera_item_id or 0].end_ms
+
+
+async def test_the_ends_that_tradera_reports_teach_how_long_after_its_commit_an_auction_begins(
+    desk: Desk,
+) -> None:
+    """It takes 45 s here: the first ends so late, the next on its minute. One ad is read for it, not each."""
+    await windows(desk)
+    desk.simulator.market.processing_delay_ms = 45_000
+    await desk.put(pictures=0)
+    first = await goes_out(desk)
+    assert first.end_place is not None
+    assert end_at_tradera(desk, first) - first.end_place.end_at == pytest.approx(45_000, abs=1000)
+    await reconcile(desk)
+    assert (await desk.listing()).ends_at == end_at_tradera(desk, first)
+    looks = desk.called()["read_item"]
+    await reconcile(desk)
+    assert desk.called()["read_item"] == looks == 1
+    await desk.put("B", pictures=0)
+    second = await goes_out(desk, "B")
+    assert second.end_place is not None
+    assert end_at_tradera(desk, second) - second.end_place.end_at == pytest.approx(0, abs=1000)
