@@ -251,7 +251,7 @@ async def test_a_sale_elsewhere_and_an_order_are_two_sales_until_one_is_taken_ba
     assert (told["orderId"], told.get("otherOrderId")) == ("1", None)
     assert "elsewhere" in told["reason"]
     twice = await shop.database.read(lambda db: orders.sold_twice(db, limit=9))
-    assert [external_id for external_id, _ in twice] == ["x"]
+    assert [each[0] for each in twice] == ["x"]
     await reverse(shop, replace(UNPAID, order_id=1))
     assert await shop.database.read(lambda db: orders.sold_twice(db, limit=9)) == []
     assert (await shop.item()).rheo_status is RheoStatus.SOLD
