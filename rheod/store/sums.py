@@ -33,13 +33,17 @@ class Sums:
 def sums(db: sqlite3.Connection, account_id: str, *, since: str) -> Sums:
     """All sums of an account; sales from the month `since` on."""
     rows = db.execute(INVENTORY, (account_id,)).fetchall()
-    months = db.execute(MONTHS, (account_id, since)).fetchall()
     domains = db.execute(DOMAINS, (account_id, since)).fetchall()
     return Sums(
         inventory={(row["domain"], row["rheo_status"]): row["count"] for row in rows},
-        months={
-            row["month"]: Month(orders=row["orders"], ore=row["ore"], pending_ore=row["pending_ore"])
-            for row in months
-        },
+        months=by_month(db, account_id, since=since),
         domains={row["domain"]: row["ore"] for row in domains},
     )
+
+
+def by_month(db: sqlite3.Connection, account_id: str, *, since: str) -> dict[str, Month]:
+    """Sales from the month `since` on."""
+    return {
+        row["month"]: Month(orders=row["orders"], ore=row["ore"], pending_ore=row["pending_ore"])
+        for row in db.execute(MONTHS, (account_id, since)).fetchall()
+    }

@@ -67,10 +67,11 @@ class Category:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Analytics:
-    """All figures of an account."""
+    """All figures of an account; `before` are the twelve months before `months`."""
 
     inventory: InventoryCounts
     months: tuple[Revenue, ...]
+    before: tuple[Revenue, ...]
     categories: tuple[Category, ...]
 
 
@@ -83,14 +84,21 @@ class Figures:
 
     async def of_account(self, account_id: str) -> Analytics:
         """The figures as they are now; months and categories cover the last twelve calendar months in Sweden."""
-        months = months_until(self._store.now(), MONTHS)
-        found = await self._store.read(lambda db: sums.sums(db, account_id, since=months[0]))
+        both = months_until(self._store.now(), 2 * MONTHS)
+        earlier, months = both[:MONTHS], both[MONTHS:]
+        found, past = await self._store.read(
+            lambda db: (
+                sums.sums(db, account_id, since=months[0]),
+                sums.by_month(db, account_id, since=earlier[0]),
+            )
+        )
         by_status = dict.fromkeys(RheoStatus, 0)
         for (_, status), count in found.inventory.items():
             by_status[RheoStatus(status)] += count
         return Analytics(
             inventory=InventoryCounts(total=sum(by_status.values()), by_status=by_status),
             months=tuple(self._revenue(month, found.months.get(month, Month())) for month in months),
+            before=tuple(self._revenue(month, past.get(month, Month())) for month in earlier),
             categories=_categories(found),
         )
 

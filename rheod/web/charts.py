@@ -14,44 +14,49 @@ WIDTH, HEIGHT = 360, 170
 
 _TOP, _FOOT = 20, 22
 _MOST_LABELS = 7
-_MOST_VALUES = 8
+_LETTER, _GAP = 6.8, 4
+"""The width of a figure at the size of the chart's texts, and what is left free between two."""
 _LINES = 3
 
 
-def bars(title: str, points: Sequence[tuple[str, float, str]]) -> Markup:
-    """A bar for each (label, value, the value as text), the last one marked as now; of many, only some have labels."""
+def bars(
+    title: str, points: Sequence[tuple[str, float, str]], before: Sequence[tuple[float, str]] = ()
+) -> Markup:
+    """A bar for each (label, value, the value as text), the last one marked as now, with faint ones of `before` behind them.
+
+    Of many only some have labels; a text that would touch another is left out, the last and the highest first.
+    """
     pieces = [
         Markup('<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{}">').format(
             WIDTH, HEIGHT, title
         )
     ]
     step = WIDTH / max(1, len(points))
-    highest = max((value for _, value, _ in points), default=0) or 1
-    every = -(-len(points) // _MOST_LABELS)
-    with_values = sum(1 for _, value, _ in points if value) <= _MOST_VALUES
+    values = [value for _, value, _ in points]
+    highest = max([*values, *(value for value, _ in before)], default=0) or 1
     for part in range(1, _LINES + 1):
         y = round(HEIGHT - _FOOT - (HEIGHT - _TOP - _FOOT) * part / _LINES, 1)
         pieces.append(Markup('<line class="grid-line" x1="0" x2="{}" y1="{}" y2="{}"/>').format(WIDTH, y, y))
+    for place, (value, text) in enumerate(before[: len(points)]):
+        pieces.append(_bar("bar before", (place + 0.5) * step, step * 0.92, value / highest, text))
     for place, (label, value, text) in enumerate(points):
-        tall = round((HEIGHT - _TOP - _FOOT) * max(0.0, value) / highest, 1)
-        middle, top = round((place + 0.5) * step, 1), HEIGHT - _FOOT - tall
+        kind = "bar now" if place == len(points) - 1 else "bar"
         pieces.append(
-            Markup(
-                '<rect class="bar{}" x="{}" y="{}" width="{}" height="{}" rx="2"><title>{}: {}</title></rect>'
-            ).format(
-                " now" if place == len(points) - 1 else "",
-                round(middle - step * 0.36, 1),
-                top,
-                round(step * 0.72, 1),
-                tall,
-                label,
-                text or "0",
-            )
+            _bar(kind, (place + 0.5) * step, step * 0.6, value / highest, f"{label}: {text or '0'}")
         )
-        if value and with_values:
-            pieces.append(_text("value", _inside(middle), top - 6, text))
-        if (len(points) - 1 - place) % every == 0:
-            pieces.append(_text("label", _inside(middle), HEIGHT - 6, label))
+    every = -(-len(points) // _MOST_LABELS)
+    last = len(points) - 1
+    names = [place for place in range(last, -1, -1) if (last - place) % every == 0]
+    pieces += _apart("label", step, [(place, HEIGHT - 6, points[place][0]) for place in names])
+    with_value = sorted(
+        (place for place, value in enumerate(values) if value), key=lambda at: (at != last, -values[at])
+    )
+    heights = {
+        place: HEIGHT - _FOOT - (HEIGHT - _TOP - _FOOT) * values[place] / highest - 6 for place in with_value
+    }
+    pieces += _apart(
+        "value", step, [(place, round(heights[place], 1), points[place][2]) for place in with_value]
+    )
     pieces.append(
         Markup('<line class="ground" x1="0" x2="{}" y1="{}" y2="{}"/></svg>').format(
             WIDTH, HEIGHT - _FOOT, HEIGHT - _FOOT
@@ -60,9 +65,24 @@ def bars(title: str, points: Sequence[tuple[str, float, str]]) -> Markup:
     return Markup("").join(pieces)
 
 
-def _inside(middle: float) -> float:
-    """Far enough from the edges for a short text to be whole."""
-    return min(max(middle, 18), WIDTH - 18)
+def _bar(kind: str, middle: float, wide: float, share: float, said: str) -> Markup:
+    tall = round((HEIGHT - _TOP - _FOOT) * max(0.0, share), 1)
+    return Markup(
+        '<rect class="{}" x="{}" y="{}" width="{}" height="{}" rx="2"><title>{}</title></rect>'
+    ).format(kind, round(middle - wide / 2, 1), round(HEIGHT - _FOOT - tall, 1), round(wide, 1), tall, said)
+
+
+def _apart(kind: str, step: float, texts: Sequence[tuple[int, float, str]]) -> list[Markup]:
+    """Those of the texts (place, height, text) that touch none drawn before them, whole within the chart."""
+    drawn: list[Markup] = []
+    taken: list[tuple[float, float]] = []
+    for place, y, text in texts:
+        wide = _LETTER * len(text) + _GAP
+        middle = min(max((place + 0.5) * step, wide / 2), WIDTH - wide / 2)
+        if all(abs(middle - other) >= (wide + its) / 2 for other, its in taken):
+            taken.append((middle, wide))
+            drawn.append(_text(kind, round(middle, 1), y, text))
+    return drawn
 
 
 def _text(kind: str, x: float, y: float, text: str) -> Markup:

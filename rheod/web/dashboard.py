@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import rheod
 from rheod.api.authenticator import unlogged
-from rheod.domain.errors import Text
+from rheod.domain.errors import Refused, Text
 from rheod.health.waiting import Mood
 from rheod.web.assets import ASSETS
 from rheod.web.categories_page import CategoriesPage
@@ -27,6 +27,7 @@ from rheod.web.site import (
     HOME,
     Page,
     Site,
+    see_other,
 )
 from rheod.web.tradera import TraderaPage
 
@@ -122,7 +123,7 @@ class TodayPage:
 
 
 class Dashboard:
-    """The pages put together."""
+    """The pages put together, and what leads to them: the bare address, a slash too many, an address that is none."""
 
     def __init__(self, *, context: WebContext) -> None:
         self._context = context
@@ -151,4 +152,21 @@ class Dashboard:
             *EndsPage(context=context, site=site).routes(),
             *SellingPage(context=context, site=site).routes(),
             *TraderaPage(context=context, site=site).routes(),
+            ("GET", "/", unlogged(_to_first)),
+            ("GET", f"{HOME}/{{rest:.*}}", self._astray),
         ]
+
+    async def _astray(self, request: web.Request) -> web.StreamResponse:
+        """The page without the slash too many; else one that says that there is none, with search."""
+        path, query = request.rel_url.raw_path, request.rel_url.raw_query_string
+        if path.endswith("/"):
+            return see_other(path.rstrip("/") + (f"?{query}" if query else ""))
+        return await self.site.page(_nothing)(request)
+
+
+async def _to_first(_request: web.Request) -> web.StreamResponse:
+    return see_other(HOME)
+
+
+async def _nothing(_request: PageRequest) -> Page:
+    raise Refused("NOT_FOUND", Text("There is no page at this address"))

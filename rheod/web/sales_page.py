@@ -192,7 +192,10 @@ class SalesPage:
             request.account_id, unmatched=True, limit=UNMATCHED + 1, before=_NEWEST
         )
         return {
-            "months": [(language.month(month.month), month) for month in figures.months],
+            "months": [
+                (language.month(month.month), month, earlier)
+                for month, earlier in zip(figures.months, figures.before, strict=True)
+            ],
             "chart": [
                 (
                     language.short_month(one.month),
@@ -200,6 +203,10 @@ class SalesPage:
                     language.number(one.gross / 100) if one.gross else "",
                 )
                 for one in figures.months
+            ],
+            "before": [
+                (one.gross / 100, f"{language.month(one.month)}: {language.number(one.gross / 100)}")
+                for one in figures.before
             ],
             "months_file": _address(request, "/months.csv", show=""),
             "doubts": await self._context.api.doubts.of_account(request.account_id),

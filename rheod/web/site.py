@@ -118,7 +118,8 @@ class ActionDone:
 def refusal_page(error: Refused | Transient, language: Language) -> Page:
     """A page that says it, with the status that the API would answer."""
     status = STATUS_OF.get(error.code, 500) if isinstance(error, Refused) else 503
-    return Page("problem.html", {"sentence": sentence(error, language)}, status=status)
+    values = {"sentence": sentence(error, language), "is_lost": status == 404}
+    return Page("problem.html", values, status=status)
 
 
 COOKIE = "rheod_session"

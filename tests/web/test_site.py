@@ -113,3 +113,31 @@ async def test_what_an_earlier_version_stored_is_shown_as_it_is(tmp_path: Path) 
         )
         await one.pages.sign_in(one.token)
         assert "No picture could be used: {of} two" in (await one.pages.get("/dashboard/items/F-1"))[1]
+
+
+@pytest.mark.parametrize(
+    ("path", "to"),
+    [
+        ("/", "/dashboard"),
+        ("/dashboard/", "/dashboard"),
+        ("/dashboard/items/?q=a", "/dashboard/items?q=a"),
+        ("/dashboard/items/D-1///", "/dashboard/items/D-1"),
+        ("/dashboard/nowhere", "/dashboard/sign-in?next=%2Fdashboard%2Fnowhere"),
+    ],
+)
+async def test_the_bare_address_and_a_slash_too_many_lead_on(tmp_path: Path, path: str, to: str) -> None:
+    """To the page that is meant; an address that is none is told to nobody but who is signed in."""
+    async with stocked(tmp_path) as one:
+        status, _, headers = await one.pages.get(path)
+        assert (status, headers["Location"]) == (303, to)
+
+
+async def test_an_address_that_is_none_is_a_page_with_search(tmp_path: Path) -> None:
+    """In the frame, so that one finds on; so is an item that there is not."""
+    async with stocked(tmp_path) as one:
+        await one.pages.sign_in(one.token)
+        for path in ("/dashboard/nowhere", "/dashboard/items/nobody", "/dashboard/items/D-1/publish"):
+            status, html, _ = await one.pages.get(path, **{"Accept-Language": "en"})
+            assert (status, 'role="search"' in html.partition("<main")[2]) == (404, True)
+            assert "<h1>Not found</h1>" in html
+            assert 'aria-current="page"' in html
