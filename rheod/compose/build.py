@@ -83,28 +83,9 @@ class Handlers:
 
     def public(self) -> web.Application:
         """The API and the dashboard; who is signed in there may make the owner's calls."""
-        core, seen, running = self.core, observed(self.core, self.loops.running), self.loops.running
+        seen, running = observed(self.core, self.loops.running), self.loops.running
         parts = self.api()
-        pages = Dashboard(
-            context=WebContext(
-                api=parts,
-                sessions=core.sessions,
-                audit=core.audit,
-                findings=lambda: gather_findings(seen),
-                outlooks=core.forecasts,
-                stock=core.stock,
-                has_alarms=core.settings.alerts.is_set,
-                quarantine=QuarantinedMessages(store=core.store),
-                ad_url=core.sellers.ad_url,
-                status=lambda: gather_status(seen, running),
-                accounts=core.accounts,
-                callers=Callers(proxies=parts.trusted_proxies, public_url=parts.public_url),
-                connector=self.login(),
-                setups=core.setups,
-                choices=CategoryChoices(store=core.store),
-                templates=AdTemplates(store=core.store, dresser=core.store.placer.dresser),
-            )
-        )
+        pages = Dashboard(context=self.pages(parts))
         served = replace(
             parts,
             signed_in=pages.site.vouches,
@@ -112,6 +93,28 @@ class Handlers:
             metrics=lambda: gather_metrics(seen, running),
         )
         return server.build_app(served, pages=pages)
+
+    def pages(self, parts: ApiContext) -> WebContext:
+        """What the dashboard's pages use, over the API's parts."""
+        core, seen, running = self.core, observed(self.core, self.loops.running), self.loops.running
+        return WebContext(
+            api=parts,
+            sessions=core.sessions,
+            audit=core.audit,
+            findings=lambda: gather_findings(seen),
+            outlooks=core.forecasts,
+            stock=core.stock,
+            has_alarms=core.settings.alerts.is_set,
+            quarantine=QuarantinedMessages(store=core.store),
+            ad_url=core.sellers.ad_url,
+            status=lambda: gather_status(seen, running),
+            accounts=core.accounts,
+            callers=Callers(proxies=parts.trusted_proxies, public_url=parts.public_url),
+            connector=self.login(),
+            setups=core.setups,
+            choices=CategoryChoices(store=core.store),
+            templates=AdTemplates(store=core.store, dresser=core.store.placer.dresser),
+        )
 
     def admin(self) -> web.Application:
         """What the commands ask, while a daemon runs and without one."""

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from yarl import URL
 
 from rheod.api.context import ApiContext, Rates
-from rheod.compose.build import build
+from rheod.compose.build import Rheod, build
 from rheod.compose.remotes import Remotes
 from rheod.config.sections import AccountSettings, Server, Storage
 from rheod.config.settings import Settings
@@ -27,6 +27,15 @@ from tests.stores import Clock as Milliseconds
 
 NOW_MS = 1_779_789_600_000
 """2026-05-26T10:00:00Z."""
+
+_TOKEN = SecretStr("test-user-token")
+TRADERA = Tradera(
+    base_url="https://api.tradera.example/v4",
+    app_id=1,
+    app_key=SecretStr("test-key"),
+    user_id=3,
+    user_token=_TOKEN,
+)
 
 FAST = Rates(
     put=1000,
@@ -152,26 +161,28 @@ def one_decoder() -> Decoder:
 async def made_parts(
     database: Database, folder: Path, clock: Clock, decoder: Decoder | None = None
 ) -> tuple[ApiContext, str]:
-    """What compose gives the API over a store, and the id of a member account with the reference `member-1`.
+    """The parts that `made` gives, and the id of a member account with the reference `member-1`."""
+    rheod, parts = await made(database, folder, clock, decoder)
+    return parts, rheod.core.accounts["member-1"]
+
+
+async def made(
+    database: Database, folder: Path, clock: Clock, decoder: Decoder | None = None, **tables: Any
+) -> tuple[Rheod, ApiContext]:
+    """What compose makes over a store, and the API's parts of it; `tables` are the settings' own.
 
     Calls are not limited, addresses need no DNS, and nothing is sent to anybody. Pictures are taken by `decoder`.
     """
-    token = SecretStr("test-user-token")
-    settings = Settings(
-        storage=Storage(path=folder, least_free_bytes=0),
-        server=Server(public_url="https://parts.example"),
-        accounts=tuple(
-            AccountSettings(reference=f"member-{number}", user_id=number, user_token=token)
+    standard: dict[str, Any] = {
+        "storage": Storage(path=folder, least_free_bytes=0),
+        "server": Server(public_url="https://parts.example"),
+        "accounts": tuple(
+            AccountSettings(reference=f"member-{number}", user_id=number, user_token=_TOKEN)
             for number in (1, 2)
         ),
-        tradera=Tradera(
-            base_url="https://api.tradera.example/v4",
-            app_id=1,
-            app_key=SecretStr("test-key"),
-            user_id=3,
-            user_token=token,
-        ),
-    )
+        "tradera": TRADERA,
+    }
+    settings = Settings(**(standard | tables))
     rheod = await build(settings, database, clock=Milliseconds(), rng=Random(7), remotes=Remotes())
     await rheod.clients.aclose()
     rheod.core.life.ready = True
@@ -186,4 +197,4 @@ async def made_parts(
     if decoder is not None:
         uploads = Uploads(store=rheod.core.store, decoder=decoder, pictures_dir=rheod.core.images_dir)
         parts = replace(parts, uploads=uploads)
-    return parts, rheod.core.accounts["member-1"]
+    return rheod, parts

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from html import unescape
@@ -12,29 +12,18 @@ from typing import Any
 
 import aiohttp
 
-from rheod.api.authenticator import Callers
 from rheod.api.server import build_app, start
-from rheod.domain.budget import Quota
+from rheod.domain.budget import MethodState
 from rheod.domain.errors import Refused, Text
 from rheod.health.waiting import Finding
 from rheod.pictures.decoder import Decoder
-from rheod.store.access import Audit, Sessions
+from rheod.store import ledger
 from rheod.store.accounts import Token
 from rheod.store.engine.database import Database
-from rheod.store.ledger import Ledger
-from rheod.usecases.ad_templates import AdTemplates
-from rheod.usecases.capacity import Capacities
-from rheod.usecases.category_choices import CategoryChoices
-from rheod.usecases.figures import AccountForecasts
-from rheod.usecases.items import BudgetForecast
-from rheod.usecases.placer import Placer
-from rheod.usecases.sales import QuarantinedMessages
-from rheod.usecases.selling_setup import AccountConnection, InForce, Setups, Shown
-from rheod.usecases.stock import Stock
-from rheod.usecases.transaction import Store
+from rheod.usecases.selling_setup import AccountConnection, Shown
 from rheod.web.dashboard import Dashboard
 from rheod.web.site import WebContext
-from tests.api.running import Clock, made_parts, one_decoder
+from tests.api.running import Clock, made, one_decoder
 from tests.stores import opened
 
 PASSWORD = "test-password-123"
@@ -158,48 +147,26 @@ async def pages(
     folder: Path,
     *,
     found: Callable[[], Awaitable[list[Finding]]] | None = None,
-    placer: Placer | None = None,
-    ledger: Ledger | None = None,
+    settings: Mapping[str, Any] | None = None,
+    learned: MethodState | None = None,
     **changes: Any,
 ) -> AsyncIterator[tuple[Pages, str]]:
     """A dashboard nobody is signed in at, and the admin token; `found` needs the owner.
 
-    `placer` has what the settings say of ads, `ledger` the calls; `changes` replace values of the API's parts.
+    `settings` are tables of them, `learned` is known of Tradera's quota; `changes` replace values of the API's parts.
     """
     clock = Clock()
     async with opened(folder) as database, closed_after(one_decoder()) as decoder:
-        api, _ = await made_parts(database, folder, clock, decoder)
-        ledger = ledger or Ledger()
-        store = Store(database=database, now=api.now, rng=api.rng, wake=lambda _queue: None, placer=placer)
-        capacities = Capacities(
-            store=store,
-            ledger=ledger,
-            quota=Quota(total=100),
-            forecast=lambda _account: BudgetForecast(),
-        )
-        api = replace(api, capacities=capacities, **changes)
-        parts = WebContext(
-            api=api,
-            sessions=await Sessions.load(database, now=api.now),
-            audit=Audit(database=database, now=api.now),
+        if learned is not None:
+            await database.write(lambda db: ledger.save_state(db, learned))
+        rheod, api = await made(database, folder, clock, decoder, **(settings or {}))
+        api = replace(api, **changes)
+        parts = replace(
+            rheod.handlers.pages(api),
             findings=found or _findings,
-            outlooks=AccountForecasts(store=store, forecast=lambda _account: BudgetForecast()),
-            has_alarms=False,
-            stock=Stock(store=store, forecast=lambda _account: BudgetForecast()),
-            quarantine=QuarantinedMessages(store=store),
-            ad_url=lambda ad: f"https://tradera.example/item/{ad}",
             status=_status,
-            accounts={"": api.default_account},
             connector=NoConnector(),
-            setups=Setups(
-                store=store,
-                ledger=ledger,
-                capacities=capacities,
-                defaults=[InForce(name="tradera.defaults.duration_days", value=7)],
-            ),
-            choices=CategoryChoices(store=store),
-            templates=AdTemplates(store=store, dresser=store.placer.dresser),
-            callers=Callers(proxies=api.trusted_proxies, public_url=api.public_url),
+            ad_url=lambda ad: f"https://tradera.example/item/{ad}",
         )
         dashboard = Dashboard(context=parts)
         served = replace(api, signed_in=dashboard.site.vouches)

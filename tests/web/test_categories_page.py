@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from rheod.config.selling import Categories, RuleSettings
+from rheod.config.tradera import TraderaDefaults
 from rheod.domain.category_tree import Category, CategoryTree
-from rheod.domain.leaf_choice import CategoryRule
 from rheod.store import reference_data
-from rheod.usecases.placer import FixedChoices, Placer
+from tests.api.running import TRADERA
 from tests.web.running import text_of
 from tests.web.stocked import Stocked, stocked
 
@@ -115,10 +116,9 @@ async def test_what_is_guessed_is_settled_by_one_press(shop: Stocked) -> None:
 
 async def test_what_the_settings_say_is_locked(tmp_path: Path) -> None:
     """Shown as such, without a form; a form of before is refused."""
-    fixed = FixedChoices(
-        rules=(CategoryRule(id=1, category_id=10, words="kopp"),), defaults={"art": 11}, guess=True
-    )
-    async with stocked(tmp_path, placer=Placer(fixed)) as one:
+    said = Categories(rules=(RuleSettings(category=10, words="kopp"),), guess_category=True)
+    own = TRADERA.model_copy(update={"defaults": TraderaDefaults(category_id={"art": 11})})
+    async with stocked(tmp_path, settings={"categories": said, "tradera": own}) as one:
         await one.pages.sign_in(one.token)
         _, html, _ = await one.pages.get(HERE, **ENGLISH)
         assert text_of(html).count("from the settings") == 3

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from rheod.config.selling import AdSettings
 from rheod.domain.ad_templates import Part, Template
-from rheod.usecases.ad_words import AdDresser, FixedWords
-from rheod.usecases.placer import Placer
 from rheod.usecases.selling_setup import InForce
 from rheod.web.language import Language
 from rheod.web.selling_page import LABELS, value_words
@@ -123,8 +122,7 @@ async def test_a_template_that_cannot_be_is_shown_again(tmp_path: Path) -> None:
 
 async def test_a_template_is_taken_away_in_two_steps_and_a_locked_one_never(tmp_path: Path) -> None:
     """Those of the settings file are shown as such, and have no button."""
-    dresser = AdDresser(FixedWords(templates=(Template(part=Part.HEADER, text="Ur filen"),)))
-    async with stocked(tmp_path, placer=Placer(None, dresser)) as one:
+    async with stocked(tmp_path, settings={"ad": AdSettings(header="Ur filen")}) as one:
         await one.pages.sign_in(one.token)
         await one.pages.pressed(TEMPLATES, TEMPLATES, part="footer", text="Hej")
         _, html, _ = await one.pages.get(TEMPLATES, **ENGLISH)

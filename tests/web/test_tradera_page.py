@@ -11,8 +11,7 @@ import pytest
 from rheod.domain.budget import MethodState
 from rheod.domain.category_tree import Category, CategoryTree, LeafAttributes
 from rheod.domain.errors import Text
-from rheod.store import ledger, reference_data
-from rheod.store.ledger import Ledger
+from rheod.store import reference_data
 from rheod.store.reference_data import Subject
 from tests.stores import NOW_MS, rows
 from tests.web.running import text_of
@@ -25,11 +24,7 @@ ENGLISH = {"Accept-Language": "en"}
 @pytest.fixture
 async def shop(tmp_path: Path) -> AsyncIterator[Stocked]:
     """Signed in; Tradera has refused pictures after 300 calls."""
-    known = Ledger(methods=[MethodState(method="image", ceiling=300)])
-    async with stocked(tmp_path, ledger=known) as one:
-        await one.shop.database.write(
-            lambda db: ledger.save_state(db, MethodState(method="image", ceiling=300))
-        )
+    async with stocked(tmp_path, learned=MethodState(method="image", ceiling=300)) as one:
         await one.pages.sign_in(one.token)
         yield one
 
