@@ -9,6 +9,7 @@ import pytest
 
 from rheod.domain.freight import FreightOption
 from rheod.domain.model import AdState
+from rheod.domain.orders import Freight, Payment
 from rheod.tradera.ad_builder import FIXED_PRICE, Ad, create_body
 from rheod.tradera.order_responses import marked, read_orders, read_transactions
 from rheod.tradera.responses import (
@@ -178,6 +179,59 @@ def test_orders_are_read_in_ore_with_their_lines() -> None:
     assert (order.lines[0].tradera_item_id, order.lines[0].unit_price_ore) == (22, 25_000)
     assert order.lines[0].own_references == ("rheod:42:1",)
     assert order.buyer == {"userId": 7, "firstName": "Anna", "zipCode": "111 11"}
+
+
+def test_everything_of_an_order_is_read() -> None:
+    """What an ERP ships and keeps books by: freight, weight, until when it grows, the purchase, each payment, each rate."""
+    payments = [
+        {"amount": 100, "paidDate": END, "paymentType": "Swish", "reference": "070-1", "paymentCost": 0},
+        {"amount": 219.5, "paidDate": END, "paymentType": "Kort", "reference": "", "paymentCost": 2.5},
+    ]
+    line = {**ORDER["items"][0], "vatRate": 25, "merchantPartNumber": "8624"}  # type: ignore[index]
+    entry = {
+        **ORDER,
+        "items": [line],
+        "purchaseOrderId": "po-1",
+        "expiresDate": END,
+        "shippingCost": 69.5,
+        "shippingType": "PostNord",
+        "shippingWeight": 1.5,
+        "shipTo": {"name": "Kiosken", "city": "Umeå"},
+        "sellerOrderPayments": payments,
+    }
+    (order,) = read_orders([entry])
+    assert (order.purchase_id, order.expires_at) == ("po-1", END_MS)
+    assert order.freight == Freight(cost_ore=6_950, type="PostNord", weight_kg=1.5)
+    assert order.payments == (
+        Payment(type="Swish", reference="070-1", amount_ore=10_000, paid_at=END_MS, cost_ore=0),
+        Payment(type="Kort", reference=None, amount_ore=21_950, paid_at=END_MS, cost_ore=250),
+    )
+    assert (order.lines[0].vat_rate, order.lines[0].part_number) == (25, "8624")
+    assert order.buyer["shipTo"] == {"name": "Kiosken", "city": "Umeå"}
+
+
+@pytest.mark.parametrize(
+    ("rate", "read"), [(25, 25), (0, 0), (None, None), ("25 %", None), (-1, None), (101, None), (True, None)]
+)
+def test_a_rate_of_vat_that_is_not_told_is_unknown(rate: Any, read: int | None) -> None:
+    """It is never 0 by guess."""
+    line = {**ORDER["items"][0], "vatRate": rate}  # type: ignore[index]
+    (order,) = read_orders([{**ORDER, "items": [line]}])
+    assert (order.doubt, order.lines[0].vat_rate) == (None, read)
+
+
+@pytest.mark.parametrize(("cost", "read"), [(0, 0), (69, 6_900), (None, None), ("?", None)])
+def test_freight_that_is_not_told_is_unknown(cost: Any, read: int | None) -> None:
+    """Free is told as 0; the rest may come with a later reading. A weight of 0 is none."""
+    (order,) = read_orders([{**ORDER, "shippingCost": cost, "shippingWeight": 0}])
+    assert (order.freight.cost_ore, order.freight.weight_kg) == (read, None)
+
+
+def test_payments_nobody_speaks_of_are_not_payments_of_nothing() -> None:
+    """An answer without the field says nothing; null and an empty list say that nothing is paid."""
+    silent = {name: value for name, value in ORDER.items() if name != "sellerOrderPayments"}
+    found = read_orders([silent, ORDER, {**ORDER, "sellerOrderPayments": []}])
+    assert [order.payments for order in found] == [None, (), ()]
 
 
 def test_a_bare_order_is_read() -> None:
