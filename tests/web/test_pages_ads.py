@@ -73,8 +73,8 @@ async def test_what_every_ad_gets_is_decided_on_a_phone(browser: Browser, tmp_pa
             await page.get_by_role("button", name="Visa vad det betyder").click()
             await page.get_by_role("button", name="Flytta den").click()
             await expect(page.locator(".outcome")).to_contain_text("Flyttad")
-            for name, path in PAGES.items():
-                await page.goto(f"{one.pages.base}{path}")
+            for name in ("ads", "ads-templates", "ads-categories", "ads-stock", "returns", "ends"):
+                await page.goto(f"{one.pages.base}{PAGES[name]}")
                 await judged(page, name)
             assert (await one.pages.parts.api.relisting.owners_rule())[0] == RelistRule(
                 enabled=True, floor=400.0
