@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
-
-from PIL import Image
 
 from rheod.domain.model import ListingState
 from rheod.domain.orders import Freight, Payment
 from tests.stores import NOW_MS
 from tests.usecases.selling import order
-from tests.web.stocked import BUYER, HOUR_MS, WISH, Stocked
+from tests.web.stocked import BUYER, HOUR_MS, WISH, Stocked, drawn
 
 THINGS = {
     8001: ("B-4", "Bromsok vänster Volvo V70", "B4", 29),
@@ -27,17 +22,6 @@ THINGS = {
     ),
 }
 """Orders by number: the item's id, its title, its shelf, and how many hours ago it was sold."""
-
-
-def drawn(folder: Path, colour: tuple[int, int, int]) -> str:
-    """A picture in the image folder; its name there."""
-    raw = io.BytesIO()
-    Image.new("RGB", (320, 240), colour).save(raw, "JPEG")
-    digest = hashlib.sha256(raw.getvalue()).hexdigest()
-    file = folder / digest[:2] / f"{digest}.jpg"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_bytes(raw.getvalue())
-    return f"{digest[:2]}/{file.name}"
 
 
 async def morning(one: Stocked, *, paid: bool = True, **changes: Any) -> None:

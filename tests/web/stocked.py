@@ -98,7 +98,7 @@ async def _fill_items(shop: Shop, image_folder: Path) -> None:
     await shop.put("W/1", title="Dörr vänster fram", auto_publish=True, tradera=WISH, image_urls=urls)
     pictures = (await shop.view("W/1")).pictures
     for number, picture in enumerate(pictures[:2]):
-        await shop.picture_ready(picture.id, _drawn(image_folder, number))
+        await shop.picture_ready(picture.id, drawn(image_folder, (40 + 120 * number, 90, 140)))
     await shop.picture_failed(pictures[2].id, "the server answered 404")
     live = await shop.put_live("L-1", title="Kopp Rörstrand", tradera=WISH)
     for operation, outcome in (
@@ -158,10 +158,10 @@ def _order(order_id: int, ad: int, *, days: int, paid: bool, title: str = "Såld
     )
 
 
-def _drawn(folder: Path, number: int) -> str:
+def drawn(folder: Path, colour: tuple[int, int, int]) -> str:
     """A picture in the image folder; its name there."""
     raw = io.BytesIO()
-    Image.new("RGB", (320, 240), (40 + 120 * number, 90, 140)).save(raw, "JPEG")
+    Image.new("RGB", (320, 240), colour).save(raw, "JPEG")
     digest = hashlib.sha256(raw.getvalue()).hexdigest()
     file = folder / digest[:2] / f"{digest}.jpg"
     file.parent.mkdir(parents=True, exist_ok=True)

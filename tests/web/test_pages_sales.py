@@ -21,7 +21,7 @@ NARROW = {"width": 320, "height": 700}
 
 @pytest.mark.parametrize(
     ("size", "dark", "tabs"),
-    [(NARROW, True, ("", "?show=all")), (DESK, False, ("?show=unpaid", "?unmatched=1"))],
+    [(NARROW, True, ("?show=all",)), (DESK, False, ("", "?show=unpaid"))],
     ids=["narrow dark", "desk light"],
 )
 async def test_every_tab_fits(
@@ -102,6 +102,5 @@ async def test_a_morning_of_packing_on_a_phone(browser: Browser, tmp_path: Path)
         await card.get_by_label("Köparen har fått tillbaka pengarna").check()
         await card.get_by_role("button", name="och publicera").dblclick()
         await page.locator(".outcome", has_text="8002").wait_for()
-        await judged(page, "orders-after-light")
         assert len(await rows(one.shop.database, "SELECT id FROM shipments")) == 3
         assert len(await rows(one.shop.database, "SELECT id FROM sale_reversals")) == 1
