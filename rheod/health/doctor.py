@@ -76,6 +76,10 @@ class Doctor:
         facts = await gather_facts(self._observed)
         self._found += findings(facts)
         self._checked += ["what waits and what failed", "room on the disk", "the last backup"]
+        self._checked.append(
+            f"the quota ({self._observed.quota.default} calls of each of Tradera's methods in 24 hours; yours stands in"
+            " its Developer Center on the application's page)"
+        )
         queue = self.reachable.push_queue()
         receivers = [one for one in facts.endpoints if one.active]
         async with asyncio.TaskGroup() as group, self.reachable.receivers() as session:

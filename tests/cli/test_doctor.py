@@ -77,6 +77,7 @@ async def test_a_healthy_machine_has_no_findings(machine: Machine) -> None:
     found, report = await machine.doctor()
     assert (found, report["calls"]) == (set(), 0)
     assert not machine.sandbox.tradera.calls_by_operation()
+    assert any("10000 calls of each" in each and "Developer Center" in each for each in report["checked"])
     found, report = await machine.doctor("--online")
     assert (found, report["calls"]) == (set(), 2)
     assert sum(machine.sandbox.tradera.calls_by_operation().values()) == 2
