@@ -27,7 +27,7 @@ from rheod.tradera.ad_builder import (
     image_body,
     image_path,
 )
-from rheod.tradera.responses import WrongShapeError, refusal, without
+from rheod.tradera.responses import Times, WrongShapeError, refusal, without
 from rheod.tradera.transport import LIST_ANSWER_BYTES, HttpCall, Rejected, Seller, TraderaTransport, judge
 
 if TYPE_CHECKING:
@@ -102,6 +102,7 @@ class TraderaClient:
         self._transport = TraderaTransport(
             session=session, base_url=base_url, app_id=app_id, app_key=app_key, timeout_s=timeout_s
         )
+        self.times = Times()
 
     async def create(self, seller: Seller, ad: Ad) -> Created:
         """Make an uncommitted listing: nobody sees it until `commit`. Repeating it makes another one."""
@@ -264,6 +265,12 @@ class TraderaClient:
         path = "/reference-data/shipping-options?fromCountryCodes=SE"
         return await self._reference("shipping-options", path, reference_answers.read_shipping)
 
+    async def learn_times(self, now: int) -> None:
+        """Ask for Tradera's own time, by which its times are read that name no zone."""
+        self.times.decide(
+            await self._ask(HttpCall(what="time", method="GET", path="/reference-data/time")), now
+        )
+
     async def clock(self) -> int | None:
         """Tradera's time (ms UTC); None when the answer is no time."""
         return responses.read_clock(
@@ -314,10 +321,10 @@ class TraderaClient:
     async def _ask(self, call: HttpCall) -> Any:
         return judge(call, await self._transport.exchange(call))
 
-    @staticmethod
-    def _read(call: HttpCall, reader: Callable[[Any], T], answer: Any) -> T:
+    def _read(self, call: HttpCall, reader: Callable[[Any], T], answer: Any) -> T:
         try:
-            return reader(answer)
+            with self.times.read():
+                return reader(answer)
         except WrongShapeError as error:
             raise Unanswered(
                 Text(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from functools import partial
 
 import structlog
 
@@ -48,11 +49,29 @@ class ReferenceReader:
         self._read: dict[str, asyncio.Event] = {}
 
     async def run(self) -> None:
-        """The chore beside the queue: order what has become old. What is old at the start is ordered before it runs."""
+        """The chore beside the queue: order what has become old. What is old at the start is ordered before it runs.
+
+        Where Tradera tells a time without a zone, it is asked at once for its own, by which such times are read.
+        """
+        assert self._calls is not None
+        times = self._calls.client.times
         while True:
-            await asyncio.sleep(_LOOKS_EVERY_S)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_LOOKS_EVERY_S):
+                    await times.wanted.wait()
+            if times.wanted.is_set():
+                await self._learn_times()
             with suppress(StoreUnavailable):
                 await self.data.read_what_is_old()
+
+    async def _learn_times(self) -> None:
+        """One call; where it brings nothing another is made after a while."""
+        assert self._calls is not None
+        with suppress(RheodError):
+            now = self.data.store.now()
+            await self._calls.ask("time", partial(self._calls.client.learn_times, now))
+        if self._calls.client.times.wanted.is_set():
+            await asyncio.sleep(_LOOKS_EVERY_S)
 
     async def tree(self) -> CategoryTree | None:
         """Tradera's categories, as soon as they were read once; None when that takes too long or cannot be."""

@@ -6,18 +6,22 @@ WrongShapeError, which names the field and never its value, for buyers' data pas
 
 from __future__ import annotations
 
+import asyncio
 import math
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from enum import StrEnum
 from typing import Any
 
 import structlog
 
 from rheod.domain.answers import Answer
+from rheod.domain.calendar import SWEDEN
 from rheod.domain.errors import Text
 from rheod.domain.model import SellerAd
 
@@ -148,11 +152,58 @@ def text(value: Any, limit: int = _MAX_TEXT) -> str:
     return "".join(kept).strip()
 
 
+class Times:
+    """What Tradera's times mean that name no zone: UTC, until its own time has told whether they are Swedish.
+
+    `wanted` is set by the first such time: then somebody asks for Tradera's.
+    """
+
+    def __init__(self) -> None:
+        self.wanted = asyncio.Event()
+        self._zone: tzinfo = UTC
+        self._decided = False
+
+    @contextmanager
+    def read(self) -> Iterator[None]:
+        """What is read within is of the Tradera whose times these are."""
+        token = _TIMES.set(self)
+        try:
+            yield
+        finally:
+            _TIMES.reset(token)
+
+    def zoned(self, moment: datetime) -> datetime:
+        """A time without a zone, in the one that it is taken to be of."""
+        if not self._decided:
+            self.wanted.set()
+        return moment.replace(tzinfo=self._zone)
+
+    def decide(self, answer: Any, now: int) -> None:
+        """Tradera's own time at this moment (ms UTC): as UTC or as Swedish time, whichever is nearer. It is told once."""
+        try:
+            value: Any = answer.get("time") if isinstance(answer, dict) else answer
+            told = datetime.fromisoformat(value)
+        except (TypeError, ValueError):
+            return
+        if told.tzinfo is None:
+            self._zone = min(
+                (UTC, SWEDEN), key=lambda zone: abs(told.replace(tzinfo=zone).timestamp() * 1000 - now)
+            )
+        self._decided = True
+        self.wanted.clear()
+        _log.warning("Tradera's times name no zone", taken_as=str(self._zone))
+
+
+_TIMES: ContextVar[Times | None] = ContextVar("times", default=None)
+
+
 def time_ms(value: Any) -> int | None:
-    """An ISO-8601 date-time as ms UTC; without a zone it is taken as UTC. None for what is no time or a default."""
+    """An ISO-8601 date-time as ms UTC; for one without a zone see `Times`. None for what is no time or a default."""
     try:
         moment = datetime.fromisoformat(value)
-        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        if moment.tzinfo is None:
+            times = _TIMES.get()
+            moment = moment.replace(tzinfo=UTC) if times is None else times.zoned(moment)
         at = round(moment.timestamp() * 1000)
     except (TypeError, ValueError, OverflowError):
         return None

@@ -11,11 +11,12 @@ import pytest
 from rheod.domain.model import CallClass, QueueName
 from rheod.jobs.queue import JobQueue
 from rheod.sandbox.tradera import TraderaSimulator
+from rheod.sandbox.tradera_access import TimeForm
 from rheod.store import reference_data
 from rheod.store.reference_data import Kept, Subject
 from rheod.tradera.reference_data import ReferenceReader
 from rheod.tradera.transport import TokenRefused
-from tests.desk import Desk
+from tests.desk import HOUR_MS, Desk
 from tests.stores import rows
 from tests.waiting import until
 
@@ -196,3 +197,30 @@ async def test_no_clear_answer_is_told_after_a_few_tries(library: Library) -> No
         await library.later(900, "shipping")
     assert len(await library.faults()) == 1
     assert (await library.data.freight()).table is not None
+
+
+@pytest.mark.parametrize(("form", "hours"), [("naive_local", 2), ("naive_utc", 0), ("seven_digits", 0)])
+async def test_times_without_a_zone_are_read_by_tradera_s_own(
+    library: Library, desk: Desk, form: TimeForm, hours: int
+) -> None:
+    """One call when the first such time is met, in summer; until then it is taken as UTC."""
+    listing = await desk.publish(pictures=0)
+    assert listing.tradera_item_id is not None
+    simulator, client = desk.simulator, desk.calls.client
+    ends_at = simulator.market.listings[listing.tradera_item_id].end_ms
+
+    async def shown() -> int:
+        ad = await client.read_item(desk.calls.seller, listing.tradera_item_id or 0)
+        assert ad is not None
+        assert ad.ends_at is not None
+        return (ad.ends_at - ends_at) // HOUR_MS
+
+    simulator.conduct.time_form = form
+    assert await shown() == hours
+    chore = asyncio.create_task(library.reader.run())
+    if form.startswith("naive"):
+        await until(lambda: library.asked("time") == 1 and not client.times.wanted.is_set())
+    assert [await shown(), await shown()] == [0, 0]
+    chore.cancel()
+    await asyncio.wait([chore])
+    assert library.asked("time") == form.startswith("naive")
