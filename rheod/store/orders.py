@@ -191,6 +191,16 @@ def find(db: sqlite3.Connection, order_id: int) -> StoredOrder | None:
     return found[0] if found else None
 
 
+def of_item(db: sqlite3.Connection, item_id: str, *, limit: int) -> list[StoredOrder]:
+    """The orders that an item is in, the latest first."""
+    rows = db.execute(
+        f"SELECT {_COLUMNS} FROM orders WHERE order_id IN (SELECT order_id FROM order_lines WHERE item_id = ?)"
+        " ORDER BY created_at DESC, order_id DESC LIMIT ?",
+        (item_id, limit),
+    ).fetchall()
+    return _whole(db, rows)
+
+
 def page(
     db: sqlite3.Connection, account_id: str, *, unmatched: bool, limit: int, before: tuple[int, int]
 ) -> list[StoredOrder]:

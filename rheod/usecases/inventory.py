@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 from rheod.domain.errors import Refused
 from rheod.domain.model import Item
-from rheod.store import feed, items, outbox, search
+from rheod.store import feed, items, orders, outbox, search
 from rheod.store.feed import ItemCall, ItemDelivery
+from rheod.store.orders import StoredOrder
 from rheod.store.outbox import PastEvent
 from rheod.store.search import (
     START,
@@ -44,6 +45,7 @@ class ItemStory:
 
 
 LONGEST = 200
+MOST_SALES = 5
 """So many events, calls and deliveries each a timeline shows: an item that is repriced every hour has thousands."""
 
 
@@ -143,6 +145,10 @@ class Inventory:
             return Timeline(entries=tuple(sorted(entries, key=lambda entry: -entry.at)), whole=whole)
 
         return await self._store.read(query)
+
+    async def sales(self, item_id: str) -> list[StoredOrder]:
+        """The orders that an item is in, the latest first."""
+        return await self._store.read(lambda db: orders.of_item(db, item_id, limit=MOST_SALES))
 
     def ad_url(self, line: ItemRow) -> str | None:
         """The address of an item's ad; None until it has been visible."""

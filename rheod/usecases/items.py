@@ -231,6 +231,16 @@ class Items:
         """Publish the item (again). Raises Refused (NOT_FOUND, CONFLICT)."""
         return await self._store.write(lambda tx: publish_now(tx, account_id, external_id))
 
+    async def publish_at(self, account_id: str, external_id: str, price_ore: int) -> str:
+        """Publish the item again, at this price. Raises Refused (NOT_FOUND, CONFLICT, VALIDATION_FAILED)."""
+
+        def again(tx: Transaction) -> str:
+            if _found(tx.db, account_id, external_id).spec.price_ore != price_ore:
+                _change_price(tx, account_id, external_id, price_ore)
+            return publish_now(tx, account_id, external_id)
+
+        return await self._store.write(again)
+
     async def settle_listing(self, account_id: str, external_id: str, ad_id: int | None) -> str:
         """The owner says whether an ad in doubt is up (its number) or not (None). Raises Refused (NOT_FOUND, CONFLICT)."""
         return await self._store.write(

@@ -37,6 +37,7 @@ from rheod.domain.model import (
     QueueName,
     RheoStatus,
     TraderaStatus,
+    TraderaWish,
 )
 from rheod.domain.pictures import uploaded_file
 from rheod.domain.plain_text import fault_of_new_id, shows_something
@@ -224,8 +225,11 @@ def _update(tx: Transaction, item: Item, given: ItemSpec) -> PutResult:
 
 
 def _merged(stored: ItemSpec, given: ItemSpec) -> ItemSpec:
-    """PUT replaces every field, save those that keep their value when absent, and the wish to publish at creation."""
-    return replace(
+    """PUT replaces every field, save those that keep their value when absent, and the wish to publish at creation.
+
+    What the owner has mended by hand of an ERP's item stays until a PUT names it.
+    """
+    merged = replace(
         given,
         metadata=stored.metadata if given.metadata is None else given.metadata,
         tradera=stored.tradera if given.tradera is None else given.tradera,
@@ -235,6 +239,26 @@ def _merged(stored: ItemSpec, given: ItemSpec) -> ItemSpec:
         auto_publish=stored.auto_publish,
         use_ai=stored.use_ai,
     )
+    if not stored.mended or given.mended is not None or given.made_here:
+        return merged
+    mended, wish = [], merged.tradera or TraderaWish()
+    by_hand, named = stored.tradera or TraderaWish(), given.tradera or TraderaWish()
+    if "category" in stored.mended and named.category_id is None:
+        wish = replace(wish, category_id=by_hand.category_id)
+        mended.append("category")
+    if "attributes" in stored.mended and named.attributes is None:
+        wish = replace(wish, attributes=by_hand.attributes)
+        mended.append("attributes")
+    if "freight" in stored.mended and freight_of(given) == (None, "integrated", None):
+        cost, strategy, weight = freight_of(stored)
+        merged = replace(merged, shipping_cost_ore=cost, shipping_strategy=strategy, weight_kg=weight)
+        mended.append("freight")
+    return replace(merged, tradera=None if wish == TraderaWish() else wish, mended=tuple(mended) or None)
+
+
+def freight_of(spec: ItemSpec) -> tuple[int | None, str, float | None]:
+    """What the item says of its freight: price (öre), strategy, weight."""
+    return spec.shipping_cost_ore, spec.shipping_strategy, spec.weight_kg
 
 
 def _canonical(spec: ItemSpec) -> tuple[object, ...]:

@@ -137,13 +137,14 @@ class Dashboard:
         """Every page and action."""
         context, site = self._context, self.site
         integration = IntegrationPage(context=context, site=site)
+        form = ItemForm(context=context, site=site)
         return [
             *(("GET", each.address, unlogged(each.send)) for each in ASSETS),
             *SigningIn(context=context, site=site, settings=integration.show).routes(),
             *TodayPage(context=context, site=site).routes(),
             *ItemsList(context=context, site=site).routes(),
-            *ItemForm(context=context, site=site).routes(),
-            *ItemsPage(context=context, site=site).routes(),
+            *form.routes(),
+            *ItemsPage(context=context, site=site, mending=form.values_of).routes(),
             *ReturnsPage(context=context, site=site).routes(),
             *SalesPage(context=context, site=site).routes(),
             *integration.routes(),

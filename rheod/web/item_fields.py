@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from rheod.api.item_body import read_item
 from rheod.domain.errors import Refused
 from rheod.domain.model import ItemSpec, TraderaWish
+from rheod.usecases.put_item import freight_of
 
 if TYPE_CHECKING:
     from rheod.api.item_body import UrlCheck
+    from rheod.domain.freight import Freight
     from rheod.domain.model import Item, Json
+    from rheod.web.language import Language
 
 Typed = Mapping[str, str]
 UNKEPT = frozenset({"form_token", "once", "do", "draft", "files"})
@@ -158,3 +162,70 @@ def _kr(ore: int | None) -> str:
     if ore is None:
         return ""
     return str(ore // 100) if ore % 100 == 0 else f"{ore / 100:.2f}".replace(".", ",")
+
+
+def mended_spec(item: Item, before: Typed, form: Typed, shelf_key: str, check_url: UrlCheck) -> ItemSpec:
+    """The item with what the form changes of it; of an ERP's item only what the owner may mend. Raises Refused."""
+    spec, wish = item.spec, item.spec.tradera or TraderaWish()
+    stored = set(spec.image_urls or ())
+    body = body_of(form, shelf_key)
+    if not spec.made_here:
+        body |= {"title": spec.title, "price": (spec.price_ore or 100) / 100, "description": spec.description}
+    given = read_item(body, check_url=lambda url: None if url in stored else check_url(url))
+    said = given.tradera or TraderaWish()
+    same = attributes_of(before) == attributes_of(form)
+    wish = replace(
+        wish, category_id=said.category_id, attributes=wish.attributes if same else said.attributes
+    )
+    if spec.made_here:
+        wish = replace(
+            wish,
+            listing_type=said.listing_type,
+            duration_days=said.duration_days,
+            buy_it_now_ore=said.buy_it_now_ore,
+            condition=said.condition,
+        )
+        metadata = {**(spec.metadata or {}), **(given.metadata or {})}
+        if not given.metadata:
+            metadata.pop(shelf_key, None)
+        words = {"title": given.title, "description": given.description, "price_ore": given.price_ore}
+        spec = replace(spec, metadata=metadata or None, **words)  # type: ignore[arg-type]
+    pickup = "pickup_only" in (given.shipping_strategy, spec.shipping_strategy)
+    changed = replace(
+        spec,
+        tradera=None if wish == TraderaWish() and spec.tradera is None else wish,
+        image_urls=given.image_urls,
+        shipping_cost_ore=given.shipping_cost_ore,
+        shipping_strategy=given.shipping_strategy if pickup else spec.shipping_strategy,
+        weight_kg=given.weight_kg,
+    )
+    return changed if spec.made_here else replace(changed, mended=_mended(item.spec, changed))
+
+
+def _mended(before: ItemSpec, after: ItemSpec) -> tuple[str, ...]:
+    """What the owner has set by hand, now or before."""
+    old, new = before.tradera or TraderaWish(), after.tradera or TraderaWish()
+    changed = {
+        "category": old.category_id != new.category_id,
+        "attributes": old.attributes != new.attributes,
+        "freight": freight_of(before) != freight_of(after),
+    }
+    return tuple(name for name, is_new in changed.items() if is_new or name in (before.mended or ()))
+
+
+def freight_words(freight: Freight, language: Language) -> str:
+    """What the buyer pays, in a few words; where nothing says it, what to give."""
+    costs = sorted({each.cost_kr for each in freight.options})
+    price = " / ".join(map(str, costs))
+    if freight.by_table is not None:
+        return language.gettext(
+            "freight {price} kr, {name}, traceable", price=price, name=freight.by_table.title
+        )
+    if freight.missing is not None:
+        return language.gettext("give a freight price")
+    if costs != [0]:
+        return language.gettext("freight {price} kr", price=price)
+    if freight.reason.template.startswith("Free"):
+        return language.gettext("free freight")
+    unknown = freight.warning is not None
+    return language.gettext("only pickup: give its weight") if unknown else language.gettext("only pickup")

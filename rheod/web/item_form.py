@@ -9,7 +9,7 @@ from __future__ import annotations
 import html
 import re
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -18,16 +18,21 @@ from rheod.api import field_types
 from rheod.api.item_body import read_item
 from rheod.domain.ad_text import whole_kronor
 from rheod.domain.errors import FieldError, Refused, Text
+from rheod.domain.model import ItemType, PictureState, TraderaWish
 from rheod.domain.pictures import uploaded_file
 from rheod.web.forms import PICTURE_FAULTS, read_parts
 from rheod.web.item_fields import (
     amount,
     body_of,
     draft_of,
+    form_of,
+    freight_words,
+    mended_spec,
     pictures_of,
     spec_for_now,
+    with_attributes,
 )
-from rheod.web.items_page import ITEMS, item_address
+from rheod.web.items_page import ID_SEGMENT, ITEM, ITEMS, item_address
 from rheod.web.site import HOME, ActionDone, Page
 
 if TYPE_CHECKING:
@@ -37,8 +42,9 @@ if TYPE_CHECKING:
 
     from rheod.api.routing import Route
     from rheod.domain.category_tree import CategoryTree, LeafAttributes
-    from rheod.domain.model import ItemSpec
+    from rheod.domain.model import Item, ItemSpec
     from rheod.store.drafts import Draft
+    from rheod.usecases.items import ItemView
     from rheod.usecases.own_items import AdPreview
     from rheod.web.language import Language
     from rheod.web.site import PageRequest, Site, WebContext
@@ -54,6 +60,7 @@ DAY_MS = 86_400_000
 class _Place:
     """Where the item would go by what stands in the form, and what can be chosen instead."""
 
+    spec: ItemSpec
     tree: CategoryTree | None
     leaf_id: int | None
     leaf: LeafAttributes | None
@@ -78,6 +85,13 @@ class ItemForm:
             ("POST", NEW, site.action(self.make, name="make item", page=self.show, read=self._read)),
             ("POST", f"{NEW}/draft", site.part(self.draft, read=self._read)),
             ("POST", f"{NEW}/drop", site.action(self.drop, name="throw draft away", page=self.show)),
+            ("GET", f"{ITEM}/edit", site.page(self.edit)),
+            (
+                "POST",
+                f"{ITEM}/edit",
+                site.action(self.change, name="change item", page=self.edit, read=self._read),
+            ),
+            ("POST", f"{ITEM}/edit-draft", site.part(self.edited, read=self._read)),
         ]
 
     async def _read(self, request: web.Request, may: Callable[[Mapping[str, str]], bool]) -> dict[str, str]:
@@ -159,6 +173,94 @@ class ItemForm:
                 wrong = FieldError("tradera.attributes", Text("Tradera wants to know: {names}", names=names))
             raise Refused("VALIDATION_FAILED", Text("Validation failed"), (wrong,))
 
+    async def edit(self, request: PageRequest) -> Page:
+        """An item that is there, to be changed: what its ERP owns is locked."""
+        view = await self._changeable(request)
+        return Page("item_form.html", await self.values_of(request, view))
+
+    async def edited(self, request: PageRequest) -> Page:
+        """What follows from what was typed so far of an item that is there; nothing is kept."""
+        view = await self._changeable(request)
+        return Page("item_form.html", await self.values_of(request, view, request.form))
+
+    async def change(self, request: PageRequest) -> ActionDone | str:
+        """Change an item; `look` only shows what follows, which without a script is the search of a category."""
+        view, form = await self._changeable(request), request.form
+        faults = request.http.get(PICTURE_FAULTS, [])
+        if form.get("do") != "save" or faults:
+            wrong = tuple(FieldError("pictures", Text.of(each)) for each in faults)
+            raise Refused("VALIDATION_FAILED", Text("Choose, and save it then"), wrong)
+        if request.account_id in self._context.api.removed_accounts:
+            raise Refused(
+                "CONFLICT", Text("This account is not in the settings any more: its items can only be read")
+            )
+        before = await self._fields_of(view.item)
+        version = form.get("version", "")
+        message = await self._own.mend(
+            request.account_id,
+            view.item.external_id,
+            int(version) if version.isdecimal() and len(version) < 10 else 0,
+            lambda item: mended_spec(item, before, form, self._shelf_key, self._context.api.check_image_url),
+        )
+        return ActionDone(
+            message, to=item_address(request, view.item.external_id), subject=view.item.external_id
+        )
+
+    async def _changeable(self, request: PageRequest) -> ItemView:
+        external_id, found = field_types.read_external_id(request.http.raw_path, segment=ID_SEGMENT)
+        field_types.raise_if_any(found)
+        view = await self._context.api.items.read_item(request.account_id, external_id)
+        if view.item.spec.type is ItemType.CONTAINER or view.item.delete_requested:
+            raise Refused("CONFLICT", Text("This is changed in your business system"))
+        return view
+
+    async def _fields_of(self, item: Item) -> dict[str, str]:
+        """An item as the form shows it, its attributes by the leaf that it goes to."""
+        form = form_of(item, self._shelf_key)
+        given = (item.spec.tradera.attributes if item.spec.tradera else None) or {}
+        leaf_id = (await self._own.preview(item.account_id, item.spec)).placement.category_id
+        leaf = None if leaf_id is None else await self._context.api.reference.leaf(leaf_id)
+        return {**(form if leaf is None else with_attributes(form, leaf, given)), "leaf": str(leaf_id or "")}
+
+    async def values_of(
+        self, request: PageRequest, view: ItemView, given: Mapping[str, str] | None = None
+    ) -> dict[str, Any]:
+        """What the form of an item that is there shows: as it stands, or as was typed."""
+        item, address = view.item, partial(item_address, request, view.item.external_id)
+        failed = request.failed if request.failed and request.failed.action.endswith("/edit") else None
+        form = given or (failed.typed if failed else await self._fields_of(item))
+        if not item.spec.made_here:
+            own = form_of(item, self._shelf_key)
+            form = {**form, **{name: own[name] for name in ("title", "price", "description")}}
+        try:
+            spec = mended_spec(item, form, form, self._shelf_key, self._context.api.check_image_url)
+        except Refused:
+            spec = item.spec
+        place = await self._place(request.account_id, spec)
+        leaves, hint = await self._leaves(request, form, place)
+        hosted = {each.url: each.file for each in view.pictures if each.state is PictureState.READY}
+        pictures = pictures_of(form)
+        return {
+            **shared_values(request, form, place, request.language),
+            "item": item,
+            "locked": () if item.spec.made_here else ("title", "price", "description"),
+            "form_action": address("edit"),
+            "draft_action": address("edit-draft"),
+            "here": address("edit"),
+            "back": address(),
+            "draft_id": f"item-{item.id}-{item.updated_at}",
+            "drafts": (),
+            "drop": "",
+            "made": None,
+            "pictures": pictures,
+            "gone": 0,
+            "shown": {url: hosted.get(url) or uploaded_file(url) for url in pictures},
+            "leaves": leaves,
+            "leaves_hint": hint,
+            "shelf_key": self._shelf_key,
+            "wrong": partial(request.wrong, address("edit")),
+        }
+
     async def _keep(self, account_id: str, draft_id: str, form: Mapping[str, str]) -> None:
         await self._own.keep_draft(account_id, draft_id, draft_of(form), pictures_of(form))
 
@@ -171,16 +273,15 @@ class ItemForm:
         await self._keep(self._context.accounts[account], draft_id, fields)
         return _of_account(NEW, account, draft=draft_id)
 
-    async def _place(self, account_id: str, form: Mapping[str, str]) -> _Place:
+    async def _place(self, account_id: str, spec: ItemSpec) -> _Place:
         """Where the item would go; a leaf whose attributes were never read is read soon."""
         reference = self._context.api.reference
-        spec = spec_for_now(form, self._shelf_key, self._context.api.check_image_url)
         preview = await self._own.preview(account_id, spec)
         tree, leaf_id = await reference.tree(), preview.placement.category_id
         leaf = None if leaf_id is None else await reference.leaf(leaf_id)
         if leaf_id is not None and leaf is None and tree is not None and tree.is_leaf(leaf_id):
             await reference.use(leaf_id)
-        return _Place(tree=tree, leaf_id=leaf_id, leaf=leaf, preview=preview)
+        return _Place(spec=spec, tree=tree, leaf_id=leaf_id, leaf=leaf, preview=preview)
 
     async def _leaves(
         self, request: PageRequest, form: Mapping[str, str], place: _Place
@@ -200,9 +301,8 @@ class ItemForm:
             for number in dict.fromkeys(numbers)
             if (category := tree.get(number)) is not None
         ]
-        by_itself = await self._own.preview(
-            request.account_id, spec_for_now({**form, "category": ""}, self._shelf_key, _any_address)
-        )
+        wish = replace(place.spec.tradera or TraderaWish(), category_id=None)
+        by_itself = await self._own.preview(request.account_id, replace(place.spec, tradera=wish))
         guess = by_itself.placement.category_id if form.get("title", "").strip() else None
         path = "" if guess is None else tree.path_text(guess)
         shown.append(("", language.gettext("As rheod finds it"), path or language.gettext("nothing yet")))
@@ -222,14 +322,15 @@ class ItemForm:
         draft_id, language = draft_id or _new_id(), request.language
         given = pictures_of(form)
         pictures = await self._own.still_there(given)
-        place = await self._place(request.account_id, form)
+        spec = spec_for_now(form, self._shelf_key, self._context.api.check_image_url)
+        place = await self._place(request.account_id, spec)
         leaves, hint = await self._leaves(request, form, place)
         here = _of_account(NEW, request.account, draft=draft_id)
         values = {
             **shared_values(request, form, place, language),
             "item": None,
             "locked": (),
-            "action": _of_account(NEW, request.account),
+            "form_action": _of_account(NEW, request.account),
             "draft_action": _of_account(f"{NEW}/draft", request.account),
             "drop": _of_account(f"{NEW}/drop", request.account),
             "here": here,
@@ -259,7 +360,9 @@ def shared_values(
     unread = leaf is None and category is not None and tree is not None and tree.is_leaf(category.id)
     return {
         "typed": lambda name: form.get(name, ""),
-        "freight": _freight(preview, language) if form.get("weight") or form.get("freight") else "",
+        "freight": freight_words(preview.freight, language)
+        if form.get("weight") or form.get("freight")
+        else "",
         "leaf": place.leaf_id or "",
         "leaf_name": "" if category is None else category.name,
         "attributes": () if leaf is None else leaf.definitions,
@@ -293,24 +396,21 @@ def shared_values(
         else "",
         "preview_path": "" if tree is None or place.leaf_id is None else tree.path_text(place.leaf_id),
         "preview_lines": [html.unescape(line) for line in preview.text.split("<br>")],
-        "warnings": [language.say(each) for each in preview.placement.warnings],
+        "lacks": _lacks(preview, language),
+        "preview_warnings": [language.say(each) for each in preview.placement.warnings],
     }
 
 
-def _freight(preview: AdPreview, language: Language) -> str:
-    """What the buyer pays, in a few words."""
-    freight = preview.freight
-    if freight.missing is not None:
-        return language.say(freight.missing)
-    costs = sorted({each.cost_kr for each in freight.options})
-    if costs in ([], [0]) and freight.by_table is None:
-        return language.say(freight.reason)
-    price = " / ".join(map(str, costs))
-    if freight.by_table is not None:
-        return language.gettext(
-            "freight {price} kr, {name}, traceable", price=price, name=freight.by_table.title
-        )
-    return language.gettext("freight {price} kr", price=price)
+def _lacks(preview: AdPreview, language: Language) -> str:
+    """What only the owner can say of it, in the words of the form; "" when nothing is missing."""
+    placement = preview.placement
+    if placement.missing:
+        return language.gettext("Tradera wants to know: {names}", names=", ".join(placement.missing))
+    if placement.fault is not None and preview.freight.missing is not None:
+        return language.gettext("give a freight price")
+    if placement.fault is not None and placement.category_id is None:
+        return language.gettext("Choose a category")
+    return "" if placement.fault is None else language.say(placement.fault)
 
 
 def _how(form: Mapping[str, str], language: Language) -> str:
@@ -344,7 +444,3 @@ def _of_account(path: str, account: str, **query: str) -> str:
 
 def _new_id() -> str:
     return secrets.token_urlsafe(9)
-
-
-def _any_address(_url: str) -> str | None:
-    return None

@@ -6,17 +6,20 @@ It says in words where an item stands, why it waits and what happened to it; it 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote, urlencode
 
+from rheod.api import item_body
 from rheod.api.field_types import raise_if_any, read_external_id
 from rheod.domain.ad_text import spec_lines, whole_kronor
 from rheod.domain.errors import Refused, Text
 from rheod.domain.model import EventType, ItemType, ListingState, PictureState, RheoStatus, TraderaStatus
 from rheod.domain.pictures import warnings
 from rheod.domain.taxonomy import OTHER
+from rheod.tradera.dry_run import Verdict
+from rheod.web.item_fields import amount, freight_words
 from rheod.web.site import HOME, ActionDone, Page
 from rheod.web.words import domain_name, particulars
 
@@ -28,6 +31,8 @@ if TYPE_CHECKING:
     from rheod.web.site import PageRequest, Site, WebContext
 
 
+Mending = Callable[["PageRequest", "ItemView"], Awaitable[dict[str, Any]]]
+"""Gives what the form of an item shows."""
 State = tuple[Text, str]
 """The state as a text, and its mood: good, busy, bad or nothing special."""
 
@@ -149,14 +154,18 @@ def _in_queue(view: ItemView, language: Language) -> str:
 ITEMS = f"{HOME}/items"
 ITEM = ITEMS + "/{externalId:[^/]+}"
 ID_SEGMENT = 2
+PARTS = 100
+"""So many things in a container are listed."""
 
 
 class ItemsPage:
     """The page of one item, with its actions."""
 
-    def __init__(self, *, context: WebContext, site: Site) -> None:
+    def __init__(self, *, context: WebContext, site: Site, mending: Mending) -> None:
+        """`mending` gives what the form of an item shows, for one that needs it here."""
         self._context = context
         self._site = site
+        self._mending = mending
 
     def routes(self) -> list[Route]:
         """The pages and the actions."""
@@ -165,6 +174,7 @@ class ItemsPage:
             ("GET", ITEM, page(self.show)),
             ("GET", f"{ITEM}/dry-run", page(self.dry_run)),
             ("POST", f"{ITEM}/publish", action(self.publish, name="publish item", page=self.show)),
+            ("POST", f"{ITEM}/again", action(self.publish_again, name="publish item", page=self.show)),
             ("POST", f"{ITEM}/end", action(self.end, name="take item down", page=self.show)),
             ("POST", f"{ITEM}/sold", action(self.mark_sold, name="mark item as sold", page=self.show)),
             ("POST", f"{ITEM}/settle", action(self.settle, name="settle doubt", page=self.show)),
@@ -172,38 +182,67 @@ class ItemsPage:
 
     async def show(self, request: PageRequest) -> Page:
         """One item with its story."""
-        external_id = _id_of(request)
-        view = await self._context.api.items.read_item(request.account_id, external_id)
+        external_id, api = _id_of(request), self._context.api
+        view = await api.items.read_item(request.account_id, external_id)
         spec, listing, language = view.item.spec, view.listing, request.language
-        doubtful = listing is not None and listing.is_in_doubt and listing.tradera_item_id is not None
         is_live = listing is not None and listing.state is ListingState.LIVE
-        values = {
+        to = partial(item_address, request, external_id)
+        can = _can(view)
+        values: dict[str, Any] = {}
+        if needs_mending(view):
+            values = {**await self._mending(request, view), "here": to()}
+        timeline = await api.inventory.timeline(request.account_id, external_id)
+        stops = await self._stops(request, external_id) if can & {"retry", "again"} else []
+        values |= {
             "view": view,
             "item": view.item,
+            "mends": bool(values),
             "state": state_of(
                 spec.type,
                 view.item.rheo_status,
                 view.item.tradera_status,
                 delete_requested=view.item.delete_requested,
             ),
-            "why": why(view, request.language),
-            "can": _can(view),
+            "why": why(view, language),
+            "can": can,
+            "stops": stops,
             "lines": spec_lines(spec.domain or OTHER, spec.attributes or {}),
-            "timeline": await self._context.api.inventory.timeline(request.account_id, external_id),
+            "timeline": timeline,
+            "milestones": [each for each in timeline.entries if each.event and each.event.type not in _QUIET],
             "events": EVENTS,
             "event_words": partial(event_words, language),
             "particulars": lambda data: list(particulars(data or {}, language)),
             "domain": domain_name(spec.domain, language),
             "ad_kr": other_price(listing.price_kr, spec.price_ore) if listing and is_live else None,
-            "doubtful_url": self._context.ad_url(listing.tradera_item_id or 0)
-            if listing and doubtful
+            "ends_at": listing.ends_at if listing and is_live else None,
+            "doubtful_url": self._context.ad_url(listing.tradera_item_id)
+            if listing and listing.is_in_doubt and listing.tradera_item_id
             else None,
+            "sales": await api.inventory.sales(view.item.id),
             "calls": CALLS,
-            "action": lambda name: item_address(request, external_id, name),
-            "address": lambda other: item_address(request, other),
+            "prices": _steps(spec.price_ore),
+            "shelf": (spec.metadata or {}).get(api.orders.pick_sort or "shelf"),
+            "act": to,
+            "address": partial(item_address, request),
+            "picture_notes": warnings(view.pictures),
+            **await self._inside(request, view),
         }
-        values["warnings"] = warnings(view.pictures)
         return Page("item.html", values)
+
+    async def _stops(self, request: PageRequest, external_id: str) -> list[str]:
+        """What would stop its publishing now, by the checks that cost no call."""
+        played = await self._context.api.dry_run(request.account_id, external_id)
+        return [request.language.say(each.text) for each in played.checks if each.verdict is Verdict.STOPS]
+
+    async def _inside(self, request: PageRequest, view: ItemView) -> dict[str, Any]:
+        """What a container holds, and what it comes to; or what the buyer of an item pays for freight."""
+        api, item = self._context.api, view.item
+        if item.spec.type is ItemType.CONTAINER:
+            inside = await api.inventory.children(request.account_id, item.external_id, limit=PARTS)
+            figures = await api.inventory.figures(request.account_id, item.external_id)
+            return {"inside": inside, "figures": figures, "freight_words": ""}
+        freight = (await api.own_items.preview(request.account_id, item.spec)).freight
+        return {"inside": None, "figures": None, "freight_words": freight_words(freight, request.language)}
 
     async def dry_run(self, request: PageRequest) -> Page:
         """The dry run of a publishing: nobody is called and nothing changes."""
@@ -222,6 +261,14 @@ class ItemsPage:
         """Publish, also again after a failure."""
         external_id = self._writable(request)
         message = await self._context.api.items.order_publish(request.account_id, external_id)
+        return _done(request, external_id, message)
+
+    async def publish_again(self, request: PageRequest) -> ActionDone:
+        """Publish what has ended unsold, at the price of the button or the one that was typed."""
+        external_id = self._writable(request)
+        given = request.form.get("step") or request.form.get("price", "")
+        price_ore = item_body.read_price({"price": amount(given)})
+        message = await self._context.api.items.publish_at(request.account_id, external_id, price_ore)
         return _done(request, external_id, message)
 
     async def end(self, request: PageRequest) -> ActionDone:
@@ -257,6 +304,25 @@ class ItemsPage:
                 "CONFLICT", Text("This account is not in the settings any more: its items can only be read")
             )
         return _id_of(request)
+
+
+_QUIET = frozenset({EventType.ITEM_IMAGES_READY, EventType.ITEM_IMAGES_FAILED})
+"""What is no milestone of its own."""
+
+
+def needs_mending(view: ItemView) -> bool:
+    """Whether it waits for its owner to set something right."""
+    listing = view.listing
+    failed = view.item.tradera_status is TraderaStatus.SYNC_ERROR and (
+        listing is None or not listing.state.is_open
+    )
+    return (failed or (listing is not None and listing.is_held)) and not view.item.delete_requested
+
+
+def _steps(price_ore: int | None) -> list[tuple[int, int]]:
+    """Prices to put an unsold item up at again, in kronor, each with how much lower it is in per cent."""
+    kr = whole_kronor(price_ore or 100)
+    return [(max(1, round(kr * (100 - down) / 100)), down) for down in (0, 10, 20, 30)]
 
 
 def event_words(language: Language, types: Iterable[str]) -> list[str]:
@@ -297,13 +363,14 @@ def _can(view: ItemView) -> set[str]:
         or item.rheo_status is RheoStatus.ARCHIVED
     ):
         return set()
-    can = {"rehearse"}
+    can = {"rehearse", "edit"}
     if listing is not None and listing.is_in_doubt:
         can.add("settle")
     if item.rheo_status is not RheoStatus.SOLD:
         can.add("sold")
         if listing is None or not listing.state.is_open:
-            can.add("retry" if item.tradera_status is TraderaStatus.SYNC_ERROR else "publish")
+            again = {TraderaStatus.SYNC_ERROR: "retry", TraderaStatus.ENDED: "again"}
+            can.add(again.get(item.tradera_status, "publish") if item.tradera_status else "publish")
     if item.rheo_status in {RheoStatus.DRAFT, RheoStatus.ACTIVE}:
         can.add("end")
     return can

@@ -7,11 +7,13 @@ show none for days.
 from __future__ import annotations
 
 import gettext
+import re
 from collections.abc import Callable
 from datetime import date, datetime
 from functools import cache
 from importlib.resources import files
 from io import BytesIO
+from string import Formatter
 
 from rheod.domain.calendar import SWEDEN, in_sweden
 from rheod.domain.errors import Text
@@ -62,6 +64,27 @@ def translations(code: str) -> gettext.NullTranslations:
     return gettext.GNUTranslations(compiled)
 
 
+@cache
+def _patterns(code: str) -> list[tuple[re.Pattern[str], str]]:
+    """The templates with values, as patterns of the sentences that they make; those that say most first."""
+    found = []
+    for template in getattr(translations(code), "_catalog", {}):
+        if not isinstance(template, str) or "{" not in template:
+            continue
+        parts = list(Formatter().parse(template))
+        names = [name for _, name, _, _ in parts if name]
+        said = sum(len(text) for text, *_ in parts)
+        if said < _SAYS_ENOUGH or len(set(names)) != len(names):
+            continue
+        whole = "".join(re.escape(text) + (f"(?P<{name}>.+)" if name else "") for text, name, _, _ in parts)
+        found.append((said, re.compile(whole, re.DOTALL), template))
+    return [(pattern, template) for _, pattern, template in sorted(found, key=lambda each: -each[0])]
+
+
+_SAYS_ENOUGH = 8
+"""A template with fewer letters of its own would fit almost anything."""
+
+
 class Language:
     """One language. `now` gives ms UTC, for times that are said relative to it."""
 
@@ -100,6 +123,18 @@ class Language:
         """A kind of goods by its name; what an ERP made up stays as it is."""
         known = DOMAINS.get(str(slug))
         return slug if known is None else known.label_sv if self.code == "sv" else known.label_en
+
+    def recognised(self, sentence: str) -> str:
+        """A sentence of ours that was kept as plain English, as an event carries it; what others wrote stays as it is."""
+        if isinstance(sentence, Text) or self.code == "en":
+            return self.say(sentence)
+        if (whole := self._catalogue.gettext(sentence)) != sentence:
+            return whole
+        for pattern, template in _patterns(self.code):
+            if found := pattern.fullmatch(sentence):
+                values = {name: self.recognised(each) for name, each in found.groupdict().items()}
+                return self._catalogue.gettext(template).format(**values)
+        return sentence
 
     def number(self, value: float) -> str:
         """A number with spaces between thousands; two decimals unless it is whole."""

@@ -134,7 +134,7 @@ def particulars(data: Json, language: Language) -> Iterator[str]:
             case "price" | "salePrice" | "previousPrice" if isinstance(value, int | float):
                 yield language.kr(round(value * 100))
             case "reason" | "error" | "why":
-                yield language.say(restored(str(value)) or "")
+                yield language.recognised(restored(str(value)) or "")
             case "traderaAdId" | "adId" | "traderaItemId" | "itemId" if isinstance(value, int):
                 yield language.gettext("ad {n}", n=value)
             case "orderId":

@@ -39,6 +39,8 @@ async def test_the_pages_about_items(
         for external_id in ("D-1", "W%2F1", "L-1", "F-1", "X-1", "S-1"):
             await page.goto(f"{stock.pages.base}/dashboard/items/{external_id}")
             await judged(page, f"item-{external_id[0]}-{shade}")
+        await page.goto(f"{stock.pages.base}/dashboard/items/W%2F1/edit")
+        await judged(page, f"item-changed-{shade}")
         for external_id in ("W%2F1", "F-1"):
             await page.goto(f"{stock.pages.base}/dashboard/items/{external_id}/dry-run")
             await judged(page, f"dry-run-{external_id[0]}-{shade}")
