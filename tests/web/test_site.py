@@ -105,14 +105,18 @@ async def test_what_failed_last_is_told_in_the_readers_language(
             assert sentence in (await one.pages.get(path, **{"Accept-Language": language}))[1], path
 
 
-async def test_what_an_earlier_version_stored_is_shown_as_it_is(tmp_path: Path) -> None:
-    """It kept whole English sentences; a reader of Swedish can still read them."""
+async def test_what_an_earlier_version_stored_is_recognised_or_shown_as_it_is(tmp_path: Path) -> None:
+    """It kept whole English sentences; of ours a reader of Swedish reads Swedish, with the values that stood in them."""
     async with stocked(tmp_path) as one:
         await one.shop.database.write(
             lambda db: db.execute("UPDATE items SET last_error = 'No picture could be used: {of} two'")
         )
         await one.pages.sign_in(one.token)
-        assert "No picture could be used: {of} two" in (await one.pages.get("/dashboard/items/F-1"))[1]
+        assert "Ingen bild kunde användas: {of} two" in (await one.pages.get("/dashboard/items/F-1"))[1]
+        await one.shop.database.write(
+            lambda db: db.execute("UPDATE items SET last_error = 'Set {of} two, as nobody says now'")
+        )
+        assert "Set {of} two, as nobody says now" in (await one.pages.get("/dashboard/items/F-1"))[1]
 
 
 @pytest.mark.parametrize(
