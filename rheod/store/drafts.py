@@ -30,11 +30,12 @@ def get(db: sqlite3.Connection, account_id: str, draft_id: str) -> Draft | None:
     return None if row is None else _draft(row)
 
 
-def open_ones(db: sqlite3.Connection, account_id: str, *, limit: int) -> list[Draft]:
-    """Drafts that have become no item, the latest first."""
+def open_ones(db: sqlite3.Connection, account_id: str, *, but: str, limit: int) -> list[Draft]:
+    """Drafts that have become no item, the latest first, without those whose id begins with `but`."""
     rows = db.execute(
-        "SELECT * FROM drafts WHERE account_id = ? AND made IS NULL ORDER BY kept_at DESC, id LIMIT ?",
-        (account_id, limit),
+        "SELECT * FROM drafts WHERE account_id = ? AND made IS NULL AND substr(id, 1, length(?)) <> ?"
+        " ORDER BY kept_at DESC, id LIMIT ?",
+        (account_id, but, but, limit),
     )
     return [_draft(row) for row in rows.fetchall()]
 

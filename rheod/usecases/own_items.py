@@ -58,9 +58,11 @@ class OwnItems:
         """A draft as it was last kept."""
         return await self._store.read(lambda db: drafts.get(db, account_id, draft_id))
 
-    async def open_drafts(self, account_id: str) -> list[Draft]:
-        """The latest drafts that have become no item."""
-        return await self._store.read(lambda db: drafts.open_ones(db, account_id, limit=_SHOWN_DRAFTS))
+    async def open_drafts(self, account_id: str, *, but: str) -> list[Draft]:
+        """The latest drafts that have become no item, without those whose id begins so."""
+        return await self._store.read(
+            lambda db: drafts.open_ones(db, account_id, but=but, limit=_SHOWN_DRAFTS)
+        )
 
     async def keep_draft(
         self, account_id: str, draft_id: str, fields: Mapping[str, str], pictures: Sequence[str]

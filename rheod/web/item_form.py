@@ -50,6 +50,9 @@ if TYPE_CHECKING:
     from rheod.web.site import PageRequest, Site, WebContext
 
 NEW = f"{HOME}/new"
+_EDIT = re.compile(rf"{ITEMS}/[^/]+/edit")
+_CHANGES = "change-"
+"""How the id of a draft begins that is the change of an item which is there."""
 _DRAFT_ID = re.compile("[A-Za-z0-9_-]{6,40}", re.ASCII)
 _FOUND = 8
 DURATIONS = (3, 5, 7, 10, 14)
@@ -75,7 +78,7 @@ class ItemForm:
         self._site = site
         self._own = context.api.own_items
         self._shelf_key = context.api.orders.pick_sort or "shelf"
-        site.keepers[NEW] = self._keep_for_later
+        site.keeper_of = lambda path: self._keep_for_later if path == NEW or _EDIT.fullmatch(path) else None
 
     def routes(self) -> list[Route]:
         """The form, its draft, and the same for an item that is there."""
@@ -119,7 +122,7 @@ class ItemForm:
             request,
             form,
             draft_id="" if made else draft_id,
-            drafts=await self._own.open_drafts(request.account_id) if draft is None else [],
+            drafts=[] if draft is not None else await self._own.open_drafts(request.account_id, but=_CHANGES),
             made=None if made is None else (made, item_address(request, made)),
         )
 
@@ -214,6 +217,14 @@ class ItemForm:
             raise Refused("CONFLICT", Text("This is changed in your business system"))
         return view
 
+    async def _kept_fields(self, request: PageRequest) -> Mapping[str, str]:
+        """What was typed of a change before the session ended; nothing where the address names none."""
+        draft_id = request.http.query.get("draft", "")
+        if not draft_id.startswith(_CHANGES) or not _DRAFT_ID.fullmatch(draft_id):
+            return {}
+        draft = await self._own.draft(request.account_id, draft_id)
+        return {} if draft is None else draft.fields
+
     async def _fields_of(self, item: Item) -> dict[str, str]:
         """An item as the form shows it, its attributes by the leaf that it goes to."""
         form = form_of(item, self._shelf_key)
@@ -228,7 +239,8 @@ class ItemForm:
         """What the form of an item that is there shows: as it stands, or as was typed."""
         item, address = view.item, partial(item_address, request, view.item.external_id)
         failed = request.failed if request.failed and request.failed.action.endswith("/edit") else None
-        form = given or (failed.typed if failed else await self._fields_of(item))
+        form = given or (failed.typed if failed else await self._kept_fields(request))
+        form = form or await self._fields_of(item)
         if not item.spec.made_here:
             own = form_of(item, self._shelf_key)
             form = {**form, **{name: own[name] for name in ("title", "price", "description")}}
@@ -269,9 +281,12 @@ class ItemForm:
         account = parse_qs(urlsplit(action).query).get("account", [""])[0]
         account = account if account in self._context.accounts else ""
         given = fields.get("draft", "")
+        path = urlsplit(action).path
+        if path != NEW:
+            given = _CHANGES + _new_id()
         draft_id = given if _DRAFT_ID.fullmatch(given) else _new_id()
         await self._keep(self._context.accounts[account], draft_id, fields)
-        return _of_account(NEW, account, draft=draft_id)
+        return _of_account(path, account, draft=draft_id)
 
     async def _place(self, account_id: str, spec: ItemSpec) -> _Place:
         """Where the item would go; a leaf whose attributes were never read is read soon."""

@@ -142,7 +142,7 @@ class SigningIn:
         action = local_path(form.get("kept.action", ""))
         answer = see_other(to)
         kept = {name[2:]: value for name, value in form.items() if name.startswith("f.")}
-        if keep := self._site.keepers.get(urlsplit(action).path):
+        if keep := self._site.keeper_of(urlsplit(action).path):
             answer = see_other(await keep(action, kept))
         elif action != HOME:
             answer = self._site.resumed(request, cookie, to, action, kept)

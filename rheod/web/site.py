@@ -161,7 +161,7 @@ class Site:
         self._messages: OrderedDict[str, tuple[bytes, float, ActionDone]] = OrderedDict()
         self._counted: tuple[float, Mapping[str, int]] | None = None
         self._is_loaded = False
-        self.keepers: dict[str, Keeper] = {}
+        self.keeper_of: Callable[[str], Keeper | None] = lambda _path: None
 
     def page(self, handler: PageHandler) -> Handler:
         """A page for who is signed in; others are sent to the sign-in and come back."""

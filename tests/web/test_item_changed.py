@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -231,3 +233,22 @@ async def test_history_is_in_the_readers_language(stock: Stocked) -> None:
     assert "No picture" not in page
     assert "Tradera:" not in shown
     assert "Alla steg" in story
+
+
+async def test_a_change_whose_session_has_ended_is_led_back_to(stock: Stocked) -> None:
+    """With what was typed, under the same item; the drafts of new items do not show it."""
+    address = "/dashboard/items/D-1/edit"
+    shown = fields_of((await stock.pages.get(address))[1])
+    await stock.pages.pressed("/dashboard/more", "/dashboard/sign-out")
+    sent = {**shown, "category": "10", "weight": "2,5", "do": "save"}
+    status, text, _ = await stock.pages.post_files(address, sent, ())
+    assert status == 401
+    hidden = re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', text)
+    given = {name: unescape(value) for name, value in hidden}
+    _, _, headers = await stock.pages.post("/dashboard/sign-in", {**given, "secret": stock.token})
+    assert headers["Location"].startswith(f"{address}?draft=")
+    back = fields_of((await stock.pages.get(headers["Location"]))[1])
+    assert (back["category"], back["weight"], back["version"]) == ("10", "2,5", shown["version"])
+    assert "Fortsätt med" not in (await stock.pages.get(NEW))[1]
+    assert (await stock.pages.post_files(address, {**back, "do": "save"}, ()))[0] == 303
+    assert (await spec_of(stock, "D-1")).weight_kg == 2.5
