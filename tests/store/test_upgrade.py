@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from rheod.domain.model import JobKind, ListingState, PictureState, RheoStatus, TraderaStatus
+from rheod.domain.orders import OrderStatus
 from rheod.sandbox.sandbox import wall_clock
 from rheod.store import accounts, endpoints, items, ledger, orders
 from rheod.store.migrations import scripts
@@ -90,6 +91,7 @@ def test_the_fixture_holds_everything(folder: Path) -> None:
 async def test_it_opens_sound_and_as_it_was(folder: Path) -> None:
     """After the migrations nothing is damaged and every item, listing, picture, order and secret reads as it was left."""
     left = _as_left(folder, _OPEN)
+    events = [dict(row) for row in _as_left(folder, "SELECT event_id FROM notices ORDER BY seq")]
     listings = {row["id"]: row["state"] for row in _as_left(folder, "SELECT id, state FROM listings")}
     async with opened(folder) as database:
         assert await rows(database, "PRAGMA user_version") == [{"user_version": scripts()[-1][0]}]
@@ -117,6 +119,10 @@ async def test_it_opens_sound_and_as_it_was(folder: Path) -> None:
             assert kept is not None
             assert kept.buyer
             assert kept.lines
+            assert not kept.whole
+            assert kept.status is not OrderStatus.READY
+        assert await rows(database, "SELECT event_id FROM notices ORDER BY seq") == events
+        assert await rows(database, "SELECT DISTINCT scopes FROM api_keys") == [{"scopes": "items"}]
         for account_id in (await database.read(accounts.of_members)).values():
             for endpoint in await database.read(partial(endpoints.endpoints, account_id=account_id)):
                 assert endpoint.secret.startswith("whsec_")
