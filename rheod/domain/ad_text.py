@@ -182,11 +182,14 @@ _LINE_ENDS = "\r\n\v\f\x85\u2028\u2029"
 
 
 def ad_title(title: str) -> str:
-    """The title in at most 80 characters: one line, cut at a word, with no loose punctuation where it was cut."""
+    """The title in at most 80 characters: one line, cut at a word, with no loose punctuation where it was cut.
+
+    A quotation mark or an ampersand counts as what it is in HTML, six characters or five: how Tradera counts is not known.
+    """
     line = " ".join(_clean(title).split())
-    if _length(line) <= MAX_TITLE:
+    if _length_of_title(line) <= MAX_TITLE:
         return line
-    return _cut(line, MAX_TITLE) or line[: MAX_TITLE // 2].strip()
+    return _cut(line, MAX_TITLE, _length_of_title) or line[: MAX_TITLE // 6].strip()
 
 
 def ad_description(spec: ItemSpec, *, header: str = "", footer: str = "") -> str:
@@ -229,14 +232,18 @@ def _length(text: str) -> int:
     return len(text) + sum(ch > "\uffff" for ch in text)
 
 
+def _length_of_title(text: str) -> int:
+    return _length(html.escape(text))
+
+
 def _escaped(text: str) -> str:
     return html.escape(text, quote=False).replace("\n", _BREAK)
 
 
-def _cut(text: str, limit: int) -> str:
+def _cut(text: str, limit: int, length: Callable[[str], int] = _length) -> str:
     """The longest beginning of `text` within `limit` that ends with a word; a very long word is cut inside."""
     end, used = 0, 0
-    while end < len(text) and (used := used + _length(text[end])) <= limit:
+    while end < len(text) and (used := used + length(text[end])) <= limit:
         end += 1
     return _back_to_word(text, end)
 

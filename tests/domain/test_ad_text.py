@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from typing import Any
 
@@ -52,15 +53,16 @@ def test_a_long_title_is_cut_at_a_word_without_loose_ends() -> None:
 def test_one_very_long_word_is_cut_inside() -> None:
     """A word longer than a title cannot be kept whole."""
     assert ad_title("x" * 200) == "x" * 80
+    assert ad_title('TV 27" ' * 12) == " ".join(['TV 27"'] * 6 + ["TV"])
     assert ad_title("-" * 200)
 
 
 @settings(deadline=None)
 @given(title=TEXT)
 def test_a_title_never_exceeds_80_however_counted(title: str) -> None:
-    """Characters or UTF-16 units, any title fits, on one line, with no space at its ends."""
+    """Characters, UTF-16 units or entities, any title fits, on one line, with no space at its ends."""
     short = ad_title(title)
-    assert utf16_units(short) <= 80
+    assert utf16_units(html.escape(short)) <= 80
     assert short == short.strip()
     assert "\n" not in short
 
