@@ -28,8 +28,10 @@ from rheod.compose.loops import Loops, build_loops, observed, publish_options
 from rheod.compose.remotes import Remotes, check_webhook_url
 from rheod.config.settings import Settings
 from rheod.domain.errors import Refused, RheodError, Text
+from rheod.health.alerts import Alarms
 from rheod.health.doctor import Doctor, Reachable, gather_status
 from rheod.health.facts import gather_findings, why_unwritable
+from rheod.health.machine import Machine
 from rheod.health.metrics import gather_metrics
 from rheod.jobs.clock import Clock
 from rheod.jobs.queue import JobQueue
@@ -62,6 +64,7 @@ class Handlers:
     core: Core
     loops: Loops
     remotes: Remotes
+    backups: Backups
 
     async def listen(self) -> tuple[web.AppRunner, int]:
         """Serve the API and the dashboard; the runner's `cleanup` stops that. RheodError says why it cannot."""
@@ -114,6 +117,18 @@ class Handlers:
             setups=core.setups,
             choices=CategoryChoices(store=core.store),
             templates=AdTemplates(store=core.store, dresser=core.store.placer.dresser),
+            machine=self._machine(),
+        )
+
+    def _machine(self) -> Machine:
+        core = self.core
+        return Machine(
+            database=core.database,
+            folder=core.settings.storage.path,
+            started_at=core.started_at,
+            backups=self.backups,
+            alarms=Alarms(database=core.database, notifiers=self.loops.notifiers),
+            examine=lambda: self.doctor().report(online=False),
         )
 
     def admin(self) -> web.Application:
@@ -135,13 +150,7 @@ class Handlers:
                 status=self._status,
                 examine=lambda online: self.doctor().report(online=online),
                 quarantine=QuarantinedMessages(store=core.store),
-                backups=Backups(
-                    database=core.database,
-                    folder=core.settings.storage.path,
-                    key_in_file=core.settings.storage.key is None,
-                    now=core.now,
-                    stopping=parts.stopping,
-                ),
+                backups=self.backups,
                 compared=lambda: open_restore_locks(core),
             ),
             more=[
@@ -162,9 +171,7 @@ class Handlers:
     def api(self) -> ApiContext:
         """What the API's handlers are built from."""
         core, settings, life = self.core, self.core.settings, self.core.life
-        images = settings.images
-
-        limits = settings.limits
+        images, limits = settings.images, settings.limits
         return ApiContext(
             items=core.items,
             inventory=core.inventory,
@@ -311,5 +318,12 @@ async def build(
     except BaseException:
         await clients.aclose()
         raise
-    handlers = Handlers(core=core, loops=loops, remotes=remotes)
+    backups = Backups(
+        database=database,
+        folder=settings.storage.path,
+        key_in_file=settings.storage.key is None,
+        now=core.now,
+        stopping=lambda: core.life.stopping,
+    )
+    handlers = Handlers(core=core, loops=loops, remotes=remotes, backups=backups)
     return Rheod(core=core, loops=loops, handlers=handlers, clients=clients, remotes=remotes)

@@ -13,7 +13,7 @@ from rheod.compose.remotes import Remotes
 from rheod.config.settings import held_to_daily_calls, superseded
 from rheod.domain.errors import Permanent, StoreUnavailable, Transient
 from rheod.domain.model import Job, JobKind, JobOrder, QueueName
-from rheod.health.alerts import Alerter
+from rheod.health.alerts import Alerter, Notifier
 from rheod.health.facts import Limits, Observed, RunningLoops, gather_findings
 from rheod.jobs.clock import ClockJumpMonitor
 from rheod.jobs.housekeeping import Heartbeat, Housekeeping, LoopWatch, probe
@@ -126,6 +126,7 @@ class Loops:
     chores: dict[str, Chore] = field(default_factory=dict)
     watch: LoopWatch = field(default_factory=LoopWatch)
     meters: Meters
+    notifiers: list[Notifier] = field(default_factory=list)
     start_queue: Callable[[JobQueue], None] = lambda _queue: None
     reference: ReferenceReader
     _tradera_queues: dict[str, tuple[JobQueue, BudgetedClient]] = field(default_factory=dict)
@@ -268,6 +269,7 @@ def build_loops(core: Core, remotes: Remotes, new_queue: type[JobQueue], clients
 
 def _chores(loops: Loops, remotes: Remotes, clients: AsyncExitStack) -> dict[str, Chore]:
     core, settings = loops.core, loops.core.settings
+    loops.notifiers = remotes.notifiers(core, clients)
     seen = observed(core, loops.running)
     heartbeat = Heartbeat(
         beat=remotes.systemd.watchdog,
@@ -288,7 +290,7 @@ def _chores(loops: Loops, remotes: Remotes, clients: AsyncExitStack) -> dict[str
         database=core.database,
         now=core.now,
         look=lambda: gather_findings(seen),
-        notifiers=remotes.notifiers(core, clients),
+        notifiers=loops.notifiers,
     )
     return {
         "heartbeat": heartbeat.run,

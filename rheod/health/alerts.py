@@ -49,6 +49,11 @@ class AlertMessage:
 class Notifier(Protocol):
     """One way to reach the owner."""
 
+    @property
+    def where(self) -> Text:
+        """Where the owner is reached, without what is secret."""
+        ...
+
     async def tell(self, message: AlertMessage) -> None:
         """Deliver the message. Raises Transient with the reason when it may not have arrived."""
 
@@ -64,6 +69,11 @@ class CommandNotifier:
         self._environ = {
             name: value for name, value in environ.items() if name in _FOR_PROGRAMS or name.startswith("LC_")
         }
+
+    @property
+    def where(self) -> Text:
+        """The program's name; its arguments may be secret."""
+        return Text("The program {name}", name=self._command[0].rpartition("/")[2])
 
     async def tell(self, message: AlertMessage) -> None:
         """See `Notifier`. The program has 30 s and must end with 0."""
@@ -101,6 +111,11 @@ class UrlNotifier:
         self._session = session
         self._url = url
         self._style = style
+
+    @property
+    def where(self) -> Text:
+        """The service and its host: the rest of the address is the secret."""
+        return Text("{service} at {host}", service=self._style, host=as_url(self._url).host or "?")
 
     async def tell(self, message: AlertMessage) -> None:
         """See `Notifier`."""
@@ -155,6 +170,11 @@ class MailNotifier:
         self._sender = sender
         self._to = to
 
+    @property
+    def where(self) -> Text:
+        """Who gets the mail, and by which server."""
+        return Text("Mail to {address} by {host}", address=self._to, host=self._server.host)
+
     async def tell(self, message: AlertMessage) -> None:
         """See `Notifier`."""
         try:
@@ -197,6 +217,47 @@ class Rounds:
 
     every_s: float = 60.0
     calm_ms: int = 10 * 60 * 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlarmTest:
+    """A test message by one way: where it went, and why it may not have arrived (None: it was taken)."""
+
+    where: Text
+    error: Text | None = None
+
+
+class Alarms:
+    """The ways to the owner, as the pages show and try them."""
+
+    def __init__(self, *, database: Database, notifiers: Sequence[Notifier]) -> None:
+        self._database = database
+        self._notifiers = notifiers
+
+    @property
+    def ways(self) -> list[Text]:
+        """Where alarms go, all of them."""
+        return [each.where for each in self._notifiers]
+
+    async def standing(self) -> list[Alert]:
+        """What the owner was told of and is not over yet, the newest first."""
+        found = await self._database.read(access.read_all)
+        return sorted(found.values(), key=lambda each: -each.since)
+
+    async def test(self) -> list[AlarmTest]:
+        """Send a test message every way at once; tells of each what became of it."""
+        message = AlertMessage(
+            "A test of rheod's alarms", "This is a test: alarms of rheod reach you here.", over=True
+        )
+
+        async def by(notifier: Notifier) -> AlarmTest:
+            try:
+                await notifier.tell(message)
+            except RheodError as error:
+                return AlarmTest(where=notifier.where, error=Text.of(str(error)))
+            return AlarmTest(where=notifier.where)
+
+        return list(await asyncio.gather(*(by(each) for each in self._notifiers)))
 
 
 class Alerter:

@@ -242,6 +242,39 @@ class _Stored:
         )
         pictures = facts.pictures_waiting(db, before=long_ago)
         self.pictures = None if pictures is None else _wait(pictures, "", None)
+        self.reconciled = tuple(
+            Wait(since=max(passed[0], observed.started_at), next_at=passed[1], account=account.reference)
+            for account in selling
+            if observed.loops is not None and (passed := facts.reconciled_at(db, account.id)) is not None
+        )
+        self.not_believed = tuple(
+            Wait(
+                reason=each.fault or "",
+                since=each.fault_since or now,
+                next_at=jobs.due_at(db, JobKind.REFERENCE, name),
+                account=name,
+            )
+            for each in reference_data.faults(db)
+            for name in [f"{each.subject}:{each.leaf}" if each.leaf else each.subject.value]
+        )
+        self._read_sales(db, observed)
+        self._read_items(db, observed)
+        self.takeovers = tuple(_takeovers(db, observed.accounts, now))
+        self.look_alikes = tuple(
+            pair
+            for account in observed.accounts
+            for pair in items.look_alikes(db, account.id, limit=_MOST_LOOK_ALIKES)
+        )
+        self.held = held.waiting_longest(db)
+        backup = key_value.get(db, BACKUP_MARK)
+        self.backup_at = None if backup is None else int(backup)
+        self.image_bytes = picture_files.bytes_in_use(db)
+        self.installed_at = facts.installed_at(db)
+
+    def _read_items(self, db: sqlite3.Connection, observed: Observed) -> None:
+        """Items that are not as they should be: not published, sold and still up, in doubt, up twice."""
+        self.in_doubt = _stuck(facts.in_doubt(db, limit=100))
+        self.doubled = _stuck(facts.doubled(db, limit=100))
         failed = [facts.not_published(db, account.id) for account in observed.accounts]
         first = min((since for _, since in failed if since is not None), default=None)
         self.not_published = (
@@ -262,35 +295,6 @@ class _Stored:
         self.unsold = _stuck(
             [StuckItem(name, at, owner=owner) for name, at, owner in relists.unsold_for_good(db, limit=100)]
         )
-        self.reconciled = tuple(
-            Wait(since=max(passed[0], observed.started_at), next_at=passed[1], account=account.reference)
-            for account in selling
-            if observed.loops is not None and (passed := facts.reconciled_at(db, account.id)) is not None
-        )
-        self.not_believed = tuple(
-            Wait(
-                reason=each.fault or "",
-                since=each.fault_since or now,
-                next_at=jobs.due_at(db, JobKind.REFERENCE, name),
-                account=name,
-            )
-            for each in reference_data.faults(db)
-            for name in [f"{each.subject}:{each.leaf}" if each.leaf else each.subject.value]
-        )
-        self._read_sales(db, observed)
-        self.in_doubt = _stuck(facts.in_doubt(db, limit=100))
-        self.doubled = _stuck(facts.doubled(db, limit=100))
-        self.takeovers = tuple(_takeovers(db, observed.accounts, now))
-        self.look_alikes = tuple(
-            pair
-            for account in observed.accounts
-            for pair in items.look_alikes(db, account.id, limit=_MOST_LOOK_ALIKES)
-        )
-        self.held = held.waiting_longest(db)
-        backup = key_value.get(db, BACKUP_MARK)
-        self.backup_at = None if backup is None else int(backup)
-        self.image_bytes = picture_files.bytes_in_use(db)
-        self.installed_at = facts.installed_at(db)
 
     def _read_sales(self, db: sqlite3.Connection, observed: Observed) -> None:
         """What is sold and not yet where it should be."""

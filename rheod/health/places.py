@@ -17,7 +17,7 @@ NOWHERE = ""
 
 PLACES: Mapping[str, str] = {
     "account.unconnected": _TRADERA,
-    "backup.missed": NOWHERE,
+    "backup.missed": "/dashboard/system#backup",
     "budget.spent": f"{_TRADERA}#budget",
     "clock.off": NOWHERE,
     "disk.low": NOWHERE,

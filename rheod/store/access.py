@@ -234,6 +234,19 @@ class Sessions:
         await self.close(opened[0])
         return None
 
+    def live(self) -> list[Session]:
+        """The sessions that have not expired, the newest first."""
+        now = self._now()
+        found = [each for each in self._sessions.values() if each.expires_at > now]
+        return sorted(found, key=lambda each: -each.created_at)
+
+    async def close_others(self, session: Session) -> int:
+        """Sign out everywhere but here; returns how many sessions that ended."""
+        others = [each for each in self.live() if each.digest != session.digest]
+        for each in others:
+            await self.close(each)
+        return len(others)
+
     async def close(self, session: Session) -> None:
         """Sign out."""
         await self._database.write(
@@ -314,8 +327,15 @@ class Audit:
 
     async def latest(self, *, limit: int) -> list[AuditEntry]:
         """The newest entries first."""
-        query = "SELECT at, origin, action, subject, told FROM audit ORDER BY id DESC LIMIT ?"
-        rows = await self._database.read(lambda db: db.execute(query, (limit,)).fetchall())
+        return await self.between(0, None, limit=limit)
+
+    async def between(self, first: int, end: int | None, *, limit: int) -> list[AuditEntry]:
+        """The entries from a time on (ms) and before another, the newest first."""
+        query = (
+            "SELECT at, origin, action, subject, told FROM audit WHERE at >= ? AND at < coalesce(?, at + 1)"
+            " ORDER BY id DESC LIMIT ?"
+        )
+        rows = await self._database.read(lambda db: db.execute(query, (first, end, limit)).fetchall())
         return [AuditEntry(**{**dict(row), "told": restored(row["told"])}) for row in rows]
 
 

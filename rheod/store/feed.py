@@ -6,8 +6,10 @@ number seen misses nothing.
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from dataclasses import dataclass
+from typing import Any
 
 from rheod.store.columns import restored
 from rheod.store.outbox import ORDER, TO_TELL
@@ -43,6 +45,38 @@ def events_after(
         {"account": account_id, "type": event_type, "after": after, "limit": limit},
     )
     return [StoredEvent(**dict(row)) for row in rows.fetchall()]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Happening:
+    """An event of an account as its log shows it; `external_id` "" where it is about no one item."""
+
+    seq: int
+    type: str
+    external_id: str
+    data: dict[str, Any]
+    at: int
+
+
+LOOKED_AT = 20_000
+"""So many events of all accounts are looked through for a page of one account's log."""
+
+
+def happened(
+    db: sqlite3.Connection, account_id: str, *, before: int | None, limit: int
+) -> tuple[list[Happening], int | None]:
+    """What happened in an account, the newest first, below the number `before`; and where an older page begins, if there is one."""
+    newest = db.execute("SELECT max(seq) FROM notices").fetchone()[0] or 0
+    top = newest + 1 if before is None else before
+    rows = db.execute(
+        "SELECT seq, type, coalesce((SELECT external_id FROM items WHERE items.id = notices.item_id), '') AS external_id,"
+        " data, created_at AS at FROM notices NOT INDEXED WHERE seq < :top AND seq >= :bottom AND account_id = :account"
+        " ORDER BY seq DESC LIMIT :limit",
+        {"top": top, "bottom": top - LOOKED_AT, "account": account_id, "limit": limit},
+    ).fetchall()
+    found = [Happening(**{**dict(row), "data": json.loads(row["data"])}) for row in rows]
+    older = found[-1].seq if len(found) == limit else top - LOOKED_AT
+    return found, older if older > 1 else None
 
 
 def number_of(db: sqlite3.Connection, event_id: str, account_id: str) -> int | None:

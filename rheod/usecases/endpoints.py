@@ -19,9 +19,9 @@ import structlog
 from rheod.domain.errors import FieldError, Refused, Text
 from rheod.domain.event_payloads import rfc3339
 from rheod.domain.model import EVERY_EVENT, QueueName
-from rheod.store import accounts, endpoints, feed, outbox
+from rheod.store import accounts, endpoints, facts, feed, outbox
 from rheod.store.endpoints import Endpoint
-from rheod.store.feed import Replayed, StoredEvent
+from rheod.store.feed import Happening, Replayed, StoredEvent
 from rheod.store.outbox import AttemptDetail, AttemptFilter, LoggedAttempt
 from rheod.usecases.transaction import Store, Transaction
 
@@ -283,6 +283,18 @@ EVENTS_A_TRANSACTION = 1000
 """Events of a long replay that are ordered in one transaction: no other transaction waits for more than these."""
 
 
+TRIES_SHOWN = 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receiver:
+    """An endpoint's last tries, the oldest first: whether each was taken; why the last failed one was not; how many events wait."""
+
+    taken: tuple[bool, ...]
+    last_error: str | None
+    waiting: int
+
+
 class EventFeed:
     """The owner's use cases about events that have happened and attempts that were made."""
 
@@ -295,6 +307,28 @@ class EventFeed:
     ) -> list[LoggedAttempt]:
         """The newest attempts that pass the filters, newest first; `before_ms` leaves out those made then or later."""
         return await self._store.read(partial(_page, wanted=wanted, limit=limit, before_ms=before_ms))
+
+    async def receivers(self, account_id: str) -> dict[str, Receiver]:
+        """How each endpoint of the account takes what it is told, by id."""
+
+        def read(db: sqlite3.Connection) -> dict[str, Receiver]:
+            waiting = {each.id: each.waiting for each in facts.endpoints(db)}
+            found = {}
+            for each in endpoints.endpoints(db, account_id):
+                wanted = AttemptFilter(account_id=account_id, endpoint_id=each.id)
+                tries = outbox.page(db, wanted, limit=TRIES_SHOWN)
+                failed = next((one.error for one in tries if one.status == "failed"), None)
+                taken = tuple(one.status == "success" for one in reversed(tries))
+                found[each.id] = Receiver(taken=taken, last_error=failed, waiting=waiting.get(each.id, 0))
+            return found
+
+        return await self._store.read(read)
+
+    async def happened(
+        self, account_id: str, *, before: int | None = None, limit: int
+    ) -> tuple[list[Happening], int | None]:
+        """What happened in the account, the newest first, below this number; and where an older page begins."""
+        return await self._store.read(lambda db: feed.happened(db, account_id, before=before, limit=limit))
 
     async def exchange(self, account_id: str, delivery_id: int) -> AttemptDetail:
         """One attempt with what was sent and answered. Raises Refused (NOT_FOUND)."""

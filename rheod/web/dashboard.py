@@ -29,6 +29,7 @@ from rheod.web.site import (
     Site,
     see_other,
 )
+from rheod.web.system_page import ALARMS, SYSTEM, LogPage, SystemPage
 from rheod.web.tradera import TraderaPage
 
 if TYPE_CHECKING:
@@ -103,8 +104,8 @@ class TodayPage:
                 ADD,
                 f"{settings}#webhooks",
             ),
-            FirstStep(Text("Where alarms go"), self._context.has_alarms, SHOW, f"{HOME}/more"),
-            FirstStep(Text("A backup"), began.backup_at is not None, SHOW, f"{HOME}/more"),
+            FirstStep(Text("Where alarms go"), self._context.has_alarms, SHOW, ALARMS),
+            FirstStep(Text("A backup"), began.backup_at is not None, SHOW, f"{SYSTEM}#backup"),
         ]
         return [] if all(step.is_done for step in steps) else steps
 
@@ -136,18 +137,20 @@ class Dashboard:
     def routes(self) -> list[Route]:
         """Every page and action."""
         context, site = self._context, self.site
-        integration = IntegrationPage(context=context, site=site)
         form = ItemForm(context=context, site=site)
+        system = SystemPage(context=context, site=site)
         return [
             *(("GET", each.address, unlogged(each.send)) for each in ASSETS),
-            *SigningIn(context=context, site=site, settings=integration.show).routes(),
+            *SigningIn(context=context, site=site, settings=system.show).routes(),
             *TodayPage(context=context, site=site).routes(),
             *ItemsList(context=context, site=site).routes(),
             *form.routes(),
             *ItemsPage(context=context, site=site, mending=form.values_of).routes(),
             *ReturnsPage(context=context, site=site).routes(),
             *SalesPage(context=context, site=site).routes(),
-            *integration.routes(),
+            *IntegrationPage(context=context, site=site).routes(),
+            *system.routes(),
+            *LogPage(context=context, site=site).routes(),
             *DeliveriesPage(context=context, site=site).routes(),
             *CategoriesPage(context=context, site=site).routes(),
             *EndsPage(context=context, site=site).routes(),

@@ -1,4 +1,4 @@
-"""The page Integration: API keys, webhook endpoints, replays, the password, and what the owner has done.
+"""The page Integration: API keys, webhook endpoints with how they take what they are told, and replays.
 
 Also the pages of the delivery log: the attempts that pass some filters, and one attempt with what was sent and answered.
 """
@@ -9,7 +9,7 @@ import json
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
 from rheod.api import management, webhooks
 from rheod.api.webhooks import EVENTS
@@ -21,7 +21,6 @@ from rheod.store.outbox import STATUSES, AttemptFilter
 from rheod.usecases.endpoints import EndpointChange
 from rheod.web.items_page import event_words
 from rheod.web.site import HOME, ActionDone, Page
-from rheod.web.words import ACTIONS
 
 if TYPE_CHECKING:
     from rheod.api.routing import Route
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
 PAGE = f"{HOME}/integration"
 ENDPOINTS = f"{PAGE}/webhooks"
 ENDPOINT = f"{ENDPOINTS}/{{endpoint_id}}"
-ACTIONS_SHOWN = 30
 
 
 def of_account(request: PageRequest, path: str) -> str:
@@ -106,9 +104,7 @@ class IntegrationPage:
             "endpoints": await self._endpoints.listing(request.account_id),
             "events": EVENTS,
             "event_words": partial(event_words, request.language),
-            "action_words": ACTIONS,
-            "actions": await self._context.audit.latest(limit=ACTIONS_SHOWN),
-            "has_password": self._context.sessions.has_password,
+            "receivers": await self._context.api.feed.receivers(request.account_id),
             "is_own": request.account == "",
         }
         return Page("integration.html", values)
@@ -294,6 +290,7 @@ class DeliveriesPage:
             "endpoints": endpoints,
             "events": EVENTS,
             "event_words": partial(event_words, request.language),
+            "host": lambda url: urlsplit(url).hostname or url,
         }
         return Page("deliveries.html", values)
 

@@ -1,4 +1,6 @@
-"""The two languages of the pages: English is what the templates say, Swedish is `locale/sv.po`; the browser chooses.
+"""The two languages of the pages: English is what the templates say, Swedish is `locale/sv.po`.
+
+The browser chooses language and theme, unless the owner has, for this browser.
 
 Plurals come from the catalogue, numbers and dates from Babel. Babel is loaded with the first page shown: most daemons
 show none for days.
@@ -14,6 +16,8 @@ from functools import cache
 from importlib.resources import files
 from io import BytesIO
 from string import Formatter
+
+from aiohttp import web
 
 from rheod.domain.calendar import SWEDEN, in_sweden
 from rheod.domain.errors import Text
@@ -47,6 +51,18 @@ def chosen(accept_language: str) -> str:
         if weight < 0 and tag == "en":
             return "en"
     return "sv"
+
+
+LANGUAGE_COOKIE, THEME_COOKIE = "rheod_language", "rheod_theme"
+THEMES = ("light", "dark")
+
+
+def of_reader(request: web.Request, *, now: Callable[[], int]) -> Language:
+    """The language and theme that were chosen in this browser, else those that the browser likes best."""
+    theme, code = request.cookies.get(THEME_COOKIE, ""), request.cookies.get(LANGUAGE_COOKIE, "")
+    if code not in LANGUAGES:
+        code = chosen(request.headers.get("Accept-Language", ""))
+    return Language(code, now=now, theme=theme if theme in THEMES else "")
 
 
 @cache
@@ -86,10 +102,11 @@ _SAYS_ENOUGH = 8
 
 
 class Language:
-    """One language. `now` gives ms UTC, for times that are said relative to it."""
+    """One language. `now` gives ms UTC, for times that are said relative to it; `theme` "" is as the browser likes it."""
 
-    def __init__(self, code: str, *, now: Callable[[], int]) -> None:
+    def __init__(self, code: str, *, now: Callable[[], int], theme: str = "") -> None:
         self.code = code
+        self.theme = theme
         self._now = now
         self._catalogue = translations(code)
 

@@ -35,11 +35,12 @@ from rheod.web.forms import (
     read_form,
     sentence,
 )
-from rheod.web.language import LANGUAGES, Language, chosen
+from rheod.web.language import LANGUAGES, Language, of_reader
 
 if TYPE_CHECKING:
     from rheod.api.authenticator import Callers
     from rheod.api.context import ApiContext
+    from rheod.health.machine import Machine
     from rheod.health.waiting import Finding
     from rheod.store.access import Audit, Sessions
     from rheod.usecases.ad_templates import AdTemplates
@@ -380,8 +381,7 @@ class Site:
 
     def language(self, request: web.Request) -> Language:
         """The visitor's language."""
-        code = chosen(request.headers.get(hdrs.ACCEPT_LANGUAGE, ""))
-        return Language(code, now=self._context.api.now)
+        return of_reader(request, now=self._context.api.now)
 
     async def load(self) -> None:
         """Load templates and languages, once and beside the loop: they take a third of a second."""
@@ -492,3 +492,4 @@ class WebContext:
     has_alarms: bool
     choices: CategoryChoices
     templates: AdTemplates
+    machine: Machine

@@ -27,6 +27,8 @@ class Phone:
     noise: RheodError = field(default_factory=lambda: Transient(Text("out of reach")))
     heard: list[AlertMessage] = field(default_factory=list)
 
+    where = Text("the owner's telephone")
+
     async def tell(self, message: AlertMessage) -> None:
         """Ring."""
         if self.away:

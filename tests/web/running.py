@@ -15,6 +15,7 @@ import aiohttp
 from rheod.api.server import build_app, start
 from rheod.domain.budget import MethodState
 from rheod.domain.errors import Refused, Text
+from rheod.health.alerts import Notifier
 from rheod.health.waiting import Finding
 from rheod.pictures.decoder import Decoder
 from rheod.store import ledger
@@ -76,11 +77,11 @@ class Pages:
         self.database = database
         self.clock = clock
         self.base = f"http://127.0.0.1:{port}"
-        self._session = session
+        self.session = session
 
     async def get(self, path: str, **headers: str) -> tuple[int, str, Any]:
         """Status, text and headers of a page; redirects are not followed."""
-        async with self._session.get(self.base + path, headers=headers, allow_redirects=False) as answer:
+        async with self.session.get(self.base + path, headers=headers, allow_redirects=False) as answer:
             return answer.status, await answer.text(), answer.headers
 
     async def post_files(
@@ -93,7 +94,7 @@ class Pages:
         if not files:
             form.add_field("files", b"", filename="", content_type="application/octet-stream")
         headers = {"Origin": self.base, "Sec-Fetch-Site": "same-origin"}
-        async with self._session.post(
+        async with self.session.post(
             self.base + path, data=form, headers=headers, allow_redirects=False
         ) as answer:
             return answer.status, await answer.text(), answer.headers
@@ -101,7 +102,7 @@ class Pages:
     async def post(self, path: str, fields: dict[str, str], **headers: str) -> tuple[int, str, Any]:
         """Send a form as a browser does that is on a page of ours; `headers` replace its own, "" takes one away."""
         sent = {"Origin": self.base, "Sec-Fetch-Site": "same-origin"} | headers
-        async with self._session.post(
+        async with self.session.post(
             self.base + path,
             data=fields,
             headers={name: each for name, each in sent.items() if each},
@@ -149,6 +150,7 @@ async def pages(
     found: Callable[[], Awaitable[list[Finding]]] | None = None,
     settings: Mapping[str, Any] | None = None,
     learned: MethodState | None = None,
+    notifiers: Sequence[Notifier] = (),
     **changes: Any,
 ) -> AsyncIterator[tuple[Pages, str]]:
     """A dashboard nobody is signed in at, and the admin token; `found` needs the owner.
@@ -161,6 +163,7 @@ async def pages(
             await database.write(lambda db: ledger.save_state(db, learned))
         rheod, api = await made(database, folder, clock, decoder, **(settings or {}))
         api = replace(api, **changes)
+        rheod.loops.notifiers = list(notifiers)
         parts = replace(
             rheod.handlers.pages(api),
             findings=found or _findings,

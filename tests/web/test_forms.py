@@ -164,5 +164,10 @@ def test_every_form_that_is_sent_has_a_number_of_its_own() -> None:
         for form in forms:
             wanted = "parts.token()" in form or 'name="once"' in form or "token()" in form
             assert wanted or "/dashboard/sign-in" in form, (path.name, form)
+        if path.name == "many.html":
+            continue  # that page is the second step itself: it names the things, and how many they are
         outside = re.sub(r"<details.*?</details>", "", text, flags=re.DOTALL)
+        outside = re.sub(
+            r"<form[^>]*method=\"get\".*?</form>", "", outside, flags=re.DOTALL
+        )  # leads to that step
         assert "danger" not in re.sub(r"{% macro sure.*?endmacro %}", "", outside, flags=re.DOTALL), path.name

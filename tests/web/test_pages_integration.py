@@ -98,10 +98,10 @@ async def test_an_endpoint_lives_its_life(browser: Browser, shop: Shop, size: di
         await expect(page.get_by_text("until then there is no third")).to_be_visible()
         await judged(page, "endpoint")
         await page.goto(f"{shop.base}{PAGE}")
-        row = page.locator("tr", has_text="/of-a-page")
+        row = page.locator(".thing", has_text="/of-a-page")
         await expect(row).to_contain_text("Sold, The ad ended without a sale")
         await expect(row).to_contain_text("the second receiver")
-        await row.get_by_role("link").click()
+        await row.get_by_role("link", name="Manage").click()
         await page.get_by_text("Remove this endpoint").click()
         await press(page, "Remove for good")
         assert "is removed" in await said(page)
@@ -151,13 +151,16 @@ async def test_deliveries_are_found_read_and_told_again(
         await page.fill("#since", "2020-01-01T00:00")
         await press(page, "Tell all again")
         await shop.running_daemon.until(lambda: len(received) >= before + 3)
-        await expect(page.locator("#actions + table")).to_contain_text("Told events again")
+        await page.goto(f"{shop.base}/dashboard/log")
+        await expect(page.locator("#actions")).to_contain_text("Told events again")
+        await judged(page, "log")
 
 
 async def test_a_password_is_set_and_opens_the_pages(browser: Browser, shop: Shop) -> None:
     """It ends every session, and signs in beside the admin token."""
     async with opened(browser, PHONE, language="en") as page:
-        await shop.enter(page, PAGE)
+        await shop.enter(page, "/dashboard/system")
+        await judged(page, "system")
         await page.fill("#password", "test-password-123")
         await page.get_by_role("button", name="Set password", exact=True).click()
         await page.wait_for_url("**/sign-in*")

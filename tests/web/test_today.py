@@ -139,7 +139,7 @@ async def test_a_return_is_held_and_let_go_and_all_are_paused(tmp_path: Path) ->
             await one.pages.send(page, action)
             (back,) = await one.shop.database.read(relists.every)
             assert (back.held, await one.shop.database.read(relists.is_paused)) == (held, paused)
-        _, html, _ = await one.pages.get("/dashboard/integration", **ENGLISH)
+        _, html, _ = await one.pages.get("/dashboard/log", **ENGLISH)
         assert "Held a return" in text_of(html)
 
 

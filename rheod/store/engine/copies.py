@@ -171,10 +171,14 @@ class Manifest:
     key: bool
     pictures: tuple[str, ...] | None
 
+    def text(self) -> str:
+        """As it lies in the backup."""
+        return json.dumps({"format": _FORMAT, **asdict(self)}, indent=1) + "\n"
+
     def write(self, folder: Path) -> Path:
         """Put it into the backup."""
         file = folder / NAME
-        file.write_text(json.dumps({"format": _FORMAT, **asdict(self)}, indent=1) + "\n", encoding="utf-8")
+        file.write_text(self.text(), encoding="utf-8")
         return file
 
     @classmethod
