@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from rheod.health.places import PLACES
 from rheod.store import inbox
 from rheod.web.sales_page import TABS, label_of
 from tests.stores import NOW_MS, rows
@@ -338,3 +339,19 @@ async def test_a_pick_list_goes_by_the_shelf(tmp_path: Path) -> None:
         html = await one.pages.pressed(SALES, f"{SALES}/pick")
         assert re.findall(r"☐</td><td>(\w+)<", html) == ["A1", "A10", "B4"]
         assert html.count("☐") == 5
+
+
+async def test_where_a_finding_leads_to_is_there(tmp_path: Path) -> None:
+    """The tab on which its orders stand, or the part of the page that it names."""
+    async with stocked(tmp_path) as one:
+        await doubt(one)
+        await one.pages.sign_in(one.token)
+        places = {place for place in PLACES.values() if place.startswith(SALES)}
+        assert len(places) == 7
+        for place in places:
+            path, _, part = place.partition("#")
+            status, html, _ = await one.pages.get(path)
+            assert status == 200
+            assert not part or f'id="{part}"' in html
+            tab = path.partition("?show=")[2]
+            assert not tab or f'show={tab}" aria-current="page"' in html
