@@ -197,7 +197,7 @@ def _integrated(
             parcel,
             settings,
             Text(
-                "The item has neither weight nor price of freight, so that its ad offers pickup only: set weightKg or shippingCost on the item, or tradera.shipping.shipping_cost"
+                "The item has neither weight nor price of freight, so that its ad offers pickup only: give it one of them, or set a price of freight for all items"
             ),
         )
     kg = parcel.weight_kg + settings.packaging_g / 1000

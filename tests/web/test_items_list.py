@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import re
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from rheod.domain.model import ListingState, RheoStatus, TraderaStatus
+from rheod.pictures.decoder import Thumbnails
 from rheod.web.items_list import GROUPS, NAMES, ORDERS, new_price
 from rheod.web.words import ACTIONS
+from tests.api.running import one_decoder
 from tests.web.running import text_of
-from tests.web.stocked import Stocked, stocked
+from tests.web.stocked import WISH, Stocked, stocked
 
 ENGLISH = {"Accept-Language": "en"}
 
@@ -198,3 +203,32 @@ def test_everything_has_its_words() -> None:
     assert set(NAMES.values()) <= set(ACTIONS)
     assert len(GROUPS) == 9
     assert len(ORDERS) == 3
+
+
+async def test_a_page_of_thirty_pictures_is_light(tmp_path: Path) -> None:
+    """The page and its small pictures together are under 400 kB, whatever the pictures show."""
+    decoder = one_decoder()
+    try:
+        making = Thumbnails(decoder=decoder, pictures_dir=tmp_path / "images")
+        async with stocked(tmp_path, make_thumbnail=making.make) as one:
+            folder = one.pages.parts.api.image_folder
+            assert folder == tmp_path / "images"
+            for number in range(30):
+                raw = io.BytesIO()
+                Image.effect_noise((480 + number, 360), 60).convert("RGB").save(raw, "JPEG")
+                digest = hashlib.sha256(raw.getvalue()).hexdigest()
+                (folder / digest[:2]).mkdir(parents=True, exist_ok=True)
+                (folder / digest[:2] / f"{digest}.jpg").write_bytes(raw.getvalue())
+                await one.shop.put(
+                    f"P-{number}", title="Ö" * 80, tradera=WISH, image_urls=("https://a.example/1.jpg",)
+                )
+                (picture,) = (await one.shop.view(f"P-{number}")).pictures
+                await one.shop.picture_ready(picture.id, f"{digest[:2]}/{digest}.jpg")
+            await one.pages.sign_in(one.token)
+            _, html, _ = await one.pages.get("/dashboard/items")
+            small = re.findall(r'src="(/images/[^"]+\.160\.webp)"', html)
+            sizes = [int((await one.pages.get(each))[2]["Content-Length"]) for each in small]
+            assert len(set(small)) == 30
+            assert sum(sizes) + len(html.encode()) < 400_000, max(sizes)
+    finally:
+        await decoder.close()

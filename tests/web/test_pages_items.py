@@ -54,7 +54,7 @@ async def test_searching_as_an_owner_does(browser: Browser, stock: Stocked, size
         await page.get_by_label("Titel, artikelnummer, hylla").fill("dorr")
         await page.get_by_role("button", name="Sök").click()
         await page.get_by_role("link", name="Väntar 1").click()
-        assert await page.locator(".lines > li").count() == 1
+        assert await page.locator(".found > li").count() == 1
         await page.get_by_role("link", name="bilder").click()
         await judged(page, "items-tiles")
         await page.get_by_role("link", name="Dörr vänster fram").click()

@@ -19,6 +19,7 @@ from rheod.web.causes import CAUSES, cause_of
 from rheod.web.charts import spark
 from rheod.web.language import Language
 from rheod.web.site import place_of
+from tests.health.test_rules import troubles
 from tests.stores import NOW_MS
 from tests.web.running import pages, text_of
 from tests.web.stocked import HOUR_MS, Stocked, stocked
@@ -186,3 +187,26 @@ def test_a_day_without_a_sale_still_stands_in_the_small_bars() -> None:
     assert re.findall(r'height="([\d.]+)" rx', drawn) == ["2", "44.0"]
     assert drawn.count('class="now"') == 1
     assert "&lt;kr&gt;" in drawn
+
+
+async def test_the_first_page_is_light(tmp_path: Path) -> None:
+    """Page, style and script together are under 60 kB without their pictures, however much goes on."""
+
+    async def found() -> list[Finding]:
+        return troubles()
+
+    async with stocked(tmp_path, found=found) as one:
+        for number in range(40):
+            await one.shop.put_live(f"P-{number}", title="Strålkastare höger till Volvo XC90, xenon " * 2)
+        await one.shop.database.write(
+            lambda db: db.execute("UPDATE listings SET ends_at = ? WHERE state = 'live'", (NOW_MS + HOUR_MS,))
+        )
+        await one.pages.sign_in(one.token)
+        _, html, _ = await one.pages.get("/dashboard")
+        assert html.count("Strålkastare") > 30
+        others = re.findall(r'(?:href|src)="(/dashboard/static/[^"]+\.(?:css|js))"', html)
+        sizes = [
+            len(each.encode()) for each in [html, *[(await one.pages.get(other))[1] for other in others]]
+        ]
+        assert len(sizes) == 3
+        assert sum(sizes) < 60_000, sizes
