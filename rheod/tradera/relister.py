@@ -26,6 +26,7 @@ from rheod.jobs.queue import Done, Outcome, Retry
 from rheod.store import inbox, orders, relists
 from rheod.store.jobs import Owner
 from rheod.tradera.budgeted_client import BudgetedClient
+from rheod.tradera.transport import Rejected
 from rheod.usecases import relisting
 from rheod.usecases.placement import see_category
 from rheod.usecases.sales_in_doubt import sale_in_doubt
@@ -49,17 +50,21 @@ class Relister:
         if found is None:
             return Done(answered=False)
         planned, item, listing = found
-        if planned.at > self._store.now():
-            return Retry(
-                until=planned.at, reason=Text("comes back at its time"), counted=False, answered=False
-            )
-        why = await self._store.read(lambda db: _may_be_sold(db, item, listing))
+        until = planned.at
+        why: Text | None = Text("comes back at its time")
+        if until <= self._store.now():
+            until = self._store.now() + _LATER_MS
+            why = await self._store.read(lambda db: _may_be_sold(db, item, listing))
         if why is not None:
-            return Retry(until=self._store.now() + _LATER_MS, reason=why, counted=False, answered=False)
+            return Retry(until=until, reason=why, counted=False, answered=False)
         assert listing.tradera_item_id is not None
         number = listing.tradera_item_id
-        async with self._calls.book(CallClass.PUBLISH, "read_item", listing.id):
-            ad = await self._calls.client.read_item(self._calls.seller, number)
+        try:
+            async with self._calls.book(CallClass.PUBLISH, "read_item", listing.id):
+                ad = await self._calls.client.read_item(self._calls.seller, number)
+        except Rejected as error:  # it says nothing of the ad
+            reason = Text("Tradera does not show ad {ad}: {error}", ad=number, error=error)
+            return Retry(until=self._store.now() + _STILL_UP_MS, reason=reason, counted=False)
         state = AdState.ENDED if ad is None else ad.state_at(self._store.now())
         if state is AdState.SOLD:
             reason = Text("Tradera shows ad {ad} as sold; its order is looked for", ad=number)

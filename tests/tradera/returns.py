@@ -13,7 +13,7 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -21,6 +21,7 @@ from typing import Any
 from rheod.domain.errors import Refused
 from rheod.domain.ladder import RelistWish
 from rheod.domain.model import RheoStatus, TraderaWish
+from rheod.domain.orders import Reversal, ReversalReason
 from rheod.domain.relist import RelistRule
 from rheod.sandbox.tradera import TraderaSimulator
 from rheod.sandbox.tradera_market import DeclinedError, SimulatedAd
@@ -50,13 +51,18 @@ class Round:
 
 @dataclass(slots=True)
 class Thing:
-    """One external id, as its owner and the ERP know it; `dear` is the highest price that anybody has allowed for."""
+    """One external id, as its owner and the ERP know it; `dear` says that somebody has allowed for a higher price.
+
+    `reversed` are the orders whose sale was taken back, `paid_late` those of them that were paid after that.
+    """
 
     external_id: str
     price_kr: int = 100
     dear: bool = False
     floors: set[int] = field(default_factory=set)
     act: str = "nothing"
+    reversed: set[int] = field(default_factory=set)
+    paid_late: set[int] = field(default_factory=set)
 
 
 @dataclass(slots=True)
@@ -66,6 +72,7 @@ class Before:
     made: Counter[str] = field(default_factory=Counter)
     stopped: dict[str, str] = field(default_factory=dict)
     openings: dict[int, int] = field(default_factory=dict)
+    paid_late: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
 
 
 def item_of(ad: SimulatedAd) -> str:
@@ -157,8 +164,19 @@ class Walk:
                 await self.desk.items.change_status(account, external_id, "not_listed")
             case "delete":
                 await self.desk.items.delete_item(account, external_id)
+            case "reverse":
+                await self._reverse(thing, number)
             case _:
                 await self._at_tradera(thing, act, number)
+
+    async def _reverse(self, thing: Thing, number: int) -> None:
+        """The sale fell through; every other time it is put up again at once."""
+        reason = list(ReversalReason)[number % 4]
+        given = Reversal(reason=reason, refunded=True, relist=number % 2 == 0)
+        thing.dear = thing.dear or given.relist
+        told = await self.desk.items.reversing.reverse(self.desk.account_id, thing.external_id, given)
+        if told.order_id is not None:
+            thing.reversed.add(told.order_id)
 
     async def _put(self, thing: Thing, number: int) -> None:
         wish = TraderaWish(category_id=CATEGORY)
@@ -189,12 +207,26 @@ class Walk:
                 await self._sell(up[number % len(up)], told=number % 2 == 0)
             case "late" if down:
                 await self._late(down[number % len(down)], told=number % 2 == 0)
-            case "pay" if self.desk.simulator.orders:
-                self.desk.simulator.pay(max(self.desk.simulator.orders))
+            case "pay" | "pay_late":
+                self._pay(thing, late=act == "pay_late")
             case "restart":
                 free = [ad for ad in down if ad.buyer is None and ad.restarted_as is None and not ad.bids]
                 if free:
                     market.restart(free[number % len(free)])
+
+    def _pay(self, thing: Thing, *, late: bool) -> None:
+        """The buyer of the newest order pays; or one of this thing's whose sale has been taken back."""
+        simulated = self.desk.simulator.orders
+        unpaid = {each for each in thing.reversed if not simulated[each].payments}
+        if late and unpaid:
+            thing.paid_late.add(min(unpaid))
+            self.desk.simulator.pay(min(unpaid))
+        elif simulated and not late:
+            newest = max(simulated)
+            for other in self.things:
+                if newest in other.reversed and not simulated[newest].payments:
+                    other.paid_late.add(newest)
+            self.desk.simulator.pay(newest)
 
     async def _ads(self, thing: Thing) -> list[SimulatedAd]:
         found = await rows(
@@ -286,6 +318,7 @@ class Walk:
                 sales[item_of(self.desk.simulator.market.listings[sale.listing.item_id])].add(
                     str(order.order_id)
                 )
+        things = {thing.external_id: thing for thing in self.things}
         twice = set(
             await self.desk.database.read(lambda db: [each[0] for each in orders.sold_twice(db, limit=999)])
         )
@@ -294,12 +327,38 @@ class Walk:
             told = Counter(data.get("orderId") for kind, data in events[item_id] if kind == "item.sold")
             if told != Counter(wanted):
                 yield f"{name}: sold in {sorted(wanted)}, told {told}"
-            if len(wanted) < 2:
+            thing = things[name]
+            back = Counter(
+                data.get("orderId") for kind, data in events[item_id] if kind == "item.sale_reversed"
+            )
+            if max(back.values(), default=0) > 1 or not back.keys() - {None} <= {*map(str, thing.reversed)}:
+                yield f"{name}: taken back were {sorted(thing.reversed)}, told {back}"
+            if len(wanted - {*map(str, thing.reversed)}) < 2:
                 continue
             if known[item_id]["removed_at"] is None and name not in twice:
                 yield f"{name}: sold twice, and no finding says so"
             if not any(kind == "sale.conflict" for kind, _ in events[item_id]):
                 yield f"{name}: sold twice, and no event says so"
+        async for broken in self._late_payments_broken():
+            yield broken
+
+    async def _late_payments_broken(self) -> Any:
+        """What is paid after its sale was taken back is told once, and is not for sale any more, unless bids hold its ad."""
+        told = await rows(
+            self.desk.database,
+            "SELECT data, count(*) AS n FROM notices WHERE type = 'order.paid_after_reversal' AND body IS NOT NULL"
+            " GROUP BY order_id",
+        )
+        seen = {int(json.loads(row["data"])["orderId"]): row["n"] for row in told}
+        for thing in self.things:
+            for order_id in thing.paid_late:
+                if seen.get(order_id) != 1:
+                    yield f"{thing.external_id}: order {order_id} was paid late, told {seen.get(order_id)} times"
+            if thing.act == "pay_late" and thing.paid_late > self.before.paid_late[thing.external_id]:
+                ads = await self._ads(thing)
+                up = [ad.item_id for ad in ads if not ad.ended(self.desk.clock()) and not ad.bids]
+                if up:
+                    yield f"{thing.external_id}: was paid late and {up} are up"
 
     async def _prices_broken(self) -> Any:
         """No price rises by itself, none is under the floor."""
@@ -330,6 +389,7 @@ class Walk:
             act = acts[known[item_id]["external_id"]]
             let_go = {
                 "held": act in {"resume", "publish", "relist", "put"},
+                RheoStatus.SOLD: act == "reverse",
                 "paused": act == "publish" or world == "resume",
                 RheoStatus.NOT_LISTED: act == "publish",
             }.get(why, False)
@@ -349,7 +409,8 @@ class Walk:
             elif item["rheo_status"] in {RheoStatus.SOLD, RheoStatus.ARCHIVED, RheoStatus.NOT_LISTED}:
                 stopped[item_id] = RheoStatus(item["rheo_status"])
         openings = {ad.item_id: ad.opening for ad in self._all_ads()}
-        self.before = replace(self.before, made=self._made(), stopped=stopped, openings=openings)
+        paid_late = defaultdict(set, {each.external_id: set(each.paid_late) for each in self.things})
+        self.before = Before(made=self._made(), stopped=stopped, openings=openings, paid_late=paid_late)
 
 
 def out_of_order(happened: Sequence[tuple[str, dict[str, Any]]]) -> Iterator[str]:

@@ -309,3 +309,18 @@ async def test_no_more_look_alikes_come_back_than_tradera_takes_though_all_are_d
         await desk.idle()
         desk.forward(61)
     assert len(desk.simulator.live_items()) == MOST_ALIKE
+
+
+async def test_a_refusal_to_show_the_ended_ad_puts_its_return_off(desk: Desk) -> None:
+    """It says nothing of the ad, so nothing is given up: an hour later it is asked again."""
+    await ruled(desk)
+    await desk.publish(pictures=0)
+    await ends_unsold(desk)
+    desk.simulator.fault("read_item", "400", times=1)
+    desk.forward(DAY_S + 1)
+    await desk.idle()
+    (job,) = await desk.waiting_jobs("relist")
+    assert job["state"] == "due"
+    assert "does not show" in job["reason"]
+    desk.forward(3601)
+    await comes_back(desk)

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from tests.tradera.returns import PASSING, Round, live_through
 
-THINGS = 10
+THINGS = 30
 """Things side by side in a walk; each is an example of its own."""
 
-EXAMPLES = int(os.environ.get("RHEOD_RETURNS", "200"))
+EXAMPLES = int(os.environ.get("RHEOD_RETURNS", "2000"))
 _ACTS = (
     ["nothing"] * 6
     + ["unsold"] * 8
@@ -24,6 +24,8 @@ _ACTS = (
     + ["sell"] * 2
     + ["late"] * 3
     + ["restart"] * 4
+    + ["reverse"] * 4
+    + ["pay_late"] * 2
     + ["pay", "price", "price", "put", "relist", "relist", "hold", "resume", "resume"]
     + ["publish", "publish", "not_listed", "delete"]
 )
@@ -40,7 +42,7 @@ def walk(examples: int, rounds: int) -> None:
     """Live through so many examples of so many rounds at most."""
 
     @settings(
-        max_examples=max(1, examples // THINGS),
+        max_examples=-(-examples // THINGS),
         deadline=None,
         database=None,
         derandomize=examples < 100,  # the short tier lives the same lives each time
@@ -62,11 +64,12 @@ def _memory() -> str | None:
 
 def test_a_few_short_lives_of_things_that_come_back() -> None:
     """A few dozen, each some days long."""
-    walk(30, 5)
+    walk(60, 5)
 
 
 @pytest.mark.simulation
 @pytest.mark.timeout(0)
-def test_many_lives_of_things_that_come_back() -> None:
-    """`RHEOD_RETURNS` of them, weeks long."""
-    walk(EXAMPLES, 12)
+@pytest.mark.parametrize("examples", [EXAMPLES - EXAMPLES // 2, EXAMPLES // 2], ids=["half", "other half"])
+def test_many_lives_of_things_that_come_back(examples: int) -> None:
+    """`RHEOD_RETURNS` of them, weeks long; in halves, for two cores."""
+    walk(examples, 12)
