@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from aiohttp import web
 from pydantic import Field
 
 from rheod.api.context import CALLER
-from rheod.api.field_types import (
-    raise_if_any,
-    read_external_id,
-    read_model,
-)
+from rheod.api.field_types import Wire, raise_if_any, read_external_id, read_model
 from rheod.api.json_body import BODY_BYTES, read_json
-from rheod.api.relist_body import RelistBody, relist_wish
-from rheod.api.responses import EXTERNAL_ID, At, DoneReply, Reply, reply
-from rheod.api.routing import Operation, Query, Whole, read_query
+from rheod.api.relist_body import RelistBody, RelistStep, relist_wish
+from rheod.api.responses import EXTERNAL_ID, At, DoneReply, Reply, answer, reply
+from rheod.api.routing import Operation, Query, Route, Whole, read_query
+from rheod.domain.relist import BelowReserve, Then
 from rheod.usecases.relisting import by_day
 
 if TYPE_CHECKING:
     from rheod.api.context import ItemServices
     from rheod.store.relists import PlannedReturn
-    from rheod.usecases.relisting import RelistView
+    from rheod.usecases.relisting import Relisting, RelistView
 
 
 class RelistReply(Reply):
@@ -170,6 +168,53 @@ def planned_line(planned: PlannedReturn) -> PlannedLine:
         reason=planned.ladder.why,
         held=planned.held,
     )
+
+
+class RuleBody(Wire):
+    """The owner's rule for returns: what is absent stays as it is."""
+
+    enabled: bool | None = None
+    times: Annotated[int, Field(ge=0, le=50)] | None = None
+    steps: Annotated[list[RelistStep], Field(min_length=1, max_length=50)] | None = None
+    round: Literal[1, 5, 9, 10] | None = None
+    floor: Annotated[float, Field(gt=0, le=10_000_000)] | None = None
+    wait_h: Annotated[float, Field(ge=0, le=1440)] | None = None
+    stop_after_days: Annotated[float, Field(gt=0, le=3650)] | None = None
+    then: Annotated[Then, Field(strict=False)] | None = None
+    below_reserve: Annotated[BelowReserve, Field(strict=False)] | None = None
+
+
+def rule_routes(relisting: Relisting, *, deadline_s: float) -> list[Route]:
+    """The owner's rule over the admin socket: shown, and changed where the settings file has none."""
+
+    async def show(_request: web.Request) -> web.Response:
+        """GET /relist/rule."""
+        rule, locked = await relisting.owners_rule()
+        shown = {
+            "enabled": rule.enabled,
+            "times": rule.times,
+            "steps": list(rule.steps),
+            "round": rule.round_to,
+            "floor": rule.floor,
+            "waitH": rule.wait_h,
+            "stopAfterDays": rule.stop_after_days,
+            "then": rule.then,
+            "belowReserve": rule.below_reserve,
+        }
+        return answer(200, {**shown, "locked": locked})
+
+    async def change(request: web.Request) -> web.Response:
+        """PATCH /relist/rule."""
+        body = read_model(RuleBody, await read_json(request, limit_bytes=BODY_BYTES, deadline_s=deadline_s))
+        given = {name: value for name, value in body.model_dump().items() if value is not None}
+        named = {"round_to" if name == "round" else name: value for name, value in given.items()}
+        if "steps" in named:
+            named["steps"] = tuple(named["steps"])
+        rule, _locked = await relisting.owners_rule()
+        await relisting.choose(replace(rule, **named))
+        return await show(request)
+
+    return [("GET", "/relist/rule", show), ("PATCH", "/relist/rule", change)]
 
 
 def operations(parts: ItemServices) -> list[Operation]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from aiohttp import web
 from pydantic import Field
@@ -15,13 +16,14 @@ from pydantic import Field
 from rheod.api.context import CALLER
 from rheod.api.field_types import Moment, Wire, read_external_id, read_model
 from rheod.api.json_body import BODY_BYTES, read_json
-from rheod.api.responses import EXTERNAL_ID, At, DoneReply, Reply, reply
-from rheod.api.routing import Operation, Query, read_query
+from rheod.api.responses import EXTERNAL_ID, At, DoneReply, Reply, answer, reply
+from rheod.api.routing import Operation, Query, Route, read_query
 from rheod.domain.errors import Refused, Text
 
 if TYPE_CHECKING:
     from rheod.api.context import ItemServices
     from rheod.store.schedule import ScheduledEnd
+    from rheod.usecases.ending import Ending
 
 _DAY_MS = 86_400_000
 _AHEAD_MS = 14 * _DAY_MS
@@ -171,6 +173,47 @@ def folded(line: str) -> Iterator[bytes]:
             part = b" "
         part += added
     yield part + b"\r\n"
+
+
+class PlanBody(Wire):
+    """The owner's plan for ends: what is absent stays as it is; 0 takes a bound away."""
+
+    windows: Annotated[list[Annotated[str, Field(max_length=200)]], Field(max_length=50)] | None = None
+    spacing_min: Annotated[int, Field(ge=1, le=240)] | None = None
+    per_window: Annotated[int, Field(ge=0, le=1000)] | None = None
+    per_category: Annotated[int, Field(ge=0, le=1000)] | None = None
+    durations: (
+        Annotated[list[Annotated[int, Field(ge=1, le=14)]], Field(min_length=1, max_length=14)] | None
+    ) = None
+
+
+def plan_routes(ending: Ending, *, deadline_s: float) -> list[Route]:
+    """The owner's plan over the admin socket: shown, and changed where the settings file has none."""
+
+    async def show(_request: web.Request) -> web.Response:
+        """GET /schedule/plan."""
+        choice, locked = await ending.owners_choice()
+        shown = {
+            "windows": list(choice.windows),
+            "spacingMin": choice.spacing_min,
+            "perWindow": choice.per_window,
+            "perCategory": choice.per_category,
+            "durations": list(choice.durations),
+        }
+        return answer(200, {**shown, "locked": locked})
+
+    async def change(request: web.Request) -> web.Response:
+        """PATCH /schedule/plan."""
+        body = read_model(PlanBody, await read_json(request, limit_bytes=BODY_BYTES, deadline_s=deadline_s))
+        given = {name: value for name, value in body.model_dump().items() if value is not None}
+        changed: dict[str, Any] = {
+            name: tuple(each) if isinstance(each, list) else each or None for name, each in given.items()
+        }
+        choice, _locked = await ending.owners_choice()
+        await ending.choose(replace(choice, **changed))
+        return await show(request)
+
+    return [("GET", "/schedule/plan", show), ("PATCH", "/schedule/plan", change)]
 
 
 def operations(parts: ItemServices) -> list[Operation]:

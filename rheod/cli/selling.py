@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import sys
+from collections.abc import Mapping
+from typing import Any
 from urllib.parse import quote, urlencode
 
 import click
@@ -121,6 +124,61 @@ def explain(options: Options, *, external_id: str, as_json: bool) -> int:
     return OK
 
 
+@relist.command()
+@click.option("--enabled/--disabled", default=None, help="Whether what ends unsold comes back by itself.")
+@click.option("--floor", type=float, help="The lowest price: kronor, or below 1 a share of the first price.")
+@click.option("--times", type=int, help="How often at most.")
+@click.option("--step", "steps", multiple=True, help='A share such as 0.9, or "-10%"; again for each return.')
+@click.option("--round", "rounded", type=click.Choice(["1", "5", "9", "10"]), help="9: prices end in 9.")
+@click.option("--wait-h", type=float, help="Hours between the end and the return.")
+@click.option("--stop-after-days", type=float, help="Days after the first ad when it is over.")
+@click.option("--then", type=click.Choice(["not_listed", "fixed_price", "tell"]), help="After the last.")
+@click.option("--below-reserve", type=click.Choice(["keep", "drop", "lower"]), help="What becomes of it.")
+@with_json
+@pass_options
+def rule(
+    options: Options, /, *, steps: tuple[str, ...], rounded: str | None, as_json: bool, **given: Any
+) -> int:
+    """Show the rule for returns, or change it: what is not named stays."""
+    body = _named(given)
+    if steps:
+        body["steps"] = [each if each.endswith("%") else _share(each) for each in steps]
+    if rounded is not None:
+        body["round"] = int(rounded)
+    return _kept(ask(options, "PATCH" if body else "GET", "/relist/rule", body or None), as_json=as_json)
+
+
+def _named(given: Mapping[str, object]) -> dict[str, object]:
+    """The options that were given, as the daemon calls them."""
+    return {
+        re.sub(r"_(.)", lambda found: found[1].upper(), name): value
+        for name, value in given.items()
+        if value is not None
+    }
+
+
+def _share(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError as error:
+        raise click.UsageError('A step is a share such as 0.9, or "-10%"') from error
+
+
+def _kept(answer: dict[str, Any], *, as_json: bool) -> int:
+    """What stands now, and that only the settings file can change it where it says so."""
+    if as_json:
+        say_json(answer)
+        return OK
+    shown = {name: value for name, value in answer.items() if name != "locked"}
+    say_pairs(
+        (name, ", ".join(map(str, value)) if isinstance(value, list) else value)
+        for name, value in shown.items()
+    )
+    if answer["locked"]:
+        note("It stands in the settings file: change it there")
+    return OK
+
+
 @click.group(cls=Group)
 def schedule() -> None:
     """See and move when auctions end."""
@@ -163,6 +221,34 @@ def move(options: Options, *, external_id: str, time: str, as_json: bool) -> int
     else:
         say(f"{answer['externalId']} ends {answer['endAt']}, goes out {answer['goesOutAt']}")
     return OK
+
+
+@schedule.command("plan")
+@click.option("--window", "windows", multiple=True, help='Such as "Sun-Thu 19:00-21:30"; again for each.')
+@click.option("--no-windows", is_flag=True, help="Auctions end whenever it comes.")
+@click.option("--spacing-min", type=int, help="Minutes between two ends.")
+@click.option("--per-window", type=int, help="At most so many in a window of a day; 0: as many as fit.")
+@click.option("--per-category", type=int, help="Of them at most so many of one category; 0: as many as fit.")
+@click.option("--days", "durations", type=int, multiple=True, help="Days an auction may run; again for each.")
+@with_json
+@pass_options
+def plan_of_ends(
+    options: Options,
+    /,
+    *,
+    windows: tuple[str, ...],
+    no_windows: bool,
+    durations: tuple[int, ...],
+    as_json: bool,
+    **given: int | None,
+) -> int:
+    """Show when auctions may end, or change it: what is not named stays; the windows that are named are all there are."""
+    body = _named(given)
+    if windows or no_windows:
+        body["windows"] = list(windows)
+    if durations:
+        body["durations"] = list(durations)
+    return _kept(ask(options, "PATCH" if body else "GET", "/schedule/plan", body or None), as_json=as_json)
 
 
 @schedule.command("pause")

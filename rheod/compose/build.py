@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from rheod.api import quota, server
+from rheod.api import quota, relisting, schedule, server
 from rheod.api.admin import build_admin, inspection_routes, start_admin
 from rheod.api.authenticator import Callers
 from rheod.api.category_choices import ChoiceCalls, choice_routes
@@ -157,6 +157,8 @@ class Handlers:
                 *passwords.routes(),
                 *inspection_routes(core.settings.storage.path / "rheod.db"),
                 *choice_routes(choices),
+                *relisting.rule_routes(parts.relisting, deadline_s=deadline_s),
+                *schedule.plan_routes(parts.ending, deadline_s=deadline_s),
                 *connections.routes(),
                 *quota.routes(core.capacities, core.default_account),
                 *templates.routes(),
