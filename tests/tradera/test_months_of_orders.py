@@ -24,7 +24,7 @@ from tests.stores import rows
 from tests.tradera.test_order_sync import order_created, push, reconcile
 
 SEEDS = range(int(os.environ.get("RHEOD_MONTHS", "1")))
-STEPS = 62
+STEPS = 50
 STEP_S = 26 * 3600
 DAY_MS = 24 * 3600 * 1000
 ORDERS = "/integration/v1/orders"
