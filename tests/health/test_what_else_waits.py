@@ -181,13 +181,14 @@ async def test_what_waits_for_long_is_told_everywhere(desk: Desk, trouble: Troub
 async def test_a_daemon_without_credentials_says_since_when_nothing_is_published(desk: Desk) -> None:
     """Since the first item waits for it: in status, doctor and the metrics; it goes on when the owner has seen to it."""
     await desk.stop()
-    ordered = desk.clock()
     settings = desk.wishes.settings(desk.folder, desk.simulator)
     bare = settings.tradera.model_copy(update={"app_id": None})
     settings = settings.model_copy(update={"tradera": bare})
     desk.rheod = await build(
         settings, desk.database, clock=desk.clock, rng=Random(7), remotes=Remotes(), new_queue=CountedQueue
     )
+    desk.clock.forward(60_000)
+    ordered = desk.clock()
     await desk.put(pictures=0)
     desk.clock.forward(round(LONG_S * 1000))
     for found in (await status(desk), await diagnosis(desk)):
