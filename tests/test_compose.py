@@ -27,9 +27,9 @@ from tests.stores import Clock, rows
 
 __all__ = ["simulator"]
 
-HTTP = "webhooks.allow_http allows it"
-PRIVATE = "webhooks.allow_private_networks allows it"
-BOTH = "webhooks.allow_http and webhooks.allow_private_networks allow it"
+HTTP = "`webhooks.allow_http` allows it"
+PRIVATE = "`webhooks.allow_private_networks` allows it"
+BOTH = "`webhooks.allow_http` and `webhooks.allow_private_networks` allow it"
 CLOSED, HTTP_ONLY, OPEN = (False, False), (True, False), (True, True)
 
 

@@ -16,6 +16,7 @@ import aiohttp
 import rheod
 from rheod.compose.core import Core
 from rheod.config.settings import Settings
+from rheod.domain.errors import Text
 from rheod.health.alerts import CommandNotifier, MailNotifier, MailServer, Notifier, UrlNotifier
 from rheod.health.sd_notify import SdNotify
 from rheod.net.ssrf_guard import guarded_connector
@@ -30,9 +31,9 @@ _WEBHOOK_KEEPALIVE_S = 1.0
 """Long enough for a queue of events on one connection, and shorter than any receiver closes an idle one."""
 
 _WEBHOOK_OPENERS = {
-    "webhooks.allow_http allows it": (True, False),
-    "webhooks.allow_private_networks allows it": (False, True),
-    "webhooks.allow_http and webhooks.allow_private_networks allow it": (True, True),
+    Text("`webhooks.allow_http` allows it"): (True, False),
+    Text("`webhooks.allow_private_networks` allows it"): (False, True),
+    Text("`webhooks.allow_http` and `webhooks.allow_private_networks` allow it"): (True, True),
 }
 """What to set for a refused webhook address, the least first, and whether that admits HTTP and inner networks."""
 
@@ -47,7 +48,7 @@ def check_webhook_url(settings: Settings) -> Callable[[str], str | None]:
         for words, (http, private) in opened_by.items():
             allow_private = hooks.opens_private or private
             if check_url(url, allow_http=hooks.allow_http or http, allow_private=allow_private) is None:
-                return f"{found} ({words})"
+                return Text("{found} ({how})", found=found, how=words)
         return found
 
     return lru_cache(maxsize=256)(problem)  # it says the same of an address every time
