@@ -137,7 +137,7 @@ _FOUND = {
 }
 _LIVE = (
     "FROM listings INDEXED BY listings_ending CROSS JOIN items ON items.id = item_id WHERE listings.account_id = :account"
-    " AND state = 'live' AND surplus = 0"
+    " AND state = 'live' AND ends_at IS NOT NULL AND surplus = 0"
 )
 _DIGITS = 18
 """More digits than any number of Tradera's, and no more than SQLite takes."""
@@ -153,23 +153,32 @@ def page(
     if not counts[sought.group]:
         return StockPage(rows=(), start=0, counts=counts)
     narrowed = among if sought.group is Group.ALL else f"{among} AND {_GROUP} = :group"
-    listed = f"SELECT number, {_GROUP} AS place, price_ore, NULL AS ends_at {_LISTED}{narrowed}"
+    values |= {"group": sought.group, "limit": limit, "start": start}
+    listed = f"SELECT number, {_GROUP} AS place {_LISTED}{narrowed}"
     match sought.order:
         case Order.NEW:
-            query = f"{listed} ORDER BY number DESC"
+            rows = db.execute(f"{listed} ORDER BY number DESC LIMIT :limit OFFSET :start", values).fetchall()
         case Order.PRICE:
-            query = f"{listed} ORDER BY price_ore DESC, number DESC"
+            query = f"{listed} ORDER BY price_ore DESC, number DESC LIMIT :limit OFFSET :start"
+            rows = db.execute(query, values).fetchall()
         case _:
-            query = (
-                f"SELECT * FROM (SELECT number, {_GROUP} AS place, price_ore, ends_at {_LIVE} AND removed_at IS NULL{narrowed}"
-                f" UNION ALL {listed} AND number NOT IN (SELECT number {_LIVE}))"
-                " ORDER BY ends_at IS NULL, ends_at, number DESC"
-            )
-    rows = db.execute(
-        f"{query} LIMIT :limit OFFSET :start",
-        {**values, "group": sought.group, "limit": limit, "start": start},
-    ).fetchall()
+            rows = _by_end(db, listed, narrowed, values)
     return StockPage(rows=_rows(db, {row[0]: Group(row[1]) for row in rows}), start=start, counts=counts)
+
+
+def _by_end(
+    db: sqlite3.Connection, listed: str, narrowed: str, values: Mapping[str, Any]
+) -> list[sqlite3.Row]:
+    """First what is up, along the index of ends; behind it everything else, the newest first."""
+    live = f"{_LIVE} AND removed_at IS NULL{narrowed}"
+    ending = f"SELECT number, {_GROUP} AS place {live} ORDER BY ends_at LIMIT :limit OFFSET :start"
+    rows = db.execute(ending, values).fetchall()
+    if len(rows) < values["limit"]:
+        (ends,) = db.execute(f"SELECT count(*) {live}", values).fetchone()
+        more = {"limit": values["limit"] - len(rows), "start": max(0, values["start"] - ends)}
+        rest = f"{listed} AND number NOT IN (SELECT number {_LIVE}) ORDER BY number DESC LIMIT :limit OFFSET :start"
+        rows += db.execute(rest, {**values, **more}).fetchall()
+    return rows
 
 
 def _counted(db: sqlite3.Connection, among: str, values: Mapping[str, Any]) -> dict[Group, int]:

@@ -48,7 +48,7 @@ def _order(number: int) -> Order:
     )
 
 
-def _fill(tx: Transaction, account_id: str, numbers: range) -> None:
+def fill(tx: Transaction, account_id: str, numbers: range) -> None:
     for number in numbers:
         order_changes.save(tx.db, account_id, _order(number), now=tx.now)
         order_changes.refresh(tx.db, number, None, now=tx.now, ship_while_waiting=False)
@@ -63,7 +63,7 @@ async def measure(count: int) -> dict[str, tuple[float, float, float]]:
             store = Store(database=database, now=lambda: NOW_MS, rng=Random(1), wake=lambda _queue: None)
             for start in range(1, count + 1, 1000):
                 some = range(start, min(start + 1000, count + 1))
-                await store.write(lambda tx, some=some: _fill(tx, account_id, some))  # type: ignore[misc]
+                await store.write(lambda tx, some=some: fill(tx, account_id, some))  # type: ignore[misc]
             orders = Orders(store=store)
 
             async def page(at: int, total: int | None, status: str | None = None) -> tuple[float, float]:

@@ -206,29 +206,28 @@ def test_everything_has_its_words() -> None:
 
 
 async def test_a_page_of_thirty_pictures_is_light(tmp_path: Path) -> None:
-    """The page and its small pictures together are under 400 kB, whatever the pictures show."""
+    """The page and thirty small pictures of the heaviest kind, noise, are together under 400 kB."""
     decoder = one_decoder()
+    raw = io.BytesIO()
+    Image.effect_noise((480, 360), 60).convert("RGB").save(raw, "JPEG")
+    digest = hashlib.sha256(raw.getvalue()).hexdigest()
+    file = f"{digest[:2]}/{digest}.jpg"
     try:
-        making = Thumbnails(decoder=decoder, pictures_dir=tmp_path / "images")
-        async with stocked(tmp_path, make_thumbnail=making.make) as one:
+        async with stocked(tmp_path) as one:
             folder = one.pages.parts.api.image_folder
-            assert folder == tmp_path / "images"
+            (folder / digest[:2]).mkdir(parents=True, exist_ok=True)
+            (folder / file).write_bytes(raw.getvalue())
             for number in range(30):
-                raw = io.BytesIO()
-                Image.effect_noise((480 + number, 360), 60).convert("RGB").save(raw, "JPEG")
-                digest = hashlib.sha256(raw.getvalue()).hexdigest()
-                (folder / digest[:2]).mkdir(parents=True, exist_ok=True)
-                (folder / digest[:2] / f"{digest}.jpg").write_bytes(raw.getvalue())
                 await one.shop.put(
                     f"P-{number}", title="Ö" * 80, tradera=WISH, image_urls=("https://a.example/1.jpg",)
                 )
                 (picture,) = (await one.shop.view(f"P-{number}")).pictures
-                await one.shop.picture_ready(picture.id, f"{digest[:2]}/{digest}.jpg")
+                await one.shop.picture_ready(picture.id, file)
             await one.pages.sign_in(one.token)
             _, html, _ = await one.pages.get("/dashboard/items")
-            small = re.findall(r'src="(/images/[^"]+\.160\.webp)"', html)
-            sizes = [int((await one.pages.get(each))[2]["Content-Length"]) for each in small]
-            assert len(set(small)) == 30
-            assert sum(sizes) + len(html.encode()) < 400_000, max(sizes)
+            small = re.findall(r'src="/images/([^"]+\.160\.webp)"', html)
+            assert small == [file.replace(".jpg", ".160.webp")] * 30
+            await Thumbnails(decoder=decoder, pictures_dir=folder).make(file, 160)
+            assert 30 * (folder / small[0]).stat().st_size + len(html.encode()) < 400_000
     finally:
         await decoder.close()
