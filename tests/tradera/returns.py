@@ -124,16 +124,21 @@ class Walk:
             await self._owner.pause_all(paused=name == "pause")
 
     async def _settle(self) -> None:
-        """Until rheod has nothing left to do at this time: pushes, closings, returns, results, endings."""
-        for _ in range(4):
+        """Until rheod has nothing left to do at this time: pushes, closings, returns, results, endings.
+
+        A pass looks at a few ads that are overdue, and at a few that it does not know.
+        """
+        for _ in range(4 + len(self.things) // 2):
             self.desk.forward(61)
             self.desk.simulator.market.settle()
             await reconcile(self.desk)
             left = await rows(
                 self.desk.database,
                 "SELECT 1 FROM jobs WHERE kind NOT IN ('reconcile', 'reference', 'look') AND due_at <= ?"
-                " UNION ALL SELECT 1 FROM listings WHERE state IN ('queued', 'adding', 'added', 'committing', 'committed')",
+                " UNION ALL SELECT 1 FROM listings WHERE state IN ('queued', 'adding', 'added', 'committing', 'committed')"
+                " OR state = 'live' AND ends_at < ? UNION ALL SELECT 1 FROM other_ads WHERE looked_at IS NULL",
                 self.desk.clock() + 60_000,
+                self.desk.clock() - JUST_MS,
             )
             if not left:
                 break
