@@ -16,8 +16,8 @@ import pytest
 
 from tests.crash import upgrade
 from tests.crash.points import crash_points
-from tests.crash.stories import DECODER_KILLED
-from tests.crash.sweep import Sweep, play
+from tests.crash.stories import DECODER_KILLED, RETURNED
+from tests.crash.sweep import Run, Sweep, play
 
 pytestmark = pytest.mark.sweep
 
@@ -59,6 +59,35 @@ async def test_a_kill_at_any_point_loses_nothing_and_does_nothing_twice(
     assert not never, f"no story passes {never}"
     late = [run for run in sweep.runs if (run.resumed_ms or 0) > 5000]
     assert not late, f"resumed: work resumed later than 5 s after READY: {late}"
+
+
+RELIST_KILLS = int(os.environ.get("RHEOD_RELIST_KILLS", "2"))
+_ON_ITS_WAY_BACK = (
+    *("relist.ordered:1", "create.before:2", "relist.looked:1", "publish.start:2", "read_item.stored:1"),
+    *("read_item.answered:2", "read_item.before:2", "relist.settled:1"),
+)
+"""Moments between the decision that a thing comes back and the new ad."""
+
+
+@pytest.mark.timeout(0)
+async def test_a_kill_between_the_decision_to_return_and_the_new_ad_makes_one_ad(
+    tmp_path: Path, tell: Callable[[str], None]
+) -> None:
+    """`RHEOD_RELIST_KILLS` times, at each of the moments in turn: one ad goes up, once, at its price."""
+    turns, runs = asyncio.Semaphore(3), list[Run]()
+
+    async def one(number: int) -> None:
+        async with turns:
+            at = _ON_ITS_WAY_BACK[number % len(_ON_ITS_WAY_BACK)]
+            runs.append(await play(tmp_path / f"{number}", RETURNED, at))
+
+    async with asyncio.TaskGroup() as group:
+        for number in range(RELIST_KILLS):
+            group.create_task(one(number))
+    leaking = [str(run) for run in runs if run.leaks]
+    tell(f"{sum(run.died for run in runs)} kills on the way back, {len(leaking)} leaking")
+    assert not leaking, "\n".join(["", *leaking])
+    assert all(run.died for run in runs)
 
 
 async def test_a_killed_picture_decoder_costs_a_second_try_and_nothing_else(tmp_path: Path) -> None:

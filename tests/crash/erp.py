@@ -199,6 +199,11 @@ class Erp:
         """Say that an order is paid or done."""
         await self.daemon.call("POST", f"/integration/v1/orders/{order_id}/{word}")
 
+    async def reverse(self, external_id: str) -> None:
+        """Say that the sale fell through and that it is to be sold again."""
+        body = {"reason": "unpaid", "relist": True}
+        await self.daemon.call("POST", f"{ITEM}/{external_id}/reverse-sale", body)
+
     def has_confirmed(self, order_id: int) -> bool:
         """Whether Tradera has the order as paid outside."""
         return all(sale.paid_confirmed for sale in self.tradera.orders[order_id].sales)

@@ -172,6 +172,21 @@ async def _returned(erp: Erp, crash_at: str) -> None:
         await _promises_hold(erp)
 
 
+async def _reversed(erp: Erp, crash_at: str) -> None:
+    """A sale falls through: the thing is sold again by another ad, whatever is killed on the way."""
+    async with erp.daemon_running(crash_at):
+        await erp.put("fell", pictures=1, tradera={"categoryId": 302571})
+        await erp.tradera.sell(await erp.live("fell"), 1100)
+        await erp.event("fell", "item.sold")
+        await erp.reverse("fell")
+        again = await erp.comes_back("fell")
+        assert again.opening == 950, f"price: it came back at {again.opening}"
+        await erp.tradera.sell(again.item_id)
+        await erp.shows("fell", rheoStatus="sold")
+        await erp.settled()
+        await _promises_hold(erp)
+
+
 async def _decoder_killed(erp: Erp, _: str) -> None:
     """The child that unpacks an item's second picture is killed at it: that picture is fetched again, no other."""
     small = erp.shop.picture_url("small", width=400, height=300)
@@ -267,6 +282,16 @@ RETURNED = Story(
     + _AT_THE_START,
     returns=1,
 )
+REVERSED = Story(
+    play=_reversed,
+    events={
+        "fell": WENT_LIVE
+        + Counter({"item.sold": 2, "order.created": 2, "item.sale_reversed": 1, "listing.created": 1})
+    },
+    calls=Counter({"create": 2, "image": 2, "commit": 2, "results": 2, "restarts": 1, "orders_by_id": 2})
+    + _AT_THE_START,
+    returns=1,
+)
 DECODER_KILLED = Story(
     play=_decoder_killed,
     events={"torn": Counter({"item.created": 1, "item.images_ready": 1})},
@@ -284,4 +309,6 @@ def story_of(point: str) -> Story:
         return SETTLED
     if step == "relist":
         return RETURNED
+    if step == "reversal":
+        return REVERSED
     return BACK if step in _AT_A_RETURN and (step, moment) != ("orders", "settled") else DAY
