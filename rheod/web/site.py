@@ -336,8 +336,10 @@ class Site:
         self._messages[number] = (owner, self._context.api.monotonic(), done)
         while len(self._messages) > MESSAGES:
             self._messages.popitem(last=False)
-        path, mark, query = done.to.partition("?")
-        return f"{path}?{query}{'&' if mark else ''}{urlencode({'told': number})}"
+        address, hash_mark, part = done.to.partition("#")
+        path, mark, query = address.partition("?")
+        told = f"{path}?{query}{'&' if mark else ''}{urlencode({'told': number})}"
+        return f"{told}{hash_mark}{part}"
 
     def _told(self, request: web.Request, owner: bytes) -> ActionDone | None:
         """What came of the action that has led here."""

@@ -48,8 +48,11 @@ async def test_a_copy_is_made_fetched_and_counts_when_the_owner_has_it(tmp_path:
     async with pages(tmp_path) as (one, admin):
         await one.sign_in(admin)
         sent = await one.tokens(SYSTEM)
-        for _ in range(2):
-            assert (await one.post(f"{SYSTEM}/copies", sent))[0] == SEE_OTHER
+        await one.post(f"{SYSTEM}/copies", sent)
+        status, _, headers = await one.post(f"{SYSTEM}/copies", sent)
+        assert status == SEE_OTHER
+        assert headers["Location"].endswith("#backup")
+        assert "The copy is made and checked" in await read(one, headers["Location"])
         (copied,) = one.parts.machine.fetchable()
         path = f"{SYSTEM}/copies/{copied.made_at}"
         async with one.session.get(one.base + path) as answer:
