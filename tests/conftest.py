@@ -80,13 +80,13 @@ async def account_id(database: Database, clock: Clock) -> str:
 
 @pytest.fixture
 def woken() -> list[QueueName]:
-    """The lanes that were rung, in order."""
+    """The queues that were woken, in order."""
     return []
 
 
 @pytest.fixture
 def store(database: Database, clock: Clock, woken: list[QueueName]) -> Store:
-    """The door to the store, with seeded chance."""
+    """The store with its transactions, with seeded chance."""
     return Store(database=database, now=clock, rng=Random(7), wake=woken.append)
 
 

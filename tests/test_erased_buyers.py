@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from rheod.domain.orders import Freight, Order, OrderLine, Payment
+from rheod.domain.orders import Order, OrderFreight, OrderLine, Payment
 from rheod.jobs.housekeeping import Housekeeping
 from rheod.store import inbox, key_value
 from rheod.store.engine.copies import GOOD_MARK
@@ -54,7 +54,7 @@ def an_order(number: int, mark: str, *, chance: Random) -> Order:
         lines=(line,),
         subtotal_ore=10_000,
         payments=(paid,),
-        freight=Freight(cost_ore=0),
+        freight=OrderFreight(cost_ore=0),
         buyer=buyer,
     )
 

@@ -78,7 +78,7 @@ def test_functions_are_short_and_flat(path: Path) -> None:
 
 @pytest.mark.parametrize("path", SOURCES, ids=name)
 def test_broad_excepts_stand_where_the_design_allows_them(path: Path) -> None:
-    """Only the lane, the writer, the error middleware, the poller, the logger and the command line catch everything."""
+    """Only the queue, the writer, the error middleware, the poller, the logger and the command line catch everything."""
     if str(path.relative_to(ROOT / "rheod")) not in BROAD_EXCEPTS:
         assert not has_broad_except(path)
 

@@ -112,7 +112,7 @@ class SummaryReply(Reply):
 
 
 class HistoryEvent(Reply):
-    """A milestone of an item."""
+    """An event of an item."""
 
     event_type: Annotated[str, Field(description="What happened.", examples=["listing.created"])]
     data: Annotated[
@@ -123,12 +123,12 @@ class HistoryEvent(Reply):
 
 
 class HistoryReply(Reply):
-    """A page of an item's milestones, newest first; `count` counts all pages."""
+    """A page of an item's events, newest first; `count` counts all pages."""
 
     external_id: Annotated[str, EXTERNAL_ID]
     rheo_item_id: Annotated[str, Field(description="The item's id here.")]
     count: Annotated[Count, Field(description="How many there are on all pages.")]
-    events: Annotated[list[HistoryEvent], Field(description="The milestones, newest first.")]
+    events: Annotated[list[HistoryEvent], Field(description="The events, newest first.")]
     next_cursor: Cursor
 
 
@@ -287,7 +287,7 @@ class BrowseCalls:
         return reply(200, summary(external_id, figures))
 
     async def history(self, request: web.Request) -> web.Response:
-        """Tell every milestone of an item, newest first."""
+        """Tell every event of an item, newest first."""
         external_id = checked_id(request)
         asked = read_query(request, PageQuery)
         before = None if asked.cursor is None else field_types.read(asked.cursor, int)[0]

@@ -22,7 +22,7 @@ from rheod.api.routing import Operation, Query, Whole, read_query
 from rheod.domain.errors import FieldError, Refused, Text
 from rheod.domain.orders import OrderFlag, OrderStatus
 from rheod.usecases.orders import NOT_FOUND
-from rheod.usecases.sales_in_doubt import Verdict
+from rheod.usecases.sales_in_doubt import SaleVerdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -367,14 +367,14 @@ class OrderCalls:
         return reply(200, analytics_reply(figures))
 
 
-def verdict_of(body: Any) -> Verdict:
+def verdict_of(body: Any) -> SaleVerdict:
     """What the owner found of a sale in doubt. Raises Refused (VALIDATION_FAILED)."""
     told = read_model(SettleSaleBody, body)
     if told.sold and told.sale_price is None:
         missing = FieldError("salePrice", Text("Must be given for a sale"))
         raise Refused("VALIDATION_FAILED", Text("Validation failed"), (missing,))
     price = told.sale_price if told.sold else None
-    return Verdict(price_ore=price, ad=told.tradera_ad_id, order_id=told.order_id)
+    return SaleVerdict(price_ore=price, ad=told.tradera_ad_id, order_id=told.order_id)
 
 
 def order_number(text: str) -> int:

@@ -181,10 +181,10 @@ def ask(
     try:
         return ask_daemon(options, method, target, body, timeout_s=timeout_s)
     except NotRunning as absent:
-        from rheod.cli.offline import Asked, ask_store  # noqa: PLC0415 - the whole daemon's imports
+        from rheod.cli.offline import Question, ask_store  # noqa: PLC0415 - the whole daemon's imports
 
         headers = request_headers(options.account)
-        asked = Asked(method=method, target=target, headers=headers, body=body)
+        asked = Question(method=method, target=target, headers=headers, body=body)
         return _read(*ask_store(load(options), asked, silent=absent.path))
 
 

@@ -35,7 +35,7 @@ from rheod.store.engine.database import Database
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class Question:
     """What a command asks, as it would be sent to the admin socket."""
 
     method: str
@@ -44,7 +44,7 @@ class Asked:
     body: dict[str, Any] | None = None
 
 
-def ask_store(settings: Settings, asked: Asked, *, silent: Path) -> tuple[int, bytes]:
+def ask_store(settings: Settings, asked: Question, *, silent: Path) -> tuple[int, bytes]:
     """Status and body of the answer from the data folder itself; `silent` is the socket where no daemon answered.
 
     Raises CommandFailed, also when a daemon has the folder after all or it may not be opened.
@@ -70,7 +70,7 @@ def ask_store(settings: Settings, asked: Asked, *, silent: Path) -> tuple[int, b
     return answer
 
 
-async def _answer(settings: Settings, asked: Asked) -> tuple[int, bytes]:
+async def _answer(settings: Settings, asked: Question) -> tuple[int, bytes]:
     database = await open_database(settings)
     try:
         async with asyncio.TaskGroup() as group:
@@ -85,14 +85,14 @@ async def _answer(settings: Settings, asked: Asked) -> tuple[int, bytes]:
         await database.close()
 
 
-async def _built_and_asked(settings: Settings, database: Database, asked: Asked) -> tuple[int, bytes]:
+async def _built_and_asked(settings: Settings, database: Database, asked: Question) -> tuple[int, bytes]:
     rng = Random()  # noqa: S311 - ids must be unique, not secret
     rheod = await build(settings, database, clock=SteadyClock(), rng=rng, remotes=Remotes())
     async with rheod.clients:
         return await _handled(rheod.handlers.admin(), asked)
 
 
-async def _handled(app: web.Application, asked: Asked) -> tuple[int, bytes]:
+async def _handled(app: web.Application, asked: Question) -> tuple[int, bytes]:
     """Status and body of the application's own answer to a request that no connection has brought."""
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()  # routes are final now; nothing listens

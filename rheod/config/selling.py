@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from rheod.config.checked_values import Id, Section
 from rheod.domain.ad_templates import fault_of
-from rheod.domain.ends import BadWindow, EndChoice, Window
+from rheod.domain.ends import BadWindow, EndChoice, EndWindow
 from rheod.domain.relist import BelowReserve, RelistRule, Then, step_of
 from rheod.domain.taxonomy import DOMAINS, canonical
 
@@ -146,7 +146,7 @@ class Relist(Section):
 
 def _readable(text: str) -> str:
     try:
-        Window.read(text)
+        EndWindow.read(text)
     except BadWindow as error:
         raise ValueError(str(error)) from error
     return text

@@ -41,7 +41,7 @@ class BadWindow(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class EndWindow:
     """The weekdays (0 is Monday) and the minutes of the day from which and until which auctions may end (1440: 24:00)."""
 
     days: frozenset[int]
@@ -49,7 +49,7 @@ class Window:
     ends: int
 
     @classmethod
-    def read(cls, text: str) -> Window:
+    def read(cls, text: str) -> EndWindow:
         """A window as it is written, such as `Sun-Thu 19:00-21:30`. Raises BadWindow."""
         form = _FORM.fullmatch(text)
         if form is None:
@@ -81,7 +81,7 @@ def _minutes(clock: str, text: str) -> int:
 
 
 @lru_cache(maxsize=4096)
-def places(window: Window, day: date) -> tuple[int, ...]:
+def places(window: EndWindow, day: date) -> tuple[int, ...]:
     """The minutes (ms UTC) of this day at which an auction may end, in order."""
     if day.weekday() not in window.days:
         return ()
@@ -105,7 +105,7 @@ class EndRules:
     else it ends at the same time of day also across a change of the clock.
     """
 
-    windows: tuple[Window, ...] = ()
+    windows: tuple[EndWindow, ...] = ()
     spacing_min: int = 2
     per_window: int | None = None
     per_category: int | None = None
@@ -210,7 +210,7 @@ class EndChoice:
     def rules(self) -> EndRules:
         """The same with windows that were read. Raises BadWindow."""
         return EndRules(
-            windows=tuple(Window.read(each) for each in self.windows),
+            windows=tuple(EndWindow.read(each) for each in self.windows),
             spacing_min=self.spacing_min,
             per_window=self.per_window,
             per_category=self.per_category,

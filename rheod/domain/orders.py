@@ -49,7 +49,7 @@ class Payment:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Freight:
+class OrderFreight:
     """What is known of how an order is to be sent, and what the buyer pays for it."""
 
     cost_ore: int | None = None
@@ -57,7 +57,7 @@ class Freight:
     weight_kg: float | None = None
 
 
-NO_FREIGHT = Freight()
+NO_FREIGHT = OrderFreight()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +77,7 @@ class Order:
     subtotal_ore: int = 0
     paid_at: int | None = None
     payments: tuple[Payment, ...] | None = None
-    freight: Freight = NO_FREIGHT
+    freight: OrderFreight = NO_FREIGHT
     expires_at: int | None = None
     purchase_id: str = ""
     buyer: Json = field(default_factory=dict)

@@ -400,7 +400,7 @@ def _silence(observed: Observed) -> Wait | None:
     return Wait(reason=silence.reason, since=silence.since, next_at=observed.contact.next_try())
 
 
-def _wait(found: facts.Waiting, account: str, cause: Wait | None) -> Wait:
+def _wait(found: facts.WaitingJobs, account: str, cause: Wait | None) -> Wait:
     """What waits, with why Tradera is not asked at all, else with the reason of its own."""
     reason = (cause and cause.reason) or found.reason or Text("it has not come to its turn")
     again = max(found.next_at or 0, (cause and cause.next_at) or 0)

@@ -85,7 +85,7 @@ _BAD_INPUT = (
 )
 
 
-class Unreadable(Exception):
+class UnreadablePicture(Exception):
     """The picture is at fault: `why` is a key of the decoder's sentences, `values` what they name."""
 
     def __init__(self, why: str, **values: float) -> None:
@@ -137,7 +137,7 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
         image, ignored = decoded
         data = _encode(image, request["max_bytes"])
         name = _keep(data, Path(request["pictures_dir"]), Path(request["part"]))
-    except Unreadable as verdict:
+    except UnreadablePicture as verdict:
         return verdict.answer
     except OSError as error:
         return {"failed": error.strerror or "input/output error"}
@@ -176,7 +176,7 @@ def _decode(source: IO[bytes], request: dict[str, Any]) -> tuple[Image.Image, bo
     with _verdicts(), _opened(source) as image:
         longer, shorter = max(image.size), min(image.size)
         if longer < request["min_long"] or shorter < request["min_short"]:
-            raise Unreadable(
+            raise UnreadablePicture(
                 "small",
                 width=image.width,
                 height=image.height,
@@ -212,7 +212,7 @@ def _opened(source: IO[bytes]) -> Image.Image:
     if head[4:8] == b"ftyp":
         brands = {head[at : at + 4] for at in range(8, len(head) - 3, 4) if at != 12}
         if b"avif" not in brands and brands.intersection(_HEIC_BRANDS):
-            raise Unreadable("heic")
+            raise UnreadablePicture("heic")
         with contextlib.suppress(ImportError):
             from PIL import AvifImagePlugin  # noqa: F401, PLC0415 - a large library, and hardly anybody sends it
     return Image.open(source, formats=_FORMATS)
@@ -225,13 +225,13 @@ def _verdicts() -> Iterator[None]:
         yield
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         limit = (Image.MAX_IMAGE_PIXELS or 0) / 1e6
-        raise Unreadable("pixels", limit=limit) from error
+        raise UnreadablePicture("pixels", limit=limit) from error
     except UnidentifiedImageError as error:
-        raise Unreadable("kind") from error
+        raise UnreadablePicture("kind") from error
     except MemoryError as error:
-        raise Unreadable("memory") from error
+        raise UnreadablePicture("memory") from error
     except _BAD_INPUT as error:
-        raise Unreadable("damaged") from error
+        raise UnreadablePicture("damaged") from error
 
 
 def _flattened(image: Image.Image, max_side: int) -> Image.Image:
@@ -332,7 +332,7 @@ def _encode(image: Image.Image, max_bytes: int) -> bytes:
             image.save(out, "JPEG", quality=quality)
             if out.tell() < max_bytes:
                 return out.getvalue()
-    raise Unreadable("bytes")
+    raise UnreadablePicture("bytes")
 
 
 def _keep(data: bytes, pictures_dir: Path, part: Path) -> str:

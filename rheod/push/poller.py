@@ -23,7 +23,7 @@ from rheod.domain.retry import LOOP_DELAYS_S, delay_ms
 from rheod.jobs.queue import Done, Outcome, Retry
 from rheod.push.client import PushQueue, QueueMessage
 from rheod.usecases import sales
-from rheod.usecases.sales import AdEnded, OrderCreated, PushMessage, SellersAndSite, Unreadable
+from rheod.usecases.sales import AdEnded, OrderTold, PushMessage, SellersAndSite, UnreadableMessage
 from rheod.usecases.transaction import Store
 
 _log = structlog.get_logger(__name__)
@@ -48,42 +48,42 @@ def read_message(message_id: str, body: str) -> PushMessage:
     """What a message says; whatever it is, nothing raises."""
     if body != body.encode("utf-8", errors="ignore").decode():  # a lone surrogate cannot be stored as it is
         kept = body.encode("utf-8", errors="backslashreplace").decode()
-        return PushMessage(message_id, kept, Unreadable(Text("is not valid text")))
+        return PushMessage(message_id, kept, UnreadableMessage(Text("is not valid text")))
     try:
         content = json.loads(body)
     except (ValueError, RecursionError):
-        return PushMessage(message_id, body, Unreadable(Text("is not JSON")))
+        return PushMessage(message_id, body, UnreadableMessage(Text("is not JSON")))
     if not isinstance(content, dict):
-        return PushMessage(message_id, body, Unreadable(Text("is not a JSON object")))
+        return PushMessage(message_id, body, UnreadableMessage(Text("is not a JSON object")))
     return PushMessage(message_id, body, _meaning(content))
 
 
-def _meaning(content: dict[str, Any]) -> OrderCreated | AdEnded | Unreadable:
+def _meaning(content: dict[str, Any]) -> OrderTold | AdEnded | UnreadableMessage:
     match content.get("Type"):
         case "OrderCreated":
             return _order_created(content)
         case "ItemClosed":
             ad, seller, reason = content.get("ItemId"), content.get("SellerMemberId"), content.get("Reason")
             if not _is_id(ad):
-                return Unreadable(Text("has no ItemId"))
+                return UnreadableMessage(Text("has no ItemId"))
             if not isinstance(reason, str) or reason not in _REASONS:
-                return Unreadable(Text("has an unknown Reason"))
+                return UnreadableMessage(Text("has an unknown Reason"))
             if not _is_id(seller):
-                return Unreadable(Text("has no SellerMemberId"))
+                return UnreadableMessage(Text("has no SellerMemberId"))
             return AdEnded(seller=seller, ad=ad, reason=_REASONS[reason])
         case _:
-            return Unreadable(Text("has an unknown Type"))
+            return UnreadableMessage(Text("has an unknown Type"))
 
 
-def _order_created(content: dict[str, Any]) -> OrderCreated | Unreadable:
+def _order_created(content: dict[str, Any]) -> OrderTold | UnreadableMessage:
     """An order is one even when its ads cannot be read: the order itself says what was sold."""
     order_id, seller, ads = content.get("OrderId"), content.get("SellerMemberId"), content.get("ItemIds")
     if not _is_id(order_id):
-        return Unreadable(Text("has no OrderId"))
+        return UnreadableMessage(Text("has no OrderId"))
     if not _is_id(seller):
-        return Unreadable(Text("has no SellerMemberId"))
+        return UnreadableMessage(Text("has no SellerMemberId"))
     readable = tuple(ad for ad in ads if _is_id(ad)) if isinstance(ads, list) else ()
-    return OrderCreated(seller=seller, order_id=order_id, ads=readable)
+    return OrderTold(seller=seller, order_id=order_id, ads=readable)
 
 
 def _is_id(value: object) -> TypeGuard[int]:

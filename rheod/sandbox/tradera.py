@@ -21,14 +21,14 @@ from rheod.sandbox.tradera_listings import ListingCalls
 from rheod.sandbox.tradera_market import AUCTION, DeclinedError, Market, SimulatedAd
 from rheod.sandbox.tradera_orders import (
     OrderBook,
-    OrderCalls,
     SimulatedOrder,
+    SimulatedOrderCalls,
     item_closed,
     order_created,
     order_json,
 )
 from rheod.sandbox.tradera_quota import CallLimit, CallQuota
-from rheod.sandbox.tradera_site import ItemPages, LoginPages, ReferenceCalls
+from rheod.sandbox.tradera_site import ItemPages, LoginPages, SimulatedReferenceCalls
 
 if TYPE_CHECKING:
     import random
@@ -176,7 +176,7 @@ class TraderaSimulator:
         self.market = Market(now=now, rng=rng, processing_delay_ms=round(processing_delay_s * 1000))
         self.order_book = OrderBook(now=now, rng=rng)
         self.login = LoginPages(now=now, keys=self.keys, conduct=self.conduct)
-        self.reference = ReferenceCalls(
+        self.reference = SimulatedReferenceCalls(
             now=now, keys=self.keys, logins=self.login.logins, catalogue=self.market.catalogue
         )
         self._now = now
@@ -196,7 +196,9 @@ class TraderaSimulator:
             contract=tradera_contract(),
             flush=self._flush,
         )
-        routes = listings.routes() + OrderCalls(orders=self.order_book).routes() + self.reference.routes()
+        routes = (
+            listings.routes() + SimulatedOrderCalls(orders=self.order_book).routes() + self.reference.routes()
+        )
         self._server = HttpServer(self._application(routes, listings))
 
     def _application(self, routes: list[Route], listings: ListingCalls) -> web.Application:

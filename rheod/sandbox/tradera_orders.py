@@ -373,7 +373,7 @@ def order_created(order: SimulatedOrder) -> dict[str, Any]:
     }
 
 
-class OrderCalls:
+class SimulatedOrderCalls:
     """The calls about orders and transactions."""
 
     def __init__(self, *, orders: OrderBook) -> None:

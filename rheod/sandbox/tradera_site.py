@@ -145,7 +145,7 @@ class ItemPages:
         return web.Response(body=found, content_type="image/png" if found[:1] == b"\x89" else "image/jpeg")
 
 
-class ReferenceCalls:
+class SimulatedReferenceCalls:
     """The calls about the time, what Tradera says of its categories, freight and fields, users and tokens."""
 
     def __init__(

@@ -23,7 +23,7 @@ from rheod.store.jobs import STRETCH
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Waiting:
+class WaitingJobs:
     """Work that waits for longer than it should: how much, the oldest's begin (ms), the next try (ms) and why."""
 
     count: int
@@ -47,7 +47,7 @@ class EndpointState:
     waiting: int
     failing_since: int | None
     probe_at: int | None
-    alone: Waiting | None
+    alone: WaitingJobs | None
 
 
 def endpoints(db: sqlite3.Connection) -> list[EndpointState]:
@@ -64,7 +64,7 @@ def endpoints(db: sqlite3.Connection) -> list[EndpointState]:
     ]
 
 
-def _refused_alone(db: sqlite3.Connection, endpoint_id: str) -> Waiting | None:
+def _refused_alone(db: sqlite3.Connection, endpoint_id: str) -> WaitingJobs | None:
     return _waiting(
         db.execute(
             "SELECT created_at, due_at, state, reason FROM jobs INDEXED BY jobs_tried WHERE lane = 'hooks'"
@@ -117,7 +117,9 @@ def doubled(db: sqlite3.Connection, *, limit: int) -> list[StuckItem]:
     return [StuckItem(**dict(row)) for row in rows.fetchall()]
 
 
-def jobs_waiting(db: sqlite3.Connection, account_id: str, kind: JobKind, *, before: int) -> Waiting | None:
+def jobs_waiting(
+    db: sqlite3.Connection, account_id: str, kind: JobKind, *, before: int
+) -> WaitingJobs | None:
     """Jobs of one urgent kind that were ordered before this time (ms) and are still there; None without any."""
     rank = jobs.CLASSES.index(jobs.CLASS_OF[kind])
     rows = db.execute(
@@ -132,7 +134,7 @@ _UNCLEAR_OF = (JobKind.SHIP, JobKind.RESULTS, JobKind.REPRICE, JobKind.PUBLISH)
 """Endings and orders that wait are told by themselves, whether they have been tried or not."""
 
 
-def jobs_without_answer(db: sqlite3.Connection, account_id: str, *, before: int) -> Waiting | None:
+def jobs_without_answer(db: sqlite3.Connection, account_id: str, *, before: int) -> WaitingJobs | None:
     """Jobs at Tradera that have got no clear answer since before this time (ms), or are held; None without any."""
     found: list[sqlite3.Row] = []
     for rank in sorted({jobs.CLASSES.index(jobs.CLASS_OF[kind]) for kind in _UNCLEAR_OF}):
@@ -146,11 +148,11 @@ def jobs_without_answer(db: sqlite3.Connection, account_id: str, *, before: int)
     return _waiting(sorted(found, key=lambda row: row["created_at"]))
 
 
-def _waiting(rows: Sequence[sqlite3.Row]) -> Waiting | None:
+def _waiting(rows: Sequence[sqlite3.Row]) -> WaitingJobs | None:
     """What these jobs, the oldest first, come to."""
     if not rows:
         return None
-    return Waiting(
+    return WaitingJobs(
         count=len(rows),
         since=rows[0]["created_at"],
         next_at=min((row["due_at"] for row in rows if row["state"] == "due"), default=None),
@@ -158,7 +160,7 @@ def _waiting(rows: Sequence[sqlite3.Row]) -> Waiting | None:
     )
 
 
-def sales_waiting(db: sqlite3.Connection, account_id: str, *, before: int) -> Waiting | None:
+def sales_waiting(db: sqlite3.Connection, account_id: str, *, before: int) -> WaitingJobs | None:
     """Orders that a message named before this time (ms) and that are not looked up yet; None without any."""
     row = db.execute(
         "SELECT count(*) AS count, min(received_at) AS since FROM inbox WHERE account_id = ?"
@@ -170,7 +172,7 @@ def sales_waiting(db: sqlite3.Connection, account_id: str, *, before: int) -> Wa
     job = db.execute(
         "SELECT due_at, reason FROM jobs WHERE kind = 'orders' AND subject = ?", (account_id,)
     ).fetchone()
-    return Waiting(
+    return WaitingJobs(
         count=row["count"],
         since=row["since"],
         next_at=job and job["due_at"],
@@ -182,7 +184,7 @@ _LATEST = 500
 """So many of the jobs that are due last are looked at: those that were put off after a failure are among them."""
 
 
-def pictures_waiting(db: sqlite3.Connection, *, before: int) -> Waiting | None:
+def pictures_waiting(db: sqlite3.Connection, *, before: int) -> WaitingJobs | None:
     """Pictures ordered before this time (ms) whose tries have failed so far; None without any."""
     rows = db.execute(
         "SELECT * FROM (SELECT created_at, due_at, attempts, state, reason FROM jobs WHERE lane = 'images'"

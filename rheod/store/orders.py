@@ -15,7 +15,7 @@ from typing import Any
 import jiter
 
 from rheod.domain.model import Json
-from rheod.domain.orders import NO_FREIGHT, Freight, OrderFlag, OrderStatus, Payment, Standing
+from rheod.domain.orders import NO_FREIGHT, OrderFlag, OrderFreight, OrderStatus, Payment, Standing
 from rheod.store.columns import restored
 
 
@@ -83,7 +83,7 @@ class StoredOrder:
     whole: bool = True
     purchase_id: str = ""
     expires_at: int | None = None
-    freight: Freight = NO_FREIGHT
+    freight: OrderFreight = NO_FREIGHT
     payments: tuple[Payment, ...] | None = None
     most_paid_ore: int = 0
     confirmed_at: int | None = None
@@ -332,7 +332,7 @@ def _order(row: tuple[Any, ...], lines: tuple[StoredLine, ...], parcels: tuple[S
         flags=tuple(OrderFlag(flag) for flag in flags.split(",")) if flags else (),
         whole=bool(whole),
         payments=_payments(payments),
-        freight=Freight(cost_ore=cost_ore, type=kind, weight_kg=weight_kg),
+        freight=OrderFreight(cost_ore=cost_ore, type=kind, weight_kg=weight_kg),
         lines=lines,
         shipments=parcels,
     )
@@ -452,21 +452,21 @@ def oldest_to_ship(db: sqlite3.Connection, account_id: str, *, since: int, befor
 
 
 @dataclass(frozen=True, slots=True)
-class StandingSale:
+class SaleOfAd:
     """A sale of an item that has not fallen through: its order and its ad."""
 
     order_id: int
     ad: int
 
 
-def other_sale(db: sqlite3.Connection, item_id: str, order_id: int) -> StandingSale | None:
+def other_sale(db: sqlite3.Connection, item_id: str, order_id: int) -> SaleOfAd | None:
     """Another order's sale of the same item that stands, the newest."""
     row = db.execute(
         "SELECT order_id, tradera_item_id FROM order_lines WHERE item_id = ? AND order_id <> ?"
         " AND reversed_at IS NULL ORDER BY order_id DESC LIMIT 1",
         (item_id, order_id),
     ).fetchone()
-    return row and StandingSale(row["order_id"], row["tradera_item_id"])
+    return row and SaleOfAd(row["order_id"], row["tradera_item_id"])
 
 
 def note_conflict(db: sqlite3.Connection, item_id: str, *, now: int) -> bool:

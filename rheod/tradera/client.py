@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from rheod.domain.model import SellerAd
     from rheod.domain.orders import Order
     from rheod.tradera.order_responses import SoldAd
-    from rheod.tradera.responses import Created, Member, Result, Updates
+    from rheod.tradera.responses import CreatedRequest, Member, Result, Updates
 
 
 _LAST_UPDATED = 1
@@ -104,7 +104,7 @@ class TraderaClient:
         )
         self.times = Times()
 
-    async def create(self, seller: Seller, ad: Ad) -> Created:
+    async def create(self, seller: Seller, ad: Ad) -> CreatedRequest:
         """Make an uncommitted listing: nobody sees it until `commit`. Repeating it makes another one."""
         call = HttpCall(what="create", method="POST", path=ADS_PATH, seller=seller, body=create_body(ad))
         answer = await self._done(call, {"requestId": 0, "itemId": 0})

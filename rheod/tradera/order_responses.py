@@ -13,7 +13,7 @@ from typing import Any
 
 from rheod.domain.errors import Text
 from rheod.domain.model import read_reference
-from rheod.domain.orders import Freight, Order, OrderLine, Payment
+from rheod.domain.orders import Order, OrderFreight, OrderLine, Payment
 from rheod.tradera.responses import (
     entries_of,
     flag,
@@ -106,7 +106,7 @@ def _order(given: Any, asked: int) -> Order:
         subtotal_ore=subtotal or sum(line.quantity * line.unit_price_ore for line in lines),
         paid_at=_paid_at(entry.get("sellerOrderPayments"), updated),
         payments=_payments(entry, updated),
-        freight=Freight(
+        freight=OrderFreight(
             cost_ore=ore(entry.get("shippingCost")),
             type=text(entry.get("shippingType"), 200),
             weight_kg=_weight(entry.get("shippingWeight")),

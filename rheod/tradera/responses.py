@@ -292,7 +292,7 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Created:
+class CreatedRequest:
     """Tradera's two numbers of a new, uncommitted listing."""
 
     request_id: int
@@ -307,10 +307,12 @@ class Member:
     alias: str
 
 
-def read_created(answer: Any) -> Created:
+def read_created(answer: Any) -> CreatedRequest:
     """`QueuedRequestResponse`; both numbers must be there."""
     fields = fields_of(answer, "the answer to create")
-    return Created(request_id=identity(fields, "requestId"), tradera_item_id=identity(fields, "itemId"))
+    return CreatedRequest(
+        request_id=identity(fields, "requestId"), tradera_item_id=identity(fields, "itemId")
+    )
 
 
 def read_results(answer: Any, asked: set[int]) -> dict[int, Result]:

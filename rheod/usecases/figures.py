@@ -57,7 +57,7 @@ class Revenue:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Category:
+class CategorySales:
     """One kind of goods: how many items of it there are, and what its sales brought (öre)."""
 
     label: str
@@ -72,7 +72,7 @@ class Analytics:
     inventory: InventoryCounts
     months: tuple[Revenue, ...]
     before: tuple[Revenue, ...]
-    categories: tuple[Category, ...]
+    categories: tuple[CategorySales, ...]
 
 
 class Figures:
@@ -119,14 +119,16 @@ def total(months: Iterable[Revenue]) -> Revenue:
     )
 
 
-def _categories(found: Sums) -> tuple[Category, ...]:
+def _categories(found: Sums) -> tuple[CategorySales, ...]:
     """The kinds that there are or that were sold, those that brought most first."""
     counts: defaultdict[str, int] = defaultdict(int)
     for (domain, _), count in found.inventory.items():
         counts[domain] += count
     slugs = {slug for slug, count in counts.items() if count} | found.domains.keys()
     known = [
-        Category(label=DOMAINS[slug].analytics_label, items=counts[slug], revenue=found.domains.get(slug, 0))
+        CategorySales(
+            label=DOMAINS[slug].analytics_label, items=counts[slug], revenue=found.domains.get(slug, 0)
+        )
         for slug in slugs
     ]
     return tuple(sorted(known, key=lambda one: (-one.revenue, -one.items, one.label))[:CATEGORIES])

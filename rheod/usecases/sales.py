@@ -46,7 +46,7 @@ ORDERS_A_CALL = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OrderCreated:
+class OrderTold:
     """An order was made at Tradera; `ads` are those of its ids that could be read."""
 
     seller: int
@@ -64,7 +64,7 @@ class AdEnded:
 
 
 @dataclass(frozen=True, slots=True)
-class Unreadable:
+class UnreadableMessage:
     """A message that says nothing rheod understands, and why."""
 
     why: Text
@@ -76,7 +76,7 @@ class PushMessage:
 
     message_id: str
     body: str
-    content: OrderCreated | AdEnded | Unreadable
+    content: OrderTold | AdEnded | UnreadableMessage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +112,7 @@ def take_in(tx: Transaction, messages: Sequence[PushMessage], sellers: SellersAn
 def _entry(message: PushMessage, accounts: Mapping[int, str]) -> inbox.InboxEntry:
     """What is kept of a message: what cannot be read is quarantined, what is another seller's ignored."""
     content = message.content
-    if isinstance(content, Unreadable):
+    if isinstance(content, UnreadableMessage):
         return inbox.InboxEntry(
             message_id=message.message_id, body=message.body, state="quarantined", reason=content.why
         )
@@ -378,20 +378,20 @@ def _listing_of(tx: Transaction, account_id: str, line: OrderLine) -> Listing | 
 
 
 @dataclass(frozen=True, slots=True)
-class Wait:
+class WaitForOrder:
     """The closing cannot be judged before an order that a message announced has been looked up."""
 
     reason: str
 
 
-def close(tx: Transaction, inbox_id: int, sellers: SellersAndSite) -> Wait | None:
+def close(tx: Transaction, inbox_id: int, sellers: SellersAndSite) -> WaitForOrder | None:
     """Settle one ItemClosed: say that the ad ended, unless an order explains it."""
     closed = inbox.closed_ad(tx.db, inbox_id)
     if closed is None:
         return None
     sold = orders.exists_for_ad(tx.db, closed.tradera_item_id)
     if not sold and inbox.order_waits_for(tx.db, closed.tradera_item_id):
-        return Wait(Text("an order for this ad is being looked up"))
+        return WaitForOrder(Text("an order for this ad is being looked up"))
     inbox.settle(tx.db, inbox_id, now=tx.now)
     if not sold:
         close_ad(tx, closed.account_id, closed.tradera_item_id, closed.reason, sellers)

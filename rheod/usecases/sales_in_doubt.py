@@ -49,7 +49,7 @@ def sale_in_doubt(db: sqlite3.Connection, item_id: str) -> Text | None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class SaleVerdict:
     """The owner's word on a sale in doubt: sold for this price (öre, each item's), or with None not sold.
 
     `ad` and `order_id` are needed where the order's answer does not say them.
@@ -71,14 +71,16 @@ class SalesInDoubt:
         """The account's, the oldest first."""
         return await self._store.read(lambda db: inbox.sales_in_doubt(db, account_id))
 
-    async def settle(self, account_id: str, number: int, verdict: Verdict) -> Text:
+    async def settle(self, account_id: str, number: int, verdict: SaleVerdict) -> Text:
         """Take the owner's word. Raises Refused: NOT_FOUND, CONFLICT when the word is not enough."""
         message = await self._store.write(lambda tx: _settle(tx, account_id, number, verdict, self._sellers))
         crashpoint("doubt.settled")
         return message
 
 
-def _settle(tx: Transaction, account_id: str, number: int, verdict: Verdict, sellers: SellersAndSite) -> Text:
+def _settle(
+    tx: Transaction, account_id: str, number: int, verdict: SaleVerdict, sellers: SellersAndSite
+) -> Text:
     waiting = inbox.sales_in_doubt(tx.db, account_id, limit=10_000)
     doubt = next((each for each in waiting if each.number == number), None)
     if doubt is None:
@@ -109,7 +111,7 @@ def _go_on(tx: Transaction, account_id: str, ad: int) -> None:
 NOT_SOLD = Text("The owner looked: this order is no sale")
 
 
-def _as_told(tx: Transaction, doubt: SaleInDoubt, verdict: Verdict, price_ore: int) -> Order:
+def _as_told(tx: Transaction, doubt: SaleInDoubt, verdict: SaleVerdict, price_ore: int) -> Order:
     """The order as the owner tells it: each ad of ours that it names and of which no order is known."""
     order_id = doubt.order_id or verdict.order_id
     if order_id is None:

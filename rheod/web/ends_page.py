@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from rheod.api.field_types import raise_if_any, read_external_id
 from rheod.domain.calendar import SWEDEN, day_of, in_sweden, start_of
-from rheod.domain.ends import SHORTEST_MIN, EndChoice, Window, places
+from rheod.domain.ends import SHORTEST_MIN, EndChoice, EndWindow, places
 from rheod.domain.errors import FieldError, Refused, Text
 from rheod.web.charts import week
 from rheod.web.integration import of_account
@@ -47,7 +47,7 @@ class DayOfEnds:
     ends: tuple[ScheduledEnd, ...]
 
 
-def days_of(windows: Sequence[Window], ends: Sequence[ScheduledEnd], first: date) -> list[DayOfEnds]:
+def days_of(windows: Sequence[EndWindow], ends: Sequence[ScheduledEnd], first: date) -> list[DayOfEnds]:
     """Seven days from the first on."""
     by_day: dict[date, list[ScheduledEnd]] = defaultdict(list)
     for each in ends:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from rheod.domain.ends import BadWindow, Window
+from rheod.domain.ends import BadWindow, EndWindow
 from rheod.domain.errors import Text
 from rheod.domain.taxonomy import DOMAINS
 from rheod.store.columns import restored
@@ -114,7 +114,7 @@ _TO = "\N{EN DASH}"
 def window_words(written: str, language: Language) -> str:
     """A window for ends as a shop says it; one that cannot be read stays as it is written."""
     try:
-        window = Window.read(written)
+        window = EndWindow.read(written)
     except BadWindow:
         return written
     runs = []

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import pytest
 
-from rheod.domain.orders import Freight, Order, OrderLine, Payment
+from rheod.domain.orders import Order, OrderFreight, OrderLine, Payment
 from rheod.store import erasure, order_changes, orders
 from rheod.usecases import sales
 from rheod.usecases.orders import settle
@@ -43,7 +43,7 @@ def an_order(order_id: int, **values: Any) -> Order:
         "lines": (line,),
         "subtotal_ore": 70_000,
         "payments": (),
-        "freight": Freight(cost_ore=6_900, type="PostNord", weight_kg=1.5),
+        "freight": OrderFreight(cost_ore=6_900, type="PostNord", weight_kg=1.5),
         "purchase_id": f"po-{order_id}",
         "buyer": BUYER,
         **values,
@@ -149,7 +149,7 @@ async def test_an_order_has_everything_an_erp_ships_from(shop: Shop) -> None:
 
 async def test_what_tradera_does_not_say_is_null(shop: Shop) -> None:
     """Neither a rate of VAT nor freight becomes 0 by guess."""
-    await shop.sell(an_order(7, freight=Freight(), purchase_id="", buyer={}))
+    await shop.sell(an_order(7, freight=OrderFreight(), purchase_id="", buyer={}))
     found = await shop.one(7)
     assert found["lines"][0]["vatRate"] is None
     assert (found["freight"], found["total"], found["purchaseId"]) == (

@@ -41,8 +41,8 @@ async def rows(rounds: int) -> list[Row]:
     """A small row, and a whole PUT."""
     small, puts = [], []
     for _ in range(rounds):
-        small.append([await _rate(door, _mark, WRITES) for door in (_grouped, _one_by_one)])
-        puts.append([await _rate(door, _put, PUTS) for door in (_grouped, _one_by_one)])
+        small.append([await _rate(store, _mark, WRITES) for store in (_grouped, _one_by_one)])
+        puts.append([await _rate(store, _put, PUTS) for store in (_grouped, _one_by_one)])
     return [
         _row("group commit, a small row", small, least=8),
         _row("group commit, a whole PUT", puts, least=None),
@@ -54,10 +54,10 @@ def _row(name: str, rates: list[list[float]], *, least: float | None) -> Row:
     return Row(name=name, tx="/s", ours=ours, floor=floor, least=least)
 
 
-async def _rate(door: Callable[[Path], Any], make: Make, count: int) -> float:
-    """Durable transactions a second through a door of a new store."""
+async def _rate(store: Callable[[Path], Any], make: Make, count: int) -> float:
+    """Durable transactions a second through one way into a new store."""
     with tempfile.TemporaryDirectory() as folder:
-        async with door(Path(folder)) as write:
+        async with store(Path(folder)) as write:
             waiting = iter(range(count))
             began = time.perf_counter()
             async with asyncio.TaskGroup() as group:

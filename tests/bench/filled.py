@@ -132,7 +132,7 @@ def stock(folder: Path, count: int, *, now: int) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Backlog:
-    """What waits: so many jobs in all over the lanes, so many deliveries to each of two endpoints, one of them dead.
+    """What waits: so many jobs in all over the queues, so many deliveries to each of two endpoints, one of them dead.
 
     `over` is how many items the deliveries are about; the endpoints are called `healthy-<over>` and `dead-<over>`. With
     `resting` the jobs become due tomorrow, the deliveries now all the same.

@@ -118,7 +118,7 @@ def _seen(received: list[Received], event: str) -> int:
 
 
 def fill(file: Path, count: int) -> None:
-    """Put `count` items with a picture and a milestone each into a store, as a full inventory."""
+    """Put `count` items with a picture and an event each into a store, as a full inventory."""
     with sqlite3.connect(file) as db:
         account = db.execute("SELECT id FROM accounts").fetchone()[0]
         db.executemany(

@@ -18,7 +18,7 @@ from random import Random
 from rheod.api.partner_orders import orders_reply
 from rheod.api.responses import encoded
 from rheod.cli.serve import YOUNG_OBJECTS
-from rheod.domain.orders import Freight, Order, OrderLine, Payment
+from rheod.domain.orders import Order, OrderFreight, OrderLine, Payment
 from rheod.store import accounts, order_changes
 from rheod.store.orders import OrderFilter
 from rheod.usecases.orders import Orders
@@ -43,7 +43,7 @@ def _order(number: int) -> Order:
         lines=lines,
         subtotal_ore=100_000,
         payments=(Payment(type="Swish", reference="r", amount_ore=106_900, paid_at=NOW_MS),),
-        freight=Freight(cost_ore=6_900, type="PostNord", weight_kg=1.5),
+        freight=OrderFreight(cost_ore=6_900, type="PostNord", weight_kg=1.5),
         buyer={"alias": f"b{number}", "firstName": "Åsa", "addressLine1": "Storgatan 1", "city": "Umeå"},
     )
 

@@ -1,4 +1,4 @@
-"""How long each query of the lanes and the chores takes with a million items, 100,000 jobs and 400,000 deliveries waiting.
+"""How long each query of the queues and the chores takes with a million items, 100,000 jobs and 400,000 deliveries waiting.
 
 No floor: a goal of 20 ms for the median of each. `python -m tests.bench.queries FOLDER` measures a store that is there
 (or makes it), prints every query with its plan, and leaves it. Writes are rolled back.
@@ -53,7 +53,7 @@ Query = Callable[[sqlite3.Connection], Any]
 
 
 def of_lanes(account: str, now: int) -> dict[str, Query]:
-    """What the lanes ask between two jobs."""
+    """What the queues ask between two jobs."""
     tradera = partial(jobs.due, queue=QueueName.TRADERA, now=now, limit=8, account_id=account)
     return {
         "images: due": partial(jobs.due, queue=QueueName.PICTURES, now=now, limit=32),
@@ -91,7 +91,7 @@ def of_work(account: str, now: int, job: Job) -> dict[str, Query]:
 
 
 def of_chores(account: str, now: int) -> dict[str, Query]:
-    """What the watchman, the metrics and the owner's pages ask."""
+    """What the alerts, the metrics and the owner's pages ask."""
     return {
         "findings: endpoints": facts.endpoints,
         "findings: in doubt": partial(facts.in_doubt, limit=100),

@@ -71,7 +71,7 @@ def _nothing_left(db: sqlite3.Connection, folder: Path) -> Iterator[str]:
 
 
 def _milestones(db: sqlite3.Connection, story: Story, *, asked_twice: bool) -> Iterator[str]:
-    """Events once: every milestone exactly once, of every item exactly one row."""
+    """Events once: every event exactly once, of every item exactly one row."""
     told: defaultdict[str, Counter[str]] = defaultdict(Counter)
     rows = db.execute("SELECT external_id, notices.type FROM notices JOIN items ON items.id = item_id")
     for external_id, kind in rows:

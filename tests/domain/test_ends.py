@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from rheod.domain.ends import BadWindow, EndPlace, EndRules, Plan, SeenEnds, Window, place_at, places
+from rheod.domain.ends import BadWindow, EndPlace, EndRules, EndWindow, Plan, SeenEnds, place_at, places
 
 _MINUTE = 60_000
 _HOUR = 60 * _MINUTE
@@ -21,7 +21,7 @@ def _at(text: str) -> int:
     return round(datetime.fromisoformat(text).replace(tzinfo=ZoneInfo("Europe/Stockholm")).timestamp() * 1000)
 
 
-_EVENINGS = EndRules(windows=(Window.read("Sun-Thu 19:00-21:30"),))
+_EVENINGS = EndRules(windows=(EndWindow.read("Sun-Thu 19:00-21:30"),))
 _MONDAY_MORNING = _at("2026-06-01T08:00")
 
 
@@ -36,7 +36,7 @@ _MONDAY_MORNING = _at("2026-06-01T08:00")
     ],
 )
 def test_windows_are_read_in_both_languages(text: str, days: set[int], begins: int, ends: int) -> None:
-    assert Window.read(text) == Window(frozenset(days), begins, ends)
+    assert EndWindow.read(text) == EndWindow(frozenset(days), begins, ends)
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_windows_are_read_in_both_languages(text: str, days: set[int], begins: i
 )
 def test_a_window_that_makes_no_sense_says_why(text: str, why: str) -> None:
     with pytest.raises(BadWindow, match=why):
-        Window.read(text)
+        EndWindow.read(text)
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_a_window_that_makes_no_sense_says_why(text: str, why: str) -> None:
 )
 def test_every_minute_is_as_a_clock_in_sweden_shows_it(first: str, days: int) -> None:
     windows = [
-        Window.read(text)
+        EndWindow.read(text)
         for text in ("Mon-Sun 00:00-24:00", "Sun 01:30-03:30", "Sat-Sun 21:00-24:00", "Sun 02:00-03:00")
     ]
     found = [
@@ -94,12 +94,12 @@ def test_every_minute_is_as_a_clock_in_sweden_shows_it(first: str, days: int) ->
 
 
 def test_a_place_has_a_minute_of_its_window_on_both_sides() -> None:
-    inside = places(Window.read("Mon 19:00-19:10"), date(2026, 6, 1))
+    inside = places(EndWindow.read("Mon 19:00-19:10"), date(2026, 6, 1))
     assert (inside[0], inside[-1]) == (_at("2026-06-01T19:01"), _at("2026-06-01T19:09"))
 
 
 def test_an_hour_that_comes_twice_has_twice_the_places_and_a_missing_one_none() -> None:
-    window = Window.read("Sun 02:00-03:00")
+    window = EndWindow.read("Sun 02:00-03:00")
     assert len(places(window, date(2026, 10, 25))) == 119
     assert places(window, date(2026, 3, 29)) == ()
 
@@ -143,7 +143,7 @@ def test_a_category_takes_no_more_of_a_window_than_its_owner_allows() -> None:
 
 
 def test_of_the_allowed_durations_the_nearest_to_a_window_is_taken_unless_the_item_wants_its_own() -> None:
-    rules = EndRules(windows=(Window.read("Sun 19:00-21:30"),), durations=(5, 6, 7))
+    rules = EndRules(windows=(EndWindow.read("Sun 19:00-21:30"),), durations=(5, 6, 7))
     monday = Plan(rules).place(earliest=_MONDAY_MORNING)
     assert monday == EndPlace(end_at=_at("2026-06-07T19:01"), commit_at=_at("2026-06-01T19:01"), days=6)
     own = Plan(rules).place(earliest=_MONDAY_MORNING, days=3)

@@ -1,4 +1,4 @@
-"""Fair shares of the call budget, lived through by a small town of accounts that all follow the rule."""
+"""Fair shares of the call budget, lived through by a few accounts that all follow the rule."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from rheod.domain.orders import Order
 from rheod.tradera.ad_builder import Ad
 from rheod.tradera.client import Read, TraderaClient
 from rheod.tradera.order_responses import SoldAd
-from rheod.tradera.responses import Created, Member, Result, Updates
+from rheod.tradera.responses import CreatedRequest, Member, Result, Updates
 from rheod.tradera.transport import OverLimit, Rejected, Seller, ServerFailure, TokenRefused, Unreachable
 from tests.simulation.faults import Fate, Faults
 from tests.simulation.life import Life
@@ -99,17 +99,17 @@ class SimulatedTradera(TraderaClient):
         _quietly(effect)
         return []
 
-    async def create(self, seller: Seller, ad: Ad) -> Created:
+    async def create(self, seller: Seller, ad: Ad) -> CreatedRequest:
         """See TraderaClient."""
 
-        def effect() -> Created:
+        def effect() -> CreatedRequest:
             problem = self._reference_data.problem(ad)
             if problem is not None and not self._reference_data.catalogue.only_in_results:
                 raise Rejected(Text("{problem}", problem=problem), status=400)
             listed = self._market.create(seller.user_id, ad, problem=problem)
             if self._faults.chance(self._faults.climate.tradera / 10):
                 listed = self._market.committed() or listed  # the numbers of another
-            return Created(request_id=listed.request_id, tradera_item_id=listed.item_id)
+            return CreatedRequest(request_id=listed.request_id, tradera_item_id=listed.item_id)
 
         return await self._call("create", seller, effect)
 

@@ -30,7 +30,7 @@ HOUR_MS = 3600 * 1000
 
 
 @dataclass
-class Town:
+class Accounts:
     """Accounts on one quota, each with what it wants to call; every call is asked for as the client does."""
 
     quota: Quota
@@ -100,16 +100,16 @@ def test_no_limit_is_ever_passed_in_any_kind_of_day(
     quota: Quota, wanted: list[tuple[int, tuple[CallClass, dict[str, int]], str]]
 ) -> None:
     """Calls at any half hour around the long day; each is made if the ledger lets it."""
-    town = Town(quota)
+    made_up = Accounts(quota)
     for half_hours, (call_class, operations), who in wanted:
-        town.call(who, call_class, operations, BEGIN + half_hours * HOUR_MS // 2)
+        made_up.call(who, call_class, operations, BEGIN + half_hours * HOUR_MS // 2)
     for method in {TOTAL, *(method for _, operations in KINDS for method in by_method(operations))}:
         limit = quota.limit(method)
-        assert limit is None or town.most(method) <= limit
+        assert limit is None or made_up.most(method) <= limit
     reading = Counter(
-        operation for _, operation, call_class, _ in town.made if call_class is CallClass.RECONCILE
+        operation for _, operation, call_class, _ in made_up.made if call_class is CallClass.RECONCILE
     )
-    days = (town.made[-1][0] - town.made[0][0]) // WINDOW_MS + 1 if town.made else 1
+    days = (made_up.made[-1][0] - made_up.made[0][0]) // WINDOW_MS + 1 if made_up.made else 1
     for operation, times in reading.items():
         assert times <= days * max(1, quota.methods.get(operation, quota.default) // 3) + days
 
@@ -120,14 +120,14 @@ def test_the_reserve_is_there_for_a_sale_and_an_owner(
     quota: Quota, wanted: list[tuple[int, tuple[CallClass, dict[str, int]], str]]
 ) -> None:
     """Whatever else is called, endings and orders find their share of the sum, and of their methods."""
-    town, urgent = Town(quota), {CallClass.END, CallClass.ORDERS}
+    made_up, urgent = Accounts(quota), {CallClass.END, CallClass.ORDERS}
     for half_hours, (call_class, operations), who in wanted:
         if call_class not in urgent:
-            town.call(who, call_class, operations, BEGIN + half_hours * HOUR_MS // 2)
+            made_up.call(who, call_class, operations, BEGIN + half_hours * HOUR_MS // 2)
     now = BEGIN + 60 * HOUR_MS
     kept = 1 if quota.total is None else int(quota.total * quota.reserve_share)
     for _ in range(min(kept, quota.methods.get("end", quota.default))):
-        assert town.call("a", CallClass.END, {"end": 1}, now)
+        assert made_up.call("a", CallClass.END, {"end": 1}, now)
 
 
 @settings(max_examples=15, deadline=None)
@@ -141,11 +141,11 @@ def test_accounts_share_each_method_fairly(
     images: int, first: list[int], second: list[int], turns: list[str]
 ) -> None:
     """Both have more to publish than a day's pictures: in the end neither is more than two of the dearest ads ahead."""
-    town = Town(Quota(methods={"image": images}))
+    made_up = Accounts(Quota(methods={"image": images}))
     queues = {"a": list(first), "b": list(second)}
     for who in [*turns, *"ab" * 80]:
         other = "b" if who == "a" else "a"
-        used = town.ledger.used_of("image", now=BEGIN)
+        used = made_up.ledger.used_of("image", now=BEGIN)
         if not queues[who]:
             continue
         pictures = queues[who][0]
@@ -157,9 +157,9 @@ def test_accounts_share_each_method_fairly(
         claims = [Claim(used[other], waiting[0], sum(waiting))] if waiting else []
         leave = {"image": left_to_others(used[who], claims)}
         operations = {"create": 1, "image": pictures, "commit": 1}
-        if town.call(who, CallClass.PUBLISH, operations, BEGIN, leave):
+        if made_up.call(who, CallClass.PUBLISH, operations, BEGIN, leave):
             queues[who].pop(0)
-    used = town.ledger.used_of("image", now=BEGIN)
+    used = made_up.ledger.used_of("image", now=BEGIN)
     assert used.total() <= images
     if all(any(queue) for queue in queues.values()):
         assert abs(used["a"] - used["b"]) <= 2 * 5

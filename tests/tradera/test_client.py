@@ -17,7 +17,7 @@ from rheod.domain.errors import Permanent, RheodError, Unanswered
 from rheod.domain.freight import FreightOption
 from rheod.tradera.ad_builder import Ad, create_body
 from rheod.tradera.client import SaysNothing, TraderaClient, open_session
-from rheod.tradera.responses import Created, ResultState
+from rheod.tradera.responses import CreatedRequest, ResultState
 from rheod.tradera.transport import Oversized, Rejected, Seller, Unreachable
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ async def failure(
     return caught.value
 
 
-async def create(client: TraderaClient) -> Created:
+async def create(client: TraderaClient) -> CreatedRequest:
     return await client.create(SELLER, AD)
 
 
@@ -152,7 +152,7 @@ async def commit(client: TraderaClient) -> None:
 async def test_create_names_the_seller_and_the_application() -> None:
     """All four headers go along, the body is plain JSON, and both numbers come back."""
     created, request = await one(reply(200, {**CREATED, "new": None}), create)
-    assert created == Created(request_id=11, tradera_item_id=22)
+    assert created == CreatedRequest(request_id=11, tradera_item_id=22)
     assert request.line == "POST /v4/listings/items"
     assert request.headers["x-app-id"] == "4242"
     assert request.headers["x-app-key"] == "test-app-key"
@@ -387,7 +387,9 @@ async def test_every_call_has_a_connection_of_its_own() -> None:
     """A kept connection the server has dropped meanwhile can never put a create in doubt."""
     fake = FakeTradera([reply(200, CREATED, Connection="keep-alive")])
     async with client_of(fake) as client:
-        assert [await create(client) for _ in range(3)] == [Created(request_id=11, tradera_item_id=22)] * 3
+        assert [await create(client) for _ in range(3)] == [
+            CreatedRequest(request_id=11, tradera_item_id=22)
+        ] * 3
     assert [request.headers.get("connection") for request in fake.seen] == ["close"] * 3
 
 

@@ -9,7 +9,7 @@ import pytest
 from rheod.domain.errors import Refused
 from rheod.domain.model import ListingState
 from rheod.store import erasure, inbox, orders
-from rheod.usecases.sales_in_doubt import SalesInDoubt, Verdict
+from rheod.usecases.sales_in_doubt import SalesInDoubt, SaleVerdict
 from tests.desk import SELLER_ID, Desk
 from tests.tradera.test_order_sync import live, order_created, push, reconcile
 from tests.waiting import until
@@ -272,7 +272,7 @@ async def test_look_ups_that_all_fail_are_no_fault_of_the_orders(desk: Desk) -> 
 
 async def settle(desk: Desk, number: int, price_ore: int | None, **told: Any) -> str:
     """The owner's word."""
-    verdict = Verdict(price_ore=price_ore, **told)
+    verdict = SaleVerdict(price_ore=price_ore, **told)
     doubts = SalesInDoubt(store=desk.store, sellers=desk.sellers)
     return await doubts.settle(desk.account_id, number, verdict)
 

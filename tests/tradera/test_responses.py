@@ -9,7 +9,7 @@ import pytest
 
 from rheod.domain.freight import FreightOption
 from rheod.domain.model import AdState
-from rheod.domain.orders import Freight, Payment
+from rheod.domain.orders import OrderFreight, Payment
 from rheod.tradera.ad_builder import FIXED_PRICE, Ad, create_body
 from rheod.tradera.order_responses import marked, read_orders, read_transactions
 from rheod.tradera.responses import (
@@ -201,7 +201,7 @@ def test_everything_of_an_order_is_read() -> None:
     }
     (order,) = read_orders([entry])
     assert (order.purchase_id, order.expires_at) == ("po-1", END_MS)
-    assert order.freight == Freight(cost_ore=6_950, type="PostNord", weight_kg=1.5)
+    assert order.freight == OrderFreight(cost_ore=6_950, type="PostNord", weight_kg=1.5)
     assert order.payments == (
         Payment(type="Swish", reference="070-1", amount_ore=10_000, paid_at=END_MS, cost_ore=0),
         Payment(type="Kort", reference=None, amount_ore=21_950, paid_at=END_MS, cost_ore=250),

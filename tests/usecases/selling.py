@@ -219,7 +219,7 @@ class Shop:
             lambda tx: sales.record_orders(tx, self.account_id, orders, self.sellers, asked)
         )
 
-    async def close(self, inbox_id: int) -> sales.Wait | None:
+    async def close(self, inbox_id: int) -> sales.WaitForOrder | None:
         """The push queue settles an ItemClosed."""
         return await self.store.write(lambda tx: sales.close(tx, inbox_id, self.sellers))
 

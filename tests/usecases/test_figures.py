@@ -10,7 +10,7 @@ import pytest
 
 from rheod.domain.model import ItemType, RheoStatus
 from rheod.domain.orders import Order
-from rheod.usecases.figures import Analytics, Category, Figures, total
+from rheod.usecases.figures import Analytics, CategorySales, Figures, total
 from tests.stores import rows
 from tests.usecases.selling import Shop, order
 
@@ -142,7 +142,7 @@ async def test_the_ten_kinds_that_brought_most_are_shown(shop: Shop) -> None:
     found = (await figures(shop)).categories
     assert len(found) == 10
     assert found[:3] == (
-        Category(label="Reservdel", items=1, revenue=20_000),
-        Category(label="Elektronik", items=1, revenue=19_000),
-        Category(label="Kläder", items=2, revenue=18_000),
+        CategorySales(label="Reservdel", items=1, revenue=20_000),
+        CategorySales(label="Elektronik", items=1, revenue=19_000),
+        CategorySales(label="Kläder", items=2, revenue=18_000),
     )

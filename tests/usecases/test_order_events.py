@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from rheod.domain.errors import Refused
-from rheod.domain.orders import Freight, Order, OrderLine, Payment
+from rheod.domain.orders import Order, OrderFreight, OrderLine, Payment
 from rheod.store import erasure, order_changes
 from rheod.store.engine.database import Database
 from rheod.usecases import orders as use_cases
@@ -33,7 +33,7 @@ def an_order(*ads: int, **values: Any) -> Order:
         "updated_at": 2,
         "subtotal_ore": 50_000 * len(ads),
         "payments": (),
-        "freight": Freight(cost_ore=0),
+        "freight": OrderFreight(cost_ore=0),
         "buyer": BUYER,
         **values,
     }

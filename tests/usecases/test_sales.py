@@ -9,7 +9,7 @@ import pytest
 from rheod.domain.model import JobKind, Listing, ListingState, RheoStatus, TraderaStatus
 from rheod.store import inbox, orders
 from rheod.store.columns import restored
-from rheod.usecases.sales import Wait
+from rheod.usecases.sales import WaitForOrder
 from tests.stores import rows
 from tests.usecases.selling import Shop, item_closed, order, order_created
 
@@ -211,7 +211,7 @@ async def test_a_closing_explained_by_an_order_is_no_end(
     pair = [item_closed(1, "ItemClosedBySeller"), order_created(7, 1)]
     await shop.take_in(*(pair if closed_first else reversed(pair)))
     closing = 1 if closed_first else 2
-    assert isinstance(await shop.close(closing), Wait)
+    assert isinstance(await shop.close(closing), WaitForOrder)
     await shop.record(order(7, 1), asked=(7,))
     assert await shop.close(closing) is None
     assert await told(shop, listing) == ["item.sold"]

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from rheod.domain.model import ListingState
-from rheod.domain.orders import Freight, Payment
+from rheod.domain.orders import OrderFreight, Payment
 from tests.stores import NOW_MS
 from tests.usecases.selling import order
 from tests.web.stocked import BUYER, HOUR_MS, WISH, Stocked, drawn
@@ -50,7 +50,7 @@ async def morning(one: Stocked, *, paid: bool = True, **changes: Any) -> None:
             updated_at=at,
             lines=tuple(replace(line, title=title, unit_price_ore=70_000) for line in made.lines),
             subtotal_ore=70_000,
-            freight=Freight(cost_ore=6_900, type="PostNord"),
+            freight=OrderFreight(cost_ore=6_900, type="PostNord"),
             payments=payments if paid else (),
             buyer={**BUYER, "firstName": f"Kund{number}"},
         )

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from rheod.domain.calendar import SWEDEN
-from rheod.domain.ends import EndChoice, EndPlace, Window
+from rheod.domain.ends import EndChoice, EndPlace, EndWindow
 from rheod.domain.errors import Refused
 from rheod.domain.model import ListingState
 from rheod.domain.relist import BelowReserve, RelistRule, Then
@@ -66,7 +66,7 @@ async def shop(tmp_path: Path) -> AsyncIterator[Stocked]:
 def test_a_window_is_read_from_ticks_and_times(typed: dict[str, str], written: str) -> None:
     """Midnight is the end of the day; what is written can be read as a window."""
     assert window_of(typed) == written
-    Window.read(written)
+    EndWindow.read(written)
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_a_rule_is_told_in_words() -> None:
 
 def test_a_week_has_its_windows_and_its_ends() -> None:
     """Each day with its bands; dots are filled once the ad is up, and titles are text."""
-    days = days_of([Window.read("Sun 19:00-21:30")], [], date(2026, 5, 29))
+    days = days_of([EndWindow.read("Sun 19:00-21:30")], [], date(2026, 5, 29))
     assert [each.bands for each in days] == [(), (), ((1140, 1290),), (), (), (), ()]
     drawn = str(week("<w>", [("sön", [(0, 1440)], [(600, True, "<b>"), (720, False, "x")])]))
     assert drawn.count('class="window"') == 1

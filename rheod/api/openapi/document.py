@@ -151,7 +151,7 @@ class _Sheet:
         return hashlib.sha256(self.body).hexdigest()[:32]
 
 
-class ReferenceCalls:
+class DocumentCalls:
     """Handlers of `/openapi.json` and `/docs`."""
 
     def __init__(self, *, parts: ReferencePages, operations: Callable[[], Sequence[Operation]]) -> None:
@@ -186,7 +186,7 @@ class ReferenceCalls:
 
 def operations(parts: ReferencePages, others: Sequence[Operation]) -> list[Operation]:
     """What tells of all operations: the others', and these two."""
-    calls = ReferenceCalls(parts=parts, operations=lambda: [*others, *own])
+    calls = DocumentCalls(parts=parts, operations=lambda: [*others, *own])
     tell = partial(Operation, "GET", access="open", tag="Reference", besides=UNCHANGED)
     own = [
         tell("/openapi.json", calls.document),

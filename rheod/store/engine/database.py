@@ -60,7 +60,7 @@ class _QueuedRead:
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class WriteRefusal:
     """Why nothing can be written, and since when (seconds of the steady clock)."""
 
     reason: str
@@ -74,7 +74,7 @@ class Database:
     `refusal` is set from the first transaction that could not be written, as on a full disk, until one that could.
     """
 
-    refusal: Refusal | None = None
+    refusal: WriteRefusal | None = None
     unchecked: bool = False
     most_log_bytes: int = LOG_BYTES
 
@@ -220,7 +220,7 @@ class Database:
             ) from error
         if self.refusal is None:
             _log.error("store cannot write", error=str(error), transactions=len(group))
-            self.refusal = Refusal(str(error), time.monotonic())
+            self.refusal = WriteRefusal(str(error), time.monotonic())
 
     async def write(self, work: WriteFunction[T], *, then: Callable[[], None] | None = None) -> T:
         """Run `work` as a transaction and return its value once it is durable.
