@@ -95,7 +95,7 @@ async def live(one: Stocked, external_id: str, title: str, price: int, ends_at: 
 @asynccontextmanager
 async def dealer(folder: Path) -> AsyncIterator[Stocked]:
     """A car dismantler's day: six ads up, some of which end tonight, one thing sold this morning, one that comes back."""
-    async with stocked(folder, filled=False, found=needs) as one:
+    async with stocked(folder, filled=False, found=needs, settings={"accounts": ()}) as one:
         *_, up = [
             await live(one, external_id, title, price, NOW_MS + hours * HOUR_MS)
             for external_id, title, price, hours in LIVE
