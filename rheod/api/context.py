@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rheod.domain.freight import FreightSettings
     from rheod.pictures.uploads import Uploads
     from rheod.store.access import KeyRing
+    from rheod.store.bids import Bids
     from rheod.tradera.dry_run import DryRunReport
     from rheod.usecases.backups import Backups
     from rheod.usecases.capacity import Capacities
@@ -133,6 +134,7 @@ class ItemServices(Bodies):
     items: Items
     own_items: OwnItems
     inventory: Inventory
+    look_at_ad: Callable[[str, str], Awaitable[Bids]]
     batches: BatchPut
     dry_run: DryRunOf
     relisting: Relisting

@@ -147,6 +147,14 @@ class ItemReply(Reply):
     ]
 
 
+class BidsReply(Reply):
+    """What Tradera shows of the bids on an item's ad, read just now."""
+
+    bids: Annotated[int, Field(description="How many there are.", ge=0)]
+    highest_bid: Annotated[int | None, Field(description="The highest in SEK; null without a bid.")]
+    read_at: Annotated[At, Field(description="When Tradera was asked.")]
+
+
 class OwnItemReply(ItemReply):
     """An item as the owner sees it: also why nothing of it is sent to Tradera, since when and until when."""
 
@@ -293,6 +301,13 @@ class ItemCalls:
         message = await self._items.delete_item(request[CALLER].account_id, checked_id(request))
         return reply(202, DoneReply(message=message))
 
+    async def look(self, request: web.Request) -> web.Response:
+        """Read the bids on an item's ad, with one call to Tradera."""
+        external_id, found = read_external_id(request.raw_path, segment=2)
+        raise_if_any(found)
+        seen = await self._parts.look_at_ad(request[CALLER].account_id, external_id)
+        return reply(200, BidsReply(bids=seen.count, highest_bid=seen.highest_kr, read_at=seen.seen_at))
+
     async def _body(self, request: web.Request) -> Any:
         return await read_json(request, limit_bytes=BODY_BYTES, deadline_s=self._parts.body_deadline_s)
 
@@ -341,6 +356,15 @@ def operations(parts: ItemServices) -> list[Operation]:
             status=202,
             answer=DoneReply,
             refusals=("CONFLICT", "INVALID_STATUS"),
+        ),
+        Operation(
+            "POST",
+            "/rheod/ads/{externalId}/look",
+            calls.look,
+            access="owner",
+            tag="Items",
+            answer=BidsReply,
+            refusals=("CONFLICT", "VALIDATION_FAILED"),
         ),
     ]
 

@@ -38,6 +38,7 @@ from rheod.jobs.queue import JobQueue
 from rheod.net.url_policy import check_url
 from rheod.store.engine.database import Database
 from rheod.tradera.accounts import Account, count_states
+from rheod.tradera.ad_look import AdLooker
 from rheod.tradera.budgeted_client import BudgetedClient
 from rheod.tradera.client import TraderaClient
 from rheod.tradera.dry_run import DryRun
@@ -55,6 +56,9 @@ from rheod.web import reference_view
 from rheod.web.dashboard import Dashboard
 from rheod.web.site import WebContext
 from rheod.webhooks.client import TestEventSender
+
+_LIMITED = ("put", "price", "status", "get", "delete", "batch", "tracking")
+"""The kinds of calls that have a limit in the settings."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,7 +177,7 @@ class Handlers:
     def api(self) -> ApiContext:
         """What the API's handlers are built from."""
         core, settings, life = self.core, self.core.settings, self.core.life
-        images, limits = settings.images, settings.limits
+        images = settings.images
         return ApiContext(
             items=core.items,
             inventory=core.inventory,
@@ -207,6 +211,9 @@ class Handlers:
             make_thumbnail=self.loops.thumbnails.make,
             uploads=self.loops.uploads,
             own_items=OwnItems(store=core.store),
+            look_at_ad=AdLooker(
+                store=core.store, items=core.items, calls_of=lambda each: self.loops.of_account(each)[1]
+            ).look,
             public_url=settings.server.public_url,
             health=self._health,
             answered=self.loops.meters.answered,
@@ -217,15 +224,7 @@ class Handlers:
             monotonic=time.monotonic,
             rng=core.rng,
             reference_page=reference_view.render,
-            rates=Rates(
-                put=limits.put_per_s,
-                price=limits.price_per_s,
-                status=limits.status_per_s,
-                get=limits.get_per_s,
-                delete=limits.delete_per_s,
-                batch=limits.batch_per_s,
-                tracking=limits.tracking_per_s,
-            ),
+            rates=Rates(**{each: getattr(settings.limits, f"{each}_per_s") for each in _LIMITED}),
             trusted_proxies=[str(network) for network in settings.server.trusted_proxies],
             metrics_allow=[str(network) for network in settings.metrics.allow],
             body_deadline_s=settings.server.body_timeout_s,

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from rheod.domain.errors import Refused
 from rheod.domain.model import Item
-from rheod.store import feed, items, orders, outbox, search
+from rheod.store import bids, feed, items, orders, outbox, search
+from rheod.store.bids import Bids
 from rheod.store.feed import ItemCall, ItemDelivery
 from rheod.store.orders import StoredOrder
 from rheod.store.outbox import PastEvent
@@ -149,6 +150,10 @@ class Inventory:
     async def sales(self, item_id: str) -> list[StoredOrder]:
         """The orders that an item is in, the latest first."""
         return await self._store.read(lambda db: orders.of_item(db, item_id, limit=MOST_SALES))
+
+    async def bids(self, listing_id: str) -> Bids | None:
+        """What was last seen of a listing's bids."""
+        return await self._store.read(lambda db: bids.seen(db, listing_id))
 
     def ad_url(self, line: ItemRow) -> str | None:
         """The address of an item's ad; None until it has been visible."""

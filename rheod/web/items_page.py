@@ -14,7 +14,7 @@ from urllib.parse import quote, urlencode
 from rheod.api import item_body
 from rheod.api.field_types import raise_if_any, read_external_id
 from rheod.domain.ad_text import spec_lines, whole_kronor
-from rheod.domain.errors import Refused, Text
+from rheod.domain.errors import Refused, Text, counted
 from rheod.domain.model import EventType, ItemType, ListingState, PictureState, RheoStatus, TraderaStatus
 from rheod.domain.pictures import warnings
 from rheod.domain.taxonomy import OTHER
@@ -175,6 +175,7 @@ class ItemsPage:
             ("GET", f"{ITEM}/dry-run", page(self.dry_run)),
             ("POST", f"{ITEM}/publish", action(self.publish, name="publish item", page=self.show)),
             ("POST", f"{ITEM}/again", action(self.publish_again, name="publish item", page=self.show)),
+            ("POST", f"{ITEM}/look", action(self.look, name="look at ad", page=self.show)),
             ("POST", f"{ITEM}/end", action(self.end, name="take item down", page=self.show)),
             ("POST", f"{ITEM}/sold", action(self.mark_sold, name="mark item as sold", page=self.show)),
             ("POST", f"{ITEM}/settle", action(self.settle, name="settle doubt", page=self.show)),
@@ -214,6 +215,7 @@ class ItemsPage:
             "particulars": lambda data: list(particulars(data or {}, language)),
             "domain": domain_name(spec.domain, language),
             "ad_kr": other_price(listing.price_kr, spec.price_ore) if listing and is_live else None,
+            "bids": await api.inventory.bids(listing.id) if listing and is_live else None,
             "ends_at": listing.ends_at if listing and is_live else None,
             "doubtful_url": self._context.ad_url(listing.tradera_item_id)
             if listing and listing.is_in_doubt and listing.tradera_item_id
@@ -270,6 +272,12 @@ class ItemsPage:
         price_ore = item_body.read_price({"price": amount(given)})
         message = await self._context.api.items.publish_at(request.account_id, external_id, price_ore)
         return _done(request, external_id, message)
+
+    async def look(self, request: PageRequest) -> ActionDone:
+        """Read the bids at Tradera."""
+        external_id = self._writable(request)
+        seen = await self._context.api.look_at_ad(request.account_id, external_id)
+        return _done(request, external_id, counted("{n} bid", "{n} bids", seen.count))
 
     async def end(self, request: PageRequest) -> ActionDone:
         """Take the item off the market; a live ad is ended in the background."""

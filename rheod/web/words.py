@@ -29,6 +29,7 @@ ACTIONS: Mapping[str, Text] = {
     "remove webhook endpoint": Text("Removed a receiver"),
     "replay event": Text("Told an event again"),
     "replay events": Text("Told events again"),
+    "look at ad": Text("Read the bids on an ad"),
     "make item": Text("Made an item"),
     "change item": Text("Changed an item"),
     "throw draft away": Text("Threw a draft away"),

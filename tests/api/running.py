@@ -20,8 +20,10 @@ from rheod.compose.remotes import Remotes
 from rheod.config.sections import AccountSettings, Server, Storage
 from rheod.config.settings import Settings
 from rheod.config.tradera import Tradera
+from rheod.domain.errors import Refused, Text
 from rheod.pictures.decoder import Decoder, Sides
 from rheod.pictures.uploads import Uploads
+from rheod.store.bids import Bids
 from rheod.store.engine.database import Database
 from tests.stores import Clock as Milliseconds
 
@@ -153,6 +155,13 @@ def https_only(url: str) -> str | None:
     return None if url.startswith("https://") else "Must be an HTTPS URL"
 
 
+async def no_bids(_account_id: str, external_id: str) -> Bids:
+    """An ad that nobody has bid on, wherever one is asked for: Tradera is not called."""
+    if not external_id.isprintable():
+        raise Refused("CONFLICT", Text("It has no ad that is up"))
+    return Bids(0, None, NOW_MS)
+
+
 def one_decoder() -> Decoder:
     """A decoder with the limits of the settings' defaults; it starts with the first picture, and is to be closed."""
     return Decoder(processes=1, max_pixels=60_000_000, sides=Sides(least_long=400, least_short=100))
@@ -191,6 +200,7 @@ async def made(
         check_image_url=https_only,
         check_webhook_url=https_only,
         test_events=None,
+        look_at_ad=no_bids,
         monotonic=clock,
         rates=FAST,
     )
