@@ -84,6 +84,9 @@ _NOT_BY_THE_SCHEMA = (
     b"that the endpoint takes: ",
     b"No auction can end then: it is too soon",
     b"The item was not sold by this order",
+    b"The order is paid: pay the money back",
+    b"Give either this or tradera.startAt",
+    b" days ahead: an auction cannot be ",
 )
 """Why a body that fits its schema is refused all the same: no schema knows a rule, an endpoint, an order or the time, or compares prices."""
 
