@@ -83,12 +83,13 @@ _NOT_BY_THE_SCHEMA = (
     b"Must be above the price, from which bids start",
     b"that the endpoint takes: ",
     b"No auction can end then: it is too soon",
+    b"Give either this or tradera.startAt",
     b"The item was not sold by this order",
     b"The order is paid: pay the money back",
     b"Give either this or tradera.startAt",
     b" days ahead: an auction cannot be ",
 )
-"""Why a body that fits its schema is refused all the same: no schema knows a rule, an endpoint, an order or the time, or compares prices."""
+"""Why a body that fits its schema is refused all the same: no schema knows a rule, an endpoint, an order or the time, nor compares two fields."""
 
 _KEPT = {CONTAINER, *NEEDED.values()}
 """Items that only few requests name, so that they stay as they are."""
