@@ -60,8 +60,12 @@ class Jump:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Climate:
-    """How bad a run is: the chance of a fault by call, of a crash by step, and the spells of bad weather."""
+    """How bad a run is: the chance of a fault by call, of a crash by step, and the spells of bad weather.
 
+    `way_s` is how long a call of Tradera takes at most to arrive, and its answer to come back.
+    """
+
+    way_s: float = 0.3
     tradera: float = 0.0
     partner: float = 0.0
     poison: float = 0.0
@@ -120,7 +124,7 @@ class Faults:
     @property
     def fair(self) -> bool:
         """Whether the whole run is without faults."""
-        return self.climate == Climate()
+        return self.climate == Climate(way_s=self.climate.way_s)
 
     def heal(self) -> None:
         """End every fault."""
@@ -153,7 +157,7 @@ class Faults:
 
     def tradera(self, operation: str, seller: int) -> Fate:
         """The fate of one call of Tradera; the tokens of sellers with an even number may expire."""
-        before_s, after_s = self.between(0.02, 0.3), self.between(0.02, 0.3)
+        before_s, after_s = (self.between(0.02, self.climate.way_s) for _ in range(2))
         answer: Answer = "token" if self.is_weather("token") and seller % 2 == 0 else self._answer()
         if answer == "ok" or operation in {"me", "time"}:
             slow_s = self.between(0, 50) if self.chance(0.02) else 0.0

@@ -15,6 +15,7 @@ from random import Random
 from typing import Any
 
 from rheod.config.selling import Ends, Relist
+from rheod.domain.budget import METHODS
 from rheod.domain.ladder import RelistWish
 from rheod.domain.model import ItemSpec, TraderaWish
 from rheod.domain.orders import Reversal, ReversalReason
@@ -206,6 +207,11 @@ class Hands:
     def _accept(self, ad: Listed) -> None:
         if ad.order_id is None and ad.restarted_as is None:
             self._market.order([ad])
+
+    async def trust_the_quota(self) -> None:
+        """The owner says that what refusals have told of single methods holds no more: days of them can leave a call a day."""
+        for method in METHODS:
+            await ask(lambda d, name=method: d.rheod.core.capacities.forget(name), self._lives, self._rng)  # type: ignore[misc]
 
     async def _pause(self) -> None:
         await ask(lambda d: d.relisting.pause_all(paused=True), self._lives, self._rng)

@@ -7,11 +7,14 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 import pytest
 
+from rheod.config.selling import Ends, Relist
+from tests.simulation.faults import Climate
 from tests.simulation.run import run_many
-from tests.simulation.world import run_seed, run_week
+from tests.simulation.world import draw_week, run_day, run_seed, run_week
 
 pytestmark = pytest.mark.simulation
 
@@ -62,3 +65,21 @@ def test_simulated_weeks_in_which_things_come_back_break_no_promise() -> None:
     seeds = [] if REPLAYED else range(WEEKS)
     found = {report.seed: report.violations for report in run_many(seeds, processes=2, run=run_week)}
     assert found == {}, f"see one with python -m tests.simulation.run week {min(found)}"
+
+
+def test_auctions_end_within_half_a_minute_of_their_place_though_calls_take_two_seconds() -> None:
+    """The commit alone is on time; what a commit takes at Tradera is learned from the ends that it reports."""
+    day = draw_week(1)
+    settings = replace(
+        day.settings,
+        daily_calls=10_000,
+        methods={},
+        limits={},
+        relist=Relist(enabled=True, floor=0.5, wait_h=0),
+        ends=Ends(windows=("Mon-Sun 17:00-21:00",), durations=(1, 2)),
+    )
+    calm = replace(day, items=8, deeds=0, settings=settings, climate=Climate(way_s=1.0))
+    report = run_day(1, calm)
+    assert report.violations == []
+    assert len(report.late_ms) >= 8
+    assert max(map(abs, report.late_ms)) <= 30_000, report.late_ms

@@ -19,7 +19,7 @@ from tests.simulation import invariants, returning
 from tests.simulation.daemon import START_MS, Daemon, Machine, OwnerSettings, Surroundings, keep_running
 from tests.simulation.faults import HOUR_S, MINUTE_S, Climate, Faults, Jump, draw_climate
 from tests.simulation.loop import StuckError, VirtualLoop, run_virtually
-from tests.simulation.market import Listed, Market, Queueing, Wires
+from tests.simulation.market import DAY_MS, Listed, Market, Queueing, Wires
 from tests.simulation.peers_push import Pushes
 from tests.simulation.peers_tradera import CallCounts
 from tests.simulation.peers_web import Receiver
@@ -69,6 +69,8 @@ class Report:
     went_live: int = 0
     sales: int = 0
     digest: str = ""
+    late_ms: list[int] = field(default_factory=list)
+    """How long after its place in the plan of ends each auction ends that has one."""
 
 
 def draw_day(seed: int) -> Day:
@@ -245,6 +247,8 @@ class World:
                 people.create_task(buyers.live(self.day.length_s, self.day.deeds))
                 people.create_task(self.partner.live(self.day.length_s))
             self.faults.heal()
+            if self.day.is_week:
+                await self.hands.trust_the_quota()
             self.around.machine.wrong_by_s = 0.0
             await self.partner.enable()
             await self._settle()
@@ -314,15 +318,16 @@ def listening(violations: list[str]) -> Iterator[None]:
 
 def run_week(seed: int) -> Report:
     """One week in which what is unsold comes back."""
-    return _run(seed, draw_week(seed))
+    return run_day(seed, draw_week(seed))
 
 
 def run_seed(seed: int) -> Report:
     """One run; the same seed gives the same run in every process."""
-    return _run(seed, draw_day(seed))
+    return run_day(seed, draw_day(seed))
 
 
-def _run(seed: int, day: Day) -> Report:
+def run_day(seed: int, day: Day) -> Report:
+    """One run of this day."""
     with tempfile.TemporaryDirectory(dir=memory()) as folder:
         world = World(seed, Path(folder), day)
         with listening(world.report.violations):
@@ -345,6 +350,13 @@ def _finish(world: World) -> None:
     report.lives = len(world.lives)
     report.calls = len(around.counts.may_have_arrived)
     report.went_live = sum(listed.live_at is not None for listed in around.market.requests.values())
+    placed = (
+        "SELECT tradera_item_id AS ad, json_extract(end_place, '$.end_at') AS end_at FROM listings"
+        " WHERE live_at IS NOT NULL AND json_extract(end_place, '$.end_at') > 0"
+    )
+    for row in around.db.execute(placed):
+        ad = around.market.ads[row["ad"]]
+        report.late_ms.append((ad.live_at or 0) + ad.ad.duration_days * DAY_MS - row["end_at"])
     came_back = "SELECT count(*) FROM notices WHERE type = 'listing.relisted'"
     report.returns = around.db.execute(came_back).fetchone()[0]
     report.sales = len(around.market.orders)
