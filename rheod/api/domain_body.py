@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, ValidationError
 
-from rheod.api.field_types import Number, Wire, from_pydantic
+from rheod.api.field_types import Int, Number, Wire, from_pydantic
 from rheod.domain.errors import FieldError, Text
 from rheod.domain.model import Json
 from rheod.domain.plain_text import meant
@@ -32,7 +32,7 @@ class Vehicle(Wire):
 
     manufacturer: str | None = None
     model: str | None = None
-    year: int | None = None
+    year: Int | None = None
     vehicle_type: VehicleType | None = None
 
 
@@ -55,7 +55,7 @@ class AutoParts(Wire):
     part_name: str | None = None
     manufacturer: str | None = None
     compatible_models: list[str] | None = None
-    donor_vehicle_year: int | None = None
+    donor_vehicle_year: Int | None = None
     vehicle_type: VehicleType | None = None
 
 
@@ -65,7 +65,7 @@ class Vehicles(Wire):
     registration_plate: str | None = None
     make: str | None = None
     model: str | None = None
-    year: int | None = None
+    year: Int | None = None
     mileage_km: Number | None = None
     fuel_type: Annotated[str, Field(examples=["petrol", "diesel", "electric", "hybrid"])] | None = None
     color: str | None = None

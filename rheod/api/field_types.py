@@ -102,9 +102,7 @@ def _sentence(kind: str, context: Context) -> Text:
 
 PRICE_LIMIT_KR = 10_000_000
 WEIGHT_LIMIT_KG = 1_000_000
-_SEMVER = re.compile(
-    r"(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})([-+][0-9A-Za-z.+-]{1,64})?", re.ASCII
-)
+_VERSION = re.compile(r"(0|[1-9]\d{0,8})(\.(0|[1-9]\d{0,8})){0,2}([-+][0-9A-Za-z.+-]{1,64})?", re.ASCII)
 _MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
 
 
@@ -167,6 +165,10 @@ def _weight(value: Any) -> float | None:
     return float(value) or None
 
 
+def _whole(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 def _text_as_meant(value: Any) -> Any:
     return meant(value) if isinstance(value, str) else value
 
@@ -181,9 +183,9 @@ def _title(value: str) -> str:
     return value
 
 
-def _semver(value: str) -> str:
-    if not _SEMVER.fullmatch(value):
-        raise wrong("semver", Text("Must be a version such as 1.0.0"))
+def _version(value: str) -> str:
+    if not _VERSION.fullmatch(value):
+        raise wrong("version", Text("Must be a version such as 1.0.0"))
     return value
 
 
@@ -217,6 +219,8 @@ Weight = Annotated[
 ]
 """Kilograms; 0 is what an ERP writes that does not know, and is read as None."""
 Number = Annotated[float, BeforeValidator(number)]
+Int = Annotated[int, BeforeValidator(_whole)]
+"""A whole number, written with a decimal point or without: JSON knows one kind of numbers."""
 Meant = BeforeValidator(_text_as_meant)
 """Reads a text for people as it was meant, before its characters are counted."""
 Title = Annotated[str, StringConstraints(min_length=2, max_length=255), AfterValidator(_title), Meant]
@@ -231,8 +235,8 @@ Shown = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, ma
 """A short text for people, such as a carrier's name; blanks around it do not count."""
 Version = Annotated[
     str,
-    AfterValidator(_semver),
-    WithJsonSchema({"type": "string", "pattern": f"^{_SEMVER.pattern}$", "examples": ["1.0.0"]}),
+    AfterValidator(_version),
+    WithJsonSchema({"type": "string", "pattern": f"^{_VERSION.pattern}$", "examples": ["1.0.0"]}),
 ]
 Moment = Annotated[int, PlainValidator(_moment), WithJsonSchema({"type": "string", "format": "date-time"})]
 

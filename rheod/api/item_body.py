@@ -19,6 +19,7 @@ from rheod.api.domain_body import RICH, read_domain
 from rheod.api.field_types import (
     Cost,
     Currency,
+    Int,
     Meant,
     Moment,
     Name255,
@@ -67,7 +68,7 @@ class TraderaBody(Wire):
     """The `tradera` object: what the owner wants of this item's ad; absent members are left to the settings."""
 
     category_id: Annotated[
-        Annotated[int, Field(ge=1, le=INT32)] | None,
+        Annotated[Int, Field(ge=1, le=INT32)] | None,
         Field(
             description="Tradera's category, a leaf; else by the owner's rules and defaults, else guessed."
         ),
@@ -77,7 +78,7 @@ class TraderaBody(Wire):
         Field(description="An auction, or a fixed price; else the setting."),
     ] = None
     duration_days: Annotated[
-        Annotated[int, Field(ge=1, le=14)] | None,
+        Annotated[Int, Field(ge=1, le=14)] | None,
         Field(description="How many days the auction runs, 1 to 14; else the setting."),
     ] = None
     buy_it_now_price: Annotated[
@@ -92,7 +93,7 @@ class TraderaBody(Wire):
         Field(description="What Tradera says of its condition; else the setting."),
     ] = None
     restarts: Annotated[
-        Annotated[int, AfterValidator(_no_restarts), Field(ge=0, json_schema_extra={"maximum": 0})] | None,
+        Annotated[Int, AfterValidator(_no_restarts), Field(ge=0, json_schema_extra={"maximum": 0})] | None,
         Field(
             description="Only 0, which says nothing: what is not sold is put up again by `tradera.relist`."
         ),
@@ -104,6 +105,10 @@ class TraderaBody(Wire):
     ] = None
     relist: Annotated[
         RelistBody | None, Field(description="How it comes back unsold; absent: by the owner's rule.")
+    ] = None
+    floor_price: Annotated[
+        Price | None,
+        Field(description="Another name of `relist.floorPrice`: SEK below which it never comes back."),
     ] = None
     attributes: Annotated[
         Attributes | None,
@@ -225,10 +230,6 @@ def read_item(body: Any, *, check_url: UrlCheck, found: Sequence[FieldError] = (
         )
     ):
         errors.append(FieldError("tradera.endAt", Text("Give either this or tradera.startAt")))
-    if model is not None and model.tradera is not None and model.tradera.relist is not None:
-        floor, price = model.tradera.relist.floor_price, model.price
-        if floor is not None and price is not None and floor > price:
-            errors.append(FieldError("tradera.relist.floorPrice", Text("Must not be above the item's price")))
     urls = _image_urls(given, check_url, errors)
     domain, attributes = read_domain(given.get("domain"), errors)
     _check_metadata(given.get("metadata"), errors)
@@ -240,7 +241,20 @@ def read_item(body: Any, *, check_url: UrlCheck, found: Sequence[FieldError] = (
 
 
 def _prices_that_cannot_be(price_ore: int, wish: TraderaBody) -> Iterator[FieldError]:
-    """What Tradera never takes of an auction, by the whole kronor that it would be sent."""
+    """A floor above the price, or two floors; and what Tradera never takes of an auction, by the whole kronor it would be sent."""
+    floors = {
+        name: ore
+        for name, ore in (
+            ("tradera.floorPrice", wish.floor_price),
+            ("tradera.relist.floorPrice", wish.relist.floor_price if wish.relist else None),
+        )
+        if ore is not None
+    }
+    for name, floor in floors.items():
+        if floor > price_ore:
+            yield FieldError(name, Text("Must not be above the item's price"))
+        elif len(set(floors.values())) > 1:
+            yield FieldError(name, Text("Give only one of {names}", names=", ".join(floors)))
     if wish.listing_type == "fixed_price":
         return
     start, reserve, buy_now = (
@@ -350,6 +364,7 @@ def _spec(
 
 
 def _wish(body: TraderaBody) -> TraderaWish:
+    says_nothing = body.relist is None and body.floor_price is None  # of its returns
     return TraderaWish(
         category_id=body.category_id,
         listing_type=body.listing_type,
@@ -359,7 +374,7 @@ def _wish(body: TraderaBody) -> TraderaWish:
         condition=body.condition,
         start_at=body.start_at,
         end_at=body.end_at,
-        relist=None if body.relist is None else relist_wish(body.relist),
+        relist=None if says_nothing else relist_wish(body.relist or RelistBody(), floor_ore=body.floor_price),
         attributes=body.attributes,
     )
 

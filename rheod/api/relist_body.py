@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, PlainValidator, WithJsonSchema
 
-from rheod.api.field_types import Moment, Price, Wire, number, wrong
+from rheod.api.field_types import Int, Moment, Price, Wire, number, wrong
 from rheod.domain.errors import Text
 from rheod.domain.ladder import RelistWish
 from rheod.domain.relist import step_of
@@ -40,7 +40,7 @@ class RelistBody(Wire):
     enabled: Annotated[
         bool | None, Field(description="Whether it comes back by itself when it ends unsold.")
     ] = None
-    times: Annotated[Annotated[int, Field(ge=0, le=50)] | None, Field(description="How often at most.")] = (
+    times: Annotated[Annotated[Int, Field(ge=0, le=50)] | None, Field(description="How often at most.")] = (
         None
     )
     steps: Annotated[
@@ -59,13 +59,14 @@ class RelistBody(Wire):
     until: Annotated[Moment | None, Field(description="It does not come back after this.")] = None
 
 
-def relist_wish(body: RelistBody) -> RelistWish:
-    """What an item says of its returns; its floor is rounded up to whole kronor."""
+def relist_wish(body: RelistBody, *, floor_ore: int | None = None) -> RelistWish:
+    """What an item says of its returns; its floor, where it says that elsewhere (`floor_ore`), is rounded up to whole kronor."""
+    floor = floor_ore if body.floor_price is None else body.floor_price
     return RelistWish(
         enabled=body.enabled,
         times=body.times,
         steps=None if body.steps is None else tuple(body.steps),
-        floor_kr=None if body.floor_price is None else -(-body.floor_price // 100),
+        floor_kr=None if floor is None else -(-floor // 100),
         wait_h=body.wait_h,
         until=body.until,
     )

@@ -114,7 +114,7 @@ class Command:
 
     def end(self) -> tuple[int, str]:
         """Its exit status and what it said on standard error."""
-        out, errors = self.process.communicate(timeout=60)
+        out, errors = self.process.communicate(timeout=180)
         self.lines += [json.loads(line) for line in out.splitlines()]
         return self.process.returncode, errors
 
@@ -203,7 +203,7 @@ def test_a_loop_that_does_not_close_names_the_step(tmp_path: Path) -> None:
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     """A command to its end."""
     return subprocess.run(
-        [sys.executable, *arguments], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, *arguments], capture_output=True, text=True, timeout=180, check=False
     )
 
 

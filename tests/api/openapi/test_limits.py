@@ -99,11 +99,13 @@ def placed(path: tuple[str, ...], value: Any) -> Json:
     outer = {"domain": "electronics"} if path[0] == "domain" else {}
     if path[1] in {"reservePrice", "buyItNowPrice"}:
         outer = {"listingType": "fixed_price"}  # an auction's must be above its price as well
-    return {**GOOD, path[0]: {**outer, path[1]: value}}
+    dear = {"price": 10_000_000} if path[1] == "floorPrice" else {}  # which must not be above the price
+    return {**GOOD, **dear, path[0]: {**outer, path[1]: value}}
 
 
 BETWEEN_FIELDS = {
-    *("tradera.relist.floorPrice", "tradera.endAt", "tradera.reservePrice", "tradera.buyItNowPrice")
+    *("tradera.floorPrice", "tradera.relist.floorPrice", "tradera.endAt"),
+    *("tradera.reservePrice", "tradera.buyItNowPrice"),
 }
 """Fields that must fit another one, or the clock, which a schema cannot say."""
 
@@ -152,7 +154,7 @@ BAD_BODIES: tuple[tuple[str, Any], ...] = (
     ("ItemBody", {**GOOD, "domain": {"domain": "fashion", "gender": 7}}),
     ("ItemBody", {**GOOD, "domain": {"domain": "auto_parts", "part": {"catalogCodes": {"a": 1}}}}),
     ("ItemBody", {**GOOD, "metadata": []}),
-    ("ItemBody", {**GOOD, "schemaVersion": "1.0"}),
+    ("ItemBody", {**GOOD, "schemaVersion": "1.0.0.0"}),
     ("ItemBody", {**GOOD, "tradera": {"categoryId": 0}}),
     ("KeyBody", {"name": ""}),
 )
