@@ -188,8 +188,13 @@ def mended_spec(item: Item, before: Typed, form: Typed, shelf_key: str, check_ur
         metadata = {**(spec.metadata or {}), **(given.metadata or {})}
         if not given.metadata:
             metadata.pop(shelf_key, None)
-        words = {"title": given.title, "description": given.description, "price_ore": given.price_ore}
-        spec = replace(spec, metadata=metadata or None, **words)  # type: ignore[arg-type]
+        spec = replace(
+            spec,
+            title=given.title,
+            description=given.description,
+            price_ore=given.price_ore,
+            metadata=metadata or None,
+        )
     pickup = "pickup_only" in (given.shipping_strategy, spec.shipping_strategy)
     changed = replace(
         spec,
