@@ -30,6 +30,8 @@ _LOCALES = {"sv": "sv_SE", "en": "en_SE"}
 _MINUTE_MS, _HOUR_MS, _DAY_MS = 60_000, 3_600_000, 86_400_000
 _NOTHING = "\N{EN DASH}"
 _SPACE = "\N{NO-BREAK SPACE}"
+_MOMENT = re.compile(r"\d{4}-\d{2}-\d{2} \d{2}:\d{2}")
+"""How sentences from behind the pages write a moment in Swedish time."""
 
 
 def chosen(accept_language: str) -> str:
@@ -123,18 +125,23 @@ class Language:
         """A sentence from behind the pages, and each sentence it cites; what others wrote stays as it is."""
         if not isinstance(sentence, Text):
             return sentence
-        values = {
-            name: self._goods(each)
-            if name == "domain"
-            else self.say(each)
-            if isinstance(each, Text)
-            else each
-            for name, each in sentence.values.items()
-        }
+        values = {name: self._value(name, each) for name, each in sentence.values.items()}
         if sentence.plural is None:
             return self._catalogue.gettext(sentence.template).format(**values)
         found = self._catalogue.ngettext(sentence.template, sentence.plural, int(sentence.values["n"]))
         return found.format(**values)
+
+    def _value(self, name: str, value: object) -> object:
+        """A value of a sentence: one it cites, a kind of goods, a count, a moment in Swedish time; others as they are."""
+        if isinstance(value, Text):
+            return self.say(value)
+        if name == "domain":
+            return self._goods(value)
+        if name == "n" and isinstance(value, int):
+            return self.number(value)
+        if isinstance(value, str) and _MOMENT.fullmatch(value):
+            return self._written(datetime.fromisoformat(value).replace(tzinfo=SWEDEN), "d MMM y HH:mm")
+        return value
 
     def _goods(self, slug: object) -> object:
         """A kind of goods by its name; what an ERP made up stays as it is."""

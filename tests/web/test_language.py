@@ -95,6 +95,19 @@ def test_a_sentence_from_behind_the_pages_is_said_in_swedish(sentence: str, swed
     assert ENGLISH.say(sentence) == sentence
 
 
+def test_counts_and_moments_in_a_sentence_are_written_as_the_reader_writes_them() -> None:
+    """Without a thousand run together, and without the digits of a database."""
+    coming = counted(
+        "{fits}; {n} waits and goes out {at}",
+        "{fits}; {n} wait, the last goes out {at}",
+        1200,
+        fits="-",
+        at="2026-05-26 12:00",
+    )
+    assert SWEDISH.say(coming) == "-; 1\N{NO-BREAK SPACE}200 väntar, den sista går ut 26 maj 2026 12:00"
+    assert ENGLISH.say(coming) == "-; 1\N{NO-BREAK SPACE}200 wait, the last goes out 26 May 2026 12:00"
+
+
 @pytest.mark.parametrize(
     ("header", "language"),
     [
