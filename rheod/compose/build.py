@@ -131,7 +131,9 @@ class Handlers:
             folder=core.settings.storage.path,
             started_at=core.started_at,
             backups=self.backups,
-            alarms=Alarms(database=core.database, notifiers=self.loops.notifiers),
+            alarms=Alarms(
+                database=core.database, notifiers=self.loops.notifiers, sales=core.settings.alerts.sales
+            ),
             examine=lambda: self.doctor().report(online=False),
         )
 

@@ -310,13 +310,14 @@ def _forecasting(
         of_budget = BudgetForecast.of(
             ledger, rules.quota, account_id, now=clock(), sellers=rules.sellers, gap_ms=gap_ms
         )
-        waits = registry.of(account_id).waits_for or budget.locks[account_id].reason or of_budget.waits_for
+        for_owner = registry.of(account_id).waits_for or budget.locks[account_id].reason
+        waits = for_owner or of_budget.waits_for
         silence = budget.contact.silence
         if waits is None and silence is not None:
             waits = Text("Tradera does not answer: {reason}", reason=silence.reason)
             next_try = budget.contact.next_try()
             of_budget = replace(of_budget, waits_since=silence.since, next_try=next_try)
-        return replace(of_budget, waits_for=waits)
+        return replace(of_budget, waits_for=waits, waits_for_owner=for_owner is not None)
 
     return forecast
 

@@ -13,7 +13,7 @@ from rheod.compose.remotes import Remotes
 from rheod.config.settings import held_to_daily_calls, superseded
 from rheod.domain.errors import Permanent, StoreUnavailable, Transient
 from rheod.domain.model import Job, JobKind, JobOrder, QueueName
-from rheod.health.alerts import Alerter, Notifier
+from rheod.health.alerts import Alerter, Notifier, Rounds
 from rheod.health.facts import Limits, Observed, RunningLoops, gather_findings
 from rheod.jobs.clock import ClockJumpMonitor
 from rheod.jobs.housekeeping import Heartbeat, Housekeeping, LoopWatch, probe
@@ -291,6 +291,7 @@ def _chores(loops: Loops, remotes: Remotes, clients: AsyncExitStack) -> dict[str
         now=core.now,
         look=lambda: gather_findings(seen),
         notifiers=loops.notifiers,
+        rounds=Rounds(sales=settings.alerts.sales),
     )
     return {
         "heartbeat": heartbeat.run,

@@ -264,6 +264,7 @@ class Alerts(Section):
     mail_from: str | None = Field(
         default=None, pattern=_MAIL, description="who the mail is from; set both or none"
     )
+    sales: bool = Field(default=False, description="tell each sale at Tradera too, within a minute")
     smtp_host: str = Field(default="localhost", min_length=1, description="the server that takes the mail")
     smtp_port: int = Field(default=25, ge=1, le=65_535, description="that server's port")
     smtp_security: Literal["none", "starttls", "tls"] = Field(

@@ -24,7 +24,7 @@ import structlog
 from rheod.domain.errors import RheodError, StoreUnavailable, Text, Transient
 from rheod.health.waiting import Finding, Mood
 from rheod.net.url_policy import as_url
-from rheod.store import access
+from rheod.store import access, feed, key_value
 from rheod.store.access import Alert
 from rheod.store.engine.database import Database
 
@@ -32,18 +32,24 @@ _log = structlog.get_logger(__name__)
 TIMEOUT_S = 30.0
 UrlStyle = Literal["ntfy", "gotify", "healthchecks"]
 _FOR_PROGRAMS = frozenset({"PATH", "HOME", "LANG", "TZ", "USER"})
+_SALES_TOLD = "alerts.sales_told"
+"""The mark that holds the number of the last sale the owner was told of."""
+
+_OLDEST_SALE_MS = 24 * 3600 * 1000
+_SALES_AT_ONCE = 20
 _UNFOLDED = SMTP.clone(max_line_length=998)
 """As long as RFC 5322 lets a line be: Python loses spaces where it folds a subject that is not ASCII."""
 
 
 @dataclass(frozen=True, slots=True)
 class AlertMessage:
-    """One message to the owner. `over`: an earlier trouble has ended; `urgent`: something does not work."""
+    """One message to the owner. `over`: a trouble has ended; `urgent`: something does not work; `sold`: no trouble at all."""
 
     title: str
     text: str
     over: bool = False
     urgent: bool = False
+    sold: bool = False
 
 
 class Notifier(Protocol):
@@ -119,12 +125,15 @@ class UrlNotifier:
 
     async def tell(self, message: AlertMessage) -> None:
         """See `Notifier`."""
+        if message.sold and self._style == "healthchecks":
+            return  # which knows up and down alone
         url, headers, body = self._url, {}, message.text.encode(errors="replace")
         title = _one_line(message.title)
         priority = "urgent" if message.urgent else "default"
         json = None
         if self._style == "ntfy":
-            tag = "white_check_mark" if message.over else "rotating_light" if message.urgent else "warning"
+            tag = "rotating_light" if message.urgent else "warning"
+            tag = "moneybag" if message.sold else "white_check_mark" if message.over else tag
             # RFC 2047 is what ntfy reads; on one line, as HTTP wants it
             header = title if title.isascii() else Header(title, "utf-8").encode(linesep="")
             headers = {"Title": header, "Priority": priority, "Tags": tag}
@@ -213,10 +222,14 @@ def _one_line(title: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rounds:
-    """How often to look, and how long a trouble must have been gone before it is over: one that flaps is told once."""
+    """How often to look, and how long a trouble must have been gone before it is over: one that flaps is told once.
+
+    `sales`: tell each sale at Tradera too.
+    """
 
     every_s: float = 60.0
     calm_ms: int = 10 * 60 * 1000
+    sales: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,7 +243,9 @@ class AlarmTest:
 class Alarms:
     """The ways to the owner, as the pages show and try them."""
 
-    def __init__(self, *, database: Database, notifiers: Sequence[Notifier]) -> None:
+    def __init__(self, *, database: Database, notifiers: Sequence[Notifier], sales: bool = False) -> None:
+        self.sales = sales
+        """Whether each sale is told too."""
         self._database = database
         self._notifiers = notifiers
 
@@ -278,6 +293,7 @@ class Alerter:
         self._notifiers = notifiers
         self._rounds = rounds
         self._unsaved: dict[str, Alert | None] = {}
+        self._sale_told = 0
 
     async def run(self) -> None:
         """Make rounds until cancelled."""
@@ -298,6 +314,30 @@ class Alerter:
         for alert in known.values():
             if alert.key not in found:
                 await self._miss(alert)
+        if self._rounds.sales:
+            await self._tell_sales()
+
+    async def _tell_sales(self) -> None:
+        """Tell each sale since the last one told; of those before the owner wanted to know, none."""
+        told = await self._database.read(lambda db: key_value.get(db, _SALES_TOLD))
+        after = max(int(told), self._sale_told) if told else await self._database.read(feed.newest)
+        if told is None:
+            await self._database.write(lambda db: key_value.put(db, _SALES_TOLD, str(after)))
+        since = self._now() - _OLDEST_SALE_MS
+        sales = await self._database.read(
+            lambda db: feed.sales_after(db, after, since=since, limit=_SALES_AT_ONCE)
+        )
+        for sale in sales:
+            price = f"{sale.price_kr:.2f}".removesuffix(".00")
+            message = AlertMessage(
+                Text("Sold: {title}", title=sale.title),
+                Text("{title} ({id}) was sold for {kr} kr.", title=sale.title, id=sale.external_id, kr=price),
+                sold=True,
+            )
+            if not await self._tell(message):
+                return
+            self._sale_told = sale.seq  # a full disk must not repeat it at each round
+            await self._database.write(partial(key_value.put, name=_SALES_TOLD, value=str(sale.seq)))
 
     async def _meet(self, finding: Finding, alert: Alert | None) -> None:
         now = self._now()

@@ -79,6 +79,32 @@ def happened(
     return found, older if older > 1 else None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SaleAtTradera:
+    """A sale as its event tells it, in whole or parts of kronor, with the title of what was sold."""
+
+    seq: int
+    external_id: str
+    title: str
+    price_kr: float
+
+
+def newest(db: sqlite3.Connection) -> int:
+    """The number of the newest event; 0 before the first."""
+    return int(db.execute("SELECT coalesce(max(seq), 0) FROM notices").fetchone()[0])
+
+
+def sales_after(db: sqlite3.Connection, after: int, *, since: int, limit: int) -> list[SaleAtTradera]:
+    """What was sold at Tradera after this event and since this time (ms), the oldest first."""
+    rows = db.execute(
+        "SELECT seq, external_id, title, data ->> 'salePrice' AS price_kr FROM notices"
+        " JOIN items ON items.id = notices.item_id WHERE seq > ? AND notices.type = 'item.sold'"
+        " AND notices.created_at >= ? AND data ->> 'platform' = 'tradera' ORDER BY seq LIMIT ?",
+        (after, since, limit),
+    )
+    return [SaleAtTradera(**dict(row)) for row in rows.fetchall()]
+
+
 def number_of(db: sqlite3.Connection, event_id: str, account_id: str) -> int | None:
     """The number of a webhook event of the account, for the reseller also of a member; None when there is none."""
     row = db.execute(

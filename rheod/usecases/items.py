@@ -85,7 +85,8 @@ class ItemView:
 class BudgetForecast:
     """What lies before an account's publishing: the limits it must keep; `waits_for` says why nothing is sent at all.
 
-    `waits_since` is since when that is so, `next_try` when it is tried again (ms), where they are known.
+    `waits_since` is since when that is so, `next_try` when it is tried again (ms), where they are known; where it
+    `waits_for_owner`, nothing is tried before.
 
     `paused_until` (ms) is when publishing may go on after a 429. Nobody knows when it may after a refused token. `calls`
     are all that count.
@@ -96,6 +97,7 @@ class BudgetForecast:
     waits_for: str | None = None
     waits_since: int | None = None
     next_try: int | None = None
+    waits_for_owner: bool = False
     paused_until: int = 0
     rests: Mapping[CallClass, MethodState] = field(default_factory=dict)
     """What Tradera lets nobody call for now."""
@@ -418,7 +420,7 @@ def _told(kept: _Kept, forecast: BudgetForecast, now: int) -> ItemView:
             found,
             waits_for=forecast.waits_for,
             waits_since=forecast.waits_since or job.created_at,
-            next_try=max(job.due_at, forecast.next_try or 0),
+            next_try=None if forecast.waits_for_owner else max(job.due_at, forecast.next_try or 0),
             trouble=forecast.waits_for,
         )
     if job.reason is not None:

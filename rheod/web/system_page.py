@@ -147,7 +147,10 @@ class SystemPage:
     async def show_alarms(self, _request: PageRequest) -> Page:
         """Where alarms go, and what the owner was told of that is not over."""
         alarms = self._machine.alarms
-        return Page("alarms.html", {"ways": alarms.ways, "standing": await alarms.standing()})
+        return Page(
+            "alarms.html",
+            {"ways": alarms.ways, "tells_sales": alarms.sales, "standing": await alarms.standing()},
+        )
 
     async def test(self, request: PageRequest) -> ActionDone:
         """Send a test every way; what was not taken is said with its reason."""

@@ -11,7 +11,12 @@ from rheod.domain.errors import Permanent, Refused, RheodError, StoreUnavailable
 from rheod.health.alerts import Alerter, AlertMessage, Rounds
 from rheod.health.waiting import Finding, Mood
 from rheod.store.engine.database import Database
+from rheod.usecases.endpoints import Endpoints, EventFeed
+from rheod.usecases.items import BudgetForecast, Items
+from rheod.usecases.sales import SellersAndSite
+from rheod.usecases.transaction import Store
 from tests.stores import Clock, fill_disk, make_room
+from tests.usecases.selling import Shop, order
 
 OFF = Finding(
     code="endpoint.off", subject="e1", mood=Mood.BAD, text=Text("It is off"), fix=Text("Switch it on")
@@ -46,14 +51,14 @@ class Scene:
         self._database = database
         self.restart()
 
-    def restart(self) -> None:
+    def restart(self, *, sales: bool = False) -> None:
         """Another alerter on the same store."""
         self._alerter = Alerter(
             database=self._database,
             now=self.clock,
             look=self._look,
             notifiers=[self.phone],
-            rounds=Rounds(calm_ms=600_000),
+            rounds=Rounds(calm_ms=600_000, sales=sales),
         )
 
     async def round(self, minutes: int = 1) -> list[str]:
@@ -71,6 +76,22 @@ class Scene:
 def scene(database: Database, clock: Clock) -> Scene:
     """Nothing is wrong yet."""
     return Scene(database, clock)
+
+
+@pytest.fixture
+def market(database: Database, store: Store, clock: Clock, account_id: str) -> Shop:
+    """An account that sells."""
+    endpoints = Endpoints(store=store, new_secret=lambda: "whsec_1")
+    return Shop(
+        database=database,
+        store=store,
+        items=Items(store=store, forecast=lambda _account: BudgetForecast()),
+        endpoints=endpoints,
+        feed=EventFeed(store=store, endpoints=endpoints),
+        clock=clock,
+        account_id=account_id,
+        sellers=SellersAndSite(accounts={}, site_url="https://t.example", closed_grace_ms=0),
+    )
 
 
 async def test_a_trouble_is_told_once_and_its_end_once(scene: Scene) -> None:
@@ -161,4 +182,23 @@ async def test_a_full_disk_is_told_once_and_keeps_nothing_from_being_told(
     scene.found = [long]
     assert await scene.round() == []
     scene.restart()
+    assert await scene.round() == []
+
+
+async def test_each_sale_is_told_once_to_who_wants_to_know(scene: Scene, market: Shop) -> None:
+    """With its title and price; none of before the wish, none that was told, none that is not at Tradera's."""
+    early, late = await market.put_live("early", title="Dörr"), await market.put_live("late", title="Huv")
+    await market.record(order(1, early.tradera_item_id or 0))
+    assert await scene.round() == []
+    scene.restart(sales=True)
+    assert await scene.round() == []
+    await market.record(order(2, late.tradera_item_id or 0, price_ore=110_050))
+    await market.put("elsewhere")
+    await market.items.change_status(market.account_id, "elsewhere", "sold")
+    scene.phone.away = True
+    assert await scene.round() == []
+    scene.phone.away = False
+    assert await scene.round() == ["Sold: Huv"]
+    assert [each.text for each in scene.phone.heard] == ["Huv (late) was sold for 1100.50 kr."]
+    scene.restart(sales=True)
     assert await scene.round() == []

@@ -27,6 +27,7 @@ LONG = AlertMessage(
     "Åtgärd.",
 )
 BROKEN = AlertMessage("One\r\nTags: two\x00\x1f\u2028three\udc80", "What \udc80 to do.")
+SOLD = AlertMessage("Sold: Dörr", "Dörr (A-1) was sold for 950 kr.", sold=True)
 OVER = AlertMessage("Over: it", "This is over.", over=True)
 
 
@@ -68,6 +69,7 @@ async def test_ntfy_gets_title_and_priority(service: Service) -> None:
     assert (path, body) == ("/topic", b"What to do.")
     assert headers["Title"].startswith("=?utf-8?")
     assert (headers["Priority"], headers["Tags"]) == ("urgent", "rotating_light")
+    assert (await told(service, "ntfy", SOLD))[1]["Tags"] == "moneybag"
     _, headers, _ = await told(service, "ntfy", OVER)
     assert (headers["Title"], headers["Priority"], headers["Tags"]) == (
         "Over: it",
@@ -116,6 +118,10 @@ async def test_healthchecks_has_two_addresses(service: Service) -> None:
     """`/fail` for trouble, the plain address when it is over."""
     assert (await told(service, "healthchecks", BAD))[0] == "/topic/fail"
     assert (await told(service, "healthchecks", OVER))[0] == "/topic"
+    asked = len(service.got)
+    async with aiohttp.ClientSession() as session:
+        await UrlNotifier(session=session, url=service.url, style="healthchecks").tell(SOLD)
+    assert len(service.got) == asked, "a sale would say that a trouble is over"
 
 
 @pytest.mark.parametrize("status", [302, 404, 500])

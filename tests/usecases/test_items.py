@@ -57,11 +57,11 @@ async def test_a_publish_that_waits_for_its_own_time_says_so(shop: Shop) -> None
 
 async def test_without_credentials_nothing_is_promised(shop: Shop) -> None:
     """No place and no time: the reason instead."""
-    waiting = BudgetForecast(waits_for="set tradera.user_token")
+    waiting = BudgetForecast(waits_for="set tradera.user_token", waits_for_owner=True)
     catalog = Items(store=shop.store, forecast=lambda _account: waiting)
     await shop.put(auto_publish=True)
     view = await catalog.read_item(shop.account_id, "x")
-    assert (view.queue, view.waits_for) == (None, "set tradera.user_token")
+    assert (view.queue, view.waits_for, view.next_try) == (None, "set tradera.user_token", None)
 
 
 async def test_what_does_not_wait_has_no_place(shop: Shop) -> None:
