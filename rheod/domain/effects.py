@@ -69,7 +69,7 @@ from rheod.domain.orders import taken_back
 from rheod.domain.relist import ComesBack, StaysDown, Then
 from rheod.domain.retry import look_gap_ms
 
-_DAY_MS, _LONGEST_DAYS = 24 * 3600 * 1000, 14
+_HOUR_MS, _DAY_MS, _LONGEST_DAYS = 3600 * 1000, 24 * 3600 * 1000, 14
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,17 +183,15 @@ def _went_live(item: Item, listing: Listing | None, given: WentLive, now: int) -
     after = listing and moved_listing(listing, Move.WENT_LIVE)
     if after is None:
         return Change(item=item, listing=listing)
-    since = given.since or now
+    sent = after.commit_sent_at or now  # whoever hears of it over an hour later was away
+    since = given.since or (sent if now - sent > _HOUR_MS else now)
     ends_at = since + (after.days or _LONGEST_DAYS) * _DAY_MS
-    jobs: tuple[JobOrder, ...] = ()
-    if after.end_wish or after.surplus:
-        jobs = (_job(JobKind.END, after.id),)
-    elif steps.asked_kr(item, after) != after.price_kr:
-        jobs = (_job(JobKind.REPRICE, after.id),)
+    ends = after.end_wish is not None or after.surplus
+    has_work = ends or steps.asked_kr(item, after) != after.price_kr
     return Change(
         item=replace(moved(item, Move.WENT_LIVE), last_error=None),
         listing=replace(after, live_at=since, ends_at=ends_at, ask_at=None, error=None),
-        jobs=jobs,
+        jobs=(_job(JobKind.END if ends else JobKind.REPRICE, after.id),) if has_work else (),
         events=(_created_event(after, given.ad_url), *ListingRelisted.of(after)),
     )
 

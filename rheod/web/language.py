@@ -128,17 +128,16 @@ class Language:
         values = {name: self._value(name, each) for name, each in sentence.values.items()}
         if sentence.plural is None:
             return self._catalogue.gettext(sentence.template).format(**values)
+        values["n"] = self.number(int(sentence.values["n"]))
         found = self._catalogue.ngettext(sentence.template, sentence.plural, int(sentence.values["n"]))
         return found.format(**values)
 
     def _value(self, name: str, value: object) -> object:
-        """A value of a sentence: one it cites, a kind of goods, a count, a moment in Swedish time; others as they are."""
+        """A value of a sentence: one it cites, a kind of goods, a moment in Swedish time; others as they are."""
         if isinstance(value, Text):
             return self.say(value)
         if name == "domain":
             return self._goods(value)
-        if name == "n" and isinstance(value, int):
-            return self.number(value)
         if isinstance(value, str) and _MOMENT.fullmatch(value):
             return self._written(datetime.fromisoformat(value).replace(tzinfo=SWEDEN), "d MMM y HH:mm")
         return value

@@ -6,14 +6,17 @@ import os
 
 import pytest
 
+from rheod.domain.budget import WINDOW_MS
 from rheod.domain.model import JobKind, JobOrder, QueueName
 from tests.desk import HOUR_MS, Desk
 from tests.waiting import until
 
 ADS = 560
 PATIENCE_S = 120
-STEP_S = 4 * 3600
-DAY_S = 24 * 3600
+DAY_S = WINDOW_MS // 1000
+"""As long as a call counts: with shorter days each would end some hours before it makes room."""
+
+STEP_S = DAY_S // 6
 SUMS = [(240, 220, 1), (100, 150, 1), (240, 200, 4), (100, 70, 3), (150, 150, 2), (100, 160, 0)][
     : int(os.environ.get("RHEOD_SUMS", "1"))
 ]

@@ -27,6 +27,8 @@ from rheod.usecases import publish
 from rheod.usecases.publish import PublishPlan
 from tests.usecases.selling import ASK_IN_MS, Shop
 
+DAY_MS = 24 * 3600 * 1000
+
 BEFORE_COMMIT = [ListingState.QUEUED, ListingState.ADDING, ListingState.ADDED]
 
 
@@ -284,3 +286,15 @@ async def test_results_that_come_after_the_end_change_nothing(shop: Shop) -> Non
     for given in late:
         await step(shop, listing, given)
     assert (await shop.item(), await shop.listing(), await shop.events(listing.item_id)) == before
+
+
+async def test_an_ad_heard_of_late_has_been_up_since_its_commit(shop: Shop) -> None:
+    """So that its end is looked for when it comes; within the hour it began when it was heard of."""
+    for external_id, away_ms in (("soon", 60_000), ("late", DAY_MS)):
+        await shop.put(external_id, auto_publish=True)
+        sent = await shop.advance(await shop.listing(external_id), ListingState.COMMITTED)
+        shop.clock.forward(away_ms)
+        live = await shop.advance(sent, ListingState.LIVE)
+        began = shop.clock() if external_id == "soon" else sent.commit_sent_at
+        assert began is not None
+        assert (live.live_at, live.ends_at) == (began, began + (live.days or 14) * DAY_MS)
