@@ -110,7 +110,7 @@ async def ended() -> None:
 async def test_no_kill_takes_back_an_acknowledged_item(tmp_path: Path, tell: Callable[[str], None]) -> None:
     """After each of many kills the store is sound and holds every item that was answered with 202."""
     rng = random.Random(SEED)
-    kills = int(os.environ.get("RHEOD_KILLS", "10"))
+    kills = int(os.environ.get("RHEOD_KILLS", "5"))
     yard = Yard(tmp_path / "data")
     yard.folder.mkdir()
     first = yard.daemon()

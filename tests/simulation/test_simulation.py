@@ -18,8 +18,8 @@ from tests.simulation.world import draw_week, run_day, run_seed, run_week
 
 pytestmark = pytest.mark.simulation
 
-SEEDS = int(os.environ.get("RHEOD_SEEDS", "40"))
-WEEKS = int(os.environ.get("RHEOD_WEEKS", "4"))
+SEEDS = int(os.environ.get("RHEOD_SEEDS", "10"))
+WEEKS = int(os.environ.get("RHEOD_WEEKS", "2"))
 REPLAYED = [int(os.environ["RHEOD_SEED"])] if "RHEOD_SEED" in os.environ else []
 
 FOUND = {
