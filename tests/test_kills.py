@@ -1,6 +1,6 @@
 """The real daemon is killed at random moments under a stream of PUTs, and nothing acknowledged is missing.
 
-`RHEOD_KILLS` says how often (10 by default); the seed of the moments is fixed.
+`RHEOD_KILLS` says how often (5 by default); the seed of the moments is fixed.
 """
 
 from __future__ import annotations
