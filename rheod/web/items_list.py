@@ -176,7 +176,7 @@ class ItemsList:
         each_done: list[Outcome] = []
         for row in [each.row for each in seen]:
             try:
-                _refuse_changed(do, row, pairs[str(row.number)])
+                _refuse_changed(do, row, pairs.get(str(row.number), ""))
                 said, bad = await self._do(request, do, row, percent), False
             except (Refused, Transient) as error:
                 said, bad = sentence(error, request.language), True
