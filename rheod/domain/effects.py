@@ -209,10 +209,8 @@ def _taken_over(item: Item, listing: Listing | None, given: TakenOver, now: int)
     if after is None:
         return Change(item=item, listing=listing)
     ad, price_kr = given.ad, steps.asked_by(given.ad) or after.price_kr
-    ladder = after.ladder if given.restarted is None else steps.ladder_followed(given.restarted, price_kr)
-    same = (
-        given.restarted is not None and given.restarted.price_kr == price_kr
-    )  # the ERP may have said another
+    restarted = given.restarted  # its ERP may have said another price while it was down
+    ladder = after.ladder if restarted is None else steps.ladder_followed(restarted, price_kr)
     live = replace(
         after,
         tradera_item_id=ad.tradera_item_id,
@@ -231,7 +229,8 @@ def _taken_over(item: Item, listing: Listing | None, given: TakenOver, now: int)
     if given.surplus or given.end_wish:
         return Change(item=item, listing=live, jobs=(_job(JobKind.END, live.id),), events=events)
     up = replace(moved(moved(item, Move.PUBLISH_ORDERED), Move.WENT_LIVE), last_error=None)
-    jobs = (_job(JobKind.REPRICE, live.id),) if same and steps.asked_kr(up, live) != live.price_kr else ()
+    is_late = restarted is not None and restarted.price_kr == price_kr != steps.asked_kr(up, live)
+    jobs = (_job(JobKind.REPRICE, live.id),) if is_late else ()
     return Change(item=up, listing=live, jobs=jobs, events=events)
 
 

@@ -133,15 +133,14 @@ def _line(line: Any, lone_price_ore: int | None) -> OrderLine | Text:
     price = lone_price if written is None else ore(written)
     if price is None:
         return Text("a line of it has no unitPrice that can be read")
-    # A rate of VAT; None where there is none, which is not 0
-    rate = tolerant_whole(line.get("vatRate"))
+    rate = tolerant_whole(line.get("vatRate"))  # None where there is none, which is not 0
     return OrderLine(
         tradera_item_id=ad,
         quantity=quantity,
         unit_price_ore=price,
         own_references=references,
         title=text(line.get("title")),
-        vat_rate=(rate if rate is not None and 0 <= rate <= 100 else None),
+        vat_rate=rate if rate is not None and 0 <= rate <= 100 else None,
         part_number=text(line.get("merchantPartNumber"), 200),
     )
 

@@ -46,8 +46,9 @@ class ItemStory:
 
 
 LONGEST = 200
-MOST_SALES = 5
 """So many events, calls and deliveries each a timeline shows: an item that is repriced every hour has thousands."""
+
+MOST_SALES = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

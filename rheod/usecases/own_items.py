@@ -6,6 +6,7 @@ An item goes through the same door as a PUT, so that every guard of a PUT holds 
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -83,12 +84,9 @@ class OwnItems:
     async def still_there(self, pictures: Sequence[str]) -> list[str]:
         """Those of these sent pictures that have not been dropped."""
 
-        def there(db: object) -> list[str]:
-            return [
-                url
-                for url in pictures
-                if (file := uploaded_file(url)) is None or picture_files.upload(db, file)  # type: ignore[arg-type]
-            ]
+        def there(db: sqlite3.Connection) -> list[str]:
+            files = {url: uploaded_file(url) for url in pictures}
+            return [url for url, file in files.items() if file is None or picture_files.upload(db, file)]
 
         return await self._store.read(there)
 
