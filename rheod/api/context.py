@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rheod.domain.freight import FreightSettings
     from rheod.pictures.uploads import Uploads
     from rheod.store.access import KeyRing
-    from rheod.store.bids import Bids
+    from rheod.store.ads import Bids
     from rheod.tradera.dry_run import DryRunReport
     from rheod.usecases.backups import Backups
     from rheod.usecases.capacity import Capacities

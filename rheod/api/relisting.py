@@ -20,7 +20,7 @@ from rheod.usecases.relisting import by_day
 
 if TYPE_CHECKING:
     from rheod.api.context import ItemServices
-    from rheod.store.relists import PlannedReturn
+    from rheod.store.ads import PlannedReturn
     from rheod.usecases.relisting import Relisting, RelistView
 
 

@@ -22,7 +22,7 @@ from rheod.domain.errors import Refused, Text
 
 if TYPE_CHECKING:
     from rheod.api.context import ItemServices
-    from rheod.store.schedule import ScheduledEnd
+    from rheod.store.ads import ScheduledEnd
     from rheod.usecases.ending import Ending
 
 _DAY_MS = 86_400_000

@@ -27,19 +27,8 @@ from rheod.jobs.housekeeping import LoopWatch
 from rheod.jobs.meters import Meters
 from rheod.jobs.queue import JobQueue, RestoreLock
 from rheod.push.poller import PushPoller
-from rheod.store import (
-    accounts,
-    facts,
-    held,
-    inbox,
-    items,
-    jobs,
-    key_value,
-    orders,
-    picture_files,
-    reference_data,
-    relists,
-)
+from rheod.store import accounts, facts, inbox, items, jobs, key_value, orders, picture_files, reference_data
+from rheod.store.ads import held_longest, late_returns, returns_paused, unsold_for_good
 from rheod.store.engine import copies
 from rheod.store.engine.database import Database
 from rheod.store.facts import StuckItem
@@ -265,7 +254,7 @@ class _Stored:
             for account in observed.accounts
             for pair in items.look_alikes(db, account.id, limit=_MOST_LOOK_ALIKES)
         )
-        self.held = held.waiting_longest(db)
+        self.held = held_longest(db)
         backup = key_value.get(db, BACKUP_MARK)
         self.backup_at = None if backup is None else int(backup)
         self.image_bytes = picture_files.bytes_in_use(db)
@@ -293,7 +282,7 @@ class _Stored:
             [StuckItem(name, at, owner=owner) for name, at, owner in orders.sold_twice(db, limit=100)]
         )
         self.unsold = _stuck(
-            [StuckItem(name, at, owner=owner) for name, at, owner in relists.unsold_for_good(db, limit=100)]
+            [StuckItem(name, at, owner=owner) for name, at, owner in unsold_for_good(db, limit=100)]
         )
 
     def _read_sales(self, db: sqlite3.Connection, observed: Observed) -> None:
@@ -328,7 +317,7 @@ class _Stored:
             reminder_days=observed.limits.unpaid_days,
             site_url=observed.site_url,
         )
-        late = () if relists.is_paused(db) else relists.late(db, before=observed.now() - RELIST_LATE_MS)
+        late = () if returns_paused(db) else late_returns(db, before=observed.now() - RELIST_LATE_MS)
         self.relists_late = _stuck(
             [
                 StuckItem(each.external_id, each.at, jobs.due_at(db, JobKind.RELIST, each.listing_id))

@@ -13,7 +13,7 @@ from rheod.health.orders import OrderFacts, of_orders
 from rheod.health.places import at_its_place
 from rheod.health.store_rules import StoreFacts, of_store, of_takeovers
 from rheod.health.waiting import LONG_MS, Finding, Mood, Refusal, Wait, of_reference, of_remotes, of_work
-from rheod.store.held import HeldItems
+from rheod.store.ads import HeldItems
 
 DAY_MS = 24 * 3600 * 1000
 SOON_MS = 2 * 60 * 1000

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from rheod.domain.errors import Permanent, Refused, Text
 from rheod.domain.model import CallClass, ListingState
-from rheod.store import bids
-from rheod.store.bids import Bids
+from rheod.store import ads
+from rheod.store.ads import Bids
 from rheod.tradera.budgeted_client import BudgetedClient, NotNow
 from rheod.usecases.items import Items
 from rheod.usecases.placement import see_category
@@ -42,7 +42,7 @@ class AdLooker:
         found = Bids(ad.total_bids, ad.max_bid_kr if ad.total_bids else None, self._store.now())
 
         def see(tx: Transaction) -> None:
-            bids.see(tx.db, listing.id, found)
+            ads.see_bids(tx.db, listing.id, found)
             see_category(tx, ad)
 
         await self._store.write(see)

@@ -28,7 +28,8 @@ from rheod.domain.orders import Order
 from rheod.domain.retry import TRADERA_DELAYS_S, delay_ms
 from rheod.jobs.meters import Meters
 from rheod.jobs.queue import Done, Outcome, Retry
-from rheod.store import facts, inbox, items, jobs, key_value, order_changes, orders, other_ads
+from rheod.store import facts, inbox, items, jobs, key_value, order_changes, orders
+from rheod.store.ads import forget_other, looked_at_other, note_others, others_to_look_at
 from rheod.store.jobs import Owner
 from rheod.tradera.budgeted_client import BudgetedClient, NotSent
 from rheod.tradera.order_responses import NO_ITEMS
@@ -272,7 +273,7 @@ class OrderSync:
         """The first few ads that rheod did not make and has not looked at, as Tradera shows them."""
         account_id, found = self._account_id, list[SellerAd]()
         for number in await self._store.read(
-            lambda db: other_ads.to_look_at(db, account_id, limit=_OTHERS_A_PASS)
+            lambda db: others_to_look_at(db, account_id, limit=_OTHERS_A_PASS)
         ):
             try:
                 async with self._calls.book(CallClass.RECONCILE, "read_item", leave={TOTAL: 1}):
@@ -371,7 +372,7 @@ class OrderSync:
                 self._close(tx, listing, ad, now)
             for ad in ended.others:
                 if take_over.follow(tx, self._account_id, ad, self._sellers):
-                    other_ads.looked_at(tx.db, self._account_id, ad.tradera_item_id, now=now)
+                    looked_at_other(tx.db, self._account_id, ad.tradera_item_id, now=now)
             key_value.put(tx.db, _mark(self._account_id), str(now))
             if ended.cursor is not None:
                 key_value.put(tx.db, _cursor(self._account_id), str(ended.cursor))
@@ -438,14 +439,14 @@ def go_back(db: sqlite3.Connection, account_id: str, to: int) -> None:
 
 def _look_for(tx: Transaction, account_id: str, changed: Collection[int]) -> None:
     """Have a job look at the changed ads that nobody waits for: a pass may never have the room for it."""
-    other_ads.note(tx.db, account_id, changed, now=tx.now)
+    note_others(tx.db, account_id, changed, now=tx.now)
     for listing in items.to_look_for(tx.db, account_id, changed):
         wanted = JobOrder(queue=QueueName.TRADERA, kind=JobKind.LOOK, subject=listing.id)
         tx.order_for(wanted, Owner(account_id=account_id, item_id=listing.item_id))
 
 
 def _forget_other(tx: Transaction, *, account_id: str, ad: int) -> None:
-    other_ads.forget(tx.db, account_id, ad)
+    forget_other(tx.db, account_id, ad)
 
 
 def _lacks_order(db: sqlite3.Connection, ended: _Ended, now: int) -> bool:

@@ -23,7 +23,7 @@ from rheod.domain.model import (
     QueueName,
 )
 from rheod.jobs.queue import Done, Outcome, Retry
-from rheod.store import inbox, orders, relists
+from rheod.store import ads, inbox, orders
 from rheod.store.jobs import Owner
 from rheod.tradera.budgeted_client import BudgetedClient
 from rheod.tradera.transport import Rejected
@@ -102,7 +102,7 @@ def _may_be_sold(db: sqlite3.Connection, item: Item, listing: Listing) -> Text |
     assert number is not None
     if orders.exists_for_ad(db, number) or inbox.order_waits_for(db, number):
         return Text("an order for this ad is being looked up")
-    if relists.count_alike(db, item.account_id, item.id) >= relisting.MOST_ALIKE:
+    if ads.count_alike(db, item.account_id, item.id) >= relisting.MOST_ALIKE:
         return Text(
             "{n} ads of the same title, text and price are up, and Tradera takes no more",
             n=relisting.MOST_ALIKE,

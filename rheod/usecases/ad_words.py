@@ -17,7 +17,7 @@ from rheod.domain.errors import Text
 from rheod.domain.model import Item, TraderaWish
 from rheod.domain.pictures import doubles
 from rheod.domain.placement import Placement, joined
-from rheod.store import choices, items, relists
+from rheod.store import ads, choices, items
 
 TEMPLATES = "ad.templates"
 
@@ -95,7 +95,7 @@ class AdDresser:
             reserve=wish.reserve_ore is not None
             or (wish.listing_type or fixed.listing_type) == "fixed_price",
             pictures=len(spec.image_urls or ()),
-            identical=relists.count_alike(db, item.account_id, item.id),
+            identical=ads.count_alike(db, item.account_id, item.id),
         )
         return tuple(check(words).values())
 

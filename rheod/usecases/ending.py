@@ -15,8 +15,8 @@ from hmac import compare_digest
 from rheod.domain.ends import AT_ONCE, BadWindow, EndChoice, EndPlace, EndRules, Plan, SeenEnds, place_at
 from rheod.domain.errors import FieldError, Refused, Text
 from rheod.domain.model import Event, EventType, Item, JobKind, Listing, ListingState, TraderaWish
-from rheod.store import choices, items, jobs, key_value, schedule
-from rheod.store.schedule import ScheduledEnd
+from rheod.store import ads, choices, items, jobs, key_value
+from rheod.store.ads import ScheduledEnd
 from rheod.usecases.transaction import Store, Transaction
 
 _OF_SETTINGS, _OF_OWNER = "ends.rules.settings", "ends"
@@ -52,7 +52,7 @@ def to_compare(db: sqlite3.Connection, account_id: str, *, now: int) -> Listing 
     last = int(key_value.get(db, f"{_COMPARED}:{account_id}") or 0)
     if last <= now < last + _COMPARE_MS:
         return None
-    found = schedule.newest_placed(db, account_id, since=min(last, now))
+    found = ads.newest_placed(db, account_id, since=min(last, now))
     return None if found is None else items.listing(db, found)
 
 
@@ -112,7 +112,7 @@ def _named(item: Item, listing: Listing, tx: Transaction) -> EndPlace | None:
 
 
 def _free(tx: Transaction, item: Item, listing: Listing) -> EndPlace | None:
-    taken = schedule.ends(tx.db, [item.account_id], tx.now, tx.now + 400 * _DAY_MS)
+    taken = ads.ends(tx.db, [item.account_id], tx.now, tx.now + 400 * _DAY_MS)
     plan = Plan.of(
         rules(tx.db), ((each.end_at, each.category_id) for each in taken if each.listing_id != listing.id)
     )
@@ -140,7 +140,7 @@ class Ending:
 
     async def between(self, account_ids: Sequence[str], since: int, until: int) -> list[ScheduledEnd]:
         """What ends in this time (ms UTC), the next first."""
-        return await self._store.read(lambda db: schedule.ends(db, account_ids, since, until))
+        return await self._store.read(lambda db: ads.ends(db, account_ids, since, until))
 
     async def move(self, account_id: str, external_id: str, end_at: int) -> ScheduledEnd:
         """Give a listing that is not committed another end. Raises Refused (NOT_FOUND, CONFLICT, VALIDATION_FAILED)."""
@@ -234,5 +234,5 @@ def _move(tx: Transaction, account_id: str, external_id: str, end_at: int) -> Sc
     data = {"from": before.end_at if before else None, "to": end_at, "reason": Text("moved by its owner")}
     tx.tell(item, Event(type=EventType.END_MOVED, data=data))
     jobs.hurry(tx.db, JobKind.PUBLISH, listing.id, now=tx.now)
-    moved = schedule.ends(tx.db, [account_id], 0, end_at + 1)
+    moved = ads.ends(tx.db, [account_id], 0, end_at + 1)
     return next(each for each in moved if each.listing_id == listing.id)

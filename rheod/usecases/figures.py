@@ -20,9 +20,9 @@ from rheod.domain.budget import WINDOW_MS, Load
 from rheod.domain.calendar import day_of, days_until, months_until, start_of
 from rheod.domain.model import RheoStatus
 from rheod.domain.taxonomy import DOMAINS
-from rheod.store import facts, relists, sums, things
+from rheod.store import ads, facts, sums, things
+from rheod.store.ads import PlannedReturn
 from rheod.store.facts import QueuedPublishing
-from rheod.store.relists import PlannedReturn
 from rheod.store.sums import Month, Sums
 from rheod.store.things import Beginnings, Thing
 from rheod.usecases.items import BudgetForecast
@@ -217,7 +217,7 @@ class AccountForecasts:
         returns, paused, began = await self._store.read(
             lambda db: (
                 planned_returns(db, account_id, now + SOON_MS, limit=FEW),
-                relists.is_paused(db),
+                ads.returns_paused(db),
                 things.beginnings(db, account_id),
             )
         )
@@ -239,7 +239,7 @@ def planned_returns(
     db: sqlite3.Connection, account_id: str, latest: int, *, limit: int
 ) -> tuple[tuple[PlannedReturn, str | None], ...]:
     """What comes back until `latest` (ms UTC), the next first, each with its first picture."""
-    planned = relists.until(db, [account_id], latest, limit=limit)
+    planned = ads.returns_until(db, [account_id], latest, limit=limit)
     pictures = things.pictures_of(db, [one.item_id for one in planned])
     return tuple((one, pictures.get(one.item_id)) for one in planned)
 

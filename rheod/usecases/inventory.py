@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from rheod.domain.errors import Refused
 from rheod.domain.model import Item
-from rheod.store import bids, feed, items, orders, outbox, search
-from rheod.store.bids import Bids
+from rheod.store import ads, feed, items, orders, outbox, search
+from rheod.store.ads import Bids
 from rheod.store.feed import ItemCall, ItemDelivery
 from rheod.store.orders import StoredOrder
 from rheod.store.outbox import PastEvent
@@ -154,7 +154,7 @@ class Inventory:
 
     async def bids(self, listing_id: str) -> Bids | None:
         """What was last seen of a listing's bids."""
-        return await self._store.read(lambda db: bids.seen(db, listing_id))
+        return await self._store.read(lambda db: ads.bids_seen(db, listing_id))
 
     def ad_url(self, line: ItemRow) -> str | None:
         """The address of an item's ad; None until it has been visible."""

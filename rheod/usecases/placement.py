@@ -22,7 +22,7 @@ from rheod.domain.model import (
     SellerAd,
 )
 from rheod.domain.placement import REFUSED, refused_by_tradera
-from rheod.store import accounts, held, items, jobs
+from rheod.store import accounts, ads, items, jobs
 from rheod.usecases.transaction import Store, Transaction
 
 WAITS_FOR_TREE = Text("Waits for Tradera's categories: without them nothing can be chosen for this item")
@@ -123,7 +123,7 @@ async def _look_at_account(store: Store, account_id: str, *, also_refused: bool)
     while True:
 
         def chunk(tx: Transaction, after: str = after) -> tuple[list[Listing], int]:
-            found = held.listings(tx.db, account_id, after=after, limit=_A_CHUNK)
+            found = ads.held(tx.db, account_id, after=after, limit=_A_CHUNK)
             wanted = [each for each in found if also_refused or not _is_refusal(each)]
             for each in wanted:
                 look_again(tx, each.id)

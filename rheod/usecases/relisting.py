@@ -47,8 +47,8 @@ from rheod.domain.relist import (
     decide,
     reserve_of,
 )
-from rheod.store import items, jobs, key_value, relists
-from rheod.store.relists import PlannedReturn
+from rheod.store import ads, items, jobs, key_value
+from rheod.store.ads import PlannedReturn
 from rheod.usecases.transaction import Store, Transaction
 
 _OF_SETTINGS, _OF_OWNER = "relist.rule.settings", "relist.rule.owner"
@@ -123,12 +123,12 @@ def plan(tx: Transaction, item: Item, listing: Listing, back: ComesBack) -> None
         at=back.at,
         ladder=back.ladder,
     )
-    relists.save(tx.db, planned)
+    ads.plan_return(tx.db, planned)
     _order(tx, planned)
 
 
 def _order(tx: Transaction, planned: PlannedReturn) -> None:
-    if planned.held or relists.is_paused(tx.db):
+    if planned.held or ads.returns_paused(tx.db):
         return
     wanted = JobOrder(
         queue=QueueName.TRADERA,
@@ -141,8 +141,8 @@ def _order(tx: Transaction, planned: PlannedReturn) -> None:
 
 def standing(db: sqlite3.Connection, listing_id: str) -> tuple[PlannedReturn, Item, Listing] | None:
     """The return planned after this listing, with what it is about; None when it is not to be made (any more)."""
-    planned = relists.of_listing(db, listing_id)
-    if planned is None or planned.held or relists.is_paused(db):
+    planned = ads.return_of_listing(db, listing_id)
+    if planned is None or planned.held or ads.returns_paused(db):
         return None
     item, latest = items.by_id(db, planned.item_id), items.latest_listing(db, planned.item_id)
     if latest is None or latest.id != listing_id or not waits_for_return(item):
@@ -242,7 +242,7 @@ def view(db: sqlite3.Connection, item: Item, listing: Listing | None) -> RelistV
     own = rule(db).laid_over((item.spec.tradera or TraderaWish()).relist)
     if not own.enabled or listing is None:
         return None
-    planned = relists.of_item(db, item.id)
+    planned = ads.return_of_item(db, item.id)
     if planned is not None:
         return RelistView(
             next_at=planned.at,
@@ -250,7 +250,7 @@ def view(db: sqlite3.Connection, item: Item, listing: Listing | None) -> RelistV
             attempt=planned.ladder.attempt,
             of=own.times,
             reason=planned.ladder.why,
-            held=planned.held or relists.is_paused(db),
+            held=planned.held or ads.returns_paused(db),
         )
     if listing.state is not ListingState.LIVE or listing.ends_at is None:
         return None
@@ -271,7 +271,7 @@ def view(db: sqlite3.Connection, item: Item, listing: Listing | None) -> RelistV
 
 def replan(tx: Transaction, item: Item) -> None:
     """Decide anew about a return that is planned, after the rule or the item's own words have changed."""
-    planned, listing = relists.of_item(tx.db, item.id), items.latest_listing(tx.db, item.id)
+    planned, listing = ads.return_of_item(tx.db, item.id), items.latest_listing(tx.db, item.id)
     if planned is None or listing is None:
         return
     ended_at = listing.closed_at or planned.at
@@ -280,11 +280,11 @@ def replan(tx: Transaction, item: Item) -> None:
         ladder = (
             back.ladder if planned.ladder.attempt else planned.ladder
         )  # 0: at a price the ERP has set since
-        relists.save(tx.db, replace(planned, at=back.at, ladder=ladder))
+        ads.plan_return(tx.db, replace(planned, at=back.at, ladder=ladder))
         jobs.drop(tx.db, JobKind.RELIST, [listing.id])
         _order(tx, replace(planned, at=back.at))
         return
-    relists.drop(tx.db, item.id)
+    ads.drop_return(tx.db, item.id)
     jobs.drop(tx.db, JobKind.RELIST, [listing.id])
     why = Text("not relisted: no rule says so") if back is None else back.why
     tx.tell(item, Event(type=EventType.RELIST_STOPPED, data={"reason": why}))
@@ -311,11 +311,11 @@ class Relisting:
 
     async def plan_until(self, account_ids: Sequence[str], latest: int) -> list[PlannedReturn]:
         """What comes back until `latest` (ms UTC), the next first."""
-        return await self._store.read(lambda db: relists.until(db, account_ids, latest))
+        return await self._store.read(lambda db: ads.returns_until(db, account_ids, latest))
 
     async def is_paused(self) -> bool:
         """Whether the owner has stopped every return."""
-        return await self._store.read(relists.is_paused)
+        return await self._store.read(ads.returns_paused)
 
     async def pause_all(self, *, paused: bool) -> Text:
         """Stop every return until further notice, or let them go on: those whose time has passed at once."""
@@ -346,7 +346,7 @@ def _choose(tx: Transaction, given: RelistRule) -> None:
     if given.enabled and not given.has_floor:
         raise Refused("VALIDATION_FAILED", Text("A rule needs a floor: the lowest price it may go to"))
     key_value.put(tx.db, _OF_OWNER, json.dumps(asdict(given)))
-    for each in relists.every(tx.db):
+    for each in ads.every_return(tx.db):
         replan(tx, items.by_id(tx.db, each.item_id))
 
 
@@ -382,8 +382,8 @@ def _change(
 
 
 def _pause_all(tx: Transaction, *, paused: bool) -> Text:
-    relists.pause(tx.db, paused=paused)
-    planned = [each for each in relists.every(tx.db) if not each.held]
+    ads.pause_returns(tx.db, paused=paused)
+    planned = [each for each in ads.every_return(tx.db) if not each.held]
     if paused:
         jobs.drop(tx.db, JobKind.RELIST, [each.listing_id for each in planned])
         return Text("Paused: nothing comes back until you resume")
@@ -396,11 +396,11 @@ def _hold(tx: Transaction, account_id: str, external_id: str, *, held: bool) -> 
     item = items.find(tx.db, account_id, external_id)
     if item is None:
         raise Refused("NOT_FOUND", Text("No item found with this external ID"))
-    planned = relists.of_item(tx.db, item.id)
+    planned = ads.return_of_item(tx.db, item.id)
     if planned is None:
         raise Refused("CONFLICT", Text("No return is planned for this item"))
     planned = replace(planned, held=held)
-    relists.save(tx.db, planned)
+    ads.plan_return(tx.db, planned)
     if held:
         jobs.drop(tx.db, JobKind.RELIST, [planned.listing_id])
         return Text("Held: it does not come back until you resume it")

@@ -17,7 +17,7 @@ from typing import Literal, Protocol
 from rheod.domain.errors import Refused, Text
 from rheod.domain.model import JobKind, JobOrder, QueueName
 from rheod.domain.taxonomy import DOMAINS, Domain
-from rheod.store import accounts, held
+from rheod.store import accounts, ads
 from rheod.store.accounts import Login, Token
 from rheod.store.jobs import Owner
 from rheod.store.ledger import BudgetPause, Ledger
@@ -156,7 +156,7 @@ class Setups:
 
     async def of_account(self, account_id: str) -> Setup:
         """How this account sells; calls and pauses are those of all."""
-        waiting = await self._store.read(lambda db: held.by_domain(db, account_id))
+        waiting = await self._store.read(lambda db: ads.held_by_domain(db, account_id))
         owner = await self._store.read(self._store.placer.owners_word)
         now = self._store.now()
         return Setup(

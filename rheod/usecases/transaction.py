@@ -37,7 +37,7 @@ from rheod.domain.model import (
     TraderaStatus,
 )
 from rheod.domain.placement import Placement
-from rheod.store import accounts, items, jobs, outbox, relists
+from rheod.store import accounts, ads, items, jobs, outbox
 from rheod.store.engine.database import Database
 from rheod.usecases.placer import Placer
 
@@ -176,12 +176,12 @@ class Transaction:
 
     def _keep_plan_true(self, before: Item, item: Item, *, removed: bool) -> None:
         """A planned return ends with whatever takes the item off the market or puts it up; a new price begins its ladder anew."""
-        planned = relists.of_item(self.db, item.id)
+        planned = ads.return_of_item(self.db, item.id)
         if planned is None:
             return
         off = item.rheo_status is not RheoStatus.ACTIVE or item.delete_requested or removed
         if off or item.tradera_status is not TraderaStatus.ENDED:
-            relists.drop(self.db, item.id)
+            ads.drop_return(self.db, item.id)
             jobs.drop(self.db, JobKind.RELIST, [planned.listing_id])
         elif item.spec.price_ore != before.spec.price_ore:
             asked = whole_kronor(item.spec.price_ore or 100)
@@ -193,7 +193,7 @@ class Transaction:
                 previous_kr=planned.ladder.previous_kr,
                 why=Text("at its new price of {price}", price=asked),
             )
-            relists.save(self.db, replace(planned, ladder=anew))
+            ads.plan_return(self.db, replace(planned, ladder=anew))
 
     def _let_other_stand(self, before: Listing, change: Change) -> None:
         """Once the ad that stood for the item has closed, another that is still up does."""

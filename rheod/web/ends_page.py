@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from rheod.api.routing import Route
-    from rheod.store.schedule import ScheduledEnd
+    from rheod.store.ads import ScheduledEnd
     from rheod.web.site import PageRequest, Site, WebContext
 
 ENDS = f"{HOME}/ends"

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from rheod.api.schedule import calendar_file, folded
 from rheod.domain.ends import EndPlace
-from rheod.store.schedule import ScheduledEnd
+from rheod.store.ads import ScheduledEnd
 from tests.api.running import Api
 
 ITEM = "/integration/v1/items/A-1"

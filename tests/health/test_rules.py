@@ -17,7 +17,7 @@ from rheod.health.orders import TOLD_FLAGS, OrderFacts
 from rheod.health.places import PLACES
 from rheod.health.rules import DAY_MS, AccountFacts, EndpointFacts, Facts, findings
 from rheod.health.waiting import Finding, Mood, Refusal, Wait
-from rheod.store.held import HeldItems
+from rheod.store.ads import HeldItems
 from tests.stores import NOW_MS
 
 LONG_AGO = NOW_MS - 121_000

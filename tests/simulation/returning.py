@@ -20,7 +20,7 @@ from rheod.domain.ladder import RelistWish
 from rheod.domain.model import ItemSpec, TraderaWish
 from rheod.domain.orders import Reversal, ReversalReason
 from rheod.domain.relist import RelistRule
-from rheod.store import facts, orders, relists
+from rheod.store import ads, facts, orders
 from tests.simulation.daemon import START_MS, Daemon, Surroundings
 from tests.simulation.faults import HOUR_S
 from tests.simulation.market import Listed, Market
@@ -299,8 +299,8 @@ def at_the_end(around: Surroundings, now: int) -> list[str]:
 def _uncarried(db: sqlite3.Connection, now: int) -> list[str]:
     carried = {row["subject"]: row for row in _rows(db, "SELECT * FROM jobs WHERE kind = 'relist'")}
     found = []
-    for each in relists.every(db):
-        if each.held or relists.is_paused(db):
+    for each in ads.every_return(db):
+        if each.held or ads.returns_paused(db):
             continue
         if each.listing_id not in carried:
             found.append(f"the return of {each.external_id} is planned and no job makes it")

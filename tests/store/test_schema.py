@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from rheod.domain.model import CallClass, JobKind, ListingState, QueueName
-from rheod.store import facts, feed, held, inbox, items, jobs, orders, other_ads, outbox, relists
+from rheod.store import ads, facts, feed, inbox, items, jobs, orders, outbox
 from rheod.store.outbox import AttemptFilter
 from tests.store.making import add_endpoint, add_event, add_item, add_job, add_listing
 
@@ -152,17 +152,17 @@ HOT: dict[str, Callable[[sqlite3.Connection], object]] = {
     "any ad": lambda db: items.any_committed_since(db, "a", 9),
     "listings of ads": lambda db: items.listings_of_ads(db, "a", [1, 2]),
     "overdue listings": lambda db: items.overdue_listings(db, "a", before=9, but=[1], limit=9),
-    "held items": lambda db: held.listings(db, "a", after="x", limit=5),
-    "held items by domain": lambda db: held.by_domain(db, "a"),
+    "held items": lambda db: ads.held(db, "a", after="x", limit=5),
+    "held items by domain": lambda db: ads.held_by_domain(db, "a"),
     "endings that wait": lambda db: facts.jobs_waiting(db, "a", JobKind.END, before=9),
     "sales that wait": lambda db: facts.sales_waiting(db, "a", before=9),
     "pictures that wait": lambda db: facts.pictures_waiting(db, before=9),
     "items not published": lambda db: facts.not_published(db, "a"),
     "sold but up": lambda db: facts.sold_but_up(db, limit=9),
     "sold twice": lambda db: orders.sold_twice(db, limit=9),
-    "unsold for good": lambda db: relists.unsold_for_good(db, limit=9),
-    "other ads": lambda db: other_ads.note(db, "a", [22, 23], now=9),
-    "other ads to look at": lambda db: other_ads.to_look_at(db, "a", limit=9),
+    "unsold for good": lambda db: ads.unsold_for_good(db, limit=9),
+    "other ads": lambda db: ads.note_others(db, "a", [22, 23], now=9),
+    "other ads to look at": lambda db: ads.others_to_look_at(db, "a", limit=9),
     "another sale": lambda db: orders.other_sale(db, "i", 1),
     "last reconciliation": lambda db: facts.reconciled_at(db, "a"),
     "job at Tradera": lambda db: jobs.at_tradera(db, "i"),

@@ -25,7 +25,8 @@ from rheod.domain.orders import Reversal, ReversalReason
 from rheod.domain.relist import RelistRule
 from rheod.sandbox.tradera import TraderaSimulator
 from rheod.sandbox.tradera_market import DeclinedError, SimulatedAd
-from rheod.store import facts, orders, relists
+from rheod.store import facts, orders
+from rheod.store.ads import every_return, returns_paused
 from rheod.usecases import relisting
 from rheod.usecases.relisting import Relisting
 from tests.desk import CATEGORY, SELLER_ID, Desk, open_account
@@ -405,8 +406,8 @@ class Walk:
         return Counter(item_of(ad) for ad in self._all_ads() if ad.restarted_from is None)
 
     async def _remember(self, known: dict[str, Any]) -> None:
-        plans = await self.desk.database.read(relists.every)
-        paused = await self.desk.database.read(relists.is_paused)
+        plans = await self.desk.database.read(every_return)
+        paused = await self.desk.database.read(returns_paused)
         stopped = {each.item_id: "held" if each.held else "paused" for each in plans if each.held or paused}
         for item_id, item in known.items():
             if item["removed_at"] is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rheod.domain.errors import Refused
-from rheod.store import bids
+from rheod.store import ads
 from rheod.tradera.ad_look import AdLooker
 from tests.desk import Desk
 
@@ -23,7 +23,7 @@ async def test_what_tradera_shows_is_kept_with_the_listing(desk: Desk) -> None:
     before = desk.called().get("read_item", 0)
     seen = await looker(desk).look(desk.account_id, "A")
     assert (seen.count, seen.highest_kr) == (0, None)
-    assert await desk.database.read(lambda db: bids.seen(db, listing.id)) == seen
+    assert await desk.database.read(lambda db: ads.bids_seen(db, listing.id)) == seen
     assert desk.called().get("read_item", 0) == before + 1
 
 

@@ -10,8 +10,8 @@ from rheod.domain.errors import Refused
 from rheod.domain.ladder import RelistWish
 from rheod.domain.model import ListingState, RheoStatus, TraderaStatus, TraderaWish
 from rheod.domain.relist import RelistRule, Then
-from rheod.store import relists
-from rheod.store.relists import PlannedReturn
+from rheod.store import ads
+from rheod.store.ads import PlannedReturn
 from rheod.usecases import relisting
 from rheod.usecases.relisting import MOST_ALIKE, Relisting
 from tests.desk import CATEGORY, Desk
@@ -40,7 +40,7 @@ async def ends_unsold(desk: Desk) -> None:
 async def planned(desk: Desk) -> PlannedReturn | None:
     """What is planned for the item."""
     item = await desk.item()
-    return await desk.store.read(lambda db: relists.of_item(db, item.id))
+    return await desk.store.read(lambda db: ads.return_of_item(db, item.id))
 
 
 async def comes_back(desk: Desk, generation: int = 2) -> None:

@@ -13,7 +13,7 @@ from rheod.domain.relist import RelistRule, Then
 from rheod.health.facts import gather_findings
 from rheod.pictures.garbage_collector import GarbageCollector
 from rheod.sandbox.tradera_market import SimulatedAd
-from rheod.store import accounts, other_ads
+from rheod.store import accounts, ads
 from tests.desk import SELLER_ID, Desk
 from tests.tradera.test_order_sync import order_created, push, reconcile
 from tests.tradera.test_relister import DAY_S, RULE, comes_back, ends_unsold, planned, ruled
@@ -169,7 +169,7 @@ async def test_the_sellers_own_ads_cost_one_look_each(desk: Desk) -> None:
     desk.forward(60)
     await reconcile(desk)
     assert desk.called()["read_item"] == looks == 1
-    assert await desk.store.read(lambda db: other_ads.to_look_at(db, desk.account_id, limit=9)) == []
+    assert await desk.store.read(lambda db: ads.others_to_look_at(db, desk.account_id, limit=9)) == []
 
 
 async def test_a_restored_rheod_takes_a_restarted_ad_for_ours(desk: Desk) -> None:

@@ -15,7 +15,7 @@ import pytest
 from rheod.domain.category_tree import AttributeDefinition, Category, CategoryTree, LeafAttributes
 from rheod.domain.inputs import AdClosed, PublishFailed
 from rheod.domain.model import CloseReason, ItemSpec, ItemType, TraderaWish
-from rheod.store import bids, reference_data
+from rheod.store import ads, reference_data
 from rheod.usecases import publish
 from tests.pictures.picture_shop import picture
 from tests.stores import NOW_MS
@@ -258,7 +258,7 @@ async def test_a_change_whose_session_has_ended_is_led_back_to(stock: Stocked) -
 async def test_the_bids_are_read_when_the_owner_wants_to_know(stock: Stocked) -> None:
     """Said with when they were read; of an item that is not up there is nothing to read."""
     listing = await stock.shop.listing("L-1")
-    await stock.pages.database.write(lambda db: bids.see(db, listing.id, bids.Bids(5, 620, NOW_MS)))
+    await stock.pages.database.write(lambda db: ads.see_bids(db, listing.id, ads.Bids(5, 620, NOW_MS)))
     shown = text_of((await stock.pages.get("/dashboard/items/L-1"))[1])
     assert "5 bud, högst 620" in shown
     assert "läst " in shown

@@ -20,8 +20,8 @@ from rheod.domain.ladder import Ladder
 from rheod.domain.model import Listing, ListingState
 from rheod.health.waiting import Finding, Mood
 from rheod.sandbox.shop import draw
-from rheod.store import relists
-from rheod.store.relists import PlannedReturn
+from rheod.store import ads
+from rheod.store.ads import PlannedReturn
 from rheod.usecases import ending
 from tests.stores import NOW_MS
 from tests.usecases.selling import order
@@ -107,7 +107,7 @@ async def dealer(folder: Path) -> AsyncIterator[Stocked]:
             at=NOW_MS + 24 * HOUR_MS,
             ladder=Ladder(first_kr=1900, price_kr=1710, attempt=1, previous_kr=1900),
         )
-        await one.shop.database.write(lambda db: relists.save(db, back))
+        await one.shop.database.write(lambda db: ads.plan_return(db, back))
         sold = await live(one, "B-9", "Bromsok vänster Volvo V70", 700, NOW_MS)
         made = order(8001, sold.tradera_item_id or 0, price_ore=70_000)
         at = NOW_MS - 2 * HOUR_MS

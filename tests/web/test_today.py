@@ -12,8 +12,8 @@ from rheod.domain.errors import Text, counted
 from rheod.domain.ladder import Ladder
 from rheod.health.places import PLACES
 from rheod.health.waiting import Finding, Mood
-from rheod.store import relists
-from rheod.store.relists import PlannedReturn
+from rheod.store import ads
+from rheod.store.ads import PlannedReturn
 from rheod.web.assets import LIVE
 from rheod.web.causes import CAUSES, cause_of
 from rheod.web.charts import spark
@@ -45,7 +45,7 @@ async def planned(one: Stocked, external_id: str) -> PlannedReturn:
         at=NOW_MS + 24 * HOUR_MS,
         ladder=Ladder(first_kr=900, price_kr=810, attempt=1, previous_kr=900),
     )
-    await one.shop.database.write(lambda db: relists.save(db, back))
+    await one.shop.database.write(lambda db: ads.plan_return(db, back))
     return back
 
 
@@ -138,8 +138,8 @@ async def test_a_return_is_held_and_let_go_and_all_are_paused(tmp_path: Path) ->
             (f"{page}/resume", False, False),
         ):
             await one.pages.send(page, action)
-            (back,) = await one.shop.database.read(relists.every)
-            assert (back.held, await one.shop.database.read(relists.is_paused)) == (held, paused)
+            (back,) = await one.shop.database.read(ads.every_return)
+            assert (back.held, await one.shop.database.read(ads.returns_paused)) == (held, paused)
         _, html, _ = await one.pages.get("/dashboard/log", **ENGLISH)
         assert "Held a return" in text_of(html)
 

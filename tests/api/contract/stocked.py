@@ -15,9 +15,9 @@ from rheod.api.openapi.examples import EXAMPLES, SEGMENTS
 from rheod.domain.ladder import Ladder
 from rheod.domain.model import Listing, ListingState
 from rheod.domain.orders import Order, OrderLine
-from rheod.store import inbox, items, order_changes, relists
+from rheod.store import ads, inbox, items, order_changes
+from rheod.store.ads import PlannedReturn
 from rheod.store.inbox import InboxEntry
-from rheod.store.relists import PlannedReturn
 from rheod.webhooks.client import WebhookClient
 from tests.api.running import NOW_MS, Api
 
@@ -68,7 +68,7 @@ async def stocked(api: Api) -> Any:
         at=NOW_MS,
         ladder=Ladder(first_kr=950, price_kr=900, attempt=1),
     )
-    await api.database.write(lambda db: relists.save(db, comes_back))
+    await api.database.write(lambda db: ads.plan_return(db, comes_back))
     await _listed(api, WAITING)
     await api.call("PUT", f"/integration/v1/items/{SOLD}", {"title": "Kaffekopp", "price": 950})
     await api.call("PATCH", f"/integration/v1/items/{SOLD}/status", {"status": "sold"})
