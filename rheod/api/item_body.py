@@ -14,8 +14,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-from rheod.api.attribute_body import Attributes
-from rheod.api.domain_body import RICH, read_domain
 from rheod.api.field_types import (
     Cost,
     Currency,
@@ -34,13 +32,12 @@ from rheod.api.field_types import (
     validated,
     wrong,
 )
+from rheod.api.item_parts import REF, Attributes, RelistBody, Schema, read_domain, relist_wish
 from rheod.api.json_body import dotted, is_clean, text_errors
-from rheod.api.relist_body import RelistBody, relist_wish
 from rheod.domain.ad_text import whole_kronor
 from rheod.domain.errors import FieldError, Refused, Text
 from rheod.domain.model import ItemSpec, ItemType, Json, TraderaWish
 from rheod.domain.pictures import uploaded_file
-from rheod.domain.taxonomy import DOMAINS, tags_of
 
 UrlCheck = Callable[[str], str | None]
 """None when the URL may be used, else the sentence that says what it must be."""
@@ -379,16 +376,19 @@ def _wish(body: TraderaBody) -> TraderaWish:
     )
 
 
-Schema = dict[str, Any]
-_REF = "#/components/schemas/"
-_CAMEL = {slug: "".join(part.capitalize() for part in slug.split("_")) + "Domain" for slug in RICH}
-
-
 _PRICE_UNLESS_CONTAINER: Schema = {
     "anyOf": [
         {"required": ["type"], "properties": {"type": {"const": "container"}}},
         {"required": ["price"], "properties": {"price": {"type": "number"}}},
     ]
+}
+_ONE_NAME_OF_IMAGES: Schema = {
+    "not": {
+        "anyOf": [
+            {"required": list(pair), "properties": {name: {"type": "array"} for name in pair}}
+            for pair in combinations(IMAGE_FIELDS, 2)
+        ]
+    }
 }
 
 
@@ -401,66 +401,14 @@ def item_rules(schema: Schema) -> Schema:
     }
     fields["domain"] = {
         **_described(fields["domain"]),
-        "anyOf": [{"$ref": f"{_REF}Domain"}, {"type": "null"}],
+        "anyOf": [{"$ref": f"{REF}Domain"}, {"type": "null"}],
     }
     for name in IMAGE_FIELDS:
         images, null = fields[name]["anyOf"]
         https = {**images, "items": {"type": "string", "format": "uri"}}
         fields[name] = {**fields[name], "anyOf": [https, null]}
-    return {**schema, "properties": fields, "allOf": [_PRICE_UNLESS_CONTAINER, _one_name_of_images()]}
-
-
-def domain_union() -> Schema:
-    """Which attributes `domain` may have, by its tag."""
-    return {
-        "description": (
-            "What kind of goods it is, with the attributes of that kind. The tag `domain` is read forgivingly: in any "
-            "case, with `-` or a space for `_`, by an alias, and also under the name `type` or `slug`. "
-            "Without attributes and tag it is `other`. All attributes are optional, others are kept as they are."
-        ),
-        "anyOf": [
-            *({"$ref": _REF + name} for name in (*_CAMEL.values(), "UnitDomain")),
-            {"type": "object", "maxProperties": 0},
-        ],
-    }
-
-
-def _tag(slugs: list[str]) -> Schema:
-    tags = [tag for slug in slugs for tag in tags_of(slug)]
-    return {"type": "string", "enum": tags, "description": "The tag, or one of its aliases."}
-
-
-def _rich(slug: str) -> Schema:
-    return {
-        "description": DOMAINS[slug].description_en + ".",
-        "allOf": [{"$ref": _REF + RICH[slug].__name__}],
-        "type": "object",
-        "properties": {"domain": _tag([slug])},
-        "required": ["domain"],
-    }
-
-
-def _unit_domain() -> Schema:
-    return {
-        "description": "The kinds of goods that have no attributes of their own; what else is sent is ignored.",
-        "type": "object",
-        "properties": {"domain": _tag([slug for slug in DOMAINS if slug not in RICH])},
-        "required": ["domain"],
-    }
-
-
-DOMAIN_SCHEMAS: Mapping[str, Schema] = {name: _rich(slug) for slug, name in _CAMEL.items()} | {
-    "UnitDomain": _unit_domain()
-}
-"""The members of the union by their names."""
+    return {**schema, "properties": fields, "allOf": [_PRICE_UNLESS_CONTAINER, _ONE_NAME_OF_IMAGES]}
 
 
 def _described(schema: Schema) -> Schema:
     return {key: value for key, value in schema.items() if key == "description"}
-
-
-def _one_name_of_images() -> Schema:
-    def both(names: tuple[str, str]) -> Schema:
-        return {"required": list(names), "properties": {name: {"type": "array"} for name in names}}
-
-    return {"not": {"anyOf": [both(pair) for pair in combinations(IMAGE_FIELDS, 2)]}}

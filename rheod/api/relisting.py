@@ -11,8 +11,8 @@ from pydantic import Field
 
 from rheod.api.context import CALLER
 from rheod.api.field_types import Wire, raise_if_any, read_external_id, read_model
+from rheod.api.item_parts import RelistBody, RelistStep, relist_wish
 from rheod.api.json_body import BODY_BYTES, read_json
-from rheod.api.relist_body import RelistBody, RelistStep, relist_wish
 from rheod.api.responses import EXTERNAL_ID, At, DoneReply, Reply, answer, reply
 from rheod.api.routing import Operation, Query, Route, Whole, read_query
 from rheod.domain.relist import BelowReserve, Then

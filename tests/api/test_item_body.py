@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rheod.api import item_body, management
-from rheod.api.domain_body import RICH
+from rheod.api.item_parts import RICH
 from rheod.api.json_body import parse
 from rheod.domain.ad_text import spec_lines
 from rheod.domain.errors import Refused

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic.json_schema import models_json_schema
 
-from rheod.api.domain_body import RICH
 from rheod.api.field_types import Wire
-from rheod.api.item_body import DOMAIN_SCHEMAS, domain_union, item_rules
+from rheod.api.item_body import item_rules
+from rheod.api.item_parts import DOMAIN_SCHEMAS, REF, RICH, Schema, domain_union
 from rheod.api.openapi.examples import EXAMPLES
 
 if TYPE_CHECKING:
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 ATTRIBUTES = frozenset({"Vehicle", "Part", *(model.__name__ for model in RICH.values())})
 """The models whose fields are attributes of goods."""
 
-Schema = dict[str, Any]
-REF = "#/components/schemas/"
 NULL: Schema = {"type": "null"}
 _BOUNDS = {"ge": "minimum", "le": "maximum", "gt": "exclusiveMinimum", "lt": "exclusiveMaximum"}
 

@@ -10,8 +10,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from rheod.api import item_body, management
-from rheod.api.domain_body import RICH
-from rheod.api.item_body import DOMAIN_SCHEMAS
+from rheod.api.item_parts import DOMAIN_SCHEMAS, RICH
 from rheod.api.openapi.schemas import of_bodies
 from rheod.domain.errors import Refused
 from tests.api.contract.values import Values
