@@ -133,7 +133,7 @@ class AttributeMatch:
         if not self.missing:
             return None
         return Text(
-            "Tradera wants more of an ad in this category: {attributes}. Give it in tradera.attributes",
+            "Tradera wants more of an ad in this category: {attributes}. Give it as attributes",
             attributes="; ".join(_with_terms(each) for each in self.missing),
         )
 

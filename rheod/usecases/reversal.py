@@ -101,7 +101,7 @@ def _take_back(
         reversals.note_elsewhere(tx.db, item.id, None)
     else:
         if order.paid_ore > 0 and not given.refunded:
-            raise _wrong("refunded", Text("The order is paid: pay the money back, then say true here"))
+            raise _wrong("refunded", Text("The order is paid: pay the money back, and say so here"))
         order_changes.note_reversed(tx.db, order.order_id, sale.ads, given.reason.value, now=tx.now)
         order_changes.note_paid_back(tx.db, order.order_id, order.paid_ore)
         told = replace(

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 from rheod.domain.errors import Refused, Text
 from rheod.domain.leaf_choice import CategoryRule
 from rheod.domain.taxonomy import DOMAINS
+from rheod.web.forms import wrong_field
 from rheod.web.integration import of_account
-from rheod.web.selling_page import ADS, found_leaves, look, number_of, wrong_field
+from rheod.web.selling_page import ADS, found_leaves, look, number_of
 from rheod.web.site import ActionDone, Page
 from rheod.web.words import domain_name
 

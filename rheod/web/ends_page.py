@@ -17,8 +17,9 @@ from rheod.domain.calendar import SWEDEN, day_of, in_sweden, start_of
 from rheod.domain.ends import SHORTEST_MIN, EndChoice, EndWindow, places
 from rheod.domain.errors import FieldError, Refused, Text
 from rheod.web.charts import week
+from rheod.web.forms import wrong_field
 from rheod.web.integration import of_account
-from rheod.web.selling_page import look, wrong_field
+from rheod.web.selling_page import look
 from rheod.web.site import HOME, ActionDone, Page
 from rheod.web.words import window_words
 

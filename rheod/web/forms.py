@@ -17,7 +17,7 @@ from aiohttp import BodyPartReader, web
 
 from rheod.api.json_body import ask_to_go_on, collect
 from rheod.api.pictures import UPLOAD_S, within
-from rheod.domain.errors import Refused, Text, Transient
+from rheod.domain.errors import FieldError, Refused, Text, Transient
 
 if TYPE_CHECKING:
     from rheod.web.language import Language
@@ -159,6 +159,11 @@ def sentence(error: Refused | Transient, language: Language) -> str:
     """The error's sentence, or those of its fields; the fields' names are the API's and stay out of it."""
     details = error.details if isinstance(error, Refused) else ()
     return "; ".join(language.say(one.message) for one in details) or language.say(str(error))
+
+
+def wrong_field(field: str, sentence: Text) -> Refused:
+    """That one field of a form cannot be so."""
+    return Refused("VALIDATION_FAILED", Text("Validation failed"), (FieldError(field, sentence),))
 
 
 class _Form:

@@ -19,6 +19,7 @@ from rheod.domain.model import EVERY_EVENT, RHEO_EVENTS
 from rheod.store.access import SCOPES
 from rheod.store.outbox import STATUSES, AttemptFilter
 from rheod.usecases.endpoints import EndpointChange
+from rheod.web.forms import wrong_field
 from rheod.web.items_page import event_words
 from rheod.web.site import HOME, ActionDone, Page
 
@@ -214,7 +215,7 @@ class IntegrationPage:
         try:
             since = round(datetime.fromisoformat(given).replace(tzinfo=SWEDEN).timestamp() * 1000)
         except (ValueError, OverflowError) as error:
-            raise Refused("VALIDATION_FAILED", Text("Give a day and a time")) from error
+            raise wrong_field("since", Text("Give a day and a time")) from error
         again = await self._context.api.feed.replay_since(request.account_id, since, _endpoint_of(request))
         return ActionDone(_ordered(again), to=self._home(request), subject=given)
 

@@ -18,6 +18,7 @@ from rheod.api.routing import Query, read_query
 from rheod.domain.errors import Refused, Text, counted
 from rheod.domain.model import Json
 from rheod.domain.orders import OrderFlag, OrderStatus, ReversalReason
+from rheod.web.forms import wrong_field
 from rheod.web.items_page import item_address
 from rheod.web.site import HOME, ActionDone, Page
 
@@ -120,7 +121,11 @@ class SalesPage:
             ("POST", f"{SALES}/{{orderId}}/settle", action(self.settle, name="settle sale", page=self.show)),
             ("POST", f"{SALES}/{{orderId}}/pay", action(self.pay, name="say paid", page=self.show)),
             ("POST", f"{SALES}/{{orderId}}/done", action(self.done, name="say handed over", page=self.show)),
-            ("POST", f"{SALES}/{{orderId}}/reverse", action(self.reverse, name="take sale back")),
+            (
+                "POST",
+                f"{SALES}/{{orderId}}/reverse",
+                action(self.reverse, name="take sale back", page=self.show),
+            ),
             ("GET", f"{SALES}/months.csv", self._site.page(self.months)),
             ("GET", f"{SALES}/pick", self._site.page(self.picked)),
             ("POST", f"{SALES}/pick", action(self.pick, name="write pick list", page=self.show)),
@@ -250,7 +255,7 @@ class SalesPage:
         if sold:
             price = "".join(form.get("price", "").split()).replace(",", ".")
             if not price.replace(".", "", 1).isdecimal() or not price.isascii():
-                raise Refused("VALIDATION_FAILED", Text("Give the price in kronor, such as 950 or 950,50"))
+                raise wrong_field("salePrice", Text("Give the price in kronor, such as 950 or 950,50"))
             told["salePrice"] = float(price)
         for name in ("traderaAdId", "orderId"):
             if given := form.get(name, "").strip():

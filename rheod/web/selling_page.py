@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from rheod.api.authenticator import check_origin
 from rheod.domain.ad_templates import MAX_CHARS, Part, Template, fault_of
 from rheod.domain.ad_text import MAX_DESCRIPTION, MAX_TITLE
-from rheod.domain.errors import FieldError, Refused, Text
+from rheod.domain.errors import Refused, Text
 from rheod.store.stock import StockQuery
-from rheod.web.forms import check_token, read_form
+from rheod.web.forms import check_token, read_form, wrong_field
 from rheod.web.integration import of_account
 from rheod.web.site import COOKIE, HOME, ActionDone, Page
 from rheod.web.words import window_words
@@ -114,11 +114,6 @@ def number_of(text: str, field: str) -> int | None:
     if not (text.isascii() and text.isdecimal() and 0 < int(text[:12]) < 2**31):
         raise wrong_field(field, Text("Choose one of those that are shown"))
     return int(text)
-
-
-def wrong_field(field: str, sentence: Text) -> Refused:
-    """That one field of a form cannot be so."""
-    return Refused("VALIDATION_FAILED", Text("Validation failed"), (FieldError(field, sentence),))
 
 
 class SellingPage:

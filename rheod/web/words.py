@@ -45,6 +45,7 @@ ACTIONS: Mapping[str, Text] = {
     "say handed over": Text("Marked an order as fetched"),
     "write pick list": Text("Wrote a pick list"),
     "tell parcel": Text("Told of a parcel"),
+    "take sale back": Text("Took a sale back"),
     "settle sale": Text("Settled a doubt about a sale"),
     "put message away": Text("Put a message away"),
     "begin login at Tradera": Text("Began a login at Tradera"),
