@@ -16,7 +16,7 @@ from aiohttp import web
 if TYPE_CHECKING:
     from rheod.api.item_body import UrlCheck
     from rheod.domain.freight import FreightSettings
-    from rheod.pictures.uploads import Uploads
+    from rheod.pictures.folder import Uploads
     from rheod.store.access import KeyRing
     from rheod.store.ads import Bids
     from rheod.tradera.dry_run import DryRunReport

@@ -14,7 +14,7 @@ from rheod.api.json_body import BROKEN_BODY, ask_to_go_on
 from rheod.api.responses import Reply, reply
 from rheod.api.routing import Operation
 from rheod.domain.errors import FieldError, Refused, Text
-from rheod.pictures.uploads import TOO_LARGE, UPLOAD_BYTES
+from rheod.pictures.folder import TOO_LARGE, UPLOAD_BYTES
 
 if TYPE_CHECKING:
     from rheod.api.context import PictureServices

@@ -31,9 +31,7 @@ from rheod.jobs.queue import (
     Unclear,
 )
 from rheod.pictures.decoder import Thumbnails
-from rheod.pictures.fetcher import PictureFetcher
-from rheod.pictures.garbage_collector import GarbageCollector
-from rheod.pictures.uploads import Uploads
+from rheod.pictures.folder import GarbageCollector, PictureFetcher, Uploads
 from rheod.push.client import PushQueue
 from rheod.push.poller import ClosedAdHandler, PushPoller
 from rheod.store.jobs import CLASS_OF, Owner

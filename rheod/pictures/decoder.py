@@ -156,22 +156,18 @@ class Decoder:
 
 def _raise_verdict(answer: dict[str, Any]) -> None:
     if "unreadable" in answer:
-        raise Permanent(_verdict(answer["unreadable"], answer["values"]))
+        why, values = answer["unreadable"], answer["values"]
+        if why == "small":
+            raise Permanent(
+                Text(
+                    "the picture is too small ({width} x {height} pixels): its longer side must have at least {long}, its shorter at least {short}",
+                    **values,
+                )
+            )
+        reason = _WHY.get(why) or Text("it has more than {limit} megapixels", limit=f"{values['limit']:g}")
+        raise Permanent(Text("the picture cannot be read: {why}", why=reason))
     if "failed" in answer:
         raise Transient(Text("the picture cannot be stored now: {why}", why=answer["failed"]))
-
-
-def _verdict(why: str, values: dict[str, float]) -> Text:
-    if why == "small":
-        return Text(
-            "the picture is too small ({width} x {height} pixels): its longer side must have at least {long}, its shorter at least {short}",
-            **values,
-        )
-    if why == "pixels":
-        reason = Text("it has more than {limit} megapixels", limit=f"{values['limit']:g}")
-    else:
-        reason = _WHY[why]
-    return Text("the picture cannot be read: {why}", why=reason)
 
 
 class _Child:

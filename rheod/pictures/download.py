@@ -123,7 +123,12 @@ class PictureDownloader:
         """Where a redirect leads; it is judged as sent, before anything can normalise it away."""
         problem = text_problem(location) if location else "Must name an address"
         if problem is None:
-            target = _joined(url, location)
+            target = location
+            if not re.match(r"[a-z][a-z0-9+.-]*:", location, re.IGNORECASE | re.ASCII):
+                try:
+                    target = joined(url, location)
+                except ValueError:
+                    target = ""  # which is no address and refused as such
             problem = self._problem(target)
             if problem is None:
                 return target
@@ -239,8 +244,22 @@ class _Part:
 
     def check_kind(self, chunk: bytes = b"") -> None:
         """Raise Permanent unless the first bytes are those of a picture; `chunk` is what came with them."""
-        if not is_picture(self._head):
-            raise Permanent(_what_it_is(self._head, chunk, self._host))
+        if is_picture(self._head):
+            return
+        begins, host = self._head.lstrip(b"\xef\xbb\xbf \t\r\n").lower(), self._host
+        if not begins.startswith(b"<"):
+            raise Permanent(
+                Text("what {host} sent is not a picture (JPEG, PNG, WebP, AVIF or GIF)", host=host)
+            )
+        if any(words in chunk.lower() for words in _EXPIRED_WORDS):
+            raise Permanent(
+                Text(
+                    "the link to the picture at {host} has expired: send the item with fresh links", host=host
+                )
+            )
+        if begins.startswith((b"<?xml", b"<error")):
+            raise Permanent(Text("what {host} sent is an error message in XML, not a picture", host=host))
+        raise Permanent(Text("what {host} sent is a web page, not a picture", host=host))
 
 
 def is_picture(head: bytes) -> bool:
@@ -250,32 +269,9 @@ def is_picture(head: bytes) -> bool:
     return head[4:8] == b"ftyp" or (head.startswith(b"RIFF") and head[8:12] == b"WEBP")
 
 
-def _what_it_is(head: bytes, chunk: bytes, host: str) -> Text:
-    begins = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    if not begins.startswith(b"<"):
-        return Text("what {host} sent is not a picture (JPEG, PNG, WebP, AVIF or GIF)", host=host)
-    if any(words in chunk.lower() for words in _EXPIRED_WORDS):
-        return Text(
-            "the link to the picture at {host} has expired: send the item with fresh links", host=host
-        )
-    if begins.startswith((b"<?xml", b"<error")):
-        return Text("what {host} sent is an error message in XML, not a picture", host=host)
-    return Text("what {host} sent is a web page, not a picture", host=host)
-
-
 def _host(url: str) -> str:
     """The host of a checked URL, all of it that may be shown or logged."""
     return as_url(url).host or ""
-
-
-def _joined(url: str, location: str) -> str:
-    """A redirect's target as sent if it is absolute, else joined to the URL that was asked."""
-    if re.match(r"[a-z][a-z0-9+.-]*:", location, re.IGNORECASE | re.ASCII):
-        return location
-    try:
-        return joined(url, location)
-    except ValueError:
-        return ""  # which is no address and refused as such
 
 
 @contextmanager

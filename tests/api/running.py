@@ -22,7 +22,7 @@ from rheod.config.settings import Settings
 from rheod.config.tradera import Tradera
 from rheod.domain.errors import Refused, Text
 from rheod.pictures.decoder import Decoder, Sides
-from rheod.pictures.uploads import Uploads
+from rheod.pictures.folder import Uploads
 from rheod.store.ads import Bids
 from rheod.store.engine.database import Database
 from tests.stores import Clock as Milliseconds

@@ -10,8 +10,7 @@ import pytest
 from PIL import Image
 
 from rheod.domain.pictures import UPLOAD_MS
-from rheod.pictures.garbage_collector import GarbageCollector
-from rheod.pictures.uploads import UPLOAD_BYTES
+from rheod.pictures.folder import UPLOAD_BYTES, GarbageCollector
 from rheod.store import picture_files
 from rheod.usecases.transaction import Store
 from tests.api.running import Api, Reply

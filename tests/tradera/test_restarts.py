@@ -11,7 +11,7 @@ from rheod.compose.loops import observed
 from rheod.domain.model import Listing, ListingState, RheoStatus, TraderaStatus
 from rheod.domain.relist import RelistRule, Then
 from rheod.health.facts import gather_findings
-from rheod.pictures.garbage_collector import GarbageCollector
+from rheod.pictures.folder import GarbageCollector
 from rheod.sandbox.tradera_market import SimulatedAd
 from rheod.store import accounts, ads
 from tests.desk import SELLER_ID, Desk
