@@ -12,7 +12,7 @@ from rheod.compose.core import Core
 from rheod.compose.remotes import Remotes
 from rheod.config.settings import held_to_daily_calls, superseded
 from rheod.domain.errors import Permanent, StoreUnavailable, Transient
-from rheod.domain.model import Job, JobKind, JobOrder, QueueName
+from rheod.domain.model import Job, JobKind, QueueName
 from rheod.health.alerts import Alerter, Notifier, Rounds
 from rheod.health.facts import Limits, Observed, RunningLoops, gather_findings
 from rheod.jobs.clock import ClockJumpMonitor
@@ -34,22 +34,22 @@ from rheod.pictures.decoder import Thumbnails
 from rheod.pictures.folder import GarbageCollector, PictureFetcher, Uploads
 from rheod.push.client import PushQueue
 from rheod.push.poller import ClosedAdHandler, PushPoller
-from rheod.store.jobs import CLASS_OF, Owner
+from rheod.store.jobs import CLASS_OF
 from rheod.tradera.accounts import Account
 from rheod.tradera.ad_builder import AdDefaults
-from rheod.tradera.ad_updater import AdUpdater
+from rheod.tradera.ad_updater import AdUpdater, Relister
 from rheod.tradera.budgeted_client import BudgetedClient, NotNow
 from rheod.tradera.client import TraderaClient
 from rheod.tradera.order_sync import OrderSync, ReconcileOptions
 from rheod.tradera.order_updater import OrderUpdater
 from rheod.tradera.publisher import Publisher, PublishOptions
 from rheod.tradera.reference_data import ReferenceReader
-from rheod.tradera.relister import Relister
 from rheod.tradera.restored import TakeOver
 from rheod.tradera.result_poller import ResultPoller, ResultPollOptions
 from rheod.tradera.transport import APPLICATION, ServerFailure, Unreachable
 from rheod.usecases.placement import look_at_all
 from rheod.usecases.publish import AskSchedule
+from rheod.usecases.transaction import Transaction
 from rheod.webhooks.client import WebhookClient
 from rheod.webhooks.deliverer import ByEndpoint, Deliverer
 
@@ -201,9 +201,7 @@ class Loops:
         await look_at_all(self.core.store, also_refused=False)
         await self.core.orders.go_by_rules()
         for account_id in self._tradera_queues:
-            first = JobOrder(queue=QueueName.TRADERA, kind=JobKind.RECONCILE, subject=account_id)
-            owner = Owner(account_id=account_id)
-            await self.core.store.write(lambda tx, first=first, owner=owner: tx.order_for(first, owner))  # type: ignore[misc]
+            await self.core.store.write(partial(Transaction.order_reconciliation, account_id=account_id))
 
 
 def build_loops(core: Core, remotes: Remotes, new_queue: type[JobQueue], clients: AsyncExitStack) -> Loops:

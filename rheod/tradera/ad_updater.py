@@ -1,18 +1,18 @@
-"""Changes ads that are live: another price, or the end. After a refusal the ad's own state decides.
+"""Everything about an ad once it is up: another price, its end, a look at its bids, and its return after an end unsold.
 
-Marks orders as shipped at Tradera, once the partner has told of a parcel, and learns which the seller has marked.
-
-A call whose answer was lost is not made again before Tradera's transactions have been looked at: the buyer may be told
-each time. What Tradera refuses is noted and left alone.
+After a refusal the ad's own state decides. A return is the last step before something is offered again, so that whatever
+may mean a sale stops it: an order that is being looked up, one that cannot be read, an ad that Tradera shows as up or sold.
 """
 
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
 
 import structlog
 
-from rheod.domain.errors import Text, Unanswered
+from rheod.domain.crash import crashpoint
+from rheod.domain.errors import Permanent, Refused, Text, Unanswered
 from rheod.domain.inputs import AdClosed, EndRefused, Input, Repriced, SyncRefused
 from rheod.domain.model import (
     AdState,
@@ -20,29 +20,27 @@ from rheod.domain.model import (
     CloseReason,
     Item,
     Job,
-    JobKind,
-    JobOrder,
     Listing,
     ListingState,
-    QueueName,
     SellerAd,
 )
-from rheod.jobs.queue import Done, Outcome, Pause
-from rheod.store import items
-from rheod.store.jobs import Owner
+from rheod.jobs.queue import Done, Outcome, Pause, Retry
+from rheod.store import ads, inbox, items, orders
+from rheod.store.ads import Bids
 from rheod.tradera.ad_builder import AdDefaults, prices_to_set
-from rheod.tradera.budgeted_client import BudgetedClient
+from rheod.tradera.budgeted_client import BudgetedClient, NotNow
 from rheod.tradera.client import SaysNothing
 from rheod.tradera.transport import Rejected
-from rheod.usecases import publish
+from rheod.usecases import publish, relisting
+from rheod.usecases.items import Items
+from rheod.usecases.placement import see_category
+from rheod.usecases.sales_in_doubt import sale_in_doubt
 from rheod.usecases.transaction import Store, Transaction
 
 _log = structlog.get_logger(__name__)
 _PRICE, _END = {"price": 1}, {"end": 1}
 _LOOK = 1
 """A refusal is judged by a look at the ad: without room for both calls the first would be spent again and again."""
-
-
 _ENDED = AdClosed(reason=CloseReason.CLOSED_BY_SELLER)
 
 
@@ -64,7 +62,12 @@ class AdUpdater:
         A refusal is believed only when the ad shows another price: the answer to an earlier try may have been lost.
         An answer that says nothing is neither: where the ad does not show the price it is set again later.
         """
-        item, listing = await self._store.read(lambda db: _both(db, job.subject))
+
+        def both(db: sqlite3.Connection) -> tuple[Item, Listing]:
+            listing = items.listing(db, job.subject)
+            return items.by_id(db, listing.item_id), listing
+
+        item, listing = await self._store.read(both)
         price_kr, opening_kr, buy_now_kr = prices_to_set(item, listing, self._defaults)
         if (
             listing.state is not ListingState.LIVE
@@ -95,11 +98,17 @@ class AdUpdater:
             unknown: SaysNothing | None = None
             refusal: str | None = None
             try:
-                refusal = await self._set_price(listing, price_kr, opening_kr, buy_now_kr)
+                async with self._calls.book(CallClass.PRICE, "price", listing.id) as call:
+                    refusal = await self._calls.client.set_price(
+                        self._calls.seller, _ad(listing), opening_kr=opening_kr, buy_now_kr=buy_now_kr
+                    )
+                    if refusal is None:
+                        await call.answered(Repriced(price_kr=price_kr))
+                        return Done()
+            except Rejected as error:
+                refusal = str(error)
             except SaysNothing as error:
                 unknown = error
-            if refusal is None and unknown is None:
-                return Done()
             try:
                 found = await self._read_ad(listing, CallClass.PRICE)
             except Rejected:
@@ -112,21 +121,6 @@ class AdUpdater:
         why = Text("Tradera refused the price {price} kr: {refusal}", price=price_kr, refusal=refusal)
         return _told(listing, SyncRefused(error=why))
 
-    async def _set_price(
-        self, listing: Listing, price_kr: int, opening_kr: int | None, buy_now_kr: int | None
-    ) -> str | None:
-        """None when Tradera took the price, else its refusal."""
-        try:
-            async with self._calls.book(CallClass.PRICE, "price", listing.id) as call:
-                refusal = await self._calls.client.set_price(
-                    self._calls.seller, _ad(listing), opening_kr=opening_kr, buy_now_kr=buy_now_kr
-                )
-                if refusal is None:
-                    await call.answered(Repriced(price_kr=price_kr))
-                return refusal
-        except Rejected as error:
-            return str(error)
-
     async def end(self, job: Job) -> Outcome:
         """End the ad as the owner wished."""
         listing = await self._store.read(lambda db: items.listing(db, job.subject))
@@ -135,19 +129,15 @@ class AdUpdater:
             return Done()
         others = await self._calls.fair_share(CallClass.END, _END)
         with self._calls.reserve(CallClass.END, _END, spare=_LOOK, leave=others):
-            refusal = await self._take_down(listing)
-            return Done() if refusal is None else await self._judge(listing, refusal)
-
-    async def _take_down(self, listing: Listing) -> str | None:
-        """None when Tradera has ended the ad, else its refusal."""
-        try:
-            async with self._calls.book(CallClass.END, "end", listing.id) as call:
-                if await self._calls.client.end(self._calls.seller, _ad(listing)):
-                    await call.answered(_ENDED)
-                    return None
-        except Rejected as error:
-            return str(error)
-        return Text("Tradera did not end the ad")
+            refusal: str = Text("Tradera did not end the ad")
+            try:
+                async with self._calls.book(CallClass.END, "end", listing.id) as call:
+                    if await self._calls.client.end(self._calls.seller, _ad(listing)):
+                        await call.answered(_ENDED)
+                        return Done()
+            except Rejected as error:
+                refusal = str(error)
+            return await self._judge(listing, refusal)
 
     async def _judge(self, listing: Listing, refusal: str) -> Outcome:
         """Tradera said no, or did not say: read the ad and decide by its state."""
@@ -161,7 +151,13 @@ class AdUpdater:
         if state is AdState.ENDED:
             return _told(listing, _ENDED)
         if state is AdState.SOLD:
-            return Done(lambda tx: _look_for_order(tx, listing))
+
+            def sold(tx: Transaction) -> None:
+                with_buyer = EndRefused(error=Text("The auction has already ended with a buyer"))
+                publish.step(tx, listing.id, with_buyer)
+                tx.order_reconciliation(listing.account_id)
+
+            return Done(sold)
         why = Text("it has bids") if state is AdState.BIDS else refusal
         return _told(listing, EndRefused(error=Text("Tradera keeps the ad up: {why}", why=why)))
 
@@ -174,18 +170,118 @@ def _told(listing: Listing, given: Input) -> Done:
     return Done(lambda tx: publish.step(tx, listing.id, given))
 
 
-def _both(db: sqlite3.Connection, listing_id: str) -> tuple[Item, Listing]:
-    listing = items.listing(db, listing_id)
-    return items.by_id(db, listing.item_id), listing
-
-
-def _look_for_order(tx: Transaction, listing: Listing) -> None:
-    with_buyer = EndRefused(error=Text("The auction has already ended with a buyer"))
-    publish.step(tx, listing.id, with_buyer)
-    wanted = JobOrder(queue=QueueName.TRADERA, kind=JobKind.RECONCILE, subject=listing.account_id)
-    tx.order_for(wanted, Owner(account_id=listing.account_id))
-
-
 def _ad(listing: Listing) -> int:
     assert listing.tradera_item_id is not None
     return listing.tradera_item_id
+
+
+class AdLooker:
+    """`calls_of` gives what calls Tradera for an account; KeyError for one that does not sell."""
+
+    def __init__(self, *, store: Store, items: Items, calls_of: Callable[[str], BudgetedClient]) -> None:
+        self._store = store
+        self._items = items
+        self._calls_of = calls_of
+
+    async def look(self, account_id: str, external_id: str) -> Bids:
+        """Read the ad of an item and keep what its bids are. Raises Refused (NOT_FOUND, CONFLICT, UNAVAILABLE), Transient."""
+        listing = (await self._items.read_item(account_id, external_id)).listing
+        if listing is None or listing.state is not ListingState.LIVE or listing.tradera_item_id is None:
+            raise Refused("CONFLICT", Text("It has no ad that is up"))
+        try:
+            calls = self._calls_of(account_id)
+            async with calls.book(CallClass.RECONCILE, "read_item", listing.id):
+                ad = await calls.client.read_item(calls.seller, listing.tradera_item_id)
+        except KeyError as error:
+            raise Refused("CONFLICT", Text("This account is not connected to Tradera")) from error
+        except NotNow as error:
+            raise Refused("UNAVAILABLE", Text.of(str(error))) from error
+        except Permanent as error:
+            raise Refused("CONFLICT", Text.of(str(error))) from error
+        if ad is None:
+            raise Refused("CONFLICT", Text("Tradera does not show this ad"))
+        found = Bids(ad.total_bids, ad.max_bid_kr if ad.total_bids else None, self._store.now())
+
+        def see(tx: Transaction) -> None:
+            ads.see_bids(tx.db, listing.id, found)
+            see_category(tx, ad)
+
+        await self._store.write(see)
+        return found
+
+
+_LATER_MS = 15 * 60_000
+_STILL_UP_MS = 3600_000
+
+
+class Relister:
+    """Works `relist` jobs; their subject is the listing that ended."""
+
+    def __init__(self, *, store: Store, calls: BudgetedClient) -> None:
+        self._store = store
+        self._calls = calls
+
+    async def relist(self, job: Job) -> Outcome:
+        """Put the item up again, unless something says that it may be sold or still be up."""
+        found = await self._store.read(lambda db: relisting.standing(db, job.subject))
+        if found is None:
+            return Done(answered=False)
+        planned, item, listing = found
+        until = planned.at
+        why: Text | None = Text("comes back at its time")
+        if until <= self._store.now():
+            until = self._store.now() + _LATER_MS
+            why = await self._store.read(lambda db: _may_be_sold(db, item, listing))
+        if why is not None:
+            return Retry(until=until, reason=why, counted=False, answered=False)
+        assert listing.tradera_item_id is not None
+        number = listing.tradera_item_id
+        try:
+            async with self._calls.book(CallClass.PUBLISH, "read_item", listing.id):
+                ad = await self._calls.client.read_item(self._calls.seller, number)
+        except Rejected as error:  # it says nothing of the ad
+            reason = Text("Tradera does not show ad {ad}: {error}", ad=number, error=error)
+            return Retry(until=self._store.now() + _STILL_UP_MS, reason=reason, counted=False)
+        state = AdState.ENDED if ad is None else ad.state_at(self._store.now())
+        if state is AdState.SOLD:
+            reason = Text("Tradera shows ad {ad} as sold; its order is looked for", ad=number)
+            return Retry(
+                until=self._store.now() + _LATER_MS,
+                reason=reason,
+                counted=False,
+                write=lambda tx: tx.order_reconciliation(item.account_id),
+            )
+        if state is not AdState.ENDED:
+            reason = Text("Tradera shows ad {ad} as still up", ad=number)
+            return Retry(until=self._store.now() + _STILL_UP_MS, reason=reason, counted=False)
+        bid = ad.max_bid_kr if ad is not None and ad.total_bids else None
+        crashpoint("relist.looked")
+
+        def go(tx: Transaction) -> Text | bool:
+            """Or why not: a message of an order may have come while Tradera was asked."""
+            if ad is not None:
+                see_category(tx, ad)
+            return _may_be_sold(tx.db, item, listing) or relisting.go(tx, listing.id, bid)
+
+        ordered = await self._store.write(go)
+        crashpoint("relist.ordered")
+        _log.info("relisted", external_id=item.external_id, ordered=ordered)
+        later = self._store.now() + _LATER_MS
+        return Done() if isinstance(ordered, bool) else Retry(until=later, reason=ordered, counted=False)
+
+
+def _may_be_sold(db: sqlite3.Connection, item: Item, listing: Listing) -> Text | None:
+    """Why the item is not offered again now, as far as it is known here."""
+    doubt = sale_in_doubt(db, item.id)
+    if doubt is not None:
+        return doubt
+    number = listing.tradera_item_id
+    assert number is not None
+    if orders.exists_for_ad(db, number) or inbox.order_waits_for(db, number):
+        return Text("an order for this ad is being looked up")
+    if ads.count_alike(db, item.account_id, item.id) >= relisting.MOST_ALIKE:
+        return Text(
+            "{n} ads of the same title, text and price are up, and Tradera takes no more",
+            n=relisting.MOST_ALIKE,
+        )
+    return None

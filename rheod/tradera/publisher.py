@@ -50,7 +50,6 @@ from rheod.domain.placement import Placement, is_about_place
 from rheod.domain.retry import TRADERA_DELAYS_S, delay_ms
 from rheod.jobs.queue import Done, Hold, Outcome, Pause, Retry
 from rheod.store import items
-from rheod.store.jobs import Owner
 from rheod.tradera.ad_builder import Ad, AdDefaults, is_auction, make_ad
 from rheod.tradera.budgeted_client import BudgetedClient, NotWanted, TokenDead
 from rheod.tradera.reference_data import ReferenceReader
@@ -331,7 +330,7 @@ class Publisher:
             ad = await self._calls.client.read_item(self._calls.seller, number)
         state = ad and ad.state_at(self._store.now())
         if ad is None or state is AdState.SOLD:
-            await self._store.write(lambda tx: _reconcile(tx, plan.item.account_id))
+            await self._store.write(lambda tx: tx.order_reconciliation(plan.item.account_id))
             raise Transient(
                 Text("Tradera has put the item up again as ad {ad}, and does not show it yet", ad=number)
             )
@@ -414,11 +413,6 @@ def _other_freight(
 ) -> None:
     data.refuse(tx, product)
     replaced(tx, listing_id, error, goes_on=True)
-
-
-def _reconcile(tx: Transaction, account_id: str) -> None:
-    wanted = JobOrder(queue=QueueName.TRADERA, kind=JobKind.RECONCILE, subject=account_id)
-    tx.order_for(wanted, Owner(account_id=account_id))
 
 
 def _lost(folder: Path, kept: Sequence[Picture]) -> frozenset[str]:

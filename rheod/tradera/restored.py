@@ -12,12 +12,11 @@ from dataclasses import replace
 import structlog
 
 from rheod.domain.errors import Text
-from rheod.domain.model import CallClass, Job, JobKind, JobOrder, QueueName, SellerAd
+from rheod.domain.model import CallClass, Job, SellerAd
 from rheod.domain.retry import TRADERA_DELAYS_S, delay_ms
 from rheod.jobs.queue import Done, Outcome, Retry
 from rheod.store import accounts
 from rheod.store.accounts import Takeover, UnknownAds
-from rheod.store.jobs import Owner
 from rheod.tradera.budgeted_client import BudgetedClient
 from rheod.tradera.order_sync import go_back
 from rheod.tradera.transport import Oversized, Rejected
@@ -119,8 +118,7 @@ class TakeOver:
         assert state is not None
         assert state.began is not None
         go_back(tx.db, self._account_id, state.since - _OVERLAP_MS)
-        wanted = JobOrder(queue=QueueName.TRADERA, kind=JobKind.RECONCILE, subject=self._account_id)
-        tx.order_for(wanted, Owner(account_id=self._account_id))
+        tx.order_reconciliation(self._account_id)
         if state.began >= (state.until or 0) and not state.blind:
             accounts.finish(tx.db, self._account_id)
             return None

@@ -23,11 +23,8 @@ from rheod.domain.model import (
     AdState,
     CallClass,
     Job,
-    JobKind,
-    JobOrder,
     Listing,
     ListingState,
-    QueueName,
     SellerAd,
 )
 from rheod.domain.placement import is_about_place
@@ -36,7 +33,6 @@ from rheod.jobs import queue
 from rheod.jobs.meters import Meters
 from rheod.jobs.queue import Done, Retry
 from rheod.store import facts, items, ledger
-from rheod.store.jobs import Owner
 from rheod.tradera.budgeted_client import BudgetedClient, NotNow, NotWanted
 from rheod.tradera.order_sync import go_back
 from rheod.tradera.publisher import Publisher
@@ -185,8 +181,7 @@ class ResultPoller:
             take_over.take_back(tx, listing, ad, self.ad_url(listing))
         if not is_up:
             go_back(tx.db, listing.account_id, listing.commit_sent_at or 0)
-            wanted = JobOrder(queue=QueueName.TRADERA, kind=JobKind.RECONCILE, subject=listing.account_id)
-            tx.order_for(wanted, Owner(account_id=listing.account_id))
+            tx.order_reconciliation(listing.account_id)
 
     async def _ask_and_follow(self, batch: Sequence[Listing]) -> None:
         """Ask, and do what the answer wants.

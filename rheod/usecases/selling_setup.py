@@ -15,11 +15,9 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from rheod.domain.errors import Refused, Text
-from rheod.domain.model import JobKind, JobOrder, QueueName
 from rheod.domain.taxonomy import DOMAINS, Domain
 from rheod.store import accounts, ads
 from rheod.store.accounts import Login, Token
-from rheod.store.jobs import Owner
 from rheod.store.ledger import BudgetPause, Ledger
 from rheod.usecases.capacity import Capacities, Capacity
 from rheod.usecases.transaction import Store, Transaction
@@ -105,8 +103,7 @@ def connected(tx: Transaction, account_id: str, token: Token) -> Token:
     accounts.save_token(tx.db, account_id, token)
     accounts.drop_login(tx.db, account_id)
     accounts.add_member(tx.db, account_id, token.user_id)
-    first = JobOrder(queue=QueueName.TRADERA, kind=JobKind.RECONCILE, subject=account_id)
-    tx.order_for(first, Owner(account_id=account_id))
+    tx.order_reconciliation(account_id)
     return token
 
 

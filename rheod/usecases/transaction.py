@@ -213,6 +213,11 @@ class Transaction:
         jobs.order(self.db, wanted, owner, now=self.now)
         self.woken.add(wanted.queue)
 
+    def order_reconciliation(self, account_id: str) -> None:
+        """Have the account's orders and ends looked for at Tradera at once, not at the next pass's time."""
+        wanted = JobOrder(queue=QueueName.TRADERA, kind=JobKind.RECONCILE, subject=account_id)
+        self.order_for(wanted, jobs.Owner(account_id=account_id))
+
     def tell(self, item: Item, event: Event) -> None:
         """Write an event down; if it goes out as a webhook, build its bytes and order its deliveries."""
         event_id = self.new_event_id()
