@@ -15,7 +15,7 @@ from rheod.domain.taxonomy import TRADERA_CATEGORIES
 from rheod.sandbox.demo_daemon import DemoDaemon
 from rheod.sandbox.queue import QueueServer
 from rheod.sandbox.sandbox import Sandbox, wall_clock
-from rheod.tradera.refusals import READINGS
+from rheod.tradera.contact import READINGS
 
 DEADLINE_S = 30.0
 ITEM = "/integration/v1/items"

@@ -37,12 +37,11 @@ from rheod.jobs.clock import Clock
 from rheod.jobs.queue import JobQueue
 from rheod.net.url_policy import check_url
 from rheod.store.engine.database import Database
-from rheod.tradera.accounts import Account, count_states
+from rheod.tradera.accounts import Account, Application, TraderaLogin, count_states
 from rheod.tradera.ad_updater import AdLooker
 from rheod.tradera.budgeted_client import BudgetedClient
 from rheod.tradera.client import TraderaClient
 from rheod.tradera.dry_run import DryRun
-from rheod.tradera.login import Application, TraderaLogin
 from rheod.usecases.ad_templates import AdTemplates
 from rheod.usecases.backups import Backups
 from rheod.usecases.category_choices import CategoryChoices
@@ -246,7 +245,7 @@ class Handlers:
             forecast=core.forecast,
             options=publish_options(core),
             reference=core.reference,
-            rules=core.rules,
+            quota=core.rules.quota,
             base_url=core.settings.tradera.base_url,
         )
 

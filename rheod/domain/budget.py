@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from rheod.domain.calendar import day_of, start_of
-from rheod.domain.errors import Text
+from rheod.domain.errors import Permanent, Text
 from rheod.domain.model import CallClass, JobKind
 
 HOUR_MS = 3600 * 1000
@@ -133,6 +133,33 @@ class Quota:
     def reading_ceiling(self, method: str, limit: int) -> int:
         """How many calls of this limit may be spent on reading on schedule (at least one)."""
         return max(1, int(limit * (self.reconcile_share if method == TOTAL else READING_SHARE)))
+
+    def require_possible(
+        self, call_class: CallClass, operations: Mapping[str, int], *, spare: int = 0
+    ) -> None:
+        """Raise Permanent, naming the setting, when no wait would ever let all these calls be made in one day."""
+        needs = by_method(operations)
+        for method, times in ((TOTAL, needs.total() + spare), *needs.items()):
+            limit = self.limit(method)
+            if limit is None or times <= (most := self.ceiling(method, call_class, limit)):
+                continue
+            if method == TOTAL:
+                raise Permanent(
+                    Text(
+                        "This takes {cost} Tradera calls, and of tradera.quota.total = {limit} at most {most} may be used for it: raise it, or have fewer pictures (tradera.defaults.max_images)",
+                        cost=times,
+                        limit=limit,
+                        most=most,
+                    )
+                )
+            raise Permanent(
+                Text(
+                    "This takes {times} Tradera calls of the kind {operation}, and tradera.quota.methods.{operation} allows {allowed}: raise it, or have fewer pictures",
+                    times=times,
+                    operation=method,
+                    allowed=most,
+                )
+            )
 
 
 RESULT_COST = 1

@@ -36,15 +36,14 @@ from rheod.domain.budget import (
 )
 from rheod.domain.crash import crashpoint
 from rheod.domain.effects import Change
-from rheod.domain.errors import Permanent, RheodError, Text, Transient, Unanswered
+from rheod.domain.errors import RheodError, Text, Transient, Unanswered
 from rheod.domain.inputs import Input
 from rheod.domain.model import CallClass
 from rheod.jobs.queue import RestoreLock
 from rheod.store import jobs, ledger
 from rheod.store.ledger import Ledger, LedgerCall, Spent, account_part
 from rheod.tradera.client import TraderaClient
-from rheod.tradera.contact import Contact
-from rheod.tradera.refusals import ABOUT_THE_ACCOUNT, OF_THE_APPLICATION, Refusals
+from rheod.tradera.contact import ABOUT_THE_ACCOUNT, OF_THE_APPLICATION, Contact, Refusals
 from rheod.tradera.transport import OverLimit, Rejected, Seller, TokenRefused, Unreachable
 from rheod.usecases import publish
 from rheod.usecases.transaction import Store, Transaction
@@ -107,33 +106,6 @@ class BudgetRules:
     quota: Quota
     sellers: Mapping[str, str] = field(default_factory=dict)
     concurrency: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(CALLS_AT_ONCE))
-
-    def require_possible(
-        self, call_class: CallClass, operations: Mapping[str, int], *, spare: int = 0
-    ) -> None:
-        """Raise Permanent, naming the setting, when no wait would ever let all these calls be made in one day."""
-        quota, needs = self.quota, by_method(operations)
-        for method, times in ((TOTAL, needs.total() + spare), *needs.items()):
-            limit = quota.limit(method)
-            if limit is None or times <= (most := quota.ceiling(method, call_class, limit)):
-                continue
-            if method == TOTAL:
-                raise Permanent(
-                    Text(
-                        "This takes {cost} Tradera calls, and of tradera.quota.total = {limit} at most {most} may be used for it: raise it, or have fewer pictures (tradera.defaults.max_images)",
-                        cost=times,
-                        limit=limit,
-                        most=most,
-                    )
-                )
-            raise Permanent(
-                Text(
-                    "This takes {times} Tradera calls of the kind {operation}, and tradera.quota.methods.{operation} allows {allowed}: raise it, or have fewer pictures",
-                    times=times,
-                    operation=method,
-                    allowed=most,
-                )
-            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from rheod.domain.budget import RESULT_COST, TOTAL, Load, publish_cost
+from rheod.domain.budget import RESULT_COST, TOTAL, Load, Quota, publish_cost
 from rheod.domain.errors import Permanent, Text
 from rheod.domain.freight import Freight, choose, parcel_of
 from rheod.domain.model import CallClass, ItemType, Listing, ListingState, Picture, PictureState
@@ -28,7 +28,6 @@ from rheod.tradera.ad_builder import (
     image_path,
     make_ad,
 )
-from rheod.tradera.budgeted_client import BudgetRules
 from rheod.tradera.publisher import PublishOptions
 from rheod.usecases.items import BudgetForecast, Items, ItemView
 from rheod.usecases.publish import why_not_published
@@ -106,7 +105,7 @@ class DryRun:
         forecast: Callable[[str], BudgetForecast],
         options: PublishOptions,
         reference: ReferenceData,
-        rules: BudgetRules,
+        quota: Quota,
         base_url: str,
     ) -> None:
         self._store = reference.store
@@ -114,7 +113,7 @@ class DryRun:
         self._forecast = forecast
         self._options = options
         self._reference = reference
-        self._rules = rules
+        self._quota = quota
         self._base_url = base_url.rstrip("/")
 
     async def dry_run(self, account_id: str, external_id: str) -> DryRunReport:
@@ -162,7 +161,7 @@ class DryRun:
         """Why no day has calls enough for it."""
         operations = {"create": 1, "image": pictures, "commit": 1}
         try:
-            self._rules.require_possible(CallClass.PUBLISH, operations, spare=RESULT_COST)
+            self._quota.require_possible(CallClass.PUBLISH, operations, spare=RESULT_COST)
         except Permanent as error:
             return str(error)
         return None

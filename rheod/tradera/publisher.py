@@ -298,7 +298,7 @@ class Publisher:
         leave: Mapping[str, int] = {}
         if not goes_on:
             wanted = {"create": 1, **wanted}
-            self._calls.budget.rules.require_possible(CallClass.PUBLISH, wanted, spare=RESULT_COST)
+            self._calls.budget.rules.quota.require_possible(CallClass.PUBLISH, wanted, spare=RESULT_COST)
             leave = await self._calls.fair_share(CallClass.PUBLISH, wanted)
         with self._calls.reserve(CallClass.PUBLISH, wanted, spare=RESULT_COST, leave=leave):
             if not goes_on and await self._was_restarted(plan):

@@ -1,6 +1,6 @@
 """Connecting a seller by a login at Tradera: what is stored of it, and what the pages and commands may ask.
 
-Nothing here calls Tradera; `tradera/login.py` does, and is the `Connector` that pages and commands use.
+Nothing here calls Tradera; `tradera/accounts.py` does, and is the `Connector` that pages and commands use.
 
 How an account sells, for the owner to see: categories with what lacks one, the calls of the last 24 hours, pauses.
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from rheod.domain.model import JobKind
-from rheod.tradera.refusals import ABOUT_THE_ACCOUNT, READINGS
+from rheod.tradera.contact import ABOUT_THE_ACCOUNT, READINGS
 
 SOURCE = Path(__file__).parents[2] / "rheod"
 

@@ -29,7 +29,7 @@ async def played(desk: Desk, external_id: str = "A", *, waits_for: str | None = 
         reference=desk.rheod.core.reference,
         forecast=forecast,
         options=desk.options,
-        rules=desk.rules,
+        quota=desk.rules.quota,
         base_url=desk.simulator.base_url,
     )
     return await rehearser.dry_run(desk.account_id, external_id)

@@ -16,9 +16,9 @@ from rheod.sandbox.tradera import TraderaSimulator
 from rheod.store.accounts import Takeover, Token
 from rheod.store.engine.database import Database
 from rheod.store.ledger import BudgetPause, Ledger, LedgerCall
+from rheod.tradera.accounts import Application, TraderaLogin
 from rheod.tradera.budgeted_client import BudgetRules, NotNow, SharedBudget
 from rheod.tradera.client import TraderaClient, open_session
-from rheod.tradera.login import Application, TraderaLogin
 from rheod.tradera.transport import OverLimit
 from rheod.usecases.selling_setup import MOST_TRIES, AccountConnection, Shown
 from rheod.usecases.transaction import Store
