@@ -16,7 +16,7 @@ import pytest
 import pytest_asyncio
 
 from rheod.domain.model import QueueName
-from rheod.sandbox.queue import QueueServer
+from rheod.sandbox.servers import QueueServer
 from rheod.store import accounts
 from rheod.store.engine.database import Database
 from rheod.usecases.transaction import Store

@@ -16,7 +16,7 @@ from typing import Any
 import aiohttp
 
 from rheod.sandbox.demo_daemon import clean_environment
-from rheod.sandbox.queue import QueueServer
+from rheod.sandbox.servers import QueueServer
 from rheod.sandbox.shop import CUT
 from tests import warm
 from tests.fakes import ill

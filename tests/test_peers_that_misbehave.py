@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 
 from rheod.jobs.picks import ByUrgency
-from rheod.sandbox.queue import QueueServer
+from rheod.sandbox.servers import QueueServer
 from tests.fakes import ill
 from tests.fakes.front import Misbehave, front
 from tests.test_whole_daemon import ITEM, RunningDaemon, running_daemon

@@ -20,7 +20,7 @@ import aiohttp
 import pytest
 
 from rheod.sandbox.demo_daemon import DemoDaemon, DemoFailed
-from rheod.sandbox.queue import QueueServer
+from rheod.sandbox.servers import QueueServer
 from tests.fakes.front import front
 from tests.test_kills import ITEM, LIFE_S, SEED, Yard, ended
 from tests.test_whole_daemon import RunningDaemon, running_daemon

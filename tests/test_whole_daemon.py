@@ -13,7 +13,7 @@ from typing import Any
 
 from rheod.domain.taxonomy import TRADERA_CATEGORIES
 from rheod.sandbox.demo_daemon import DemoDaemon
-from rheod.sandbox.queue import QueueServer
+from rheod.sandbox.servers import QueueServer
 from rheod.sandbox.sandbox import Sandbox, wall_clock
 from rheod.tradera.contact import READINGS
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from rheod.sandbox.demo_daemon import DemoDaemon
-from rheod.sandbox.queue import QueueServer
+from rheod.sandbox.servers import QueueServer
 from rheod.sandbox.sandbox import Sandbox, wall_clock
 from rheod.sandbox.tradera_access import Keys
 

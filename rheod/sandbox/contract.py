@@ -1,7 +1,7 @@
 """Checks requests against Tradera's own OpenAPI document, which ships beside this module.
 
 It answers with sentences about what is wrong and never changes or fills in a request. What the
-document leaves out (lengths, price rules) is not its business: see `tradera_rules`.
+document leaves out (lengths, price rules) is not its business: the market refuses that.
 """
 
 from __future__ import annotations

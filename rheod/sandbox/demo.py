@@ -18,11 +18,11 @@ from typing import Any, TypeVar
 import aiohttp
 
 from rheod.sandbox.demo_daemon import DemoDaemon, DemoFailed, DemoStory
-from rheod.sandbox.queue import QueueError
 from rheod.sandbox.sandbox import Sandbox
+from rheod.sandbox.servers import QueueError
 from rheod.sandbox.shop import Received
+from rheod.sandbox.tradera_access import CallLimit
 from rheod.sandbox.tradera_market import SimulatedAd
-from rheod.sandbox.tradera_quota import CallLimit
 
 T = TypeVar("T")
 

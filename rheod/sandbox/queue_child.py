@@ -1,4 +1,4 @@
-"""The child process of `queue.QueueServer`: moto's SQS on a socket that the parent opened.
+"""The child process of `servers.QueueServer`: moto's SQS on a socket that the parent opened.
 
 Run as `python -m rheod.sandbox.queue_child FD`. It leaves when its standard input ends, so it cannot
 outlive a parent that was killed. It prints nothing but a fatal error.

@@ -17,7 +17,7 @@ from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Self
 
-from rheod.sandbox.queue import QueueError, QueueServer, SandboxQueue
+from rheod.sandbox.servers import QueueError, QueueServer, SandboxQueue
 from rheod.sandbox.shop import Shop
 from rheod.sandbox.tradera import TraderaSimulator
 from rheod.sandbox.tradera_access import Keys

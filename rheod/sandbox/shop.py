@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from rheod.sandbox.http_server import MAX_BODY_BYTES, HttpServer
+from rheod.sandbox.servers import MAX_BODY_BYTES, HttpServer
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping

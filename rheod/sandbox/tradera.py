@@ -15,8 +15,19 @@ from typing import TYPE_CHECKING, Any, Protocol
 from aiohttp import web
 
 from rheod.sandbox.contract import tradera_contract
-from rheod.sandbox.http_server import MAX_BODY_BYTES, HttpServer
-from rheod.sandbox.tradera_access import AccessCheck, Conduct, CountedCall, Fault, Keys, Route, answer, error
+from rheod.sandbox.servers import MAX_BODY_BYTES, HttpServer
+from rheod.sandbox.tradera_access import (
+    AccessCheck,
+    CallLimit,
+    CallQuota,
+    Conduct,
+    CountedCall,
+    Fault,
+    Keys,
+    Route,
+    answer,
+    error,
+)
 from rheod.sandbox.tradera_listings import ListingCalls
 from rheod.sandbox.tradera_market import AUCTION, DeclinedError, Market, SimulatedAd
 from rheod.sandbox.tradera_orders import (
@@ -27,7 +38,6 @@ from rheod.sandbox.tradera_orders import (
     order_created,
     order_json,
 )
-from rheod.sandbox.tradera_quota import CallLimit, CallQuota
 from rheod.sandbox.tradera_site import ItemPages, LoginPages, SimulatedReferenceCalls
 
 if TYPE_CHECKING:
@@ -148,7 +158,7 @@ _PUSH_TIMEOUT_S = 20.0
 
 
 class SimulatedPushQueue(Protocol):
-    """Where push messages go; `rheod.sandbox.queue.Queue` is one."""
+    """Where push messages go; `rheod.sandbox.servers.SandboxQueue` is one."""
 
     async def send(self, body: str | dict[str, Any], n: int = 1) -> None:
         """Send a message n times."""

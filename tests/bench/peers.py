@@ -17,8 +17,8 @@ from contextlib import asynccontextmanager
 from aiohttp import web
 from PIL import Image
 
-from rheod.sandbox.http_server import HttpServer
 from rheod.sandbox.sandbox import wall_clock
+from rheod.sandbox.servers import HttpServer
 from rheod.sandbox.tradera import TraderaSimulator
 from tests.push.small_queue import SmallQueue
 

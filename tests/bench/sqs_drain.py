@@ -18,7 +18,7 @@ from typing import Any
 from aiobotocore.session import get_session
 
 from rheod.sandbox.demo_daemon import DemoDaemon
-from rheod.sandbox.queue import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY, SandboxQueue
+from rheod.sandbox.servers import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY, SandboxQueue
 from rheod.sandbox.tradera_access import Keys
 from tests.bench import peers
 from tests.bench.table import Row

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from rheod.cli.support_bundle import scrub, scrub_line
-from rheod.sandbox.queue import QueueServer
+from rheod.sandbox.servers import QueueServer
 from tests.cli.test_cli import run
 from tests.test_canary import MARKED, Heard, command
 from tests.test_whole_daemon import RunningDaemon, running_daemon

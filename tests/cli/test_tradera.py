@@ -11,7 +11,7 @@ from typing import Any
 import aiohttp
 
 from rheod.sandbox.demo_daemon import clean_environment
-from rheod.sandbox.queue import QueueServer
+from rheod.sandbox.servers import QueueServer
 from tests import warm
 from tests.test_whole_daemon import running_daemon
 

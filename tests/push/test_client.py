@@ -19,7 +19,7 @@ from aiohttp import web
 from rheod.domain.errors import Permanent, RheodError, Transient
 from rheod.push.botocore_limits import SmallLoader
 from rheod.push.client import PushQueue, QueueMessage, failure
-from rheod.sandbox.queue import QueueServer
+from rheod.sandbox.servers import QueueServer
 from tests.push.queues import KEYS, QUEUE_URL, REGION, fake_sqs, queue_at
 
 if TYPE_CHECKING:

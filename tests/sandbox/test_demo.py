@@ -22,7 +22,7 @@ from rheod.sandbox.sandbox import Sandbox
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from rheod.sandbox.queue import QueueServer
+    from rheod.sandbox.servers import QueueServer
 
 
 # The demo itself lives through a kill; that no point loses or doubles anything is tests/test_crash_points.py's to show.

@@ -17,7 +17,7 @@ import pytest
 from rheod.sandbox.sandbox import Sandbox
 
 if TYPE_CHECKING:
-    from rheod.sandbox.queue import QueueServer
+    from rheod.sandbox.servers import QueueServer
     from tests.sandbox.playing_seller import Clock
 
 

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 import pytest
 
 from rheod.sandbox.tradera import TraderaSimulator
+from rheod.sandbox.tradera_access import CallLimit, CallQuota
 from rheod.sandbox.tradera_market import DeclinedError
-from rheod.sandbox.tradera_quota import CallLimit, CallQuota
 from tests.sandbox.playing_seller import Clock, running
 
 HOUR_MS = 3_600_000

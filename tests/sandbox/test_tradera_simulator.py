@@ -18,7 +18,7 @@ from rheod.sandbox.tradera_market import DeclinedError
 from tests.sandbox.playing_seller import Clock, Seller, new_body, running
 
 if TYPE_CHECKING:
-    from rheod.sandbox.queue import QueueServer
+    from rheod.sandbox.servers import QueueServer
 
 
 TWO_SELLERS = Keys(sellers={300124: "test-token-a", 300125: "test-token-b"})

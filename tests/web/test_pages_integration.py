@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
-from rheod.sandbox.queue import QueueServer
+from rheod.sandbox.servers import QueueServer
 from tests.test_whole_daemon import running_daemon
 from tests.web.browser import DESK, PHONE, judged, opened
 from tests.web.test_pages import Shop

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from aiobotocore.session import get_session
 
-from rheod.sandbox.queue import QueueError, QueueServer
+from rheod.sandbox.servers import QueueError, QueueServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,7 +83,7 @@ async def test_stop_ends_the_child() -> None:
 
 PARENT = """
 import asyncio, sys
-from rheod.sandbox.queue import QueueServer
+from rheod.sandbox.servers import QueueServer
 async def main():
     server = QueueServer()
     await server.start()

@@ -1,7 +1,7 @@
-"""A local SQS: moto's server as a child process, for the demo and the tests.
+"""The servers on loopback that the simulators need: an HTTP server of this process, and a local SQS in a child.
 
-Spoken to over SQS's JSON protocol directly, so that sending a message needs no AWS library. The child
-lives and dies with this process. It must never be reachable from outside loopback.
+The SQS is moto's. It is spoken to over its JSON protocol directly, so that sending a message needs no AWS library; the
+child lives and dies with this process, and must never be reachable from outside loopback.
 """
 
 from __future__ import annotations
@@ -13,13 +13,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from typing import IO, TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Sequence
+from typing import IO, Any, NamedTuple
 
 import aiohttp
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
+from aiohttp import web
 
 REGION = "eu-central-1"
 ACCESS_KEY_ID = "test-access-key"
@@ -34,6 +32,36 @@ _HEADERS = {
         "SignedHeaders=host, Signature=0"
     ),
 }
+_SHUTDOWN_S = 2.0
+MAX_BODY_BYTES = 32 * 1024 * 1024
+
+
+class HttpServer:
+    """Serves one aiohttp application of a simulator; `url` is known after `start` (`http://127.0.0.1:<port>`)."""
+
+    def __init__(self, app: web.Application) -> None:
+        self._app = app
+        self._runner: web.AppRunner | None = None
+        self.url = ""
+
+    async def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
+        """Bind and serve; port 0 takes a free one. Raises OSError when the port is taken."""
+        runner = web.AppRunner(self._app, access_log=None, shutdown_timeout=_SHUTDOWN_S)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, host, port).start()
+        except OSError:
+            await runner.cleanup()
+            raise
+        address: Any = runner.addresses[0]
+        self._runner = runner
+        self.url = f"http://{host}:{address[1]}"
+
+    async def stop(self) -> None:
+        """Close every connection; harmless when it was never started."""
+        if self._runner is not None:
+            runner, self._runner = self._runner, None
+            await runner.cleanup()
 
 
 class QueueError(Exception):
@@ -63,7 +91,15 @@ class SandboxQueue:
         async with aiohttp.ClientSession(timeout=_CALL_TIMEOUT) as session:
             for first in range(0, len(bodies), _BATCH):
                 batch = bodies[first : first + _BATCH]
-                entries = [{"Id": str(place), "MessageBody": _text(each)} for place, each in enumerate(batch)]
+                entries = [
+                    {
+                        "Id": str(place),
+                        "MessageBody": each
+                        if isinstance(each, str)
+                        else json.dumps(each, separators=(",", ":")),
+                    }
+                    for place, each in enumerate(batch)
+                ]
                 answer = await _call(
                     session, self._endpoint_url, "SendMessageBatch", QueueUrl=self.url, Entries=entries
                 )
@@ -186,10 +222,6 @@ class QueueServer:
             await asyncio.to_thread(process.communicate)
         if self._errors is not None:
             self._errors.close()
-
-
-def _text(body: str | dict[str, Any]) -> str:
-    return body if isinstance(body, str) else json.dumps(body, separators=(",", ":"))
 
 
 async def _call(session: aiohttp.ClientSession, endpoint: str, action: str, **fields: Any) -> dict[str, Any]:
