@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from rheod.sandbox.demo_daemon import DemoDaemon, clean_environment
-from rheod.sandbox.servers import QueueServer
 from rheod.sandbox.sandbox import Sandbox, wall_clock
+from rheod.sandbox.servers import QueueServer
 from tests import warm
 from tests.test_whole_daemon import RunningDaemon
 

@@ -13,8 +13,8 @@ from typing import Any
 
 from rheod.domain.taxonomy import TRADERA_CATEGORIES
 from rheod.sandbox.demo_daemon import DemoDaemon
-from rheod.sandbox.servers import QueueServer
 from rheod.sandbox.sandbox import Sandbox, wall_clock
+from rheod.sandbox.servers import QueueServer
 from rheod.tradera.contact import READINGS
 
 DEADLINE_S = 30.0

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from rheod.sandbox.demo_daemon import DemoDaemon
-from rheod.sandbox.servers import QueueServer
 from rheod.sandbox.sandbox import Sandbox, wall_clock
+from rheod.sandbox.servers import QueueServer
 from rheod.sandbox.tradera_access import Keys
 
 DEADLINE_S = 40.0

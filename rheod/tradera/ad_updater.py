@@ -98,17 +98,11 @@ class AdUpdater:
             unknown: SaysNothing | None = None
             refusal: str | None = None
             try:
-                async with self._calls.book(CallClass.PRICE, "price", listing.id) as call:
-                    refusal = await self._calls.client.set_price(
-                        self._calls.seller, _ad(listing), opening_kr=opening_kr, buy_now_kr=buy_now_kr
-                    )
-                    if refusal is None:
-                        await call.answered(Repriced(price_kr=price_kr))
-                        return Done()
-            except Rejected as error:
-                refusal = str(error)
+                refusal = await self._set_price(listing, price_kr, opening_kr, buy_now_kr)
             except SaysNothing as error:
                 unknown = error
+            if refusal is None and unknown is None:
+                return Done()
             try:
                 found = await self._read_ad(listing, CallClass.PRICE)
             except Rejected:
@@ -121,6 +115,21 @@ class AdUpdater:
         why = Text("Tradera refused the price {price} kr: {refusal}", price=price_kr, refusal=refusal)
         return _told(listing, SyncRefused(error=why))
 
+    async def _set_price(
+        self, listing: Listing, price_kr: int, opening_kr: int | None, buy_now_kr: int | None
+    ) -> str | None:
+        """None when Tradera took the price, else its refusal."""
+        try:
+            async with self._calls.book(CallClass.PRICE, "price", listing.id) as call:
+                refusal = await self._calls.client.set_price(
+                    self._calls.seller, _ad(listing), opening_kr=opening_kr, buy_now_kr=buy_now_kr
+                )
+                if refusal is None:
+                    await call.answered(Repriced(price_kr=price_kr))
+                return refusal
+        except Rejected as error:
+            return str(error)
+
     async def end(self, job: Job) -> Outcome:
         """End the ad as the owner wished."""
         listing = await self._store.read(lambda db: items.listing(db, job.subject))
@@ -129,15 +138,19 @@ class AdUpdater:
             return Done()
         others = await self._calls.fair_share(CallClass.END, _END)
         with self._calls.reserve(CallClass.END, _END, spare=_LOOK, leave=others):
-            refusal: str = Text("Tradera did not end the ad")
-            try:
-                async with self._calls.book(CallClass.END, "end", listing.id) as call:
-                    if await self._calls.client.end(self._calls.seller, _ad(listing)):
-                        await call.answered(_ENDED)
-                        return Done()
-            except Rejected as error:
-                refusal = str(error)
-            return await self._judge(listing, refusal)
+            refusal = await self._take_down(listing)
+            return Done() if refusal is None else await self._judge(listing, refusal)
+
+    async def _take_down(self, listing: Listing) -> str | None:
+        """None when Tradera has ended the ad, else its refusal."""
+        try:
+            async with self._calls.book(CallClass.END, "end", listing.id) as call:
+                if await self._calls.client.end(self._calls.seller, _ad(listing)):
+                    await call.answered(_ENDED)
+                    return None
+        except Rejected as error:
+            return str(error)
+        return Text("Tradera did not end the ad")
 
     async def _judge(self, listing: Listing, refusal: str) -> Outcome:
         """Tradera said no, or did not say: read the ad and decide by its state."""

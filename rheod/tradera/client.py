@@ -17,7 +17,7 @@ import aiohttp
 from rheod.domain.answers import BELIEFS, Belief
 from rheod.domain.errors import Text, Unanswered
 from rheod.domain.event_payloads import rfc3339_ms
-from rheod.tradera import order_responses, reference_answers, responses
+from rheod.tradera import json_fields, responses
 from rheod.tradera.ad_builder import (
     ADS_PATH,
     RESULTS_PATH,
@@ -27,7 +27,7 @@ from rheod.tradera.ad_builder import (
     image_body,
     image_path,
 )
-from rheod.tradera.responses import Times, WrongShapeError, refusal, without
+from rheod.tradera.json_fields import Times, WrongShapeError, refusal, without
 from rheod.tradera.transport import LIST_ANSWER_BYTES, HttpCall, Rejected, Seller, TraderaTransport, judge
 
 if TYPE_CHECKING:
@@ -37,8 +37,7 @@ if TYPE_CHECKING:
     from rheod.domain.freight import ShippingProduct
     from rheod.domain.model import SellerAd
     from rheod.domain.orders import Order
-    from rheod.tradera.order_responses import SoldAd
-    from rheod.tradera.responses import CreatedRequest, Member, Result, Updates
+    from rheod.tradera.responses import CreatedRequest, Member, Result, SoldAd, Updates
 
 
 _LAST_UPDATED = 1
@@ -184,7 +183,7 @@ class TraderaClient:
         call = HttpCall(what="orders", method="GET", path=path, seller=seller, limit=LIST_ANSWER_BYTES)
         sole = order_ids[0] if len(order_ids) == 1 else 0
         return self._read(
-            call, lambda value: order_responses.read_orders(value, sole=sole), await self._found(call)
+            call, lambda value: responses.read_orders(value, sole=sole), await self._found(call)
         )
 
     async def orders_between(self, seller: Seller, from_ms: int, to_ms: int) -> list[Order]:
@@ -192,7 +191,7 @@ class TraderaClient:
         period = {"fromDate": rfc3339_ms(from_ms), "toDate": rfc3339_ms(to_ms)}
         path = "/orders?" + urlencode({**period, "queryDateMode": _LAST_UPDATED})
         call = HttpCall(what="orders", method="GET", path=path, seller=seller, limit=LIST_ANSWER_BYTES)
-        return self._read(call, order_responses.read_orders, await self._ask(call))
+        return self._read(call, responses.read_orders, await self._ask(call))
 
     async def updated_items(self, seller: Seller, row_version: int) -> Updates:
         """Ads changed since a row version; keep the largest as the next one."""
@@ -221,7 +220,7 @@ class TraderaClient:
         call = HttpCall(
             what="seller-transactions", method="GET", path=path, seller=seller, limit=LIST_ANSWER_BYTES
         )
-        return self._read(call, order_responses.read_transactions, await self._ask(call))
+        return self._read(call, responses.read_transactions, await self._ask(call))
 
     async def confirm_paid(self, seller: Seller, transaction_id: int) -> None:
         """Mark a sale as paid outside Tradera. After Unanswered look at `transactions` before repeating it."""
@@ -253,17 +252,17 @@ class TraderaClient:
 
     async def categories(self) -> Read[list[Category]]:
         """The whole tree, with the application's keys. Raises Unreadable for an answer without a readable tree."""
-        return await self._reference("categories", "/categories", reference_answers.read_categories)
+        return await self._reference("categories", "/categories", responses.read_categories)
 
     async def definitions(self, category_id: int) -> Read[tuple[AttributeDefinition, ...]]:
         """The attributes of a leaf, with the application's keys. Raises Unreadable."""
         path = f"/categories/{category_id}/attribute-definitions"
-        return await self._reference("attribute-definitions", path, reference_answers.read_definitions)
+        return await self._reference("attribute-definitions", path, responses.read_definitions)
 
     async def shipping(self) -> Read[list[ShippingProduct]]:
         """Tradera's own freight prices from Sweden, with the application's keys. Raises Unreadable."""
         path = "/reference-data/shipping-options?fromCountryCodes=SE"
-        return await self._reference("shipping-options", path, reference_answers.read_shipping)
+        return await self._reference("shipping-options", path, responses.read_shipping)
 
     async def learn_times(self, now: int) -> None:
         """Ask for Tradera's own time, by which its times are read that name no zone."""
@@ -282,7 +281,7 @@ class TraderaClient:
         call = HttpCall(what=what, method="GET", path=path, limit=LIST_ANSWER_BYTES)
         answer = await self._transport.exchange(call)
         beginning = without(answer.sent, answer.raw[:_LOOKED_AT].decode("utf-8", "replace"))
-        beginning = responses.text(beginning, _BEGINNING)
+        beginning = json_fields.text(beginning, _BEGINNING)
         try:
             return Read(self._read(call, reader, judge(call, answer)), beginning)
         except Unanswered as error:
@@ -297,7 +296,7 @@ class TraderaClient:
         A refusal inside a 200 is Rejected, an answer that says nothing is SaysNothing.
         """
         answer = await self._ask(call)
-        kind = responses.said(answer, numbers)
+        kind = json_fields.said(answer, numbers)
         match BELIEFS[call.what][kind]:
             case Belief.DONE:
                 return answer

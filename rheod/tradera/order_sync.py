@@ -32,7 +32,7 @@ from rheod.store import facts, inbox, items, jobs, key_value, order_changes, ord
 from rheod.store.ads import forget_other, looked_at_other, note_others, others_to_look_at
 from rheod.store.jobs import Owner
 from rheod.tradera.budgeted_client import BudgetedClient, NotSent
-from rheod.tradera.order_responses import NO_ITEMS
+from rheod.tradera.responses import NO_ITEMS
 from rheod.tradera.transport import Oversized, Rejected
 from rheod.usecases import ending, sales, take_over
 from rheod.usecases.placement import see_category

@@ -19,7 +19,7 @@ from rheod.jobs.queue import Done, Outcome, Pause, Retry
 from rheod.store import key_value, orders
 from rheod.store.orders import StoredOrder
 from rheod.tradera.budgeted_client import BudgetedClient, NotSent, NotWanted
-from rheod.tradera.order_responses import SoldAd, marked
+from rheod.tradera.responses import SoldAd, marked
 from rheod.tradera.transport import Rejected
 from rheod.usecases import orders as use_cases
 from rheod.usecases.transaction import Store, Transaction

@@ -1,263 +1,51 @@
-"""Tradera's answers in our types.
+"""Tradera's answers in our types: listings and their results, orders and sales, and what is read for all accounts.
 
-A tolerant reader: unknown fields, nulls and missing optionals are fine; a value we cannot do without raises
-WrongShapeError, which names the field and never its value, for buyers' data passes through here. No I/O.
+What cannot be read raises WrongShapeError. Each order is read by itself: one that lacks something has a `doubt` and costs
+no other. What Tradera does not say stays unsaid: no rate of VAT, freight or amount becomes 0 because it is missing.
 """
 
 from __future__ import annotations
 
-import asyncio
-import math
-import re
-import unicodedata
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
+import json
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, tzinfo
 from enum import StrEnum
 from typing import Any
 
 import structlog
 
-from rheod.domain.answers import Answer
-from rheod.domain.calendar import SWEDEN
+from rheod.domain.category_tree import AttributeDefinition, AttributeKind, Category
 from rheod.domain.errors import Text
-from rheod.domain.model import SellerAd
+from rheod.domain.freight import ShippingProduct
+from rheod.domain.model import SellerAd, read_reference
+from rheod.domain.orders import Order, OrderFreight, OrderLine, Payment
+from rheod.tradera.json_fields import (
+    WrongShapeError,
+    entries_of,
+    fields_of,
+    flag,
+    identity,
+    list_of,
+    ore,
+    specified,
+    text,
+    texts,
+    time_ms,
+    tolerant_whole,
+    whole,
+)
 
 _log = structlog.get_logger(__name__)
-
-_OLDEST_MS = 946_684_800_000  # 2000: whatever is older is a default value such as 0001-01-01, not a time
-_MAX_TEXT = 2000
-_LARGEST = 2**53
+_RAW_CHARS = 64 * 1024
+_BUYER_FIELDS = 40
+NO_ITEMS = Text("it has no items")
+"""The doubt of an order that is there without a line: Tradera may be still making it."""
 _LARGEST_VERSION = 2**63 - 1
-_MOST_KRONOR = 10**10
-_AMOUNT = re.compile(r"[0-9]{1,10}([.,][0-9]{1,4})?")
-
-
-class WrongShapeError(ValueError):
-    """An answer lacks what we need from it; the text names the field, never its value."""
-
-
-def refusal(answer: Any) -> str | None:
-    """The sentence of a refusal that came inside a 200, or None: `false`, `isSuccessful`, `validationErrors`."""
-    if answer is False:
-        return Text("no reason given")
-    if not isinstance(answer, dict):
-        return None
-    errors = answer.get("validationErrors") or answer.get("errors") or answer.get("validationError")
-    if answer.get("isSuccessful") is True or (answer.get("isSuccessful") is None and not errors):
-        return None
-    return "; ".join(filter(None, map(_error_text, errors if isinstance(errors, list) else [errors]))) or (
-        text(answer.get("message")) or Text("no reason given")
-    )
-
-
-def said(answer: Any, numbers: Mapping[str, int]) -> Answer:
-    """What the body of a 2xx says of a call; `numbers` are the fields that must be there, 0 for one that is not known.
-
-    A field that names another number than was asked for makes it an answer about something else.
-    """
-    if answer is None:
-        return Answer.EMPTY
-    if isinstance(answer, bool):
-        return Answer.YES if answer else Answer.NO
-    if isinstance(answer, dict) and answer:
-        return _said_in(answer, numbers)
-    if isinstance(answer, dict | list) and not answer:
-        return Answer.EMPTY_OBJECT if isinstance(answer, dict) else Answer.EMPTY_LIST
-    return Answer.ELSE
-
-
-def _said_in(answer: dict[str, Any], numbers: Mapping[str, int]) -> Answer:
-    if any(given not in {None, numbers[name]} for name, given in _told(answer, numbers) if numbers[name]):
-        return Answer.OTHERS_NUMBERS
-    if refusal(answer) is not None:
-        return Answer.UNSUCCESSFUL
-    if "isSuccessful" in answer:
-        return Answer.SUCCESSFUL if answer["isSuccessful"] is True else Answer.UNDECIDED
-    given = [(whole(answer.get(name)) or 0) > 0 for name in numbers]
-    return Answer.NUMBERS if given and all(given) else Answer.ELSE
-
-
-def _told(answer: dict[str, Any], numbers: Mapping[str, int]) -> Iterator[tuple[str, int | None]]:
-    """The numbers of things that an answer and its errors name."""
-    errors = answer.get("validationErrors")
-    for part in (answer, *(errors if isinstance(errors, list) else [])):
-        if isinstance(part, dict):
-            yield from ((name, whole(part.get(name))) for name in numbers)
-
-
-def own_words(answer: Any) -> str:
-    """The message of an error body in any of the shapes seen; "" when there is none."""
-    if not isinstance(answer, dict):
-        return ""
-    error = answer.get("error")
-    if isinstance(error, dict):
-        parts = [text(error.get("code"), 100), text(error.get("message"), 500)]
-        return ": ".join(part for part in parts if part)
-    return text(error, 500) or text(answer.get("message"), 500) or text(answer.get("title"), 500)
-
-
-def without(secrets: tuple[str, ...], value: Any) -> Any:
-    """The value with these texts masked wherever they stand in it, since Tradera's words reach partners and logs.
-
-    May raise RecursionError.
-    """
-    if isinstance(value, str):
-        for secret in secrets:
-            value = value.replace(secret, "***")
-        return value
-    if isinstance(value, dict):
-        return {without(secrets, name): without(secrets, part) for name, part in value.items()}
-    return [without(secrets, part) for part in value] if isinstance(value, list) else value
-
-
-def whole(value: Any, largest: int = _LARGEST) -> int | None:
-    """A whole number, also written as 250.0, of at most `largest` either way; None for anything else."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    if isinstance(value, float) and not (math.isfinite(value) and value.is_integer()):
-        return None
-    return int(value) if abs(value) <= largest else None
-
-
-def tolerant_whole(value: Any) -> int | None:
-    """A whole number, or one written in digits."""
-    written = isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < 16
-    return int(value) if written else whole(value)
-
-
-def ore(value: Any) -> int | None:
-    """An amount of kronor in öre, at least 0: a number with or without decimals, or one in digits such as "950,50".
-
-    None for anything else: an amount that cannot be read is never 0.
-    """
-    if isinstance(value, str) and _AMOUNT.fullmatch(value.strip()):
-        value = float(value.strip().replace(",", "."))
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return round(value * 100) if 0 <= value <= _MOST_KRONOR else None  # None too for what is no number
-
-
-def text(value: Any, limit: int = _MAX_TEXT) -> str:
-    """A text without control characters and lone surrogates, cut to `limit`; "" for anything but a text."""
-    if not isinstance(value, str):
-        return ""
-    kept = (
-        " " if ch.isspace() else ch
-        for ch in value[:limit]
-        if ch.isspace() or unicodedata.category(ch) not in {"Cc", "Cs"}
-    )
-    return "".join(kept).strip()
-
-
-class Times:
-    """What Tradera's times mean that name no zone: UTC, until its own time has told whether they are Swedish.
-
-    `wanted` is set by the first such time: then somebody asks for Tradera's.
-    """
-
-    def __init__(self) -> None:
-        self.wanted = asyncio.Event()
-        self._zone: tzinfo = UTC
-        self._decided = False
-
-    @contextmanager
-    def read(self) -> Iterator[None]:
-        """What is read within is of the Tradera whose times these are."""
-        token = _TIMES.set(self)
-        try:
-            yield
-        finally:
-            _TIMES.reset(token)
-
-    def zoned(self, moment: datetime) -> datetime:
-        """A time without a zone, in the one that it is taken to be of."""
-        if not self._decided:
-            self.wanted.set()
-        return moment.replace(tzinfo=self._zone)
-
-    def decide(self, answer: Any, now: int) -> None:
-        """Tradera's own time at this moment (ms UTC): as UTC or as Swedish time, whichever is nearer. It is told once."""
-        try:
-            value: Any = answer.get("time") if isinstance(answer, dict) else answer
-            told = datetime.fromisoformat(value)
-        except (TypeError, ValueError):
-            return
-        if told.tzinfo is None:
-            self._zone = min(
-                (UTC, SWEDEN), key=lambda zone: abs(told.replace(tzinfo=zone).timestamp() * 1000 - now)
-            )
-        self._decided = True
-        self.wanted.clear()
-        _log.warning("Tradera's times name no zone", taken_as=str(self._zone))
-
-
-_TIMES: ContextVar[Times | None] = ContextVar("times", default=None)
-
-
-def time_ms(value: Any) -> int | None:
-    """An ISO-8601 date-time as ms UTC; for one without a zone see `Times`. None for what is no time or a default."""
-    try:
-        moment = datetime.fromisoformat(value)
-        if moment.tzinfo is None:
-            times = _TIMES.get()
-            moment = moment.replace(tzinfo=UTC) if times is None else times.zoned(moment)
-        at = round(moment.timestamp() * 1000)
-    except (TypeError, ValueError, OverflowError):
-        return None
-    return at if at >= _OLDEST_MS else None
-
-
-def fields_of(value: Any, what: str) -> dict[str, Any]:
-    """An object; raises WrongShapeError for anything else."""
-    if not isinstance(value, dict):
-        raise WrongShapeError(f"{what} is not an object")
-    return value
-
-
-def list_of(value: Any, what: str) -> list[Any]:
-    """A list of whatever; an empty answer is an empty list. Raises WrongShapeError."""
-    if value is None:
-        return []
-    if not isinstance(value, list):
-        raise WrongShapeError(f"{what} is not a list")
-    return value
-
-
-def entries_of(value: Any, what: str) -> list[dict[str, Any]]:
-    """The objects of a list; what else stands in it is no entry. Raises WrongShapeError for no list."""
-    return [entry for entry in list_of(value, what) if isinstance(entry, dict)]
-
-
-def identity(fields: dict[str, Any], name: str) -> int:
-    """One of Tradera's numbers for a thing, which must be there; raises WrongShapeError."""
-    number = whole(fields.get(name))
-    if number is None or number <= 0:
-        raise WrongShapeError(f"{name} is missing or not a number above 0")
-    return number
-
-
-def specified(fields: dict[str, Any], name: str) -> int | None:
-    """A number, unless its `…Specified` sibling says it has no meaning."""
-    return None if fields.get(f"{name}Specified") is False else whole(fields.get(name))
-
-
-def flag(value: Any) -> bool | None:
-    """True or false; None for anything else."""
-    return value if isinstance(value, bool) else None
-
-
-def texts(value: Any) -> tuple[str, ...]:
-    """The texts of a list that are not empty; none for anything but a list."""
-    return tuple(filter(None, map(text, value))) if isinstance(value, list) else ()
-
-
-def _error_text(error: Any) -> str:
-    if isinstance(error, dict):
-        return text(error.get("errorMessage"), 500) or text(error.get("message"), 500)
-    return text(error, 500)
+_LARGEST_ID = 2**31 - 1
+_LARGEST_ATTRIBUTE = 2**63 - 1
+_MOST_KRONOR = 100_000
+_OWN_PRICE = 6
+"""The table's row for a price of the seller's own, which costs 0: it is no product."""
 
 
 class ResultState(StrEnum):
@@ -428,3 +216,272 @@ def read_token(answer: Any) -> tuple[str, int | None]:
 def read_clock(answer: Any) -> int | None:
     """Tradera's time (ms UTC): a bare string or `{"time": ...}`; None when it is neither."""
     return time_ms(answer.get("time") if isinstance(answer, dict) else answer)
+
+
+def read_orders(answer: Any, *, sole: int = 0) -> list[Order]:
+    """`SellerOrder[]`, each read by itself: one that lacks something has a `doubt`. Raises WrongShapeError for no list.
+
+    `sole` is the only order that was asked for: an answer of one entry is about it, whatever number it lacks.
+    """
+    entries = list_of(answer, "orders")
+    return [_order(entry, sole if len(entries) == 1 else 0) for entry in entries]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SoldAd:
+    """A transaction: one sale of one ad, which is part of some order. Without an amount its price is not known."""
+
+    transaction_id: int
+    ad: int
+    amount_ore: int | None
+    sold_at: int | None
+    is_paid: bool
+    is_shipped: bool
+    own_references: tuple[str, ...] = ()
+
+
+def read_transactions(answer: Any) -> list[SoldAd]:
+    """`Transaction[]`; one that names neither itself nor an ad is left out."""
+    found = []
+    for entry in entries_of(answer, "seller-transactions"):
+        item = entry.get("item")
+        item = item if isinstance(item, dict) else {}
+        number, ad = tolerant_whole(entry.get("id")) or 0, tolerant_whole(item.get("id")) or 0
+        if ad > 0:
+            found.append(
+                SoldAd(
+                    transaction_id=number,
+                    ad=ad,
+                    amount_ore=ore(entry.get("amount")),
+                    sold_at=time_ms(entry.get("date")),
+                    is_paid=flag(entry.get("isMarkedAsPaidConfirmed")) is True,
+                    is_shipped=flag(entry.get("isMarkedAsShipped")) is True,
+                    own_references=texts(item.get("ownReferences")),
+                )
+            )
+    return found
+
+
+def marked(sold: Iterable[SoldAd], mark: Callable[[SoldAd], bool]) -> set[int]:
+    """The ads marked so: where an ad was sold several times, each of its sales is."""
+    found: dict[int, bool] = {}
+    for each in sold:
+        found[each.ad] = found.get(each.ad, True) and mark(each)
+    return {ad for ad, is_so in found.items() if is_so}
+
+
+def _order(given: Any, asked: int) -> Order:
+    entry = given if isinstance(given, dict) else {}
+    subtotal = ore(entry.get("subTotal"))
+    created = time_ms(entry.get("createdDate"))
+    updated = time_ms(entry.get("lastUpdatedDate")) or created or 0
+    order_id = max(0, tolerant_whole(entry.get("orderId")) or 0) or asked
+    given_items = entry.get("items")
+    items = given_items if isinstance(given_items, list) else []
+    lone_price = subtotal or None if len(items) == 1 else None
+    found = [_line(line, lone_price) for line in items]
+    doubts = [] if order_id else [Text("it has no orderId")]
+    doubts += [each for each in found if isinstance(each, Text)] if found else [NO_ITEMS]
+    named = [tolerant_whole(line.get("itemId")) for line in items if isinstance(line, dict)]
+    lines = tuple(each for each in found if isinstance(each, OrderLine))
+    payments = _payments(entry, updated)
+    person, ship_to = _scalars(entry.get("buyer")), _scalars(entry.get("shipTo"))
+    return Order(
+        order_id=order_id,
+        created_at=created or updated,
+        updated_at=updated,
+        lines=lines,
+        subtotal_ore=subtotal or sum(line.quantity * line.unit_price_ore for line in lines),
+        # the last payment; an undated one counts from the order's last update
+        paid_at=max((each.paid_at or updated for each in payments or ()), default=None),
+        payments=payments,
+        freight=OrderFreight(
+            cost_ore=ore(entry.get("shippingCost")),
+            type=text(entry.get("shippingType"), 200),
+            weight_kg=_weight(entry.get("shippingWeight")),
+        ),
+        expires_at=time_ms(entry.get("expiresDate")),
+        purchase_id=text(entry.get("purchaseOrderId"), 100),
+        # the buyer's own fields; `shipTo` beside them when it differs (shop items)
+        buyer={**person, "shipTo": ship_to} if ship_to else person,
+        doubt=doubts[0] if doubts else None,
+        doubtful_ads=tuple({ad for ad in named if ad} - {line.tradera_item_id for line in lines}),
+        raw=json.dumps(given, ensure_ascii=False)[:_RAW_CHARS] if doubts else "",
+    )
+
+
+def _line(line: Any, lone_price_ore: int | None) -> OrderLine | Text:
+    """A line, or what it lacks. Its ad may be named by our reference alone; only a lone line takes the order's sum."""
+    if not isinstance(line, dict):
+        return Text("a line of it is not an object")
+    ad, references = max(0, tolerant_whole(line.get("itemId")) or 0), texts(line.get("ownReferences"))
+    if not ad and not any(map(read_reference, references)):
+        return Text("a line of it has no itemId")
+    written = line.get("unitPrice")
+    quantity = max(1, tolerant_whole(line.get("quantity")) or 1)
+    lone_price = None if lone_price_ore is None else lone_price_ore // quantity
+    price = lone_price if written is None else ore(written)
+    if price is None:
+        return Text("a line of it has no unitPrice that can be read")
+    rate = tolerant_whole(line.get("vatRate"))  # None where there is none, which is not 0
+    return OrderLine(
+        tradera_item_id=ad,
+        quantity=quantity,
+        unit_price_ore=price,
+        own_references=references,
+        title=text(line.get("title")),
+        vat_rate=rate if rate is not None and 0 <= rate <= 100 else None,
+        part_number=text(line.get("merchantPartNumber"), 200),
+    )
+
+
+def _payments(entry: dict[str, Any], updated: int) -> tuple[Payment, ...] | None:
+    """Every payment; None when the order does not speak of payments at all. An amount that cannot be read is None."""
+    if "sellerOrderPayments" not in entry:
+        return None
+    given = entry["sellerOrderPayments"]
+    return tuple(
+        Payment(
+            type=text(each.get("paymentType"), 100),
+            reference=text(each.get("reference"), 200) or None,
+            amount_ore=ore(each.get("amount")),
+            paid_at=time_ms(each.get("paidDate")) or updated,
+            cost_ore=ore(each.get("paymentCost")),
+        )
+        for each in (given if isinstance(given, list) else ())
+        if isinstance(each, dict)
+    )
+
+
+def _weight(value: Any) -> float | None:
+    """Kilograms above 0, which is what is written of a weight that is not known."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 10_000:
+        return None
+    return float(value)
+
+
+def _scalars(value: Any) -> dict[str, Any]:
+    """The plain texts and numbers of an object."""
+    if not isinstance(value, dict):
+        return {}
+    kept = {
+        text(key, 60): text(part, 500) or whole(part) for key, part in list(value.items())[:_BUYER_FIELDS]
+    }
+    return {key: part for key, part in kept.items() if key and part is not None}
+
+
+def read_categories(answer: Any) -> list[Category]:
+    """The tree as a list, a parent before its children. An entry without a number is left out with all below it."""
+    found: list[Category] = []
+    waiting: list[tuple[Any, int | None]] = [
+        (entry, None) for entry in reversed(_filled(answer, "categories"))
+    ]
+    while waiting:
+        entry, parent = waiting.pop()
+        fields = fields_of(entry, "a category")
+        number = tolerant_whole(fields.get("id")) or tolerant_whole(fields.get("categoryId")) or 0
+        if not 0 < number <= _LARGEST_ID:
+            continue
+        name = text(fields.get("name"), 200) or text(fields.get("categoryName"), 200)
+        found.append(Category(number, name or str(number), parent))
+        below = fields.get("childCategories") or fields.get("subCategories") or []
+        if not isinstance(below, list):
+            raise WrongShapeError("what is below a category is not a list")
+        waiting.extend((child, number) for child in reversed(below))
+    if not found:
+        raise WrongShapeError("it has no category with a number")
+    return found
+
+
+def read_definitions(answer: Any) -> tuple[AttributeDefinition, ...]:
+    """A leaf's attributes; `[]` is a leaf without any. One that cannot be read makes all of them unknown."""
+    if not isinstance(answer, list):
+        raise WrongShapeError("attribute-definitions is not a list")
+    return tuple(_definition(fields_of(entry, "an attribute")) for entry in answer)
+
+
+def read_shipping(answer: Any) -> list[ShippingProduct]:
+    """The products of `productsPerWeightSpan` that send within Sweden and have a price of their own."""
+    found = []
+    for entry in _filled(fields_of(answer, "shipping-options").get("productsPerWeightSpan"), "the table"):
+        span = fields_of(entry, "a weight span")
+        limit = _weight(span.get("weight"))
+        products = span.get("products") or []
+        if not isinstance(products, list):
+            raise WrongShapeError("the products of a weight span are not a list")
+        if limit is not None:
+            found += [product for each in products if (product := _product(each, limit)) is not None]
+    if not found:
+        raise WrongShapeError("it has no product with a price")
+    return found
+
+
+def _filled(value: Any, what: str) -> list[Any]:
+    if not isinstance(value, list):
+        raise WrongShapeError(f"{what} is not a list")
+    if not value:
+        raise WrongShapeError(f"{what} is empty")
+    return value
+
+
+def _definition(fields: dict[str, Any]) -> AttributeDefinition:
+    number, name = whole(fields.get("id"), _LARGEST_ATTRIBUTE), text(fields.get("name"), 200)
+    if number is None or not name:
+        raise WrongShapeError("an attribute has no number or no name")
+    terms = fields.get("possibleTermValues")
+    # letter by letter as Tradera has them, for only so does it take them back
+    words = tuple(filter(_can_be_sent, terms)) if isinstance(terms, list) else ()
+    most = whole(fields.get("maxNumberOfValues")) or 0
+    # by its type, of which no list is published, else by its words
+    named, kind = text(fields.get("attributeType"), 100).casefold(), AttributeKind.UNKNOWN
+    if any(part in named for part in ("number", "numeric", "decimal", "integer")):
+        kind = AttributeKind.NUMBER
+    elif words or any(part in named for part in ("term", "string", "text", "enum")):
+        kind = AttributeKind.TERM
+    return AttributeDefinition(
+        id=number,
+        name=name,
+        key=text(fields.get("key"), 200),
+        description=text(fields.get("description"), 500),
+        kind=kind,
+        value_format=text(fields.get("valueFormatting"), 100),
+        min_values=max(0, whole(fields.get("minNumberOfValues")) or 0),
+        max_values=most if most > 0 else None,
+        terms=words,
+    )
+
+
+def _can_be_sent(term: Any) -> bool:
+    """Whether it is a text that is not empty and has no halves of characters, which UTF-8 cannot carry."""
+    return isinstance(term, str) and bool(term) and not any("\ud800" <= each <= "\udfff" for each in term)
+
+
+def _product(entry: Any, limit: float) -> ShippingProduct | None:
+    """A product that may be offered; None for one that lacks what we need, or that sends elsewhere."""
+    if not isinstance(entry, dict):
+        return None
+    provider, number = whole(entry.get("shippingProviderId")), whole(entry.get("id"))
+    price = whole(entry.get("price")) or 0
+    to, source = text(entry.get("toCountry"), 10), text(entry.get("fromCountry"), 10)
+    if not provider or not number or provider == _OWN_PRICE or not 0 < price <= _MOST_KRONOR:
+        return None
+    if to.upper() not in {"", "SE"} or source.upper() not in {"", "SE"}:
+        return None
+    needs, delivery = _part(entry, "packageRequirements"), _part(entry, "deliveryInformation")
+    return ShippingProduct(
+        provider_id=provider,
+        product_id=number,
+        provider=text(entry.get("shippingProvider"), 100) or str(provider),
+        name=text(entry.get("name"), 200),
+        up_to_kg=min(limit, _weight(needs.get("maxWeight")) or limit),
+        from_kg=_weight(needs.get("minWeight")) or 0.0,
+        price_kr=price,
+        traceable=flag(delivery.get("isTraceable")) is True,
+        most_days=whole(_part(delivery, "estimatedDeliveryTime").get("maxWeekdays")),
+        over_weight_kr=max(0, whole(entry.get("weightExceededPenalty")) or 0),
+    )
+
+
+def _part(fields: dict[str, Any], name: str) -> dict[str, Any]:
+    value = fields.get(name)
+    return value if isinstance(value, dict) else {}

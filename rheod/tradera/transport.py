@@ -17,7 +17,7 @@ import aiohttp
 
 from rheod.domain.errors import Permanent, Text, Transient, Unanswered
 from rheod.net.http_errors import NOT_SENT, failure_sentence, read_capped, retry_after_s
-from rheod.tradera.responses import own_words, without
+from rheod.tradera.json_fields import own_words, without
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

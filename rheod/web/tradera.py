@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rheod.domain.errors import Refused, Text, counted
 from rheod.store.reference_data import Subject
-from rheod.tradera.responses import time_ms
+from rheod.tradera.json_fields import time_ms
 from rheod.usecases.selling_setup import Shown
 from rheod.web.integration import of_account
 from rheod.web.site import HOME, ActionDone, Page

@@ -10,7 +10,7 @@ from rheod.domain.category_tree import CategoryTree, LeafAttributes
 from rheod.domain.freight import sorted_table
 from rheod.sandbox.tradera_catalogue import Catalogue
 from rheod.store import reference_data
-from rheod.tradera.reference_answers import read_categories, read_definitions, read_shipping
+from rheod.tradera.responses import read_categories, read_definitions, read_shipping
 from tests.api.running import NOW_MS, Api
 
 BASE = "/integration/v1/tradera"

@@ -9,7 +9,7 @@ import pytest
 from rheod.domain.category_tree import CategoryTree
 from rheod.domain.taxonomy import TRADERA_CATEGORIES
 from rheod.sandbox.tradera_catalogue import Catalogue
-from rheod.tradera.reference_answers import read_categories, read_definitions, read_shipping
+from rheod.tradera.responses import read_categories, read_definitions, read_shipping
 
 BRAKES, LEGO, JACKETS = 302410, 1001310, 1001210
 

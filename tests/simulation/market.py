@@ -13,7 +13,7 @@ from rheod.domain.errors import Text
 from rheod.domain.model import SellerAd
 from rheod.domain.orders import Order, OrderLine
 from rheod.tradera.ad_builder import FIXED_PRICE, Ad
-from rheod.tradera.order_responses import SoldAd
+from rheod.tradera.responses import SoldAd
 from rheod.tradera.transport import Rejected
 
 DAY_MS = 24 * 3600 * 1000

@@ -14,8 +14,7 @@ from rheod.domain.model import SellerAd
 from rheod.domain.orders import Order
 from rheod.tradera.ad_builder import Ad
 from rheod.tradera.client import Read, TraderaClient
-from rheod.tradera.order_responses import SoldAd
-from rheod.tradera.responses import CreatedRequest, Member, Result, Updates
+from rheod.tradera.responses import CreatedRequest, Member, Result, SoldAd, Updates
 from rheod.tradera.transport import OverLimit, Rejected, Seller, ServerFailure, TokenRefused, Unreachable
 from tests.simulation.faults import Fate, Faults
 from tests.simulation.life import Life

@@ -10,7 +10,7 @@ from rheod.domain.freight import ShippingTable, sorted_table
 from rheod.domain.model import ListingState
 from rheod.sandbox.tradera_catalogue import Catalogue
 from rheod.store import reference_data
-from rheod.tradera.reference_answers import read_shipping
+from rheod.tradera.responses import read_shipping
 from tests.desk import ASKS_AFTER_S, Desk
 from tests.tradera.test_dry_run import played
 from tests.waiting import until

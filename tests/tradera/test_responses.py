@@ -11,18 +11,19 @@ from rheod.domain.freight import FreightOption
 from rheod.domain.model import AdState
 from rheod.domain.orders import OrderFreight, Payment
 from rheod.tradera.ad_builder import FIXED_PRICE, Ad, create_body
-from rheod.tradera.order_responses import marked, read_orders, read_transactions
+from rheod.tradera.json_fields import WrongShapeError, refusal
 from rheod.tradera.responses import (
     ResultState,
-    WrongShapeError,
+    marked,
     read_clock,
     read_created,
     read_listed,
     read_listed_all,
     read_member,
+    read_orders,
     read_results,
+    read_transactions,
     read_updated,
-    refusal,
 )
 
 AD = Ad(
