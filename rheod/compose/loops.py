@@ -40,11 +40,10 @@ from rheod.tradera.ad_builder import AdDefaults
 from rheod.tradera.ad_updater import AdUpdater, Relister
 from rheod.tradera.budgeted_client import BudgetedClient, NotNow
 from rheod.tradera.client import TraderaClient
-from rheod.tradera.order_sync import OrderSync, ReconcileOptions
-from rheod.tradera.order_updater import OrderUpdater
+from rheod.tradera.order_sync import OrderSync, OrderUpdater
 from rheod.tradera.publisher import Publisher, PublishOptions
+from rheod.tradera.reconciler import ReconcileOptions, Reconciler, TakeOver
 from rheod.tradera.reference_data import ReferenceReader
-from rheod.tradera.restored import TakeOver
 from rheod.tradera.result_poller import ResultPoller, ResultPollOptions
 from rheod.tradera.transport import APPLICATION, ServerFailure, Unreachable
 from rheod.usecases.placement import look_at_all
@@ -328,17 +327,13 @@ def _tradera_desk(
     )
     asker = ResultPoller(store=core.store, calls=calls, publisher=publisher, options=asking, meters=meters)
     keeper = AdUpdater(store=core.store, calls=calls, defaults=options.defaults, tries=options.tries)
-    reader = OrderSync(
-        store=core.store,
-        calls=calls,
-        sellers=core.sellers,
-        options=ReconcileOptions(interval_ms=lambda: core.reading_gap_ms),
-        meters=meters,
-    )
+    reader = OrderSync(store=core.store, calls=calls, sellers=core.sellers, meters=meters)
+    options_of_passes = ReconcileOptions(interval_ms=lambda: core.reading_gap_ms)
+    reconciler = Reconciler(store=core.store, calls=calls, sellers=core.sellers, options=options_of_passes)
     shipper = OrderUpdater(store=core.store, calls=calls, tries=options.tries)
 
     async def reconcile(job: Job) -> Outcome:
-        outcome = await reader.reconcile(job)
+        outcome = await reconciler.reconcile(job)
         await shipper.look_around()
         await reader.complete()
         return outcome

@@ -34,8 +34,8 @@ from rheod.jobs.meters import Meters
 from rheod.jobs.queue import Done, Retry
 from rheod.store import facts, items, ledger
 from rheod.tradera.budgeted_client import BudgetedClient, NotNow, NotWanted
-from rheod.tradera.order_sync import go_back
 from rheod.tradera.publisher import Publisher
+from rheod.tradera.reconciler import go_back
 from rheod.tradera.responses import Result, ResultState
 from rheod.tradera.transport import Rejected
 from rheod.usecases import publish, put_item, take_over
