@@ -8,6 +8,7 @@ from pathlib import Path
 from rheod.sandbox.demo_daemon import DemoDaemon
 from rheod.sandbox.sandbox import wall_clock
 from rheod.sandbox.shop import Shop
+from tests import warm
 from tests.bench.pictures import SETTINGS, bomb, memory_mb, put
 from tests.fakes import ill
 from tests.fakes.front import front
@@ -32,7 +33,7 @@ async def test_hostile_pictures_fail_alone_and_cost_little_memory(tmp_path: Path
     """Bombs, half files, pages, loops and endless streams: failed; a good one: ready; the daemon hardly grows."""
     shop = Shop(now=wall_clock)
     await shop.start()
-    daemon = DemoDaemon(folder=tmp_path, settings=SETTINGS)
+    daemon = warm.daemon(folder=tmp_path, settings=SETTINGS)
     try:
         async with daemon.running(), front() as bombs:
             bombs.ill = ill.always(bomb(), "image/png")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rheod.sandbox.demo_daemon import DemoDaemon
+from tests import warm
 from tests.bench.import_erp import (
     ITEMS,
     Client,
@@ -48,7 +48,7 @@ async def test_an_import_by_batch_at_the_documented_rate_keeps_every_item_and_th
     tmp_path: Path,
 ) -> None:
     """The list has each item once, in the order of the batches; the same import again changes nothing."""
-    daemon = DemoDaemon(folder=tmp_path, settings={})
+    daemon = warm.daemon(folder=tmp_path, settings={})
     async with daemon.running(), connected(daemon) as client:
         items = stock("b", COUNT)
         await import_by_batch(client, items, size=SIZE)
@@ -63,7 +63,7 @@ async def test_an_import_by_batch_at_the_documented_rate_keeps_every_item_and_th
 
 async def test_a_client_that_goes_too_fast_is_held_back_and_loses_nothing(tmp_path: Path) -> None:
     """Every 429 says in whole seconds when to come again; PUT, batch and GET alike."""
-    daemon = DemoDaemon(folder=tmp_path, settings={"RHEOD_LIMITS__PUT_PER_S": "3"})
+    daemon = warm.daemon(folder=tmp_path, settings={"RHEOD_LIMITS__PUT_PER_S": "3"})
     async with daemon.running(), connected(daemon, EAGER) as client:
         by_put, by_batch = stock("p", 30), stock("b", COUNT)
         async with asyncio.TaskGroup() as group:
@@ -78,7 +78,7 @@ async def test_a_client_that_goes_too_fast_is_held_back_and_loses_nothing(tmp_pa
 @pytest.mark.parametrize("moment", ["store.before_commit", "store.committed"])
 async def test_an_import_goes_on_where_the_daemon_was_killed(tmp_path: Path, moment: str) -> None:
     """Killed in the middle of it and started anew: the client asks again, and nothing is lost or made twice."""
-    daemon = DemoDaemon(folder=tmp_path, settings={}, crash_at=f"{moment}:9")
+    daemon = warm.daemon(folder=tmp_path, settings={}, crash_at=f"{moment}:9")
     async with daemon.running(), connected(daemon, {**EAGER, "batch": 4.0}) as client:
         items = stock("b", COUNT)
         await import_by_batch(client, items, size=60)

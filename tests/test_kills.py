@@ -21,6 +21,7 @@ import aiohttp
 import pytest
 
 from rheod.sandbox.demo_daemon import DemoDaemon, DemoFailed
+from tests import warm
 
 pytestmark = pytest.mark.sweep
 
@@ -45,7 +46,7 @@ class Yard:
 
     def daemon(self) -> DemoDaemon:
         """The next life's daemon."""
-        one = DemoDaemon(folder=self.folder, settings=_SETTINGS)
+        one = warm.daemon(folder=self.folder, settings=_SETTINGS)
         one.headers = self.headers
         return one
 

@@ -11,7 +11,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from rheod.sandbox.demo_daemon import DemoDaemon
+from tests import warm
 from tests.test_whole_daemon import DEADLINE_S, ITEM
 
 RULES = {
@@ -75,7 +75,7 @@ class Guarded:
     """A daemon with these settings; answers are seen as they are."""
 
     def __init__(self, folder: Path, settings: dict[str, str]) -> None:
-        self.daemon = DemoDaemon(folder=folder, settings={"RHEOD_LIMITS__PUT_PER_S": "1000", **settings})
+        self.daemon = warm.daemon(folder=folder, settings={"RHEOD_LIMITS__PUT_PER_S": "1000", **settings})
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Guarded]:

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from rheod.sandbox.demo_daemon import DemoDaemon, clean_environment
+from rheod.sandbox.demo_daemon import clean_environment
 from rheod.sandbox.sandbox import Sandbox, wall_clock
 from rheod.sandbox.servers import QueueServer
 from tests import warm
@@ -78,7 +78,7 @@ async def test_no_second_auction_after_a_restore_and_the_sale_arrives(
     sandbox = Sandbox(now=wall_clock, rng=random.Random(5), queue_server=queue_server, processing_delay_s=0.1)
     async with sandbox:
         settings = {**sandbox.settings(), **SOON, "RHEOD_TRADERA__QUOTA__TOTAL": "1000"}
-        first = RunningDaemon(sandbox, DemoDaemon(folder=lost, settings=settings))
+        first = RunningDaemon(sandbox, warm.daemon(folder=lost, settings=settings))
         async with first.daemon.running():
             await connected(first)
             await first.put("live")
@@ -103,7 +103,7 @@ async def test_no_second_auction_after_a_restore_and_the_sale_arrives(
         shutil.rmtree(lost)
         (data / "rheod.toml").touch()
         await ask(data, "restore", told["backup"])
-        again = RunningDaemon(sandbox, DemoDaemon(folder=data, settings=settings, crash_at=crash_at))
+        again = RunningDaemon(sandbox, warm.daemon(folder=data, settings=settings, crash_at=crash_at))
         again.daemon.headers = first.daemon.headers
         sandbox.shop.received.clear()
         async with again.daemon.running():

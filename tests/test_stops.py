@@ -19,8 +19,9 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from rheod.sandbox.demo_daemon import DemoDaemon, DemoFailed
+from rheod.sandbox.demo_daemon import DemoFailed
 from rheod.sandbox.servers import QueueServer
+from tests import warm
 from tests.fakes.front import front
 from tests.test_kills import ITEM, LIFE_S, SEED, Yard, ended
 from tests.test_whole_daemon import RunningDaemon, running_daemon
@@ -74,7 +75,7 @@ async def test_a_daemon_that_hangs_is_found_out_and_replaced(tmp_path: Path) -> 
     with contextlib.closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as systemd:
         systemd.bind(str(tmp_path / "notify"))
         systemd.setblocking(False)
-        daemon = DemoDaemon(folder=yard.folder, settings={"NOTIFY_SOCKET": str(tmp_path / "notify")})
+        daemon = warm.daemon(folder=yard.folder, settings={"NOTIFY_SOCKET": str(tmp_path / "notify")})
         daemon.headers = yard.headers
         with contextlib.suppress(DemoFailed):
             async with daemon.running():

@@ -18,8 +18,9 @@ from typing import Any
 import aiohttp
 import pytest
 
-from rheod.sandbox.demo_daemon import DemoDaemon, DemoFailed, clean_environment
+from rheod.sandbox.demo_daemon import DemoFailed, clean_environment
 from rheod.store.engine.connection import AT_ONCE_BYTES
+from tests import warm
 from tests.store.damaging import damage
 from tests.test_whole_daemon import DEADLINE_S, ITEM
 from tests.waiting import until
@@ -32,7 +33,7 @@ class Lonely:
 
     def __init__(self, folder: Path, **settings: str) -> None:
         self.folder = folder
-        self.daemon = DemoDaemon(folder=folder, settings={"RHEOD_LIMITS__PUT_PER_S": "1000", **settings})
+        self.daemon = warm.daemon(folder=folder, settings={"RHEOD_LIMITS__PUT_PER_S": "1000", **settings})
 
     @property
     def file(self) -> Path:
@@ -190,7 +191,7 @@ async def test_a_damaged_database_is_refused_at_start_with_the_way_out(tmp_path:
             await one.put(f"D-{number}", size=3000)
     damage(one.file, "items")
     with pytest.raises(DemoFailed, match=r"status 1.*Restore the newest backup"):
-        async with DemoDaemon(folder=tmp_path, settings={}).running():
+        async with warm.daemon(folder=tmp_path, settings={}).running():
             await asyncio.sleep(DEADLINE_S)
 
 
@@ -204,7 +205,7 @@ async def test_damage_in_a_large_database_ends_the_daemon_and_keeps_it_from_star
         db.executemany("INSERT INTO marks VALUES (?, ?)", rows)
     damage(one.file, "shipments")
     for starts in (1, 0):
-        daemon = DemoDaemon(folder=tmp_path, settings={})
+        daemon = warm.daemon(folder=tmp_path, settings={})
         daemon.log_file.unlink()
         with pytest.raises(DemoFailed, match=r"status 1.*Restore the newest backup"):
             async with daemon.running():
@@ -215,7 +216,7 @@ async def test_damage_in_a_large_database_ends_the_daemon_and_keeps_it_from_star
 async def test_a_read_only_database_is_refused_at_start(tmp_path: Path) -> None:
     """A file of somebody else's: the reason and no half start; root may write everything, so a folder stands in."""
     (tmp_path / "rheod.db").mkdir()
-    daemon = DemoDaemon(folder=tmp_path, settings={})
+    daemon = warm.daemon(folder=tmp_path, settings={})
     with pytest.raises(DemoFailed, match=r"status 1.*is not a file"):
         async with daemon.running():
             await asyncio.sleep(DEADLINE_S)

@@ -16,6 +16,7 @@ from rheod.sandbox.demo_daemon import DemoDaemon
 from rheod.sandbox.sandbox import Sandbox, wall_clock
 from rheod.sandbox.servers import QueueServer
 from rheod.tradera.contact import READINGS
+from tests import warm
 
 DEADLINE_S = 30.0
 ITEM = "/integration/v1/items"
@@ -85,7 +86,7 @@ async def running_daemon(
     """Everything up, the ERP connected; `settings` are RHEOD_ variables, `crash_at` kills the daemon's first life."""
     sandbox = Sandbox(now=wall_clock, rng=random.Random(4), queue_server=server, processing_delay_s=0.1)
     async with sandbox:
-        daemon = DemoDaemon(folder=folder, settings={**sandbox.settings(), **settings}, crash_at=crash_at)
+        daemon = warm.daemon(folder=folder, settings={**sandbox.settings(), **settings}, crash_at=crash_at)
         one = RunningDaemon(sandbox, daemon)
         async with one.daemon.running():
             key = await one.daemon.ask_admin("POST", "/keys", {"name": "erp"})

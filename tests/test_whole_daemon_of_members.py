@@ -17,6 +17,7 @@ from rheod.sandbox.demo_daemon import DemoDaemon
 from rheod.sandbox.sandbox import Sandbox, wall_clock
 from rheod.sandbox.servers import QueueServer
 from rheod.sandbox.tradera_access import Keys
+from tests import warm
 
 DEADLINE_S = 40.0
 MEMBERS = {"m-1": 300125, "m-2": 300126}
@@ -38,7 +39,7 @@ class Members:
         ]
         settings = {**self.sandbox.settings(), "RHEOD_ACCOUNTS": json.dumps(accounts)}
         del settings["RHEOD_TRADERA__USER_ID"], settings["RHEOD_TRADERA__USER_TOKEN"]
-        return DemoDaemon(folder=self.folder, settings=settings)
+        return warm.daemon(folder=self.folder, settings=settings)
 
     async def connect(self, daemon: DemoDaemon) -> None:
         """A key and an endpoint for each member; from now on calls are a member's."""

@@ -19,11 +19,11 @@ import os
 import signal
 import sys
 import time
-from asyncio.subprocess import DEVNULL, Process
+from asyncio.subprocess import DEVNULL
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, Protocol, TypeVar
 
 import aiohttp
 
@@ -128,15 +128,53 @@ _STOP_S = 8.0
 _LOOK_S = 0.02
 
 
+class Process(Protocol):
+    """What is used of a child process, as `asyncio.subprocess` has it."""
+
+    @property
+    def pid(self) -> int:
+        """Its number."""
+
+    @property
+    def returncode(self) -> int | None:
+        """None while it runs; a signal is a negative number."""
+
+    async def wait(self) -> int:
+        """Its exit status, once it has ended."""
+
+    def terminate(self) -> None:
+        """Ask it to stop in order."""
+
+
+async def start_python(environ: Mapping[str, str], log: BinaryIO) -> Process:
+    """`rheod serve` in this environment alone, writing to `log`, in a session of its own."""
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "rheod", "serve"),
+        stdin=DEVNULL,
+        stdout=log,
+        stderr=log,
+        env=environ,
+        start_new_session=True,  # Ctrl-C is the demo's: it stops its daemon in order
+    )
+
+
 class DemoDaemon:
     """`rheod serve` with its data in `folder`; `settings` are `RHEOD_*` variables.
 
     `crash_at` kills its first life at that crash point (`debug.crash_at`); it is then started again without.
-    `lives` counts the starts.
+    `lives` counts the starts; `start` makes the process of each.
     """
 
-    def __init__(self, *, folder: Path, settings: Mapping[str, str], crash_at: str | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        folder: Path,
+        settings: Mapping[str, str],
+        crash_at: str | None = None,
+        start: Callable[[Mapping[str, str], BinaryIO], Awaitable[Process]] = start_python,
+    ) -> None:
         self.lives = 0
+        self._start_process = start
         self.pid: int | None = None
         self.headers: dict[str, str] = {}
         self.log_file = folder / "rheod.log"
@@ -185,28 +223,17 @@ class DemoDaemon:
             crash_at = None
 
     async def _one_life(self, crash_at: str | None) -> int:
-        process = await self._start(crash_at)
+        environ = self._environ | ({"RHEOD_DEBUG__CRASH_AT": crash_at} if crash_at else {})
+        self._log_read = self._log_size()
+        with self.log_file.open("ab") as log:
+            process = await self._start_process(environ, log)
+        self.pid = process.pid
+        self.lives += 1
         try:
             return await process.wait()
         finally:
             self._address = None
             await _end(process)
-
-    async def _start(self, crash_at: str | None) -> Process:
-        environ = self._environ | ({"RHEOD_DEBUG__CRASH_AT": crash_at} if crash_at else {})
-        self._log_read = self._log_size()
-        with self.log_file.open("ab") as log:
-            process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "rheod", "serve"),
-                stdin=DEVNULL,
-                stdout=log,
-                stderr=log,
-                env=environ,
-                start_new_session=True,  # Ctrl-C is the demo's: it stops its daemon in order
-            )
-        self.pid = process.pid
-        self.lives += 1
-        return process
 
     def _log_size(self) -> int:
         return self.log_file.stat().st_size if self.log_file.exists() else 0

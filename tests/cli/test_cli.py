@@ -232,7 +232,7 @@ class Running:
 @pytest_asyncio.fixture
 async def running(tmp_path: Path) -> AsyncIterator[Running]:
     """See `Running`."""
-    daemon = DemoDaemon(folder=tmp_path, settings={})
+    daemon = warm.daemon(folder=tmp_path, settings={})
     async with daemon.running():
         await daemon.address()
         yield Running(

@@ -20,6 +20,7 @@ from rheod.sandbox.sandbox import wall_clock
 from rheod.sandbox.shop import Shop
 from rheod.sandbox.tradera import TraderaSimulator
 from rheod.sandbox.tradera_market import SimulatedAd
+from tests import warm
 from tests.crash.held import Held, held
 from tests.push.small_queue import URL, SmallQueue
 
@@ -97,7 +98,7 @@ class Erp:
     @asynccontextmanager
     async def daemon_running(self, crash_at: str | None) -> AsyncIterator[None]:
         """A daemon on this run's folder, connected to the ERP; `crash_at` kills its first life."""
-        self.daemon = DemoDaemon(folder=self.folder, settings=self._settings(), crash_at=crash_at)
+        self.daemon = warm.daemon(folder=self.folder, settings=self._settings(), crash_at=crash_at)
         try:
             async with self.daemon.running():
                 await self._connect()

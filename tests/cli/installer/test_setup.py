@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from rheod.cli.installer import steps
-from rheod.sandbox.demo_daemon import DemoDaemon, clean_environment
+from rheod.sandbox.demo_daemon import clean_environment
+from tests import warm
 from tests.cli.installer.installing import PROGRAM, Machine
 
 TOP = Path(__file__).parents[3]
@@ -151,7 +152,7 @@ def test_without_being_root_it_says_so(command: str, tmp_path: Path) -> None:
 async def test_the_service_comes_up_and_one_password_is_shown(machine: Machine) -> None:
     """The calls of systemctl are in order, the daemon is waited for, its first password printed; a second run prints none."""
     machine.data.mkdir(parents=True)
-    daemon = DemoDaemon(folder=machine.data, settings={})
+    daemon = warm.daemon(folder=machine.data, settings={})
     async with daemon.running():
         address = await daemon.address()
         ended = machine.run("setup", "--systemd", systemd=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from rheod.sandbox.demo_daemon import DemoDaemon
+from tests import warm
 from tests.cli.installer.installing import Machine
 
 
@@ -81,7 +81,7 @@ def test_a_dry_run_changes_nothing(machine: Machine) -> None:
 async def test_a_running_daemons_data_is_not_removed(machine: Machine) -> None:
     """A daemon that systemd did not stop is named; data and settings stay."""
     (machine.data / "rheod.db").unlink()
-    daemon = DemoDaemon(folder=machine.data, settings={})
+    daemon = warm.daemon(folder=machine.data, settings={})
     async with daemon.running():
         await daemon.address()
         ended = machine.run("uninstall", "--yes")
