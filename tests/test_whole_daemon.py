@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rheod.domain.taxonomy import TRADERA_CATEGORIES
+from rheod.domain.categories import TRADERA_CATEGORIES
 from rheod.sandbox.demo_daemon import DemoDaemon
 from rheod.sandbox.sandbox import Sandbox, wall_clock
 from rheod.sandbox.servers import QueueServer

@@ -12,8 +12,8 @@ from rheod.api.field_types import Name255, Wire, read_model
 from rheod.api.json_body import BODY_BYTES, read_json
 from rheod.api.responses import Reply, reply
 from rheod.api.routing import Operation
+from rheod.domain.categories import CONVERTED, DOMAINS, TRADERA_CATEGORIES, canonical, tradera_category
 from rheod.domain.errors import Refused, Text
-from rheod.domain.taxonomy import CONVERTED, DOMAINS, TRADERA_CATEGORIES, canonical, tradera_category
 
 if TYPE_CHECKING:
     from rheod.api.context import Bodies

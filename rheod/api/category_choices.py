@@ -10,9 +10,9 @@ from pydantic import Field, StringConstraints
 from rheod.api.field_types import Wire, read_model
 from rheod.api.json_body import BODY_BYTES, read_json
 from rheod.api.responses import answer
+from rheod.domain.categories import DOMAINS, canonical
 from rheod.domain.errors import FieldError, Refused, Text
-from rheod.domain.leaf_choice import CategoryRule
-from rheod.domain.taxonomy import DOMAINS, canonical
+from rheod.domain.placement import CategoryRule
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

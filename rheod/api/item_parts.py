@@ -12,12 +12,12 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, PlainValidator, ValidationError, WithJsonSchema
 
 from rheod.api.field_types import Int, Moment, Number, Price, Wire, from_pydantic, number, wrong
+from rheod.domain.categories import DOMAINS, canonical, tags_of
 from rheod.domain.errors import FieldError, Text
 from rheod.domain.ladder import RelistWish
 from rheod.domain.model import Json
 from rheod.domain.plain_text import meant
 from rheod.domain.relist import step_of
-from rheod.domain.taxonomy import DOMAINS, canonical, tags_of
 
 MAX_ATTRIBUTES, MAX_ATTRIBUTE_VALUES, MAX_ATTRIBUTE_CHARS = 50, 20, 255
 _ATTRIBUTE: dict[str, Any] = {

@@ -16,7 +16,7 @@ from pydantic import BeforeValidator, Field
 from rheod.api.field_types import wrong
 from rheod.api.responses import At, Count, Reply, reply
 from rheod.api.routing import Operation, Query, Whole, read_query
-from rheod.domain.category_tree import AttributeKind, Category, CategoryTree, LeafAttributes
+from rheod.domain.categories import AttributeKind, Category, CategoryTree, LeafAttributes
 from rheod.domain.errors import Refused, Text
 from rheod.domain.freight import Freight, Parcel, choose
 

@@ -11,7 +11,7 @@ from rheod.api.field_types import Wire, read_model
 from rheod.api.json_body import BODY_BYTES, read_optional_json
 from rheod.api.responses import answer
 from rheod.api.routing import Route
-from rheod.domain.ad_templates import Part, Template
+from rheod.domain.ad_text import Part, Template
 from rheod.usecases.ad_templates import AdTemplates
 
 

@@ -16,13 +16,13 @@ import structlog
 
 from rheod.config.loading import missing_at_start, missing_for_publishing
 from rheod.config.settings import LEAVES, Key, Settings
-from rheod.domain.ad_templates import Part, Template
+from rheod.domain.ad_text import Part, Template
 from rheod.domain.budget import Quota, reading_gap_ms
-from rheod.domain.category_tree import plain
+from rheod.domain.categories import plain
 from rheod.domain.errors import Text
 from rheod.domain.freight import FreightSettings
-from rheod.domain.leaf_choice import CategoryRule
 from rheod.domain.model import JobKind, JobOrder, QueueName
+from rheod.domain.placement import CategoryRule
 from rheod.jobs.clock import Clock
 from rheod.jobs.queue import RestoreLock, Wakeups
 from rheod.store import accounts, facts, jobs

@@ -10,10 +10,10 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from rheod.config.checked_values import Id, Section
-from rheod.domain.ad_templates import fault_of
-from rheod.domain.ends import BadWindow, EndChoice, EndWindow
+from rheod.domain.ad_text import template_fault
+from rheod.domain.calendar import BadWindow, EndChoice, EndWindow
+from rheod.domain.categories import DOMAINS, canonical
 from rheod.domain.relist import BelowReserve, RelistRule, Then, step_of
-from rheod.domain.taxonomy import DOMAINS, canonical
 
 
 class AdSettings(Section):
@@ -39,7 +39,7 @@ class AdSettings(Section):
     @classmethod
     def _fields_known(cls, text: str) -> str:
         """A field nobody knows would stand in every ad as it is written."""
-        if fault := fault_of(text):
+        if fault := template_fault(text):
             raise ValueError(fault)
         return text
 

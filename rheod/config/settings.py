@@ -35,7 +35,7 @@ from rheod.config.sections import (
 from rheod.config.selling import AdSettings, Categories, Ends, OrderSettings, Relist
 from rheod.config.tradera import Tradera
 from rheod.domain.budget import DEFAULT_LIMIT, READING_SHARE
-from rheod.domain.ends import EndChoice
+from rheod.domain.calendar import EndChoice
 from rheod.domain.errors import Text
 from rheod.domain.relist import RelistRule
 

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, Field, field_validator
 
 from rheod.config.checked_values import DAY_S, Calls, Delay, Id, Secret, Section, Url, unquoted
 from rheod.domain.budget import DEFAULT_LIMIT, METHODS, method_of
-from rheod.domain.taxonomy import DOMAINS, tradera_category
+from rheod.domain.categories import DOMAINS, tradera_category
 
 
 class QuotaSettings(Section):

@@ -1,22 +1,26 @@
-"""An ad's title, description and price as Tradera takes them: 80 and 7,000 characters, HTML, whole kronor.
+"""An ad's words as Tradera takes them: title, description and price, and what the owner wants said above and below.
 
-Tradera renders the description as HTML, so everything an owner wrote is escaped here. A character outside the first
-Unicode plane counts as two, as it does for a service that counts UTF-16 code units.
+80 and 7,000 characters, HTML, whole kronor. Tradera renders the description as HTML, so everything an owner wrote is
+escaped here. A character outside the first Unicode plane counts as two, as it does for a service that counts UTF-16 code units.
 
 A description ends with a specification: the attributes of the item's domain, in Swedish. Attributes may hold any JSON;
-what cannot be printed is left out.
+what cannot be printed is left out. A template for its header or footer is plain text with fields in braces.
 """
 
 from __future__ import annotations
 
 import html
 import math
+import re
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from rheod.domain.taxonomy import OTHER
+from rheod.domain.categories import OTHER
+from rheod.domain.errors import Text
+from rheod.domain.model import Item
 
 if TYPE_CHECKING:
     from rheod.domain.model import ItemSpec, Json
@@ -81,21 +85,17 @@ def _auto_parts(attributes: Json) -> list[tuple[str, str]]:
     maker = _first(vehicle.get("manufacturer"), attributes.get("manufacturer"))
     year = _first(vehicle.get("year"), attributes.get("donorVehicleYear"))
     fits = f"{maker} {model}".strip()
+    codes = list(_object(part.get("catalogCodes")).items())
     return [
         ("Del", _first(part.get("name"), attributes.get("partName"))),
         ("OEM", _first(part.get("oemNumber"), attributes.get("oemCode"))),
-        *_catalog_codes(part.get("catalogCodes")),
+        *((name, printable(code)) for key, code in codes[:20] if (name := printable(key))),
         ("Skick", _first(attributes.get("conditionGrade"))),
         ("Anmärkning", _first(attributes.get("conditionNote"))),
         ("Passar", f"{fits} ({year})" if fits and year else fits),
         ("Årsmodell", "" if fits else year),
         ("Fordonstyp", _first(vehicle.get("vehicleType"), attributes.get("vehicleType"))),
     ]
-
-
-def _catalog_codes(codes: Any) -> list[tuple[str, str]]:
-    pairs = list(_object(codes).items())[:20]
-    return [(name, printable(code)) for name, code in ((printable(key), code) for key, code in pairs) if name]
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,8 +187,6 @@ def ad_title(title: str) -> str:
     A quotation mark or an ampersand counts as what it is in HTML, six characters or five: how Tradera counts is not known.
     """
     line = " ".join(_clean(title).split())
-    if _length_of_title(line) <= MAX_TITLE:
-        return line
     return _cut(line, MAX_TITLE, _length_of_title) or line[: MAX_TITLE // 6].strip()
 
 
@@ -201,13 +199,16 @@ def ad_description(spec: ItemSpec, *, header: str = "", footer: str = "") -> str
     """
     full_title = " ".join(_clean(spec.title).split())
     text = _clean(spec.description).strip()
-    above, below = (_escaped(_cut_to_html(_clean(each).strip(), MAX_FRAME)) for each in (header, footer))
+    above, below = (
+        _escaped(_cut(_clean(each).strip(), MAX_FRAME, _length_of_html, _ELLIPSIS))
+        for each in (header, footer)
+    )
     room = MAX_DESCRIPTION - sum(_length(each) + len(_GAP) for each in (above, below) if each)
-    block = _block(spec, room - _length(_escaped(full_title)) - 2 * len(_GAP))
+    block = _block(spec, room - _length_of_html(full_title) - 2 * len(_GAP))
     head = full_title if full_title != ad_title(spec.title) or not (text or block) else ""
     parts = [above, _escaped(head), "", block, below]
     taken = sum(_length(part) + len(_GAP) for part in parts if part)
-    parts[2] = _escaped(_cut_to_html(text, MAX_DESCRIPTION - taken))
+    parts[2] = _escaped(_cut(text, MAX_DESCRIPTION - taken, _length_of_html, _ELLIPSIS))
     return _GAP.join(part for part in parts if part)
 
 
@@ -240,34 +241,28 @@ def _escaped(text: str) -> str:
     return html.escape(text, quote=False).replace("\n", _BREAK)
 
 
-def _cut(text: str, limit: int, length: Callable[[str], int] = _length) -> str:
-    """The longest beginning of `text` within `limit` that ends with a word; a very long word is cut inside."""
-    end, used = 0, 0
+def _length_of_html(text: str) -> int:
+    return _length(_escaped(text))
+
+
+def _cut(text: str, limit: int, length: Callable[[str], int], mark: str = "") -> str:
+    """The longest beginning of `text` within `limit`, as `length` counts, that ends with a word and `mark` where it was cut.
+
+    A word is cut inside where more than half would be lost without it. "" when nothing is left but the mark.
+    """
+    if length(text) <= limit:
+        return text
+    end, used = 0, _length(mark)
     while end < len(text) and (used := used + length(text[end])) <= limit:
         end += 1
-    return _back_to_word(text, end)
-
-
-def _cut_to_html(text: str, limit: int) -> str:
-    """As `_cut`, but `limit` counts the escaped form, and an ellipsis marks the cut."""
-    if _length(_escaped(text)) <= limit:
-        return text
-    end, used = 0, _length(_ELLIPSIS)
-    while end < len(text) and (used := used + _length(_escaped(text[end]))) <= limit:
-        end += 1
-    kept = _back_to_word(text, end)
-    return kept + _ELLIPSIS if kept else ""
-
-
-def _back_to_word(text: str, end: int) -> str:
-    """`text` up to `end`, moved back to the end of a word unless that would give up more than half."""
-    if end < len(text) and not text[end].isspace():
+    if not text[end].isspace():
         space = max(text.rfind(" ", 0, end), text.rfind("\n", 0, end))
         if space >= end // 2:
             end = space
         while end > 0 and unicodedata.combining(text[end]):
             end -= 1
-    return text[:end].rstrip(_LOOSE_ENDS)
+    kept = text[:end].rstrip(_LOOSE_ENDS)
+    return kept + mark if kept else ""
 
 
 def _block(spec: ItemSpec, room: int) -> str:
@@ -284,3 +279,98 @@ def _block(spec: ItemSpec, room: int) -> str:
             break
         kept.append(line)
     return _BREAK.join(kept) if len(kept) > 1 else ""
+
+
+MAX_TEMPLATE = 2000
+_FIELD = re.compile(r"\{([^{}\n]{0,80})\}")
+_METADATA = "metadata."
+WITHDRAWAL = (
+    "Säljaren är ett företag. Du har 14 dagars ångerrätt enligt lagen om distansavtal: meddela oss inom 14 dagar från det"
+    " att du fått varan och skicka tillbaka den inom 14 dagar därefter. Du betalar returfrakten. Vid fel på varan gäller"
+    " konsumentköplagen, och du har tre års reklamationsrätt."
+)
+"""What a business has to say of the right to withdraw and to complain, as the field `{withdrawalRight}`."""
+
+
+class Part(StrEnum):
+    """Where a template stands."""
+
+    HEADER = "header"
+    FOOTER = "footer"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Template:
+    """Words for one account (its reference; None: for all) and one category (a leaf or what it lies in; None: all)."""
+
+    part: Part
+    text: str
+    account: str | None = None
+    category: int | None = None
+
+    @property
+    def place(self) -> tuple[Part, str | None, int | None]:
+        """What it is for: there is one template for each place."""
+        return self.part, self.account, self.category
+
+
+def _condition(item: Item, default: str) -> str:
+    attributes = item.spec.attributes or {}
+    wished = item.spec.tradera.condition if item.spec.tradera is not None else None
+    said = printable(attributes.get("conditionGrade")) or printable(attributes.get("condition"))
+    word = wished or said or default
+    return _CONDITION.get(word.lower(), word)
+
+
+_FIELDS: Mapping[str, Callable[[Item, str], str]] = {
+    "externalId": lambda item, _: item.external_id,
+    "title": lambda item, _: ad_title(item.spec.title),
+    "condition": _condition,
+    "weightKg": lambda item, _: printable(item.spec.weight_kg),
+    "externalReference": lambda item, _: item.spec.external_reference or "",
+    "parentExternalId": lambda item, _: item.spec.parent_external_id or "",
+    "withdrawalRight": lambda _item, _: WITHDRAWAL,
+}
+
+
+def template_fault(text: str) -> Text | None:
+    """What is wrong with a template; None when it can be used."""
+    if len(text) > MAX_TEMPLATE:
+        return Text("Must be at most {n} characters", n=MAX_TEMPLATE)
+    for name in _FIELD.findall(text):
+        if name not in _FIELDS and not (name.startswith(_METADATA) and name != _METADATA):
+            known = ", ".join(f"{{{each}}}" for each in (*_FIELDS, "metadata.…"))
+            return Text("{field} is none of its fields: {known}", field=f"{{{name}}}", known=known)
+    return None
+
+
+def fill_template(text: str, item: Item, *, condition: str) -> str:
+    """The template with the item's values; `condition` is the default one. A field without a value is empty."""
+
+    def value(field: re.Match[str]) -> str:
+        name = field[1]
+        if name.startswith(_METADATA):
+            return printable((item.spec.metadata or {}).get(name.removeprefix(_METADATA)))
+        return _FIELDS[name](item, condition) if name in _FIELDS else field[0]
+
+    return _FIELD.sub(value, text)
+
+
+def choose_template(
+    templates: Iterable[Template], part: Part, *, account: str, categories: Sequence[int]
+) -> Template | None:
+    """The template that applies: the account's before that of all, a nearer category before a wider one.
+
+    `categories` are the item's leaf and what it lies in, the leaf first.
+    """
+
+    def rank(template: Template) -> tuple[bool, int] | None:
+        if template.part is not part or template.account not in {None, account}:
+            return None
+        if template.category is not None and template.category not in categories:
+            return None
+        wide = len(categories) if template.category is None else categories.index(template.category)
+        return template.account is None, wide
+
+    ranked = [(found, template) for template in templates if (found := rank(template)) is not None]
+    return min(ranked, key=lambda pair: pair[0])[1] if ranked else None

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Any
 
 from rheod.domain.ad_text import FUEL_WORDS, GENDER_WORDS, MOVEMENT_WORDS, printable
-from rheod.domain.category_tree import AttributeDefinition, AttributeKind, plain
+from rheod.domain.categories import AttributeDefinition, AttributeKind, plain
 from rheod.domain.errors import Text
 from rheod.domain.model import ItemSpec, Json
 

@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from rheod.domain import steps
 from rheod.domain.ad_text import whole_kronor
 from rheod.domain.budget import publish_cost
-from rheod.domain.ends import AT_ONCE
-from rheod.domain.errors import Refused, Text
+from rheod.domain.calendar import AT_ONCE
+from rheod.domain.errors import Refused, Text, look_gap_ms
 from rheod.domain.event_payloads import (
     ImagesReady,
     ItemSold,
@@ -51,7 +50,19 @@ from rheod.domain.inputs import (
     TurnedUp,
     WentLive,
 )
-from rheod.domain.lifecycle import LISTING_REFUSALS, Move, begun, moved, moved_listing
+from rheod.domain.lifecycle import (
+    Move,
+    asked_by,
+    asked_kr,
+    begun,
+    hold_or_release,
+    ladder_followed,
+    moved,
+    moved_listing,
+    on_new_ladder,
+    stepped,
+    unheld,
+)
 from rheod.domain.model import (
     CloseReason,
     EndWish,
@@ -67,7 +78,6 @@ from rheod.domain.model import (
 )
 from rheod.domain.orders import taken_back
 from rheod.domain.relist import ComesBack, StaysDown, Then
-from rheod.domain.retry import look_gap_ms
 
 _HOUR_MS, _DAY_MS, _LONGEST_DAYS = 3600 * 1000, 24 * 3600 * 1000, 14
 
@@ -99,9 +109,16 @@ def apply(item: Item, listing: Listing | None, given: Input, *, now: int) -> Cha
     listing does not take is a Change with a `refusal`. Raises Refused (CONFLICT) for what an owner may not ask.
     """
     if isinstance(given, Step):
-        return _step(item, listing, given, now)
+        if listing is None:
+            return Change(item=item, refusal="It has no listing")
+        after, refusal = stepped(item, listing, given, now)
+        jobs: tuple[JobOrder, ...] = ()
+        ask_in_ms = given.ask_in_ms if isinstance(given, CommitStarted | CommitAnswered) else None
+        if ask_in_ms and after.state != listing.state:
+            jobs = (replace(_job(JobKind.RESULTS, listing.account_id), delay_ms=ask_in_ms),)
+        return Change(item=item, listing=after, jobs=jobs, refusal=refusal)
     if isinstance(given, Held | Released):
-        item, listing, jobs, events = steps.hold_or_release(item, listing, given, now)
+        item, listing, jobs, events = hold_or_release(item, listing, given, now)
         return Change(item=item, listing=listing, jobs=jobs, events=events)
     if isinstance(given, TakenBack):
         item, listing, events = taken_back(item, listing, given)
@@ -113,31 +130,13 @@ def apply(item: Item, listing: Listing | None, given: Input, *, now: int) -> Cha
     return change
 
 
-def _step(item: Item, listing: Listing | None, step: Step, now: int) -> Change:
-    if listing is None:
-        return Change(item=item, refusal="It has no listing")
-    move, note = steps.STEPS[type(step)]
-    after = moved_listing(listing, move)
-    refusal = steps.outdated(item, listing, step) if after else LISTING_REFUSALS[listing.state]
-    if after is None or refusal:
-        return Change(item=item, listing=listing, refusal=refusal)
-    jobs: tuple[JobOrder, ...] = ()
-    if isinstance(step, CommitStarted | CommitAnswered) and step.ask_in_ms and after.state != listing.state:
-        results = _job(JobKind.RESULTS, listing.account_id)
-        jobs = (replace(results, delay_ms=step.ask_in_ms),)
-    return Change(item=item, listing=note(after, step, now), jobs=jobs)
-
-
 def _job(kind: JobKind, subject: str, *, cost: int = 0) -> JobOrder:
     return JobOrder(queue=QueueName.TRADERA, kind=kind, subject=subject, cost=cost)
 
 
 def _failed(listing: Listing | None, error: str, *, once: str | None = None) -> tuple[Event, ...]:
-    return (ListingFailed(error=error, tradera_ad_id=_ad_id(listing)).event(once=once),)
-
-
-def _ad_id(listing: Listing | None) -> str | None:
-    return str(listing.tradera_item_id) if listing and listing.tradera_item_id else None
+    ad = str(listing.tradera_item_id) if listing and listing.tradera_item_id else None
+    return (ListingFailed(error=error, tradera_ad_id=ad).event(once=once),)
 
 
 def _created_event(listing: Listing, ad_url: str) -> Event:
@@ -187,7 +186,7 @@ def _went_live(item: Item, listing: Listing | None, given: WentLive, now: int) -
     since = given.since or (sent if now - sent > _HOUR_MS else now)
     ends_at = since + (after.days or _LONGEST_DAYS) * _DAY_MS
     ends = after.end_wish is not None or after.surplus
-    has_work = ends or steps.asked_kr(item, after) != after.price_kr
+    has_work = ends or asked_kr(item, after) != after.price_kr
     return Change(
         item=replace(moved(item, Move.WENT_LIVE), last_error=None),
         listing=replace(after, live_at=since, ends_at=ends_at, ask_at=None, error=None),
@@ -208,9 +207,9 @@ def _taken_over(item: Item, listing: Listing | None, given: TakenOver, now: int)
     after = moved_listing(listing, Move.TAKEN_OVER) if listing else begun(new, Move.TAKEN_OVER)
     if after is None:
         return Change(item=item, listing=listing)
-    ad, price_kr = given.ad, steps.asked_by(given.ad) or after.price_kr
+    ad, price_kr = given.ad, asked_by(given.ad) or after.price_kr
     restarted = given.restarted  # its ERP may have said another price while it was down
-    ladder = after.ladder if restarted is None else steps.ladder_followed(restarted, price_kr)
+    ladder = after.ladder if restarted is None else ladder_followed(restarted, price_kr)
     live = replace(
         after,
         tradera_item_id=ad.tradera_item_id,
@@ -229,7 +228,7 @@ def _taken_over(item: Item, listing: Listing | None, given: TakenOver, now: int)
     if given.surplus or given.end_wish:
         return Change(item=item, listing=live, jobs=(_job(JobKind.END, live.id),), events=events)
     up = replace(moved(moved(item, Move.PUBLISH_ORDERED), Move.WENT_LIVE), last_error=None)
-    is_late = restarted is not None and restarted.price_kr == price_kr != steps.asked_kr(up, live)
+    is_late = restarted is not None and restarted.price_kr == price_kr != asked_kr(up, live)
     jobs = (_job(JobKind.REPRICE, live.id),) if is_late else ()
     return Change(item=up, listing=live, jobs=jobs, events=events)
 
@@ -256,7 +255,7 @@ def _turned_up(item: Item, listing: Listing | None, given: TurnedUp, now: int) -
         unlisted = item.rheo_status is RheoStatus.NOT_LISTED and not given.removed
         live = replace(live, end_wish=EndWish.UNLISTED if unlisted else EndWish.MARKED_SOLD)
         return Change(item=item, listing=live, jobs=(_job(JobKind.END, live.id),), events=events)
-    jobs = (_job(JobKind.REPRICE, live.id),) if steps.asked_kr(item, live) != live.price_kr else ()
+    jobs = (_job(JobKind.REPRICE, live.id),) if asked_kr(item, live) != live.price_kr else ()
     up = replace(moved(moved(item, Move.PUBLISH_ORDERED), Move.WENT_LIVE), last_error=None)
     return Change(item=up, listing=live, jobs=jobs, events=events)
 
@@ -373,7 +372,7 @@ def _price_changed(item: Item, listing: Listing | None, given: PriceChanged, now
     if given.price_ore == item.spec.price_ore:
         return Change(item=item, listing=listing)
     repriced = replace(item, spec=replace(item.spec, price_ore=given.price_ore))
-    listing = listing and steps.on_new_ladder(listing, whole_kronor(given.price_ore), now)
+    listing = listing and on_new_ladder(listing, whole_kronor(given.price_ore), now)
     late = listing if listing and listing.ladder and listing.state is ListingState.LIVE else None
     jobs = (_job(JobKind.REPRICE, late.id),) if late else ()
     event = Event(type=EventType.PRICE_UPDATED, data={"price": given.price_ore / 100})
@@ -384,7 +383,7 @@ def _repriced(item: Item, listing: Listing | None, given: Repriced, _now: int) -
     """What was sent may be stale by now: a price changed meanwhile is carried by another job."""
     if listing is None:
         return Change(item=item)
-    stale = steps.asked_kr(item, listing) != given.price_kr and listing.state is ListingState.LIVE
+    stale = asked_kr(item, listing) != given.price_kr and listing.state is ListingState.LIVE
     jobs = (_job(JobKind.REPRICE, listing.id),) if stale else ()
     return Change(item=item, listing=replace(listing, price_kr=given.price_kr), jobs=jobs)
 
@@ -403,7 +402,12 @@ _WISHES = {
 
 def _removal(item: Item, listing: Listing | None, given: Removal, now: int) -> Change:
     if given.wish is EndWish.DELETED:
-        return _deletion(item, listing, given, now)
+        if listing is None or not listing.state.is_open:
+            return _removed(item, listing, keep=given.keep, events=())
+        down = _take_down(item, listing, given, now)
+        if listing.state.may_be_live:
+            return replace(down, item=replace(down.item, delete_requested=True))
+        return _removed(down.item, down.listing, keep=given.keep, events=())
     move, wanted = _WISHES[given.wish]
     up = listing is not None and listing.state.is_open and listing.end_wish is None
     if item.rheo_status is wanted and not up:
@@ -419,15 +423,6 @@ def _removal(item: Item, listing: Listing | None, given: Removal, now: int) -> C
     return replace(down, events=events + down.events)
 
 
-def _deletion(item: Item, listing: Listing | None, given: Removal, now: int) -> Change:
-    if listing is None or not listing.state.is_open:
-        return _removed(item, listing, keep=given.keep, events=())
-    down = _take_down(item, listing, given, now)
-    if listing.state.may_be_live:
-        return replace(down, item=replace(down.item, delete_requested=True))
-    return _removed(down.item, down.listing, keep=given.keep, events=())
-
-
 def _take_down(item: Item, listing: Listing, given: Removal, now: int) -> Change:
     """Before the commit nothing can be visible: withdraw. After it, end the ad as soon as it is known to be live.
 
@@ -437,7 +432,7 @@ def _take_down(item: Item, listing: Listing, given: Removal, now: int) -> Change
     if after is not None:
         withdrawn = replace(after, closed_at=now, end_wish=given.wish)
         events = (Event(type=EventType.ITEM_UNLISTED),) if given.wish is EndWish.UNLISTED else ()
-        free = steps.unheld(item, listing)
+        free = unheld(item, listing)
         return Change(item=moved(free, Move.WITHDRAWN), listing=withdrawn, events=events)
     ending = replace(listing, end_wish=EndWish.DELETED if item.delete_requested else given.wish)
     jobs = (_job(JobKind.END, listing.id),) if listing.state is ListingState.LIVE else ()

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from rheod.domain.ends import EndPlace
+from rheod.domain.calendar import EndPlace
 from rheod.domain.ladder import Ladder, RelistWish
 
 Json = Mapping[str, Any]

@@ -19,9 +19,8 @@ from typing import Protocol
 import structlog
 
 from rheod.domain.crash import crashpoint
-from rheod.domain.errors import StoreUnavailable, Text
+from rheod.domain.errors import LOOP_DELAYS_S, TRADERA_DELAYS_S, StoreUnavailable, Text, delay_ms
 from rheod.domain.model import CallClass, Job, QueueName
-from rheod.domain.retry import LOOP_DELAYS_S, TRADERA_DELAYS_S, delay_ms
 from rheod.store import jobs
 from rheod.store.accounts import Takeover
 from rheod.usecases.transaction import Store, Transaction

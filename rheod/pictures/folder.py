@@ -20,7 +20,16 @@ from pathlib import Path
 import structlog
 
 from rheod.domain.crash import crashpoint
-from rheod.domain.errors import FieldError, Permanent, Refused, StoreUnavailable, Text, Transient
+from rheod.domain.errors import (
+    PICTURE_DELAYS_S,
+    FieldError,
+    Permanent,
+    Refused,
+    StoreUnavailable,
+    Text,
+    Transient,
+    delay_ms,
+)
 from rheod.domain.model import Job, PictureState
 from rheod.domain.pictures import (
     PROFILE_IGNORED,
@@ -31,7 +40,6 @@ from rheod.domain.pictures import (
     upload_address,
     uploaded_file,
 )
-from rheod.domain.retry import PICTURE_DELAYS_S, delay_ms
 from rheod.jobs.meters import Meters
 from rheod.jobs.queue import Done, Outcome, Pause, Retry
 from rheod.pictures.decoder import DecodedPicture, Decoder

@@ -17,9 +17,8 @@ from typing import Any, TypeGuard
 import structlog
 
 from rheod.domain.crash import crashpoint
-from rheod.domain.errors import Permanent, Text, Transient
+from rheod.domain.errors import LOOP_DELAYS_S, Permanent, Text, Transient, delay_ms
 from rheod.domain.model import CloseReason, Job
-from rheod.domain.retry import LOOP_DELAYS_S, delay_ms
 from rheod.jobs.queue import Done, Outcome, Retry
 from rheod.push.client import PushQueue, QueueMessage
 from rheod.usecases import sales

@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from rheod.domain.ends import EndPlace
+from rheod.domain.calendar import EndPlace
 from rheod.domain.ladder import Ladder
 from rheod.domain.model import Listing
 from rheod.store import key_value

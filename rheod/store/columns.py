@@ -12,7 +12,7 @@ import sqlite3
 from dataclasses import asdict, fields
 from functools import partial
 
-from rheod.domain.ends import EndPlace
+from rheod.domain.calendar import EndPlace
 from rheod.domain.errors import Text
 from rheod.domain.ladder import Ladder, RelistWish
 from rheod.domain.model import ItemSpec, ItemType, TraderaWish

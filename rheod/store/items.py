@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, fields
 from typing import Any
 
+from rheod.domain.categories import OTHER
 from rheod.domain.model import (
     EndWish,
     Item,
@@ -24,7 +25,6 @@ from rheod.domain.model import (
     TraderaStatus,
 )
 from rheod.domain.plain_text import INVISIBLE_RANGES, SPACE_RANGES, same_looking
-from rheod.domain.taxonomy import OTHER
 from rheod.store import columns, search
 
 _LISTING_FIELDS = tuple(field.name for field in fields(Listing))

@@ -12,9 +12,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import astuple, replace
 
 from rheod.domain.calendar import month_of
+from rheod.domain.categories import OTHER
 from rheod.domain.model import Item
 from rheod.domain.orders import Order, Payment, flags_of, status_of
-from rheod.domain.taxonomy import OTHER
 from rheod.store.orders import Shipment, StoredOrder, find
 
 

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
-from rheod.domain.category_tree import (
+from rheod.domain.categories import (
     AttributeDefinition,
     AttributeKind,
     Category,

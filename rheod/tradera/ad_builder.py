@@ -16,10 +16,10 @@ from typing import Any
 from rheod.domain.ad_text import ad_description, ad_title
 from rheod.domain.errors import Permanent, Text
 from rheod.domain.freight import Freight, FreightOption, FreightSettings
+from rheod.domain.lifecycle import asked_kr
 from rheod.domain.model import Item, Listing, TraderaWish, read_reference
 from rheod.domain.placement import Placement
 from rheod.domain.relist import at_distance, reserve_of
-from rheod.domain.steps import asked_kr
 
 ADS_PATH = "/listings/items"
 RESULTS_PATH = "/listings/request-results"

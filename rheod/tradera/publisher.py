@@ -18,7 +18,7 @@ import structlog
 from rheod.domain.budget import RESULT_COST, publish_cost
 from rheod.domain.crash import crashpoint
 from rheod.domain.effects import Change
-from rheod.domain.errors import Permanent, Text, Transient, Unanswered
+from rheod.domain.errors import TRADERA_DELAYS_S, Permanent, Text, Transient, Unanswered, delay_ms
 from rheod.domain.freight import Freight, ProductKey, choose, is_about_freight, parcel_of
 from rheod.domain.inputs import (
     CommitAnswered,
@@ -47,7 +47,6 @@ from rheod.domain.model import (
     QueueName,
 )
 from rheod.domain.placement import Placement, is_about_place
-from rheod.domain.retry import TRADERA_DELAYS_S, delay_ms
 from rheod.jobs.queue import Done, Hold, Outcome, Pause, Retry
 from rheod.store import items
 from rheod.tradera.ad_builder import Ad, AdDefaults, is_auction, make_ad

@@ -16,7 +16,7 @@ import structlog
 
 from rheod.domain.budget import METHODS_OF, PASS_COST, TOTAL
 from rheod.domain.crash import crashpoint
-from rheod.domain.errors import Text
+from rheod.domain.errors import TRADERA_DELAYS_S, Text, delay_ms
 from rheod.domain.inputs import EndSeen
 from rheod.domain.model import (
     AdState,
@@ -30,7 +30,6 @@ from rheod.domain.model import (
     SellerAd,
 )
 from rheod.domain.orders import Order
-from rheod.domain.retry import TRADERA_DELAYS_S, delay_ms
 from rheod.jobs.queue import Done, Outcome, Retry
 from rheod.store import accounts, inbox, items, jobs, key_value, orders
 from rheod.store.accounts import Takeover, UnknownAds

@@ -11,7 +11,7 @@ from functools import partial
 
 import structlog
 
-from rheod.domain.category_tree import CategoryTree, LeafAttributes
+from rheod.domain.categories import CategoryTree, LeafAttributes
 from rheod.domain.errors import Permanent, RheodError, StoreUnavailable, Text, Unanswered
 from rheod.domain.freight import sorted_table
 from rheod.domain.model import CallClass, Job

@@ -14,7 +14,7 @@ from typing import Any
 
 import structlog
 
-from rheod.domain.category_tree import AttributeDefinition, AttributeKind, Category
+from rheod.domain.categories import AttributeDefinition, AttributeKind, Category
 from rheod.domain.errors import Text
 from rheod.domain.freight import ShippingProduct
 from rheod.domain.model import SellerAd, read_reference

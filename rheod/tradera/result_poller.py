@@ -16,7 +16,7 @@ from itertools import accumulate
 
 import structlog
 
-from rheod.domain.errors import Text
+from rheod.domain.errors import TRADERA_DELAYS_S, Text, delay_ms, look_gap_ms
 from rheod.domain.freight import is_about_freight
 from rheod.domain.inputs import CommitAnswered, PublishInDoubt, ResultWaits, WentLive
 from rheod.domain.model import (
@@ -28,7 +28,6 @@ from rheod.domain.model import (
     SellerAd,
 )
 from rheod.domain.placement import is_about_place
-from rheod.domain.retry import TRADERA_DELAYS_S, delay_ms, look_gap_ms
 from rheod.jobs import queue
 from rheod.jobs.meters import Meters
 from rheod.jobs.queue import Done, Retry

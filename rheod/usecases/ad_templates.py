@@ -5,8 +5,14 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import dataclass
 
-from rheod.domain.ad_templates import Template, chosen, fault_of
-from rheod.domain.ad_text import ad_description, ad_title, whole_kronor
+from rheod.domain.ad_text import (
+    Template,
+    ad_description,
+    ad_title,
+    choose_template,
+    template_fault,
+    whole_kronor,
+)
 from rheod.domain.errors import FieldError, Refused, Text
 from rheod.domain.model import Item
 from rheod.store import accounts, choices, items
@@ -74,7 +80,8 @@ class AdTemplates:
             price_kr=whole_kronor(item.spec.price_ore or 100),
             category=path or str(leaf or ""),
             notes=(*(() if dressed.fault is None else (dressed.fault,)), *dressed.warnings),
-            applies=tried is None or chosen(every, tried.part, account=account, categories=within) is tried,
+            applies=tried is None
+            or choose_template(every, tried.part, account=account, categories=within) is tried,
         )
 
     async def put(self, template: Template) -> None:
@@ -87,7 +94,7 @@ class AdTemplates:
                 "CONFLICT",
                 Text("The settings file says this one (ad.{part}): change it there", part=template.part),
             )
-        if fault := fault_of(template.text):
+        if fault := template_fault(template.text):
             raise Refused("VALIDATION_FAILED", Text("Validation failed"), (FieldError("text", fault),))
         await self._store.write(lambda tx: _put(tx.db, template, now=tx.now))
 

@@ -11,8 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from rheod.domain.ad_check import AdWords, check
-from rheod.domain.ad_templates import Part, Template, chosen, filled
-from rheod.domain.ad_text import whole_kronor
+from rheod.domain.ad_text import Part, Template, choose_template, fill_template, whole_kronor
 from rheod.domain.errors import Text
 from rheod.domain.model import Item, TraderaWish
 from rheod.domain.pictures import doubles
@@ -61,8 +60,8 @@ class AdDresser:
         every = self.templates(db) if templates is None else templates
         header, footer = (
             ""
-            if (found := chosen(every, part, account=account, categories=within)) is None
-            else filled(found.text, item, condition=self.fixed.condition)
+            if (found := choose_template(every, part, account=account, categories=within)) is None
+            else fill_template(found.text, item, condition=self.fixed.condition)
             for part in (Part.HEADER, Part.FOOTER)
         )
         placement = replace(placement, header=header, footer=footer)

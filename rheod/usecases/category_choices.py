@@ -13,12 +13,10 @@ from time import perf_counter
 from typing import Any, TypeVar
 
 from rheod.domain.attribute_match import CONDITION_WORDS
-from rheod.domain.category_tree import CategoryTree, plain
+from rheod.domain.categories import DOMAINS, OTHER, CategoryTree, canonical, plain
 from rheod.domain.errors import FieldError, Refused, Text
-from rheod.domain.leaf_choice import CategoryRule, LeafChooser, LeafSource
 from rheod.domain.model import Item
-from rheod.domain.placement import Placement
-from rheod.domain.taxonomy import DOMAINS, OTHER, canonical
+from rheod.domain.placement import CategoryRule, LeafChooser, LeafSource, Placement
 from rheod.store import accounts, choices, items
 from rheod.usecases.placement import look_at_all
 from rheod.usecases.placer import DEFAULTS, GUESS, RULES, WORDS, stored_rules

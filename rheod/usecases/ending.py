@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from hmac import compare_digest
 
-from rheod.domain.ends import AT_ONCE, BadWindow, EndChoice, EndPlace, EndRules, Plan, SeenEnds, place_at
+from rheod.domain.calendar import AT_ONCE, BadWindow, EndChoice, EndPlace, EndRules, Plan, SeenEnds, place_at
 from rheod.domain.errors import FieldError, Refused, Text
 from rheod.domain.model import Event, EventType, Item, JobKind, Listing, ListingState, TraderaWish
 from rheod.store import ads, choices, items, jobs, key_value

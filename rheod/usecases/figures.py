@@ -18,8 +18,8 @@ from decimal import ROUND_HALF_UP, Decimal
 
 from rheod.domain.budget import WINDOW_MS, Load
 from rheod.domain.calendar import day_of, days_until, months_until, start_of
+from rheod.domain.categories import DOMAINS
 from rheod.domain.model import RheoStatus
-from rheod.domain.taxonomy import DOMAINS
 from rheod.store import ads, facts, sums, things
 from rheod.store.ads import PlannedReturn
 from rheod.store.facts import QueuedPublishing

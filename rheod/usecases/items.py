@@ -22,9 +22,9 @@ from rheod.domain.budget import (
     calls_of_reading,
     shared_by,
 )
+from rheod.domain.calendar import AT_ONCE
 from rheod.domain.crash import crashpoint
 from rheod.domain.effects import Change
-from rheod.domain.ends import AT_ONCE
 from rheod.domain.errors import FieldError, Refused, Text
 from rheod.domain.inputs import PriceChanged, Removal
 from rheod.domain.model import (

@@ -9,9 +9,8 @@ from typing import Any
 
 from rheod.domain.attribute_match import CONDITION_WORDS
 from rheod.domain.freight import FreightSettings
-from rheod.domain.leaf_choice import CategoryRule, LeafRules
 from rheod.domain.model import Item
-from rheod.domain.placement import OwnersWord, Placement, Placing
+from rheod.domain.placement import CategoryRule, LeafRules, OwnersWord, Placement, Placing
 from rheod.store import accounts, choices, items, reference_data
 from rheod.usecases.ad_words import AdDresser
 

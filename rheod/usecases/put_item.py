@@ -21,7 +21,7 @@ from rheod.domain.effects import Change
 from rheod.domain.errors import FieldError, Refused, Text
 from rheod.domain.event_payloads import ItemCreated
 from rheod.domain.inputs import PicturesSettled, PriceChanged, PublishFailed, PublishOrdered
-from rheod.domain.lifecycle import Move, moved
+from rheod.domain.lifecycle import Move, asked_kr, moved
 from rheod.domain.model import (
     Event,
     EventType,
@@ -41,7 +41,6 @@ from rheod.domain.model import (
 )
 from rheod.domain.pictures import uploaded_file
 from rheod.domain.plain_text import fault_of_new_id, shows_something
-from rheod.domain.steps import asked_kr
 from rheod.store import items, jobs, picture_files
 from rheod.store.columns import spec_text
 from rheod.store.engine.group_commit import attempt

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import dataclass
 
-from rheod.domain.category_tree import CategoryTree, LeafAttributes
+from rheod.domain.categories import CategoryTree, LeafAttributes
 from rheod.domain.errors import Text
 from rheod.domain.freight import ProductKey, ShippingTable
 from rheod.domain.model import JobKind, JobOrder, QueueName

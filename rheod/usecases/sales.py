@@ -15,7 +15,7 @@ from typing import Protocol
 
 import structlog
 
-from rheod.domain.errors import Refused, Text
+from rheod.domain.errors import Refused, Text, delay_ms
 from rheod.domain.event_payloads import SaleConflict
 from rheod.domain.inputs import AdClosed, Removal, Sold, WentLive
 from rheod.domain.model import (
@@ -32,7 +32,6 @@ from rheod.domain.model import (
 )
 from rheod.domain.orders import Order, OrderLine
 from rheod.domain.relist import ComesBack
-from rheod.domain.retry import delay_ms
 from rheod.store import inbox, items, jobs, order_changes, orders, reversals
 from rheod.store.inbox import QuarantinedMessage
 from rheod.store.jobs import Owner

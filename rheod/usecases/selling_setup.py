@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from rheod.domain.categories import DOMAINS, Domain
 from rheod.domain.errors import Refused, Text
-from rheod.domain.taxonomy import DOMAINS, Domain
 from rheod.store import accounts, ads
 from rheod.store.accounts import Login, Token
 from rheod.store.ledger import BudgetPause, Ledger

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from rheod.domain.categories import DOMAINS
 from rheod.domain.errors import Refused, Text
-from rheod.domain.leaf_choice import CategoryRule
-from rheod.domain.taxonomy import DOMAINS
+from rheod.domain.placement import CategoryRule
 from rheod.web.forms import wrong_field
 from rheod.web.integration import of_account
 from rheod.web.selling_page import ADS, found_leaves, look, number_of

@@ -13,8 +13,16 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from rheod.api.field_types import raise_if_any, read_external_id
-from rheod.domain.calendar import SWEDEN, day_of, in_sweden, start_of
-from rheod.domain.ends import SHORTEST_MIN, EndChoice, EndWindow, places
+from rheod.domain.calendar import (
+    SHORTEST_MIN,
+    SWEDEN,
+    EndChoice,
+    EndWindow,
+    day_of,
+    in_sweden,
+    places,
+    start_of,
+)
 from rheod.domain.errors import FieldError, Refused, Text
 from rheod.web.charts import week
 from rheod.web.forms import wrong_field

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from aiohttp import web
 
     from rheod.api.routing import Route
-    from rheod.domain.category_tree import CategoryTree, LeafAttributes
+    from rheod.domain.categories import CategoryTree, LeafAttributes
     from rheod.domain.model import Item, ItemSpec
     from rheod.store.drafts import Draft
     from rheod.usecases.items import ItemView

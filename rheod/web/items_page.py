@@ -14,10 +14,10 @@ from urllib.parse import quote, urlencode
 from rheod.api import item_body
 from rheod.api.field_types import raise_if_any, read_external_id
 from rheod.domain.ad_text import spec_lines, whole_kronor
+from rheod.domain.categories import OTHER
 from rheod.domain.errors import Refused, Text, counted
 from rheod.domain.model import EventType, ItemType, ListingState, PictureState, RheoStatus, TraderaStatus
 from rheod.domain.pictures import warnings
-from rheod.domain.taxonomy import OTHER
 from rheod.tradera.dry_run import Verdict
 from rheod.web.item_fields import amount, freight_words
 from rheod.web.site import HOME, ActionDone, Page

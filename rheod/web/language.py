@@ -20,8 +20,8 @@ from string import Formatter
 from aiohttp import web
 
 from rheod.domain.calendar import SWEDEN, in_sweden
+from rheod.domain.categories import DOMAINS
 from rheod.domain.errors import Text
-from rheod.domain.taxonomy import DOMAINS
 
 LANGUAGES = ("sv", "en")
 _LOCALES = {"sv": "sv_SE", "en": "en_SE"}

@@ -10,8 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from rheod.api.authenticator import check_origin
-from rheod.domain.ad_templates import MAX_CHARS, Part, Template, fault_of
-from rheod.domain.ad_text import MAX_DESCRIPTION, MAX_TITLE
+from rheod.domain.ad_text import MAX_DESCRIPTION, MAX_TEMPLATE, MAX_TITLE, Part, Template, template_fault
 from rheod.domain.errors import Refused, Text
 from rheod.store.stock import StockQuery
 from rheod.web.forms import check_token, read_form, wrong_field
@@ -21,7 +20,7 @@ from rheod.web.words import window_words
 
 if TYPE_CHECKING:
     from rheod.api.routing import Handler, Route
-    from rheod.domain.category_tree import Category, CategoryTree
+    from rheod.domain.categories import Category, CategoryTree
     from rheod.usecases.ad_templates import AdPreview
     from rheod.usecases.selling_setup import InForce
     from rheod.web.language import Language
@@ -177,7 +176,7 @@ class SellingPage:
         stored = self._stored_draft(request, await self._context.templates.listing())
         draft = defaultdict(str, request.form or stored)
         tree = await self._context.api.reference.tree()
-        fault = fault_of(draft.get("text", ""))
+        fault = template_fault(draft.get("text", ""))
         values: dict[str, Any] = {
             "templates": await self._context.templates.listing(),
             "parts_of": PARTS,
@@ -186,7 +185,7 @@ class SellingPage:
             "found": found_leaves(tree, draft.get("q", ""), leaves=False),
             "leaf_path": lambda leaf: (tree.path_text(leaf) if tree is not None else "") or str(leaf),
             "items": await self._newest(request),
-            "limits": (MAX_TITLE, MAX_DESCRIPTION, MAX_CHARS),
+            "limits": (MAX_TITLE, MAX_DESCRIPTION, MAX_TEMPLATE),
             **await self._previewed(request, draft, fault),
         }
         return Page("ad_templates.html", values)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from rheod.domain.ends import BadWindow, EndWindow
+from rheod.domain.calendar import BadWindow, EndWindow
+from rheod.domain.categories import DOMAINS
 from rheod.domain.errors import Text
-from rheod.domain.taxonomy import DOMAINS
 from rheod.store.columns import restored
 
 if TYPE_CHECKING:

@@ -15,9 +15,8 @@ from urllib.parse import urlsplit
 import structlog
 
 from rheod.domain.crash import crashpoint
-from rheod.domain.errors import Text
+from rheod.domain.errors import Text, delay_ms, stretched_ms
 from rheod.domain.model import Job
-from rheod.domain.retry import delay_ms, stretched_ms
 from rheod.jobs.meters import Meters
 from rheod.jobs.queue import Done, Hold, Look, Outcome, Retry
 from rheod.store import endpoints, facts, outbox

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from rheod.api.context import Rates
-from rheod.domain.taxonomy import DOMAINS
+from rheod.domain.categories import DOMAINS
 from tests.api.running import Api, OpenApi, Reply
 
 NO_KEY = {"headers": {"x-api-key": None}}

@@ -13,9 +13,9 @@ from rheod.api import item_body, management
 from rheod.api.item_parts import RICH
 from rheod.api.json_body import parse
 from rheod.domain.ad_text import spec_lines
+from rheod.domain.categories import DOMAINS
 from rheod.domain.errors import Refused
 from rheod.domain.model import ItemSpec, ItemType, TraderaWish
-from rheod.domain.taxonomy import DOMAINS
 
 
 def check_url(url: str) -> str | None:

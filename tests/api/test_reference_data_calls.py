@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from rheod.domain.category_tree import CategoryTree, LeafAttributes
+from rheod.domain.categories import CategoryTree, LeafAttributes
 from rheod.domain.freight import sorted_table
 from rheod.sandbox.tradera_catalogue import Catalogue
 from rheod.store import reference_data

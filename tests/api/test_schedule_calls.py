@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rheod.api.schedule import calendar_file, folded
-from rheod.domain.ends import EndPlace
+from rheod.domain.calendar import EndPlace
 from rheod.store.ads import ScheduledEnd
 from tests.api.running import Api
 

@@ -13,7 +13,7 @@ import pytest
 from rheod.api.admin import build_admin, start_admin
 from rheod.api.context import AdminContext
 from rheod.api.templates import TemplateCalls
-from rheod.domain.ad_templates import Part, Template
+from rheod.domain.ad_text import Part, Template
 from rheod.usecases.ad_templates import AdTemplates
 from rheod.usecases.ad_words import AdDresser, FixedWords
 from rheod.usecases.transaction import Store

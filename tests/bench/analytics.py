@@ -16,9 +16,9 @@ from functools import partial
 from pathlib import Path
 
 from rheod.domain.calendar import months_until
+from rheod.domain.categories import DOMAINS
 from rheod.domain.model import Item, ItemSpec
 from rheod.domain.orders import Order, OrderLine
-from rheod.domain.taxonomy import DOMAINS
 from rheod.store import accounts, order_changes, sums
 from rheod.store.engine.database import Database
 from rheod.usecases.figures import MONTHS as SHOWN

@@ -13,7 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from rheod.domain.category_tree import CategoryTree, LeafAttributes
+from rheod.domain.categories import CategoryTree, LeafAttributes
 from rheod.domain.model import Item, ItemSpec
 from rheod.sandbox.tradera_catalogue import Catalogue
 from rheod.store import accounts, items, reference_data

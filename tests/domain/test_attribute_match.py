@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from rheod.domain.attribute_match import AttributeMatch, match_attributes
-from rheod.domain.category_tree import AttributeDefinition, AttributeKind
+from rheod.domain.categories import AttributeDefinition, AttributeKind
 from rheod.domain.model import ItemSpec, TraderaWish
 
 SKICK = AttributeDefinition(

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rheod.domain.ad_text import MAX_VALUE_CHARS, spec_lines
-from rheod.domain.taxonomy import DOMAINS
+from rheod.domain.categories import DOMAINS
 
 WORDS = st.text("aÖ \n\0\ud800\U0001f697,", max_size=400)
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | WORDS

@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from rheod.domain.category_tree import CategoryTree
-from rheod.domain.taxonomy import TRADERA_CATEGORIES
+from rheod.domain.categories import TRADERA_CATEGORIES, CategoryTree
 from rheod.sandbox.tradera_catalogue import Catalogue
 from rheod.tradera.responses import read_categories, read_definitions, read_shipping
 

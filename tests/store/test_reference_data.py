@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 
-from rheod.domain.category_tree import (
+from rheod.domain.categories import (
     AttributeDefinition,
     AttributeKind,
     Category,

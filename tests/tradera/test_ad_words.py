@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from rheod.domain.ad_templates import Part, Template
+from rheod.domain.ad_text import Part, Template
 from rheod.domain.errors import Refused
 from rheod.domain.model import ItemSpec, ListingState, TraderaWish
 from rheod.usecases.ad_templates import AdTemplates

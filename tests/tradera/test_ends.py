@@ -6,8 +6,7 @@ from datetime import datetime
 
 import pytest
 
-from rheod.domain.calendar import SWEDEN, in_sweden
-from rheod.domain.ends import AT_ONCE, EndChoice
+from rheod.domain.calendar import AT_ONCE, SWEDEN, EndChoice, in_sweden
 from rheod.domain.errors import Refused
 from rheod.domain.model import Listing, ListingState, TraderaWish
 from rheod.usecases import ending

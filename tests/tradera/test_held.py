@@ -10,9 +10,14 @@ from typing import Any
 import pytest
 
 from rheod.api.item_body import read_item
-from rheod.domain.category_tree import AttributeDefinition, Category, CategoryTree, LeafAttributes
+from rheod.domain.categories import (
+    AttributeDefinition,
+    Category,
+    CategoryTree,
+    LeafAttributes,
+    tradera_category,
+)
 from rheod.domain.model import ItemSpec, ListingState, RheoStatus, TraderaStatus, TraderaWish
-from rheod.domain.taxonomy import tradera_category
 from rheod.sandbox.tradera_catalogue import attribute
 from rheod.store import choices, reference_data
 from rheod.usecases import placement, placer

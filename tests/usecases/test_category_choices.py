@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from rheod.domain.attribute_match import CONDITION_WORDS
-from rheod.domain.category_tree import AttributeDefinition, Category, CategoryTree, LeafAttributes
+from rheod.domain.categories import AttributeDefinition, Category, CategoryTree, LeafAttributes
 from rheod.domain.errors import Refused
-from rheod.domain.leaf_choice import CategoryRule
+from rheod.domain.placement import CategoryRule
 from rheod.store import reference_data
 from rheod.usecases.category_choices import CategoryChoices, ChosenCondition
 from rheod.usecases.placer import FixedChoices, Placer

@@ -10,7 +10,7 @@ import pytest
 
 from rheod.config.selling import Categories, RuleSettings
 from rheod.config.tradera import TraderaDefaults
-from rheod.domain.category_tree import Category, CategoryTree
+from rheod.domain.categories import Category, CategoryTree
 from rheod.store import reference_data
 from tests.api.running import TRADERA
 from tests.web.running import text_of

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from rheod.domain.calendar import SWEDEN
-from rheod.domain.ends import EndChoice, EndPlace, EndWindow
+from rheod.domain.calendar import SWEDEN, EndChoice, EndPlace, EndWindow
 from rheod.domain.errors import Refused
 from rheod.domain.model import ListingState
 from rheod.domain.relist import BelowReserve, RelistRule, Then

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from rheod.domain.category_tree import AttributeDefinition, Category, CategoryTree, LeafAttributes
+from rheod.domain.categories import AttributeDefinition, Category, CategoryTree, LeafAttributes
 from rheod.domain.inputs import AdClosed, PublishFailed
 from rheod.domain.model import CloseReason, ItemSpec, ItemType, TraderaWish
 from rheod.store import ads, reference_data

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from rheod.domain.category_tree import AttributeDefinition, Category, CategoryTree, LeafAttributes
+from rheod.domain.categories import AttributeDefinition, Category, CategoryTree, LeafAttributes
 from rheod.store import reference_data
 from tests.pictures.picture_shop import picture
 from tests.stores import rows

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, expect
 
-from rheod.domain.category_tree import Category, CategoryTree
+from rheod.domain.categories import Category, CategoryTree
 from rheod.domain.relist import RelistRule
 from rheod.store import reference_data
 from tests.stores import NOW_MS

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image, ImageChops
 from playwright.async_api import Browser
 
-from rheod.domain.ends import EndChoice
+from rheod.domain.calendar import EndChoice
 from rheod.domain.errors import Text, counted
 from rheod.domain.ladder import Ladder
 from rheod.domain.model import Listing, ListingState

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rheod.config.selling import AdSettings
-from rheod.domain.ad_templates import Part, Template
+from rheod.domain.ad_text import Part, Template
 from rheod.usecases.selling_setup import InForce
 from rheod.web.language import Language
 from rheod.web.selling_page import LABELS, value_words

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from rheod.domain.budget import MethodState
-from rheod.domain.category_tree import Category, CategoryTree, LeafAttributes
+from rheod.domain.categories import Category, CategoryTree, LeafAttributes
 from rheod.domain.errors import Text
 from rheod.store import reference_data
 from rheod.store.reference_data import Subject

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
-from rheod.domain.ad_templates import Part, Template
-from rheod.domain.category_tree import AttributeDefinition, Category, CategoryTree, LeafAttributes
-from rheod.domain.ends import EndChoice
+from rheod.domain.ad_text import Part, Template
+from rheod.domain.calendar import EndChoice
+from rheod.domain.categories import AttributeDefinition, Category, CategoryTree, LeafAttributes
 from rheod.domain.errors import Text
-from rheod.domain.leaf_choice import CategoryRule
 from rheod.domain.model import EventType, ItemType
+from rheod.domain.placement import CategoryRule
 from rheod.domain.relist import RelistRule
 from rheod.health.waiting import Finding
 from rheod.store import reference_data

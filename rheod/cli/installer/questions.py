@@ -15,7 +15,7 @@ import click
 from rheod.cli import WRONG_USAGE, CommandFailed
 from rheod.cli.printing import say
 from rheod.domain.budget import DEFAULT_LIMIT
-from rheod.domain.taxonomy import DOMAINS, canonical
+from rheod.domain.categories import DOMAINS, canonical
 
 T = TypeVar("T")
 _MOST_CALLS = 1_000_000_000

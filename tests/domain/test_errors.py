@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rheod.domain.retry import LOOP_DELAYS_S, PICTURE_DELAYS_S, TRADERA_DELAYS_S, delay_ms, stretched_ms
+from rheod.domain.errors import LOOP_DELAYS_S, PICTURE_DELAYS_S, TRADERA_DELAYS_S, delay_ms, stretched_ms
 
 
 @pytest.mark.parametrize("schedule", [PICTURE_DELAYS_S, TRADERA_DELAYS_S, LOOP_DELAYS_S])

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from rheod.domain.category_tree import Category, CategoryTree
-from rheod.domain.leaf_choice import CategoryRule, LeafChoice, LeafChooser, LeafRules, LeafSource
+from rheod.domain.categories import Category, CategoryTree
 from rheod.domain.model import ItemSpec, TraderaWish
+from rheod.domain.placement import CategoryRule, LeafChoice, LeafChooser, LeafRules, LeafSource
 
 TREE = CategoryTree(
     [
