@@ -256,7 +256,14 @@ def failure(error: Exception) -> RheodError:
         return _refused(type(error).__name__)
     if isinstance(error, ValueError) and not isinstance(error, UnicodeError):
         return Permanent(_BAD_SETTINGS)
-    return Transient(Text("the push queue cannot be reached ({code})", code=_network_words(error, botocore)))
+    code: str = type(error).__name__
+    if _is_time_out(error):
+        code = Text("no answer in time")
+    elif isinstance(error, botocore.EndpointConnectionError):
+        code = Text("no connection")
+    elif isinstance(error, botocore.SSLError):
+        code = Text("TLS failed")
+    return Transient(Text("the push queue cannot be reached ({code})", code=code))
 
 
 def _is_time_out(error: Exception) -> bool:
@@ -301,13 +308,3 @@ def _refused(code: str) -> Permanent:
     return Permanent(
         Text("AWS refused the request to the push queue ({code}): check the push settings", code=code)
     )
-
-
-def _network_words(error: Exception, botocore: Any) -> str:
-    if _is_time_out(error):
-        return Text("no answer in time")
-    if isinstance(error, botocore.EndpointConnectionError):
-        return Text("no connection")
-    if isinstance(error, botocore.SSLError):
-        return Text("TLS failed")
-    return type(error).__name__

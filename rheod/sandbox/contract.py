@@ -69,7 +69,11 @@ class Contract:
         ]
         for name, values in query.items():
             found += _query_problems(name, values, operation.query.get(name))
-        return found + _body_problems(operation.body, body)
+        if operation.body is None:
+            return found if body is None else [*found, "body: this operation takes none"]
+        if body is None:
+            return [*found, "body: a JSON body is required"]
+        return found + list(dict.fromkeys(_sentence(error) for error in operation.body.iter_errors(body)))
 
     def _compile(self, source: dict[str, Any]) -> ContractOperation:
         parameters = source.get("parameters", [])
@@ -103,14 +107,6 @@ def _validator(schema: Any) -> Any:
     )
 
     return OAS30Validator(schema, format_checker=oas30_format_checker)
-
-
-def _body_problems(validator: Any, body: Any) -> list[str]:
-    if validator is None:
-        return [] if body is None else ["body: this operation takes none"]
-    if body is None:
-        return ["body: a JSON body is required"]
-    return list(dict.fromkeys(_sentence(error) for error in validator.iter_errors(body)))
 
 
 def _sentence(error: Any) -> str:

@@ -63,16 +63,37 @@ class Ad:
 
 def create_body(ad: Ad) -> dict[str, Any]:
     """The JSON body of `POST listings/items`; what is not wanted is left out, not sent as null or 0."""
+    if ad.item_type == FIXED_PRICE:
+        prices = {"buyItNowPrice": ad.buy_now_kr or ad.start_price_kr}
+    else:
+        asked = {
+            "startPrice": ad.start_price_kr,
+            "buyItNowPrice": ad.buy_now_kr,
+            "reservePrice": ad.reserve_kr,
+        }
+        prices = {name: kronor for name, kronor in asked.items() if kronor}
+    shipping = [
+        {
+            "cost": each.cost_kr,
+            "shippingProviderId": each.provider_id,
+            "shippingOptionId": each.option_id if each.provider_id is None else None,
+            "shippingProductId": each.product_id,
+            "shippingWeight": each.weight_kg,
+        }
+        for each in ad.shipping
+    ]
     body: dict[str, Any] = {
         "title": ad.title,
         "description": ad.description,
         "categoryId": ad.category_id,
         "itemType": ad.item_type,
-        **_prices(ad),
+        **prices,
         "duration": FIXED_PRICE_DAYS if ad.item_type == FIXED_PRICE else ad.duration_days,
         "restarts": ad.restarts,
         "acceptedBidderId": ad.accepted_bidder_id,
-        "shippingOptions": [_shipping_options(option) for option in ad.shipping],
+        "shippingOptions": [
+            {name: value for name, value in option.items() if value is not None} for option in shipping
+        ],
         "itemAttributes": [ad.condition_id],
         "ownReferences": [ad.own_reference, *([ad.readable_reference] if ad.readable_reference else [])],
         "autoCommit": False,
@@ -102,25 +123,6 @@ def commit_path(request_id: int | str) -> str:
 def image_body(base64: str, *, image_format: int, has_mega: bool) -> dict[str, Any]:
     """The JSON body of a picture."""
     return {"imageData": base64, "imageFormat": image_format, "hasMega": has_mega}
-
-
-def _prices(ad: Ad) -> dict[str, int | None]:
-    if ad.item_type == FIXED_PRICE:
-        return {"buyItNowPrice": ad.buy_now_kr or ad.start_price_kr}
-    prices = {"startPrice": ad.start_price_kr, "buyItNowPrice": ad.buy_now_kr, "reservePrice": ad.reserve_kr}
-    return {name: kronor for name, kronor in prices.items() if kronor}
-
-
-def _shipping_options(option: FreightOption) -> dict[str, Any]:
-    body: dict[str, Any] = {"cost": option.cost_kr}
-    optional = {
-        "shippingProviderId": option.provider_id,
-        "shippingOptionId": option.option_id if option.provider_id is None else None,
-        "shippingProductId": option.product_id,
-        "shippingWeight": option.weight_kg,
-    }
-    body.update({name: value for name, value in optional.items() if value is not None})
-    return body
 
 
 _REFERENCE_CHARS = 60
@@ -153,7 +155,13 @@ def make_ad(item: Item, listing: Listing, defaults: AdDefaults, placement: Place
     price_kr = asked_kr(item, listing)
     buy_now_kr = price_kr if fixed else at_distance(item, ladder, wish.buy_it_now_ore)
     reserve_kr = None if fixed else reserve_of(item, ladder)
-    _check_prices(price_kr, reserve_kr, buy_now_kr, fixed=fixed)
+    if reserve_kr is not None and reserve_kr <= price_kr:
+        raise Permanent(Text("The reserve price must be above the starting price"))
+    if not fixed and buy_now_kr is not None and buy_now_kr <= max(price_kr, reserve_kr or 0):
+        raise Permanent(Text("The Buy Now price must be above the starting price and the reserve price"))
+    planned_days = listing.end_place.days if listing.end_place else 0
+    # the ERP's own id, as much of it as Tradera takes; none that could be taken for one of rheod's
+    readable = "" if read_reference(item.external_id) else item.external_id[:_REFERENCE_CHARS].strip()
     return Ad(
         title=ad_title(spec.title),
         description=ad_description(spec, header=placement.header, footer=placement.footer),
@@ -161,12 +169,14 @@ def make_ad(item: Item, listing: Listing, defaults: AdDefaults, placement: Place
         terms=placement.terms,
         numbers=placement.numbers,
         own_reference=listing.own_reference,
-        readable_reference=_readable(item.external_id),
+        readable_reference=readable,
         item_type=FIXED_PRICE if fixed else AUCTION,
         start_price_kr=price_kr,
         buy_now_kr=buy_now_kr,
         reserve_kr=reserve_kr,
-        duration_days=_days(wish, listing, defaults, fixed=fixed),
+        duration_days=FIXED_PRICE_DAYS
+        if fixed
+        else planned_days or wish.duration_days or defaults.duration_days,
         restarts=defaults.restarts if wish.restarts is None else wish.restarts,
         accepted_bidder_id=defaults.accepted_bidder_id,
         condition_id=_CONDITIONS[wish.condition or defaults.condition],
@@ -185,13 +195,6 @@ def prices_to_set(item: Item, listing: Listing, defaults: AdDefaults) -> tuple[i
     return price_kr, price_kr, None
 
 
-def _days(wish: TraderaWish, listing: Listing, defaults: AdDefaults, *, fixed: bool) -> int:
-    if fixed:
-        return FIXED_PRICE_DAYS
-    planned = listing.end_place.days if listing.end_place else 0
-    return planned or wish.duration_days or defaults.duration_days
-
-
 def is_auction(item: Item, listing: Listing, defaults: AdDefaults) -> bool:
     """Whether its ad is an auction, which has an end that can be planned."""
     return not _is_fixed(item.spec.tradera or TraderaWish(), listing, defaults)
@@ -200,15 +203,3 @@ def is_auction(item: Item, listing: Listing, defaults: AdDefaults) -> bool:
 def _is_fixed(wish: TraderaWish, listing: Listing, defaults: AdDefaults) -> bool:
     at_the_end = listing.ladder is not None and listing.ladder.fixed
     return at_the_end or (wish.listing_type or defaults.listing_type) == "fixed_price"
-
-
-def _readable(external_id: str) -> str:
-    """The ERP's own id, as much of it as Tradera takes; none that could be taken for one of rheod's."""
-    return "" if read_reference(external_id) else external_id[:_REFERENCE_CHARS].strip()
-
-
-def _check_prices(price_kr: int, reserve_kr: int | None, buy_now_kr: int | None, *, fixed: bool) -> None:
-    if reserve_kr is not None and reserve_kr <= price_kr:
-        raise Permanent(Text("The reserve price must be above the starting price"))
-    if not fixed and buy_now_kr is not None and buy_now_kr <= max(price_kr, reserve_kr or 0):
-        raise Permanent(Text("The Buy Now price must be above the starting price and the reserve price"))

@@ -138,15 +138,28 @@ class DryRun:
         pictures = usable[: self._options.max_images]
         settings = self._options.defaults.freight
         freight = choose(parcel_of(view.item.spec), settings, prices.table, refused=prices.refused)
+        # the listing that waits, else the one that would be made
+        listing = view.listing
+        if listing is None or listing.state.may_be_live or not listing.state.is_open:
+            generation = 1 if listing is None else listing.generation + 1
+            listing = Listing(
+                id="", item_id=view.item.id, account_id=view.item.account_id, generation=generation
+            )
         ad: Ad | None = None
         fault: str | None = None
         if view.item.spec.type is ItemType.ITEM and placement.fault is not None:
             fault = placement.fault
         elif view.item.spec.type is ItemType.ITEM and not placement.waits_for_tree:
             try:
-                ad = make_ad(view.item, _listing_for(view), self._options.defaults, placement, freight)
+                ad = make_ad(view.item, listing, self._options.defaults, placement, freight)
             except Permanent as error:
                 fault = str(error)
+        impossible = None  # or why no day has calls enough for it
+        operations = {"create": 1, "image": len(pictures), "commit": 1}
+        try:
+            self._quota.require_possible(CallClass.PUBLISH, operations, spare=RESULT_COST)
+        except Permanent as error:
+            impossible = str(error)
         return _Scene(
             view=view,
             pictures=pictures,
@@ -154,17 +167,8 @@ class DryRun:
             freight=freight,
             ad=ad,
             fault=fault,
-            impossible=self._impossible(len(pictures)),
+            impossible=impossible,
         )
-
-    def _impossible(self, pictures: int) -> str | None:
-        """Why no day has calls enough for it."""
-        operations = {"create": 1, "image": pictures, "commit": 1}
-        try:
-            self._quota.require_possible(CallClass.PUBLISH, operations, spare=RESULT_COST)
-        except Permanent as error:
-            return str(error)
-        return None
 
     async def _goes_at(self, scene: _Scene, forecast: BudgetForecast) -> int | None:
         """As the last of the queue, unless it has a place there."""
@@ -244,15 +248,6 @@ class DryRun:
         yield CheckStep(operation="request-results", method="GET", url=url)
 
 
-def _listing_for(view: ItemView) -> Listing:
-    """The listing that waits, else the one that would be made."""
-    latest = view.listing
-    if latest is not None and not latest.state.may_be_live and latest.state.is_open:
-        return latest
-    generation = 1 if latest is None else latest.generation + 1
-    return Listing(id="", item_id=view.item.id, account_id=view.item.account_id, generation=generation)
-
-
 def _of_item(view: ItemView) -> Check:
     """Whether this item may be published at all."""
     listing = view.listing
@@ -270,7 +265,13 @@ def _of_item(view: ItemView) -> Check:
 def _of_ad(scene: _Scene) -> Iterator[Check]:
     if scene.ad is not None:
         yield _fine(Text("Title, category, price and shipping are as Tradera takes them"))
-        yield _fine(scene.freight.warning or _paid(scene.freight))
+        costs = sorted({each.cost_kr for each in scene.freight.options})
+        paid = Text(
+            "The buyer pays {price} kr for freight: {reason}",
+            price=" / ".join(map(str, costs)),
+            reason=scene.freight.reason,
+        )
+        yield _fine(scene.freight.warning or paid)
     elif scene.fault is not None:
         yield _stops(Text.of(scene.fault))
     elif scene.placement.waits_for_tree:
@@ -288,16 +289,6 @@ def _of_ad(scene: _Scene) -> Iterator[Check]:
         yield _fine(Text("Pictures that could not be fetched: {n}. The ad goes out without them", n=failed))
     if not pending:
         yield _fine(Text("Pictures that go along: {n}", n=len(scene.pictures)))
-
-
-def _paid(freight: Freight) -> Text:
-    """What the buyer pays for freight."""
-    costs = sorted({each.cost_kr for each in freight.options})
-    return Text(
-        "The buyer pays {price} kr for freight: {reason}",
-        price=" / ".join(map(str, costs)),
-        reason=freight.reason,
-    )
 
 
 def _fine(text: Text) -> Check:

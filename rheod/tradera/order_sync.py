@@ -153,17 +153,17 @@ class OrderSync:
             order_id = ids[0]
             self._unread_in_a_row.add(order_id)
             alike = isinstance(error, Unanswered) and len(self._unread_in_a_row) >= _ALIKE
-            await self._store.write(lambda tx: self._put_aside(tx, order_id, reason, alike=alike))
+
+            def put_aside(tx: Transaction) -> None:
+                if alike:  # it is read no worse than others and counts no try: the look-ups are what fails
+                    inbox.put_off(tx.db, self._account_id, order_id, until=tx.now + _ALIKE_MS, tried=False)
+                else:
+                    sales.look_up_again(tx, self._account_id, order_id, reason)
+
+            await self._store.write(put_aside)
             if alike:
                 raise error
         return await self._rest()
-
-    def _put_aside(self, tx: Transaction, order_id: int, reason: str, *, alike: bool) -> None:
-        """An order that is read no worse than others counts no try: the look-ups are what fails."""
-        if alike:
-            inbox.put_off(tx.db, self._account_id, order_id, until=tx.now + _ALIKE_MS, tried=False)
-        else:
-            sales.look_up_again(tx, self._account_id, order_id, reason)
 
 
 class OrderUpdater:

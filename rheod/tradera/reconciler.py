@@ -139,7 +139,15 @@ class Reconciler:
         if not await self._store.read(lambda db: items.any_committed_since(db, account_id, since)):
             return _Ended([], None)
         changed, cursor, whole = await self._changed_ads()
-        await self._store.write(lambda tx: _look_for(tx, account_id, changed))
+
+        def note(tx: Transaction) -> None:
+            """Have a job look at the changed ads that nobody waits for: a pass may never have the room for it."""
+            note_others(tx.db, account_id, changed, now=tx.now)
+            for listing in items.to_look_for(tx.db, account_id, changed):
+                wanted = JobOrder(queue=QueueName.TRADERA, kind=JobKind.LOOK, subject=listing.id)
+                tx.order_for(wanted, Owner(account_id=account_id, item_id=listing.item_id))
+
+        await self._store.write(note)
         others = await self._other_ads()
         ours = await self._up(changed)
         seen: list[SellerAd] = []
@@ -348,27 +356,30 @@ class TakeOver:
         if begin >= last:
             return True
         end = min(begin + self._span_ms, last)
+
+        def adopt(tx: Transaction) -> None:
+            found = take_over.adopt(tx, self._account_id, ads, self._sellers)
+            state = accounts.find(tx.db, self._account_id)
+            assert state is not None
+            reached = replace(state, reached=end, blind=state.blind or found.blind > 0)
+            accounts.save(tx.db, self._account_id, reached)
+            known = accounts.strangers(tx.db, self._account_id)
+            numbers = {*known.ads, *(ad.tradera_item_id for ad in found.strangers)}
+            latest = max([known.until, *(ad.ends_at or 0 for ad in found.strangers)])
+            accounts.save_strangers(
+                tx.db, self._account_id, UnknownAds(ads=tuple(sorted(numbers)), until=latest)
+            )
+            _log.info("looked at Tradera after a restore", ads=len(ads), taken_over=found.listings)
+
         try:
             async with self.calls.book(CallClass.TAKEOVER, "seller_items") as call:
                 ads = await self.calls.client.seller_items(self.calls.seller, begin, end)
-                await call.keep(lambda tx: self._adopt(tx, ads, end))
+                await call.keep(adopt)
         except Oversized:
             if self._span_ms <= _LEAST_SPAN_MS:
                 raise
             self._span_ms = (end - begin) // 2
         return False
-
-    def _adopt(self, tx: Transaction, ads: Sequence[SellerAd], end: int) -> None:
-        found = take_over.adopt(tx, self._account_id, ads, self._sellers)
-        state = accounts.find(tx.db, self._account_id)
-        assert state is not None
-        reached = replace(state, reached=end, blind=state.blind or found.blind > 0)
-        accounts.save(tx.db, self._account_id, reached)
-        known = accounts.strangers(tx.db, self._account_id)
-        numbers = {*known.ads, *(ad.tradera_item_id for ad in found.strangers)}
-        latest = max([known.until, *(ad.ends_at or 0 for ad in found.strangers)])
-        accounts.save_strangers(tx.db, self._account_id, UnknownAds(ads=tuple(sorted(numbers)), until=latest))
-        _log.info("looked at Tradera after a restore", ads=len(ads), taken_over=found.listings)
 
     def _finish(self, tx: Transaction) -> Takeover | None:
         """The pass is whole: its sales are looked for from before the backup on. None when all is done."""
@@ -411,14 +422,6 @@ def go_back(db: sqlite3.Connection, account_id: str, to: int) -> None:
     known = key_value.get(db, _mark(account_id))
     key_value.put(db, _mark(account_id), str(to if known is None else min(int(known), to)))
     key_value.put(db, _cursor(account_id), "0")
-
-
-def _look_for(tx: Transaction, account_id: str, changed: Collection[int]) -> None:
-    """Have a job look at the changed ads that nobody waits for: a pass may never have the room for it."""
-    note_others(tx.db, account_id, changed, now=tx.now)
-    for listing in items.to_look_for(tx.db, account_id, changed):
-        wanted = JobOrder(queue=QueueName.TRADERA, kind=JobKind.LOOK, subject=listing.id)
-        tx.order_for(wanted, Owner(account_id=account_id, item_id=listing.item_id))
 
 
 def _forget_other(tx: Transaction, *, account_id: str, ad: int) -> None:

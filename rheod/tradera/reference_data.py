@@ -60,18 +60,13 @@ class ReferenceReader:
                 async with asyncio.timeout(_LOOKS_EVERY_S):
                     await times.wanted.wait()
             if times.wanted.is_set():
-                await self._learn_times()
+                with suppress(RheodError):
+                    now = self.data.store.now()
+                    await self._calls.ask("time", partial(self._calls.client.learn_times, now))
+                if times.wanted.is_set():  # it brought nothing
+                    await asyncio.sleep(_LOOKS_EVERY_S)
             with suppress(StoreUnavailable):
                 await self.data.read_what_is_old()
-
-    async def _learn_times(self) -> None:
-        """One call; where it brings nothing another is made after a while."""
-        assert self._calls is not None
-        with suppress(RheodError):
-            now = self.data.store.now()
-            await self._calls.ask("time", partial(self._calls.client.learn_times, now))
-        if self._calls.client.times.wanted.is_set():
-            await asyncio.sleep(_LOOKS_EVERY_S)
 
     async def tree(self) -> CategoryTree | None:
         """Tradera's categories, as soon as they were read once; None when that takes too long or cannot be."""

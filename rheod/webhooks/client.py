@@ -176,18 +176,26 @@ class WebhookClient:
         try:
             async with asyncio.timeout_at(deadline):
                 response = await self._answer(url, body, {**headers, "Accept-Encoding": "identity"})
-        except (aiohttp.ClientError, OSError, ValueError) as error:
+        except (aiohttp.ClientError, OSError, ValueError) as failed:
             spent_ms = round((clock() - start) * 1000)
-            return Delivery(ok=False, status=None, error=self._sentence(error), duration_ms=spent_ms)
+            return Delivery(ok=False, status=None, error=self._sentence(failed), duration_ms=spent_ms)
         spent_ms = round((clock() - start) * 1000)
         try:
             snippet = await _snippet(response, until=min(deadline, clock() + _SNIPPET_TIMEOUT_S))
         finally:
             response.close()
+        status = response.status
+        error: str | None = None
+        if 300 <= status <= 399:
+            error = Text("redirects are not followed ({status})", status=status)
+        elif status == 410:
+            error = Text("the endpoint says it is gone for good (410)")
+        elif not 200 <= status <= 299:  # the reason phrase is the remote's and stays out
+            error = Text("the endpoint answered {status}", status=status)
         return Delivery(
-            ok=200 <= response.status <= 299,
-            status=response.status,
-            error=_verdict(response.status),
+            ok=error is None,
+            status=status,
+            error=error,
             duration_ms=spent_ms,
             retry_after_s=retry_after_s(response.headers.get("Retry-After")),
             snippet=snippet,
@@ -225,17 +233,6 @@ class WebhookClient:
         if isinstance(error, ValueError) and not isinstance(error, aiohttp.ClientError):
             return Text("the address or a header is not valid")
         return failure_sentence(error)
-
-
-def _verdict(status: int) -> str | None:
-    """Why this status is a failure; None for 2xx. The reason phrase is the remote's and stays out."""
-    if 200 <= status <= 299:
-        return None
-    if 300 <= status <= 399:
-        return Text("redirects are not followed ({status})", status=status)
-    if status == 410:
-        return Text("the endpoint says it is gone for good (410)")
-    return Text("the endpoint answered {status}", status=status)
 
 
 async def _snippet(response: aiohttp.ClientResponse, *, until: float) -> str:

@@ -110,22 +110,23 @@ class Deliverer:
             snippet=delivery.snippet or None,
             duration_ms=delivery.duration_ms,
         )
-        if delivery.ok:
-            return Done(lambda tx: self._succeeded(tx, attempt))
-        return self._failed(job, attempt, delivery)
+        if not delivery.ok:
+            return self._failed(job, attempt, delivery)
 
-    def _succeeded(self, tx: Transaction, attempt: Attempt) -> None:
-        received_at = facts.undelivered_sale_received(tx.db, attempt.notice_seq)
-        if received_at is not None:
-            tx.afterwards.append(partial(self._meters.sale_delivered, tx.now - received_at))
-        outbox.log_attempt(tx.db, attempt, now=tx.now)
-        if not endpoints.has_failed(tx.db, attempt.endpoint_id):
-            return
-        endpoint = endpoints.endpoint(tx.db, attempt.endpoint_id)
-        if endpoint is not None:
-            _log.info("webhook endpoint is back", endpoint=endpoint.id, failures=endpoint.fail_count)
-            endpoints.took(tx.db, endpoint.id)
-            outbox.let_go(tx.db, endpoint.id, now=tx.now)
+        def succeeded(tx: Transaction) -> None:
+            received_at = facts.undelivered_sale_received(tx.db, attempt.notice_seq)
+            if received_at is not None:
+                tx.afterwards.append(partial(self._meters.sale_delivered, tx.now - received_at))
+            outbox.log_attempt(tx.db, attempt, now=tx.now)
+            if not endpoints.has_failed(tx.db, attempt.endpoint_id):
+                return
+            endpoint = endpoints.endpoint(tx.db, attempt.endpoint_id)
+            if endpoint is not None:
+                _log.info("webhook endpoint is back", endpoint=endpoint.id, failures=endpoint.fail_count)
+                endpoints.took(tx.db, endpoint.id)
+                outbox.let_go(tx.db, endpoint.id, now=tx.now)
+
+        return Done(succeeded)
 
     def _failed(self, job: DeliveryJob, attempt: Attempt, delivery: Delivery) -> Outcome:
         """Try again by the schedule; an event that only it fails is held in the end, until the owner says otherwise.
