@@ -11,7 +11,7 @@ import asyncio
 import secrets
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Protocol
 from urllib.parse import urlencode
@@ -329,10 +329,21 @@ class TraderaLogin:
             return await self.finish(account_id, shown.user)
         async with self._one_at_a_time:
             user_id = await self._user_id(account_id, shown.user)
-            try:
+            with suppress(Rejected):
                 return await self._fetch(account_id, user_id)
-            except Rejected:
-                return await self._take(account_id, user_id, shown)
+            # then that of the return address, once Tradera has taken it in a call
+            now, seller = self._store.now(), Seller(user_id, shown.token)
+            token = Token(user_id=user_id, token=shown.token, ends_at=shown.ends_at, obtained_at=now)
+            async with self._book(account_id, seller, "me") as call:
+                member = await self._at_tradera().client.me(seller)
+                if member.user_id == user_id:
+                    await call.keep(lambda tx: selling_setup.connected(tx, account_id, token))
+            if member.user_id != user_id:
+                raise Refused(
+                    "CONFLICT", Text("The token that came back is another user's: begin a new login")
+                )
+            self._registry.connect(account_id, token)
+            return token
 
     async def _user_id(self, account_id: str, user: str) -> int:
         """The number of the user who has logged in. Raises Refused when it is not known or another account's."""
@@ -372,19 +383,6 @@ class TraderaLogin:
             text, ends_at = await self._at_tradera().client.token(user_id, login.secret)
             token = Token(user_id=user_id, token=text, ends_at=ends_at, obtained_at=now())
             await call.keep(lambda tx: selling_setup.connected(tx, account_id, token))
-        self._registry.connect(account_id, token)
-        return token
-
-    async def _take(self, account_id: str, user_id: int, shown: Shown) -> Token:
-        """The token of the return address, once Tradera has taken it in a call."""
-        now, seller = self._store.now(), Seller(user_id, shown.token)
-        token = Token(user_id=user_id, token=shown.token, ends_at=shown.ends_at, obtained_at=now)
-        async with self._book(account_id, seller, "me") as call:
-            member = await self._at_tradera().client.me(seller)
-            if member.user_id == user_id:
-                await call.keep(lambda tx: selling_setup.connected(tx, account_id, token))
-        if member.user_id != user_id:
-            raise Refused("CONFLICT", Text("The token that came back is another user's: begin a new login"))
         self._registry.connect(account_id, token)
         return token
 

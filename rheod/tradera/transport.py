@@ -176,6 +176,7 @@ class TraderaTransport:
             ) from error
 
     async def _send(self, call: HttpCall) -> HttpAnswer:
+        """Send, and read the answer to the call's limit; one beyond it, or a compressed one, is no answer."""
         headers = dict(self._headers)
         if call.seller is not None:
             headers["X-User-Id"] = str(call.seller.user_id)
@@ -195,31 +196,29 @@ class TraderaTransport:
             max_line_size=_MAX_HEADER_BYTES,
             max_field_size=_MAX_HEADER_BYTES,
         ) as response:
+            if response.headers.get("Content-Encoding", "identity").lower() != "identity":
+                response.close()
+                compressed = Text(
+                    "Tradera's answer to {operation} is compressed, though that was declined",
+                    operation=call.what,
+                )
+                raise Unanswered(compressed)
+            raw = bytearray()
+            if not await read_capped(response, call.limit, into=raw):
+                response.close()
+                too_large = Text(
+                    "Tradera's answer to {operation} is larger than {bytes} bytes",
+                    operation=call.what,
+                    bytes=call.limit,
+                )
+                raise Oversized(too_large)
             token = () if call.seller is None else (call.seller.token,)
-            return await _receive(call, response, sent=(self._app_key, *token))
-
-
-async def _receive(call: HttpCall, response: aiohttp.ClientResponse, *, sent: tuple[str, ...]) -> HttpAnswer:
-    """Read an answer to the call's limit; one beyond it, or a compressed one, is no answer."""
-    if response.headers.get("Content-Encoding", "identity").lower() != "identity":
-        response.close()
-        raise Unanswered(
-            Text(
-                "Tradera's answer to {operation} is compressed, though that was declined", operation=call.what
+            return HttpAnswer(
+                status=response.status,
+                retry_after=response.headers.get("Retry-After"),
+                raw=bytes(raw),
+                sent=(self._app_key, *token),
             )
-        )
-    raw = bytearray()
-    if not await read_capped(response, call.limit, into=raw):
-        response.close()
-        raise Oversized(
-            Text(
-                "Tradera's answer to {operation} is larger than {bytes} bytes",
-                operation=call.what,
-                bytes=call.limit,
-            )
-        )
-    retry_after = response.headers.get("Retry-After")
-    return HttpAnswer(status=response.status, retry_after=retry_after, raw=bytes(raw), sent=sent)
 
 
 def judge(call: HttpCall, answer: HttpAnswer) -> Any:
