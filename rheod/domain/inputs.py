@@ -125,11 +125,14 @@ class ResultWaits:
     """Tradera has no result yet: it is asked again `ask_in_ms` from now.
 
     Not `counted` when the question was about another listing: patience is measured by a listing's own questions, and
-    its own later time is kept.
+    its own later time is kept. `put_off` is why nothing can be sent for it until then, where no call is left for it;
+    with `renewed` patience begins anew then.
     """
 
     ask_in_ms: int
     counted: bool
+    put_off: str | None = None
+    renewed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

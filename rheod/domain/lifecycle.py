@@ -280,7 +280,7 @@ def _commit_started(listing: Listing, step: CommitStarted, now: int) -> Listing:
     """The first commit starts the wait for its result; the same one sent again only puts off the next question."""
     if listing.commit_sent_at is None:
         listing = replace(listing, commit_sent_at=now, waits_since=now, asked=0)
-    return replace(listing, ask_at=now + step.ask_in_ms)
+    return replace(listing, ask_at=max(listing.ask_at or 0, now + step.ask_in_ms), put_off=None)
 
 
 def _category_seen(listing: Listing, step: CategorySeen, _now: int) -> Listing:
@@ -290,9 +290,17 @@ def _category_seen(listing: Listing, step: CategorySeen, _now: int) -> Listing:
 
 
 def _result_waits(listing: Listing, step: ResultWaits, now: int) -> Listing:
+    """So long as rheod itself could not ask, or could not send what was wanted, Tradera's time does not run."""
     kept = 0 if step.counted else listing.ask_at or 0
     at = max(now + step.ask_in_ms, kept)
-    return replace(listing, asked=listing.asked + int(step.counted), ask_at=at)
+    late_ms = max(0, now - (listing.ask_at or now)) if step.counted else 0
+    return replace(
+        listing,
+        asked=listing.asked + int(step.counted),
+        ask_at=at,
+        waits_since=at if step.renewed else (listing.waits_since or now) + late_ms,
+        put_off=step.put_off,
+    )
 
 
 STEPS: Mapping[type[Step], tuple[Move, Callable[[Listing, Any, int], Listing]]] = {
@@ -312,7 +320,10 @@ STEPS: Mapping[type[Step], tuple[Move, Callable[[Listing, Any, int], Listing]]] 
     CommitAnswered: (
         Move.COMMIT_ANSWERED,
         lambda listing, step, now: replace(
-            listing, ask_at=listing.ask_at if step.ask_in_ms is None else now + step.ask_in_ms
+            listing,
+            ask_at=listing.ask_at
+            if step.ask_in_ms is None
+            else max(listing.ask_at or 0, now + step.ask_in_ms),
         ),
     ),
     CommitRefused: (Move.COMMIT_REFUSED, lambda listing, step, _now: replace(listing, error=step.error)),

@@ -280,7 +280,8 @@ class Item:
 class Listing:
     """One publishing of an item at Tradera; `generation` counts them, so that at most one commit each takes effect.
 
-    `commit_sent_at` never changes again; `waits_since` is the same moment by the clock as it is now.
+    `commit_sent_at` never changes again; `waits_since` is since when Tradera could have settled it, by the clock as it is
+    now: the same moment, less what rheod could not ask or send meanwhile.
     """
 
     id: str
@@ -311,6 +312,9 @@ class Listing:
     category_id: int | None = None
     moved_from: int | None = None  # the category that the ad was put into, where Tradera has moved it since
     warning: str | None = None  # what the owner should know of it though nothing stops it
+    put_off: str | None = (
+        None  # why what its result asks for cannot be sent before `ask_at`: no call is left for it
+    )
     held: str | None = None  # why nothing is sent until the owner has acted
     held_missing: tuple[str, ...] = ()
     held_since: int | None = None

@@ -155,6 +155,7 @@ async def gather_facts(observed: Observed) -> Facts:
         sold_but_up=stored.sold_but_up,
         sold_twice=stored.sold_twice,
         unsold=stored.unsold,
+        put_off=stored.put_off,
         reconciled=stored.reconciled,
         not_believed=stored.not_believed,
         reconcile_patience_ms=limits.reconcile_ms,
@@ -264,6 +265,7 @@ class _Stored:
         """Items that are not as they should be: not published, sold and still up, in doubt, up twice."""
         self.in_doubt = _stuck(facts.in_doubt(db, limit=100))
         self.doubled = _stuck(facts.doubled(db, limit=100))
+        self.put_off = _stuck(facts.put_off(db, limit=100))
         failed = [facts.not_published(db, account.id) for account in observed.accounts]
         first = min((since for _, since in failed if since is not None), default=None)
         self.not_published = (

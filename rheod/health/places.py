@@ -20,6 +20,7 @@ PLACES: Mapping[str, str] = {
     "backup.missed": "/dashboard/system#backup",
     "budget.spent": f"{_TRADERA}#budget",
     "clock.off": NOWHERE,
+    "commit.waits": f"{_ITEMS}?show=waits",
     "disk.low": NOWHERE,
     "ending.waits": f"{_ITEMS}?show=live",
     "endpoint.fails": _RECEIVER,
@@ -78,7 +79,15 @@ PLACES: Mapping[str, str] = {
 
 
 ONE_ITEM = frozenset(
-    {"items.held", "listing.double", "listing.doubt", "relist.over", "sale.conflict", "sale.twice"}
+    {
+        "commit.waits",
+        "items.held",
+        "listing.double",
+        "listing.doubt",
+        "relist.over",
+        "sale.conflict",
+        "sale.twice",
+    }
 )
 """Findings that lead to the item itself where they are about one alone."""
 

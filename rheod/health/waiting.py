@@ -141,6 +141,7 @@ class Waiting:
     sold_twice: Wait | None = None
     unsold: Wait | None = None
     relists_late: Wait | None = None
+    put_off: Wait | None = None
     reconciled: tuple[Wait, ...] = ()
     not_believed: tuple[Wait, ...] = ()
     reconcile_patience_ms: int = 3_600_000
@@ -251,6 +252,15 @@ def of_work(facts: Waiting) -> Iterator[Finding]:
 
 def _of_items(facts: Waiting) -> Iterator[Finding]:
     yield from _of_returns(facts)
+    if (wait := facts.put_off) is not None and _is_long(wait, facts.now):
+        text = wait.counted(
+            "{n} ad is to be committed once more, and no call is left for it ({items})",
+            "{n} ads are to be committed once more, and no calls are left for them ({items})",
+        )
+        fix = Text(
+            "They come before all other ads as soon as a call is free; `rheod items show ID` says when"
+        )
+        yield wait.found("commit.waits", Mood.BUSY, text, fix, alerts=False)
     if (wait := facts.relists_late) is not None:
         text = wait.counted(
             "{n} item should have come back by now ({items})",

@@ -104,6 +104,18 @@ def in_doubt(db: sqlite3.Connection, *, limit: int) -> list[StuckItem]:
     return [StuckItem(**dict(row)) for row in rows.fetchall()]
 
 
+def put_off(db: sqlite3.Connection, *, limit: int) -> list[StuckItem]:
+    """Items whose commit is to be sent once more, and no call is left for it."""
+    rows = db.execute(
+        f"SELECT items.external_id, {_OWNER} AS owner, listings.commit_sent_at AS since, listings.ask_at AS next_at"
+        " FROM listings JOIN items ON items.id = listings.item_id"
+        " WHERE listings.put_off IS NOT NULL AND listings.state IN ('committing', 'committed')"
+        " AND listings.ask_at IS NOT NULL ORDER BY listings.commit_sent_at LIMIT ?",
+        (limit,),
+    )
+    return [StuckItem(**dict(row)) for row in rows.fetchall()]
+
+
 def doubled(db: sqlite3.Connection, *, limit: int) -> list[StuckItem]:
     """Items of which two ads are or may be up, since the second was made."""
     rows = db.execute(

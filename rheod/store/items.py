@@ -290,7 +290,7 @@ def listing_of(row: sqlite3.Row) -> Listing:
     """A listing from its row."""
     values: dict[str, Any] = {name: row[name] for name in _LISTING_FIELDS}
     values["state"] = ListingState(values["state"])
-    for name in ("error", "warning", "held"):
+    for name in ("error", "warning", "held", "put_off"):
         values[name] = columns.restored(values[name])
     values["held_missing"] = tuple(json.loads(values["held_missing"]))
     values["picture_in_doubt"] = bool(values["picture_in_doubt"])
@@ -382,6 +382,16 @@ def waiting_listings(db: sqlite3.Connection, account_id: str, *, limit: int) -> 
         (account_id, limit),
     )
     return [listing_of(row) for row in rows.fetchall()]
+
+
+def commits_put_off(db: sqlite3.Connection, *, but: str) -> int:
+    """How many commits of all accounts no call was left for; of this listing none is counted."""
+    row = db.execute(
+        "SELECT count(*) FROM listings WHERE put_off IS NOT NULL AND state IN ('committing', 'committed') AND id <> ?",
+        (but,),
+    ).fetchone()
+    count: int = row[0]
+    return count
 
 
 _MAY_BE_UP = "state IN ('committing', 'committed', 'live')"

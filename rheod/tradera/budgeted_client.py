@@ -341,10 +341,11 @@ class BudgetedClient:
             )
             if beside:
                 turn = limit.fits_at(now, beside=beside)
+            reason = limit.reason(now)
             if at <= now < turn:
-                at = now + _TURN_MS
+                at, reason = now + _TURN_MS, Text("The Tradera calls that are left are for what comes first")
             if at > now:
-                raise NotSent(limit.reason(now), call_class=call_class, until=at, method=limit.method or None)
+                raise NotSent(reason, call_class=call_class, until=at, method=limit.method or None)
 
     def _check_pauses(self, call_class: CallClass, operations: Mapping[str, int], now: int) -> None:
         if not operations.keys() <= ABOUT_THE_ACCOUNT:

@@ -7,6 +7,7 @@ auctioned twice.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -15,7 +16,7 @@ from typing import Literal
 
 import structlog
 
-from rheod.domain.budget import RESULT_COST, publish_cost
+from rheod.domain.budget import RESULT_COST, TOTAL, publish_cost
 from rheod.domain.crash import crashpoint
 from rheod.domain.effects import Change
 from rheod.domain.errors import TRADERA_DELAYS_S, Permanent, Text, Transient, Unanswered, delay_ms
@@ -294,11 +295,12 @@ class Publisher:
         goes_on = known and fresh and not doubtful
         left = shown[listing.pictures_sent if goes_on else 0 :]
         wanted = {"image": len(left), "commit": 1}
-        leave: Mapping[str, int] = {}
+        put_off = await self._store.read(lambda db: items.commits_put_off(db, but=listing.id))
+        leave: Mapping[str, int] = {"commit": put_off, TOTAL: put_off}
         if not goes_on:
             wanted = {"create": 1, **wanted}
             self._calls.budget.rules.quota.require_possible(CallClass.PUBLISH, wanted, spare=RESULT_COST)
-            leave = await self._calls.fair_share(CallClass.PUBLISH, wanted)
+            leave = Counter(leave) + Counter(await self._calls.fair_share(CallClass.PUBLISH, wanted))
         with self._calls.reserve(CallClass.PUBLISH, wanted, spare=RESULT_COST, leave=leave):
             if not goes_on and await self._was_restarted(plan):
                 return

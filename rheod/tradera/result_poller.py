@@ -46,6 +46,8 @@ _DAY_MS = 24 * 3600 * 1000
 _MOST_QUESTIONS = 5000
 _AHEAD_MS = 400 * _DAY_MS
 """No ad ends later than this."""
+_COMMITS = 5
+"""A request that Tradera calls uncommitted is committed again after each of so many questions, then with each look."""
 _LOOKS_S = (160, 2720, 8720, 20_720, 44_720)
 """So long after the commit, asked in vain, the ad itself is looked for."""
 
@@ -230,13 +232,13 @@ class ResultPoller:
                 return _FollowUp(items.listing(tx.db, listing.id), _Next.LOOK, refused)
             put_item.fail_unless_corrected(tx, listing.id, refused)
             return None
-        again = (
-            listing.error is None
-        )  # a refused commit is not repeated: it proves nothing about an earlier one
         due = _ask_at(listing) <= tx.now
         gap_ms = delay_ms(self._options.delays_s, listing.asked + 2)
         publish.step(tx, listing.id, ResultWaits(ask_in_ms=gap_ms, counted=due))
-        look = due and listing.asked + due in self._looks
+        asked = listing.asked + due
+        look = due and asked in self._looks
+        # a refused commit is not repeated: it proves nothing about an earlier one
+        again = listing.error is None and (look or asked <= _COMMITS or listing.put_off is not None)
         return self._follow_up(_with_its_refusal(tx, listing.id), outcome, result, look=look, again=again)
 
     def _went_live(self, tx: Transaction, listing: Listing) -> None:
@@ -269,7 +271,12 @@ class ResultPoller:
             if error.call_class is CallClass.RESULTS and not error.is_of_one_job:
                 raise
             listing, wait_ms = follow_up.listing, error.until - self._store.now()
-            waits = ResultWaits(ask_in_ms=wait_ms, counted=False)
+            waits = ResultWaits(
+                ask_in_ms=wait_ms,
+                counted=False,
+                put_off=str(error) if error.call_class is CallClass.PUBLISH else None,
+                renewed=not self._is_late(listing),
+            )
             await self._store.write(lambda tx: publish.step(tx, listing.id, waits))
 
     async def _follow(self, follow_up: _FollowUp) -> None:

@@ -200,11 +200,13 @@ class Items:
     async def read_item(self, account_id: str, external_id: str) -> ItemView:
         """The item as it is now. Raises Refused (NOT_FOUND)."""
         kept = await self._store.read(lambda db: _kept(db, account_id, external_id))
-        if (live := kept.view.listing) is not None and live.live_at is not None:
+        listing = kept.view.listing
+        if listing is not None and listing.live_at is not None:
             kept = replace(
-                kept, view=replace(kept.view, ad_url=f"{self._site_url}/item/{live.tradera_item_id}")
+                kept, view=replace(kept.view, ad_url=f"{self._site_url}/item/{listing.tradera_item_id}")
             )
-        if kept.sale is None and kept.at_tradera is None and kept.of_pictures is None:
+        asked = listing is not None and listing.ask_at is not None
+        if kept.sale is None and kept.at_tradera is None and kept.of_pictures is None and not asked:
             return kept.view
         return _told(kept, self._forecast(account_id), self._store.now())
 
@@ -401,6 +403,16 @@ def _kept(db: sqlite3.Connection, account_id: str, external_id: str) -> _Kept:
     )
 
 
+def _committed(view: ItemView, listing: Listing, now: int) -> ItemView:
+    """An item whose commit was sent, with what it waits for where that is long."""
+    since, why = listing.commit_sent_at or now, None
+    if listing.put_off is not None:
+        why = Text("its commit is to be sent once more: {reason}", reason=listing.put_off)
+    elif now - since > _LONG_MS:
+        why = Text("Tradera has not said yet what became of its commit")
+    return view if why is None else replace(view, waits_for=why, waits_since=since, next_try=listing.ask_at)
+
+
 def _told(kept: _Kept, forecast: BudgetForecast, now: int) -> ItemView:
     """An item with why it waits: for its sale to be read, else for a call to Tradera, else for its pictures."""
     found, job, sale = kept.view, kept.at_tradera, kept.sale
@@ -411,6 +423,8 @@ def _told(kept: _Kept, forecast: BudgetForecast, now: int) -> ItemView:
         return replace(
             found, waits_for=why, waits_since=sale.since, next_try=sale.next_at or now, trouble=trouble
         )
+    if forecast.waits_for is None and found.listing is not None and found.listing.ask_at is not None:
+        return _committed(found, found.listing, now)
     if job is None and kept.of_pictures is not None:
         job, forecast = kept.of_pictures, replace(forecast, waits_for=None)
     if job is None:

@@ -123,18 +123,21 @@ def why(view: ItemView, language: Language) -> str | None:
             ad=listing.tradera_item_id,
         )
     return (
-        _in_queue(view, language) if listing.state is ListingState.QUEUED else _at_tradera(listing, language)
+        _in_queue(view, language)
+        if listing.state is ListingState.QUEUED
+        else _at_tradera(listing, view.waits_for, language)
     )
 
 
-def _at_tradera(listing: Listing, language: Language) -> str | None:
+def _at_tradera(listing: Listing, waits_for: str | None, language: Language) -> str | None:
     if listing.end_wish is not None:
         return language.gettext("Its ad is being ended.")
     if listing.state in {ListingState.ADDING, ListingState.ADDED}:
         return language.gettext("It is being sent to Tradera.")
     if listing.state is ListingState.LIVE:
         return None
-    return language.gettext("Tradera is working on it; rheod asks {when}.", when=language.ago(listing.ask_at))
+    asks = language.gettext("Tradera is working on it; rheod asks {when}.", when=language.ago(listing.ask_at))
+    return asks if listing.put_off is None or waits_for is None else f"{asks} {language.say(waits_for)}"
 
 
 def _in_queue(view: ItemView, language: Language) -> str:
