@@ -290,9 +290,21 @@ class BudgetedClient:
             if booked.heard:
                 raise
             await booked.failed(error)
-            if isinstance(error, OverLimit):
-                raise await self._rest_method(call, error, spent) from error
-            raise
+            if not isinstance(error, OverLimit):
+                raise
+            now, method = self._now(), method_of(call.operation)
+            state = refused(
+                self._ledger.state(method),
+                sent_at=spent.at,
+                now=now,
+                used=self._ledger.count(now=now, method=method) - 1,
+                retry_after_ms=round(error.retry_after_s * 1000) if error.retry_after_s else None,
+            )
+            _log.error("Tradera refuses more calls", method=method, used=state.used, until=state.until)
+            await self._keep_state(state)
+            raise NotNow(
+                state.reason, call_class=call.call_class, until=state.until, method=method
+            ) from error
         if not booked.heard:
             await booked.keep(lambda _tx: None)
 
@@ -446,19 +458,6 @@ class BudgetedClient:
             error=error,
         )
         return Rejected(refusal, status=403)
-
-    async def _rest_method(self, call: LedgerCall, error: OverLimit, spent: Spent) -> NotNow:
-        now, method = self._now(), method_of(call.operation)
-        state = refused(
-            self._ledger.state(method),
-            sent_at=spent.at,
-            now=now,
-            used=self._ledger.count(now=now, method=method) - 1,
-            retry_after_ms=round(error.retry_after_s * 1000) if error.retry_after_s else None,
-        )
-        _log.error("Tradera refuses more calls", method=method, used=state.used, until=state.until)
-        await self._keep_state(state)
-        return NotNow(state.reason, call_class=call.call_class, until=state.until, method=method)
 
     async def _keep_state(self, state: MethodState) -> None:
         self._ledger.set_state(state)

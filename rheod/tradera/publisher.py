@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -170,10 +170,21 @@ class Publisher:
         lost = await asyncio.to_thread(_lost, self._options.images_dir, plan.pictures)
         if lost:
             _log.warning("pictures lost; fetched again", external_id=plan.item.external_id, count=len(lost))
-            return Done(lambda tx: _fetch_again(tx, plan, lost), answered=False)
-        placement = await self._place(plan.item)
+
+            def fetch_again(tx: Transaction) -> None:
+                """When all have come the listing is ordered anew; what was begun at Tradera is left."""
+                if plan.listing.state is not ListingState.QUEUED:
+                    publish.step(tx, plan.listing.id, StartedOver())
+                pictures.lost(tx, plan.item.id, lost)
+
+            return Done(fetch_again, answered=False)
+        placement, now = await self._place(plan.item), self._store.now()
+        if placement.fault is not None or plan.listing.is_held:  # what holds an item takes its job away
+            return Retry(until=now, reason=_LOOKS, counted=False, write=_look_again(job), answered=False)
+        if placement.waits_for_tree:
+            return Retry(until=now + _TREE_MS, reason=WAITS_FOR_TREE, counted=False, answered=False)
         try:
-            return self._unplaced(job, plan, placement) or await self._try(job, plan, placement)
+            return await self._try(job, plan, placement)
         except _Early as early:
             return Retry(until=early.until, reason=_FOR_ITS_END, counted=False)
 
@@ -187,15 +198,6 @@ class Publisher:
             await self._reference.leaf(placed.category_id)
             placed = await self._store.read(lambda db: self._store.placer.place(db, item))
         return placed
-
-    def _unplaced(self, job: Job, plan: PublishPlan, placement: Placement) -> Outcome | None:
-        """Why nothing can be sent to this place now; None when it can. What holds an item takes its job away."""
-        now = self._store.now()
-        if placement.fault is not None or plan.listing.is_held:
-            return Retry(until=now, reason=_LOOKS, counted=False, write=_look_again(job), answered=False)
-        if placement.waits_for_tree:
-            return Retry(until=now + _TREE_MS, reason=WAITS_FOR_TREE, counted=False, answered=False)
-        return None
 
     async def _try(self, job: Job, plan: PublishPlan, placement: Placement) -> Outcome:
         """Send what is missing at Tradera, and say what becomes of the job when that goes wrong."""
@@ -305,7 +307,17 @@ class Publisher:
             if not goes_on and await self._was_restarted(plan):
                 return
             if not goes_on:
-                listing = await self._create(plan, ad, placement)
+                crashpoint("publish.start")
+                intent = CreateStarted(
+                    item=plan.item,
+                    days=ad.duration_days,
+                    category_id=ad.category_id,
+                    warning=placement.warning,
+                )
+                async with self._calls.book(CallClass.PUBLISH, "create", listing.id, intent) as call:
+                    made = await self._calls.client.create(self._calls.seller, ad)
+                    created = Created(request_id=made.request_id, tradera_item_id=made.tradera_item_id)
+                    listing = _wanted(await call.answered(created))
             for picture in left:
                 await self._add_picture(listing, picture)
             if listing.end_place is not None and listing.end_place.commit_at > self._store.now():
@@ -347,19 +359,6 @@ class Publisher:
         )
         await self._store.write(lambda tx: publish.step(tx, plan.listing.id, found))
         return True
-
-    async def _create(self, plan: PublishPlan, ad: Ad, placement: Placement) -> Listing:
-        crashpoint("publish.start")
-        intent = CreateStarted(
-            item=plan.item,
-            days=ad.duration_days,
-            category_id=ad.category_id,
-            warning=placement.warning,
-        )
-        async with self._calls.book(CallClass.PUBLISH, "create", plan.listing.id, intent) as call:
-            made = await self._calls.client.create(self._calls.seller, ad)
-            created = Created(request_id=made.request_id, tradera_item_id=made.tradera_item_id)
-            return _wanted(await call.answered(created))
 
     async def _add_picture(self, listing: Listing, picture: Picture) -> None:
         assert picture.file is not None
@@ -420,13 +419,6 @@ def _lost(folder: Path, kept: Sequence[Picture]) -> frozenset[str]:
     """The files of these pictures that are not there."""
     files = (picture.file for picture in kept if picture.file is not None)
     return frozenset(file for file in files if not (folder / file).is_file())
-
-
-def _fetch_again(tx: Transaction, plan: PublishPlan, files: Collection[str]) -> None:
-    """Fetch these again; when all have come the listing is ordered anew, and what was begun at Tradera is left."""
-    if plan.listing.state is not ListingState.QUEUED:
-        publish.step(tx, plan.listing.id, StartedOver())
-    pictures.lost(tx, plan.item.id, files)
 
 
 def _wanted(change: Change) -> Listing:
