@@ -386,12 +386,8 @@ def waiting_listings(db: sqlite3.Connection, account_id: str, *, limit: int) -> 
 
 def commits_put_off(db: sqlite3.Connection, *, but: str) -> int:
     """How many commits of all accounts no call was left for; of this listing none is counted."""
-    row = db.execute(
-        "SELECT count(*) FROM listings WHERE put_off IS NOT NULL AND state IN ('committing', 'committed') AND id <> ?",
-        (but,),
-    ).fetchone()
-    count: int = row[0]
-    return count
+    sql = "SELECT count(*) FROM listings WHERE put_off IS NOT NULL AND state IN ('committing', 'committed') AND id <> ?"
+    return int(db.execute(sql, (but,)).fetchone()[0])
 
 
 _MAY_BE_UP = "state IN ('committing', 'committed', 'live')"
