@@ -79,6 +79,7 @@ class Wishes:
     in_doubt: Literal["resend", "recreate"] = "resend"
     doubt_s: float = 24 * 3600
     interval_s: float = 900
+    bids_interval_s: float = 600
     timeout_s: float = 5
     token: str = "test-user-token"
     base_url: str | None = None
@@ -116,6 +117,7 @@ class Wishes:
                 reserve_share=self.reserve_share,
                 reconcile_share=self.reconcile_share,
                 reconcile_interval_s=self.interval_s,
+                bids_interval_s=self.bids_interval_s,
                 request_timeout_s=self.timeout_s,
                 result_delays_s=DELAYS_S,
                 image_in_doubt=self.in_doubt,

@@ -38,6 +38,7 @@ from rheod.store.jobs import CLASS_OF
 from rheod.tradera.accounts import Account
 from rheod.tradera.ad_builder import AdDefaults
 from rheod.tradera.ad_updater import AdUpdater, Relister
+from rheod.tradera.bid_reader import BidReader
 from rheod.tradera.budgeted_client import BudgetedClient, NotNow
 from rheod.tradera.client import TraderaClient
 from rheod.tradera.order_sync import OrderSync, OrderUpdater
@@ -200,7 +201,7 @@ class Loops:
         await look_at_all(self.core.store, also_refused=False)
         await self.core.orders.go_by_rules()
         for account_id in self._tradera_queues:
-            await self.core.store.write(partial(Transaction.order_reconciliation, account_id=account_id))
+            await self.core.store.write(partial(Transaction.begin_reading, account_id=account_id))
 
 
 def build_loops(core: Core, remotes: Remotes, new_queue: type[JobQueue], clients: AsyncExitStack) -> Loops:
@@ -330,6 +331,7 @@ def _tradera_desk(
     reader = OrderSync(store=core.store, calls=calls, sellers=core.sellers, meters=meters)
     options_of_passes = ReconcileOptions(interval_ms=lambda: core.reading_gap_ms)
     reconciler = Reconciler(store=core.store, calls=calls, sellers=core.sellers, options=options_of_passes)
+    bids = BidReader(store=core.store, calls=calls, every_ms=round(tradera.bids_interval_s * 1000))
     shipper = OrderUpdater(store=core.store, calls=calls, tries=options.tries)
 
     async def reconcile(job: Job) -> Outcome:
@@ -347,6 +349,7 @@ def _tradera_desk(
         JobKind.END: keeper.end,
         JobKind.ORDERS: reader.look_up,
         JobKind.RECONCILE: reconcile,
+        JobKind.BIDS: bids.read,
         JobKind.SHIP: shipper.ship,
         JobKind.CONFIRM: shipper.confirm,
         JobKind.TAKEOVER: TakeOver(store=core.store, calls=calls, sellers=core.sellers).take_over,

@@ -191,6 +191,12 @@ class Tradera(Section):
         le=0.9,
         description="share of quota.total this may use; without it 0.1 with push, else a third",
     )
+    bids_interval_s: float = Field(
+        default=600,
+        ge=0,
+        le=DAY_S,
+        description="how often bids on ads that end within a day are read, by one call for many; on the others every sixth time. 0: never",
+    )
     request_timeout_s: float = Field(default=60, ge=1, le=300, description="time for one call in all")
     result_delays_s: tuple[Delay, ...] | None = Field(
         default=None,

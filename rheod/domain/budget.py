@@ -404,6 +404,36 @@ def reading_gap_ms(wanted_ms: int, *, accounts: int, quota: Quota, learned: Mapp
     return gap_ms
 
 
+_BIDS_SHARES = {TOTAL: 0.1, "seller_items": 1 / 3}
+"""Of what reading on schedule may call, the bids get so much: ads and sales come first."""
+_RAREST_BIDS_MS = 2 * HOUR_MS
+_CLOSEST_BIDS_MS = 60_000
+
+
+def bids_gap_ms(wanted_ms: int, *, accounts: int, quota: Quota, learned: Mapping[str, int]) -> int | None:
+    """How long an account waits between its readings of bids (ms), one call each, so that all stay within their shares.
+
+    None where that is too rarely to be of use: then none are read on schedule.
+    """
+    gap_ms = max(wanted_ms, _CLOSEST_BIDS_MS)
+    for method, share in _BIDS_SHARES.items():
+        limit = quota.limit(method)
+        if limit is not None:
+            ceiling = quota.reading_ceiling(method, min(limit, learned.get(method, limit)))
+            gap_ms = max(gap_ms, round(max(accounts, 1) * WINDOW_MS / (ceiling * share)))
+    return gap_ms if gap_ms <= max(wanted_ms, _RAREST_BIDS_MS) else None
+
+
+def left_by_bids(quota: Quota, learned: Mapping[str, int]) -> dict[str, int]:
+    """Calls by method, and in all, that a reading of bids leaves free: half of what reading on schedule may call."""
+    limits = {method: quota.limit(method) for method in _BIDS_SHARES}
+    return {
+        method: quota.reading_ceiling(method, min(limit, learned.get(method, limit))) // 2
+        for method, limit in limits.items()
+        if limit is not None
+    }
+
+
 _RESTS_MS = (60_000, 5 * 60_000, 15 * 60_000, HOUR_MS)
 """How long a method rests after its first, second … 429 in a row; the last repeats."""
 

@@ -122,6 +122,7 @@ class JobKind(StrEnum):
     RELIST = "relist"  # id of a listing that ended unsold: puts the item up again
     LOOK = "look"  # listing id: looks for an ad that may be up though nobody waits for its result any more
     RECONCILE = "reconcile"  # account id
+    BIDS = "bids"  # account id: reads what ads that are up have of bids
     TAKEOVER = "takeover"  # account id: finds the ads made since the backup that rheod began from
     SHIP = "ship"  # order id: marks it as shipped
     CONFIRM = "confirm"  # order id: tells Tradera that it was paid outside

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from rheod.domain.calendar import EndPlace
 from rheod.domain.ladder import Ladder
-from rheod.domain.model import Listing
+from rheod.domain.model import Listing, SellerAd
 from rheod.store import key_value
 from rheod.store.columns import end_place_of, ladder_of, ladder_text, restored
 from rheod.store.items import listing_of
@@ -265,13 +265,43 @@ class Bids:
     highest_kr: int | None
     seen_at: int
 
+    @classmethod
+    def of(cls, ad: SellerAd, seen_at: int) -> Bids:
+        """Those of an ad as Tradera shows it; a fixed price without bids may be shown as the highest."""
+        return cls(ad.total_bids, ad.max_bid_kr if ad.total_bids else None, seen_at)
+
+
+@dataclass(frozen=True, slots=True)
+class AdsWithBids:
+    """How many of the ads that are up had bids when they were looked at, and since when that is known of all of these (ms UTC)."""
+
+    count: int
+    seen_at: int
+
 
 def bids_seen(db: sqlite3.Connection, listing_id: str) -> Bids | None:
     """What was last seen of a listing; None when nobody has looked."""
-    row = db.execute(
-        "SELECT count, highest_kr, seen_at FROM bids WHERE listing_id = ?", (listing_id,)
+    return bids_of(db, [listing_id]).get(listing_id)
+
+
+def bids_of(db: sqlite3.Connection, listing_ids: Sequence[str]) -> dict[str, Bids]:
+    """What was last seen of each of these listings that anybody has looked at."""
+    rows = db.execute(
+        "SELECT listing_id, count, highest_kr, seen_at FROM bids WHERE listing_id IN (SELECT value FROM json_each(?))",
+        (json.dumps(list(listing_ids)),),
+    )
+    return {row[0]: Bids(*row[1:]) for row in rows.fetchall()}
+
+
+def ads_with_bids(db: sqlite3.Connection, account_id: str) -> AdsWithBids | None:
+    """The ads that are up and have bids, as far as anybody has looked; None when nobody has looked at any."""
+    count, first, of_all = db.execute(
+        "SELECT count(*) FILTER (WHERE count > 0), min(seen_at) FILTER (WHERE count > 0), min(seen_at)"
+        " FROM listings INDEXED BY listings_ending CROSS JOIN bids ON listing_id = listings.id"
+        " WHERE account_id = ? AND state = 'live' AND surplus = 0",
+        (account_id,),
     ).fetchone()
-    return None if row is None else Bids(*row)
+    return None if of_all is None else AdsWithBids(count, first or of_all)
 
 
 def see_bids(db: sqlite3.Connection, listing_id: str, bids: Bids) -> None:
@@ -280,6 +310,27 @@ def see_bids(db: sqlite3.Connection, listing_id: str, bids: Bids) -> None:
         "INSERT OR REPLACE INTO bids (listing_id, count, highest_kr, seen_at) VALUES (?, ?, ?, ?)",
         (listing_id, bids.count, bids.highest_kr, bids.seen_at),
     )
+
+
+def see_bids_of_ads(db: sqlite3.Connection, account_id: str, found: Iterable[tuple[int, Bids]]) -> None:
+    """Keep what Tradera shows of ads by their numbers: of the account's own that are up, and nothing older than is known."""
+    db.executemany(
+        "INSERT INTO bids (listing_id, count, highest_kr, seen_at) SELECT id, ?, ?, ? FROM listings"
+        " WHERE tradera_item_id = ? AND account_id = ? AND state = 'live'"
+        " ON CONFLICT (listing_id) DO UPDATE SET count = excluded.count, highest_kr = excluded.highest_kr,"
+        " seen_at = excluded.seen_at WHERE excluded.seen_at >= seen_at",
+        [(each.count, each.highest_kr, each.seen_at, number, account_id) for number, each in found],
+    )
+
+
+def ends_ahead(db: sqlite3.Connection, account_id: str, *, now: int) -> list[int]:
+    """When the account's ads that are up end (ms), the next first."""
+    rows = db.execute(
+        "SELECT ends_at FROM listings INDEXED BY listings_ending WHERE account_id = ? AND state = 'live' AND ends_at > ?"
+        " ORDER BY ends_at",
+        (account_id, now),
+    )
+    return [row[0] for row in rows.fetchall()]
 
 
 _OTHERS_KEPT_MS = 400 * 24 * 3600 * 1000

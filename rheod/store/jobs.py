@@ -29,6 +29,7 @@ CLASS_OF: Mapping[JobKind, CallClass] = {
     JobKind.PUBLISH: CallClass.PUBLISH,
     JobKind.RELIST: CallClass.PUBLISH,
     JobKind.RECONCILE: CallClass.RECONCILE,
+    JobKind.BIDS: CallClass.RECONCILE,
     JobKind.REFERENCE: CallClass.REFERENCE,
 }
 """The class of call that each kind of job of the Tradera queue makes."""

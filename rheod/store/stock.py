@@ -15,8 +15,9 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from rheod.domain.ladder import Ladder
-from rheod.domain.model import ItemType, Json, Listing, RheoStatus, TraderaStatus
-from rheod.store import jobs, things
+from rheod.domain.model import ItemType, Json, Listing, ListingState, RheoStatus, TraderaStatus
+from rheod.store import ads, jobs, things
+from rheod.store.ads import Bids
 from rheod.store.columns import ladder_of, restored
 from rheod.store.items import listing_of
 from rheod.store.search import STANDS_FOR_ITEM, asked
@@ -60,6 +61,7 @@ class StockRow(NamedTuple):
 
     `listing` is the one that stands for it, `place` its place in the queue. `back_at` is when it comes back (ms), by `back`;
     `sold_at` when it was sold, for `sold_ore`. `unready` pictures are still to be fetched.
+    `bids` is what was last seen of them on an ad that is up.
     """
 
     number: int
@@ -85,6 +87,7 @@ class StockRow(NamedTuple):
     sold_at: int | None = None
     sold_ore: int | None = None
     unready: int = 0
+    bids: Bids | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,7 +242,14 @@ def _rows(db: sqlite3.Connection, groups: Mapping[int, Group]) -> tuple[StockRow
         "SELECT * FROM listings WHERE id IN (SELECT value FROM json_each(?))", (ids,)
     ).fetchall()
     listings = {each.id: each for each in map(listing_of, found)}
-    return tuple(_row(db, row, listings.get(row["listing"]), groups[row["number"]]) for row in rows)
+    up = [each.id for each in listings.values() if each.state is ListingState.LIVE]
+    seen = ads.bids_of(db, up) if up else {}
+    return tuple(
+        _row(db, row, listings.get(row["listing"]), groups[row["number"]])._replace(
+            bids=seen.get(row["listing"])
+        )
+        for row in rows
+    )
 
 
 def _row(db: sqlite3.Connection, row: sqlite3.Row, listing: Listing | None, group: Group) -> StockRow:

@@ -7,7 +7,8 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rheod.store import key_value
+from rheod.store import ads, key_value
+from rheod.store.ads import Bids
 from rheod.store.engine.copies import GOOD_MARK
 
 PICTURE = "(SELECT file FROM pictures WHERE item_id = items.id AND state = 'ready' ORDER BY position LIMIT 1)"
@@ -15,7 +16,10 @@ PICTURE = "(SELECT file FROM pictures WHERE item_id = items.id AND state = 'read
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Thing:
-    """A thing as a row of the first page shows it: `at` (ms) is when it was sold or ends, `ore` what for."""
+    """A thing as a row of the first page shows it: `at` (ms) is when it was sold or ends, `ore` what for.
+
+    `bids` is what was last seen of them on an ad that is up.
+    """
 
     external_id: str
     title: str
@@ -23,6 +27,7 @@ class Thing:
     at: int
     ore: int | None
     is_paid: bool = False
+    bids: Bids | None = None
 
 
 def sales_since(db: sqlite3.Connection, account_id: str, since: int) -> list[tuple[int, int, int]]:
@@ -55,22 +60,26 @@ def sold_things(db: sqlite3.Connection, account_id: str, since: int, *, limit: i
 def ending_things(db: sqlite3.Connection, account_id: str, before: int, *, limit: int) -> list[Thing]:
     """Ads that end before then (ms), the next first, with the price in the ad."""
     rows = db.execute(
-        f"SELECT items.external_id, items.title, {PICTURE} AS picture, ends_at AS at, price_kr * 100 AS ore"
+        f"SELECT listings.id, items.external_id, items.title, {PICTURE} AS picture, ends_at AS at, price_kr * 100 AS ore"
         " FROM listings INDEXED BY listings_ending JOIN items ON items.id = listings.item_id"
         " WHERE listings.account_id = ? AND state = 'live' AND ends_at < ? ORDER BY ends_at LIMIT ?",
         (account_id, before, limit),
-    )
-    return [Thing(**dict(row)) for row in rows.fetchall()]
+    ).fetchall()
+    seen = ads.bids_of(db, [row["id"] for row in rows])
+    return [
+        Thing(**{name: row[name] for name in row.keys() if name != "id"}, bids=seen.get(row["id"]))  # noqa: SIM118 - a row's own names
+        for row in rows
+    ]
 
 
-def count_live(db: sqlite3.Connection, account_id: str) -> int:
-    """How many ads of the account are up."""
+def count_live(db: sqlite3.Connection, account_id: str, before: int) -> tuple[int, int]:
+    """How many ads of the account are up, and how many of them end before then (ms)."""
     row = db.execute(
-        "SELECT count(*) FROM listings INDEXED BY listings_ending WHERE account_id = ? AND state = 'live'",
-        (account_id,),
+        "SELECT count(*), count(*) FILTER (WHERE ends_at < ?) FROM listings INDEXED BY listings_ending"
+        " WHERE account_id = ? AND state = 'live'",
+        (before, account_id),
     ).fetchone()
-    found: int = row[0]
-    return found
+    return row[0], row[1]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

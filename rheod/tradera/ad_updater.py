@@ -213,7 +213,7 @@ class AdLooker:
             raise Refused("CONFLICT", Text.of(str(error))) from error
         if ad is None:
             raise Refused("CONFLICT", Text("Tradera does not show this ad"))
-        found = Bids(ad.total_bids, ad.max_bid_kr if ad.total_bids else None, self._store.now())
+        found = Bids.of(ad, self._store.now())
 
         def see(tx: Transaction) -> None:
             ads.see_bids(tx.db, listing.id, found)

@@ -242,7 +242,7 @@ class Reconciler:
                 async with self._calls.book(CallClass.RECONCILE, "seller_items"):
                     found += await self._calls.client.seller_items(self._calls.seller, first, last)
             except Oversized as error:
-                periods += _halves(first, last, error)
+                periods += halves(first, last, error)
         return found
 
     async def _read_ad(self, listing: Listing) -> SellerAd | None:
@@ -282,7 +282,7 @@ class Reconciler:
                     found += await self._calls.client.orders_between(self._calls.seller, first, last)
                     sold = 0 if periods else await call.keep(record)
             except Oversized as error:
-                periods += _halves(first, last, error)
+                periods += halves(first, last, error)
         _log.info("reconciled", sold=sold, ended=len(ended.ads))
 
     def _close(self, tx: Transaction, listing: Listing, ad: SellerAd | None, now: int) -> None:
@@ -396,7 +396,7 @@ class TakeOver:
         return left
 
 
-def _halves(first: int, last: int, error: Oversized) -> list[tuple[int, int]]:
+def halves(first: int, last: int, error: Oversized) -> list[tuple[int, int]]:
     """Both halves of a period whose list is too long. Raises the error when it is as short as can be."""
     if last - first <= _LEAST_SPAN_MS:
         raise error

@@ -21,7 +21,7 @@ from rheod.domain.calendar import day_of, days_until, months_until, start_of
 from rheod.domain.categories import DOMAINS
 from rheod.domain.model import RheoStatus
 from rheod.store import ads, facts, sums, things
-from rheod.store.ads import PlannedReturn
+from rheod.store.ads import AdsWithBids, PlannedReturn
 from rheod.store.facts import QueuedPublishing
 from rheod.store.sums import Month, Sums
 from rheod.store.things import Beginnings, Thing
@@ -170,7 +170,8 @@ class DaySales:
 class AccountForecast:
     """`freeing` has for this hour and each of the next 24 (its start, ms) how many calls come free again.
 
-    `sold` and `ending` are of today; `out` ads are up; `returns` come back next, each with its picture.
+    `sold` and `ending` are of today; `out` ads are up, of which `ends_today` end today and `with_bids` says how many had bids;
+    `returns` come back next, each with its picture.
     """
 
     coming: tuple[Coming, ...]
@@ -180,6 +181,8 @@ class AccountForecast:
     sold: tuple[Thing, ...] = ()
     ending: tuple[Thing, ...] = ()
     out: int = 0
+    ends_today: int = 0
+    with_bids: AdsWithBids | None = None
     returns: tuple[tuple[PlannedReturn, str | None], ...] = ()
     returns_paused: bool = False
     began: Beginnings
@@ -204,14 +207,15 @@ class AccountForecasts:
         days = days_until(now, DAYS)
         forecast = self._forecast(account_id)
         today, tomorrow = start_of(days[-1]), start_of(days[-1] + timedelta(days=1))
-        waiting, total, sales, sold, ending, out = await self._store.read(
+        waiting, total, sales, sold, ending, (out, ends_today), with_bids = await self._store.read(
             lambda db: (
                 facts.next_publishings(db, account_id, limit=NEXT),
                 facts.publishings_waiting(db, account_id),
                 things.sales_since(db, account_id, start_of(days[0])),
                 things.sold_things(db, account_id, today, limit=NEXT),
                 things.ending_things(db, account_id, tomorrow, limit=SHELF),
-                things.count_live(db, account_id),
+                things.count_live(db, account_id, tomorrow),
+                ads.ads_with_bids(db, account_id),
             )
         )
         returns, paused, began = await self._store.read(
@@ -229,6 +233,8 @@ class AccountForecasts:
             sold=tuple(sold),
             ending=tuple(ending),
             out=out,
+            ends_today=ends_today,
+            with_bids=with_bids,
             returns=returns,
             returns_paused=paused,
             began=began,

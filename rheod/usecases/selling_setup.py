@@ -103,7 +103,7 @@ def connected(tx: Transaction, account_id: str, token: Token) -> Token:
     accounts.save_token(tx.db, account_id, token)
     accounts.drop_login(tx.db, account_id)
     accounts.add_member(tx.db, account_id, token.user_id)
-    tx.order_reconciliation(account_id)
+    tx.begin_reading(account_id)
     return token
 
 

@@ -218,6 +218,12 @@ class Transaction:
         wanted = JobOrder(queue=QueueName.TRADERA, kind=JobKind.RECONCILE, subject=account_id)
         self.order_for(wanted, jobs.Owner(account_id=account_id))
 
+    def begin_reading(self, account_id: str) -> None:
+        """Have an account that sells read on schedule: its orders and ads, and what its ads have of bids."""
+        self.order_reconciliation(account_id)
+        wanted = JobOrder(queue=QueueName.TRADERA, kind=JobKind.BIDS, subject=account_id)
+        self.order_for(wanted, jobs.Owner(account_id=account_id))
+
     def tell(self, item: Item, event: Event) -> None:
         """Write an event down; if it goes out as a webhook, build its bytes and order its deliveries."""
         event_id = self.new_event_id()

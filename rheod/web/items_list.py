@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from rheod.api.routing import Route
+    from rheod.store.ads import Bids
     from rheod.store.stock import StockRow
     from rheod.usecases.stock import StockView
     from rheod.web.language import Language
@@ -251,10 +252,19 @@ def line_of(seen: StockView, language: Language) -> Line:
 
 
 def _live(seen: StockView, language: Language) -> Line:
-    ends_at = seen.row.listing.ends_at if seen.row.listing else None
-    if ends_at is None:
-        return language.say(AT_TRADERA[TraderaStatus.ACTIVE][0]), "good"
-    return language.gettext("Live, ends {when}", when=language.when(ends_at)), "good"
+    ends_at, bids = seen.row.listing.ends_at if seen.row.listing else None, seen.row.bids
+    said = language.say(AT_TRADERA[TraderaStatus.ACTIVE][0])
+    if ends_at is not None:
+        said = language.gettext("Live, ends {when}", when=language.when(ends_at))
+    return said if bids is None else f"{said} · {bids_line(bids, language)}", "good"
+
+
+def bids_line(bids: Bids, language: Language) -> str:
+    """How many bids an ad has, how high they are, and when that was read."""
+    read = language.gettext("read {when}", when=language.when(bids.seen_at))
+    many = language.ngettext("{n} bid", "{n} bids", bids.count) if bids.count else language.gettext("no bid")
+    price = "" if bids.highest_kr is None else f", {language.kr(bids.highest_kr * 100)}"
+    return f"{many}{price} ({read})"
 
 
 def _waiting(seen: StockView, language: Language) -> Line:

@@ -275,7 +275,7 @@ class Erp:
         await self.until(f"GET {external_id} with {wanted}", seen)
 
     async def settled(self) -> None:
-        """Wait until nothing is left to do: jobs (reconciliation apart) and messages.
+        """Wait until nothing is left to do: jobs (the two readings on schedule apart) and messages.
 
         A message that a killed daemon had received comes back when its visibility time has passed.
         """
@@ -289,7 +289,7 @@ class Erp:
             left = self.queue.left  # before the status: what is gone from here by now, it must know
             status = await self.daemon.ask_admin("GET", "/status")
             self.stall_ms = status["longestStallMs"]
-            jobs: int = sum(status["jobs"].values()) - 1
+            jobs: int = sum(status["jobs"].values()) - 2
             messages: int = status["inbox"].get("new", 0) + left
             return jobs + messages == 0
 

@@ -297,7 +297,7 @@ DECODER_KILLED = Story(
     events={"torn": Counter({"item.created": 1, "item.images_ready": 1})},
     calls=_AT_THE_START,
 )
-_AT_A_RETURN = {"orders", "updated_items", "seller_items", "transactions", "reconcile"}
+_AT_A_RETURN = {"orders", "updated_items", "seller_items", "transactions", "reconcile", "bids"}
 
 
 def story_of(point: str) -> Story:

@@ -88,6 +88,7 @@ class OwnerSettings:
                 reconcile_interval_s=3600
                 if self.push
                 else 900,  # ten quiet days of every minute take too long
+                bids_interval_s=3600,
                 image_in_doubt=self.in_doubt,
                 defaults=TraderaDefaults(category_id={"books": 521, "other": 344_482}, shipping_cost=66),
             ),

@@ -120,7 +120,7 @@ def unsettled(around: Surroundings) -> list[str]:
     """What is left to do, a sentence each; empty in the end."""
     db = around.db
     undone = (  # what comes back another day is no work that is left
-        "SELECT * FROM jobs WHERE kind NOT IN ('reconcile', 'look', 'reference', 'relist')"
+        "SELECT * FROM jobs WHERE kind NOT IN ('reconcile', 'bids', 'look', 'reference', 'relist')"
         " OR kind = 'relist' AND due_at <= ?"
     )
     left = [

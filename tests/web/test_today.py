@@ -13,7 +13,7 @@ from rheod.domain.ladder import Ladder
 from rheod.health.places import PLACES
 from rheod.health.waiting import Finding, Mood
 from rheod.store import ads
-from rheod.store.ads import PlannedReturn
+from rheod.store.ads import Bids, PlannedReturn
 from rheod.web.assets import LIVE
 from rheod.web.causes import CAUSES, cause_of
 from rheod.web.charts import spark
@@ -94,6 +94,38 @@ async def test_the_day_is_shown_by_its_things(tmp_path: Path) -> None:
         assert re.search(r"Goes out next.*Dörr vänster fram", text)
         assert ".160.webp" in html
         assert re.search(r"Comes back next.*810\s*kr, before 900\s*kr", text)
+
+
+async def test_bids_are_shown_with_when_they_were_read(tmp_path: Path) -> None:
+    """How many ads have some, on the first page; how many and how high on the ad's own row; nothing of it while nobody has looked."""
+    async with stocked(tmp_path) as one:
+        await one.pages.sign_in(one.token)
+        live = await one.shop.listing("L-1")
+        await one.shop.database.write(
+            lambda db: db.execute("UPDATE listings SET ends_at = ? WHERE id = ?", (NOW_MS + HOUR_MS, live.id))
+        )
+        for count, today, row in (
+            (None, "1 live · 1 end today Kopp", "Live, ends 13:00 "),
+            (0, "1 live · 1 end today · 0 with bids (read 11:40)", "Live, ends 13:00 · no bid (read 11:40)"),
+            (
+                5,
+                "1 live · 1 end today · 1 with bids (read 11:40)",
+                "Live, ends 13:00 · 5 bids, 620 kr (read 11:40)",
+            ),
+        ):
+            if count is not None:
+                seen = Bids(count, 620 if count else None, NOW_MS - HOUR_MS // 3)
+                await one.shop.database.write(lambda db, seen=seen: ads.see_bids(db, live.id, seen))  # type: ignore[misc]
+            text = spaced((await one.pages.get("/dashboard", **ENGLISH))[1])
+            assert today in text
+            assert row in spaced((await one.pages.get("/dashboard/items?show=live", **ENGLISH))[1])
+        text = spaced((await one.pages.get("/dashboard", **ENGLISH))[1])
+        assert "5 bids · 620 kr · 13:00 read 11:40" in text
+
+
+def spaced(html: str) -> str:
+    """The text with plain spaces."""
+    return text_of(html).replace("\N{NO-BREAK SPACE}", " ").replace("\N{NARROW NO-BREAK SPACE}", " ")
 
 
 async def test_a_new_shop_is_told_what_to_do_first(tmp_path: Path) -> None:
