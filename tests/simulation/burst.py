@@ -1,6 +1,6 @@
-"""A simulated week of one shop: 300 things at once, small quotas by method, a category that goes, definitions that are no JSON.
+"""A simulated week of one shop: 300 things at once, small quotas by method, a category that goes, freight by weight alone.
 
-It lies around the night on which the clocks go back, so that a Swedish day has 25 hours. What its owner is told to mend is
+Some definitions are no JSON. It lies around the night on which the clocks go back, so that a Swedish day has 25 hours. What its owner is told to mend is
 mended on the fifth day, for some of the things; the rest is held to the end.
 """
 
@@ -18,6 +18,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from rheod.domain.model import ItemSpec, TraderaStatus, TraderaWish
+from rheod.tradera.ad_builder import Ad
 from tests.simulation import invariants
 from tests.simulation.daemon import START_MS, OwnerSettings, keep_running
 from tests.simulation.faults import HOUR_S, Climate
@@ -44,7 +45,13 @@ KINDS: Mapping[str, Mapping[str, Any]] = {
     "refused": {"title": "Strålkastare", "tradera": TraderaWish(category_id=DEAD_AND_STRICT)},
     "parent": {"title": "Något till hemmet", "tradera": TraderaWish(category_id=31)},
     "by weight": {"title": "Lego Technic", "weight_kg": 1.5, "tradera": TraderaWish(category_id=LEGO)},
-    "plain": {"title": "Lego City", "tradera": TraderaWish(category_id=LEGO)},
+    "no weight": {"title": "Lego City", "tradera": TraderaWish(category_id=LEGO)},
+    "too heavy": {"title": "Lego i flyttlåda", "weight_kg": 80.0, "tradera": TraderaWish(category_id=LEGO)},
+    "no price": {
+        "title": "Lego Ninjago",
+        "shipping_strategy": "seller_shipped",
+        "tradera": TraderaWish(category_id=LEGO),
+    },
     "twice": {"title": "Lego Duplo", "tradera": TraderaWish(category_id=LEGO)},
 }
 """What the things are, in turn."""
@@ -62,7 +69,13 @@ def _day(seed: int, things: int) -> Day:
     rng = Random(f"{seed}:week")
     limits = methods(things)
     settings = OwnerSettings(
-        members=(300_124,), daily_calls=None, push=True, in_doubt="resend", methods=limits, limits=limits
+        members=(300_124,),
+        daily_calls=None,
+        push=True,
+        in_doubt="resend",
+        methods=limits,
+        limits=limits,
+        fixed_freight=None,
     )
     return Day(
         length_s=7 * DAY_S,
@@ -80,9 +93,10 @@ def _day(seed: int, things: int) -> Day:
 
 @dataclass(slots=True, kw_only=True)
 class Burst:
-    """What came of it: how many of each kind stand how, and what was broken."""
+    """What came of it: how many of each kind stand how, what their ads ask for freight, and what was broken."""
 
     stands: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    freight: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     calls: Counter[str] = field(default_factory=Counter)
     lives: int = 0
     violations: list[str] = field(default_factory=list)
@@ -133,13 +147,15 @@ class Shop(World):
             await ask(lambda d: d.items.put_item(account_id, name, spec), self.lives, self._rng)
 
     async def _mend(self) -> None:
-        """The owner gives every other thing what it lacks: a size, another category, an attribute by its number."""
+        """The owner gives every other thing what it lacks: a size, another category, a price of freight."""
         for place, (name, spec) in enumerate(self.specs.items()):
             kind = kind_of(spec)
-            if place // len(KINDS) % 2 or kind not in {"no size", "dying", "parent", "refused"}:
+            if place // len(KINDS) % 2 or kind not in {"no size", "dying", "parent", "refused", "no price"}:
                 continue
             if kind == "no size":
                 mended = replace(spec, attributes={**(spec.attributes or {}), "size": "M"})
+            elif kind == "no price":
+                mended = replace(spec, shipping_cost_ore=14_900)
             else:
                 mended = replace(spec, tradera=TraderaWish(category_id=LEGO, duration_days=14))
             self.specs[name] = mended
@@ -193,9 +209,17 @@ def run_burst(seed: int, things: int = 300) -> Burst:
     return week
 
 
+def _freight(ad: Ad, warning: str) -> str:
+    """What the buyer is offered first, and whether the owner is told that it is pickup alone."""
+    first = ad.shipping[0]
+    if first.option_id is not None:
+        return "pickup, told" if "pickup only" in warning else "pickup"
+    return "by the table" if first.product_id is not None else f"{first.cost_kr} kr"
+
+
 def _note(shop: Shop, week: Burst) -> None:
     rows = shop.around.db.execute(
-        "SELECT external_id, tradera_status, last_error, held, held_since FROM items"
+        "SELECT external_id, tradera_status, last_error, held, held_since, warning, tradera_item_id FROM items"
         " JOIN listings ON listings.item_id = items.id AND listings.id ="
         " (SELECT max(id) FROM listings AS each WHERE each.item_id = items.id)"
     ).fetchall()
@@ -206,7 +230,11 @@ def _note(shop: Shop, week: Burst) -> None:
         is_held = row["held"] is not None and row["held_since"] is not None and row["last_error"]
         up = row["tradera_status"] == TraderaStatus.ACTIVE
         state = "live" if up else "held" if is_held else f"{row['tradera_status']}: {row['last_error']}"
-        week.stands[kind_of(shop.specs[row["external_id"]])][state] += 1
+        kind = kind_of(shop.specs[row["external_id"]])
+        week.stands[kind][state] += 1
+        if up:
+            ad = shop.around.market.ads[row["tradera_item_id"]].ad
+            week.freight[kind][_freight(ad, row["warning"] or "")] += 1
     sent = Counter(
         listed.ad.own_reference.split(":")[1]
         for listed in shop.around.market.requests.values()

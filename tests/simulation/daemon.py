@@ -45,7 +45,8 @@ START_MS = 1_767_225_600_000
 class OwnerSettings:
     """What the owner of this run has set; the rest is as rheod comes.
 
-    `limits` are what Tradera really allows of single methods, which may be less than `methods` say.
+    `limits` are what Tradera really allows of single methods, which may be less than `methods` say. `fixed_freight` is
+    the price in kronor where an item names none; without it freight is by weight, or by the item alone.
     """
 
     members: tuple[int, ...]
@@ -56,6 +57,7 @@ class OwnerSettings:
     limits: Mapping[str, int] = field(default_factory=dict)
     relist: Relist = field(default_factory=Relist)
     ends: Ends = field(default_factory=Ends)
+    fixed_freight: int | None = 66
 
     @property
     def references(self) -> list[str]:
@@ -90,7 +92,9 @@ class OwnerSettings:
                 else 900,  # ten quiet days of every minute take too long
                 bids_interval_s=3600,
                 image_in_doubt=self.in_doubt,
-                defaults=TraderaDefaults(category_id={"books": 521, "other": 344_482}, shipping_cost=66),
+                defaults=TraderaDefaults(
+                    category_id={"books": 521, "other": 344_482}, shipping_cost=self.fixed_freight
+                ),
             ),
         )
 
