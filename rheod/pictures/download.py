@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -179,24 +179,19 @@ async def _has_expired(response: aiohttp.ClientResponse) -> bool:
     if any(words in said for words in _EXPIRED_WORDS):
         return True
     try:
-        now = parsedate_to_datetime(response.headers["Date"])
-        return _ends_at(response.url.query) <= now
+        now, query = parsedate_to_datetime(response.headers["Date"]), response.url.query
+        for name in ("X-Amz", "X-Goog"):
+            if f"{name}-Date" in query:
+                begins = datetime.strptime(query[f"{name}-Date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+                return begins + timedelta(seconds=int(query[f"{name}-Expires"])) <= now
+        if "sig" in query:
+            return datetime.fromisoformat(query["se"]) <= now
+        return datetime.fromtimestamp(int(query["Expires"]), UTC) <= now
     except (LookupError, ValueError, TypeError, OverflowError, OSError):
         return False
 
 
 _EXPIRED_WORDS = (b"expired", b"signature not valid in the specified time frame")
-
-
-def _ends_at(query: Mapping[str, str]) -> datetime:
-    """When a signed link of one of the usual kinds ends. Raises LookupError, ValueError and the like for any other."""
-    for name in ("X-Amz", "X-Goog"):
-        if f"{name}-Date" in query:
-            begins = datetime.strptime(query[f"{name}-Date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
-            return begins + timedelta(seconds=int(query[f"{name}-Expires"]))
-    if "sig" in query:
-        return datetime.fromisoformat(query["se"])
-    return datetime.fromtimestamp(int(query["Expires"]), UTC)
 
 
 class _Part:

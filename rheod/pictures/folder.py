@@ -242,7 +242,14 @@ class GarbageCollector:
         if await self._store.read(partial(picture_files.any_upload, before=before)):
             # what was sent a day ago and is in no draft; what an item shows stays by that use
             await self._store.write(lambda tx: picture_files.drop_uploads(tx.db, before=before, limit=_FILES))
-        await self._remove_unused()
+        after = ""
+        for _ in range(_STEPS):  # the files that no picture uses any more
+            some = await self._store.read(partial(picture_files.unused, after=after, limit=_FILES))
+            if not some:
+                break
+            after = some[-1]
+            gone = await asyncio.to_thread(self._unlink, some)
+            await self._store.write(lambda tx, gone=gone: picture_files.forget(tx.db, gone))  # type: ignore[misc]
         await self._remove_unknown(next(self._folders))
 
     async def _make_room(self, in_use: int) -> None:
@@ -255,17 +262,6 @@ class GarbageCollector:
             if last is None or left <= self._most_bytes * _ROOM_AT:
                 break
         _log.info("made room for pictures", freed_bytes=in_use - left)
-
-    async def _remove_unused(self) -> None:
-        """Remove the files that no picture uses any more."""
-        after = ""
-        for _ in range(_STEPS):
-            some = await self._store.read(partial(picture_files.unused, after=after, limit=_FILES))
-            if not some:
-                return
-            after = some[-1]
-            gone = await asyncio.to_thread(self._unlink, some)
-            await self._store.write(lambda tx, gone=gone: picture_files.forget(tx.db, gone))  # type: ignore[misc]
 
     async def _remove_unknown(self, folder: str) -> None:
         """Remove from a subfolder what the store does not know: left by a crash, or newer than a restored store."""

@@ -9,7 +9,7 @@ import asyncio
 import json
 import signal
 import tempfile
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -163,7 +163,7 @@ class Play:
         return ad_url
 
     async def _look_at_ad(self, ad: SimulatedAd) -> AdFacts:
-        """Where rheod has put the ad, with what, and what it says of that."""
+        """Where rheod has put the ad, with what, what the buyer pays for freight, and what rheod says of that."""
         story, daemon, body = self._story, self._daemon, ad.body
         leaf = body["categoryId"]
         known = await story.within(
@@ -180,17 +180,15 @@ class Play:
             for each in given.get(kind, ())
         )
         story.tell("attributes", f"from what the part says of itself: {attributes}", attributes=given)
-        freight = await story.within("freight", self._freight(body))
-        story.tell("freight", freight, options=body["shippingOptions"])
-        return AdFacts(known["path"], leaf, attributes, freight, warning, self._live_s)
-
-    async def _freight(self, body: Mapping[str, Any]) -> str:
-        """What the buyer pays, beside what else Tradera's table has for this weight."""
-        prices = await self._daemon.call("GET", f"/integration/v1/tradera/shipping?weightKg={WEIGHT_KG:g}")
+        prices = await story.within(
+            "freight", daemon.call("GET", f"/integration/v1/tradera/shipping?weightKg={WEIGHT_KG:g}")
+        )
         cost = body["shippingOptions"][0]["cost"]
         chosen = next(each["name"] for each in prices["offered"] if each["price"] == cost)
         others = ", ".join(f"{each['name']} {each['price']} kr" for each in prices["parcels"][1:])
-        return f"{chosen}, {cost} kr for {WEIGHT_KG:g} kg and packaging; dearer: {others}"
+        freight = f"{chosen}, {cost} kr for {WEIGHT_KG:g} kg and packaging; dearer: {others}"
+        story.tell("freight", freight, options=body["shippingOptions"])
+        return AdFacts(known["path"], leaf, attributes, freight, warning, self._live_s)
 
     async def _sell(self, listing: SimulatedAd) -> None:
         for amount in BIDS:

@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import IO, Any, NamedTuple
 
 import aiohttp
@@ -165,20 +166,15 @@ class QueueServer:
 
     async def _first_queue(self, name: str) -> SandboxQueue:
         """Ask until the child answers; the listening socket holds the first call until it is ready."""
-        while True:
-            try:
+        while self._process is not None and self._process.poll() is None:
+            with suppress(aiohttp.ClientError, TimeoutError):
                 return await self.open_queue(name)
-            except (aiohttp.ClientError, TimeoutError):
-                if self._process is None or self._process.poll() is not None:
-                    raise QueueError(f"the local SQS server ended at once: {self._last_words()}") from None
-                await asyncio.sleep(0.05)
-
-    def _last_words(self) -> str:
-        if self._errors is None:
-            return "it said nothing"
-        self._errors.seek(0)
-        lines = self._errors.read().decode("utf-8", "replace").strip().splitlines()
-        return lines[-1] if lines else "it said nothing"
+            await asyncio.sleep(0.05)
+        said: list[str] = []
+        if self._errors is not None:
+            self._errors.seek(0)
+            said = self._errors.read().decode("utf-8", "replace").strip().splitlines()
+        raise QueueError(f"the local SQS server ended at once: {said[-1] if said else 'it said nothing'}")
 
     async def open_queue(self, name: str, *, visibility_s: int = 30) -> SandboxQueue:
         """Make a queue (or find the one of that name); a message not deleted comes back after `visibility_s`."""
