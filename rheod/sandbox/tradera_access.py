@@ -425,17 +425,18 @@ class AccessCheck:
     def _identify(self, request: web.Request, *, needs_user: bool) -> int:
         headers, keys = request.headers, self._keys
         if headers.get("X-App-Id") != str(keys.app_id) or headers.get("X-App-Key") != keys.app_key:
-            raise DeclinedError(401, "Unauthorized", "Invalid application key")
+            raise DeclinedError(401, "Unauthorized", "Invalid application key")  # the contract
         if not needs_user:
             return 0
         user_id = headers.get("X-User-Id", "")
         token = keys.sellers.get(int(user_id)) if user_id.isdecimal() and user_id.isascii() else None
         if token is None or headers.get("X-User-Token") != token:
-            raise DeclinedError(401, "Unauthorized", "User is not authorized")
+            raise DeclinedError(401, "Unauthorized", "User is not authorized")  # the contract
         return int(user_id)
 
     def _check(self, route: Route, request: web.Request, asked: Asked) -> None:
         if request.body_exists and request.content_type != "application/json":
+            # the contract names one type of body; the refusal is guessed
             raise DeclinedError(415, "UnsupportedMediaType", "Content-Type must be application/json")
         if asked.body is _BROKEN:
             raise bad_request("The body is not JSON")

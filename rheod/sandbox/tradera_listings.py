@@ -112,7 +112,7 @@ class ListingCalls:
         try:
             data = base64.b64decode(asked.body.get("imageData") or "", validate=True)
         except binascii.Error:
-            raise bad_request("imageData: must be base64") from None
+            raise bad_request("imageData: must be base64") from None  # the contract
         declared = asked.body.get("imageFormat", 0)
         image = Image(hashlib.sha256(data).hexdigest(), len(data), declared, image_problem(data, declared))
         self._market.add_image(listing, image)
@@ -167,7 +167,7 @@ class ListingCalls:
     def _end(self, asked: Asked) -> bool:
         listing = self._mine(asked)
         if listing.bids:
-            raise bad_request("The item has bids and cannot be removed")
+            raise bad_request("The item has bids and cannot be removed")  # Tradera's help
         self._market.close(listing)
         if self._conduct.push_own_endings:
             self._push(item_closed(listing, "ItemClosedBySeller"))
@@ -254,7 +254,7 @@ class _Filter:
         """Whether the listing passes."""
         if self._active and listing.ended(self._now_ms) != (self._active == 2):
             return False
-        if self._category not in {0, listing.body["categoryId"]}:
+        if self._category:  # a client in production, September 2026: by category nothing is ever found
             return False
         if self._item_type not in {None, listing.body["itemType"]} or listing.start_ms > self._max_start:
             return False

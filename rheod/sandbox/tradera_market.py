@@ -3,7 +3,9 @@
 No HTTP and no JSON here. Nothing runs by itself: `settle` lets due requests through the queue, and
 only the scripted market ends a listing early.
 
-What Tradera's first stage refuses beyond the contract: lengths, prices, shipping, categories.
+What Tradera's first stage refuses beyond the contract: lengths, prices, shipping, categories. What nobody has seen taken is
+refused. After each rule stands whose word it is: the contract, the documents of the older API, Tradera's help, a client in
+production (2026), or a guess.
 
 Pure functions over a body that fits the contract; what a category takes stands in the catalogue.
 """
@@ -13,7 +15,9 @@ from __future__ import annotations
 import html
 from collections import Counter, deque
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 from rheod.sandbox.tradera_catalogue import Catalogue
 
@@ -60,6 +64,7 @@ def check_new_listing(body: Body, *, restricted: bool) -> None:
     `restricted` sellers (new accounts) may only make plain auctions of at least 7 days.
     """
     if body.get("acceptedBidderId") not in {1, 3, 4}:
+        # a client in production got this code where it was missing; the values stand in accepted-bidder-types
         raise DeclinedError(400, "AllowedBuyerRegionInvalid", "acceptedBidderId must be 1, 3 or 4")
     for rule in _RULES:
         problem = rule(body)
@@ -71,37 +76,40 @@ def check_new_listing(body: Body, *, restricted: bool) -> None:
         if legacy is not None and legacy not in _KNOWN_SHIPPING_OPTIONS:
             raise DeclinedError(500, "InternalServerError", "An unexpected error occurred")
     if restricted and (body["itemType"] != AUCTION or body.get("buyItNowPrice") or body["duration"] < 7):
+        # Tradera's help on new sellers, and the contract's list of errors
         raise DeclinedError(400, "OnlyAuctionsAllowed", "Only auctions of at least 7 days are allowed")
 
 
 def _text(body: Body) -> str | None:
     title, description = body.get("title") or "", body.get("description") or ""
     if not title.strip() or not description.strip():
-        return "title and description are required"
+        return "title and description are required"  # the contract
     if len(html.escape(title)) > 80:  # with entities, which clients have seen in the titles of the older API
         return "title may be at most 80 characters"
+    # the documents of the older API
     return "description may be at most 7000 characters" if len(description) > 7000 else None
 
 
 def _conditions(body: Body) -> str | None:
     for name in ("shippingCondition", "paymentCondition"):
         if len(body.get(name) or "") > 500:
-            return f"{name} may be at most 500 characters"
+            return f"{name} may be at most 500 characters"  # the documents of the older API
     if any(len(reference) > 60 for reference in body.get("ownReferences") or ()):
-        return "ownReferences may be at most 60 characters each"
+        return "ownReferences may be at most 60 characters each"  # the documents of the older API
     return None
 
 
 def _kind(body: Body) -> str | None:
     if body.get("itemType") not in {AUCTION, FIXED_PRICE}:
-        return "itemType must be 1 (auction) or 3 (fixed price)"
-    if not 1 <= body.get("duration", 0) <= (14 if body["itemType"] == AUCTION else 365):
+        return "itemType must be 1 (auction) or 3 (fixed price)"  # shops alone have others (the contract)
+    # auctions: the documents of the older API; a fixed price: a client in production sends 60, nobody more
+    if not 1 <= body.get("duration", 0) <= (14 if body["itemType"] == AUCTION else 60):
         return "duration must be 1 to 14 days"
     if not 0 <= body.get("restarts", 0) <= 2:
-        return "restarts must be 0 to 2"
+        return "restarts must be 0 to 2"  # clients in production send up to 2
     attributes = body.get("itemAttributes") or []
     if not attributes:
-        return "ItemAttributes are missing"
+        return "ItemAttributes are missing"  # a client in production, in these words; the values: item-field-values
     return None if attributes in ([1], [2]) else "itemAttributes must be [1] (new) or [2] (used)"
 
 
@@ -113,7 +121,7 @@ def _prices(body: Body) -> str | None:
 
 
 def price_problem(start: int, reserve: int, buy_now: int) -> str | None:
-    """Check an auction's prices in SEK (0 = none): start >= 1 and start < reserve < Buy Now."""
+    """Check an auction's prices in SEK (0 = none): start >= 1 and start < reserve < Buy Now (Tradera's help)."""
     if start < 1:
         return "startPrice must be at least 1"
     if reserve < 0 or buy_now < 0:
@@ -126,6 +134,7 @@ def price_problem(start: int, reserve: int, buy_now: int) -> str | None:
 
 
 def _vat(body: Body) -> str | None:
+    # item-field-values, in the contract's example
     return None if body.get("vat") in {None, 0, 6, 12, 25} else "vat must be 0, 6, 12 or 25"
 
 
@@ -137,9 +146,9 @@ def _shipping(body: Body) -> str | None:
     for option in options:
         provider, legacy = option.get("shippingProviderId"), option.get("shippingOptionId")
         if (provider is None) == (legacy is None):
-            return "a shipping option needs exactly one of shippingProviderId and shippingOptionId"
+            return "a shipping option needs exactly one of shippingProviderId and shippingOptionId"  # the contract
         if option.get("cost", -1) < 0:
-            return "a shipping option needs a cost of at least 0"
+            return "a shipping option needs a cost of at least 0"  # guessed: every client names one
         if provider not in {None, OWN_PRICE} and option.get("shippingProductId") is None:
             # no client in production names a provider but 6 without one of its products
             return f"shippingProviderId {provider} needs a shippingProductId"
@@ -159,7 +168,8 @@ _RULES: tuple[Callable[[Body], str | None], ...] = (
 def image_problem(data: bytes, declared: int) -> str | None:
     """Judge a picture as the queue does later (resultCode 2); `declared` is the imageFormat number.
 
-    JPEG and GIF may be called 0 or 1, for the sources disagree on which is which; PNG is 2.
+    JPEG and GIF may be called 0 or 1, for clients in production disagree on which is which; PNG is 2. The 4 MB stand in
+    the documents of the older API.
     """
     if len(data) > MAX_IMAGE_BYTES:
         return "image is larger than 4 MB"
@@ -173,6 +183,7 @@ def image_problem(data: bytes, declared: int) -> str | None:
 
 OK, BAD_IMAGE, ERROR, WAITING, UNCOMMITTED = 1, 2, 4, 128, 256
 _DAY_MS = 86_400_000
+_SWEDEN = ZoneInfo("Europe/Stockholm")
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,6 +260,8 @@ class Market:
         self.automatic_restarts = True
         """Whether Tradera puts an unsold ad with restarts left up again by itself."""
         self.restarts_keep_references = True
+        self.ends_by_clock = False
+        """Whether an ad's days end at the hour by Swedish clocks at which it began, else after so many times 24 hours."""
         self.listings: dict[int, SimulatedAd] = {}
         self.requests: dict[int, SimulatedAd] = {}
         self.creates: Counter[str] = Counter()
@@ -282,8 +295,9 @@ class Market:
     def add_image(self, listing: SimulatedAd, image: Image) -> None:
         """Add a picture; DeclinedError once committed or when there are 12 already."""
         if listing.committed_ms is not None:
-            raise bad_request("Images can only be added to an uncommitted request")
+            raise bad_request("Images can only be added to an uncommitted request")  # the contract
         if len(listing.images) >= MAX_IMAGES:
+            # clients in production send 5, 10 and 12, nobody more
             raise bad_request(f"An item may have at most {MAX_IMAGES} images")
         listing.images.append(image)
 
@@ -315,10 +329,17 @@ class Market:
         if listing.outcome.published:
             days = 30 if listing.body["itemType"] == FIXED_PRICE else listing.body["duration"]
             listing.start_ms = (listing.committed_ms or 0) + self.processing_delay_ms
-            listing.end_ms = listing.start_ms + days * _DAY_MS
+            listing.end_ms = self._ends_at(listing.start_ms, days)
             if listing.restarts_left:
                 self._may_restart.append(listing)
             self.touch(listing)
+
+    def _ends_at(self, start_ms: int, days: int) -> int:
+        if not self.ends_by_clock:
+            return start_ms + days * _DAY_MS
+        begins = datetime.fromtimestamp(start_ms / 1000, _SWEDEN)
+        ends = (begins.replace(tzinfo=None) + timedelta(days=days)).replace(tzinfo=_SWEDEN)
+        return round(ends.timestamp() * 1000)
 
     def restart_problem(self, listing: SimulatedAd) -> str | None:
         """Why it cannot be restarted, in the words of Tradera's contract as far as it has them; None when it can."""
@@ -365,7 +386,7 @@ class Market:
         amount = listing.next_bid if amount is None else amount
         if listing.body["itemType"] != AUCTION or not listing.visible or listing.ended(self._now()):
             raise bad_request("The item takes no bids")
-        if amount < listing.next_bid:
+        if amount < listing.next_bid:  # Tradera's help: its ladder of bids
             raise bad_request(f"The bid must be at least {listing.next_bid}")
         listing.bids.append(amount)
         self.touch(listing)
@@ -382,6 +403,7 @@ class Market:
         """Find a published listing (of `seller_id` when given); DeclinedError 404 otherwise."""
         listing = self.listings.get(item_id)
         if listing is None or not listing.visible or seller_id not in {None, listing.seller_id}:
+            # the contract
             raise DeclinedError(404, "NotFound", "The item was not found")
         return listing
 
@@ -389,6 +411,7 @@ class Market:
         """Find a seller's request; DeclinedError 404 otherwise."""
         listing = self.requests.get(request_id)
         if listing is None or listing.seller_id != seller_id:
+            # the contract
             raise DeclinedError(404, "NotFound", "The request was not found")
         return listing
 

@@ -239,6 +239,7 @@ class OrderBook:
         """
         order = self.orders[order_id]
         if order.expires_ms is None or self._now() >= order.expires_ms:
+            # Tradera's help on combined shipping
             raise DeclinedError(409, "Conflict", "The order is closed: a later purchase forms a new order")
         order.sales += self._sales(listings)
         order.updated_ms = self._now()
@@ -247,7 +248,7 @@ class OrderBook:
         """Find a seller's order; DeclinedError 404 otherwise."""
         order = self.orders.get(order_id)
         if order is None or order.seller_id != seller_id:
-            raise DeclinedError(404, "NotFound", "The order was not found")
+            raise DeclinedError(404, "NotFound", "The order was not found")  # the contract
         return order
 
     def lie(self, order_id: int, order: dict[str, Any], line: dict[str, Any]) -> None:
@@ -291,7 +292,7 @@ class OrderBook:
             for sale in order.sales:
                 if sale.transaction_id == transaction_id and order.seller_id == seller_id:
                     return order, sale
-        raise DeclinedError(404, "NotFound", "The transaction was not found")
+        raise DeclinedError(404, "NotFound", "The transaction was not found")  # the contract
 
 
 def order_json(order: SimulatedOrder) -> dict[str, Any]:
@@ -402,11 +403,11 @@ class SimulatedOrderCalls:
     def _by_id(self, asked: Asked) -> Any:
         parts = asked.path["orderIds"].split(",")
         if not all(part.isdecimal() and part.isascii() for part in parts):
-            raise bad_request("orderIds must be integers separated by commas")
+            raise bad_request("orderIds must be integers separated by commas")  # the contract
         known = (self._orders.orders.get(int(part)) for part in parts)
         found = [self._orders.shown(x) for x in known if x is not None and x.seller_id == asked.seller_id]
         if not found:
-            raise DeclinedError(404, "NotFound", "No order was found")
+            raise DeclinedError(404, "NotFound", "No order was found")  # guessed
         return found
 
     def _ship(self, asked: Asked) -> Any:

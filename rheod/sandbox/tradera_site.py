@@ -204,7 +204,7 @@ class SimulatedReferenceCalls:
     def _definitions(self, asked: Asked) -> Any:
         number = int(asked.path["categoryId"])
         if self._catalogue.is_leaf(number) is None:
-            raise DeclinedError(404, "NotFound", "The category was not found")
+            raise DeclinedError(404, "NotFound", "The category was not found")  # the contract
         return self._catalogue.definitions.get(number, [])
 
     def _shipping(self, asked: Asked) -> Any:
@@ -227,15 +227,15 @@ class SimulatedReferenceCalls:
         for user_id in self._keys.sellers:
             if asked.path["alias"] == f"seller{user_id}":
                 return {"id": user_id, "alias": asked.path["alias"], "totalRating": 12}
-        raise DeclinedError(404, "NotFound", "The user was not found")
+        raise DeclinedError(404, "NotFound", "The user was not found")  # the contract
 
     def _token(self, asked: Asked) -> Any:
         """Hand out the token of a seller who has signed in; a login's secret key is good for one fetch."""
         secret, user_id = asked.body.get("secretKey") or "", asked.body.get("userId", 0)
         if not 32 <= len(secret) <= 255:
-            raise bad_request("secretKey must be 32 to 255 characters")
+            raise bad_request("secretKey must be 32 to 255 characters")  # the contract
         if self._logins.get(secret) != user_id:
-            raise bad_request("There is no token for this user and secret key")
+            raise bad_request("There is no token for this user and secret key")  # guessed
         del self._logins[secret]
         return {
             "authToken": self._keys.sellers[user_id],

@@ -60,6 +60,7 @@ def test_taken(changes: dict[str, Any]) -> None:
         ({"itemAttributes": [3]}, "itemAttributes"),
         ({"shippingOptions": option(shippingProviderId=2, cost=5)}, "needs a shippingProductId"),
         ({"duration": 15}, "duration"),
+        ({"itemType": 3, "startPrice": None, "buyItNowPrice": 100, "duration": 61}, "duration"),
         ({"duration": None}, "duration"),
         ({"restarts": 3}, "restarts"),
         ({"itemType": 4}, "itemType"),

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import hashlib
 import random
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -66,6 +67,19 @@ async def test_publish_step_by_step(seller: Seller, clock: Clock) -> None:
     assert [kept.sha256 for kept in live.images] == [hashlib.sha256(picture).hexdigest()]
     assert [call.operation for call in seller.simulator.calls][:3] == ["create", "image", "results"]
     assert all(call.own_reference == "rheod:42:1" for call in seller.simulator.calls[:2])
+
+
+@pytest.mark.parametrize(("by_clock", "hours"), [(False, 168), (True, 169)])
+async def test_days_end_after_24_hours_each_or_by_swedish_clocks(
+    seller: Seller, clock: Clock, *, by_clock: bool, hours: int
+) -> None:
+    """Which of the two Tradera does is not known; over the night in which the clocks go back they differ by an hour."""
+    seller.simulator.market.ends_by_clock = by_clock
+    clock.forward((datetime(2027, 10, 28, 12, tzinfo=UTC).timestamp() * 1000 - clock()) / 1000)
+    item_id = await seller.publish(clock)
+    shown = (await seller.call("GET", f"/listings/items/{item_id}"))[1]
+    took = datetime.fromisoformat(shown["endDate"]) - datetime.fromisoformat(shown["startDate"])
+    assert took == timedelta(hours=hours)
 
 
 async def test_second_commit_is_counted_and_makes_nothing(seller: Seller, clock: Clock) -> None:
@@ -229,7 +243,7 @@ async def test_seller_items_and_their_filters(seller: Seller, clock: Clock) -> N
     assert await ids(filterActive="1") == {active, fixed}
     assert await ids(filterActive="2") == {ended}
     assert await ids(filterItemType="2") == {fixed}
-    assert await ids(categoryId="344481") == {ended}
+    assert await ids(categoryId="344481") == set()
     assert await ids(filterActive="2", minEndDate="2026-11-19T00:00:00Z") == {active, fixed}
 
 
