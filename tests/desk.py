@@ -35,7 +35,7 @@ from rheod.tradera.publisher import PublishOptions
 from rheod.usecases import pictures
 from rheod.usecases.endpoints import Endpoints
 from rheod.usecases.items import BudgetForecast, Items
-from rheod.usecases.sales import SellersAndSite
+from rheod.usecases.listings import SellersAndSite
 from rheod.usecases.transaction import Store, Transaction
 from tests.jobs.watching import CountingPick, idle
 from tests.stores import Clock, rows

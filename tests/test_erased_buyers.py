@@ -21,9 +21,9 @@ from rheod.store.engine.copies import GOOD_MARK
 from rheod.store.engine.database import Database
 from rheod.store.inbox import InboxEntry
 from rheod.usecases import sales
-from rheod.usecases.erasing import Erasing
+from rheod.usecases.listings import SellersAndSite
 from rheod.usecases.orders import Orders
-from rheod.usecases.sales import SellersAndSite
+from rheod.usecases.safekeeping import Erasing
 from rheod.usecases.transaction import OrderRules, Store
 from tests.store.making import add_endpoint
 from tests.stores import Clock, rows

@@ -54,7 +54,7 @@ if TYPE_CHECKING:
 
     from rheod.api.context import AdminContext
     from rheod.api.routing import Handler
-    from rheod.usecases.backups import Backups
+    from rheod.usecases.safekeeping import Backups
 
 
 def inspection_routes(file: Path) -> list[Route]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from rheod.api.routing import Route
-    from rheod.usecases.category_choices import CategoryChoices, CheckedItem, ChosenRule
+    from rheod.usecases.owner_choices import CategoryChoices, CheckedItem, ChosenRule
 
 _Leaf = Annotated[int, Field(ge=1, lt=2**31)]
 _Words = Annotated[str, StringConstraints(min_length=1, max_length=255)]

@@ -20,21 +20,21 @@ if TYPE_CHECKING:
     from rheod.store.access import KeyRing
     from rheod.store.ads import Bids
     from rheod.tradera.dry_run import DryRunReport
-    from rheod.usecases.backups import Backups
-    from rheod.usecases.capacity import Capacities
+    from rheod.usecases.contested_sales import SalesInDoubt
     from rheod.usecases.ending import Ending
     from rheod.usecases.endpoints import Endpoints, EventFeed
     from rheod.usecases.figures import Figures
     from rheod.usecases.inventory import Inventory
     from rheod.usecases.items import Items
+    from rheod.usecases.listings import PublishingPause
     from rheod.usecases.orders import Orders
     from rheod.usecases.own_items import OwnItems
-    from rheod.usecases.publish import PublishingPause
+    from rheod.usecases.placement import ReferenceData
     from rheod.usecases.put_item import BatchPut
-    from rheod.usecases.reference_data import ReferenceData
     from rheod.usecases.relisting import Relisting
+    from rheod.usecases.safekeeping import Backups
     from rheod.usecases.sales import QuarantinedMessages
-    from rheod.usecases.sales_in_doubt import SalesInDoubt
+    from rheod.usecases.selling_setup import Capacities
     from rheod.webhooks.client import TestEventSender
 
 

@@ -21,8 +21,8 @@ from rheod.api.responses import At, DoneReply, Kronor, Reply, reply
 from rheod.api.routing import Operation, Query, Whole, read_query
 from rheod.domain.errors import FieldError, Refused, Text
 from rheod.domain.orders import OrderFlag, OrderStatus
+from rheod.usecases.contested_sales import SaleVerdict
 from rheod.usecases.orders import NOT_FOUND
-from rheod.usecases.sales_in_doubt import SaleVerdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,7 +13,7 @@ from rheod.api.routing import Operation, Route
 
 if TYPE_CHECKING:
     from rheod.api.context import OwnerServices
-    from rheod.usecases.capacity import Capacities, Capacity
+    from rheod.usecases.selling_setup import Capacities, Capacity
 
 CAPACITY = "/rheod/capacity"
 

@@ -22,7 +22,7 @@ from rheod.domain.freight import Freight, Parcel, choose
 
 if TYPE_CHECKING:
     from rheod.api.context import ReferenceServices
-    from rheod.usecases.reference_data import FreightPrices
+    from rheod.usecases.placement import FreightPrices
 
 CATEGORIES = "/integration/v1/tradera/categories"
 _LARGEST_ID = 2**31 - 1

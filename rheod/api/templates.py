@@ -12,7 +12,7 @@ from rheod.api.json_body import BODY_BYTES, read_optional_json
 from rheod.api.responses import answer
 from rheod.api.routing import Route
 from rheod.domain.ad_text import Part, Template
-from rheod.usecases.ad_templates import AdTemplates
+from rheod.usecases.owner_choices import AdTemplates
 
 
 class TemplateBody(Wire):

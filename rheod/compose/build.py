@@ -42,15 +42,14 @@ from rheod.tradera.ad_updater import AdLooker
 from rheod.tradera.budgeted_client import BudgetedClient
 from rheod.tradera.client import TraderaClient
 from rheod.tradera.dry_run import DryRun
-from rheod.usecases.ad_templates import AdTemplates
-from rheod.usecases.backups import Backups
-from rheod.usecases.category_choices import CategoryChoices
+from rheod.usecases.contested_sales import SalesInDoubt
 from rheod.usecases.ending import Ending
 from rheod.usecases.figures import Figures
 from rheod.usecases.own_items import OwnItems
+from rheod.usecases.owner_choices import AdTemplates, CategoryChoices
 from rheod.usecases.relisting import Relisting
+from rheod.usecases.safekeeping import Backups
 from rheod.usecases.sales import QuarantinedMessages
-from rheod.usecases.sales_in_doubt import SalesInDoubt
 from rheod.web import reference_view
 from rheod.web.dashboard import Dashboard
 from rheod.web.site import WebContext

@@ -32,21 +32,17 @@ from rheod.store.ledger import Ledger
 from rheod.tradera.accounts import AccountRegistry, ConfiguredAccount, SellerSettings
 from rheod.tradera.budgeted_client import BudgetRules, SharedBudget
 from rheod.tradera.transport import Seller
-from rheod.usecases import ending, publish, relisting
-from rheod.usecases.ad_words import AdDresser, FixedWords
-from rheod.usecases.capacity import Capacities
+from rheod.usecases import ending, listings, relisting
 from rheod.usecases.endpoints import Endpoints, EventFeed
 from rheod.usecases.figures import AccountForecasts
-from rheod.usecases.inventory import Inventory
+from rheod.usecases.inventory import Inventory, Stock
 from rheod.usecases.items import BudgetForecast, Items
+from rheod.usecases.listings import PublishingPause, SellersAndSite
 from rheod.usecases.orders import Orders
-from rheod.usecases.placer import FixedChoices, Placer
-from rheod.usecases.publish import PublishingPause
+from rheod.usecases.placement import ReferenceData
+from rheod.usecases.placer import AdDresser, FixedChoices, FixedWords, Placer
 from rheod.usecases.put_item import BatchPut
-from rheod.usecases.reference_data import ReferenceData
-from rheod.usecases.sales import SellersAndSite
-from rheod.usecases.selling_setup import InForce, Setups
-from rheod.usecases.stock import Stock
+from rheod.usecases.selling_setup import Capacities, InForce, Setups
 from rheod.usecases.transaction import OrderRules, Store
 from rheod.webhooks.client import new_secret
 
@@ -387,7 +383,7 @@ async def _restore_locks(
     """What each account waits for when this rheod begins from a copy of another's database; orders its look at Tradera."""
 
     def begin(db: sqlite3.Connection) -> dict[str, RestoreLock]:
-        paused = publish.paused_since(db)
+        paused = listings.paused_since(db)
         locks = {
             each.id: RestoreLock(accounts.begin(db, each.id, until=now + wait_ms), paused_since=paused)
             for each in registry

@@ -47,8 +47,8 @@ from rheod.tradera.reconciler import ReconcileOptions, Reconciler, TakeOver
 from rheod.tradera.reference_data import ReferenceReader
 from rheod.tradera.result_poller import ResultPoller, ResultPollOptions
 from rheod.tradera.transport import APPLICATION, ServerFailure, Unreachable
+from rheod.usecases.listings import AskSchedule
 from rheod.usecases.placement import look_at_all
-from rheod.usecases.publish import AskSchedule
 from rheod.usecases.transaction import Transaction
 from rheod.webhooks.client import WebhookClient
 from rheod.webhooks.deliverer import ByEndpoint, Deliverer

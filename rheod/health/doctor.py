@@ -33,8 +33,8 @@ from rheod.tradera.accounts import Account, state_of
 from rheod.tradera.budgeted_client import BudgetedClient, NotSent, TokenDead
 from rheod.tradera.client import TraderaClient
 from rheod.tradera.transport import TokenRefused
-from rheod.usecases.capacity import Capacity
-from rheod.usecases.category_choices import StockCheck
+from rheod.usecases.owner_choices import StockCheck
+from rheod.usecases.selling_setup import Capacity
 
 CLOCK_MS = 120_000
 """A clock that is off by more is a finding; AWS refuses signatures at 15 minutes."""

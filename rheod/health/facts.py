@@ -35,8 +35,8 @@ from rheod.store.facts import StuckItem
 from rheod.store.ledger import Ledger, account_part
 from rheod.tradera.accounts import Account, AccountRegistry
 from rheod.tradera.contact import Contact
-from rheod.usecases.capacity import Capacity
 from rheod.usecases.items import BudgetForecast
+from rheod.usecases.selling_setup import Capacity
 
 BACKUP_MARK = copies.GOOD_MARK
 _MOST_LOOK_ALIKES = 20

@@ -22,7 +22,7 @@ from rheod.store import key_value, picture_files
 from rheod.store.engine import copies
 from rheod.store.engine.copies import DATABASE, Manifest
 from rheod.store.engine.database import Database
-from rheod.usecases.backups import Backups, Copied
+from rheod.usecases.safekeeping import Backups, Copied
 
 _PIECE = 256 * 1024
 _KEPT = 4

@@ -22,7 +22,8 @@ from rheod.domain.model import CloseReason, Job
 from rheod.jobs.queue import Done, Outcome, Retry
 from rheod.push.client import PushQueue, QueueMessage
 from rheod.usecases import sales
-from rheod.usecases.sales import AdEnded, OrderTold, PushMessage, SellersAndSite, UnreadableMessage
+from rheod.usecases.listings import SellersAndSite
+from rheod.usecases.sales import AdEnded, OrderTold, PushMessage, UnreadableMessage
 from rheod.usecases.transaction import Store
 
 _log = structlog.get_logger(__name__)

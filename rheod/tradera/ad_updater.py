@@ -31,10 +31,10 @@ from rheod.tradera.ad_builder import AdDefaults, prices_to_set
 from rheod.tradera.budgeted_client import BudgetedClient, NotNow
 from rheod.tradera.client import SaysNothing
 from rheod.tradera.transport import Rejected
-from rheod.usecases import publish, relisting
+from rheod.usecases import listings, relisting
+from rheod.usecases.contested_sales import sale_in_doubt
 from rheod.usecases.items import Items
 from rheod.usecases.placement import see_category
-from rheod.usecases.sales_in_doubt import sale_in_doubt
 from rheod.usecases.transaction import Store, Transaction
 
 _log = structlog.get_logger(__name__)
@@ -167,7 +167,7 @@ class AdUpdater:
 
             def sold(tx: Transaction) -> None:
                 with_buyer = EndRefused(error=Text("The auction has already ended with a buyer"))
-                publish.step(tx, listing.id, with_buyer)
+                listings.step(tx, listing.id, with_buyer)
                 tx.order_reconciliation(listing.account_id)
 
             return Done(sold)
@@ -180,7 +180,7 @@ class AdUpdater:
 
 
 def _told(listing: Listing, given: Input) -> Done:
-    return Done(lambda tx: publish.step(tx, listing.id, given))
+    return Done(lambda tx: listings.step(tx, listing.id, given))
 
 
 def _ad(listing: Listing) -> int:

@@ -45,7 +45,7 @@ from rheod.store.ledger import Ledger, LedgerCall, Spent, account_part
 from rheod.tradera.client import TraderaClient
 from rheod.tradera.contact import ABOUT_THE_ACCOUNT, OF_THE_APPLICATION, Contact, Refusals
 from rheod.tradera.transport import OverLimit, Rejected, Seller, TokenRefused, Unreachable
-from rheod.usecases import publish
+from rheod.usecases import listings
 from rheod.usecases.transaction import Store, Transaction
 
 T = TypeVar("T")
@@ -145,7 +145,7 @@ class BookedCall:
     async def answered(self, given: Input) -> Change:
         """Tradera has answered: store what that means for the call's listing."""
         assert self.listing_id is not None
-        return await self.keep(partial(publish.step, listing_id=self.listing_id, given=given))
+        return await self.keep(partial(listings.step, listing_id=self.listing_id, given=given))
 
     async def keep(self, use_case: Callable[[Transaction], T]) -> T:
         """Tradera has answered: run the use case and close the call in one transaction."""
@@ -173,7 +173,7 @@ class BookedCall:
 
         def store(tx: Transaction) -> None:
             self._close(tx, str(error))
-            publish.step(tx, listing_id, given)
+            listings.step(tx, listing_id, given)
 
         await self._client.budget.store.write(store)
 
@@ -271,7 +271,7 @@ class BudgetedClient:
             if callable(intent):
                 wanted = intent(tx)
             elif intent is not None and call.listing_id is not None:
-                wanted = publish.step(tx, call.listing_id, intent).refusal is None
+                wanted = listings.step(tx, call.listing_id, intent).refusal is None
             if not wanted:
                 raise NotWanted
             return ledger.open_call(tx.db, call, now=tx.now)

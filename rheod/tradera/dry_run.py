@@ -30,8 +30,8 @@ from rheod.tradera.ad_builder import (
 )
 from rheod.tradera.publisher import PublishOptions
 from rheod.usecases.items import BudgetForecast, Items, ItemView
-from rheod.usecases.publish import why_not_published
-from rheod.usecases.reference_data import FreightPrices, ReferenceData
+from rheod.usecases.listings import why_not_published
+from rheod.usecases.placement import FreightPrices, ReferenceData
 
 
 class Verdict(StrEnum):

@@ -27,7 +27,7 @@ from rheod.tradera.responses import NO_ITEMS, SoldAd, marked
 from rheod.tradera.transport import Rejected
 from rheod.usecases import orders as use_cases
 from rheod.usecases import sales
-from rheod.usecases.sales import SellersAndSite
+from rheod.usecases.listings import SellersAndSite
 from rheod.usecases.transaction import Store, Transaction
 
 _log = structlog.get_logger(__name__)

@@ -54,12 +54,11 @@ from rheod.tradera.ad_builder import Ad, AdDefaults, is_auction, make_ad
 from rheod.tradera.budgeted_client import BudgetedClient, NotWanted, TokenDead
 from rheod.tradera.reference_data import ReferenceReader
 from rheod.tradera.transport import Rejected
-from rheod.usecases import ending, pictures, publish
-from rheod.usecases.placement import WAITS_FOR_TREE, look_again
-from rheod.usecases.publish import AskSchedule, PublishPlan
+from rheod.usecases import ending, listings, pictures
+from rheod.usecases.contested_sales import may_be_sold, sale_in_doubt
+from rheod.usecases.listings import AskSchedule, PublishPlan
+from rheod.usecases.placement import WAITS_FOR_TREE, ReferenceData, look_again
 from rheod.usecases.put_item import fail_unless_corrected, replaced
-from rheod.usecases.reference_data import ReferenceData
-from rheod.usecases.sales_in_doubt import may_be_sold, sale_in_doubt
 from rheod.usecases.transaction import Store, Transaction
 
 _log = structlog.get_logger(__name__)
@@ -126,7 +125,7 @@ class Publisher:
 
     async def publish(self, job: Job) -> Outcome:
         """Bring the listing as far as its commit. Raises what the calls raise when time may heal it."""
-        read = await self._store.read(lambda db: publish.plan(db, job.subject))
+        read = await self._store.read(lambda db: listings.plan(db, job.subject))
         if read is None or read.listing.state.may_be_live or not read.listing.state.is_open:
             return Done()
         doubt, waits = await self._store.read(
@@ -174,7 +173,7 @@ class Publisher:
             def fetch_again(tx: Transaction) -> None:
                 """When all have come the listing is ordered anew; what was begun at Tradera is left."""
                 if plan.listing.state is not ListingState.QUEUED:
-                    publish.step(tx, plan.listing.id, StartedOver())
+                    listings.step(tx, plan.listing.id, StartedOver())
                 pictures.lost(tx, plan.item.id, lost)
 
             return Done(fetch_again, answered=False)
@@ -357,7 +356,7 @@ class Publisher:
             ad_url=f"{self._options.site_url}/item/{number}",
             restarted=earlier,
         )
-        await self._store.write(lambda tx: publish.step(tx, plan.listing.id, found))
+        await self._store.write(lambda tx: listings.step(tx, plan.listing.id, found))
         return True
 
     async def _add_picture(self, listing: Listing, picture: Picture) -> None:
@@ -392,7 +391,7 @@ class Publisher:
         def intent(tx: Transaction) -> bool:
             """Not if an order of an earlier ad has come while this one was made."""
             sold = may_be_sold(tx.db, listing.item_id)
-            return sold is None and publish.step(tx, listing.id, started).refusal is None
+            return sold is None and listings.step(tx, listing.id, started).refusal is None
 
         try:
             async with self._calls.book(CallClass.PUBLISH, "commit", listing.id, intent) as call:
@@ -405,7 +404,7 @@ class Publisher:
                     await call.answered(CommitAnswered(ask_in_ms=ask_in_ms))
         except Rejected as error:  # the seller may not commit, as a look at the account has told
             refused = CommitRefused(error=str(error))
-            await self._store.write(lambda tx: publish.step(tx, listing.id, refused))
+            await self._store.write(lambda tx: listings.step(tx, listing.id, refused))
 
 
 def _other_freight(
@@ -448,14 +447,14 @@ def _failed(tx: Transaction, plan: PublishPlan, why: str) -> None:
     if not listing.state.is_open or listing.state.may_be_live:
         return
     if (item.version, item.spec.price_ore) == (plan.item.version, plan.item.spec.price_ore):
-        publish.step(tx, listing.id, PublishFailed(error=why))
+        listings.step(tx, listing.id, PublishFailed(error=why))
         return
     if listing.state is not ListingState.QUEUED:
-        publish.step(tx, listing.id, StartedOver())
+        listings.step(tx, listing.id, StartedOver())
     cost = publish_cost(len(plan.pictures))
     tx.order(JobOrder(queue=QueueName.TRADERA, kind=JobKind.PUBLISH, subject=listing.id, cost=cost), item)
 
 
 def _given(job: Job, given: Input) -> Callable[[Transaction], Change]:
     """The step that stores this of the job's listing."""
-    return lambda tx: publish.step(tx, job.subject, given)
+    return lambda tx: listings.step(tx, job.subject, given)

@@ -37,9 +37,9 @@ from rheod.store.ads import forget_other, looked_at_other, note_others, others_t
 from rheod.store.jobs import Owner
 from rheod.tradera.budgeted_client import BudgetedClient, NotSent
 from rheod.tradera.transport import Oversized, Rejected
-from rheod.usecases import ending, sales, take_over
+from rheod.usecases import ending, listings, sales
+from rheod.usecases.listings import SellersAndSite
 from rheod.usecases.placement import see_category
-from rheod.usecases.sales import SellersAndSite
 from rheod.usecases.transaction import Store, Transaction
 
 _log = structlog.get_logger(__name__)
@@ -267,7 +267,7 @@ class Reconciler:
             for listing, ad in ended.ads:
                 self._close(tx, listing, ad, now)
             for ad in ended.others:
-                if take_over.follow(tx, self._account_id, ad, self._sellers):
+                if listings.follow(tx, self._account_id, ad, self._sellers):
                     looked_at_other(tx.db, self._account_id, ad.tradera_item_id, now=now)
             key_value.put(tx.db, _mark(self._account_id), str(now))
             if ended.cursor is not None:
@@ -358,7 +358,7 @@ class TakeOver:
         end = min(begin + self._span_ms, last)
 
         def adopt(tx: Transaction) -> None:
-            found = take_over.adopt(tx, self._account_id, ads, self._sellers)
+            found = listings.adopt(tx, self._account_id, ads, self._sellers)
             state = accounts.find(tx.db, self._account_id)
             assert state is not None
             reached = replace(state, reached=end, blind=state.blind or found.blind > 0)

@@ -21,8 +21,7 @@ from rheod.store.reference_data import Subject
 from rheod.tradera.budgeted_client import BudgetedClient
 from rheod.tradera.client import Unreadable
 from rheod.tradera.transport import TokenRefused
-from rheod.usecases.placement import look_at_all, tree_came
-from rheod.usecases.reference_data import FreightPrices, ReferenceData, keep_tree
+from rheod.usecases.placement import FreightPrices, ReferenceData, keep_tree, look_at_all, tree_came
 from rheod.usecases.transaction import Transaction
 
 _log = structlog.get_logger(__name__)

@@ -37,7 +37,7 @@ from rheod.tradera.publisher import Publisher
 from rheod.tradera.reconciler import go_back
 from rheod.tradera.responses import Result, ResultState
 from rheod.tradera.transport import Rejected
-from rheod.usecases import publish, put_item, take_over
+from rheod.usecases import listings, put_item
 from rheod.usecases.transaction import Store, Transaction
 
 _log = structlog.get_logger(__name__)
@@ -169,7 +169,7 @@ class ResultPoller:
             other=ad.tradera_item_id,
             ad=listing.tradera_item_id,
         )
-        return lambda tx: publish.step(tx, listing.id, PublishInDoubt(error=other))
+        return lambda tx: listings.step(tx, listing.id, PublishInDoubt(error=other))
 
     def _turned_up(self, tx: Transaction, listing_id: str, ad: SellerAd) -> None:
         """The ad was seen: up, or down already; then reconciliation finds its sale or its end."""
@@ -179,7 +179,7 @@ class ResultPoller:
             _log.warning("an ad in doubt has turned up", ad=ad.tradera_item_id)
             self._went_live(tx, listing)
         elif listing.is_given_up and is_up:
-            take_over.take_back(tx, listing, ad, self.ad_url(listing))
+            listings.take_back(tx, listing, ad, self.ad_url(listing))
         if not is_up:
             go_back(tx.db, listing.account_id, listing.commit_sent_at or 0)
             tx.order_reconciliation(listing.account_id)
@@ -223,18 +223,18 @@ class ResultPoller:
             self._went_live(tx, listing)
             return None
         if outcome is ResultState.WAITING and result is not None and result.code:
-            publish.step(tx, listing.id, CommitAnswered())
+            listings.step(tx, listing.id, CommitAnswered())
         lone_refusal = _with_its_refusal(tx, listing.id).error
         if outcome is ResultState.UNCOMMITTED and lone_refusal is not None:
             refused = Text("Tradera refused the commit: {error}", error=lone_refusal)
             if is_about_place(refused) or is_about_freight(refused):
-                publish.step(tx, listing.id, ResultWaits(ask_in_ms=self._first_gap_ms, counted=False))
+                listings.step(tx, listing.id, ResultWaits(ask_in_ms=self._first_gap_ms, counted=False))
                 return _FollowUp(items.listing(tx.db, listing.id), _Next.LOOK, refused)
             put_item.fail_unless_corrected(tx, listing.id, refused)
             return None
         due = _ask_at(listing) <= tx.now
         gap_ms = delay_ms(self._options.delays_s, listing.asked + 2)
-        publish.step(tx, listing.id, ResultWaits(ask_in_ms=gap_ms, counted=due))
+        listings.step(tx, listing.id, ResultWaits(ask_in_ms=gap_ms, counted=due))
         asked = listing.asked + due
         look = due and asked in self._looks
         # a refused commit is not repeated: it proves nothing about an earlier one
@@ -242,7 +242,7 @@ class ResultPoller:
         return self._follow_up(_with_its_refusal(tx, listing.id), outcome, result, look=look, again=again)
 
     def _went_live(self, tx: Transaction, listing: Listing) -> None:
-        change = publish.step(tx, listing.id, WentLive(ad_url=self.ad_url(listing)))
+        change = listings.step(tx, listing.id, WentLive(ad_url=self.ad_url(listing)))
         if change.events:
             took_ms = tx.now - facts.ordered_at(tx.db, listing.id)
             tx.afterwards.append(partial(self._meters.published, took_ms))
@@ -277,7 +277,7 @@ class ResultPoller:
                 put_off=str(error) if error.call_class is CallClass.PUBLISH else None,
                 renewed=not self._is_late(listing),
             )
-            await self._store.write(lambda tx: publish.step(tx, listing.id, waits))
+            await self._store.write(lambda tx: listings.step(tx, listing.id, waits))
 
     async def _follow(self, follow_up: _FollowUp) -> None:
         listing = follow_up.listing
@@ -297,7 +297,7 @@ class ResultPoller:
                     ad=listing.tradera_item_id,
                 )
             )
-            await self._store.write(lambda tx: publish.step(tx, listing.id, doubt))
+            await self._store.write(lambda tx: listings.step(tx, listing.id, doubt))
         elif listing.state is ListingState.COMMITTING and follow_up.again:
             await self._commit(listing)  # asked, looked for, nowhere: the same request once more
 

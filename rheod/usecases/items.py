@@ -42,12 +42,11 @@ from rheod.domain.model import (
 from rheod.store import inbox, items, jobs, orders, reversals
 from rheod.store.ledger import Ledger, Part
 from rheod.usecases import relisting
+from rheod.usecases.contested_sales import Reversing, refuse_sale_in_doubt
+from rheod.usecases.listings import settle, why_not_published
 from rheod.usecases.placement import look_again
-from rheod.usecases.publish import settle, why_not_published
 from rheod.usecases.put_item import PutResult, put, queue_listing, refuse_price_or_status, refuse_to_orphan
 from rheod.usecases.relisting import RelistView
-from rheod.usecases.reversal import Reversing
-from rheod.usecases.sales_in_doubt import refuse_sale_in_doubt
 from rheod.usecases.transaction import Store, Transaction
 
 NOT_FOUND = Text("No item found with this external ID")

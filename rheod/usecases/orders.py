@@ -40,7 +40,7 @@ from rheod.domain.orders import OrderFlag, OrderStatus, contact_of, ship_to
 from rheod.store import items, jobs, order_changes, orders, things
 from rheod.store.jobs import Owner
 from rheod.store.orders import OrderFilter, Shipment, StoredOrder
-from rheod.usecases.erasing import Erasing
+from rheod.usecases.safekeeping import Erasing
 from rheod.usecases.transaction import Store, Transaction
 
 _log = structlog.get_logger(__name__)

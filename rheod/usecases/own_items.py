@@ -19,8 +19,8 @@ from rheod.domain.placement import Placement
 from rheod.store import drafts, items, key_value, picture_files, reference_data
 from rheod.store.drafts import Draft
 from rheod.usecases.items import publish_now
+from rheod.usecases.placement import REFUSAL_MS
 from rheod.usecases.put_item import put
-from rheod.usecases.reference_data import REFUSAL_MS
 from rheod.usecases.transaction import Store, Transaction
 
 FIRST_NUMBER = 1001

@@ -1,20 +1,25 @@
-"""Items that are held until the owner has chosen a category or given what Tradera requires, and how they are let go.
+"""Tradera's categories and their attributes as they are kept here, and items that are held until one can be placed there.
 
-The check costs no call: it is made with the tree and the definitions that stand in the store, within the transaction that
-changes the item, and once more before its ad is created.
+What is read, and when again, is said here; `tradera/reference_data.py` reads it. An item is held until the owner has chosen a
+category or given what Tradera requires. That check costs no call: it is made with the tree and the definitions that stand
+in the store, within the transaction that changes the item, and once more before its ad is created.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+import sqlite3
+from dataclasses import dataclass, replace
 
+from rheod.domain.categories import CategoryTree, LeafAttributes
 from rheod.domain.effects import Change
 from rheod.domain.errors import Text
+from rheod.domain.freight import ProductKey, ShippingTable
 from rheod.domain.inputs import CategorySeen, Held, Released, StartedOver
 from rheod.domain.model import (
     Event,
     EventType,
     JobKind,
+    JobOrder,
     Listing,
     ListingState,
     PictureState,
@@ -22,8 +27,154 @@ from rheod.domain.model import (
     SellerAd,
 )
 from rheod.domain.placement import REFUSED, refused_by_tradera
-from rheod.store import accounts, ads, items, jobs
+from rheod.store import accounts, ads, items, jobs, reference_data
+from rheod.store.jobs import Owner
+from rheod.store.reference_data import Kept, Subject
 from rheod.usecases.transaction import Store, Transaction
+
+HOUR_MS = 3600 * 1000
+WEEK_MS = 7 * 24 * HOUR_MS
+EVERY_MS = {Subject.CATEGORIES: WEEK_MS, Subject.DEFINITIONS: WEEK_MS, Subject.SHIPPING: 12 * HOUR_MS}
+"""How old what is kept may be before it is read again."""
+
+REFUSAL_MS = EVERY_MS[Subject.SHIPPING]
+"""A product that Tradera has refused an ad for is passed over for this long."""
+
+USED_MS = 4 * WEEK_MS
+"""A leaf that no ad was asked for in this time is not read again."""
+
+LEAST_SHARE = 0.8
+"""A tree with fewer categories than this share of the last one is not believed."""
+
+_NOTED_MS = 24 * HOUR_MS
+
+
+@dataclass(frozen=True, slots=True)
+class FreightPrices:
+    """Tradera's table of freight, None when none was read yet, and the products that it refuses ads for."""
+
+    table: ShippingTable | None
+    refused: frozenset[ProductKey]
+
+
+class ReferenceData:
+    """Reads what is kept. A tree or table that has not been read anew is not parsed anew either."""
+
+    def __init__(self, *, store: Store, account_id: str) -> None:
+        self.store = store
+        self.account_id = account_id
+        """The account whose queue of jobs the readings stand in; they belong to all."""
+        self._tree: CategoryTree | None = None
+
+    async def tree(self) -> CategoryTree | None:
+        """Tradera's categories; None when they were never read."""
+        kept = await self.store.read(lambda db: reference_data.kept(db, Subject.CATEGORIES))
+        if self._tree is None or self._tree.read_at != kept.read_at:
+            self._tree = await self.store.read(reference_data.category_tree)
+        return self._tree
+
+    async def leaf(self, category_id: int) -> LeafAttributes | None:
+        """The attributes of a leaf; None when they were never read."""
+        return await self.store.read(lambda db: reference_data.definitions(db, category_id))
+
+    async def leaves(self) -> dict[int, LeafAttributes]:
+        """The attributes of every leaf that was read."""
+        return await self.store.read(reference_data.all_definitions)
+
+    async def freight(self) -> FreightPrices:
+        """Tradera's freight prices."""
+        since = self.store.now() - REFUSAL_MS
+        return await self.store.read(
+            lambda db: FreightPrices(
+                reference_data.shipping_table(db), reference_data.refused_products(db, since=since)
+            )
+        )
+
+    async def read_what_is_old(self) -> None:
+        """Order what was never read or has become old; of leaves those that ads were asked for lately."""
+
+        def order(tx: Transaction) -> None:
+            kept = {(each.subject, each.leaf): each for each in reference_data.standing(tx.db)}
+            for subject in (Subject.CATEGORIES, Subject.SHIPPING):
+                kept.setdefault((subject, 0), Kept(subject, 0, None, None, None, None))
+            for each in kept.values():
+                in_use = each.subject is not Subject.DEFINITIONS or (each.used_at or 0) > tx.now - USED_MS
+                if in_use and (each.read_at or 0) + EVERY_MS[each.subject] <= tx.now and each.fault is None:
+                    self._order(tx, each.subject, each.leaf)
+
+        await self.store.write(order)
+
+    async def standing(self) -> list[Kept]:
+        """How old everything is, and what came instead of it and was not believed."""
+        return await self.store.read(reference_data.standing)
+
+    async def read_all_again(self) -> int:
+        """The owner's word: read the tree, the freight and the leaves in use anew; returns how many calls that takes."""
+
+        def order(tx: Transaction) -> int:
+            leaves = [
+                each.leaf
+                for each in reference_data.standing(tx.db)
+                if each.subject is Subject.DEFINITIONS and (each.used_at or 0) > tx.now - USED_MS
+            ]
+            wanted = [(Subject.CATEGORIES, 0), (Subject.SHIPPING, 0)]
+            wanted += [(Subject.DEFINITIONS, leaf) for leaf in leaves]
+            for subject, leaf in wanted:
+                self._order(tx, subject, leaf)
+            tx.probed.add(QueueName.TRADERA)
+            return len(wanted)
+
+        return await self.store.write(order)
+
+    async def use(self, category_id: int) -> Kept:
+        """An ad of this leaf is asked for: its attributes are read now if they never were, and kept fresh."""
+
+        def look(db: sqlite3.Connection) -> Kept:
+            return reference_data.kept(db, Subject.DEFINITIONS, category_id)
+
+        def note(tx: Transaction) -> None:
+            known = look(tx.db)  # another ad of this leaf may have come between
+            if (known.used_at or 0) >= tx.now - _NOTED_MS:
+                return
+            reference_data.use_leaf(tx.db, category_id, now=tx.now)
+            if known.read_at is None or known.read_at + WEEK_MS <= tx.now:
+                self._order(tx, Subject.DEFINITIONS, category_id)
+
+        kept = await self.store.read(look)
+        if (kept.used_at or 0) < self.store.now() - _NOTED_MS:
+            await self.store.write(note)
+        return kept
+
+    def read_again(self, tx: Transaction, subject: Subject, leaf: int = 0) -> None:
+        """Read this at once: Tradera refused an ad by something that stands otherwise here."""
+        self._order(tx, subject, leaf)
+
+    def refuse(self, tx: Transaction, product: ProductKey) -> None:
+        """Tradera refused an ad for this product of its table: pass it over, and read the table again."""
+        reference_data.refuse_product(tx.db, product, now=tx.now, since=tx.now - REFUSAL_MS)
+        self.read_again(tx, Subject.SHIPPING)
+
+    def _order(self, tx: Transaction, subject: Subject, leaf: int = 0) -> None:
+        name = f"{subject}:{leaf}" if leaf else subject.value
+        wanted = JobOrder(queue=QueueName.TRADERA, kind=JobKind.REFERENCE, subject=name, cost=1)
+        tx.order_for(wanted, Owner(account_id=self.account_id))
+
+
+def keep_tree(tx: Transaction, tree: CategoryTree, *, beginning: str, believe: bool = False) -> Text | None:
+    """Keep the tree, unless it has shrunk by more than a fifth: then the last one stays, and the reason is returned."""
+    last = reference_data.count_categories(tx.db)
+    if len(tree) < LEAST_SHARE * last and not believe:
+        fault = Text(
+            "Tradera's answer has {new} categories, where there were {old}: it is not believed. It begins: {beginning}",
+            new=len(tree),
+            old=last,
+            beginning=beginning or "-",
+        )
+        reference_data.save_fault(tx.db, Subject.CATEGORIES, 0, fault, now=tx.now)
+        return fault
+    reference_data.save_tree(tx.db, tree)
+    return None
+
 
 WAITS_FOR_TREE = Text("Waits for Tradera's categories: without them nothing can be chosen for this item")
 """Why a job to publish waits that goes on as soon as the tree is there."""

@@ -44,7 +44,7 @@ from rheod.domain.plain_text import fault_of_new_id, shows_something
 from rheod.store import items, jobs, picture_files
 from rheod.store.columns import spec_text
 from rheod.store.engine.group_commit import attempt
-from rheod.usecases import ending, placement, publish, relisting
+from rheod.usecases import ending, listings, placement, relisting
 from rheod.usecases.transaction import Store, Transaction
 
 
@@ -359,7 +359,7 @@ def fail_unless_corrected(tx: Transaction, listing_id: str, error: str) -> None:
     if _was_corrected(items.by_id(tx.db, listing.item_id), listing):
         replaced(tx, listing_id, error, goes_on=True)
     else:
-        publish.step(tx, listing_id, PublishFailed(error=error))
+        listings.step(tx, listing_id, PublishFailed(error=error))
 
 
 def replaced(tx: Transaction, listing_id: str, error: str, *, goes_on: bool) -> None:
@@ -373,7 +373,7 @@ def replaced(tx: Transaction, listing_id: str, error: str, *, goes_on: bool) -> 
     item = items.by_id(tx.db, listing.item_id)
     wanted = listing.end_wish is None and not listing.surplus and not item.delete_requested
     stays = wanted and item.rheo_status in {RheoStatus.DRAFT, RheoStatus.ACTIVE}
-    change = publish.step(tx, listing_id, PublishFailed(error=error, goes_on=stays))
+    change = listings.step(tx, listing_id, PublishFailed(error=error, goes_on=stays))
     if not stays or change.listing is None or change.listing.state is not ListingState.REJECTED:
         return
     queue_listing(tx, change.item, change.listing)

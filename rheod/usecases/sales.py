@@ -35,7 +35,8 @@ from rheod.domain.relist import ComesBack
 from rheod.store import inbox, items, jobs, order_changes, orders, reversals
 from rheod.store.inbox import QuarantinedMessage
 from rheod.store.jobs import Owner
-from rheod.usecases import publish, relisting
+from rheod.usecases import listings, relisting
+from rheod.usecases.listings import SellersAndSite
 from rheod.usecases.orders import settle
 from rheod.usecases.transaction import Store, Transaction
 
@@ -76,19 +77,6 @@ class PushMessage:
     message_id: str
     body: str
     content: OrderTold | AdEnded | UnreadableMessage
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SellersAndSite:
-    """Whose messages are ours (Tradera member id -> account id) and how an ad's address is made."""
-
-    accounts: Mapping[int, str]
-    site_url: str
-    closed_grace_ms: int
-
-    def ad_url(self, tradera_item_id: int | None) -> str:
-        """The public address of an ad."""
-        return f"{self.site_url}/item/{tradera_item_id}"
 
 
 def take_in(tx: Transaction, messages: Sequence[PushMessage], sellers: SellersAndSite) -> int:
@@ -318,7 +306,7 @@ def _sell(tx: Transaction, account_id: str, order: Order, line: OrderLine, selle
         return False
     if listing.state in {ListingState.COMMITTING, ListingState.COMMITTED}:
         seen = WentLive(ad_url=sellers.ad_url(listing.tradera_item_id))
-        change = publish.step(tx, listing.id, seen)
+        change = listings.step(tx, listing.id, seen)
         assert change.listing is not None
         listing = change.listing
     item = items.by_id(tx.db, listing.item_id)
@@ -403,7 +391,7 @@ def close_ad(tx: Transaction, account_id: str, ad: int, reason: CloseReason, sel
     if listing is None or not listing.state.may_be_live:
         return False
     if listing.state is not ListingState.LIVE:
-        change = publish.step(tx, listing.id, WentLive(ad_url=sellers.ad_url(ad)))
+        change = listings.step(tx, listing.id, WentLive(ad_url=sellers.ad_url(ad)))
         assert change.listing is not None
         listing = change.listing
     item = items.by_id(tx.db, listing.item_id)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from rheod.api.routing import Route
     from rheod.store.ads import Bids
     from rheod.store.stock import StockRow
-    from rheod.usecases.stock import StockView
+    from rheod.usecases.inventory import StockView
     from rheod.web.language import Language
     from rheod.web.site import PageRequest, Site, WebContext
 

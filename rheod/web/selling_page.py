@@ -21,7 +21,7 @@ from rheod.web.words import window_words
 if TYPE_CHECKING:
     from rheod.api.routing import Handler, Route
     from rheod.domain.categories import Category, CategoryTree
-    from rheod.usecases.ad_templates import AdPreview
+    from rheod.usecases.owner_choices import AdPreview
     from rheod.usecases.selling_setup import InForce
     from rheod.web.language import Language
     from rheod.web.site import PageRequest, Site, WebContext

@@ -43,12 +43,11 @@ if TYPE_CHECKING:
     from rheod.health.machine import Machine
     from rheod.health.waiting import Finding
     from rheod.store.access import Audit, Sessions
-    from rheod.usecases.ad_templates import AdTemplates
-    from rheod.usecases.category_choices import CategoryChoices
     from rheod.usecases.figures import AccountForecasts
+    from rheod.usecases.inventory import Stock
+    from rheod.usecases.owner_choices import AdTemplates, CategoryChoices
     from rheod.usecases.sales import QuarantinedMessages
     from rheod.usecases.selling_setup import Connector, Setups
-    from rheod.usecases.stock import Stock
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

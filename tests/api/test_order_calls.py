@@ -11,7 +11,7 @@ import pytest
 from rheod.api.context import Rates
 from rheod.domain.orders import Order
 from rheod.usecases import sales
-from rheod.usecases.sales import SellersAndSite
+from rheod.usecases.listings import SellersAndSite
 from rheod.usecases.transaction import Store
 from tests.api.contract.stocked import an_order_in_doubt
 from tests.api.running import NOW_MS, Api, OpenApi

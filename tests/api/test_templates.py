@@ -14,8 +14,8 @@ from rheod.api.admin import build_admin, start_admin
 from rheod.api.context import AdminContext
 from rheod.api.templates import TemplateCalls
 from rheod.domain.ad_text import Part, Template
-from rheod.usecases.ad_templates import AdTemplates
-from rheod.usecases.ad_words import AdDresser, FixedWords
+from rheod.usecases.owner_choices import AdTemplates
+from rheod.usecases.placer import AdDresser, FixedWords
 from rheod.usecases.transaction import Store
 from tests.api.running import Api
 from tests.stores import Clock, opened

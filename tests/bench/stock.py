@@ -19,7 +19,7 @@ from rheod.sandbox.tradera_catalogue import Catalogue
 from rheod.store import accounts, items, reference_data
 from rheod.store.engine.database import Database
 from rheod.tradera.responses import read_categories, read_definitions
-from rheod.usecases.category_choices import CategoryChoices
+from rheod.usecases.owner_choices import CategoryChoices
 from rheod.usecases.transaction import Store, Transaction
 from tests.stores import NOW_MS, opened
 

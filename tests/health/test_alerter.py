@@ -13,7 +13,7 @@ from rheod.health.waiting import Finding, Mood
 from rheod.store.engine.database import Database
 from rheod.usecases.endpoints import Endpoints, EventFeed
 from rheod.usecases.items import BudgetForecast, Items
-from rheod.usecases.sales import SellersAndSite
+from rheod.usecases.listings import SellersAndSite
 from rheod.usecases.transaction import Store
 from tests.stores import Clock, fill_disk, make_room
 from tests.usecases.selling import Shop, order

@@ -13,7 +13,7 @@ from rheod.health.alerts import Alarms
 from rheod.health.machine import Machine, archive, name_of
 from rheod.store.engine.copies import DATABASE, Manifest
 from rheod.store.engine.database import Database
-from rheod.usecases.backups import Backups
+from rheod.usecases.safekeeping import Backups
 from tests.stores import Clock
 
 

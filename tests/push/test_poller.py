@@ -18,7 +18,7 @@ from rheod.push.client import PushQueue, QueueMessage
 from rheod.push.poller import LAST_ANSWER_S, PushPoller
 from rheod.store.columns import restored
 from rheod.store.engine.database import Database
-from rheod.usecases.sales import SellersAndSite
+from rheod.usecases.listings import SellersAndSite
 from rheod.usecases.transaction import Store
 from tests.push.small_queue import URL, SmallQueue
 from tests.simulation.loop import VirtualLoop, run_virtually

@@ -22,10 +22,10 @@ from rheod.domain.errors import StoreUnavailable
 from rheod.jobs.clock import ClockJumpMonitor, SteadyClock
 from rheod.jobs.queue import JobQueue, Pick
 from rheod.store.ledger import Ledger
+from rheod.usecases.contested_sales import Reversing
 from rheod.usecases.endpoints import Endpoints
 from rheod.usecases.items import Items
 from rheod.usecases.relisting import Relisting
-from rheod.usecases.reversal import Reversing
 from tests.simulation.doze import Dozing
 from tests.simulation.faults import Faults
 from tests.simulation.life import Life

@@ -10,8 +10,8 @@ import pytest
 from rheod.domain.ad_text import Part, Template
 from rheod.domain.errors import Refused
 from rheod.domain.model import ItemSpec, ListingState, TraderaWish
-from rheod.usecases.ad_templates import AdTemplates
-from rheod.usecases.ad_words import FixedWords
+from rheod.usecases.owner_choices import AdTemplates
+from rheod.usecases.placer import FixedWords
 from tests.desk import ASKS_AFTER_S, CATEGORY, Desk
 
 

@@ -12,7 +12,7 @@ from rheod.domain.errors import Refused
 from rheod.domain.inputs import PublishInDoubt
 from rheod.domain.model import ItemType, ListingState, TraderaWish
 from rheod.tradera.dry_run import DryRun, DryRunReport, Verdict
-from rheod.usecases import publish
+from rheod.usecases import listings
 from rheod.usecases.items import BudgetForecast
 from tests.desk import ASKS_AFTER_S, CATEGORY, Desk
 
@@ -91,7 +91,7 @@ async def _in_doubt(desk: Desk) -> None:
     await desk.put()
     listing = await desk.reach(ListingState.COMMITTED)
     doubt = PublishInDoubt(error="nobody knows")
-    await desk.store.write(lambda tx: publish.step(tx, listing.id, doubt))
+    await desk.store.write(lambda tx: listings.step(tx, listing.id, doubt))
 
 
 async def _sold(desk: Desk) -> None:

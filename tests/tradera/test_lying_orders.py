@@ -9,7 +9,7 @@ import pytest
 from rheod.domain.errors import Refused
 from rheod.domain.model import ListingState
 from rheod.store import erasure, inbox, orders
-from rheod.usecases.sales_in_doubt import SalesInDoubt, SaleVerdict
+from rheod.usecases.contested_sales import SalesInDoubt, SaleVerdict
 from tests.desk import SELLER_ID, Desk
 from tests.tradera.test_order_sync import live, order_created, push, reconcile
 from tests.waiting import until

@@ -8,7 +8,7 @@ from rheod.domain.budget import TOTAL, PublishLimit, Window
 from rheod.store.engine.database import Database
 from rheod.usecases.endpoints import Endpoints, EventFeed
 from rheod.usecases.items import BudgetForecast, Items
-from rheod.usecases.sales import SellersAndSite
+from rheod.usecases.listings import SellersAndSite
 from rheod.usecases.transaction import Store
 from tests.stores import Clock
 from tests.usecases.selling import MEMBER, Shop

@@ -21,12 +21,11 @@ from rheod.domain.orders import Order, OrderLine
 from rheod.push.poller import read_message
 from rheod.store import items, jobs
 from rheod.store.engine.database import Database
-from rheod.usecases import pictures, publish, sales
+from rheod.usecases import listings, pictures, sales
 from rheod.usecases.endpoints import Endpoints, EventFeed
 from rheod.usecases.items import Items, ItemView
-from rheod.usecases.publish import PublishPlan
+from rheod.usecases.listings import PublishPlan, SellersAndSite
 from rheod.usecases.put_item import PutResult
-from rheod.usecases.sales import SellersAndSite
 from rheod.usecases.transaction import Store, Transaction
 from tests.stores import Clock, rows
 
@@ -173,9 +172,9 @@ class Shop:
         return await self.database.read(lambda db: items.listing(db, listing.id))
 
     async def _step(self, listing_id: str, to: ListingState) -> None:
-        plan = await self.database.read(lambda db: publish.plan(db, listing_id))
+        plan = await self.database.read(lambda db: listings.plan(db, listing_id))
         assert plan is not None
-        change = await self.store.write(lambda tx: publish.step(tx, listing_id, self._input(plan, to)))
+        change = await self.store.write(lambda tx: listings.step(tx, listing_id, self._input(plan, to)))
         assert change.refusal is None
 
     def _input(self, plan: PublishPlan, to: ListingState) -> Input:
@@ -200,7 +199,7 @@ class Shop:
     async def ended(self, listing: Listing) -> None:
         """Tradera has ended the ad as wished."""
         closed = AdClosed(reason=CloseReason.CLOSED_BY_SELLER)
-        await self.store.write(lambda tx: publish.step(tx, listing.id, closed))
+        await self.store.write(lambda tx: listings.step(tx, listing.id, closed))
 
     async def take_in(self, *contents: object) -> int:
         """Messages come from the queue; what is no text is written as JSON."""

@@ -11,7 +11,7 @@ from rheod.domain.errors import Refused
 from rheod.domain.inputs import EndRefused, Repriced, SyncRefused
 from rheod.domain.model import JobKind, ListingState, QueueName, RheoStatus, TraderaStatus, TraderaWish
 from rheod.store import jobs
-from rheod.usecases import publish
+from rheod.usecases import listings
 from rheod.usecases.items import BudgetForecast, Items, QueuePlace
 from tests.usecases.selling import Shop, order
 
@@ -89,7 +89,7 @@ async def test_the_price_of_a_live_ad_is_carried_by_a_job(shop: Shop, woken: lis
     assert woken == [QueueName.TRADERA]
     running = await shop.job(JobKind.REPRICE, listing.id)
     await shop.price(95000)
-    await shop.store.write(lambda tx: publish.step(tx, listing.id, Repriced(price_kr=795)))
+    await shop.store.write(lambda tx: listings.step(tx, listing.id, Repriced(price_kr=795)))
     await shop.database.write(lambda db: jobs.finish(db, running))
     assert await shop.jobs(JobKind.REPRICE) == [("reprice", listing.id)]
 
@@ -98,7 +98,7 @@ async def test_a_refused_price_is_told_and_kept_here(shop: Shop) -> None:
     """listing.failed with the reason, lastError on the item."""
     listing = await shop.put_live()
     await shop.price(79500)
-    await shop.store.write(lambda tx: publish.step(tx, listing.id, SyncRefused(error="bids exist")))
+    await shop.store.write(lambda tx: listings.step(tx, listing.id, SyncRefused(error="bids exist")))
     item = await shop.item()
     assert (item.spec.price_ore, item.last_error) == (79500, "bids exist")
     assert (await shop.bodies(item.id, "listing.failed"))[0]["error"] == "bids exist"
@@ -169,7 +169,7 @@ async def test_an_ad_tradera_keeps_up_stays_live(shop: Shop) -> None:
     """Bids exist: listing.failed, the item is on sale again and may be delisted once more."""
     listing = await shop.put_live()
     await shop.unlist()
-    await shop.store.write(lambda tx: publish.step(tx, listing.id, EndRefused(error="it has bids")))
+    await shop.store.write(lambda tx: listings.step(tx, listing.id, EndRefused(error="it has bids")))
     item = await shop.item()
     assert (item.rheo_status, (await shop.listing()).end_wish) == (RheoStatus.ACTIVE, None)
     assert (await shop.events(item.id))[-1] == "listing.failed"

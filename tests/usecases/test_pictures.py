@@ -6,7 +6,7 @@ import pytest
 
 from rheod.domain.model import JobKind, ListingState, PictureState, RheoStatus, TraderaStatus
 from rheod.domain.pictures import doubles, warnings
-from rheod.usecases import pictures, publish
+from rheod.usecases import listings, pictures
 from rheod.usecases.transaction import Transaction
 from tests.usecases.selling import Shop
 
@@ -73,7 +73,7 @@ async def test_the_same_picture_twice_is_sent_once_and_said(shop: Shop) -> None:
     for number, picture in enumerate((await shop.view()).pictures):
         await shop.picture_ready(picture.id, "other.jpg" if number == 3 else "placeholder.jpg")
     listing, view = await shop.listing(), await shop.view()
-    planned = await shop.store.read(lambda db: publish.plan(db, listing.id))
+    planned = await shop.store.read(lambda db: listings.plan(db, listing.id))
     assert planned is not None
     assert [picture.position for picture in planned.pictures] == [0, 3]
     said = warnings(view.pictures)

@@ -13,7 +13,7 @@ from rheod.domain.orders import Reversal, ReversalReason
 from rheod.store import reversals
 from tests.stores import rows
 from tests.usecases.selling import Shop
-from tests.usecases.test_reversal import paid
+from tests.usecases.test_contested_sales import paid
 
 SEEDS = int(os.environ.get("RHEOD_SEEDS", "0")) or 12
 STEPS = 14

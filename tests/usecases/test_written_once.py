@@ -10,7 +10,7 @@ from typing import Any
 
 from rheod.domain.inputs import PublishFailed
 from rheod.domain.model import ListingState, TraderaStatus
-from rheod.usecases import publish
+from rheod.usecases import listings
 from rheod.usecases.put_item import put
 from rheod.usecases.transaction import Transaction
 from tests.usecases.selling import Shop, container, spec
@@ -73,7 +73,7 @@ async def test_a_correction_that_publishes_anew_is_written_once(shop: Shop) -> N
     """The item goes from its error to a new listing in one statement."""
     await shop.put(auto_publish=True)
     refused = await shop.listing()
-    await shop.store.write(lambda tx: publish.step(tx, refused.id, PublishFailed(error="bad category")))
+    await shop.store.write(lambda tx: listings.step(tx, refused.id, PublishFailed(error="bad category")))
     sql = await statements(
         shop, lambda tx: put(tx, shop.account_id, "x", spec(title="Fat", auto_publish=True))
     )

@@ -21,8 +21,8 @@ from rheod.domain.model import CallClass, ListingState, TraderaWish
 from rheod.domain.orders import Order
 from rheod.store import ledger
 from rheod.store.ledger import LedgerCall
-from rheod.usecases import publish
-from rheod.usecases.sales import SellersAndSite
+from rheod.usecases import listings
+from rheod.usecases.listings import SellersAndSite
 from rheod.usecases.transaction import Store
 from tests.stores import NOW_MS
 from tests.stores import Clock as Milliseconds
@@ -110,11 +110,11 @@ async def _fill_items(shop: Shop, image_folder: Path) -> None:
     await shop.put("F-1", title="Fat utan kategori", auto_publish=True)
     failed = await shop.listing("F-1")
     reason = "No Tradera category for domain other: set tradera.categoryId on the item"
-    await shop.store.write(lambda tx: publish.step(tx, failed.id, PublishFailed(error=reason)))
+    await shop.store.write(lambda tx: listings.step(tx, failed.id, PublishFailed(error=reason)))
     await shop.put("X-1", title="Lampa i tvivel", auto_publish=True, tradera=WISH)
     doubtful = await shop.advance(await shop.listing("X-1"), ListingState.COMMITTING)
     await shop.store.write(
-        lambda tx: publish.step(tx, doubtful.id, PublishInDoubt(error="Tradera gave no answer"))
+        lambda tx: listings.step(tx, doubtful.id, PublishInDoubt(error="Tradera gave no answer"))
     )
     await shop.put_live("S-1", title="Såld bromsok", tradera=WISH)
 

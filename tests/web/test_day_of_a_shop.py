@@ -12,7 +12,7 @@ from playwright.async_api import Browser, Page, expect
 from rheod.domain.model import TraderaWish
 from rheod.push.poller import read_message
 from rheod.usecases import sales
-from rheod.usecases.category_choices import CategoryChoices
+from rheod.usecases.owner_choices import CategoryChoices
 from tests.stores import rows
 from tests.usecases.selling import order_created, spec
 from tests.web.browser import PHONE, opened

@@ -16,7 +16,7 @@ from rheod.domain.categories import AttributeDefinition, Category, CategoryTree,
 from rheod.domain.inputs import AdClosed, PublishFailed
 from rheod.domain.model import CloseReason, ItemSpec, ItemType, TraderaWish
 from rheod.store import ads, reference_data
-from rheod.usecases import publish
+from rheod.usecases import listings
 from tests.pictures.picture_shop import picture
 from tests.stores import NOW_MS
 from tests.web.running import text_of
@@ -165,7 +165,7 @@ async def test_try_again_is_there_only_when_the_checks_pass(stock: Stocked) -> N
     )
     listing = await stock.shop.listing("F-3")
     await stock.shop.store.write(
-        lambda tx: publish.step(tx, listing.id, PublishFailed(error="Tradera answered 400"))
+        lambda tx: listings.step(tx, listing.id, PublishFailed(error="Tradera answered 400"))
     )
     assert "Försök igen" in (await stock.pages.get("/dashboard/items/F-3"))[1]
     await put(
@@ -177,7 +177,7 @@ async def test_try_again_is_there_only_when_the_checks_pass(stock: Stocked) -> N
     )
     listing = await stock.shop.listing("F-4")
     await stock.shop.store.write(
-        lambda tx: publish.step(tx, listing.id, PublishFailed(error="Tradera answered 400"))
+        lambda tx: listings.step(tx, listing.id, PublishFailed(error="Tradera answered 400"))
     )
     await stock.pages.database.write(
         lambda db: reference_data.save_definitions(
@@ -193,7 +193,7 @@ async def test_what_ended_goes_up_again_at_the_price_of_a_button(stock: Stocked)
     """Or at one that was typed; a word for a price is said at its field."""
     listing = await stock.shop.listing("L-1")
     await stock.shop.store.write(
-        lambda tx: publish.step(tx, listing.id, AdClosed(reason=CloseReason.NO_BIDS))
+        lambda tx: listings.step(tx, listing.id, AdClosed(reason=CloseReason.NO_BIDS))
     )
     page = (await stock.pages.get("/dashboard/items/L-1"))[1]
     assert "Lägg ut igen" in page
@@ -226,7 +226,7 @@ async def test_history_is_in_the_readers_language(stock: Stocked) -> None:
     """Reasons that events carry as plain English are recognised; all steps stand behind a fold."""
     listing = await stock.shop.listing("W/1")
     reason = "No picture could be used: shop.example answered 404 for the picture"
-    await stock.shop.store.write(lambda tx: publish.step(tx, listing.id, PublishFailed(error=reason)))
+    await stock.shop.store.write(lambda tx: listings.step(tx, listing.id, PublishFailed(error=reason)))
     page = (await stock.pages.get("/dashboard/items/W%2F1"))[1]
     story = page[page.index('data-live="story"') :]
     shown = text_of(story[: story.index("<details")])

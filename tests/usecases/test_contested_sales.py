@@ -13,7 +13,7 @@ from rheod.domain.orders import Order, OrderFlag, OrderStatus, Payment, Reversal
 from rheod.store import orders, sums, things
 from rheod.store.orders import StoredOrder
 from rheod.store.reversals import Reversed
-from rheod.usecases import publish
+from rheod.usecases import listings
 from tests.stores import rows
 from tests.usecases.selling import Shop, order
 
@@ -234,7 +234,7 @@ async def test_the_newer_ad_with_bids_stands_for_the_item(shop: Shop) -> None:
     second = await shop.advance(await shop.listing(), ListingState.LIVE)
     await shop.record(order(1, 1))
     refusal = EndRefused(error="it has bids")
-    await shop.store.write(lambda tx: publish.step(tx, second.id, refusal))
+    await shop.store.write(lambda tx: listings.step(tx, second.id, refusal))
     await reverse(shop)
     item = await shop.item()
     assert (item.rheo_status, item.tradera_status) == (RheoStatus.ACTIVE, TraderaStatus.ACTIVE)

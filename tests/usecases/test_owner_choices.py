@@ -9,7 +9,7 @@ from rheod.domain.categories import AttributeDefinition, Category, CategoryTree,
 from rheod.domain.errors import Refused
 from rheod.domain.placement import CategoryRule
 from rheod.store import reference_data
-from rheod.usecases.category_choices import CategoryChoices, ChosenCondition
+from rheod.usecases.owner_choices import CategoryChoices, ChosenCondition
 from rheod.usecases.placer import FixedChoices, Placer
 from rheod.usecases.transaction import Transaction
 from tests.usecases.selling import Shop
