@@ -83,8 +83,11 @@ class Payload:
 
     def data(self) -> Json:
         """The fields as they are sent."""
-        given = {name: getattr(self, each.name) for name, each in told_fields(type(self)).items()}
-        return {name: value for name, value in given.items() if value is not None}
+        return {
+            name: value
+            for name, each in told_fields(type(self)).items()
+            if (value := getattr(self, each.name)) is not None
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,8 @@ import sqlite3
 from dataclasses import asdict, fields
 from functools import partial
 
+from pydantic_core import to_json
+
 from rheod.domain.calendar import EndPlace
 from rheod.domain.errors import Text
 from rheod.domain.ladder import Ladder, RelistWish
@@ -70,7 +72,7 @@ def spec_text(spec: ItemSpec, *, canonical: bool = False) -> str:
     `canonical` sorts them: equal canonical texts mean an unchanged item.
     """
     rest = {name: value for name in _REST_OF_SPEC if (value := getattr(spec, name)) is not None}
-    return (_encode_sorted if canonical else _encode)(rest)
+    return _encode_sorted(rest) if canonical else to_json(rest).decode()
 
 
 def spec_of(row: sqlite3.Row) -> ItemSpec:

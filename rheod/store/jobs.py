@@ -225,9 +225,8 @@ def hold(db: sqlite3.Connection, job: Job, *, reason: str) -> None:
 
 def drop(db: sqlite3.Connection, kind: JobKind, subjects: Iterable[str]) -> None:
     """Delete jobs that nobody needs any more."""
-    db.executemany(
-        "DELETE FROM jobs WHERE kind = ? AND subject = ?", [(kind, subject) for subject in subjects]
-    )
+    if gone := [(kind, subject) for subject in subjects]:
+        db.executemany("DELETE FROM jobs WHERE kind = ? AND subject = ?", gone)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 from rheod.domain.model import Item, ItemType, Json, RheoStatus, TraderaStatus
 from rheod.store.columns import restored
+from rheod.store.engine.group_commit import at_the_end
 
 
 def asked(text: str) -> str | None:
@@ -35,10 +36,12 @@ def change_names(db: sqlite3.Connection, number: int, before: Item | None, item:
     """Let an item be found by what it says now, where that differs from `before`; None: it is new, or gone."""
     old, new = _words_of(before), _words_of(item)
     if old != new and old is not None:
-        db.execute("DELETE FROM item_words WHERE rowid = ?", (number,))
+        at_the_end(db, "DELETE FROM item_words WHERE rowid = ?", (number,))
     if old != new and new is not None:
-        db.execute("INSERT INTO item_words (rowid, title, marks) VALUES (?, ?, ?)", (number, *new))
+        at_the_end(db, "INSERT INTO item_words (rowid, title, marks) VALUES (?, ?, ?)", (number, *new))
     had, has = _codes_of(before), _codes_of(item)
+    if had == has:
+        return
     db.executemany(
         "DELETE FROM item_codes WHERE account_id = ? AND system = ? AND code = ? AND item_id = ?", had - has
     )

@@ -167,9 +167,15 @@ def _check_parent(
         raise Refused("VALIDATION_FAILED", Text("Validation failed"), (wrong,))
 
 
-def _create(tx: Transaction, account_id: str, external_id: str, given: ItemSpec) -> PutResult:
-    spec = given if given.image_urls is not None else replace(given, image_urls=())
-    item = Item(id=tx.new_id(), account_id=account_id, external_id=external_id, spec=spec, created_at=tx.now)
+def _create(tx: Transaction, account_id: str, external_id: str, spec: ItemSpec) -> PutResult:
+    item = Item(
+        id=tx.new_id(),
+        account_id=account_id,
+        external_id=external_id,
+        spec=spec,
+        created_at=tx.now,
+        updated_at=tx.now,
+    )
     container = spec.type is ItemType.CONTAINER
     if container or not spec.image_urls:
         item = moved(item, Move.PICTURES_SETTLED)
@@ -197,7 +203,7 @@ def _ai_hint(spec: ItemSpec) -> str:
 def _update(tx: Transaction, item: Item, given: ItemSpec) -> PutResult:
     """All that the new words mean for the item, for its ad and for a publishing that was refused, written once."""
     spec = _merged(item.spec, given)
-    if _canonical(spec) == _canonical(item.spec):
+    if _says_the_same(spec, item.spec):
         return PutResult(item.id, "unchanged", "Item is unchanged; nothing to do.")
     listing = items.latest_listing(tx.db, item.id)
     refuse_other_type(tx.db, item, spec, listing)
@@ -260,9 +266,18 @@ def freight_of(spec: ItemSpec) -> tuple[int | None, str, float | None]:
     return spec.shipping_cost_ore, spec.shipping_strategy, spec.weight_kg
 
 
-def _canonical(spec: ItemSpec) -> tuple[object, ...]:
-    rest = spec_text(spec, canonical=True)
-    return (spec.type, spec.title, spec.price_ore, spec.parent_external_id, rest)
+def _says_the_same(one: ItemSpec, other: ItemSpec) -> bool:
+    """Whether two specs are the same but for the order of members; 1 is not the same as 1.0 or true."""
+    if (one.type, one.title, one.price_ore, one.parent_external_id) != (
+        other.type,
+        other.title,
+        other.price_ore,
+        other.parent_external_id,
+    ):
+        return False
+    return spec_text(one) == spec_text(other) or (
+        spec_text(one, canonical=True) == spec_text(other, canonical=True)
+    )
 
 
 def _with_pictures(tx: Transaction, change: Change, pictures: Sequence[Picture]) -> Change:

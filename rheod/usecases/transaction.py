@@ -9,7 +9,7 @@ import json
 import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache, partial
+from functools import partial
 from random import Random
 from typing import Any, TypeVar
 from uuid import UUID
@@ -36,7 +36,7 @@ from rheod.domain.model import (
     RheoStatus,
     TraderaStatus,
 )
-from rheod.domain.placement import Placement
+from rheod.domain.placement import Placement, Placing
 from rheod.store import accounts, ads, items, jobs, outbox
 from rheod.store.engine.database import Database
 from rheod.usecases.placer import Placer
@@ -97,8 +97,7 @@ class Transaction:
         self.now = now
         self.rules = rules or OrderRules()
         self._placer = placer or Placer()
-        self.placing = cache(partial(self._placer.placing, db))
-        """How items are placed; read once, since a transaction that changes that places none."""
+        self._placing: Placing | None = None
         self.woken: set[QueueName] = set()
         self.probed: set[QueueName] = set()
         """Queues whose remote the owner wants asked at once, even if they rest."""
@@ -122,6 +121,12 @@ class Transaction:
         if account_id not in self._known.references:
             self._known.references[account_id] = accounts.reference(self.db, account_id)
         return self._known.references[account_id]
+
+    def placing(self) -> Placing:
+        """How items are placed; read once, since a transaction that changes that places none."""
+        if self._placing is None:
+            self._placing = self._placer.placing(self.db)
+        return self._placing
 
     def new_id(self) -> str:
         """A new UUID of this moment as text (RFC 9562, version 7): what is new lies together in every index."""
@@ -158,7 +163,9 @@ class Transaction:
         """
         listing_changed = change.listing is not None and change.listing != listing_before
         if change.item != before or (listing_changed and touch) or change.removed:
-            item = replace(change.item, updated_at=self.now)
+            item = change.item
+            if item.updated_at != self.now:
+                item = replace(item, updated_at=self.now)
             if before is None:
                 items.add(self.db, item)
             else:

@@ -22,6 +22,7 @@ from typing import TypeVar
 import aiosqlite
 
 from rheod.domain.errors import RheodError
+from rheod.store.engine.group_commit import GroupedConnection
 
 T = TypeVar("T")
 
@@ -81,7 +82,9 @@ class SqliteConnection(aiosqlite.Connection):
     ) -> SqliteConnection:
         """Connect, and let `ready` set the connection up. Raises what either raises; nothing is left open then."""
         uri = f"{file.as_uri()}?mode={mode}"
-        connector = partial(sqlite3.connect, uri, uri=True, isolation_level=None, timeout=5.0)
+        connector = partial(
+            sqlite3.connect, uri, uri=True, isolation_level=None, timeout=5.0, factory=GroupedConnection
+        )
         connection = cls(connector, iter_chunk_size=64)
         try:
             await connection

@@ -37,6 +37,24 @@ _FATAL = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLIT
 """Primary result codes after which neither the connection nor the file can be trusted."""
 
 
+class GroupedConnection(sqlite3.Connection):
+    """A connection that knows what its open group still has to do before the commit; None while no group is open."""
+
+    late: list[tuple[str, Sequence[Any]]] | None = None
+
+
+def at_the_end(db: sqlite3.Connection, sql: str, values: Sequence[Any]) -> None:
+    """Run a statement just before the group's commit, unless its transaction is undone; at once where no group is open.
+
+    For the full-text index, which writes all it has gathered at every savepoint: once for a group is a tenth of the work.
+    What a transaction writes so it does not see itself.
+    """
+    if isinstance(db, GroupedConnection) and db.late is not None:
+        db.late.append((sql, values))
+    else:
+        db.execute(sql, values)
+
+
 @dataclass(slots=True)
 class QueuedWrite:
     """A transaction that waits for its group; `then` is called on the loop once its commit is durable."""
@@ -104,11 +122,14 @@ def run_group(
 
     With the outcomes it tells whether anything was changed: a commit of nothing needs no room on the disk.
     """
-    outcomes: list[Any] = []
+    assert isinstance(db, GroupedConnection)
     before = db.total_changes
     try:
         db.execute("BEGIN IMMEDIATE")
-        outcomes.extend(attempt(work, db) for work in works)
+        db.late = []
+        outcomes = [attempt(work, db) for work in works]
+        for sql, values in db.late:
+            db.execute(sql, values)
         files.check()
         crashpoint("store.before_commit")
         db.execute("COMMIT")
@@ -117,6 +138,8 @@ def run_group(
         if db.in_transaction:
             db.execute("ROLLBACK")
         raise
+    finally:
+        db.late = None
     return outcomes, db.total_changes != before
 
 
@@ -125,6 +148,8 @@ def attempt(work: WriteFunction[Any], db: sqlite3.Connection) -> Any:
 
     What says that the store cannot write is raised: the whole transaction is then lost.
     """
+    late = db.late if isinstance(db, GroupedConnection) else None
+    kept = len(late or ())
     db.execute("SAVEPOINT one")
     try:
         outcome = work(db)
@@ -134,6 +159,8 @@ def attempt(work: WriteFunction[Any], db: sqlite3.Connection) -> Any:
         if not db.in_transaction or of_the_store:
             raise  # the disk is full or broken: nobody's work in this group may be acknowledged
         db.execute("ROLLBACK TO one")
+        if late is not None:
+            del late[kept:]
         outcome = error
     db.execute("RELEASE one")
     return outcome

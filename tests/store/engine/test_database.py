@@ -14,7 +14,7 @@ import pytest
 from rheod.domain.errors import Refused, StoreUnavailable, Text
 from rheod.store import key_value
 from rheod.store.engine.database import PAUSE_ROWS, Database, write_back
-from rheod.store.engine.group_commit import READ_S, WriteFunction
+from rheod.store.engine.group_commit import READ_S, WriteFunction, at_the_end
 from tests.stores import opened, rows
 from tests.waiting import until
 
@@ -68,6 +68,25 @@ async def test_a_refused_transaction_undoes_only_itself(database: Database) -> N
     )
     assert [type(answer) for answer in answers] == [type(None), Refused, type(None)]
     assert await kept(database) == {"before", "after"}
+
+
+async def test_what_waits_for_the_end_of_the_group_goes_or_comes_with_its_transaction(
+    database: Database,
+) -> None:
+    """It runs after the last transaction and before the commit; what a refused one has left there is forgotten."""
+
+    def late(name: str, *, then: WriteFunction[None] = lambda _db: None) -> WriteFunction[None]:
+        def work(db: sqlite3.Connection) -> None:
+            at_the_end(db, "INSERT INTO marks (name, value) VALUES (?, '1')", (name,))
+            then(db)
+
+        return work
+
+    seen = await statements_of(database, late("first"), late("bad", then=failing("worse")), late("last"))
+    end = seen[: seen.index("COMMIT")][-3:]
+    assert end[0] == "RELEASE one"
+    assert ["first" in end[1], "last" in end[2]] == [True, True]
+    assert await kept(database) == {"first", "last"}
 
 
 @pytest.mark.parametrize(
