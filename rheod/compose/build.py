@@ -38,7 +38,7 @@ from rheod.jobs.queue import JobQueue
 from rheod.net.url_policy import check_url
 from rheod.store.engine.database import Database
 from rheod.tradera.accounts import Account, Application, TraderaLogin, count_states
-from rheod.tradera.ad_updater import AdLooker
+from rheod.tradera.bid_reader import AdLooker
 from rheod.tradera.budgeted_client import BudgetedClient
 from rheod.tradera.client import TraderaClient
 from rheod.tradera.dry_run import DryRun

@@ -1,4 +1,4 @@
-"""Everything about an ad once it is up: another price, its end, a look at its bids, and its return after an end unsold.
+"""Everything about an ad once it is up: another price, its end, and its return after an end unsold.
 
 After a refusal the ad's own state decides. A return is the last step before something is offered again, so that whatever
 may mean a sale stops it: an order that is being looked up, one that cannot be read, an ad that Tradera shows as up or sold.
@@ -7,12 +7,11 @@ may mean a sale stops it: an order that is being looked up, one that cannot be r
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
 
 import structlog
 
 from rheod.domain.crash import crashpoint
-from rheod.domain.errors import Permanent, Refused, Text, Unanswered
+from rheod.domain.errors import Text, Unanswered
 from rheod.domain.inputs import AdClosed, EndRefused, Input, Repriced, SyncRefused
 from rheod.domain.model import (
     AdState,
@@ -26,14 +25,12 @@ from rheod.domain.model import (
 )
 from rheod.jobs.queue import Done, Outcome, Pause, Retry
 from rheod.store import ads, inbox, items, orders
-from rheod.store.ads import Bids
 from rheod.tradera.ad_builder import AdDefaults, prices_to_set
-from rheod.tradera.budgeted_client import BudgetedClient, NotNow
+from rheod.tradera.budgeted_client import BudgetedClient
 from rheod.tradera.client import SaysNothing
 from rheod.tradera.transport import Rejected
 from rheod.usecases import listings, relisting
 from rheod.usecases.contested_sales import sale_in_doubt
-from rheod.usecases.items import Items
 from rheod.usecases.placement import see_category
 from rheod.usecases.transaction import Store, Transaction
 
@@ -186,41 +183,6 @@ def _told(listing: Listing, given: Input) -> Done:
 def _ad(listing: Listing) -> int:
     assert listing.tradera_item_id is not None
     return listing.tradera_item_id
-
-
-class AdLooker:
-    """`calls_of` gives what calls Tradera for an account; KeyError for one that does not sell."""
-
-    def __init__(self, *, store: Store, items: Items, calls_of: Callable[[str], BudgetedClient]) -> None:
-        self._store = store
-        self._items = items
-        self._calls_of = calls_of
-
-    async def look(self, account_id: str, external_id: str) -> Bids:
-        """Read the ad of an item and keep what its bids are. Raises Refused (NOT_FOUND, CONFLICT, UNAVAILABLE), Transient."""
-        listing = (await self._items.read_item(account_id, external_id)).listing
-        if listing is None or listing.state is not ListingState.LIVE or listing.tradera_item_id is None:
-            raise Refused("CONFLICT", Text("It has no ad that is up"))
-        try:
-            calls = self._calls_of(account_id)
-            async with calls.book(CallClass.RECONCILE, "read_item", listing.id):
-                ad = await calls.client.read_item(calls.seller, listing.tradera_item_id)
-        except KeyError as error:
-            raise Refused("CONFLICT", Text("This account is not connected to Tradera")) from error
-        except NotNow as error:
-            raise Refused("UNAVAILABLE", Text.of(str(error))) from error
-        except Permanent as error:
-            raise Refused("CONFLICT", Text.of(str(error))) from error
-        if ad is None:
-            raise Refused("CONFLICT", Text("Tradera does not show this ad"))
-        found = Bids.of(ad, self._store.now())
-
-        def see(tx: Transaction) -> None:
-            ads.see_bids(tx.db, listing.id, found)
-            see_category(tx, ad)
-
-        await self._store.write(see)
-        return found
 
 
 _LATER_MS = 15 * 60_000

@@ -1,9 +1,9 @@
-"""Reads on schedule what ads that are up have of bids: by one call for many, and nothing else is taken from the answer."""
+"""Reads what ads that are up have of bids: of many by one call on schedule, and of one because its owner wants to know."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import pairwise
 
@@ -11,14 +11,16 @@ import structlog
 
 from rheod.domain.budget import HOUR_MS, bids_gap_ms, left_by_bids
 from rheod.domain.crash import crashpoint
-from rheod.domain.errors import Text, Unanswered
-from rheod.domain.model import CallClass, Job
+from rheod.domain.errors import Permanent, Refused, Text, Unanswered
+from rheod.domain.model import CallClass, Job, ListingState
 from rheod.jobs.queue import Done, Outcome, Retry
 from rheod.store import ads, key_value
 from rheod.store.ads import Bids
 from rheod.tradera.budgeted_client import BudgetedClient, NotNow
 from rheod.tradera.reconciler import halves
 from rheod.tradera.transport import Oversized, Rejected
+from rheod.usecases.items import Items
+from rheod.usecases.placement import see_category
 from rheod.usecases.transaction import Store, Transaction
 
 _log = structlog.get_logger(__name__)
@@ -31,6 +33,7 @@ _MOST_PARTS = 8
 """Into so many such a question is parted where the answer is too long: it may be so however short the period is."""
 _A_WRITE = 200
 """Ads kept in one transaction, so that nobody waits for a long one."""
+_NEXT = Text("next reading of bids")
 
 
 class BidReader:
@@ -109,7 +112,39 @@ class BidReader:
                 crashpoint("bids.seen")
 
 
-_NEXT = Text("next reading of bids")
+class AdLooker:
+    """`calls_of` gives what calls Tradera for an account; KeyError for one that does not sell."""
+
+    def __init__(self, *, store: Store, items: Items, calls_of: Callable[[str], BudgetedClient]) -> None:
+        self._store = store
+        self._items = items
+        self._calls_of = calls_of
+
+    async def look(self, account_id: str, external_id: str) -> Bids:
+        """Read the ad of an item and keep what its bids are. Raises Refused (NOT_FOUND, CONFLICT, UNAVAILABLE), Transient."""
+        listing = (await self._items.read_item(account_id, external_id)).listing
+        if listing is None or listing.state is not ListingState.LIVE or listing.tradera_item_id is None:
+            raise Refused("CONFLICT", Text("It has no ad that is up"))
+        try:
+            calls = self._calls_of(account_id)
+            async with calls.book(CallClass.RECONCILE, "read_item", listing.id):
+                ad = await calls.client.read_item(calls.seller, listing.tradera_item_id)
+        except KeyError as error:
+            raise Refused("CONFLICT", Text("This account is not connected to Tradera")) from error
+        except NotNow as error:
+            raise Refused("UNAVAILABLE", Text.of(str(error))) from error
+        except Permanent as error:
+            raise Refused("CONFLICT", Text.of(str(error))) from error
+        if ad is None:
+            raise Refused("CONFLICT", Text("Tradera does not show this ad"))
+        found = Bids.of(ad, self._store.now())
+
+        def see(tx: Transaction) -> None:
+            ads.see_bids(tx.db, listing.id, found)
+            see_category(tx, ad)
+
+        await self._store.write(see)
+        return found
 
 
 def _later(until: int, reason: object) -> Retry:

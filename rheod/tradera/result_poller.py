@@ -197,7 +197,7 @@ class ResultPoller:
                 results = await self._calls.client.results(self._calls.seller, requests)
                 found = await call.keep(lambda tx: [self._settle(tx, each.id, results) for each in batch])
             for follow_up in filter(None, found):
-                await self._follow_if_allowed(follow_up)
+                await self._follow(follow_up)
 
     async def _waiting(self) -> tuple[list[Listing], bool]:
         """Those to ask for, the first due first, and whether any may be under way that must not be asked for now.
@@ -262,44 +262,39 @@ class ResultPoller:
             return _FollowUp(listing, _Next.LOOK, refused, again)
         return None
 
-    async def _follow_if_allowed(self, follow_up: _FollowUp) -> None:
-        """A pause of publishing holds up a repeated commit, not the questions of all the others."""
+    async def _follow(self, follow_up: _FollowUp) -> None:
+        """Do what is left to do. A pause of publishing holds up a repeated commit, not the questions of all the others."""
+        listing = follow_up.listing
         try:
-            await self._follow(follow_up)
+            found = None if follow_up.next is _Next.COMMIT else await self._look(listing)
+            if found is not None:
+                await self._store.write(lambda tx: self._went_live(tx, listing))
+            elif follow_up.next is _Next.COMMIT:
+                await self._commit(listing)
+            elif follow_up.failure is not None:
+                await self._store.write(await self._publisher.refused_in_results(listing, follow_up.failure))
+            elif self._is_late(listing):
+                _log.error("publishing in doubt", listing=listing.id, ad=listing.tradera_item_id)
+                doubt = PublishInDoubt(
+                    error=Text(
+                        "Tradera has not said whether the ad is up: look for it in My Tradera (ad {ad}) and say what you saw with rheod items settle. rheod makes no second ad of this item by itself",
+                        ad=listing.tradera_item_id,
+                    )
+                )
+                await self._store.write(lambda tx: listings.step(tx, listing.id, doubt))
+            elif listing.state is ListingState.COMMITTING and follow_up.again:
+                await self._commit(listing)  # asked, looked for, nowhere: the same request once more
         except NotNow as error:
             self._spare = 1
             if error.call_class is CallClass.RESULTS and not error.is_of_one_job:
                 raise
-            listing, wait_ms = follow_up.listing, error.until - self._store.now()
             waits = ResultWaits(
-                ask_in_ms=wait_ms,
+                ask_in_ms=error.until - self._store.now(),
                 counted=False,
                 put_off=str(error) if error.call_class is CallClass.PUBLISH else None,
                 renewed=not self._is_late(listing),
             )
             await self._store.write(lambda tx: listings.step(tx, listing.id, waits))
-
-    async def _follow(self, follow_up: _FollowUp) -> None:
-        listing = follow_up.listing
-        if follow_up.next is _Next.COMMIT:
-            await self._commit(listing)
-            return
-        found = await self._look(listing)
-        if found is not None:
-            await self._store.write(lambda tx: self._went_live(tx, listing))
-        elif follow_up.failure is not None:
-            await self._store.write(await self._publisher.refused_in_results(listing, follow_up.failure))
-        elif self._is_late(listing):
-            _log.error("publishing in doubt", listing=listing.id, ad=listing.tradera_item_id)
-            doubt = PublishInDoubt(
-                error=Text(
-                    "Tradera has not said whether the ad is up: look for it in My Tradera (ad {ad}) and say what you saw with rheod items settle. rheod makes no second ad of this item by itself",
-                    ad=listing.tradera_item_id,
-                )
-            )
-            await self._store.write(lambda tx: listings.step(tx, listing.id, doubt))
-        elif listing.state is ListingState.COMMITTING and follow_up.again:
-            await self._commit(listing)  # asked, looked for, nowhere: the same request once more
 
     async def _commit(self, listing: Listing) -> None:
         with suppress(NotWanted):

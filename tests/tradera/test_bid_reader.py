@@ -1,13 +1,15 @@
-"""Bids are read on schedule by one call for many, which says nothing else."""
+"""Bids are read on schedule by one call for many, which says nothing else; and of one ad because its owner wants to know."""
 
 from __future__ import annotations
 
 import pytest
 
 from rheod.domain.budget import Quota, bids_gap_ms, left_by_bids
+from rheod.domain.errors import Refused
 from rheod.domain.model import CallClass, JobKind, JobOrder, ListingState, QueueName
 from rheod.store import ads
 from rheod.store.ads import AdsWithBids, Bids
+from rheod.tradera.bid_reader import AdLooker
 from tests.desk import Desk
 
 HOUR_MS, MINUTE_S = 3_600_000, 60
@@ -131,7 +133,7 @@ async def test_without_room_or_an_answer_the_reading_waits_with_its_reason(desk:
     before = await asked(desk)
     await read_bids(desk)
     (job,) = await desk.waiting_jobs("bids")
-    assert '"used": 51, "limit": 300, "method": "seller_items"' in job["reason"]
+    assert "The Tradera calls that are left are for what comes first" in job["reason"]
     assert job["due_at"] > desk.clock()
     assert await asked(desk) == before
     await desk.restart(per_operation={})
@@ -184,3 +186,31 @@ def test_how_often_bids_are_read(quota: Quota, accounts: int, gap_min: int | Non
     found = bids_gap_ms(600_000, accounts=accounts, quota=quota, learned={})
     assert (found and round(found / 60_000)) == gap_min
     assert all(left for left in left_by_bids(quota, {}).values())
+
+
+def looker(desk: Desk) -> AdLooker:
+    """As compose wires it."""
+    return AdLooker(
+        store=desk.store, items=desk.items, calls_of=lambda each: desk.rheod.loops.of_account(each)[1]
+    )
+
+
+async def test_what_tradera_shows_is_kept_with_the_listing(desk: Desk) -> None:
+    """One call, counted; before a bid there is none, after one it and how high."""
+    listing = await desk.publish()
+    before = desk.called().get("read_item", 0)
+    seen = await looker(desk).look(desk.account_id, "A")
+    assert (seen.count, seen.highest_kr) == (0, None)
+    assert await desk.database.read(lambda db: ads.bids_seen(db, listing.id)) == seen
+    assert desk.called().get("read_item", 0) == before + 1
+
+
+async def test_without_an_ad_that_is_up_nobody_is_called(desk: Desk) -> None:
+    """Said as what it is; an item that is not there is not found."""
+    await desk.put("B", pictures=0)
+    before = desk.called()
+    with pytest.raises(Refused, match="no ad that is up"):
+        await looker(desk).look(desk.account_id, "B")
+    with pytest.raises(Refused, match="No item found"):
+        await looker(desk).look(desk.account_id, "nobody")
+    assert desk.called() == before
