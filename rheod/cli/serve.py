@@ -24,7 +24,7 @@ from rheod.cli.main import Command, Options, pass_options, with_json
 from rheod.compose.remotes import Remotes
 from rheod.config.loading import secret_values
 from rheod.domain.errors import RheodError
-from rheod.health.sd_notify import SdNotify
+from rheod.health.machine import SdNotify
 from rheod.logs import setup
 from rheod.logs.redaction import redact_values
 from rheod.sandbox.demo_daemon import enter_clean_environment

@@ -18,7 +18,7 @@ from rheod.compose.core import Core
 from rheod.config.settings import Settings
 from rheod.domain.errors import Text
 from rheod.health.alerts import CommandNotifier, MailNotifier, MailServer, Notifier, UrlNotifier
-from rheod.health.sd_notify import SdNotify
+from rheod.health.machine import SdNotify
 from rheod.net.ssrf_guard import guarded_connector
 from rheod.net.url_policy import check_url
 from rheod.pictures.decoder import Decoder, Sides

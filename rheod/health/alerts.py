@@ -22,7 +22,7 @@ import aiohttp
 import structlog
 
 from rheod.domain.errors import RheodError, StoreUnavailable, Text, Transient
-from rheod.health.waiting import Finding, Mood
+from rheod.health.findings import Finding, Mood
 from rheod.net.url_policy import as_url
 from rheod.store import access, feed, key_value
 from rheod.store.access import Alert

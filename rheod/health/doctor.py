@@ -25,8 +25,8 @@ from rheod.domain.errors import Permanent, RheodError, Text, Transient, Unanswer
 from rheod.domain.event_payloads import rfc3339
 from rheod.domain.model import CallClass
 from rheod.health.facts import Observed, RunningLoops, as_json, gather_facts
+from rheod.health.findings import Finding, Mood
 from rheod.health.rules import ASKED_AGAIN, EndpointFacts, findings
-from rheod.health.waiting import Finding, Mood
 from rheod.push.client import PushQueue
 from rheod.store import inbox, items, jobs, orders, picture_files
 from rheod.tradera.accounts import Account, state_of

@@ -18,11 +18,10 @@ from rheod.domain.budget import Load, Quota, publish_cost
 from rheod.domain.errors import Text
 from rheod.domain.event_payloads import rfc3339
 from rheod.domain.model import CallClass, JobKind, QueueName
+from rheod.health.findings import LONG_MS, Finding, Refusal, Wait, at_its_place
 from rheod.health.orders import OLD_MS, TOLD_FLAGS, OrderFacts
-from rheod.health.places import at_its_place
 from rheod.health.rules import AccountFacts, EndpointFacts, Facts, findings
-from rheod.health.store_rules import TakeoverFacts, no_room
-from rheod.health.waiting import LONG_MS, Finding, Refusal, Wait
+from rheod.health.waiting import TakeoverFacts, no_room
 from rheod.jobs.housekeeping import LoopWatch
 from rheod.jobs.meters import Meters
 from rheod.jobs.queue import JobQueue, RestoreLock
@@ -213,7 +212,10 @@ class _Stored:
         self.endpoints = tuple(_endpoint(one, now) for one in facts.endpoints(db))
         self.next_call = jobs.next_due(db, QueueName.TRADERA, after=now)
         long_ago = now - LONG_MS
-        self.publishings = _publishings(db, observed)
+        count = sum(jobs.publishings(db).values())
+        ordered = [jobs.oldest_publishing(db, account.id) for account in observed.accounts]
+        since = min((each for each in ordered if each is not None), default=None)
+        self.publishings = Wait(since=since, count=count) if count and since is not None else None
         selling = [account for account in observed.accounts if account.seller is not None]
         self.endings = tuple(
             _wait(found, account.reference, why_not_asked(observed, account, CallClass.END, now=now))
@@ -339,14 +341,6 @@ def _stuck(found: Sequence[StuckItem]) -> Wait | None:
         items=tuple(each.external_id for each in found),
         owner=found[0].owner,
     )
-
-
-def _publishings(db: sqlite3.Connection, observed: Observed) -> Wait | None:
-    """All publishings that wait, since the first of them was ordered."""
-    count = sum(jobs.publishings(db).values())
-    ordered = [jobs.oldest_publishing(db, account.id) for account in observed.accounts]
-    since = min((each for each in ordered if each is not None), default=None)
-    return Wait(since=since, count=count) if count and since is not None else None
 
 
 def _endpoint(one: facts.EndpointState, now: int) -> EndpointFacts:

@@ -20,8 +20,8 @@ import rheod
 from rheod.domain.budget import METHODS, TOTAL
 from rheod.domain.model import CallClass, QueueName
 from rheod.health.facts import BACKUP_MARK, Observed, RunningLoops, gather_facts
+from rheod.health.findings import Mood
 from rheod.health.rules import Facts, findings
-from rheod.health.waiting import Mood
 from rheod.store import facts, inbox, items, key_value
 
 Labelled = Mapping[str, float]
@@ -90,15 +90,16 @@ class _Gathered:
 
     def families(self) -> Iterator[Metric]:
         """Every gauge."""
-        return chain(
-            self._of_the_process(),
-            self._of_the_budget(),
-            self._of_queues(),
-            self._moments(),
-            self._of_tradera(),
-            self._of_the_store(),
-            self._of_findings(),
+        subjects = (
+            self._of_the_process,
+            self._of_the_budget,
+            self._of_queues,
+            self._moments,
+            self._of_tradera,
+            self._of_the_store,
+            self._of_findings,
         )
+        return chain.from_iterable(gauges() for gauges in subjects)
 
     def _age_s(self, at: int | None) -> float | None:
         return None if at is None else max(0, self.facts.now - at) / 1000

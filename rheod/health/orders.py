@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from rheod.domain.errors import Text, counted
 from rheod.domain.orders import OrderFlag
-from rheod.health.waiting import Finding, Mood, Wait
+from rheod.health.findings import Finding, Mood, Wait
 
 DAY_MS = 24 * 3600 * 1000
 

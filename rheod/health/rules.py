@@ -5,14 +5,22 @@ The same findings are on the first page, in `rheod status`, in `rheod doctor` an
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from rheod.domain.errors import Text, counted
+from rheod.health.findings import LONG_MS, Finding, Mood, Wait, at_its_place, is_long
 from rheod.health.orders import OrderFacts, of_orders
-from rheod.health.places import at_its_place
-from rheod.health.store_rules import StoreFacts, of_store, of_takeovers
-from rheod.health.waiting import LONG_MS, Finding, Mood, Refusal, Wait, of_reference, of_remotes, of_work
+from rheod.health.waiting import (
+    StoreFacts,
+    of_items,
+    of_reference,
+    of_remotes,
+    of_returns,
+    of_store,
+    of_takeovers,
+    of_work,
+)
 from rheod.store.ads import HeldItems
 
 DAY_MS = 24 * 3600 * 1000
@@ -87,24 +95,6 @@ class Facts(StoreFacts):
     look_alikes: tuple[tuple[str, str], ...] = ()
 
 
-def findings(facts: Facts) -> list[Finding]:
-    """Everything that needs the owner, the worst first."""
-    found = [
-        *_of_tokens(facts),
-        *_of_endpoints(facts),
-        *_of_sales(facts),
-        *of_orders(facts.orders, facts.now),
-        *_of_publishing(facts),
-        *_of_ids(facts),
-        *of_remotes(facts),
-        *of_reference(facts),
-        *of_work(facts),
-        *of_takeovers(facts),
-        *of_store(facts),
-    ]
-    return sorted(map(at_its_place, found), key=lambda one: one.mood is not Mood.BAD)
-
-
 def _of_tokens(facts: Facts) -> Iterator[Finding]:
     for wait in facts.unconnected:
         yield wait.found(
@@ -132,26 +122,23 @@ def _of_tokens(facts: Facts) -> Iterator[Finding]:
                 next_at=account.refused.next_at,
             )
         elif account.token_ends_at is not None:
-            yield from _ending(account, facts.now, values)
-
-
-def _ending(account: AccountFacts, now: int, values: Mapping[str, str | int]) -> Iterator[Finding]:
-    assert account.token_ends_at is not None
-    days = max(0, (account.token_ends_at - now) // DAY_MS)
-    reached = [step for step in TOKEN_STEPS if account.token_ends_at - now <= step * DAY_MS]
-    if reached:
-        yield Finding(
-            code="token.ends",
-            subject=f"{account.reference}:{reached[-1]}",
-            mood=Mood.BAD if days < TOKEN_STEPS[2] else Mood.BUSY,
-            text=counted(
-                "The Tradera token of account {account} ends in {n} day",
-                "The Tradera token of account {account} ends in {n} days",
-                days,
-                **values,
-            ),
-            fix=Text("Sign in at Tradera again before that: `rheod tradera connect`, or the page Tradera"),
-        )
+            left_ms = account.token_ends_at - facts.now
+            days = max(0, left_ms // DAY_MS)
+            for step in [step for step in TOKEN_STEPS if left_ms <= step * DAY_MS][-1:]:
+                yield Finding(
+                    code="token.ends",
+                    subject=f"{account.reference}:{step}",
+                    mood=Mood.BAD if days < TOKEN_STEPS[2] else Mood.BUSY,
+                    text=counted(
+                        "The Tradera token of account {account} ends in {n} day",
+                        "The Tradera token of account {account} ends in {n} days",
+                        days,
+                        **values,
+                    ),
+                    fix=Text(
+                        "Sign in at Tradera again before that: `rheod tradera connect`, or the page Tradera"
+                    ),
+                )
 
 
 def _of_endpoints(facts: Facts) -> Iterator[Finding]:
@@ -275,6 +262,7 @@ def _of_sales(facts: Facts) -> Iterator[Finding]:
             ),
             fix=Text("See them on the page Orders, or with `rheod orders list --unmatched`"),
         )
+    yield from of_orders(facts.orders, facts.now)
 
 
 def _of_doubts(facts: Facts) -> Iterator[Finding]:
@@ -321,22 +309,10 @@ def _of_publishing(facts: Facts) -> Iterator[Finding]:
             Text("Let it go on, on the page Ads or by `rheod schedule resume`"),
             alerts=False,
         )
-    yield from of_quota(facts.refusals, facts.held_to_sum, facts.now)
-    if facts.superseded:
-        yield Finding(
-            code="settings.superseded",
-            mood=Mood.BUSY,
-            text=counted(
-                "{n} line of the settings has no use any more: {lines}",
-                "{n} lines of the settings have no use any more: {lines}",
-                len(facts.superseded),
-                lines="; ".join(facts.superseded),
-            ),
-            fix=Text("Take them out: `rheod config check` names each of them"),
-            alerts=False,
-        )
-    yield from _of_doubts(facts)
-    if publishings is not None and publishings.next_at is not None:
+
+
+def _of_waiting_items(facts: Facts) -> Iterator[Finding]:
+    if (publishings := facts.publishings) is not None and publishings.next_at is not None:
         text = publishings.counted(
             "Tradera's calls of 24 hours are used up while {n} item waits to be published",
             "Tradera's calls of 24 hours are used up while {n} items wait to be published",
@@ -370,57 +346,95 @@ def _of_ids(facts: Facts) -> Iterator[Finding]:
         )
 
 
-def of_quota(refusals: Iterable[Refusal], held_to_sum: Text | None, now: int) -> Iterator[Finding]:
-    """From what 429s have told, and from an older setting that holds all calls to a sum."""
-    for refusal in refusals:
-        yield from _of_refusal(refusal, now)
-    if held_to_sum is not None:
+def _of_quota(facts: Facts) -> Iterator[Finding]:
+    """What 429s have told of each method: one that rests is told at once where that may be a burst, else when it lasts."""
+    for refusal in facts.refusals:
+        rests = refusal.next_at is not None and refusal.next_at > facts.now
+        if rests and (refusal.used < refusal.limit or is_long(refusal, facts.now)):
+            yield Finding(
+                code="tradera.paused",
+                subject=refusal.method,
+                mood=Mood.BUSY,
+                text=Text(
+                    "Tradera refuses more calls of the kind {kind} (429) after {used} in 24 hours; its limit was taken to be {limit}",
+                    kind=refusal.method,
+                    used=refusal.used,
+                    limit=refusal.limit,
+                ),
+                fix=Text(
+                    "It may be a burst: rheod tries again by itself, and all else goes on. Tradera's Developer Center shows the limit on the application's page: set tradera.quota.methods.{kind} to it; apiadmin@tradera.com raises it",
+                    kind=refusal.method,
+                ),
+                alerts=False,
+                since=refusal.since,
+                next_at=refusal.next_at,
+            )
+        if refusal.learned is not None and refusal.learned < refusal.limit:
+            yield Finding(
+                code="quota.learned",
+                subject=refusal.method,
+                mood=Mood.BUSY,
+                text=Text(
+                    "Tradera has let through {learned} calls of the kind {kind} in 24 hours and no more: rheod keeps to that, not to {limit}",
+                    learned=refusal.learned,
+                    kind=refusal.method,
+                    limit=refusal.limit,
+                ),
+                fix=Text(
+                    "Set tradera.quota.methods.{kind} to what Tradera's Developer Center shows; apiadmin@tradera.com raises it. Once it is higher: `rheod tradera quota forget {kind}`",
+                    kind=refusal.method,
+                ),
+            )
+
+
+def _of_settings(facts: Facts) -> Iterator[Finding]:
+    """Lines of the settings that hold all calls to a sum, as an older one did, or that have no use any more."""
+    if facts.held_to_sum is not None:
         yield Finding(
             code="quota.held",
             mood=Mood.BUSY,
-            text=held_to_sum,
+            text=facts.held_to_sum,
             fix=Text(
                 "Take the line out, or write it as tradera.quota.total if Tradera has told you such a limit: the Developer Center shows the figures on the application's page"
             ),
             alerts=False,
         )
-
-
-def _of_refusal(refusal: Refusal, now: int) -> Iterator[Finding]:
-    """A method that rests: told at once where less was used than is taken for its limit, else when that lasts."""
-    rests = refusal.next_at is not None and refusal.next_at > now
-    if rests and (refusal.used < refusal.limit or refusal.is_long(now)):
+    if facts.superseded:
         yield Finding(
-            code="tradera.paused",
-            subject=refusal.method,
+            code="settings.superseded",
             mood=Mood.BUSY,
-            text=Text(
-                "Tradera refuses more calls of the kind {kind} (429) after {used} in 24 hours; its limit was taken to be {limit}",
-                kind=refusal.method,
-                used=refusal.used,
-                limit=refusal.limit,
+            text=counted(
+                "{n} line of the settings has no use any more: {lines}",
+                "{n} lines of the settings have no use any more: {lines}",
+                len(facts.superseded),
+                lines="; ".join(facts.superseded),
             ),
-            fix=Text(
-                "It may be a burst: rheod tries again by itself, and all else goes on. Tradera's Developer Center shows the limit on the application's page: set tradera.quota.methods.{kind} to it; apiadmin@tradera.com raises it",
-                kind=refusal.method,
-            ),
+            fix=Text("Take them out: `rheod config check` names each of them"),
             alerts=False,
-            since=refusal.since,
-            next_at=refusal.next_at,
         )
-    if refusal.learned is not None and refusal.learned < refusal.limit:
-        yield Finding(
-            code="quota.learned",
-            subject=refusal.method,
-            mood=Mood.BUSY,
-            text=Text(
-                "Tradera has let through {learned} calls of the kind {kind} in 24 hours and no more: rheod keeps to that, not to {limit}",
-                learned=refusal.learned,
-                kind=refusal.method,
-                limit=refusal.limit,
-            ),
-            fix=Text(
-                "Set tradera.quota.methods.{kind} to what Tradera's Developer Center shows; apiadmin@tradera.com raises it. Once it is higher: `rheod tradera quota forget {kind}`",
-                kind=refusal.method,
-            ),
-        )
+
+
+_RULES: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
+    _of_tokens,
+    _of_endpoints,
+    _of_sales,
+    _of_publishing,
+    _of_quota,
+    _of_settings,
+    _of_doubts,
+    _of_waiting_items,
+    _of_ids,
+    of_remotes,
+    of_reference,
+    of_work,
+    of_returns,
+    of_items,
+    of_takeovers,
+    of_store,
+)
+
+
+def findings(facts: Facts) -> list[Finding]:
+    """Everything that needs the owner, the worst first."""
+    found = (at_its_place(one) for rule in _RULES for one in rule(facts))
+    return sorted(found, key=lambda one: one.mood is not Mood.BAD)

@@ -1,4 +1,4 @@
-"""What needs the owner because it waits, or does not answer: pure rules from facts to findings.
+"""What needs the owner because it waits, does not answer, or has no room: rules about work, remotes, the machine and its store.
 
 Whatever makes an item or a sale wait for long is told with its cause, since when and the next try.
 """
@@ -7,115 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import StrEnum
 
 from rheod.domain.errors import Text, counted
-
-LONG_MS = 120_000
-"""What waits for longer than this is told."""
-
-
-class Mood(StrEnum):
-    """BAD: something does not work. BUSY: it works, and will stop working, or waits for the owner."""
-
-    BAD = "bad"
-    BUSY = "busy"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """One thing the owner should know: what is wrong (`text`) and what to do about it (`fix`).
-
-    `subject` tells findings of one kind apart. `alerts` says whether the owner is told outside the pages too. Of what
-    waits, `since` says for how long and `next_at` when it is tried again (ms); without that it waits for the owner.
-    `where` is the path of the page that it is seen to on, "" when that is the server; it shows the account `owner`. It is about
-    `count` things; `items` are the external ids of the first of them, where they are items.
-    """
-
-    code: str
-    mood: Mood
-    text: Text
-    fix: Text
-    subject: str = ""
-    alerts: bool = True
-    since: int | None = None
-    next_at: int | None = None
-    where: str = ""
-    owner: str = ""
-    count: int = 1
-    items: tuple[str, ...] = ()
-
-    @property
-    def key(self) -> str:
-        """The same for the same thing at every look."""
-        return f"{self.code}:{self.subject}"
-
-    @property
-    def waits_for_owner(self) -> bool:
-        """Whether it goes on when the owner has seen to it, and not by itself."""
-        return self.since is not None and self.next_at is None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wait:
-    """Something of an account, or of all (''), that waits: why, since when and until the next try (ms); `count` of what.
-
-    `items` are the external ids of the first of them, where they are known, and `owner` the first one's account. Without
-    a next try it waits for the owner.
-    """
-
-    reason: str = ""
-    since: int
-    next_at: int | None = None
-    account: str = ""
-    count: int = 1
-    items: tuple[str, ...] = ()
-    owner: str = ""
-
-    def counted(self, one: str, many: str) -> Text:
-        """A sentence about {n} of what waits, which may name its {account}, its {reason} and the first {items}."""
-        values = {
-            "n": self.count,
-            "account": self.account or "own",
-            "reason": self.reason,
-            "items": ", ".join(self.items[:3]),
-        }
-        return Text.made(one, values, plural=many)
-
-    def found(self, code: str, mood: Mood, text: Text, fix: Text, *, alerts: bool = True) -> Finding:
-        """The finding of it, with since when and the next try."""
-        return Finding(
-            code=code,
-            subject=self.account,
-            mood=mood,
-            text=text,
-            fix=fix,
-            alerts=alerts,
-            since=self.since,
-            next_at=self.next_at,
-            owner=self.owner or self.account,
-            count=self.count,
-            items=self.items,
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
-    """What 429s say of a method: `used` calls had been made of the `limit` supposed; it rests until `next_at` (ms).
-
-    `learned` is the most that Tradera has let through, once that is known.
-    """
-
-    method: str
-    used: int
-    limit: int
-    since: int
-    next_at: int | None = None
-    learned: int | None = None
-
-    def is_long(self, now: int) -> bool:
-        """Whether it rests, or is to rest, for long."""
-        return now - self.since > LONG_MS or (self.next_at or 0) - self.since > LONG_MS
+from rheod.health.findings import LONG_MS, Finding, Mood, Refusal, Wait, is_long
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,13 +41,6 @@ class Waiting:
     reconcile_patience_ms: int = 3_600_000
 
 
-def _is_long(wait: Wait | None, now: int) -> bool:
-    """Whether it has waited, or is to wait, for long."""
-    if wait is None:
-        return False
-    return now - wait.since > LONG_MS or (wait.next_at or 0) - wait.since > LONG_MS
-
-
 def of_remotes(facts: Waiting) -> Iterator[Finding]:
     """What does not answer, or lets nothing through."""
     if facts.tradera is not None and facts.now - facts.tradera.since > LONG_MS:
@@ -170,7 +57,7 @@ def of_remotes(facts: Waiting) -> Iterator[Finding]:
                 "Nothing is lost, and rheod asks again by itself. If it lasts, check the network and tradera.base_url"
             ),
         )
-    if facts.push is not None and _is_long(facts.push, facts.now):
+    if facts.push is not None and is_long(facts.push, facts.now):
         yield facts.push.found(
             "push.away",
             Mood.BAD,
@@ -196,29 +83,26 @@ def of_reference(facts: Waiting) -> Iterator[Finding]:
     """What Tradera says of categories, attributes and freight and could not be believed."""
     for wait in facts.not_believed:
         named, _, leaf = wait.account.partition(":")
+        match named:
+            case "categories":
+                text = Text("Tradera's tree of categories cannot be read: {reason}", reason=wait.reason)
+            case "shipping":
+                text = Text("Tradera's table of freight prices cannot be read: {reason}", reason=wait.reason)
+            case _:
+                text = Text(
+                    "The attributes of Tradera's category {category} cannot be read: {reason}",
+                    category=leaf,
+                    reason=wait.reason,
+                )
         yield wait.found(
             "reference.unread",
             Mood.BUSY,
-            _unread(named, leaf, wait.reason),
+            text,
             Text(
                 "What was read last is used meanwhile, and nothing is held back for it; rheod reads it again by itself"
             ),
             alerts=False,
         )
-
-
-def _unread(named: str, leaf: str, reason: str) -> Text:
-    match named:
-        case "categories":
-            return Text("Tradera's tree of categories cannot be read: {reason}", reason=reason)
-        case "shipping":
-            return Text("Tradera's table of freight prices cannot be read: {reason}", reason=reason)
-        case _:
-            return Text(
-                "The attributes of Tradera's category {category} cannot be read: {reason}",
-                category=leaf,
-                reason=reason,
-            )
 
 
 def of_work(facts: Waiting) -> Iterator[Finding]:
@@ -247,12 +131,11 @@ def of_work(facts: Waiting) -> Iterator[Finding]:
             " what waits; `rheod items retry ID` tries at once"
         )
         yield wait.found("work.unclear", Mood.BUSY, text, fix, alerts=False)
-    yield from _of_items(facts)
 
 
-def _of_items(facts: Waiting) -> Iterator[Finding]:
-    yield from _of_returns(facts)
-    if (wait := facts.put_off) is not None and _is_long(wait, facts.now):
+def of_items(facts: Waiting) -> Iterator[Finding]:
+    """Items that should have gone on by now."""
+    if (wait := facts.put_off) is not None and is_long(wait, facts.now):
         text = wait.counted(
             "{n} ad is to be committed once more, and no call is left for it ({items})",
             "{n} ads are to be committed once more, and no calls are left for them ({items})",
@@ -283,7 +166,7 @@ def _of_items(facts: Waiting) -> Iterator[Finding]:
         yield wait.found("item.failed", Mood.BUSY, text, fix)
 
 
-def _of_returns(facts: Waiting) -> Iterator[Finding]:
+def of_returns(facts: Waiting) -> Iterator[Finding]:
     """What was sold twice, or may be, and what comes back no more."""
     if (wait := facts.sold_twice) is not None:
         text = wait.counted(
@@ -312,3 +195,157 @@ def _of_returns(facts: Waiting) -> Iterator[Finding]:
             "Decide: `rheod items publish ID` puts one up again at its own price, not_listed takes it off the market"
         )
         yield wait.found("relist.over", Mood.BUSY, text, fix)
+
+
+FULL_BYTES = 2**20
+"""With less room than this the disk is as good as full: the next item may not fit."""
+PROBE_MS = 10_000
+"""A store that cannot be written is tried this often."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakeoverFacts:
+    """An account after a restore: `under_way` until its last look at Tradera; the ads of items it does not know."""
+
+    reference: str
+    since: int | None = None
+    next_at: int | None = None
+    under_way: bool = True
+    blind: bool = False
+    strangers: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreFacts(Waiting):
+    """The store and the machine at one moment. `backup_due_at` is when the last backup, or the installation, is too old (ms).
+
+    `unwritable` is set while the store refuses to be written, `fetching_rests` while no picture is fetched at all.
+    """
+
+    takeovers: tuple[TakeoverFacts, ...] = ()
+    backup_due_at: int | None = None
+    unwritable: Wait | None = None
+    free_bytes: int | None = None
+    least_free_bytes: int = 0
+    log_bytes: int = 0
+    most_log_bytes: int = 64 * 2**20
+    image_bytes: int = 0
+    most_image_bytes: int = 0
+    fetching_rests: Wait | None = None
+
+
+def of_takeovers(facts: StoreFacts) -> Iterator[Finding]:
+    """What a restore leaves to be done, by account."""
+    for one in facts.takeovers:
+        values: dict[str, str | int] = {"account": one.reference or "own"}
+        if one.blind:
+            yield Finding(
+                code="restore.blind",
+                subject=one.reference,
+                mood=Mood.BAD,
+                text=Text(
+                    "After the restore Tradera does not tell which ads of account {account} are rheod's: nothing of it"
+                    " is published",
+                    **values,
+                ),
+                fix=Text(
+                    "Compare your ads at Tradera with `rheod items list`, then `rheod restore --compared`"
+                ),
+                since=one.since,
+            )
+        elif one.under_way:
+            yield Finding(
+                code="restore.looks",
+                subject=one.reference,
+                mood=Mood.BUSY,
+                text=Text(
+                    "After the restore rheod first looks at what account {account} has at Tradera: nothing of it is"
+                    " published until then",
+                    **values,
+                ),
+                fix=Text(
+                    "Wait: it goes on by itself, after tradera.takeover_wait_s (an hour) at the latest if calls are left"
+                ),
+                alerts=False,
+                since=one.since,
+                next_at=one.next_at,
+            )
+        if one.strangers:
+            yield Finding(
+                code="restore.strangers",
+                subject=one.reference,
+                mood=Mood.BUSY,
+                text=counted(
+                    "{n} ad at Tradera is of an item that the restored backup does not know: {ads}",
+                    "{n} ads at Tradera are of items that the restored backup does not know: {ads}",
+                    len(one.strangers),
+                    ads=", ".join(map(str, one.strangers[:5])),
+                ),
+                fix=Text(
+                    "End them in My Tradera before the same things are sent again, or they are up twice"
+                ),
+            )
+
+
+def no_room(unwritable: Wait | None, free_bytes: int | None) -> Text | None:
+    """Why nothing can be written; None while it can."""
+    if unwritable is not None:
+        return Text("The database cannot be written: {reason}", reason=unwritable.reason)
+    if free_bytes is not None and free_bytes < FULL_BYTES:
+        return Text("The disk of the data folder is full")
+    return None
+
+
+def of_store(facts: StoreFacts) -> Iterator[Finding]:
+    """Room on the disk, backups, pictures and the log of the database."""
+    if why := no_room(facts.unwritable, facts.free_bytes):
+        yield Finding(
+            code="store.unwritable",
+            mood=Mood.BAD,
+            text=why,
+            fix=Text(
+                "Make room on that disk (`df -h` shows it): until then nothing is taken in, published or noted."
+                " rheod goes on by itself within ten seconds"
+            ),
+            since=facts.now if facts.unwritable is None else facts.unwritable.since,
+            next_at=facts.now + PROBE_MS,
+        )
+    elif facts.free_bytes is not None and facts.free_bytes < facts.least_free_bytes:
+        yield Finding(
+            code="disk.low",
+            mood=Mood.BAD,
+            text=Text("The disk of the data folder has only {mib} MiB left", mib=facts.free_bytes // 2**20),
+            fix=Text("Make room: with a full disk rheod answers 503 and takes nothing in"),
+        )
+    if facts.backup_due_at is not None and facts.now >= facts.backup_due_at:
+        yield Finding(
+            code="backup.missed",
+            mood=Mood.BUSY,
+            text=Text("There is no fresh backup"),
+            fix=Text(
+                "Run `rheod backup DEST`, and let the timer do it daily: `systemctl enable --now rheod-backup.timer`"
+            ),
+            since=facts.backup_due_at,
+        )
+    if facts.most_image_bytes and facts.image_bytes >= facts.most_image_bytes:
+        yield Finding(
+            code="images.full",
+            mood=Mood.BAD,
+            text=Text(
+                "The pictures of items that are for sale come to {mib} MiB: new pictures are not fetched",
+                mib=facts.image_bytes // 2**20,
+            ),
+            fix=Text(
+                "Raise storage.images_max_bytes and restart rheod, or delete items that are not for sale any more"
+            ),
+            since=None if facts.fetching_rests is None else facts.fetching_rests.since,
+            next_at=None if facts.fetching_rests is None else facts.fetching_rests.next_at,
+        )
+    if facts.log_bytes > facts.most_log_bytes:
+        yield Finding(
+            code="log.long",
+            mood=Mood.BUSY,
+            text=Text("The database's write-ahead log has grown to {mib} MiB", mib=facts.log_bytes // 2**20),
+            fix=Text("End whatever has been reading the database for long, such as a copy that hangs"),
+            alerts=False,
+        )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rheod.domain.errors import Text, counted
 
 if TYPE_CHECKING:
-    from rheod.health.waiting import Finding
+    from rheod.health.findings import Finding
 
 SHOW = Text("Show")
 CONNECT, MEND, SETTLE, PACK = Text("Connect"), Text("Mend"), Text("Settle"), Text("Pack")

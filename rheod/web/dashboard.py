@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import rheod
 from rheod.api.authenticator import unlogged
 from rheod.domain.errors import Refused, Text
-from rheod.health.waiting import Mood
+from rheod.health.findings import Mood
 from rheod.web.assets import ASSETS
 from rheod.web.categories_page import CategoriesPage
 from rheod.web.causes import CONNECT, SHOW, VERBS, cause_of

@@ -40,8 +40,8 @@ from rheod.web.language import LANGUAGES, Language, of_reader
 if TYPE_CHECKING:
     from rheod.api.authenticator import Callers
     from rheod.api.context import ApiContext
+    from rheod.health.findings import Finding
     from rheod.health.machine import Machine
-    from rheod.health.waiting import Finding
     from rheod.store.access import Audit, Sessions
     from rheod.usecases.figures import AccountForecasts
     from rheod.usecases.inventory import Stock

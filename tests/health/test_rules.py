@@ -13,10 +13,9 @@ import rheod.health
 from rheod.domain.errors import Text
 from rheod.domain.orders import OrderFlag
 from rheod.health.facts import as_json
+from rheod.health.findings import PLACES, Finding, Mood, Refusal, Wait
 from rheod.health.orders import TOLD_FLAGS, OrderFacts
-from rheod.health.places import PLACES
 from rheod.health.rules import DAY_MS, AccountFacts, EndpointFacts, Facts, findings
-from rheod.health.waiting import Finding, Mood, Refusal, Wait
 from rheod.store.ads import HeldItems
 from tests.stores import NOW_MS
 

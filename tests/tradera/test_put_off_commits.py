@@ -8,7 +8,7 @@ from rheod.compose.loops import observed
 from rheod.domain.budget import WINDOW_MS
 from rheod.domain.model import ListingState
 from rheod.health.facts import gather_findings
-from rheod.health.waiting import Finding
+from rheod.health.findings import Finding
 from tests.desk import ASKS_AFTER_S, DELAYS_S, Desk
 from tests.tradera.test_result_poller import ask, ask_on_time, lost_commit
 

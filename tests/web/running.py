@@ -16,7 +16,7 @@ from rheod.api.server import build_app, start
 from rheod.domain.budget import MethodState
 from rheod.domain.errors import Refused, Text
 from rheod.health.alerts import Notifier
-from rheod.health.waiting import Finding
+from rheod.health.findings import Finding
 from rheod.pictures.decoder import Decoder
 from rheod.store import ledger
 from rheod.store.accounts import Token

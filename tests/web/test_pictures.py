@@ -18,7 +18,7 @@ from rheod.domain.calendar import EndChoice
 from rheod.domain.errors import Text, counted
 from rheod.domain.ladder import Ladder
 from rheod.domain.model import Listing, ListingState
-from rheod.health.waiting import Finding, Mood
+from rheod.health.findings import Finding, Mood
 from rheod.sandbox.shop import draw
 from rheod.store import ads
 from rheod.store.ads import PlannedReturn

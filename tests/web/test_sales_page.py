@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rheod.health.places import PLACES
+from rheod.health.findings import PLACES
 from rheod.store import inbox
 from rheod.web.sales_page import TABS, label_of
 from tests.stores import NOW_MS, rows

@@ -10,8 +10,7 @@ import pytest
 
 from rheod.domain.errors import Text, counted
 from rheod.domain.ladder import Ladder
-from rheod.health.places import PLACES
-from rheod.health.waiting import Finding, Mood
+from rheod.health.findings import PLACES, Finding, Mood
 from rheod.store import ads
 from rheod.store.ads import Bids, PlannedReturn
 from rheod.web.assets import LIVE

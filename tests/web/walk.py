@@ -18,7 +18,7 @@ from rheod.domain.errors import Text
 from rheod.domain.model import EventType, ItemType
 from rheod.domain.placement import CategoryRule
 from rheod.domain.relist import RelistRule
-from rheod.health.waiting import Finding
+from rheod.health.findings import Finding
 from rheod.store import reference_data
 from rheod.usecases.endpoints import NewEndpoint
 from tests.health.test_rules import troubles
