@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
-from uuid import UUID
 
 from aiohttp import web
-from pydantic import Field
+from pydantic import Field, WithJsonSchema
 
 from rheod.api import item_body
 from rheod.api.context import CALLER
@@ -37,7 +36,11 @@ class ItemAccepted(Reply):
     """A PUT that is durable; `message` says whether the item was created, updated or unchanged."""
 
     success: Annotated[Literal[True], Field(description="Always true.")] = True
-    item_id: Annotated[UUID, Field(description="The item's id here.")]
+    item_id: Annotated[
+        str,
+        WithJsonSchema({"type": "string", "format": "uuid"}),
+        Field(description="The item's id here."),
+    ]
     message: Annotated[
         str,
         Field(
@@ -273,7 +276,7 @@ class ItemCalls:
         external_id, found = _id_of(request)
         spec = item_body.read_item(body, check_url=self._parts.check_image_url, found=found)
         result = await self._items.put_item(request[CALLER].account_id, external_id, spec)
-        return reply(202, ItemAccepted(item_id=UUID(result.item_id), message=result.message))
+        return reply(202, ItemAccepted(item_id=result.item_id, message=result.message))
 
     async def get(self, request: web.Request) -> web.Response:
         """Show where an item stands."""

@@ -47,8 +47,6 @@ _PATTERNS = tuple(
     )
 )
 _ANY_HINT = re.compile("|".join(re.escape(hint) for hints, _, _ in _PATTERNS for hint in hints))
-_UNSAID = {"timestamp", "level", "logger"}
-"""Fields whose value nobody has said: the log makes them itself."""
 _SECRET_KEY = re.compile(r"(?:.*_)?(?:authorization|cookie|password|secret|token|(?:access|api|app)_key)")
 
 
@@ -128,4 +126,16 @@ def _is_secret_name(key: str) -> bool:
 
 def redact_event(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """A processor: the fields of a line, whose names are ours, with every value redacted."""
-    return {key: value if key == "timestamp" else _redact_pair(key, value, 0) for key, value in event.items()}
+    redacted: dict[str, Any] = {}
+    for key, value in event.items():
+        if key == "timestamp" or value is None:
+            redacted[key] = value
+        elif _is_secret_name(key):
+            redacted[key] = _MASK
+        elif type(value) is str and len(value) <= _SHORT_CHARS:
+            redacted[key] = _redact_short(value)
+        elif type(value) is int or type(value) is float:
+            redacted[key] = value
+        else:
+            redacted[key] = redact_any(value, 1)
+    return redacted

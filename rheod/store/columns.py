@@ -12,7 +12,7 @@ import sqlite3
 from dataclasses import asdict, fields
 from functools import partial
 
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 
 from rheod.domain.calendar import EndPlace
 from rheod.domain.errors import Text
@@ -77,7 +77,7 @@ def spec_text(spec: ItemSpec, *, canonical: bool = False) -> str:
 
 def spec_of(row: sqlite3.Row) -> ItemSpec:
     """The spec of an item's row; what an earlier version stored lacks what has come since."""
-    rest = json.loads(row["spec"])
+    rest = from_json(row["spec"])
     if rest.get("tradera") is not None:
         wish = rest["tradera"]
         relist = wish.get("relist")

@@ -10,11 +10,12 @@ table.
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
+
+from pydantic_core import from_json
 
 from rheod.domain.model import Item, ItemType, Json, RheoStatus, TraderaStatus
 from rheod.store.columns import restored
@@ -218,19 +219,28 @@ def _source(account_id: str, wanted: ItemFilter) -> tuple[str, dict[str, Any]]:
     )
 
 
+_TYPES = {each.value: each for each in ItemType}
+_STATUSES = {each.value: each for each in RheoStatus}
+_AT_TRADERA = {each.value: each for each in TraderaStatus}
+
+
 def _line_of(row: sqlite3.Row) -> ItemRow:
+    # by place, in the order of the query: by name a page of a list takes half as long again
+    (item_id, external_id, kind, title, status, at_tradera, price, parent, metadata, error, at, ad, live) = (
+        row
+    )
     return ItemRow(
-        id=row["id"],
-        external_id=row["external_id"],
-        type=ItemType(row["type"]),
-        title=row["title"],
-        rheo_status=RheoStatus(row["rheo_status"]),
-        tradera_status=row["tradera_status"] and TraderaStatus(row["tradera_status"]),
-        price_ore=row["price_ore"],
-        parent_external_id=row["parent_external_id"],
-        metadata=json.loads(row["metadata"] or "{}"),
-        last_error=restored(row["last_error"]),
-        updated_at=row["updated_at"],
-        ad=row["ad"],
-        was_live=bool(row["was_live"]),
+        item_id,
+        external_id,
+        _TYPES[kind],
+        title,
+        _STATUSES[status],
+        at_tradera and _AT_TRADERA[at_tradera],
+        price,
+        parent,
+        from_json(metadata) if metadata else {},
+        restored(error),
+        at,
+        ad,
+        bool(live),
     )
