@@ -200,7 +200,12 @@ def _decode(source: IO[bytes], request: dict[str, Any]) -> tuple[Image.Image, bo
         small = _flattened(image, max_side)
         small.thumbnail((max_side, max_side), Image.Resampling.LANCZOS)
         if small.mode == "CMYK" and "adobe" not in image.info:
-            small = _inked(small)
+            # Pillow takes a JPEG's inks for inverted, as Adobe writes them, but 0 is no ink where some program took
+            # Adobe's marker away and left the numbers; hardly a picture is mostly black ink, so that one which would
+            # be is left as it is
+            inked = ImageChops.invert(small)
+            black = inked.getchannel("K").resize((1, 1), Image.Resampling.BOX).tobytes()[0]
+            small = small if black > _MOSTLY else inked
         small, ignored = _in_srgb(small, image.info.get("icc_profile"))
         return (small if turn is None else small.transpose(turn)), ignored
 
@@ -268,17 +273,6 @@ def _on_white(strip: Image.Image) -> Image.Image:
     white = Image.new("L" if grey else "RGB", strip.size, "white")
     white.paste(clear.convert(white.mode), mask=clear.getchannel("A"))
     return white
-
-
-def _inked(image: Image.Image) -> Image.Image:
-    """CMYK of a JPEG without Adobe's marker: Pillow takes it for inverted, as Adobe writes it, but 0 is no ink here.
-
-    Some programs take the marker away and leave the numbers. Hardly a picture is mostly black ink, so that one that
-    would be is taken for such.
-    """
-    inked = ImageChops.invert(image)
-    black = inked.getchannel("K").resize((1, 1), Image.Resampling.BOX).tobytes()[0]
-    return image if black > _MOSTLY else inked
 
 
 def _in_srgb(image: Image.Image, profile: bytes | None) -> tuple[Image.Image, bool]:

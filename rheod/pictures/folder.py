@@ -234,10 +234,18 @@ class GarbageCollector:
 
     async def make_round(self) -> None:
         """Make room if there is too little, remove unused files, and look for strange ones in the next subfolder."""
-        if self._most_bytes:
-            in_use = await self._store.read(picture_files.bytes_in_use)
-            if in_use > self._most_bytes * _FULL_AT:
-                await self._make_room(in_use)
+        in_use = await self._store.read(picture_files.bytes_in_use) if self._most_bytes else 0
+        if in_use > self._most_bytes * _FULL_AT:
+            left = in_use
+            # pictures of items that are over go, those that have been so for longest first
+            for _ in range(_STEPS):
+                last = await self._store.write(partial(pictures.make_room, after=self._after, limit=_ITEMS))
+                # at the end: what is over by then may be found again
+                self._after = last or picture_files.FIRST
+                left = await self._store.read(picture_files.bytes_in_use)
+                if last is None or left <= self._most_bytes * _ROOM_AT:
+                    break
+            _log.info("made room for pictures", freed_bytes=in_use - left)
         before = self._store.now() - UPLOAD_MS
         if await self._store.read(partial(picture_files.any_upload, before=before)):
             # what was sent a day ago and is in no draft; what an item shows stays by that use
@@ -251,17 +259,6 @@ class GarbageCollector:
             gone = await asyncio.to_thread(self._unlink, some)
             await self._store.write(lambda tx, gone=gone: picture_files.forget(tx.db, gone))  # type: ignore[misc]
         await self._remove_unknown(next(self._folders))
-
-    async def _make_room(self, in_use: int) -> None:
-        """Give up pictures of items that are over, those that have been so for longest first."""
-        left = in_use
-        for _ in range(_STEPS):
-            last = await self._store.write(partial(pictures.make_room, after=self._after, limit=_ITEMS))
-            self._after = last or picture_files.FIRST  # at the end: what is over by then may be found again
-            left = await self._store.read(picture_files.bytes_in_use)
-            if last is None or left <= self._most_bytes * _ROOM_AT:
-                break
-        _log.info("made room for pictures", freed_bytes=in_use - left)
 
     async def _remove_unknown(self, folder: str) -> None:
         """Remove from a subfolder what the store does not know: left by a crash, or newer than a restored store."""

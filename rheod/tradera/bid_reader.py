@@ -70,7 +70,10 @@ class BidReader:
             )
         )
         is_whole = now - whole >= _EVERY * gap_ms
-        periods = _periods(ends if is_whole else [each for each in ends if each <= now + _SOON_MS], now)
+        wanted = ends if is_whole else [each for each in ends if each <= now + _SOON_MS]
+        # periods that adjoin, to past the last end, with so many ads in each that one call can name them
+        edges = [now, *wanted[_A_CALL::_A_CALL], wanted[-1] + HOUR_MS] if wanted else []
+        periods = list(pairwise(edges))
         until = now + gap_ms
         if now - last < gap_ms:  # a start so soon after a reading needs none
             until, periods = last + gap_ms, []
@@ -158,14 +161,6 @@ def _see(tx: Transaction, *, account_id: str, found: Sequence[tuple[int, Bids]])
 def _note(tx: Transaction, *, marks: Sequence[str], now: int) -> None:
     for mark in marks:
         key_value.put(tx.db, mark, str(now))
-
-
-def _periods(ends: Sequence[int], now: int) -> list[tuple[int, int]]:
-    """Periods that adjoin, from now to past the last of these ends, with so many ads in each that one call can name them."""
-    if not ends:
-        return []
-    edges = [now, *ends[_A_CALL::_A_CALL], ends[-1] + HOUR_MS]
-    return list(pairwise(edges))
 
 
 def _mark(account_id: str) -> str:
