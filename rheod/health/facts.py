@@ -9,7 +9,7 @@ import asyncio
 import os
 import sqlite3
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -19,7 +19,7 @@ from rheod.domain.errors import Text
 from rheod.domain.event_payloads import rfc3339
 from rheod.domain.model import CallClass, JobKind, QueueName
 from rheod.health.findings import LONG_MS, Finding, Refusal, Wait, at_its_place
-from rheod.health.orders import OLD_MS, TOLD_FLAGS, OrderFacts
+from rheod.health.orders import OLD_MS, TOLD_FLAGS, OrderFacts, ToldOrder
 from rheod.health.rules import AccountFacts, EndpointFacts, Facts, findings
 from rheod.health.waiting import TakeoverFacts, no_room
 from rheod.jobs.housekeeping import LoopWatch
@@ -161,8 +161,10 @@ async def gather_facts(observed: Observed) -> Facts:
         quarantined=stored.quarantined,
         quarantined_since=stored.quarantined_since,
         doubts_since=stored.doubts_since,
+        doubts_owner=stored.doubts_owner,
         doubts_next=stored.doubts_next,
         unmatched=stored.unmatched,
+        unmatched_owner=stored.unmatched_owner,
         orders=stored.orders,
         unconnected=stored.unconnected,
         relists_late=stored.relists_late,
@@ -233,7 +235,7 @@ class _Stored:
             if (found := facts.jobs_without_answer(db, account.id, before=long_ago))
         )
         pictures = facts.pictures_waiting(db, before=long_ago)
-        self.pictures = None if pictures is None else _wait(pictures, "", None)
+        self.pictures = None if pictures is None else replace(_wait(pictures, "", None), owner=pictures.owner)
         self.reconciled = tuple(
             Wait(since=max(passed[0], observed.started_at), next_at=passed[1], account=account.reference)
             for account in selling
@@ -253,7 +255,7 @@ class _Stored:
         self._read_items(db, observed)
         self.takeovers = tuple(_takeovers(db, observed.accounts, now))
         self.look_alikes = tuple(
-            pair
+            (*pair, account.reference)
             for account in observed.accounts
             for pair in items.look_alikes(db, account.id, limit=_MOST_LOOK_ALIKES)
         )
@@ -294,8 +296,10 @@ class _Stored:
         self.quarantined = inbox.count_quarantined(db)
         self.quarantined_since = inbox.quarantined_since(db)
         self.doubts_since = tuple(inbox.doubts_since(db))
+        self.doubts_owner = inbox.doubt_owner(db)
         self.doubts_next = inbox.next_doubt(db)
         self.unmatched = orders.unmatched_count(db)
+        self.unmatched_owner = orders.unmatched_owner(db) if self.unmatched else ""
         self.unconnected = tuple(
             Wait(since=max(accounts.created_at(db, one.id), observed.started_at), account=one.reference)
             for one in observed.accounts
@@ -303,10 +307,10 @@ class _Stored:
         )
         self.orders = OrderFacts(
             flagged={
-                flag: tuple(some) for flag in TOLD_FLAGS if (some := orders.with_flag(db, flag, limit=100))
+                flag: _told(some) for flag in TOLD_FLAGS if (some := orders.with_flag(db, flag, limit=100))
             },
-            unconfirmed=tuple(orders.unconfirmed(db, limit=100)),
-            unshipped=tuple(orders.unshipped(db, limit=100)),
+            unconfirmed=_told(orders.unconfirmed(db, limit=100)),
+            unshipped=_told(orders.unshipped(db, limit=100)),
             to_send=tuple(
                 Wait(reason="", since=oldest, account=account.reference, count=count)
                 for account in observed.accounts
@@ -314,7 +318,7 @@ class _Stored:
                 if count
             ),
             unpaid=tuple(
-                each
+                ToldOrder(*each)
                 for account in observed.accounts
                 for each in orders.unpaid(db, account.id, since=observed.now() - OLD_MS, limit=100)
             ),
@@ -324,10 +328,19 @@ class _Stored:
         late = () if returns_paused(db) else late_returns(db, before=observed.now() - RELIST_LATE_MS)
         self.relists_late = _stuck(
             [
-                StuckItem(each.external_id, each.at, jobs.due_at(db, JobKind.RELIST, each.listing_id))
+                StuckItem(
+                    each.external_id,
+                    each.at,
+                    jobs.due_at(db, JobKind.RELIST, each.listing_id),
+                    accounts.reference(db, each.account_id),
+                )
                 for each in late
             ]
         )
+
+
+def _told(found: Iterable[tuple[int, int, str]]) -> tuple[ToldOrder, ...]:
+    return tuple(ToldOrder(*each) for each in found)
 
 
 def _stuck(found: Sequence[StuckItem]) -> Wait | None:
@@ -355,6 +368,7 @@ def _endpoint(one: facts.EndpointState, now: int) -> EndpointFacts:
         waiting=one.waiting,
         failing_since=one.failing_since,
         next_try=one.probe_at,
+        owner=one.owner,
         alone=None if long_alone is None else _wait(long_alone, "", None),
     )
 

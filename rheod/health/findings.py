@@ -30,7 +30,8 @@ class Finding:
     `subject` tells findings of one kind apart. `alerts` says whether the owner is told outside the pages too. Of what
     waits, `since` says for how long and `next_at` when it is tried again (ms); without that it waits for the owner.
     `where` is the path of the page that it is seen to on, "" when that is the server; it shows the account `owner`. It is about
-    `count` things; `items` are the external ids of the first of them, where they are items.
+    `count` things; `items` are the external ids of the first of them, where they are items, and `orders` the numbers of those
+    of the owner, where they are orders.
     """
 
     code: str
@@ -45,6 +46,7 @@ class Finding:
     owner: str = ""
     count: int = 1
     items: tuple[str, ...] = ()
+    orders: tuple[int, ...] = ()
 
     @property
     def key(self) -> str:
@@ -138,7 +140,8 @@ PLACES: Mapping[str, str] = {
     "event.refused": "/dashboard/integration/deliveries?endpoint={subject}&status=failed",
     "images.full": NOWHERE,
     "item.failed": f"{_ITEMS}?show=failed",
-    "items.held": f"{_ITEMS}?show=held",
+    "items.held",
+        "items.look_alike": f"{_ITEMS}?show=held",
     "items.look_alike": _ITEMS,
     "listing.double": f"{_ITEMS}?show=live",
     "listing.doubt": f"{_ITEMS}?show=doubt",
@@ -202,12 +205,18 @@ ONE_ITEM = frozenset(
 """Findings that lead to the item itself where they are about one alone."""
 
 
+MOST_ORDERS = 20
+"""So many orders a finding leads to at once."""
+
+
 def at_its_place(finding: Finding) -> Finding:
     """The finding with the page that it is seen to on, in the account that it is about."""
     subject = quote(finding.subject, safe="")
     where = PLACES.get(finding.code, NOWHERE).format(subject=subject)
     if finding.code in ONE_ITEM and finding.count == 1 and finding.items:
         where = f"{_ITEMS}/{quote(finding.items[0], safe='')}"
+    if finding.orders:
+        where = f"{_SALES}?order={','.join(map(str, finding.orders[:MOST_ORDERS]))}"
     if where and finding.owner:
         path, mark, part = where.partition("#")
         where = f"{path}{'&' if '?' in path else '?'}account={quote(finding.owner, safe='')}{mark}{part}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypedDict
 
 from rheod.domain.errors import Text, counted
 from rheod.domain.orders import OrderFlag
@@ -51,6 +52,15 @@ OLD_MS = 60 * DAY_MS
 _MOST_UNPAID = 10
 
 
+@dataclass(frozen=True, slots=True)
+class ToldOrder:
+    """An order to look at: since when it is so (ms), and its account's reference."""
+
+    order_id: int
+    since: int
+    owner: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderFacts:
     """What there is to look at: orders by flag; those not paid, with when they were made (ms).
@@ -58,11 +68,11 @@ class OrderFacts:
     Those that Tradera does not take for paid, or for sent, have the time at which it was told so. `reminder_days` are the ages at which the owner is reminded of those, each once.
     """
 
-    flagged: Mapping[OrderFlag, tuple[int, ...]] = field(default_factory=dict)
-    unconfirmed: tuple[tuple[int, int], ...] = ()
-    unshipped: tuple[tuple[int, int], ...] = ()
+    flagged: Mapping[OrderFlag, tuple[ToldOrder, ...]] = field(default_factory=dict)
+    unconfirmed: tuple[ToldOrder, ...] = ()
+    unshipped: tuple[ToldOrder, ...] = ()
     to_send: tuple[Wait, ...] = ()
-    unpaid: tuple[tuple[int, int], ...] = ()
+    unpaid: tuple[ToldOrder, ...] = ()
     reminder_days: tuple[int, ...] = ()
     site_url: str = ""
 
@@ -82,6 +92,8 @@ def of_orders(facts: OrderFacts, now: int) -> Iterator[Finding]:
             fix=Text("Pack it on the page Orders; `rheod orders pick` writes the pick list"),
             alerts=False,
             since=wait.since,
+            owner=wait.owner or wait.account,
+            count=wait.count,
         )
     yield from _unpaid(facts, now)
     for flag, found in facts.flagged.items():
@@ -89,7 +101,7 @@ def of_orders(facts: OrderFacts, now: int) -> Iterator[Finding]:
         yield Finding(
             code=f"order.{flag.value}",
             mood=Mood.BAD if late else Mood.BUSY,
-            text=_ORDERS[flag](len(found), ", ".join(map(str, found[:5]))),
+            text=_ORDERS[flag](len(found), _numbers(found)),
             fix=Text(
                 "Pay it back in My Tradera, then `rheod orders reverse ITEM --refunded` with the reason of before. A newer ad"
                 " of it is ended, unless it has bids"
@@ -97,6 +109,7 @@ def of_orders(facts: OrderFacts, now: int) -> Iterator[Finding]:
             if late
             else Text("Look at it in My Tradera and on the page Orders, or with `rheod orders show ORDER`"),
             alerts=late,
+            **_whose(found),
         )
     yield from _not_taken(facts)
 
@@ -115,7 +128,8 @@ def _not_taken(facts: OrderFacts) -> Iterator[Finding]:
             ),
             fix=Text("Mark it as paid in My Tradera; `rheod orders pay ORDER` tries again"),
             alerts=False,
-            since=min(since for _, since in facts.unconfirmed),
+            since=min(each.since for each in facts.unconfirmed),
+            **_whose(facts.unconfirmed),
         )
     if facts.unshipped:
         yield Finding(
@@ -131,19 +145,34 @@ def _not_taken(facts: OrderFacts) -> Iterator[Finding]:
                 "Mark it as sent in My Tradera, which rheod notices; `rheod orders done ORDER` tries again"
             ),
             alerts=False,
-            since=min(since for _, since in facts.unshipped),
+            since=min(each.since for each in facts.unshipped),
+            **_whose(facts.unshipped),
         )
 
 
-def _numbers(orders: Sequence[tuple[int, int]]) -> str:
-    return ", ".join(str(order_id) for order_id, _ in orders[:5])
+def _numbers(orders: Sequence[ToldOrder]) -> str:
+    return ", ".join(str(each.order_id) for each in orders[:5])
+
+
+class _Whose(TypedDict):
+    owner: str
+    count: int
+    orders: tuple[int, ...]
+
+
+def _whose(found: Sequence[ToldOrder]) -> _Whose:
+    """Whose orders these are: a finding leads to those of the first one's account, and when they are seen to, to the next."""
+    owner = found[0].owner
+    mine = tuple(each.order_id for each in found if each.owner == owner)
+    return {"owner": owner, "count": len(found), "orders": mine}
 
 
 def _unpaid(facts: OrderFacts, now: int) -> Iterator[Finding]:
     """Each order once at each of the owner's ages, the newest orders alone where there are many."""
     first = min(facts.reminder_days, default=0) * DAY_MS
-    late = [each for each in facts.unpaid if first and now - each[1] >= first]
-    for order_id, made_at in late[:_MOST_UNPAID]:
+    late = [each for each in facts.unpaid if first and now - each.since >= first]
+    for each in late[:_MOST_UNPAID]:
+        order_id, made_at = each.order_id, each.since
         reached = [day for day in facts.reminder_days if now - made_at >= day * DAY_MS]
         yield Finding(
             code="order.unpaid",
@@ -162,4 +191,6 @@ def _unpaid(facts: OrderFacts, now: int) -> Iterator[Finding]:
                 site=facts.site_url,
             ),
             since=made_at,
+            owner=each.owner,
+            orders=(order_id,),
         )

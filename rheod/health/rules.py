@@ -6,7 +6,7 @@ The same findings are on the first page, in `rheod status`, in `rheod doctor` an
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from rheod.domain.errors import Text, counted
 from rheod.health.findings import LONG_MS, Finding, Mood, Wait, at_its_place, is_long
@@ -62,6 +62,7 @@ class EndpointFacts:
     failing_since: int | None = None
     next_try: int | None = None
     alone: Wait | None = None
+    owner: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,13 +87,15 @@ class Facts(StoreFacts):
     quarantined_since: int | None = None
     doubts_since: tuple[int, ...] = ()
     doubts_next: int | None = None
+    doubts_owner: str = ""
     unmatched: int = 0
+    unmatched_owner: str = ""
     orders: OrderFacts = field(default_factory=OrderFacts)
     unconnected: tuple[Wait, ...] = ()
     in_doubt: Wait | None = None
     doubled: Wait | None = None
     held: HeldItems | None = None
-    look_alikes: tuple[tuple[str, str], ...] = ()
+    look_alikes: tuple[tuple[str, str, str], ...] = ()
 
 
 def _of_tokens(facts: Facts) -> Iterator[Finding]:
@@ -120,6 +123,7 @@ def _of_tokens(facts: Facts) -> Iterator[Finding]:
                 fix=ASKED_AGAIN,
                 since=account.refused.since,
                 next_at=account.refused.next_at,
+                owner=account.reference,
             )
         elif account.token_ends_at is not None:
             left_ms = account.token_ends_at - facts.now
@@ -138,6 +142,7 @@ def _of_tokens(facts: Facts) -> Iterator[Finding]:
                     fix=Text(
                         "Sign in at Tradera again before that: `rheod tradera connect`, or the page Tradera"
                     ),
+                    owner=account.reference,
                 )
 
 
@@ -164,6 +169,7 @@ def _of_endpoints(facts: Facts) -> Iterator[Finding]:
                     **values,
                 ),
                 since=endpoint.failing_since,
+                owner=endpoint.owner,
             )
         elif endpoint.active and (endpoint.fail_count >= FEW_FAILURES or failing_ms > LONG_MS):
             yield Finding(
@@ -182,9 +188,10 @@ def _of_endpoints(facts: Facts) -> Iterator[Finding]:
                 alerts=False,
                 since=endpoint.failing_since,
                 next_at=endpoint.next_try,
+                owner=endpoint.owner,
             )
         if endpoint.alone is not None and endpoint.active:
-            yield _event_refused(endpoint.id, endpoint.alone, values)
+            yield replace(_event_refused(endpoint.id, endpoint.alone, values), owner=endpoint.owner)
 
 
 def _event_refused(endpoint_id: str, alone: Wait, values: Mapping[str, str | int]) -> Finding:
@@ -238,6 +245,8 @@ def _of_sales(facts: Facts) -> Iterator[Finding]:
             ),
             since=min(doubts),
             next_at=facts.doubts_next,
+            owner=facts.doubts_owner,
+            count=len(doubts),
         )
     if facts.quarantined:
         yield Finding(
@@ -261,6 +270,8 @@ def _of_sales(facts: Facts) -> Iterator[Finding]:
                 facts.unmatched,
             ),
             fix=Text("See them on the page Orders, or with `rheod orders list --unmatched`"),
+            owner=facts.unmatched_owner,
+            count=facts.unmatched,
         )
     yield from of_orders(facts.orders, facts.now)
 
@@ -335,7 +346,7 @@ def _of_waiting_items(facts: Facts) -> Iterator[Finding]:
 
 
 def _of_ids(facts: Facts) -> Iterator[Finding]:
-    for pair in facts.look_alikes:
+    for *pair, owner in facts.look_alikes:
         one, other = map(ascii, pair)  # what cannot be seen is spelled out
         yield Finding(
             code="items.look_alike",
@@ -343,6 +354,8 @@ def _of_ids(facts: Facts) -> Iterator[Finding]:
             mood=Mood.BUSY,
             text=Text("Two items have ids that look the same: {one} and {other}", one=one, other=other),
             fix=Text("If they are one thing, delete one of the two: else it is sold twice"),
+            owner=owner,
+            items=(pair[0],),
         )
 
 

@@ -242,6 +242,7 @@ def of_takeovers(facts: StoreFacts) -> Iterator[Finding]:
             yield Finding(
                 code="restore.blind",
                 subject=one.reference,
+                owner=one.reference,
                 mood=Mood.BAD,
                 text=Text(
                     "After the restore Tradera does not tell which ads of account {account} are rheod's: nothing of it"
@@ -257,6 +258,7 @@ def of_takeovers(facts: StoreFacts) -> Iterator[Finding]:
             yield Finding(
                 code="restore.looks",
                 subject=one.reference,
+                owner=one.reference,
                 mood=Mood.BUSY,
                 text=Text(
                     "After the restore rheod first looks at what account {account} has at Tradera: nothing of it is"
@@ -274,6 +276,7 @@ def of_takeovers(facts: StoreFacts) -> Iterator[Finding]:
             yield Finding(
                 code="restore.strangers",
                 subject=one.reference,
+                owner=one.reference,
                 mood=Mood.BUSY,
                 text=counted(
                     "{n} ad at Tradera is of an item that the restored backup does not know: {ads}",

@@ -10,7 +10,7 @@ import sqlite3
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -24,12 +24,13 @@ from rheod.store.jobs import STRETCH
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaitingJobs:
-    """Work that waits for longer than it should: how much, the oldest's begin (ms), the next try (ms) and why."""
+    """Work that waits for longer than it should: how much, the oldest's begin (ms), the next try (ms) and why; and the oldest's account, where it is of any."""
 
     count: int
     since: int
     next_at: int | None
     reason: str | None
+    owner: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class EndpointState:
     """An endpoint that has an address, and how many events wait for it.
 
     `failing_since` and `probe_at` (ms) are set while it takes none. `alone` are events that only they themselves keep
-    from being taken: it takes others.
+    from being taken: it takes others. `owner` is its account's reference.
     """
 
     id: str
@@ -48,6 +49,7 @@ class EndpointState:
     failing_since: int | None
     probe_at: int | None
     alone: WaitingJobs | None
+    owner: str = ""
 
 
 def endpoints(db: sqlite3.Connection) -> list[EndpointState]:
@@ -55,7 +57,8 @@ def endpoints(db: sqlite3.Connection) -> list[EndpointState]:
     rows = db.execute(
         "SELECT id, url, active, fail_count, CASE WHEN fail_count > 0 THEN failing_since END AS failing_since,"
         " CASE WHEN active = 1 AND fail_count > 0 THEN probe_at END AS probe_at, coalesce((SELECT sum(count) FROM job_counts"
-        " WHERE lane = 'hooks' AND kind = 'deliver' AND endpoint_id = endpoints.id), 0) AS waiting"
+        " WHERE lane = 'hooks' AND kind = 'deliver' AND endpoint_id = endpoints.id), 0) AS waiting,"
+        " (SELECT reference FROM accounts WHERE accounts.id = endpoints.account_id) AS owner"
         " FROM endpoints WHERE url IS NOT NULL AND removed_at IS NULL ORDER BY created_at, id"
     ).fetchall()
     return [
@@ -199,11 +202,13 @@ _LATEST = 500
 def pictures_waiting(db: sqlite3.Connection, *, before: int) -> WaitingJobs | None:
     """Pictures ordered before this time (ms) whose tries have failed so far; None without any."""
     rows = db.execute(
-        "SELECT * FROM (SELECT created_at, due_at, attempts, state, reason FROM jobs WHERE lane = 'images'"
+        "SELECT *, (SELECT reference FROM accounts WHERE accounts.id = account_id) AS owner"
+        " FROM (SELECT created_at, due_at, attempts, state, reason, account_id FROM jobs WHERE lane = 'images'"
         " AND state = 'due' ORDER BY due_at DESC LIMIT ?) WHERE attempts > 0 AND created_at < ? ORDER BY created_at",
         (_LATEST, before),
     ).fetchall()
-    return _waiting(rows)
+    found = _waiting(rows)
+    return found and replace(found, owner=rows[0]["owner"])
 
 
 def not_published(db: sqlite3.Connection, account_id: str) -> tuple[int, int | None]:

@@ -270,6 +270,15 @@ def doubts_since(db: sqlite3.Connection) -> list[int]:
     return [row[0] for row in rows.fetchall()]
 
 
+def doubt_owner(db: sqlite3.Connection) -> str:
+    """The reference of the account of the sale that is in doubt for longest; "" without any."""
+    row = db.execute(
+        "SELECT (SELECT reference FROM accounts WHERE accounts.id = inbox.account_id) FROM inbox"
+        f" WHERE {_IN_DOUBT} ORDER BY doubt_since LIMIT 1"
+    ).fetchone()
+    return "" if row is None or row[0] is None else str(row[0])
+
+
 def doubt_about_item(db: sqlite3.Connection, item_id: str) -> int | None:
     """The number of a sale in doubt of one of the item's ads of which no order is known."""
     row = db.execute(

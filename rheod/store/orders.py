@@ -162,6 +162,15 @@ def unmatched_count(db: sqlite3.Connection) -> int:
     return count
 
 
+def unmatched_owner(db: sqlite3.Connection) -> str:
+    """The reference of an account that has such a sale; "" where nobody has."""
+    row = db.execute(
+        "SELECT (SELECT reference FROM accounts WHERE accounts.id = orders.account_id) FROM order_lines"
+        " JOIN orders USING (order_id) WHERE item_id IS NULL ORDER BY order_id DESC LIMIT 1"
+    ).fetchone()
+    return "" if row is None else str(row[0])
+
+
 _MADE = {
     "buyer",
     "ship_error",
@@ -387,45 +396,48 @@ def ready(db: sqlite3.Connection, account_id: str) -> tuple[int, int]:
     return row[0], row[1]
 
 
-def with_flag(db: sqlite3.Connection, flag: OrderFlag, *, limit: int) -> list[int]:
-    """Orders that are not sent and have this flag."""
+_OWNER = "(SELECT reference FROM accounts WHERE accounts.id = orders.account_id)"
+
+
+def with_flag(db: sqlite3.Connection, flag: OrderFlag, *, limit: int) -> list[tuple[int, int, str]]:
+    """Orders that are not sent and have this flag, when each was made (ms), and their accounts' references."""
     rows = db.execute(
-        "SELECT order_id FROM orders INDEXED BY orders_flagged WHERE flags <> ''"
+        f"SELECT order_id, created_at, {_OWNER} FROM orders INDEXED BY orders_flagged WHERE flags <> ''"
         " AND status <> 'shipped' AND instr(',' || flags || ',', ',' || :flag || ',')"
         " AND (status <> 'reversed' OR :flag = 'paid_after_reversal') LIMIT :limit",
         {"flag": flag, "limit": limit},
     )
-    return [row[0] for row in rows.fetchall()]
+    return [(row[0], row[1], row[2]) for row in rows.fetchall()]
 
 
-def unpaid(db: sqlite3.Connection, account_id: str, *, since: int, limit: int) -> list[tuple[int, int]]:
-    """Orders of known items that are not paid and when each was made (ms), of those made since then, the newest first."""
+def unpaid(db: sqlite3.Connection, account_id: str, *, since: int, limit: int) -> list[tuple[int, int, str]]:
+    """Orders of known items that are not paid, when each was made (ms), of those made since then, and the account's reference; the newest first."""
     rows = db.execute(
-        "SELECT order_id, created_at FROM orders INDEXED BY orders_by_status WHERE account_id = ? AND status = 'unpaid'"
+        f"SELECT order_id, created_at, {_OWNER} FROM orders INDEXED BY orders_by_status WHERE account_id = ? AND status = 'unpaid'"
         " AND created_at >= ? AND known_ore IS NOT NULL ORDER BY created_at DESC LIMIT ?",
         (account_id, since, limit),
     )
-    return [(row[0], row[1]) for row in rows.fetchall()]
+    return [(row[0], row[1], row[2]) for row in rows.fetchall()]
 
 
-def unconfirmed(db: sqlite3.Connection, *, limit: int) -> list[tuple[int, int]]:
-    """Orders that the owner has said are paid and Tradera refuses to take for it, and when it was told so (ms)."""
+def unconfirmed(db: sqlite3.Connection, *, limit: int) -> list[tuple[int, int, str]]:
+    """Orders that the owner has said are paid and Tradera refuses to take for it, when it was told so (ms), and their accounts' references."""
     rows = db.execute(
-        "SELECT order_id, coalesce(confirm_sent_at, confirmed_at) FROM orders INDEXED BY orders_confirming"
+        f"SELECT order_id, coalesce(confirm_sent_at, confirmed_at), {_OWNER} FROM orders INDEXED BY orders_confirming"
         " WHERE confirmed_at IS NOT NULL AND confirm_told_at IS NULL AND confirm_error IS NOT NULL LIMIT ?",
         (limit,),
     )
-    return [(row[0], row[1]) for row in rows.fetchall()]
+    return [(row[0], row[1], row[2]) for row in rows.fetchall()]
 
 
-def unshipped(db: sqlite3.Connection, *, limit: int) -> list[tuple[int, int]]:
-    """Orders that Tradera refuses to take for sent, and when it was told so (ms); those that fell through need it no more."""
+def unshipped(db: sqlite3.Connection, *, limit: int) -> list[tuple[int, int, str]]:
+    """Orders that Tradera refuses to take for sent, when it was told so (ms), and their accounts' references; those that fell through need it no more."""
     rows = db.execute(
-        "SELECT order_id, coalesce(ship_sent_at, sent_at, created_at) FROM orders INDEXED BY orders_ship_refused"
+        f"SELECT order_id, coalesce(ship_sent_at, sent_at, created_at), {_OWNER} FROM orders INDEXED BY orders_ship_refused"
         " WHERE ship_error IS NOT NULL AND status <> 'reversed' LIMIT ?",
         (limit,),
     )
-    return [(row[0], row[1]) for row in rows.fetchall()]
+    return [(row[0], row[1], row[2]) for row in rows.fetchall()]
 
 
 def open_with_ads(db: sqlite3.Connection, account_id: str, ads: Sequence[int]) -> list[int]:

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import urlencode
+
+from pydantic import Field
 
 from rheod.api import field_types
 from rheod.api.field_types import read_model
@@ -98,10 +100,11 @@ CARRIERS = ("PostNord", "DHL", "Schenker", "Bring")
 
 
 class SalesQuery(Query):
-    """Which orders: those of a tab, or those with a sale of something rheod does not know."""
+    """Which orders: those of a tab, those with a sale of something rheod does not know, or these of the account."""
 
     show: Literal["", "unpaid", "sent", "all"] = ""
     unmatched: Literal["", "1"] = ""
+    order: Annotated[str, Field(pattern=r"^(\d{1,18}(,\d{1,18}){0,19})?$")] = ""
     after: str | None = None
 
 
@@ -139,9 +142,9 @@ class SalesPage:
     async def show(self, request: PageRequest) -> Page:
         """The first page of a tab has what needs the owner and the months too; further ones are orders alone."""
         query = read_query(request.http, SalesQuery)
-        first = query.after is None and not query.unmatched
+        first = query.after is None and not query.unmatched and not query.order
         beyond = None if query.after is None else field_types.read(query.after, int, int)
-        tab = next(each for each in TABS if each.name == query.show)
+        tab = next(each for each in TABS if each.name == ("all" if query.order else query.show))
         unmatched, found = await self._found(request, query, tab.status, beyond)
         used: dict[str, str] = {}
         for each in (*found.carriers, *CARRIERS):
@@ -155,12 +158,12 @@ class SalesPage:
             "counts_of": counts | {"all": sum(found.counts.values())},
             "found": found,
             "orders": found.orders if unmatched is None else unmatched[:PAGE],
-            "more": self._more(request, query, found, unmatched),
+            "more": None if query.order else self._more(request, query, found, unmatched),
             "carriers": list(used.values())[: len(CARRIERS)],
             "label": label_of,
             "address": lambda external_id: item_address(request, external_id),
             "action": lambda path: _address(request, path),
-            "to_tab": lambda name: _address(request, show=name),
+            "to_tab": lambda name: _address(request, show=name, order=""),
             "ad_url": self._context.ad_url,
             "statuses": STATUSES,
             "flags": FLAGS,
@@ -171,9 +174,13 @@ class SalesPage:
     async def _found(
         self, request: PageRequest, query: SalesQuery, status: OrderStatus | None, beyond: Any
     ) -> tuple[list[StoredOrder] | None, OrderTab]:
-        """The orders of the tab, and where those that are not matched are asked for, these."""
+        """The orders of the tab, and where others are asked for, these. Raises Refused for one that the account has not."""
         orders = self._context.api.orders
         found = await orders.tab(request.account_id, status, limit=PAGE, beyond=beyond)
+        if query.order:
+            return [
+                await orders.find(request.account_id, int(each)) for each in query.order.split(",")
+            ], found
         if not query.unmatched:
             return None, found
         before = beyond or _NEWEST
@@ -333,8 +340,9 @@ def label_of(buyer: Json) -> list[str]:
 
 
 def _address(request: PageRequest, path: str = "", **query: str) -> str:
-    """An address of these pages, on the tab that is shown unless another is named."""
-    asked = {"show": request.http.query.get("show", ""), **query, "account": request.account}
+    """An address of these pages, on the tab and of the orders that are shown unless others are named."""
+    shown = {name: request.http.query.get(name, "") for name in ("show", "order")}
+    asked = {**shown, **query, "account": request.account}
     kept = {name: value for name, value in asked.items() if value}
     return f"{SALES}{path}" + (f"?{urlencode(kept)}" if kept else "")
 

@@ -14,7 +14,7 @@ from rheod.domain.errors import Text
 from rheod.domain.orders import OrderFlag
 from rheod.health.facts import as_json
 from rheod.health.findings import PLACES, Finding, Mood, Refusal, Wait
-from rheod.health.orders import TOLD_FLAGS, OrderFacts
+from rheod.health.orders import TOLD_FLAGS, OrderFacts, ToldOrder
 from rheod.health.rules import DAY_MS, AccountFacts, EndpointFacts, Facts, findings
 from rheod.store.ads import HeldItems
 from tests.stores import NOW_MS
@@ -48,6 +48,12 @@ def test_all_is_well() -> None:
     assert findings(WELL) == []
 
 
+TWO_OF_ANNAS = (
+    ToldOrder(7, NOW_MS - 2 * DAY_MS, "anna"),
+    ToldOrder(8, LONG_AGO, "anna"),
+    ToldOrder(9, LONG_AGO, "bo"),
+)
+"""What there is to look at in two accounts: the first one's orders are led to first."""
 ONE = Wait(since=LONG_AGO, next_at=NOW_MS + 1000, items=("A-1",))
 TROUBLES: list[tuple[dict[str, Any], str]] = [
     ({"unconnected": (Wait(since=LONG_AGO, account="north"),)}, "account.unconnected"),
@@ -97,7 +103,7 @@ TROUBLES: list[tuple[dict[str, Any], str]] = [
     ({"held": HeldItems(2, "A-1", "Choose a category", 5)}, "items.held"),
     ({"superseded": (Text("a line"),)}, "settings.superseded"),
     ({"held_to_sum": Text("held to 100")}, "quota.held"),
-    ({"look_alikes": (("A", "\ufeffA"),)}, "items.look_alike"),
+    ({"look_alikes": (("A", "\ufeffA", ""),)}, "items.look_alike"),
     ({"backup_due_at": NOW_MS}, "backup.missed"),
     ({"free_bytes": 2**20}, "disk.low"),
     ({"free_bytes": 2**20 - 1}, "store.unwritable"),
@@ -245,6 +251,43 @@ def test_every_finding_has_its_place() -> None:
         ),
         ({"endpoints": (replace(ENDPOINT, fail_count=3),)}, "/dashboard/integration/webhooks/e1"),
         ({"orders": OrderFacts(to_send=(Wait(reason="", since=LONG_AGO),))}, "/dashboard/sales"),
+        (
+            {"orders": OrderFacts(to_send=(Wait(since=LONG_AGO, account="anna"),))},
+            "/dashboard/sales?account=anna",
+        ),
+        ({"orders": OrderFacts(unshipped=TWO_OF_ANNAS)}, "/dashboard/sales?order=7,8&account=anna"),
+        ({"orders": OrderFacts(unconfirmed=TWO_OF_ANNAS)}, "/dashboard/sales?order=7,8&account=anna"),
+        (
+            {"orders": OrderFacts(unpaid=TWO_OF_ANNAS[:1], reminder_days=(1,))},
+            "/dashboard/sales?order=7&account=anna",
+        ),
+        *(
+            (
+                {"orders": OrderFacts(flagged={flag: TWO_OF_ANNAS})},
+                "/dashboard/sales?order=7,8&account=anna",
+            )
+            for flag in TOLD_FLAGS
+        ),
+        (
+            {"endpoints": (replace(ENDPOINT, fail_count=3, owner="anna"),)},
+            "/dashboard/integration/webhooks/e1?account=anna",
+        ),
+        (
+            {"endpoints": (replace(ENDPOINT, alone=ONE, owner="anna"),)},
+            "/dashboard/integration/deliveries?endpoint=e1&status=failed&account=anna",
+        ),
+        (
+            {"accounts": (AccountFacts(reference="anna", token_ends_at=NOW_MS),)},
+            "/dashboard/tradera?account=anna",
+        ),
+        (
+            {"doubts_since": (NOW_MS - 121_000,), "doubts_owner": "anna"},
+            "/dashboard/sales?account=anna#doubts",
+        ),
+        ({"unmatched": 2, "unmatched_owner": "anna"}, "/dashboard/sales?account=anna#unmatched"),
+        ({"look_alikes": (("A", "\ufeffA", "anna"),)}, "/dashboard/items/A?account=anna"),
+        ({"relists_late": replace(ONE, owner="anna")}, "/dashboard/returns?account=anna"),
+        ({"pictures": replace(ONE, owner="anna")}, "/dashboard/items?show=waits&account=anna"),
         ({"free_bytes": 1}, ""),
     ],
 )
@@ -260,7 +303,7 @@ def test_an_order_that_is_not_paid_is_told_once_at_each_age() -> None:
     keys = {}
     for days in (2, 3, 6, 7, 10, 30):
         unpaid = OrderFacts(
-            unpaid=((7, NOW_MS - days * DAY_MS),), reminder_days=(3, 7, 10), site_url="https://t"
+            unpaid=(ToldOrder(7, NOW_MS - days * DAY_MS),), reminder_days=(3, 7, 10), site_url="https://t"
         )
         keys[days] = [one.key for one in findings(replace(WELL, orders=unpaid))]
         assert not findings(replace(WELL, orders=replace(unpaid, reminder_days=())))
@@ -270,5 +313,7 @@ def test_an_order_that_is_not_paid_is_told_once_at_each_age() -> None:
 
 def test_a_payment_after_a_reversal_is_an_alert() -> None:
     """It is about money."""
-    [one] = findings(replace(WELL, orders=OrderFacts(flagged={OrderFlag.PAID_AFTER_REVERSAL: (7,)})))
+    [one] = findings(
+        replace(WELL, orders=OrderFacts(flagged={OrderFlag.PAID_AFTER_REVERSAL: (ToldOrder(7, NOW_MS),)}))
+    )
     assert (one.code, one.mood, one.alerts) == ("order.paid_after_reversal", Mood.BAD, True)

@@ -355,3 +355,21 @@ async def test_where_a_finding_leads_to_is_there(tmp_path: Path) -> None:
             assert not part or f'id="{part}"' in html
             tab = path.partition("?show=")[2]
             assert not tab or f'show={tab}" aria-current="page"' in html
+
+
+async def test_what_an_alert_is_about_is_shown_alone(tmp_path: Path) -> None:
+    """The orders that the address names, however old, with what can be done; a refused form stays on them; another's are not found."""
+    async with stocked(tmp_path) as one:
+        await one.pages.sign_in(one.token)
+        page = "/dashboard/sales?order=7003,7001"
+        _, html, _ = await one.pages.get(page, **{"Accept-Language": "en"})
+        assert re.findall(r'id="order-(\d+)"', html) == ["7003", "7001"]
+        assert "2 orders" in text_of(html)
+        assert re.search(r'action="/dashboard/sales/7001/tracking\?order=7003%2C7001"', html)
+        wrong = await one.pages.send(
+            page, "/dashboard/sales/7001/tracking?order=7001", carrier="", number="SE9"
+        )
+        assert re.findall(r'id="order-(\d+)"', wrong[1]) == ["7001"]
+        assert 'value="SE9"' in wrong[1]
+        for order, status in (("8", 404), ("x", 400), ("7001,", 400)):
+            assert (await one.pages.get(f"/dashboard/sales?order={order}"))[0] == status
