@@ -32,6 +32,7 @@ CAUSES: Mapping[str, Text] = {
     "backup.missed": Text("No backup for a long time"),
     "budget.spent": counted("{n} item waits for tomorrow's calls", "{n} items wait for tomorrow's calls", 1),
     "clock.off": Text("The server's clock is wrong"),
+    "commit.waits": counted("{n} ad waits for its last call", "{n} ads wait for their last call", 1),
     "disk.low": Text("The server's disk is nearly full"),
     "ending.waits": counted("{n} ad cannot be ended", "{n} ads cannot be ended", 1),
     "endpoint.fails": Text("A receiver does not take what it is told"),

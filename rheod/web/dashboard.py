@@ -16,7 +16,7 @@ from rheod.web.categories_page import CategoriesPage
 from rheod.web.causes import CONNECT, SHOW, VERBS, cause_of
 from rheod.web.ends_page import EndsPage
 from rheod.web.integration import DeliveriesPage, IntegrationPage
-from rheod.web.item_form import ItemForm
+from rheod.web.item_form import NEW, ItemForm
 from rheod.web.items_list import ItemsList
 from rheod.web.items_page import ItemsPage
 from rheod.web.returns_page import ReturnsPage
@@ -45,12 +45,13 @@ MAKE_KEY, ADD = Text("Make a key"), Text("Add one")
 
 
 class FirstStep(NamedTuple):
-    """One thing that a new shop has to do, and the button that leads to it."""
+    """One thing that a new shop has to do, and the button that leads to it; `other` leads to another way of doing it."""
 
     name: Text
     is_done: bool
     verb: Text
     address: str
+    other: tuple[Text, str] | None = None
 
 
 class TodayPage:
@@ -97,6 +98,7 @@ class TodayPage:
                 has_key or began.has_item,
                 MAKE_KEY,
                 f"{settings}#keys",
+                (Text("New item"), NEW),
             ),
             FirstStep(
                 Text("Where events go"),
@@ -104,8 +106,8 @@ class TodayPage:
                 ADD,
                 f"{settings}#webhooks",
             ),
-            FirstStep(Text("Where alarms go"), self._context.has_alarms, SHOW, ALARMS),
-            FirstStep(Text("A backup"), began.backup_at is not None, SHOW, f"{SYSTEM}#backup"),
+            FirstStep(Text("Where alarms go"), self._context.has_alarms, Text("Set up"), ALARMS),
+            FirstStep(Text("A backup"), began.backup_at is not None, Text("Copy now"), f"{SYSTEM}#backup"),
         ]
         return [] if all(step.is_done for step in steps) else steps
 

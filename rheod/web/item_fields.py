@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rheod.api.item_body import read_item
 from rheod.domain.errors import Refused
+from rheod.domain.ladder import RelistWish
 from rheod.domain.model import ItemSpec, TraderaWish
 from rheod.usecases.put_item import freight_of
 
@@ -73,26 +74,34 @@ def body_of(form: Typed, shelf_key: str) -> dict[str, Any]:
     texts = {"title": "title", "description": "description"}
     body: dict[str, Any] = {name: form[field] for name, field in texts.items() if form.get(field)}
     body["imageUrls"] = pictures_of(form)
-    numbers = {"price": "price", "weight": "weightKg"}
+    body |= _amounts(form, price="price", weight="weightKg")
     if form.get("freight") == "own":
-        numbers["freight_price"] = "shippingCost"
-    body |= {name: amount(form[field]) for field, name in numbers.items() if form.get(field, "").strip()}
+        body |= _amounts(form, freight_price="shippingCost")
     if form.get("freight") == "pickup_only":
         body["shippingStrategy"] = "pickup_only"
-    wish: dict[str, Any] = {}
-    for field, name in (("category", "categoryId"), ("days", "durationDays"), ("buy_now", "buyItNowPrice")):
-        if form.get(field, "").strip():
-            wish[name] = amount(form[field])
+    wish = _amounts(
+        form, category="categoryId", days="durationDays", buy_now="buyItNowPrice", reserve="reservePrice"
+    )
     for field, name in (("kind", "listingType"), ("condition", "condition")):
         if form.get(field):
             wish[name] = form[field]
     if attributes := attributes_of(form):
         wish["attributes"] = attributes
+    relist = _amounts(form, back_times="times", floor="floorPrice")
+    if form.get("back"):
+        relist["enabled"] = form["back"] == "yes"
+    if relist:
+        wish["relist"] = relist
     if wish:
         body["tradera"] = wish
     if form.get("shelf", "").strip():
         body["metadata"] = {shelf_key: form["shelf"].strip()}
     return body
+
+
+def _amounts(form: Typed, **names: str) -> dict[str, Any]:
+    """What stands in these fields, by the names that a body has for them; what is empty is left out."""
+    return {name: amount(form[field]) for field, name in names.items() if form.get(field, "").strip()}
 
 
 def spec_for_now(form: Typed, shelf_key: str, check_url: UrlCheck) -> ItemSpec:
@@ -133,10 +142,22 @@ def form_of(item: Item, shelf_key: str) -> dict[str, str]:
         "kind": wish.listing_type or "",
         "days": str(wish.duration_days or ""),
         "buy_now": _kr(wish.buy_it_now_ore),
+        "reserve": _kr(wish.reserve_ore),
+        **_returns(wish.relist or RelistWish()),
         "condition": wish.condition or "",
         "freight": "own" if spec.shipping_cost_ore is not None else freight,
         "freight_price": _kr(spec.shipping_cost_ore),
         "shelf": str((spec.metadata or {}).get(shelf_key, "")),
+    }
+
+
+def _returns(wish: RelistWish) -> dict[str, str]:
+    """What an item says itself about coming back, as fields of the form."""
+    words = {None: "", True: "yes", False: "no"}
+    return {
+        "back": words[wish.enabled],
+        "back_times": "" if wish.times is None else str(wish.times),
+        "floor": "" if wish.floor_kr is None else str(wish.floor_kr),
     }
 
 
@@ -183,6 +204,8 @@ def mended_spec(item: Item, before: Typed, form: Typed, shelf_key: str, check_ur
             listing_type=said.listing_type,
             duration_days=said.duration_days,
             buy_it_now_ore=said.buy_it_now_ore,
+            reserve_ore=said.reserve_ore,
+            relist=_mended_returns(wish.relist, said.relist),
             condition=said.condition,
         )
         metadata = {**(spec.metadata or {}), **(given.metadata or {})}
@@ -205,6 +228,13 @@ def mended_spec(item: Item, before: Typed, form: Typed, shelf_key: str, check_ur
         weight_kg=given.weight_kg,
     )
     return changed if spec.made_here else replace(changed, mended=_mended(item.spec, changed))
+
+
+def _mended_returns(before: RelistWish | None, said: RelistWish | None) -> RelistWish | None:
+    """What the form says of coming back; what it has no field for stays."""
+    given = said or RelistWish()
+    after = replace(before or RelistWish(), enabled=given.enabled, times=given.times, floor_kr=given.floor_kr)
+    return None if after == RelistWish() else after
 
 
 def _mended(before: ItemSpec, after: ItemSpec) -> tuple[str, ...]:

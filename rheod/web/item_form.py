@@ -384,6 +384,12 @@ def shared_values(
         "attributes_key": f"{place.leaf_id}.{0 if leaf is None else leaf.read_at}",
         "attributes_read": unread,
         "how": _how(form, language),
+        "more": _more(form, language),
+        "backs": [
+            ("", language.gettext("as usual")),
+            ("yes", language.gettext("It comes back, cheaper each time")),
+            ("no", language.gettext("It does not come back")),
+        ],
         "open_how": bool(request.failed),
         "kinds": [
             ("", language.gettext("as usual")),
@@ -439,6 +445,27 @@ def _how(form: Mapping[str, str], language: Language) -> str:
         said.append(language.ngettext("{n} day", "{n} days", int(form["days"])))
     if form.get("freight") == "pickup_only":
         said.append(language.gettext("only pickup"))
+    return " · ".join(said) or language.gettext("as usual")
+
+
+def _more(form: Mapping[str, str], language: Language) -> str:
+    """What is kept to of its prices and returns, in a line; what is as usual stays unsaid."""
+    said = []
+    times, floor, reserve = (form.get(name, "").strip() for name in ("back_times", "floor", "reserve"))
+    if form.get("back") == "no":
+        said.append(language.gettext("does not come back"))
+    elif times.isdecimal() and len(times) < 4:
+        said.append(language.ngettext("comes back {n} time", "comes back {n} times", int(times)))
+    elif form.get("back") == "yes":
+        said.append(language.gettext("comes back"))
+    kronor = [
+        "" if isinstance(price := amount(each), str) else language.kr(round(price * 100))
+        for each in (floor, reserve)
+    ]
+    if kronor[0]:
+        said.append(language.gettext("at least {price}", price=kronor[0]))
+    if kronor[1]:
+        said.append(language.gettext("reserve {price}", price=kronor[1]))
     return " · ".join(said) or language.gettext("as usual")
 
 

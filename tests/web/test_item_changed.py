@@ -14,9 +14,11 @@ import pytest
 
 from rheod.domain.categories import AttributeDefinition, Category, CategoryTree, LeafAttributes
 from rheod.domain.inputs import AdClosed, PublishFailed
+from rheod.domain.ladder import RelistWish
 from rheod.domain.model import CloseReason, ItemSpec, ItemType, TraderaWish
 from rheod.store import ads, reference_data
 from rheod.usecases import listings
+from rheod.web.item_fields import form_of, mended_spec
 from tests.pictures.picture_shop import picture
 from tests.stores import NOW_MS
 from tests.web.running import text_of
@@ -128,6 +130,26 @@ async def test_an_item_made_here_is_changed_whole(stock: Stocked) -> None:
     assert "B4" not in json.dumps(spec.metadata)
     await put(stock, "R-1001", title="ERP")
     assert "readonly" in (await stock.pages.get("/dashboard/items/R-1001/edit"))[1]
+
+
+async def test_what_the_form_has_no_field_for_stays_of_a_return(stock: Stocked) -> None:
+    """Its steps and its wait; what the form empties is empty, and an ERP's item keeps all its own."""
+    shown = fields_of((await stock.pages.get(NEW))[1])
+    sent = {**shown, **TYPED, "back": "yes", "floor": "100", "do": "save"}
+    await stock.pages.post_files(NEW, sent, (picture(size=(640, 480)),))
+    made = await spec_of(stock, "R-1001")
+    assert made.tradera is not None
+    own = RelistWish(enabled=True, floor_kr=100, steps=(0.5,), wait_h=48)
+    spec = replace(made, tradera=replace(made.tradera, relist=own))
+    item = (await stock.pages.parts.api.items.read_item(stock.shop.account_id, "R-1001")).item
+    form = {**form_of(replace(item, spec=spec), "shelf"), "back": "", "back_times": "2", "floor": ""}
+    for given, after in (
+        (spec, RelistWish(times=2, steps=(0.5,), wait_h=48)),
+        (replace(spec, made_here=False), own),
+    ):
+        mended = mended_spec(replace(item, spec=given), form, form, "shelf", lambda _url: None)
+        assert mended.tradera is not None
+        assert mended.tradera.relist == after
 
 
 async def test_what_has_changed_meanwhile_is_not_written_over(stock: Stocked) -> None:

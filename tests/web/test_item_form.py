@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from rheod.domain.categories import AttributeDefinition, Category, CategoryTree, LeafAttributes
+from rheod.domain.ladder import RelistWish
 from rheod.store import reference_data
 from tests.pictures.picture_shop import picture
 from tests.stores import rows
@@ -124,6 +125,35 @@ async def test_what_is_wrong_is_said_at_its_field_and_everything_is_kept(form: F
     )
     assert status == 303
     assert len(await rows(form.pages.database, "SELECT 1 FROM pictures")) == 1
+
+
+async def test_returns_floor_and_reserve_are_said_in_the_form(form: Form) -> None:
+    """As a PUT would say them; what cannot be is said at its field and stays in it; the fold says it in a line."""
+    more = {"back": "yes", "back_times": "2", "floor": "400", "reserve": "300"}
+    status, text, _ = await form.send((PHOTO,), **TYPED, **more, do="save")
+    assert status == 422
+    assert {name: fields_of(text)[name] for name in more} == more
+    for name in ("floor", "reserve"):
+        assert f'aria-describedby="wrong-{name}"' in text
+    right = {**fields_of(text), "floor": "200", "reserve": "500", "do": "save"}
+    status, _, _ = await form.pages.post_files(NEW, right, ())
+    assert status == 303
+    api = form.pages.parts.api
+    wish = (await api.items.read_item(api.default_account, "R-1001")).item.spec.tradera
+    assert wish is not None
+    assert wish.reserve_ore == 50_000
+    assert wish.relist == RelistWish(enabled=True, times=2, floor_kr=200)
+    page = (await form.pages.get("/dashboard/items/R-1001/edit", **{"Accept-Language": "en"}))[1]
+    assert {name: fields_of(page)[name] for name in more} == {**more, "floor": "200", "reserve": "500"}
+    assert "comes back 2 times · at least 200 kr · reserve 500 kr" in text_of(page).replace("\xa0", " ")
+
+
+async def test_a_return_without_any_floor_is_refused_at_its_field(form: Form) -> None:
+    """Nothing would keep the thing from going for a krona."""
+    status, text, _ = await form.send((PHOTO,), **TYPED, back="yes", do="save")
+    assert status == 422
+    assert 'id="wrong-floor"' in text
+    assert fields_of(text)["back"] == "yes"
 
 
 async def test_a_picture_that_cannot_be_used_is_named_and_the_others_are_kept(form: Form) -> None:

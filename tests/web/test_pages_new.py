@@ -75,6 +75,16 @@ async def plain(browser: Browser, *, script: bool = True) -> AsyncIterator[Page]
         await context.close()
 
 
+async def dragged(page: Page, name: str, onto: str) -> None:
+    """Take a picture by its middle and let it go on another."""
+    await page.get_by_role("button", name=name).scroll_into_view_if_needed()
+    for number, each in enumerate((name, onto)):
+        box = await page.get_by_role("button", name=each).bounding_box()
+        assert box is not None
+        await page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2, steps=4)
+        await (page.mouse.up() if number else page.mouse.down())
+
+
 async def live_ads(shop: Whole) -> list[dict[str, Any]]:
     """The listings that are up."""
     return await rows(shop.rheod.core.database, "SELECT * FROM listings WHERE state = 'live'")
@@ -105,6 +115,11 @@ async def test_from_three_pictures_to_a_live_ad(browser: Browser, shop: Whole) -
             "() => document.querySelector('[data-pictures] li small').textContent === 'visas först'"
         )
         assert await sizes(shop, page) == [(600, 800), (1365, 2048), (2048, 1365)]
+        await dragged(page, "Bild 1", "Bild 3")
+        assert await sizes(shop, page) == [(1365, 2048), (2048, 1365), (600, 800)]
+        await dragged(page, "Bild 3", "Bild 1")
+        assert await sizes(shop, page) == [(600, 800), (1365, 2048), (2048, 1365)]
+        assert await page.locator(".photo[aria-pressed=true]").count() == 1  # a drag is no tap
         await page.get_by_label("Utropspris").fill("350")
         await page.get_by_label("Vikt").fill("1,2")
         await page.locator("[data-part=freight]", has_text="frakt").wait_for()

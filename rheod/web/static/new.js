@@ -186,6 +186,40 @@
     pictures.splice(to, 0, ...pictures.splice(from, 1));
   }
 
+  /* A picture that is dragged stays where it is among the elements, and the others step around it: so it keeps the pointer. */
+  function drag(item, button) {
+    let from = null, isMoved = false;
+    button.addEventListener("pointerdown", (event) => {
+      if (!event.isPrimary || event.button !== 0) return;
+      from = [event.clientX, event.clientY];
+      button.setPointerCapture(event.pointerId); // a quick hand has left it before the first move is told
+    });
+    button.addEventListener("pointermove", (event) => {
+      if (from === null) return;
+      if (!isMoved && Math.hypot(event.clientX - from[0], event.clientY - from[1]) < 10) return;
+      isMoved = true;
+      item.classList.add("dragged");
+      const items = [...list.children], at = items.indexOf(item);
+      const to = items.findIndex((other) => {
+        const { left, right, top, bottom } = other.getBoundingClientRect();
+        return event.clientX >= left && event.clientX <= right && event.clientY >= top && event.clientY <= bottom;
+      });
+      if (to > at) item.before(...items.slice(at + 1, to + 1));
+      else if (to >= 0 && to < at) item.after(...items.slice(to, at));
+      else return;
+      pictures.splice(to, 0, ...pictures.splice(at, 1));
+    });
+    const end = () => {
+      from = null;
+      if (!isMoved) return;
+      isMoved = false;
+      draw();
+      changed();
+    };
+    button.addEventListener("pointerup", end);
+    button.addEventListener("pointercancel", end);
+  }
+
   function draw() {
     const at = [...list.children].findIndex((item) => item.contains(document.activeElement));
     list.replaceChildren(...pictures.map((each, number) => {
@@ -199,8 +233,10 @@
         const image = document.createElement("img");
         image.src = `/images/${fileOf(each.url).replace(".jpg", ".160.webp")}`;
         image.alt = "";
+        image.draggable = false;
         button.append(image);
       }
+      drag(item, button);
       button.addEventListener("click", () => {
         chosen = each === chosen ? null : each;
         draw();
