@@ -140,8 +140,7 @@ PLACES: Mapping[str, str] = {
     "event.refused": "/dashboard/integration/deliveries?endpoint={subject}&status=failed",
     "images.full": NOWHERE,
     "item.failed": f"{_ITEMS}?show=failed",
-    "items.held",
-        "items.look_alike": f"{_ITEMS}?show=held",
+    "items.held": f"{_ITEMS}?show=held",
     "items.look_alike": _ITEMS,
     "listing.double": f"{_ITEMS}?show=live",
     "listing.doubt": f"{_ITEMS}?show=doubt",
@@ -195,6 +194,7 @@ ONE_ITEM = frozenset(
     {
         "commit.waits",
         "items.held",
+        "items.look_alike",
         "listing.double",
         "listing.doubt",
         "relist.over",
