@@ -20,11 +20,10 @@ from rheod.domain.budget import WINDOW_MS, Load
 from rheod.domain.calendar import day_of, days_until, months_until, start_of
 from rheod.domain.categories import DOMAINS
 from rheod.domain.model import RheoStatus
-from rheod.store import ads, facts, sums, things
+from rheod.store import ads, facts, stock
 from rheod.store.ads import AdsWithBids, PlannedReturn
 from rheod.store.facts import QueuedPublishing
-from rheod.store.sums import Month, Sums
-from rheod.store.things import Beginnings, Thing
+from rheod.store.stock import Beginnings, Month, Sums, Thing
 from rheod.usecases.items import BudgetForecast
 from rheod.usecases.transaction import Store
 
@@ -88,8 +87,8 @@ class Figures:
         earlier, months = both[:MONTHS], both[MONTHS:]
         found, past = await self._store.read(
             lambda db: (
-                sums.sums(db, account_id, since=months[0]),
-                sums.by_month(db, account_id, since=earlier[0]),
+                stock.sums(db, account_id, since=months[0]),
+                stock.sums_by_month(db, account_id, since=earlier[0]),
             )
         )
         by_status = dict.fromkeys(RheoStatus, 0)
@@ -162,7 +161,7 @@ class DaySales:
     """How many things were sold on a day by Swedish clocks, and what for (öre)."""
 
     day: date
-    things: int
+    stock: int
     ore: int
 
 
@@ -211,10 +210,10 @@ class AccountForecasts:
             lambda db: (
                 facts.next_publishings(db, account_id, limit=NEXT),
                 facts.publishings_waiting(db, account_id),
-                things.sales_since(db, account_id, start_of(days[0])),
-                things.sold_things(db, account_id, today, limit=NEXT),
-                things.ending_things(db, account_id, tomorrow, limit=SHELF),
-                things.count_live(db, account_id, tomorrow),
+                stock.sales_since(db, account_id, start_of(days[0])),
+                stock.sold_things(db, account_id, today, limit=NEXT),
+                stock.ending_things(db, account_id, tomorrow, limit=SHELF),
+                stock.count_live(db, account_id, tomorrow),
                 ads.ads_with_bids(db, account_id),
             )
         )
@@ -222,7 +221,7 @@ class AccountForecasts:
             lambda db: (
                 planned_returns(db, account_id, now + SOON_MS, limit=FEW),
                 ads.returns_paused(db),
-                things.beginnings(db, account_id),
+                stock.beginnings(db, account_id),
             )
         )
         return AccountForecast(
@@ -246,7 +245,7 @@ def planned_returns(
 ) -> tuple[tuple[PlannedReturn, str | None], ...]:
     """What comes back until `latest` (ms UTC), the next first, each with its first picture."""
     planned = ads.returns_until(db, [account_id], latest, limit=limit)
-    pictures = things.pictures_of(db, [one.item_id for one in planned])
+    pictures = stock.pictures_of(db, [one.item_id for one in planned])
     return tuple((one, pictures.get(one.item_id)) for one in planned)
 
 

@@ -37,7 +37,7 @@ from rheod.domain.model import (
     RheoStatus,
 )
 from rheod.domain.orders import OrderFlag, OrderStatus, contact_of, ship_to
-from rheod.store import items, jobs, order_changes, orders, things
+from rheod.store import items, jobs, order_changes, orders, stock
 from rheod.store.jobs import Owner
 from rheod.store.orders import OrderFilter, Shipment, StoredOrder
 from rheod.usecases.safekeeping import Erasing
@@ -234,7 +234,7 @@ class Orders:
                 beyond=(shown[-1].created_at, shown[-1].order_id) if len(found) > limit else None,
                 waiting=waiting,
                 counts=orders.counts(db, account_id),
-                pictures=things.pictures_of(db, list(sold)),
+                pictures=stock.pictures_of(db, list(sold)),
                 places={each: _place(item, self.pick_sort) for each, item in sold.items()},
                 carriers=orders.carriers(db, account_id),
             )

@@ -19,7 +19,7 @@ from rheod.domain.calendar import months_until
 from rheod.domain.categories import DOMAINS
 from rheod.domain.model import Item, ItemSpec
 from rheod.domain.orders import Order, OrderLine
-from rheod.store import accounts, order_changes, sums
+from rheod.store import accounts, order_changes, stock
 from rheod.store.engine.database import Database
 from rheod.usecases.figures import MONTHS as SHOWN
 from rheod.usecases.figures import Figures
@@ -81,7 +81,7 @@ async def ask(database: Database, account_id: str) -> None:
     print(f"figures: p50 {percentile(times, 0.5):.1f} ms, p95 {percentile(times, 0.95):.1f} ms of {_ASKED}")
     print(f"processor time of one: {(time.process_time() - worked) * 1000 / _ASKED:.1f} ms")
     since = months_until(NOW_MS, SHOWN)[0]
-    for query in (sums.INVENTORY, sums.MONTHS, sums.DOMAINS):
+    for query in (stock.INVENTORY, stock.MONTHS, stock.DOMAINS):
         values = (account_id, since)[: query.count("?")]
         print(query)
         for plan in await database.read(_plan(query, values)):

@@ -20,24 +20,12 @@ from statistics import median
 from typing import Any
 
 from rheod.domain.model import CallClass, Job, JobKind, QueueName
-from rheod.store import (
-    access,
-    accounts,
-    ads,
-    erasure,
-    facts,
-    inbox,
-    items,
-    jobs,
-    orders,
-    outbox,
-    sums,
-    things,
-)
+from rheod.store import access, accounts, ads, erasure, facts, inbox, items, jobs, orders, outbox, stock
 from rheod.store.engine.connection import prepare
 from rheod.store.engine.encryption import SecretBox
 from rheod.store.ledger import Ledger
-from tests.bench.filled import Backlog, queue, stock
+from tests.bench import filled
+from tests.bench.filled import Backlog, queue
 from tests.bench.table import Row, figure
 from tests.bench.yards import new_store
 
@@ -110,9 +98,9 @@ def of_chores(account: str, now: int) -> dict[str, Query]:
         "status: in doubt": items.count_in_doubt,
         "outlook: next": partial(facts.next_publishings, account_id=account, limit=8),
         "outlook: waiting": partial(facts.publishings_waiting, account_id=account),
-        "outlook: sales": partial(things.sales_since, account_id=account, since=now - 14 * 24 * 3600 * 1000),
+        "outlook: sales": partial(stock.sales_since, account_id=account, since=now - 14 * 24 * 3600 * 1000),
         "rehearsal: calls waiting": facts.publishings_by_account,
-        "figures": partial(sums.sums, account_id=account, since="2025-12"),
+        "figures": partial(stock.sums, account_id=account, since="2025-12"),
         "start: ledger": partial(Ledger.load, now=now),
     }
 
@@ -159,7 +147,7 @@ async def make(folder: Path) -> None:
     """A store with everything in it: deliveries over 1,000 items and over 100,000."""
     now = round(time.time() * 1000)
     await new_store(folder)
-    stock(folder, ITEMS, now=now)
+    filled.stock(folder, ITEMS, now=now)
     queue(folder, Backlog(over=1000), now=now)
     queue(folder, Backlog(jobs=0, over=100_000), now=now)
 

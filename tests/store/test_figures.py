@@ -10,8 +10,8 @@ import pytest
 
 from rheod.domain.model import ItemSpec
 from rheod.domain.orders import Order, OrderLine
-from rheod.store import erasure, items, order_changes, orders, sums
-from rheod.store.sums import Month
+from rheod.store import erasure, items, order_changes, orders, stock
+from rheod.store.stock import Month
 from tests.store.making import add_item
 
 MAY_2026 = 1_779_789_600_000
@@ -32,12 +32,12 @@ def test_sums_are_by_month_and_by_domain(db: sqlite3.Connection) -> None:
     """Of one account, from a month on."""
     sell(db, 1)
     sell(db, 2, paid_at=5)
-    found = sums.sums(db, "a", since="2026-05")
+    found = stock.sums(db, "a", since="2026-05")
     assert found.months == {"2026-05": Month(orders=2, ore=50_000, pending_ore=25_000)}
     assert found.domains == {"books": 50_000}
     assert found.inventory == {("books", "draft"): 2}
-    assert sums.sums(db, "a", since="2026-06").months == {}
-    assert sums.sums(db, "b", since="2026-05").inventory == {}
+    assert stock.sums(db, "a", since="2026-06").months == {}
+    assert stock.sums(db, "b", since="2026-05").inventory == {}
 
 
 def test_the_sums_follow_every_change(db: sqlite3.Connection) -> None:
@@ -48,18 +48,18 @@ def test_the_sums_follow_every_change(db: sqlite3.Connection) -> None:
     late = OrderLine(tradera_item_id=3, quantity=2, unit_price_ore=100)
     sale = Order(order_id=3, created_at=MAY_2026, updated_at=MAY_2026, lines=(late,))
     order_changes.save(db, "a", sale, now=MAY_2026)
-    assert sums.sums(db, "a", since="2026-05").months["2026-05"].orders == 2
+    assert stock.sums(db, "a", since="2026-05").months["2026-05"].orders == 2
     order_changes.match(
         db, 3, 3, add_item(db, "late", spec=ItemSpec(title="Fat", price_ore=100, domain="art"))
     )
     dearer = replace(sale, lines=(replace(late, unit_price_ore=300),))
     order_changes.save(db, "a", dearer, now=MAY_2026)
-    found = sums.sums(db, "a", since="2026-05")
+    found = stock.sums(db, "a", since="2026-05")
     assert found.months == {"2026-05": Month(orders=3, ore=50_600, pending_ore=600)}
     assert found.domains == {"books": 50_000, "art": 600}
 
 
-@pytest.mark.parametrize("query", [sums.INVENTORY, sums.MONTHS, sums.DOMAINS])
+@pytest.mark.parametrize("query", [stock.INVENTORY, stock.MONTHS, stock.DOMAINS])
 def test_no_sum_reads_a_whole_table(db: sqlite3.Connection, query: str) -> None:
     """Each searches the kept sums of its account."""
     values = ("a", "2026-05")[: query.count("?")]

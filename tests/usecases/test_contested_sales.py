@@ -10,7 +10,7 @@ from rheod.domain.errors import Refused
 from rheod.domain.inputs import EndRefused
 from rheod.domain.model import JobKind, ListingState, RheoStatus, TraderaStatus
 from rheod.domain.orders import Order, OrderFlag, OrderStatus, Payment, Reversal, ReversalReason
-from rheod.store import orders, sums, things
+from rheod.store import orders, stock
 from rheod.store.orders import StoredOrder
 from rheod.store.reversals import Reversed
 from rheod.usecases import listings
@@ -180,10 +180,10 @@ async def test_a_sale_that_fell_through_leaves_every_figure(shop: Shop) -> None:
     await shop.put_live("y")
     await shop.record(order(1, 1), order(2, 2, price_ore=5_000))
     await reverse(shop)
-    found = await shop.database.read(lambda db: sums.sums(db, shop.account_id, since="1970-01"))
+    found = await shop.database.read(lambda db: stock.sums(db, shop.account_id, since="1970-01"))
     assert [(month.orders, month.ore) for month in found.months.values()] == [(1, 5_000)]
     assert sum(found.domains.values()) == 5_000
-    days = await shop.database.read(lambda db: things.sales_since(db, shop.account_id, 0))
+    days = await shop.database.read(lambda db: stock.sales_since(db, shop.account_id, 0))
     assert days == [(1, 1, 5_000)]
 
 
