@@ -15,7 +15,7 @@ from hmac import compare_digest
 from rheod.domain.calendar import AT_ONCE, BadWindow, EndChoice, EndPlace, EndRules, Plan, SeenEnds, place_at
 from rheod.domain.errors import FieldError, Refused, Text
 from rheod.domain.model import Event, EventType, Item, JobKind, Listing, ListingState, TraderaWish
-from rheod.store import ads, choices, items, jobs, key_value
+from rheod.store import ads, items, jobs, key_value
 from rheod.store.ads import ScheduledEnd
 from rheod.usecases.transaction import Store, Transaction
 
@@ -32,8 +32,8 @@ _DAY_MS = 24 * 3600 * 1000
 
 def choice(db: sqlite3.Connection) -> tuple[EndChoice, bool]:
     """The plan in force, and whether the settings file has it, which nothing else changes."""
-    fixed = choices.get(db, _OF_SETTINGS)
-    kept = fixed if fixed is not None else choices.get(db, _OF_OWNER)
+    fixed = key_value.choice(db, _OF_SETTINGS)
+    kept = fixed if fixed is not None else key_value.choice(db, _OF_OWNER)
     return (EndChoice() if kept is None else EndChoice.of(kept)), fixed is not None
 
 
@@ -67,7 +67,7 @@ def compare(tx: Transaction, listing: Listing, end_at: int | None) -> None:
 
 def note_settings(db: sqlite3.Connection, given: EndChoice | None, *, now: int) -> None:
     """Let the plan of the settings file be the one in force; without one there the owner's choice is."""
-    choices.put(db, _OF_SETTINGS, None if given is None else given.kept(), now=now)
+    key_value.choose(db, _OF_SETTINGS, None if given is None else given.kept(), now=now)
 
 
 def wants_place(db: sqlite3.Connection, item: Item, listing: Listing, *, now: int) -> bool:
@@ -196,13 +196,13 @@ def _feed_token(tx: Transaction, account_id: str, new: Callable[[], str]) -> str
 
 
 def _choose(tx: Transaction, given: EndChoice) -> None:
-    if choices.get(tx.db, _OF_SETTINGS) is not None:
+    if key_value.choice(tx.db, _OF_SETTINGS) is not None:
         raise Refused("CONFLICT", Text("The settings file has these windows under [ends]: change them there"))
     try:
         _ = given.rules
     except BadWindow as error:
         raise Refused("VALIDATION_FAILED", Text.of(str(error))) from error
-    choices.put(tx.db, _OF_OWNER, given.kept(), now=tx.now)
+    key_value.choose(tx.db, _OF_OWNER, given.kept(), now=tx.now)
 
 
 def _moved(

@@ -16,8 +16,8 @@ from rheod.domain.freight import Freight, choose, parcel_of
 from rheod.domain.model import Item, ItemSpec
 from rheod.domain.pictures import uploaded_file
 from rheod.domain.placement import Placement
-from rheod.store import drafts, items, key_value, picture_files, reference_data
-from rheod.store.drafts import Draft
+from rheod.store import items, key_value, picture_files, reference_data
+from rheod.store.key_value import Draft
 from rheod.usecases.items import publish_now
 from rheod.usecases.placement import REFUSAL_MS
 from rheod.usecases.put_item import put
@@ -57,12 +57,12 @@ class OwnItems:
 
     async def draft(self, account_id: str, draft_id: str) -> Draft | None:
         """A draft as it was last kept."""
-        return await self._store.read(lambda db: drafts.get(db, account_id, draft_id))
+        return await self._store.read(lambda db: key_value.draft(db, account_id, draft_id))
 
     async def open_drafts(self, account_id: str, *, but: str) -> list[Draft]:
         """The latest drafts that have become no item, without those whose id begins so."""
         return await self._store.read(
-            lambda db: drafts.open_ones(db, account_id, but=but, limit=_SHOWN_DRAFTS)
+            lambda db: key_value.open_drafts(db, account_id, but=but, limit=_SHOWN_DRAFTS)
         )
 
     async def keep_draft(
@@ -71,7 +71,7 @@ class OwnItems:
         """Keep what was typed, and the pictures that were sent for it for another day."""
 
         def keep(tx: Transaction) -> None:
-            drafts.keep(tx.db, account_id, draft_id, fields, now=tx.now)
+            key_value.keep_draft(tx.db, account_id, draft_id, fields, now=tx.now)
             files = [file for url in pictures if (file := uploaded_file(url)) is not None]
             picture_files.hold_uploads(tx.db, files, now=tx.now)
 
@@ -79,7 +79,7 @@ class OwnItems:
 
     async def drop_draft(self, account_id: str, draft_id: str) -> None:
         """Forget a draft."""
-        await self._store.write(lambda tx: drafts.drop(tx.db, account_id, draft_id))
+        await self._store.write(lambda tx: key_value.drop_draft(tx.db, account_id, draft_id))
 
     async def still_there(self, pictures: Sequence[str]) -> list[str]:
         """Those of these sent pictures that have not been dropped."""
@@ -151,7 +151,7 @@ class OwnItems:
 def _make(
     tx: Transaction, account_id: str, spec: ItemSpec, *, number: str, draft_id: str, publish: bool
 ) -> Made:
-    draft = drafts.get(tx.db, account_id, draft_id)
+    draft = key_value.draft(tx.db, account_id, draft_id)
     if draft is not None and draft.made is not None:
         return Made(draft.made, Text("It had been made already"), again=True)
     if number and items.find(tx.db, account_id, number) is not None:
@@ -164,7 +164,7 @@ def _make(
         message = publish_now(tx, account_id, external_id)
     _remember(tx, account_id, spec)
     if draft_id:
-        drafts.became(tx.db, account_id, draft_id, external_id, now=tx.now)
+        key_value.draft_became(tx.db, account_id, draft_id, external_id, now=tx.now)
     return Made(external_id, message)
 
 

@@ -26,7 +26,7 @@ from rheod.domain.categories import DOMAINS, OTHER, CategoryTree, canonical, pla
 from rheod.domain.errors import FieldError, Refused, Text
 from rheod.domain.model import Item
 from rheod.domain.placement import CategoryRule, LeafChooser, LeafSource, Placement
-from rheod.store import accounts, choices, items
+from rheod.store import accounts, items, key_value
 from rheod.usecases.placement import look_at_all
 from rheod.usecases.placer import (
     DEFAULTS,
@@ -175,10 +175,10 @@ class CategoryChoices:
 
         def write(tx: Transaction) -> None:
             self._require_leaf(tx.db, category_id)
-            kept = dict(choices.get(tx.db, DEFAULTS) or {})
+            kept = dict(key_value.choice(tx.db, DEFAULTS) or {})
             kept.pop(slug, None)
             chosen = kept if category_id is None else {**kept, slug: category_id}
-            choices.put(tx.db, DEFAULTS, chosen or None, now=tx.now)
+            key_value.choose(tx.db, DEFAULTS, chosen or None, now=tx.now)
 
         await self._store.write(write)
         await look_at_all(self._store, also_refused=True)
@@ -188,7 +188,7 @@ class CategoryChoices:
         """Whether rheod may guess. Raises Refused (CONFLICT) where the settings file says it."""
         if self._store.placer.fixed.guess is not None:
             raise _locked(GUESS)
-        await self._store.write(lambda tx: choices.put(tx.db, GUESS, guess, now=tx.now))
+        await self._store.write(lambda tx: key_value.choose(tx.db, GUESS, guess, now=tx.now))
         await look_at_all(self._store, also_refused=True)
 
     async def set_condition(self, word: str, terms: Sequence[str]) -> ChosenCondition | None:
@@ -203,14 +203,14 @@ class CategoryChoices:
             raise _invalid("word", Text("Must have a letter or a digit"))
 
         def write(tx: Transaction) -> None:
-            kept = dict(choices.get(tx.db, WORDS) or {})
+            kept = dict(key_value.choice(tx.db, WORDS) or {})
             kept.pop(name, None)
             if terms and len(kept) >= MOST_RULES:
                 raise Refused(
                     "CONFLICT", Text("There are {n} words already, which is the most", n=MOST_RULES)
                 )
             chosen = {**kept, name: list(terms)} if terms else kept
-            choices.put(tx.db, WORDS, chosen or None, now=tx.now)
+            key_value.choose(tx.db, WORDS, chosen or None, now=tx.now)
 
         await self._store.write(write)
         await look_at_all(self._store, also_refused=True)
@@ -320,7 +320,7 @@ class CategoryChoices:
             self._require_leaf(tx.db, leaf)
             rules = list(stored_rules(tx.db))
             changed = change(rules)
-            choices.put(tx.db, RULES, [_kept(each) for each in rules] or None, now=tx.now)
+            key_value.choose(tx.db, RULES, [_kept(each) for each in rules] or None, now=tx.now)
             return changed
 
         changed = await self._store.write(write)
@@ -480,4 +480,4 @@ def _put(db: sqlite3.Connection, template: Template, *, now: int) -> None:
         {"part": each.part, "text": each.text, "account": each.account, "category": each.category}
         for each in kept
     ]
-    choices.put(db, TEMPLATES, rows or None, now=now)
+    key_value.choose(db, TEMPLATES, rows or None, now=now)

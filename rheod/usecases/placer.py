@@ -19,7 +19,7 @@ from rheod.domain.freight import FreightSettings
 from rheod.domain.model import Item, TraderaWish
 from rheod.domain.pictures import doubles
 from rheod.domain.placement import CategoryRule, LeafRules, OwnersWord, Placement, Placing, joined
-from rheod.store import accounts, ads, choices, items, reference_data
+from rheod.store import accounts, ads, items, key_value, reference_data
 
 TEMPLATES = "ad.templates"
 
@@ -104,7 +104,9 @@ class AdDresser:
 
 def stored_templates(db: sqlite3.Connection) -> list[Template]:
     """Those that the owner has made by commands or on pages."""
-    return [Template(**{**each, "part": Part(each["part"])}) for each in choices.get(db, TEMPLATES) or []]
+    return [
+        Template(**{**each, "part": Part(each["part"])}) for each in key_value.choice(db, TEMPLATES) or []
+    ]
 
 
 RULES = "categories.rules"
@@ -146,7 +148,7 @@ class Placer:
 
     def placing(self, db: sqlite3.Connection) -> Placing:
         """For many items: everything as it stands now."""
-        stands = (reference_data.stands(db), choices.state(db, *_NAMES))
+        stands = (reference_data.stands(db), key_value.choices_stand(db, *_NAMES))
         kept = self._kept
         if kept is None or kept[0] != stands:
             tree, leaves = reference_data.category_tree(db), reference_data.all_definitions(db)
@@ -156,16 +158,16 @@ class Placer:
     def owners_word(self, db: sqlite3.Connection) -> OwnersWord:
         """What the settings say, else what the owner has decided, else what rheod ships."""
         fixed = self.fixed
-        guess = choices.get(db, GUESS) if fixed.guess is None else fixed.guess
+        guess = key_value.choice(db, GUESS) if fixed.guess is None else fixed.guess
         return OwnersWord(
             rules=LeafRules(
                 rules=stored_rules(db) if fixed.rules is None else fixed.rules,
-                defaults={**(choices.get(db, DEFAULTS) or {}), **fixed.defaults},
+                defaults={**(key_value.choice(db, DEFAULTS) or {}), **fixed.defaults},
                 guess=guess is not False,
             ),
             words={
                 **CONDITION_WORDS,
-                **((choices.get(db, WORDS) if fixed.words is None else fixed.words) or {}),
+                **((key_value.choice(db, WORDS) if fixed.words is None else fixed.words) or {}),
             },
             condition=fixed.condition,
             freight=fixed.freight,
@@ -174,7 +176,7 @@ class Placer:
 
 def stored_rules(db: sqlite3.Connection) -> tuple[CategoryRule, ...]:
     """The rules that the owner has made by commands or on pages, in their order."""
-    return tuple(rule_of(each) for each in choices.get(db, RULES) or [])
+    return tuple(rule_of(each) for each in key_value.choice(db, RULES) or [])
 
 
 def rule_of(kept: Mapping[str, Any]) -> CategoryRule:

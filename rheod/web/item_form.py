@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from rheod.api.routing import Route
     from rheod.domain.categories import CategoryTree, LeafAttributes
     from rheod.domain.model import Item, ItemSpec
-    from rheod.store.drafts import Draft
+    from rheod.store.key_value import Draft
     from rheod.usecases.items import ItemView
     from rheod.usecases.own_items import AdPreview
     from rheod.web.language import Language

@@ -19,7 +19,7 @@ from rheod.domain.categories import (
 )
 from rheod.domain.model import ItemSpec, ListingState, RheoStatus, TraderaStatus, TraderaWish
 from rheod.sandbox.tradera_catalogue import attribute
-from rheod.store import choices, reference_data
+from rheod.store import key_value, reference_data
 from rheod.usecases import placement, placer
 from tests.desk import ASKS_AFTER_S, CATEGORY, Desk
 from tests.waiting import until
@@ -112,9 +112,11 @@ async def test_every_remedy_lets_an_item_go(desk: Desk, remedy: str) -> None:
     await held(desk)
     if remedy == "rule":
         rule = {"id": 1, "category_id": CATEGORY, "words": "rörstrand"}
-        await desk.store.write(lambda tx: choices.put(tx.db, placer.RULES, [rule], now=tx.now))
+        await desk.store.write(lambda tx: key_value.choose(tx.db, placer.RULES, [rule], now=tx.now))
     elif remedy == "default":
-        await desk.store.write(lambda tx: choices.put(tx.db, placer.DEFAULTS, {"toys": CATEGORY}, now=tx.now))
+        await desk.store.write(
+            lambda tx: key_value.choose(tx.db, placer.DEFAULTS, {"toys": CATEGORY}, now=tx.now)
+        )
     else:
         desk.clock.forward(1000)
         await knows(desk)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rheod.domain.model import ListingState, SellerAd, TraderaWish
-from rheod.store import choices
+from rheod.store import key_value
 from rheod.usecases import placer
 from rheod.usecases.placement import see_category
 from tests.desk import ASKS_AFTER_S, CATEGORY, Desk
@@ -18,7 +18,7 @@ WEEK_S = 7 * 24 * 3600
 async def published(desk: Desk, *, names_category: bool) -> int:
     """An ad of an item that names its category, or leaves it to a rule; its number."""
     rule = {"id": 1, "category_id": CATEGORY, "words": ""}
-    await desk.store.write(lambda tx: choices.put(tx.db, placer.RULES, [rule], now=tx.now))
+    await desk.store.write(lambda tx: key_value.choose(tx.db, placer.RULES, [rule], now=tx.now))
     wish = TraderaWish(category_id=CATEGORY) if names_category else None
     live = await desk.publish(tradera=wish)
     assert live.tradera_item_id is not None

@@ -14,7 +14,7 @@ import pytest_asyncio
 from PIL import Image
 from playwright.async_api import Browser, FilePayload, Page
 
-from rheod.store import drafts
+from rheod.store import key_value
 from tests.stores import rows
 from tests.web.browser import DESK, PHONE, judged, opened
 from tests.web.whole import Whole, whole
@@ -170,7 +170,7 @@ async def test_a_reload_and_a_lost_connection_lose_nothing(browser: Browser, sho
         core, account = shop.rheod.core, shop.rheod.core.default_account
         async with asyncio.timeout(10):
             while True:
-                draft = await core.database.read(lambda db: drafts.get(db, account, number))
+                draft = await core.database.read(lambda db: key_value.draft(db, account, number))
                 if draft is not None and draft.fields.get("title") == "Strålkastare vänster":
                     break
                 await asyncio.sleep(0.1)
