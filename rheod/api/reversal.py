@@ -16,7 +16,7 @@ from rheod.domain.orders import Reversal, ReversalReason
 
 if TYPE_CHECKING:
     from rheod.api.context import ItemServices
-    from rheod.store.reversals import Reversed
+    from rheod.store.order_changes import Reversed
 
 WHY = Field(
     description="`unpaid`: the buyer has not paid. `cancelled`: you have agreed on it. `returned`: it came back. `lost`: it was"

@@ -14,7 +14,7 @@ from functools import partial
 import structlog
 
 from rheod.domain.errors import RheodError, StoreUnavailable
-from rheod.store import erasure, key_value, outbox
+from rheod.store import key_value, order_changes, outbox
 from rheod.store.engine.access import HINT
 from rheod.store.engine.connection import SOUND, FileCheck
 from rheod.store.engine.database import Database
@@ -128,7 +128,9 @@ class Housekeeping:
                 before = now - self._keep_days * _DAY_MS
                 await self._database.write(partial(outbox.drop_old_deliveries, before=before, limit=_A_ROUND))
                 erased = await self._database.write(
-                    partial(erasure.erase, before=now - self._orders_days * _DAY_MS, limit=_A_ROUND, now=now)
+                    partial(
+                        order_changes.erase, before=now - self._orders_days * _DAY_MS, limit=_A_ROUND, now=now
+                    )
                 )
                 if erased:
                     _log.info("personal data erased", rows=erased)

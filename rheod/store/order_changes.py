@@ -1,7 +1,13 @@
-"""What is written of orders: what Tradera tells, what is done with them, and what follows from it.
+"""What is written of orders: what Tradera tells, what is done with them, the sales taken back, and the erasing of buyers.
 
 The status and the flags of an order are stored with it, as `domain/orders.py` says they are, by `refresh`: whoever changes
-anything of an order calls it afterwards.
+anything of an order calls it afterwards. Sold counts what stands in a line of an order that is not reversed, or the owner's word
+that it was sold elsewhere.
+
+Two things erase personal data, everywhere at once (buyers, their parcels, the events that name them, messages and answers): age
+(`erase`, at most so many rows at a time) and the owner's word (`erase_orders`). What is erased is overwritten: the writer frees
+nothing without zeros (`secure_delete`), and whoever calls this has the write-ahead log written back and cut afterwards. Copies
+made before are not reached from here.
 """
 
 from __future__ import annotations
@@ -9,12 +15,13 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Sequence
-from dataclasses import astuple, replace
+from dataclasses import astuple, dataclass, replace
+from typing import Any
 
 from rheod.domain.calendar import month_of
 from rheod.domain.categories import OTHER
 from rheod.domain.model import Item
-from rheod.domain.orders import Order, Payment, flags_of, status_of
+from rheod.domain.orders import Order, Payment, Reversal, ReversalReason, flags_of, status_of
 from rheod.store.orders import Shipment, StoredOrder, find
 
 
@@ -258,3 +265,217 @@ def note_paid_back(db: sqlite3.Connection, order_id: int, paid_ore: int) -> None
 def note_ship_error(db: sqlite3.Connection, order_id: int, error: str | None) -> None:
     """Record why Tradera does not mark the order as shipped; None when that is tried again."""
     db.execute("UPDATE orders SET ship_error = ? WHERE order_id = ?", (error, order_id))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StandingSale:
+    """A sale of an item by the ads of one order; without an order it was sold elsewhere."""
+
+    order_id: int | None
+    ads: tuple[int, ...] = ()
+    price_ore: int
+
+
+def standing_sales(db: sqlite3.Connection, item_id: str) -> list[StandingSale]:
+    """The sales of this item that stand, those by orders first."""
+    rows = db.execute(
+        "SELECT order_id, tradera_item_id, quantity * unit_price_ore AS ore FROM order_lines"
+        " WHERE item_id = ? AND reversed_at IS NULL ORDER BY order_id, tradera_item_id",
+        (item_id,),
+    ).fetchall()
+    found = [
+        StandingSale(
+            order_id=order_id,
+            ads=tuple(row["tradera_item_id"] for row in rows if row["order_id"] == order_id),
+            price_ore=sum(row["ore"] for row in rows if row["order_id"] == order_id),
+        )
+        for order_id in dict.fromkeys(row["order_id"] for row in rows)
+    ]
+    elsewhere = db.execute("SELECT elsewhere_ore FROM items WHERE id = ?", (item_id,)).fetchone()[0]
+    return found if elsewhere is None else [*found, StandingSale(order_id=None, price_ore=elsewhere)]
+
+
+def is_sold_elsewhere(db: sqlite3.Connection, item_id: str) -> bool:
+    """Whether it was sold elsewhere, and that sale stands."""
+    query = "SELECT 1 FROM items WHERE id = ? AND elsewhere_ore IS NOT NULL"
+    return db.execute(query, (item_id,)).fetchone() is not None
+
+
+def note_sold_elsewhere(db: sqlite3.Connection, item_id: str, price_ore: int | None) -> None:
+    """The item was sold elsewhere for this; None: that sale does not stand."""
+    db.execute("UPDATE items SET elsewhere_ore = ? WHERE id = ?", (price_ore, item_id))
+
+
+def add_reversal(
+    db: sqlite3.Connection, item_id: str, given: Reversal, order_id: int | None, *, now: int
+) -> None:
+    """Keep what was said of a sale that fell through."""
+    db.execute(
+        "INSERT INTO sale_reversals (item_id, order_id, reason, refunded, relist, at) VALUES (?, ?, ?, ?, ?, ?)",
+        (item_id, order_id, given.reason, given.refunded, given.relist, now),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reversed:
+    """A sale that was taken back at this time (ms), and what was said of it."""
+
+    order_id: int | None
+    said: Reversal
+    at: int
+
+
+def newest_reversal(db: sqlite3.Connection, item_id: str, order_id: int | None) -> Reversed | None:
+    """The newest sale of this item that was taken back; with an order, its."""
+    row = db.execute(
+        "SELECT * FROM sale_reversals WHERE item_id = :item AND (:order IS NULL OR order_id = :order)"
+        " ORDER BY id DESC LIMIT 1",
+        {"item": item_id, "order": order_id},
+    ).fetchone()
+    if row is None:
+        return None
+    said = Reversal(
+        reason=ReversalReason(row["reason"]),
+        order_id=order_id,
+        refunded=bool(row["refunded"]),
+        relist=bool(row["relist"]),
+    )
+    return Reversed(order_id=row["order_id"], said=said, at=row["at"])
+
+
+def erase(db: sqlite3.Connection, *, before: int, limit: int, now: int) -> int:
+    """Erase what was received before this time (ms), at most `limit` rows of each kind; returns how many rows."""
+    rows = db.execute(
+        "SELECT order_id FROM orders WHERE erased_at IS NULL AND received_at < ? ORDER BY received_at LIMIT ?",
+        (before, limit),
+    )
+    orders = erase_orders(db, [row["order_id"] for row in rows.fetchall()], now=now)
+    return orders + _messages(db, before, limit) + _answers(db, before, limit)
+
+
+def erase_orders(db: sqlite3.Connection, order_ids: Sequence[int], *, now: int) -> int:
+    """Erase the buyers of these orders, their parcels' numbers and what was said about them; returns how many orders."""
+    orders = [(each,) for each in order_ids]
+    db.executemany("DELETE FROM shipments WHERE order_id = ?", orders)
+    for (order_id,) in orders:
+        row = db.execute("SELECT account_id, payments FROM orders WHERE order_id = ?", (order_id,)).fetchone()
+        payments = None if row["payments"] is None else json.loads(row["payments"])
+        nameless = (
+            None if payments is None else json.dumps([[*each[:1], None, *each[2:]] for each in payments])
+        )
+        db.execute(
+            "UPDATE orders SET buyer = '{}', payments = ?, ship_error = NULL, confirm_error = NULL,"
+            " erased_at = coalesce(erased_at, ?), changed_at = ? WHERE order_id = ?",
+            (nameless, now, next_change(db, row["account_id"], now), order_id),
+        )
+        _erase_events(db, order_id, now)
+    db.executemany("UPDATE inbox SET answer = NULL WHERE order_id = ? AND answer IS NOT NULL", orders)
+    db.executemany("UPDATE inbox SET body = '' WHERE order_id = ? AND body <> '' AND state <> 'new'", orders)
+    return len(orders)
+
+
+def _erase_events(db: sqlite3.Connection, order_id: int, now: int) -> None:
+    """The order's events that name the buyer are kept without, and what receivers have answered to them goes."""
+    for row in db.execute(
+        "SELECT seq, body, members_body FROM notices WHERE order_id = ? AND names_buyer = 1 AND erased_at IS NULL",
+        (order_id,),
+    ).fetchall():
+        db.execute(
+            "UPDATE notices SET body = ?, members_body = ?, erased_at = ? WHERE seq = ?",
+            (_nameless(row["body"]), _nameless(row["members_body"]), now, row["seq"]),
+        )
+    db.execute(
+        "UPDATE deliveries SET snippet = NULL WHERE notice_seq IN (SELECT seq FROM notices WHERE order_id = ?)"
+        " AND snippet IS NOT NULL",
+        (order_id,),
+    )
+
+
+def _nameless(body: bytes | None) -> bytes | None:
+    """The event's bytes with nulls for the buyer."""
+    if body is None:
+        return None
+    event: dict[str, Any] = json.loads(body)
+    event["data"] |= {name: None for name in ("buyer", "shipTo") if name in event["data"]}
+    for payment in event["data"].get("payments", ()):
+        payment["reference"] = None
+    return json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace")
+
+
+@dataclass(frozen=True, slots=True)
+class Buyer:
+    """The orders of a buyer that are not erased, and the words by which messages may name them."""
+
+    orders: tuple[int, ...]
+    names: tuple[str, ...]
+
+
+_KEYS = ("userId", "alias", "email")
+
+
+def orders_of_buyer(db: sqlite3.Connection, account_id: str, named: str) -> Buyer:
+    """Who has this alias or address of mail, or made the order of this number, with all their orders of the account."""
+    values = {
+        "account": account_id,
+        "name": named.strip(),
+        "order": int(named) if _is_number(named) else None,
+    }
+    row = db.execute(
+        "SELECT buyer FROM orders WHERE account_id = :account AND erased_at IS NULL AND (order_id = :order"
+        " OR json_extract(buyer, '$.alias') = :name COLLATE NOCASE"
+        " OR json_extract(buyer, '$.email') = :name COLLATE NOCASE) LIMIT 1",
+        values,
+    ).fetchone()
+    if row is None:
+        return Buyer((), ())
+    known = {key: value for key, value in json.loads(row["buyer"]).items() if key in _KEYS and value}
+    same = " OR ".join(f"json_extract(buyer, '$.{key}') = :{key}" for key in known) or "order_id = :order"
+    rows = db.execute(
+        f"SELECT order_id, buyer FROM orders WHERE account_id = :account AND erased_at IS NULL AND ({same})",
+        {**values, **known},
+    ).fetchall()
+    names = {
+        str(value)
+        for each in rows
+        for key, value in json.loads(each["buyer"]).items()
+        if key in {"alias", "email", "phone"} and len(str(value)) > 3
+    }
+    return Buyer(tuple(each["order_id"] for each in rows), tuple(sorted(names)))
+
+
+def _is_number(text: str) -> bool:
+    return text.strip().isascii() and text.strip().isdecimal() and len(text.strip()) < 19
+
+
+def erase_answers(db: sqlite3.Connection, names: Sequence[str]) -> None:
+    """Erase what could not be read of any order and holds one of these words."""
+    for name in names:
+        db.execute("UPDATE inbox SET answer = NULL WHERE instr(lower(answer), lower(?))", (name,))
+        db.execute(
+            "UPDATE inbox SET body = '' WHERE state <> 'new' AND instr(lower(body), lower(?))", (name,)
+        )
+
+
+def _messages(db: sqlite3.Connection, before: int, limit: int) -> int:
+    """Push messages that have been dealt with: one that could not be read may hold anything."""
+    return (
+        db.execute(
+            "UPDATE inbox SET body = '' WHERE id IN (SELECT id FROM inbox WHERE body <> '' AND state <> 'new'"
+            " AND received_at < ? ORDER BY received_at LIMIT ?)",
+            (before, limit),
+        ).rowcount
+        + db.execute(
+            "UPDATE inbox SET answer = NULL WHERE id IN (SELECT id FROM inbox WHERE answer IS NOT NULL"
+            " AND received_at < ? ORDER BY received_at LIMIT ?)",
+            (before, limit),
+        ).rowcount
+    )
+
+
+def _answers(db: sqlite3.Connection, before: int, limit: int) -> int:
+    """What receivers of webhooks answered; their rows live for `retention.deliveries_days`, which may be longer."""
+    return db.execute(
+        "UPDATE deliveries SET snippet = NULL WHERE id IN (SELECT id FROM deliveries WHERE snippet IS NOT NULL"
+        " AND created_at < ? LIMIT ?)",
+        (before, limit),
+    ).rowcount

@@ -1,6 +1,6 @@
 """Rows of orders, their lines and parcels.
 
-The buyer is personal data, and so are a tracking number and the reference of a payment, which lead to a person: `erasure.py`
+The buyer is personal data, and so are a tracking number and the reference of a payment, which lead to a person: `order_changes.py`
 erases them. Amounts and states stay. `order_changes.py` writes the rows.
 """
 

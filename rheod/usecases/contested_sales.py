@@ -28,10 +28,10 @@ from rheod.domain.model import (
     read_reference,
 )
 from rheod.domain.orders import Order, OrderFlag, OrderLine, Reversal
-from rheod.store import inbox, items, order_changes, orders, reversals
+from rheod.store import inbox, items, order_changes, orders
 from rheod.store.inbox import SaleInDoubt
+from rheod.store.order_changes import Reversed, StandingSale
 from rheod.store.orders import StoredOrder
-from rheod.store.reversals import Reversed, StandingSale
 from rheod.usecases.listings import SellersAndSite, why_not_published
 from rheod.usecases.orders import settle
 from rheod.usecases.put_item import queue_listing
@@ -176,7 +176,7 @@ def _reverse(tx: Transaction, account_id: str, external_id: str, given: Reversal
     item = items.find(tx.db, account_id, external_id)
     if item is None:
         raise Refused("NOT_FOUND", Text("No item found with this external ID"))
-    sales = reversals.standing(tx.db, item.id)
+    sales = order_changes.standing_sales(tx.db, item.id)
     if not sales and item.rheo_status is RheoStatus.SOLD:  # marked so by a rheod that kept no price of it
         sales = [StandingSale(order_id=None, price_ore=item.spec.price_ore or 0)]
     named = [sale for sale in sales if given.order_id in {None, sale.order_id}]
@@ -186,7 +186,7 @@ def _reverse(tx: Transaction, account_id: str, external_id: str, given: Reversal
     if not named:
         return _said_before(tx, item, given)
     _take_back(tx, item, named[0], [each for each in sales if each != named[0]], given)
-    reversals.add(tx.db, item.id, given, named[0].order_id, now=tx.now)
+    order_changes.add_reversal(tx.db, item.id, given, named[0].order_id, now=tx.now)
     if given.relist:
         _put_up(tx, items.by_id(tx.db, item.id))
     return Reversed(order_id=named[0].order_id, said=given, at=tx.now)
@@ -194,7 +194,7 @@ def _reverse(tx: Transaction, account_id: str, external_id: str, given: Reversal
 
 def _said_before(tx: Transaction, item: Item, given: Reversal) -> Reversed:
     """The answer to what was said before; of an order that was paid later, that this was paid back too."""
-    before = reversals.newest(tx.db, item.id, given.order_id)
+    before = order_changes.newest_reversal(tx.db, item.id, given.order_id)
     if before is None:
         if given.order_id is not None:
             raise _wrong("orderId", Text("The item was not sold by this order"))
@@ -229,7 +229,7 @@ def _take_back(
     if latest is not None and latest.state is ListingState.LIVE and latest.end_wish is None:
         told = replace(told, is_up=True)
     if order is None:
-        reversals.note_elsewhere(tx.db, item.id, None)
+        order_changes.note_sold_elsewhere(tx.db, item.id, None)
     else:
         if order.paid_ore > 0 and not given.refunded:
             raise _wrong("refunded", Text("The order is paid: pay the money back, and say so here"))

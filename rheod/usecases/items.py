@@ -39,7 +39,7 @@ from rheod.domain.model import (
     QueueName,
     RheoStatus,
 )
-from rheod.store import inbox, items, jobs, orders, reversals
+from rheod.store import inbox, items, jobs, order_changes, orders
 from rheod.store.ledger import Ledger, Part
 from rheod.usecases import relisting
 from rheod.usecases.contested_sales import Reversing, refuse_sale_in_doubt
@@ -333,7 +333,7 @@ def _take_away(tx: Transaction, account_id: str, external_id: str, wish: EndWish
     keep = wish is EndWish.DELETED and orders.open_for_item(tx.db, item.id)
     change = tx.apply(item, listing, Removal(wish=wish, keep=keep))
     if wish is EndWish.MARKED_SOLD and item.rheo_status is not RheoStatus.SOLD:
-        reversals.note_elsewhere(tx.db, item.id, item.spec.price_ore or 0)
+        order_changes.note_sold_elsewhere(tx.db, item.id, item.spec.price_ore or 0)
     if change.removed:
         jobs.drop(tx.db, JobKind.FETCH_PICTURE, [each.id for each in items.pictures(tx.db, item.id)])
     if listing is not None and change.listing is not None and change.listing.state is ListingState.WITHDRAWN:

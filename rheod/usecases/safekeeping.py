@@ -19,7 +19,7 @@ import structlog
 
 import rheod
 from rheod.domain.errors import Refused, RheodError, Text
-from rheod.store import erasure, key_value
+from rheod.store import key_value, order_changes
 from rheod.store.engine import copies, encryption
 from rheod.store.engine.copies import GOOD_MARK, Contents
 from rheod.store.engine.database import Database
@@ -167,13 +167,15 @@ class Erasing:
 
         Raises Refused (NOT_FOUND) when no order that is not erased has such a buyer.
         """
-        found = await self._store.read(partial(erasure.of_buyer, account_id=account_id, named=named))
+        found = await self._store.read(
+            partial(order_changes.orders_of_buyer, account_id=account_id, named=named)
+        )
         if not found.orders:
             raise Refused("NOT_FOUND", Text("No buyer of this name, address or order is kept"))
         for start in range(0, len(found.orders), _AT_ONCE):
             some = found.orders[start : start + _AT_ONCE]
-            await self._store.write(lambda tx, some=some: erasure.erase_orders(tx.db, some, now=tx.now))  # type: ignore[misc]
-        await self._store.write(lambda tx: erasure.erase_answers(tx.db, found.names))
+            await self._store.write(lambda tx, some=some: order_changes.erase_orders(tx.db, some, now=tx.now))  # type: ignore[misc]
+        await self._store.write(lambda tx: order_changes.erase_answers(tx.db, found.names))
         await self._store.overwrite()
         _log.info("buyer erased at the owner's word", orders=len(found.orders))
         backup = await self._store.read(lambda db: key_value.get(db, GOOD_MARK))

@@ -32,7 +32,7 @@ from rheod.domain.model import (
 )
 from rheod.domain.orders import Order, OrderLine
 from rheod.domain.relist import ComesBack
-from rheod.store import inbox, items, jobs, order_changes, orders, reversals
+from rheod.store import inbox, items, jobs, order_changes, orders
 from rheod.store.inbox import QuarantinedMessage
 from rheod.store.jobs import Owner
 from rheod.usecases import listings, relisting
@@ -333,7 +333,7 @@ def _take_down_newer(tx: Transaction, item: Item, sold: Listing) -> None:
 def _tell_conflict(tx: Transaction, item: Item, sold: Listing, order_id: int) -> None:
     """Another sale of the item stands as well, by an order or elsewhere: the owner and the ERP are told that one buyer gets nothing."""
     other, ad = orders.other_sale(tx.db, item.id, order_id), sold.tradera_item_id
-    if other is None and not reversals.is_elsewhere(tx.db, item.id):
+    if other is None and not order_changes.is_sold_elsewhere(tx.db, item.id):
         return
     if orders.note_conflict(tx.db, item.id, now=tx.now):
         _log.error("sold twice", external_id=item.external_id, ad=ad, order=order_id)

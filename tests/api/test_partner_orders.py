@@ -10,7 +10,7 @@ from urllib.parse import quote
 import pytest
 
 from rheod.domain.orders import Order, OrderFreight, OrderLine, Payment
-from rheod.store import erasure, order_changes, orders
+from rheod.store import order_changes, orders
 from rheod.usecases import sales
 from rheod.usecases.orders import settle
 from rheod.usecases.transaction import Store, Transaction
@@ -414,7 +414,7 @@ async def test_erased_orders_change_for_who_polls(shop: Shop) -> None:
     """By age as by the owner's word."""
     await shop.sell(an_order(7))
     await shop.api.database.write(
-        lambda db: erasure.erase(db, before=NOW_MS + 1, limit=9, now=NOW_MS + 90_000)
+        lambda db: order_changes.erase(db, before=NOW_MS + 1, limit=9, now=NOW_MS + 90_000)
     )
     found = (await shop.ask("?updated_since=2026-05-26T10:01:00Z")).body
     assert [each["buyer"] for each in found["orders"]] == [None]

@@ -20,7 +20,7 @@ from statistics import median
 from typing import Any
 
 from rheod.domain.model import CallClass, Job, JobKind, QueueName
-from rheod.store import access, accounts, ads, erasure, facts, inbox, items, jobs, orders, outbox, stock
+from rheod.store import access, accounts, ads, facts, inbox, items, jobs, order_changes, orders, outbox, stock
 from rheod.store.engine.connection import prepare
 from rheod.store.engine.encryption import SecretBox
 from rheod.store.ledger import Ledger
@@ -109,7 +109,7 @@ def of_upkeep(now: int) -> dict[str, Query]:
     """What is written on the clock, a bounded slice at a time; as if everything were old enough."""
     return {
         "upkeep: deliveries": partial(outbox.drop_old_deliveries, before=now, limit=1000),
-        "upkeep: erasure": partial(erasure.erase, before=now, limit=1000, now=now),
+        "upkeep: erasure": partial(order_changes.erase, before=now, limit=1000, now=now),
         "start: times of a wrong clock": partial(facts.clamp, now=now),
         "hooks: an endpoint is back": partial(outbox.let_go, endpoint_id="dead-1000", now=now),
         "hooks: an endpoint was set right": partial(outbox.release, endpoint_id="dead-1000", now=now),

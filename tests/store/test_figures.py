@@ -10,7 +10,7 @@ import pytest
 
 from rheod.domain.model import ItemSpec
 from rheod.domain.orders import Order, OrderLine
-from rheod.store import erasure, items, order_changes, orders, stock
+from rheod.store import items, order_changes, orders, stock
 from rheod.store.stock import Month
 from tests.store.making import add_item
 
@@ -72,7 +72,7 @@ READS: dict[str, Callable[[sqlite3.Connection], object]] = {
     "all orders": lambda db: orders.page(db, "a", unmatched=False, limit=9, before=(2**60, 0)),
     "unmatched orders": lambda db: orders.page(db, "a", unmatched=True, limit=9, before=(2**60, 0)),
     "what waits to be shipped": lambda db: orders.oldest_to_ship(db, "a", since=1, before=2),
-    "what is to be erased": lambda db: erasure.erase(db, before=1, limit=9, now=2),
+    "what is to be erased": lambda db: order_changes.erase(db, before=1, limit=9, now=2),
 }
 
 

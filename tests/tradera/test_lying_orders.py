@@ -8,7 +8,7 @@ import pytest
 
 from rheod.domain.errors import Refused
 from rheod.domain.model import ListingState
-from rheod.store import erasure, inbox, orders
+from rheod.store import inbox, order_changes, orders
 from rheod.usecases.contested_sales import SalesInDoubt, SaleVerdict
 from tests.desk import SELLER_ID, Desk
 from tests.tradera.test_order_sync import live, order_created, push, reconcile
@@ -182,7 +182,7 @@ async def test_the_answer_of_a_sale_in_doubt_is_kept_as_it_came(desk: Desk) -> N
     (doubt,) = await desk.database.read(lambda db: inbox.sales_in_doubt(db, desk.account_id))
     assert '"unitPrice": "much"' in (doubt.answer or "")
     await desk.database.write(
-        lambda db: erasure.erase(db, before=desk.clock() + 1, limit=9, now=desk.clock())
+        lambda db: order_changes.erase(db, before=desk.clock() + 1, limit=9, now=desk.clock())
     )
     (doubt,) = await desk.database.read(lambda db: inbox.sales_in_doubt(db, desk.account_id))
     assert doubt.answer is None

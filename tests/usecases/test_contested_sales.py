@@ -11,8 +11,8 @@ from rheod.domain.inputs import EndRefused
 from rheod.domain.model import JobKind, ListingState, RheoStatus, TraderaStatus
 from rheod.domain.orders import Order, OrderFlag, OrderStatus, Payment, Reversal, ReversalReason
 from rheod.store import orders, stock
+from rheod.store.order_changes import Reversed
 from rheod.store.orders import StoredOrder
-from rheod.store.reversals import Reversed
 from rheod.usecases import listings
 from tests.stores import rows
 from tests.usecases.selling import Shop, order

@@ -11,7 +11,7 @@ import pytest
 
 from rheod.domain.errors import Refused
 from rheod.domain.orders import Order, OrderFreight, OrderLine, Payment
-from rheod.store import erasure, order_changes
+from rheod.store import order_changes
 from rheod.store.engine.database import Database
 from rheod.usecases import orders as use_cases
 from rheod.usecases import sales
@@ -207,7 +207,7 @@ async def test_an_event_that_named_an_erased_buyer_is_not_replayed(
     feed = EventFeed(store=store, endpoints=Endpoints(store=store, new_secret=lambda: "whsec_x"))
     (created,) = await told(database)
     assert (await feed.replay(shop.account_id, created["eventId"])).waiting == 1
-    await database.write(lambda db: erasure.erase_orders(db, [7], now=clock()))
+    await database.write(lambda db: order_changes.erase_orders(db, [7], now=clock()))
     with pytest.raises(Refused, match="erased") as refused:
         await feed.replay(shop.account_id, created["eventId"])
     assert refused.value.code == "GONE"

@@ -10,7 +10,7 @@ import pytest
 from rheod.domain.errors import Refused
 from rheod.domain.model import ListingState, RheoStatus
 from rheod.domain.orders import Reversal, ReversalReason
-from rheod.store import reversals
+from rheod.store import order_changes
 from tests.stores import rows
 from tests.usecases.selling import Shop
 from tests.usecases.test_contested_sales import paid
@@ -69,7 +69,7 @@ class Walk:
         item = await self.shop.item()
         found = await rows(self.shop.database, "SELECT state FROM listings WHERE item_id = ?", item.id)
         assert sum(ListingState(row["state"]).is_open for row in found) <= 1
-        sales = await self.shop.database.read(lambda db: reversals.standing(db, item.id))
+        sales = await self.shop.database.read(lambda db: order_changes.standing_sales(db, item.id))
         assert (item.rheo_status is RheoStatus.SOLD) == bool(sales)
         told = [
             (row["type"], row["once"])
