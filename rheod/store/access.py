@@ -91,7 +91,12 @@ class KeyRing:
             scopes=tuple(scopes),
         )
         digest = _digest(text)
-        await self._database.write(lambda db: _insert(db, key, digest))
+        values = (key.id, account_id, digest, key.prefix, name, key.created_at, ",".join(scopes))
+        insert = (
+            "INSERT INTO api_keys (id, account_id, digest, prefix, name, created_at, scopes)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)"
+        )
+        await self._database.write(lambda db: db.execute(insert, values).rowcount)
         self._keys[digest] = key
         return key, text
 
@@ -148,13 +153,6 @@ class KeyRing:
 
 def _digest(text: str) -> bytes:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
-
-
-def _insert(db: sqlite3.Connection, key: ApiKey, digest: bytes) -> None:
-    db.execute(
-        "INSERT INTO api_keys (id, account_id, digest, prefix, name, created_at, scopes) VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (key.id, key.account_id, digest, key.prefix, key.name, key.created_at, ",".join(key.scopes)),
-    )
 
 
 def _read_all(db: sqlite3.Connection) -> tuple[dict[bytes, ApiKey], str | None]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import product
@@ -61,21 +61,18 @@ def endpoints(db: sqlite3.Connection) -> list[EndpointState]:
         " (SELECT reference FROM accounts WHERE accounts.id = endpoints.account_id) AS owner"
         " FROM endpoints WHERE url IS NOT NULL AND removed_at IS NULL ORDER BY created_at, id"
     ).fetchall()
+    refused_alone = (
+        "SELECT created_at, due_at, state, reason FROM jobs INDEXED BY jobs_tried WHERE lane = 'hooks'"
+        " AND endpoint_id = ? AND (attempts > 0 OR aside > 0) AND (aside > 0 OR state = 'held')"
+        " ORDER BY created_at LIMIT 1000"
+    )
     return [
-        EndpointState(**{**dict(row), "active": bool(row["active"])}, alone=_refused_alone(db, row["id"]))
+        EndpointState(
+            **{**dict(row), "active": bool(row["active"])},
+            alone=_waiting(db.execute(refused_alone, (row["id"],)).fetchall()),
+        )
         for row in rows
     ]
-
-
-def _refused_alone(db: sqlite3.Connection, endpoint_id: str) -> WaitingJobs | None:
-    return _waiting(
-        db.execute(
-            "SELECT created_at, due_at, state, reason FROM jobs INDEXED BY jobs_tried WHERE lane = 'hooks'"
-            " AND endpoint_id = ? AND (attempts > 0 OR aside > 0) AND (aside > 0 OR state = 'held')"
-            " ORDER BY created_at LIMIT 1000",
-            (endpoint_id,),
-        ).fetchall()
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -327,21 +324,17 @@ def queues(db: sqlite3.Connection) -> dict[QueueName, QueueFacts]:
 
 
 def oldest_delivery_at(db: sqlite3.Connection) -> int | None:
-    """When the oldest delivery that waits was ordered (ms)."""
-    return min(_oldest_of_each(db), default=None)
-
-
-def _oldest_of_each(db: sqlite3.Connection) -> Iterator[int]:
-    """Of each endpoint the oldest event and the oldest replay, due and held."""
+    """When the oldest delivery that waits was ordered (ms): of each endpoint the oldest event and replay, due and held."""
     endpoints = db.execute("SELECT id FROM endpoints WHERE removed_at IS NULL").fetchall()
-    for endpoint, state, rank in product(endpoints, ("due", "held"), (0, 1)):
-        row = db.execute(
+    oldest = (
+        db.execute(
             "SELECT created_at FROM jobs WHERE lane = 'hooks' AND endpoint_id = ? AND state = ? AND rank = ?"
             " ORDER BY id LIMIT 1",
             (endpoint["id"], state, rank),
         ).fetchone()
-        if row is not None:
-            yield row["created_at"]
+        for endpoint, state, rank in product(endpoints, ("due", "held"), (0, 1))
+    )
+    return min((row["created_at"] for row in oldest if row is not None), default=None)
 
 
 def ordered_at(db: sqlite3.Connection, listing_id: str) -> int:
@@ -384,11 +377,17 @@ def inspect(file: Path, *, check_s: float = CHECK_S) -> dict[str, Any]:
     """Everything as plain JSON. Takes seconds: never on the event loop. sqlite3.Error when it cannot be opened."""
     with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True, timeout=5.0)) as db:
         db.row_factory = sqlite3.Row
+        tables = db.execute("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name").fetchall()
+        failures = db.execute(
+            "SELECT endpoint_id AS endpoint, event_type AS type, attempt, http_status AS status, duration_ms AS ms,"
+            " created_at AS at FROM deliveries WHERE status = 'failed' ORDER BY id DESC LIMIT ?",
+            (_FAILURES,),
+        ).fetchall()
         return {
             "schema": db.execute("PRAGMA user_version").fetchone()[0],
             "sqlite": sqlite3.sqlite_version,
             "bytes": {one.name: one.stat().st_size for one in sorted(file.parent.glob(f"{file.name}*"))},
-            "rows": _rows(db),
+            "rows": {name: db.execute(f'SELECT count(*) FROM "{name}"').fetchone()[0] for (name,) in tables},
             "jobs": _all(
                 db, "SELECT lane, kind, state, count(*) AS jobs, max(attempts) AS attempts FROM jobs"
             ),
@@ -398,30 +397,13 @@ def inspect(file: Path, *, check_s: float = CHECK_S) -> dict[str, Any]:
                 " ELSE 'failed' END AS outcome, count(*) AS calls FROM calls",
                 by="operation, 2",
             ),
-            "failedDeliveries": _failures(db),
+            "failedDeliveries": [dict(row) for row in failures],
             "integrity": _integrity(db, time.monotonic() + check_s),
         }
 
 
 def _all(db: sqlite3.Connection, query: str, *, by: str = "lane, kind, state") -> list[dict[str, Any]]:
     return [dict(row) for row in db.execute(f"{query} GROUP BY {by}").fetchall()]
-
-
-def _rows(db: sqlite3.Connection) -> dict[str, int]:
-    names = [
-        row[0] for row in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")
-    ]
-    return {name: db.execute(f'SELECT count(*) FROM "{name}"').fetchone()[0] for name in names}
-
-
-def _failures(db: sqlite3.Connection) -> list[dict[str, Any]]:
-    """The newest deliveries that failed, without any text of theirs."""
-    rows = db.execute(
-        "SELECT endpoint_id AS endpoint, event_type AS type, attempt, http_status AS status, duration_ms AS ms,"
-        " created_at AS at FROM deliveries WHERE status = 'failed' ORDER BY id DESC LIMIT ?",
-        (_FAILURES,),
-    )
-    return [dict(row) for row in rows.fetchall()]
 
 
 def _integrity(db: sqlite3.Connection, deadline: float) -> list[str]:

@@ -14,14 +14,14 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import astuple, dataclass, replace
 from typing import Any
 
 from rheod.domain.calendar import month_of
 from rheod.domain.categories import OTHER
 from rheod.domain.model import Item
-from rheod.domain.orders import Order, Payment, Reversal, ReversalReason, flags_of, status_of
+from rheod.domain.orders import Order, Reversal, ReversalReason, flags_of, status_of
 from rheod.store.orders import Shipment, StoredOrder, find
 
 
@@ -34,9 +34,9 @@ def save(db: sqlite3.Connection, account_id: str, order: Order, *, now: int) -> 
     known = db.execute("SELECT erased_at FROM orders WHERE order_id = ?", (order.order_id,)).fetchone()
     erased = known is not None and known["erased_at"] is not None
     before = _quantities(db, order.order_id)
-    payments = order.payments and [
-        replace(each, reference=None) if erased else each for each in order.payments
-    ]
+    payments = order.payments
+    if payments is not None and erased:
+        payments = tuple(replace(each, reference=None) for each in payments)
     values = {
         "id": order.order_id,
         "account": account_id,
@@ -51,7 +51,9 @@ def save(db: sqlite3.Connection, account_id: str, order: Order, *, now: int) -> 
         "freight": order.freight.cost_ore,
         "freight_type": order.freight.type,
         "weight": order.freight.weight_kg,
-        "payments": None if order.payments is None else _payments_json(payments or ()),
+        "payments": None
+        if payments is None
+        else json.dumps([list(astuple(each)) for each in payments], ensure_ascii=False),
         "paid_ore": sum(each.amount_ore or 0 for each in order.payments or ()),
         "now": now,
     }
@@ -105,10 +107,6 @@ def _save_lines(db: sqlite3.Connection, account_id: str, order: Order, month: st
 def _quantities(db: sqlite3.Connection, order_id: int) -> dict[int, int]:
     rows = db.execute("SELECT tradera_item_id, quantity FROM order_lines WHERE order_id = ?", (order_id,))
     return {row[0]: row[1] for row in rows.fetchall()}
-
-
-def _payments_json(payments: Iterable[Payment]) -> str:
-    return json.dumps([list(astuple(each)) for each in payments], ensure_ascii=False)
 
 
 def refresh(
@@ -350,7 +348,23 @@ def erase(db: sqlite3.Connection, *, before: int, limit: int, now: int) -> int:
         (before, limit),
     )
     orders = erase_orders(db, [row["order_id"] for row in rows.fetchall()], now=now)
-    return orders + _messages(db, before, limit) + _answers(db, before, limit)
+    kept = (
+        # push messages that have been dealt with: one that could not be read may hold anything
+        (
+            "UPDATE inbox SET body = '' WHERE id IN (SELECT id FROM inbox WHERE body <> '' AND state <> 'new'"
+            " AND received_at < ? ORDER BY received_at LIMIT ?)"
+        ),
+        (
+            "UPDATE inbox SET answer = NULL WHERE id IN (SELECT id FROM inbox WHERE answer IS NOT NULL"
+            " AND received_at < ? ORDER BY received_at LIMIT ?)"
+        ),
+        # what receivers of webhooks answered: their rows live for `retention.deliveries_days`, which may be longer
+        (
+            "UPDATE deliveries SET snippet = NULL WHERE id IN (SELECT id FROM deliveries WHERE snippet IS NOT NULL"
+            " AND created_at < ? LIMIT ?)"
+        ),
+    )
+    return orders + sum(db.execute(update, (before, limit)).rowcount for update in kept)
 
 
 def erase_orders(db: sqlite3.Connection, order_ids: Sequence[int], *, now: int) -> int:
@@ -415,11 +429,9 @@ _KEYS = ("userId", "alias", "email")
 
 def orders_of_buyer(db: sqlite3.Connection, account_id: str, named: str) -> Buyer:
     """Who has this alias or address of mail, or made the order of this number, with all their orders of the account."""
-    values = {
-        "account": account_id,
-        "name": named.strip(),
-        "order": int(named) if _is_number(named) else None,
-    }
+    name = named.strip()
+    is_number = name.isascii() and name.isdecimal() and len(name) < 19
+    values = {"account": account_id, "name": name, "order": int(name) if is_number else None}
     row = db.execute(
         "SELECT buyer FROM orders WHERE account_id = :account AND erased_at IS NULL AND (order_id = :order"
         " OR json_extract(buyer, '$.alias') = :name COLLATE NOCASE"
@@ -443,10 +455,6 @@ def orders_of_buyer(db: sqlite3.Connection, account_id: str, named: str) -> Buye
     return Buyer(tuple(each["order_id"] for each in rows), tuple(sorted(names)))
 
 
-def _is_number(text: str) -> bool:
-    return text.strip().isascii() and text.strip().isdecimal() and len(text.strip()) < 19
-
-
 def erase_answers(db: sqlite3.Connection, names: Sequence[str]) -> None:
     """Erase what could not be read of any order and holds one of these words."""
     for name in names:
@@ -454,28 +462,3 @@ def erase_answers(db: sqlite3.Connection, names: Sequence[str]) -> None:
         db.execute(
             "UPDATE inbox SET body = '' WHERE state <> 'new' AND instr(lower(body), lower(?))", (name,)
         )
-
-
-def _messages(db: sqlite3.Connection, before: int, limit: int) -> int:
-    """Push messages that have been dealt with: one that could not be read may hold anything."""
-    return (
-        db.execute(
-            "UPDATE inbox SET body = '' WHERE id IN (SELECT id FROM inbox WHERE body <> '' AND state <> 'new'"
-            " AND received_at < ? ORDER BY received_at LIMIT ?)",
-            (before, limit),
-        ).rowcount
-        + db.execute(
-            "UPDATE inbox SET answer = NULL WHERE id IN (SELECT id FROM inbox WHERE answer IS NOT NULL"
-            " AND received_at < ? ORDER BY received_at LIMIT ?)",
-            (before, limit),
-        ).rowcount
-    )
-
-
-def _answers(db: sqlite3.Connection, before: int, limit: int) -> int:
-    """What receivers of webhooks answered; their rows live for `retention.deliveries_days`, which may be longer."""
-    return db.execute(
-        "UPDATE deliveries SET snippet = NULL WHERE id IN (SELECT id FROM deliveries WHERE snippet IS NOT NULL"
-        " AND created_at < ? LIMIT ?)",
-        (before, limit),
-    ).rowcount

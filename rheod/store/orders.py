@@ -1,7 +1,7 @@
 """Rows of orders, their lines and parcels.
 
-The buyer is personal data, and so are a tracking number and the reference of a payment, which lead to a person: `order_changes.py`
-erases them. Amounts and states stay. `order_changes.py` writes the rows.
+The buyer is personal data, and so are a tracking number and the reference of a payment, which lead to a person.
+`order_changes.py` writes the rows, and erases those. Amounts and states stay.
 """
 
 from __future__ import annotations
@@ -99,7 +99,13 @@ class StoredOrder:
     shipments: tuple[Shipment, ...] = ()
 
     def standing(self, *, ship_while_waiting: bool = False) -> Standing:
-        """What decides its status and flags."""
+        """What decides its status and flags.
+
+        It is paid late when more is paid than when its sale was taken back; a payment whose amount cannot be read counts by its time.
+        """
+        unread = [each.paid_at or 0 for each in self.payments or () if each.amount_ore is None]
+        paid_late = self.paid_ore > (self.reversed_paid_ore or 0)
+        paid_late = paid_late or max(unread, default=0) > (self.reversed_at or 0)
         return Standing(
             subtotal_ore=self.subtotal_ore,
             lines_ore=sum(line.quantity * line.unit_price_ore for line in self.lines),
@@ -115,15 +121,9 @@ class StoredOrder:
             grew_at=self.grew_at,
             printed_at=self.printed_at,
             reversed_at=self.reversed_at,
-            paid_late=self._is_paid_late(),
+            paid_late=paid_late,
             last_paid_at=max((each.paid_at or 0 for each in self.payments or ()), default=None),
         )
-
-    def _is_paid_late(self) -> bool:
-        """Whether more is paid than when its sale was taken back; a payment whose amount cannot be read counts by its time."""
-        unread = [each.paid_at or 0 for each in self.payments or () if each.amount_ore is None]
-        more = self.paid_ore > (self.reversed_paid_ore or 0)
-        return more or max(unread, default=0) > (self.reversed_at or 0)
 
     @property
     def total_ore(self) -> int:
@@ -328,9 +328,9 @@ def _whole(db: sqlite3.Connection, rows: Sequence[sqlite3.Row]) -> list[StoredOr
 
 
 def _order(row: tuple[Any, ...], lines: tuple[StoredLine, ...], parcels: tuple[Shipment, ...]) -> StoredOrder:
-    buyer, ship_error, confirm_error, status, flags, whole, payments, cost_ore, kind, weight_kg = row[
-        len(_PLAIN) :
-    ]
+    buyer, ship_error, confirm_error, status, flags, whole, payments, freight_ore, freight_type, weight_kg = (
+        row[len(_PLAIN) :]
+    )
     plain = dict(zip(_PLAIN, row, strict=False))
     return StoredOrder(
         **plain,
@@ -340,19 +340,14 @@ def _order(row: tuple[Any, ...], lines: tuple[StoredLine, ...], parcels: tuple[S
         status=OrderStatus(status),
         flags=tuple(OrderFlag(flag) for flag in flags.split(",")) if flags else (),
         whole=bool(whole),
-        payments=_payments(payments),
-        freight=OrderFreight(cost_ore=cost_ore, type=kind, weight_kg=weight_kg),
+        payments=payments
+        and tuple(
+            Payment(type=kind, reference=reference, amount_ore=amount_ore, paid_at=paid_at, cost_ore=cost_ore)
+            for kind, reference, amount_ore, paid_at, cost_ore in jiter.from_json(payments.encode())
+        ),
+        freight=OrderFreight(cost_ore=freight_ore, type=freight_type, weight_kg=weight_kg),
         lines=lines,
         shipments=parcels,
-    )
-
-
-def _payments(stored: str | None) -> tuple[Payment, ...] | None:
-    if stored is None:
-        return None
-    return tuple(
-        Payment(type=kind, reference=reference, amount_ore=amount_ore, paid_at=paid_at, cost_ore=cost_ore)
-        for kind, reference, amount_ore, paid_at, cost_ore in jiter.from_json(stored.encode())
     )
 
 
