@@ -26,8 +26,6 @@ from rheod.api import (
     orders,
     partner_orders,
     reference_data,
-    relisting,
-    reversal,
     schedule,
     webhooks,
 )
@@ -40,8 +38,7 @@ from rheod.api.json_body import BODY_BYTES, read_optional_json
 from rheod.api.management import KeysReply, NewNumberedKey, key_reply, read_key
 from rheod.api.operators import OperatorCalls
 from rheod.api.orders import OrderCalls
-from rheod.api.responses import DoneReply, answer, reply
-from rheod.api.routing import Route, path_of
+from rheod.api.routing import DoneReply, Route, answer, path_of, reply
 from rheod.api.server import add_routes, around_requests, build_models
 from rheod.domain.errors import Permanent, Refused, Text
 from rheod.domain.event_payloads import new_ulid, rfc3339
@@ -271,8 +268,8 @@ class AdminCalls:
         shared = [*webhooks.operations(self._api), *events.admin_operations(self._api)]
         shared += [
             *browsing.operations(self._api),
-            *relisting.operations(self._api),
-            *reversal.operations(self._api),
+            *schedule.relist_operations(self._api),
+            *partner_orders.reversal_operations(self._api),
             *schedule.operations(self._api),
         ]
         shared += reference_data.operations(self._api)

@@ -17,8 +17,7 @@ import structlog
 from aiohttp import hdrs, web
 
 from rheod.api.context import CALLER, STRANGER, Caller
-from rheod.api.responses import refusal
-from rheod.api.routing import CallKind, Handler
+from rheod.api.routing import CallKind, Handler, refusal
 from rheod.domain.errors import Refused, Text
 
 if TYPE_CHECKING:

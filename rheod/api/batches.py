@@ -19,8 +19,7 @@ from rheod.api.context import CALLER
 from rheod.api.field_types import MAX_CHARACTERS, Wire, fault, raise_if_any
 from rheod.api.item_body import ItemBody, UrlCheck, read_item
 from rheod.api.json_body import BODY_BYTES, DUPLICATE, NOT_JSON, decoded, is_clean, parse_at, read_body
-from rheod.api.responses import EXTERNAL_ID, Count, Reply, reply
-from rheod.api.routing import Operation
+from rheod.api.routing import EXTERNAL_ID, Count, Operation, Reply, reply
 from rheod.domain.errors import FieldError, Refused, Text
 from rheod.domain.model import ItemSpec
 from rheod.usecases.put_item import BatchEntry

@@ -13,8 +13,18 @@ from rheod.api import field_types
 from rheod.api.context import CALLER
 from rheod.api.field_types import Moment, Name255
 from rheod.api.items import ITEM, checked_id
-from rheod.api.responses import EXTERNAL_ID, At, Count, Kronor, Reply, reply
-from rheod.api.routing import Operation, Query, Whole, read_query
+from rheod.api.routing import (
+    EXTERNAL_ID,
+    At,
+    Count,
+    Kronor,
+    Operation,
+    Query,
+    Reply,
+    Whole,
+    read_query,
+    reply,
+)
 from rheod.domain.errors import FieldError, Refused, Text
 from rheod.domain.model import ItemType, RheoStatus
 from rheod.store.search import START, ItemFilter

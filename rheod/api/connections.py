@@ -19,7 +19,7 @@ from typing import Any
 import structlog
 from aiohttp import HttpVersion11, hdrs, web
 
-from rheod.api.responses import refusal
+from rheod.api.routing import refusal
 
 _log = structlog.get_logger("rheod.api")
 

@@ -14,8 +14,7 @@ from rheod.api import field_types
 from rheod.api.context import CALLER
 from rheod.api.field_types import Moment, Text255, Wire, read_model, to_ms, wrong
 from rheod.api.json_body import BODY_BYTES, read_json, read_optional_json
-from rheod.api.responses import At, Reply, reply
-from rheod.api.routing import Operation, Query, Whole, read_query
+from rheod.api.routing import At, Operation, Query, Reply, Whole, read_query, reply
 from rheod.api.webhooks import EVENT_ID, EVENTS, EventName, event_name
 from rheod.domain.errors import Text
 from rheod.store.outbox import AttemptFilter, Status

@@ -16,9 +16,8 @@ from rheod.api import item_body
 from rheod.api.context import CALLER
 from rheod.api.field_types import raise_if_any, read_external_id
 from rheod.api.json_body import BODY_BYTES, read_json
-from rheod.api.relisting import RelistReply, relist_reply
-from rheod.api.responses import EXTERNAL_ID, At, DoneReply, Kronor, Reply, reply
-from rheod.api.routing import Operation
+from rheod.api.routing import EXTERNAL_ID, At, DoneReply, Kronor, Operation, Reply, reply
+from rheod.api.schedule import RelistReply, relist_reply
 from rheod.domain.model import ItemType, RheoStatus, TraderaStatus
 from rheod.domain.pictures import warnings
 from rheod.tradera.dry_run import Verdict

@@ -16,8 +16,7 @@ from aiohttp import hdrs, web
 from pydantic import Field
 
 from rheod.api.authenticator import full_address, is_within
-from rheod.api.responses import Reply, refusal, reply
-from rheod.api.routing import Operation
+from rheod.api.routing import Operation, Reply, refusal, reply
 from rheod.domain.errors import Permanent, Refused, Text, Transient
 from rheod.domain.pictures import THUMBNAIL_SIDES, hosted_of
 

@@ -17,8 +17,7 @@ from rheod.api.analytics import AnalyticsReply, analytics_reply
 from rheod.api.context import CALLER
 from rheod.api.field_types import Name255, Price, Shown, Wire, read_model
 from rheod.api.json_body import BODY_BYTES, read_json
-from rheod.api.responses import At, DoneReply, Kronor, Reply, reply
-from rheod.api.routing import Operation, Query, Whole, read_query
+from rheod.api.routing import At, DoneReply, Kronor, Operation, Query, Reply, Whole, read_query, reply
 from rheod.domain.errors import FieldError, Refused, Text
 from rheod.domain.orders import OrderFlag, OrderStatus
 from rheod.usecases.contested_sales import SaleVerdict

@@ -11,8 +11,7 @@ from aiohttp import hdrs, web
 from pydantic import Field
 
 from rheod.api.json_body import BROKEN_BODY, ask_to_go_on
-from rheod.api.responses import Reply, reply
-from rheod.api.routing import Operation
+from rheod.api.routing import Operation, Reply, reply
 from rheod.domain.errors import FieldError, Refused, Text
 from rheod.pictures.folder import TOO_LARGE, UPLOAD_BYTES
 

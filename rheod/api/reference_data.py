@@ -1,6 +1,7 @@
-"""What Tradera takes, for whoever fills in items: its categories, a leaf's attributes, its freight prices. No call waits for Tradera.
+"""What items can be: the 18 domains with their map to Tradera's categories, and what Tradera takes, for whoever fills in items.
 
-All of it is from what rheod has read; nothing is of one account.
+Tradera's categories, a leaf's attributes and its freight prices are what rheod has read: nothing waits for Tradera, and
+nothing is of one account.
 """
 
 from __future__ import annotations
@@ -8,21 +9,150 @@ from __future__ import annotations
 import math
 import re
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from aiohttp import web
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, RootModel
 
-from rheod.api.field_types import wrong
-from rheod.api.responses import At, Count, Reply, reply
-from rheod.api.routing import Operation, Query, Whole, read_query
-from rheod.domain.categories import AttributeKind, Category, CategoryTree, LeafAttributes
+from rheod.api.field_types import Name255, Wire, read_model, wrong
+from rheod.api.json_body import BODY_BYTES, read_json
+from rheod.api.routing import At, Count, Operation, Query, Reply, Whole, read_query, reply
+from rheod.domain.categories import (
+    CONVERTED,
+    DOMAINS,
+    TRADERA_CATEGORIES,
+    AttributeKind,
+    canonical,
+    tradera_category,
+)
 from rheod.domain.errors import Refused, Text
-from rheod.domain.freight import Freight, Parcel, choose
+from rheod.domain.freight import Parcel, ShippingProduct, choose
 
 if TYPE_CHECKING:
-    from rheod.api.context import ReferenceServices
-    from rheod.usecases.placement import FreightPrices
+    from rheod.api.context import Bodies, ReferenceServices
+
+
+RHEO = "rheo"
+TRADERA = "tradera"
+
+
+class ConvertBody(Wire):
+    """A category of one market, asked for in the other: one of them is `rheo`."""
+
+    from_market: Annotated[
+        Name255, Field(description="Whose category it is: `rheo` or `tradera`.", examples=[TRADERA])
+    ]
+    external_id: Annotated[
+        Name255, Field(description="Tradera's category number, or the domain.", examples=["525"])
+    ]
+    to_market: Annotated[
+        Name255, Field(description="Whose category is wanted: the other one.", examples=[RHEO])
+    ]
+
+
+class SearchFieldReply(Reply):
+    """A field of a search form."""
+
+    key: Annotated[str, Field(description="Its name for programs.", examples=["oem_number"])]
+    label_sv: Annotated[str, Field(description="Its name in Swedish.", examples=["OEM-nummer"])]
+    label_en: Annotated[str, Field(description="Its name in English.", examples=["OEM Number"])]
+    field_type: Annotated[Literal["text"], Field(description="Always `text`.")] = "text"
+    placeholder: Annotated[str, Field(description="What it looks like.", examples=["31338723"])]
+
+
+class CategoryReply(Reply):
+    """One domain: its slug, its labels, and what one would search it by."""
+
+    slug: Annotated[str, Field(description="The domain.", examples=["books"])]
+    label_en: Annotated[str, Field(description="Its name in English.")]
+    label_sv: Annotated[str, Field(description="Its name in Swedish.")]
+    description_en: Annotated[str, Field(description="What belongs to it, in English.")]
+    search_fields: Annotated[list[SearchFieldReply], Field(description="What one would search it by.")]
+
+
+class CategoriesReply(RootModel[list[CategoryReply]], Reply):
+    """Every domain, in the order shown."""
+
+
+class ConvertReply(Reply):
+    """The category found: always by the static map, so `confidence` is 1 and nothing is guessed.
+
+    `externalId` is the market's own number when it was asked for, `market` the market that is not `rheo`.
+    """
+
+    rheo_category: Annotated[str, Field(description="The domain.", examples=["electronics"])]
+    external_id: Annotated[str | None, Field(description="Tradera's category number, when it was asked for.")]
+    market: Annotated[str, Field(description="The market that is not `rheo`.", examples=[TRADERA])]
+    confidence: Annotated[float, Field(description="Always 1: the map is fixed.")] = 1.0
+    ai_converted: Annotated[bool, Field(description="Always false: nothing is guessed.")] = False
+
+
+class CategoryCalls:
+    """Handlers under `/categories`."""
+
+    def __init__(self, *, parts: Bodies) -> None:
+        self._deadline_s = parts.body_deadline_s
+
+    async def all(self, _request: web.Request) -> web.Response:
+        """List the 18 domains with their labels."""
+        shown = [
+            CategoryReply(
+                slug=each.slug,
+                label_en=each.label_en,
+                label_sv=each.label_sv,
+                description_en=each.description_en,
+                search_fields=[
+                    SearchFieldReply(
+                        key=field.key,
+                        label_sv=field.label_sv,
+                        label_en=field.label_en,
+                        placeholder=field.placeholder,
+                    )
+                    for field in each.search_fields
+                ],
+            )
+            for each in DOMAINS.values()
+        ]
+        return reply(200, CategoriesReply(shown))
+
+    async def convert(self, request: web.Request) -> web.Response:
+        """Find the domain of a Tradera category, or the Tradera category of a domain."""
+        body: Any = await read_json(request, limit_bytes=BODY_BYTES, deadline_s=self._deadline_s)
+        return reply(200, converted(read_model(ConvertBody, body)))
+
+
+def converted(asked: ConvertBody) -> ConvertReply:
+    """What the static map says. Refused (NOT_FOUND) when it says nothing."""
+    markets = (asked.from_market.lower(), asked.to_market.lower())
+    if markets == (TRADERA, RHEO):
+        number = asked.external_id
+        slug = TRADERA_CATEGORIES.get(int(number)) if number.isascii() and number.isdecimal() else None
+        if slug is not None:
+            return ConvertReply(rheo_category=slug, external_id=None, market=TRADERA)
+    if markets == (RHEO, TRADERA):
+        slug = canonical(asked.external_id)
+        category = None if slug is None else CONVERTED.get(slug) or tradera_category(slug)
+        if slug is not None and category is not None:
+            return ConvertReply(rheo_category=slug, external_id=str(category), market=TRADERA)
+    raise Refused("NOT_FOUND", Text("No category matches"))
+
+
+def category_operations(parts: Bodies) -> list[Operation]:
+    """What anybody may ask, each address within a limit of its own."""
+    calls = CategoryCalls(parts=parts)
+    ask = partial(Operation, access="open", tag="Categories", rate="categories")
+    return [
+        ask("GET", "/categories", calls.all, answer=CategoriesReply, refusals=("RATE_LIMITED",)),
+        ask(
+            "POST",
+            "/categories/convert",
+            calls.convert,
+            body=ConvertBody,
+            answer=ConvertReply,
+            refusals=("RATE_LIMITED", "NOT_FOUND"),
+        ),
+    ]
+
 
 CATEGORIES = "/integration/v1/tradera/categories"
 _LARGEST_ID = 2**31 - 1
@@ -164,7 +294,16 @@ class ReferenceCalls:
             found = list(tree.children(asked.parent))[: asked.limit]
         else:
             found = tree.search(asked.q, below=asked.parent, limit=asked.limit)
-        shown = [_category(each, tree) for each in found]
+        shown = [
+            TraderaCategoryReply(
+                id=each.id,
+                name=each.name,
+                path=tree.path_text(each.id),
+                parent_id=each.parent_id,
+                leaf=tree.is_leaf(each.id),
+            )
+            for each in found
+        ]
         return reply(200, TraderaCategoriesReply(read_at=tree.read_at, categories=shown))
 
     async def attributes(self, request: web.Request) -> web.Response:
@@ -177,71 +316,7 @@ class ReferenceCalls:
         leaf = await self._data.leaf(number)
         if leaf is None and tree is not None and tree.is_leaf(number) and self._may_read():
             await self._data.use(number)
-        return reply(200, _attributes(number, tree, leaf))
-
-    def _may_read(self) -> bool:
-        """Whether one more leaf may be read for those who ask here; if so it is noted."""
-        now = self._data.store.now()
-        self._readings = [at for at in self._readings if at > now - _HOUR_MS]
-        if len(self._readings) >= _READINGS_AN_HOUR:
-            return False
-        self._readings.append(now)
-        return True
-
-    async def shipping(self, request: web.Request) -> web.Response:
-        """Show what the buyer of an item of a weight pays for freight, and what else there is."""
-        weight = read_query(request, ShippingQuery).weight_kg
-        prices = await self._data.freight()
-        freight = choose(Parcel(weight_kg=weight), self._freight, prices.table, refused=prices.refused)
-        return reply(200, self._shipping(weight, prices, freight))
-
-    def _shipping(self, weight: float | None, prices: FreightPrices, freight: Freight) -> ShippingReply:
-        kg = (weight or 0) + self._freight.packaging_g / 1000
-        products = (
-            [] if prices.table is None or not weight else prices.table.holding(kg, without=prices.refused)
-        )
-        limits = {each.key: each for each in products}
-        return ShippingReply(
-            weight_kg=weight,
-            packaging_g=self._freight.packaging_g,
-            read_at=None if prices.table is None else prices.table.read_at,
-            offered=[
-                ParcelReply(
-                    name=each.name(self._freight),
-                    price=each.cost_kr,
-                    up_to_kg=None if each.product_id is None else each.weight_kg,
-                    days=None
-                    if each.provider_id is None or (each.provider_id, each.product_id or 0) not in limits
-                    else limits[each.provider_id, each.product_id or 0].most_days,
-                )
-                for each in freight.options
-            ],
-            reason=freight.reason,
-            warning=freight.warning,
-            parcels=[
-                ParcelReply(name=each.title, price=each.price_kr, up_to_kg=each.up_to_kg, days=each.most_days)
-                for each in products
-            ],
-        )
-
-
-def _category(category: Category, tree: CategoryTree) -> TraderaCategoryReply:
-    return TraderaCategoryReply(
-        id=category.id,
-        name=category.name,
-        path=tree.path_text(category.id),
-        parent_id=category.parent_id,
-        leaf=tree.is_leaf(category.id),
-    )
-
-
-def _attributes(number: int, tree: CategoryTree | None, leaf: LeafAttributes | None) -> AttributesReply:
-    return AttributesReply(
-        category_id=number,
-        path="" if tree is None else tree.path_text(number),
-        leaf=None if tree is None else tree.is_leaf(number),
-        read_at=None if leaf is None else leaf.read_at,
-        attributes=[
+        shown = [
             AttributeReply(
                 id=each.id,
                 name=each.name,
@@ -255,8 +330,57 @@ def _attributes(number: int, tree: CategoryTree | None, leaf: LeafAttributes | N
                 terms=list(each.terms),
             )
             for each in (() if leaf is None else leaf.definitions)
-        ],
-    )
+        ]
+        told = AttributesReply(
+            category_id=number,
+            path="" if tree is None else tree.path_text(number),
+            leaf=None if tree is None else tree.is_leaf(number),
+            read_at=None if leaf is None else leaf.read_at,
+            attributes=shown,
+        )
+        return reply(200, told)
+
+    def _may_read(self) -> bool:
+        """Whether one more leaf may be read for those who ask here; if so it is noted."""
+        now = self._data.store.now()
+        self._readings = [at for at in self._readings if at > now - _HOUR_MS]
+        if len(self._readings) >= _READINGS_AN_HOUR:
+            return False
+        self._readings.append(now)
+        return True
+
+    async def shipping(self, request: web.Request) -> web.Response:
+        """Show what the buyer of an item of a weight pays for freight, and what else there is."""
+        weight = read_query(request, ShippingQuery).weight_kg
+        prices, ours = await self._data.freight(), self._freight
+        freight = choose(Parcel(weight_kg=weight), ours, prices.table, refused=prices.refused)
+        products: list[ShippingProduct] = []
+        if prices.table is not None and weight:
+            products = prices.table.holding(weight + ours.packaging_g / 1000, without=prices.refused)
+        most_days = {each.key: each.most_days for each in products}
+        told = ShippingReply(
+            weight_kg=weight,
+            packaging_g=ours.packaging_g,
+            read_at=None if prices.table is None else prices.table.read_at,
+            offered=[
+                ParcelReply(
+                    name=each.name(ours),
+                    price=each.cost_kr,
+                    up_to_kg=None if each.product_id is None else each.weight_kg,
+                    days=None
+                    if each.provider_id is None
+                    else most_days.get((each.provider_id, each.product_id or 0)),
+                )
+                for each in freight.options
+            ],
+            reason=freight.reason,
+            warning=freight.warning,
+            parcels=[
+                ParcelReply(name=each.title, price=each.price_kr, up_to_kg=each.up_to_kg, days=each.most_days)
+                for each in products
+            ],
+        )
+        return reply(200, told)
 
 
 def operations(parts: ReferenceServices) -> list[Operation]:

@@ -23,20 +23,18 @@ from pydantic import BaseModel
 from structlog.typing import FilteringBoundLogger
 
 from rheod.api import (
+    analytics,
     batches,
     browsing,
-    categories,
     events,
     items,
     management,
+    openapi,
     operators,
     orders,
     partner_orders,
     pictures,
-    quota,
     reference_data,
-    relisting,
-    reversal,
     schedule,
     webhooks,
 )
@@ -53,9 +51,17 @@ from rheod.api.connections import (
 from rheod.api.context import REQUEST_ID, STRANGER, uncounted
 from rheod.api.field_types import Wire
 from rheod.api.json_body import expect_later
-from rheod.api.openapi import document
-from rheod.api.responses import Reply, refusal
-from rheod.api.routing import IGNORED, IGNORED_HEADER, Handler, Query, Route, naming_ignored, path_of
+from rheod.api.routing import (
+    IGNORED,
+    IGNORED_HEADER,
+    Handler,
+    Query,
+    Reply,
+    Route,
+    naming_ignored,
+    path_of,
+    refusal,
+)
 from rheod.domain.errors import Refused, StoreUnavailable, Transient
 from rheod.domain.event_payloads import new_ulid
 
@@ -217,26 +223,26 @@ def build_app(parts: ApiContext, *, pages: Pages | None = None) -> web.Applicati
 
 def operations(parts: ApiContext) -> list[Operation]:
     """Every operation of the API, in the order of the document."""
-    groups = (
-        items,
-        batches,
-        browsing,
-        relisting,
-        reversal,
-        schedule,
-        categories,
-        reference_data,
-        orders,
-        partner_orders,
-        management,
-        webhooks,
-        events,
-        pictures,
-        quota,
-        operators,
+    groups: tuple[Callable[[ApiContext], list[Operation]], ...] = (
+        items.operations,
+        batches.operations,
+        browsing.operations,
+        schedule.relist_operations,
+        partner_orders.reversal_operations,
+        schedule.operations,
+        reference_data.category_operations,
+        reference_data.operations,
+        orders.operations,
+        partner_orders.operations,
+        management.operations,
+        webhooks.operations,
+        events.operations,
+        pictures.operations,
+        analytics.operations,
+        operators.operations,
     )
-    served = [operation for group in groups for operation in group.operations(parts)]
-    return [*served, *document.operations(parts, served)]
+    served = [operation for group in groups for operation in group(parts)]
+    return [*served, *openapi.operations(parts, served)]
 
 
 def route_of(operation: Operation, authenticator: Authenticator) -> Route:

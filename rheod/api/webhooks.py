@@ -12,8 +12,7 @@ from rheod.api.context import CALLER
 from rheod.api.field_types import Text255, Wire, read_model, wrong
 from rheod.api.item_body import UrlCheck
 from rheod.api.json_body import BODY_BYTES, read_json, read_optional_json
-from rheod.api.responses import At, Reply, reply
-from rheod.api.routing import Operation
+from rheod.api.routing import At, Operation, Reply, reply
 from rheod.domain.errors import FieldError, Refused, Text
 from rheod.domain.model import EVERY_EVENT, WEBHOOK_EVENTS
 from rheod.usecases.endpoints import EndpointChange, NewEndpoint

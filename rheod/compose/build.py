@@ -15,14 +15,13 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from rheod.api import quota, relisting, schedule, server
+from rheod.api import analytics, server
 from rheod.api.admin import build_admin, inspection_routes, start_admin
 from rheod.api.authenticator import Callers
-from rheod.api.category_choices import ChoiceCalls, choice_routes
 from rheod.api.connections import ConnectionLimits
 from rheod.api.context import AdminContext, ApiContext, Rates
-from rheod.api.owner_access import ConnectionCalls, PasswordCalls
-from rheod.api.templates import TemplateCalls
+from rheod.api.management import ConnectionCalls, PasswordCalls
+from rheod.api.selling_choices import ChoiceCalls, TemplateCalls, choice_routes, plan_routes, rule_routes
 from rheod.compose.core import Core, build_core, open_restore_locks, publishing_pause
 from rheod.compose.loops import Loops, build_loops, observed, publish_options
 from rheod.compose.remotes import Remotes, check_webhook_url
@@ -161,10 +160,10 @@ class Handlers:
                 *passwords.routes(),
                 *inspection_routes(core.settings.storage.path / "rheod.db"),
                 *choice_routes(choices),
-                *relisting.rule_routes(parts.relisting, deadline_s=deadline_s),
-                *schedule.plan_routes(parts.ending, deadline_s=deadline_s),
+                *rule_routes(parts.relisting, deadline_s=deadline_s),
+                *plan_routes(parts.ending, deadline_s=deadline_s),
                 *connections.routes(),
-                *quota.routes(core.capacities, core.default_account),
+                *analytics.quota_routes(core.capacities, core.default_account),
                 *templates.routes(),
             ],
         )

@@ -82,7 +82,7 @@ class FieldError:
 class Refused(RheodError):
     """The caller asked for something that cannot be done as asked.
 
-    `code` is the API's word for it, such as NOT_FOUND or VALIDATION_FAILED; `api/responses.py` maps it to a status.
+    `code` is the API's word for it, such as NOT_FOUND or VALIDATION_FAILED; `api/routing.py` maps it to a status.
     """
 
     def __init__(self, code: str, message: Text, details: tuple[FieldError, ...] = ()) -> None:

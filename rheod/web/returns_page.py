@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from rheod.api.field_types import raise_if_any, read_external_id
-from rheod.api.relisting import DAY_MS
+from rheod.api.schedule import DAY_MS
 from rheod.domain.errors import FieldError, Refused, Text
 from rheod.domain.relist import BelowReserve, RelistRule, Then, plan_ahead, step_of
 from rheod.usecases.relisting import by_day

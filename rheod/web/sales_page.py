@@ -15,7 +15,7 @@ from pydantic import Field
 from rheod.api import field_types
 from rheod.api.field_types import read_model
 from rheod.api.orders import TrackingBody, verdict_of
-from rheod.api.reversal import ReversalBody
+from rheod.api.partner_orders import ReversalBody
 from rheod.api.routing import Query, read_query
 from rheod.domain.errors import Refused, Text, counted
 from rheod.domain.model import Json

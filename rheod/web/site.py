@@ -18,8 +18,7 @@ from aiohttp import hdrs, web
 
 from rheod.api.authenticator import SAFE_METHODS, check_origin
 from rheod.api.context import REQUEST_ID
-from rheod.api.responses import STATUS_OF
-from rheod.api.routing import Handler
+from rheod.api.routing import STATUS_OF, Handler
 from rheod.domain.errors import Refused, Transient
 from rheod.store.access import Session
 from rheod.web.assets import templates

@@ -8,7 +8,7 @@ import aiohttp
 
 from rheod.api.admin import build_admin, start_admin
 from rheod.api.context import AdminContext
-from rheod.api.owner_access import PasswordCalls, new_password
+from rheod.api.management import PasswordCalls, new_password
 from tests.web.running import pages
 
 

@@ -9,9 +9,9 @@ from typing import Any
 import aiohttp
 import pytest
 
-from rheod.api import relisting, schedule
 from rheod.api.admin import build_admin, start_admin
 from rheod.api.context import AdminContext
+from rheod.api.selling_choices import plan_routes, rule_routes
 from rheod.usecases import ending
 from tests.api.running import NOW_MS, Api
 
@@ -24,8 +24,8 @@ async def no_status() -> dict[str, object]:
 async def admin(api: Api, tmp_path: Path) -> AsyncIterator[aiohttp.ClientSession]:
     """A client of the socket."""
     more = [
-        *relisting.rule_routes(api.parts.relisting, deadline_s=5),
-        *schedule.plan_routes(api.parts.ending, deadline_s=5),
+        *rule_routes(api.parts.relisting, deadline_s=5),
+        *plan_routes(api.parts.ending, deadline_s=5),
     ]
     app = build_admin(AdminContext(api=api.parts, status=no_status), more=more)
     runner = await start_admin(app, tmp_path / "a.sock")

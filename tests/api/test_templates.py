@@ -12,7 +12,7 @@ import pytest
 
 from rheod.api.admin import build_admin, start_admin
 from rheod.api.context import AdminContext
-from rheod.api.templates import TemplateCalls
+from rheod.api.selling_choices import TemplateCalls
 from rheod.domain.ad_text import Part, Template
 from rheod.usecases.owner_choices import AdTemplates
 from rheod.usecases.placer import AdDresser, FixedWords

@@ -16,7 +16,7 @@ from pathlib import Path
 from random import Random
 
 from rheod.api.partner_orders import orders_reply
-from rheod.api.responses import encoded
+from rheod.api.routing import encoded
 from rheod.cli.serve import YOUNG_OBJECTS
 from rheod.domain.orders import Order, OrderFreight, OrderLine, Payment
 from rheod.store import accounts, order_changes

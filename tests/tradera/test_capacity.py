@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rheod.api.quota import capacity_reply
+from rheod.api.analytics import capacity_reply
 from rheod.domain.budget import MethodState
 from rheod.domain.errors import Refused
 from rheod.domain.model import CallClass

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rheod.api.reversal import ReversalBody
+from rheod.api.partner_orders import ReversalBody
 from rheod.domain.orders import OrderStatus
 from rheod.usecases.orders import Orders
 from tests.desk import Desk

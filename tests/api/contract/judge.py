@@ -7,7 +7,7 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
-from rheod.api.responses import STATUS_OF
+from rheod.api.routing import STATUS_OF
 from tests.api.running import Reply
 
 Json = dict[str, Any]

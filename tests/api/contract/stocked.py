@@ -11,7 +11,7 @@ from typing import Any
 
 import aiohttp
 
-from rheod.api.openapi.examples import EXAMPLES, SEGMENTS
+from rheod.api.openapi_schemas import EXAMPLES, SEGMENTS
 from rheod.domain.ladder import Ladder
 from rheod.domain.model import Listing, ListingState
 from rheod.domain.orders import Order, OrderLine

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from rheod.api.openapi.examples import SCHEMAS, webhooks
+from rheod.api.openapi_schemas import EVENT_SCHEMAS, webhooks
 from rheod.domain import event_payloads
 from rheod.domain.effects import apply
 from rheod.domain.errors import Text
@@ -142,9 +142,9 @@ def test_a_real_event_is_as_told(event: Event, item: Item) -> None:
 
 def faults(schema: Any, body: Any) -> list[str]:
     """What keeps an event from fitting; fields its schema does not name count, whichever part names them."""
-    found = Judge({"components": {"schemas": dict(SCHEMAS)}}, is_closed=False).fits(schema, body)
+    found = Judge({"components": {"schemas": dict(EVENT_SCHEMAS)}}, is_closed=False).fits(schema, body)
     adds = schema["allOf"][1]["properties"]["data"]["properties"]
-    named = {**SCHEMAS["EventData"]["properties"], **adds}
+    named = {**EVENT_SCHEMAS["EventData"]["properties"], **adds}
     return found + [f"{name} is not told" for name in body["data"] if name not in named]
 
 

@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 
 from rheod.api import item_body, management
 from rheod.api.item_parts import DOMAIN_SCHEMAS, RICH
-from rheod.api.openapi.schemas import of_bodies
+from rheod.api.openapi_schemas import of_bodies
 from rheod.domain.errors import Refused
 from tests.api.contract.values import Values
 from tests.api.running import https_only

@@ -11,10 +11,9 @@ import pytest
 from openapi_spec_validator import validate
 
 from rheod.api.context import Rates
-from rheod.api.openapi.examples import EXAMPLES
-from rheod.api.openapi.responses import CODES, TAGS
-from rheod.api.openapi.schemas import ATTRIBUTES
-from rheod.api.responses import STATUS_OF
+from rheod.api.openapi import CODES, TAGS
+from rheod.api.openapi_schemas import ATTRIBUTES, EXAMPLES
+from rheod.api.routing import STATUS_OF
 from rheod.api.server import build_app, operations
 from tests.api.contract.judge import Judge
 from tests.api.running import Api, OpenApi

@@ -1,31 +1,126 @@
-"""Request bodies and path segments that work when they are pasted, and an example made of any schema.
+"""The schemas of the OpenAPI document: what pydantic says of the models, and the rules it cannot see.
 
-The bodies stand by the name of their model; a test sends every one of them to a running API.
-
-The webhooks of the document: the envelope of each event, its signatures, and what a receiver answers.
-
-Made from the classes that build the events, so that the document says what is sent.
+A body's schema says what is read (null is absent), an answer's what is sent. Each body has an example by the name of its
+model that works when it is pasted: a test sends every one of them to a running API. The webhooks are made from the
+classes that build the events, so that the document says what is sent.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from types import UnionType
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
 
+from pydantic.json_schema import models_json_schema
+
+from rheod.api.field_types import Wire
+from rheod.api.item_body import item_rules
+from rheod.api.item_parts import DOMAIN_SCHEMAS, REF, RICH, Schema, domain_union
 from rheod.domain import event_payloads
 from rheod.domain.event_payloads import (
     WEBHOOK_EVENT_CLASSES,
     EventData,
     Payload,
-    WebhookEvent,
     example_of,
     told_fields,
     webhook_body,
 )
 from rheod.domain.model import Item, ItemSpec
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+
+ATTRIBUTES = frozenset({"Vehicle", "Part", *(model.__name__ for model in RICH.values())})
+"""The models whose fields are attributes of goods."""
+
+NULL: Schema = {"type": "null"}
+_BOUNDS = {"ge": "minimum", "le": "maximum", "gt": "exclusiveMinimum", "lt": "exclusiveMaximum"}
+
+
+def ref(name: str) -> Schema:
+    """A reference to a schema by its name."""
+    return {"$ref": REF + name}
+
+
+def of_answers(models: Iterable[type[BaseModel]]) -> dict[str, Schema]:
+    """The schemas of answers and of all they hold, by name."""
+    _, found = models_json_schema(
+        [(model, "serialization") for model in models], ref_template=REF + "{model}"
+    )
+    return {name: _tidy(schema) for name, schema in found.get("$defs", {}).items()}
+
+
+def of_bodies(models: Iterable[type[Wire]]) -> dict[str, Schema]:
+    """The schemas of request bodies, of the domains and of all they hold, by name."""
+    wanted = [*models, *RICH.values()]
+    _, found = models_json_schema([(model, "validation") for model in wanted], ref_template=REF + "{model}")
+    schemas: dict[str, Schema] = {}
+    for name, schema in found.get("$defs", {}).items():
+        tidy = _tidy(schema)
+        required = tidy.get("required", [])
+        tidy["properties"] = {
+            field: each if field in required else nullable(each)
+            for field, each in tidy.get("properties", {}).items()
+        }
+        if name in EXAMPLES:
+            tidy["examples"] = [dict(EXAMPLES[name])]
+        schemas[name] = item_rules(tidy) if "imageUrls" in tidy["properties"] else tidy
+    return schemas | {"Domain": domain_union(), **DOMAIN_SCHEMAS}
+
+
+def of_query(model: type[BaseModel]) -> tuple[Schema, dict[str, Schema]]:
+    """The schema of a query string, and the schemas it refers to."""
+    schema = model.model_json_schema(ref_template=REF + "{model}")
+    inner = {name: _tidy(each) for name, each in schema.pop("$defs", {}).items()}
+    shown: dict[str, Schema] = {}
+    for name, each in schema.get("properties", {}).items():
+        field = _clean(each)
+        options = [option for option in field.get("anyOf", ()) if option != NULL]
+        if len(options) == 1:  # null cannot be written in a query string
+            field = {**options[0], **{key: value for key, value in field.items() if key != "anyOf"}}
+        shown[name] = field
+    return {**schema, "properties": shown}, inner
+
+
+def _tidy(schema: Schema) -> Schema:
+    """A schema without the names pydantic makes up."""
+    tidy = {key: value for key, value in schema.items() if key != "title"}
+    if "properties" in tidy:
+        tidy["properties"] = {field: _clean(each) for field, each in tidy["properties"].items()}
+    return tidy
+
+
+def _clean(schema: Mapping[str, Any]) -> Schema:
+    cleaned: Schema = _in_words_of_the_standard(schema)
+    if cleaned.get("default", ...) is None:
+        del cleaned["default"]
+    return cleaned
+
+
+def _in_words_of_the_standard(schema: Any) -> Any:
+    """Without titles, and bounds by their names: pydantic keeps its own after a validator of ours."""
+    if isinstance(schema, list):
+        return [_in_words_of_the_standard(each) for each in schema]
+    if not isinstance(schema, Mapping):
+        return schema
+    return {
+        _BOUNDS.get(key, key): _in_words_of_the_standard(value)
+        for key, value in schema.items()
+        if key != "title"
+    }
+
+
+def nullable(schema: Schema) -> Schema:
+    """The schema with null allowed: many clients write it for what they do not set, and it is read as absent."""
+    if NULL in schema.get("anyOf", ()) or not schema.keys() & {"type", "$ref", "enum", "const", "anyOf"}:
+        return schema
+    outer = {key: value for key, value in schema.items() if key in {"description", "default"}}
+    inner = {key: value for key, value in schema.items() if key not in outer}
+    return {**outer, "anyOf": [*inner.pop("anyOf", ()), *([inner] if inner else []), NULL]}
+
 
 ITEM: Mapping[str, Any] = {
     "title": "Bromsok fram vänster Volvo XC90",
@@ -163,14 +258,15 @@ def _type_of(hint: Any) -> Json:
     return {"type": _TYPES.get(kind, "object")}
 
 
-def _envelope() -> Json:
-    schema = {"description": event_payloads.Envelope.__doc__, **_schema(event_payloads.Envelope)}
-    schema["properties"]["data"] = {"$ref": "#/components/schemas/EventData"}
-    return {**schema, "required": [*schema["required"], "data"]}
+_ENVELOPE = _schema(event_payloads.Envelope)
 
-
-SCHEMAS: Mapping[str, Json] = {
-    "Event": _envelope(),
+EVENT_SCHEMAS: Mapping[str, Json] = {
+    "Event": {
+        "description": event_payloads.Envelope.__doc__,
+        **_ENVELOPE,
+        "properties": {**_ENVELOPE["properties"], "data": ref("EventData")},
+        "required": [*_ENVELOPE["required"], "data"],
+    },
     "EventData": {"description": EventData.__doc__, **_schema(EventData)},
 }
 """The schemas the events share."""
@@ -206,38 +302,35 @@ _DELIVERY = (
 
 def webhooks() -> Json:
     """Every event that goes out, as OpenAPI 3.1 tells of requests that are sent to others."""
-    return {each.EVENT.value: {"post": _event(each)} for each in WEBHOOK_EVENT_CLASSES}
-
-
-def _event(event: type[WebhookEvent]) -> Json:
-    name = event.EVENT.value
-    data = _schema(event)
-    described = {"properties": {"eventType": {"const": name}, "data": data}}
-    schema = {"allOf": [{"$ref": "#/components/schemas/Event"}, described]}
-    example = webhook_body(event_id=_EXAMPLE_ID, now=_EXAMPLE_MS, item=_ITEM, event=example_of(event))
-    return _post(name, event.__doc__ or "", schema, example)
-
-
-def _post(name: str, when: str, schema: Json, example: bytes) -> Json:
-    return {
-        "operationId": "event" + "".join(part.capitalize() for part in name.replace("_", ".").split(".")),
-        "summary": when,
-        "description": _DELIVERY,
-        "tags": ["Webhooks"],
-        "parameters": [_header(*header) for header in _HEADERS],
-        "requestBody": {
-            "required": True,
-            "content": {"application/json": {"schema": schema, "example": json.loads(example)}},
-        },
-        "responses": {"2XX": {"description": "Taken; it is not sent again."}},
-    }
-
-
-def _header(name: str, required: bool, meaning: str) -> Json:  # noqa: FBT001 - a row of the table above
-    return {
-        "name": name,
-        "in": "header",
-        "required": required,
-        "description": meaning,
-        "schema": {"type": "string"},
-    }
+    headers = [
+        {
+            "name": name,
+            "in": "header",
+            "required": required,
+            "description": meaning,
+            "schema": {"type": "string"},
+        }
+        for name, required, meaning in _HEADERS
+    ]
+    told: Json = {}
+    for event in WEBHOOK_EVENT_CLASSES:
+        name = event.EVENT.value
+        described = {"properties": {"eventType": {"const": name}, "data": _schema(event)}}
+        schema = {"allOf": [ref("Event"), described]}
+        body = webhook_body(event_id=_EXAMPLE_ID, now=_EXAMPLE_MS, item=_ITEM, event=example_of(event))
+        words = name.replace("_", ".").split(".")
+        told[name] = {
+            "post": {
+                "operationId": "event" + "".join(word.capitalize() for word in words),
+                "summary": event.__doc__ or "",
+                "description": _DELIVERY,
+                "tags": ["Webhooks"],
+                "parameters": headers,
+                "requestBody": {
+                    "required": True,
+                    "content": {"application/json": {"schema": schema, "example": json.loads(body)}},
+                },
+                "responses": {"2XX": {"description": "Taken; it is not sent again."}},
+            }
+        }
+    return told
