@@ -31,7 +31,6 @@ from rheod.sandbox.demo_daemon import DemoDaemon
 TIMEOUT_S = 60
 _MOST_BYTES = 2**17
 _LOADED = (
-    "rheod.cli.offline",
     "rheod.cli.serve",
     "aiobotocore.session",
     "aiobotocore.config",

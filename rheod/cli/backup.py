@@ -26,9 +26,8 @@ from typing import Any
 import click
 
 from rheod.cli import OK, CommandFailed
-from rheod.cli.daemon_client import NotRunning, ask, ask_daemon, load
-from rheod.cli.main import Command, Options, pass_options, with_json
-from rheod.cli.printing import say, say_json
+from rheod.cli.daemon_client import NotRunning, ask, ask_daemon
+from rheod.cli.main import Command, Options, pass_options, say, say_json, settings_of, with_json
 from rheod.config.settings import Settings
 from rheod.domain import crash
 from rheod.store.engine import copies, encryption
@@ -233,7 +232,7 @@ def _data_folder(options: Options) -> Path:
     try:
         return Path(ask_daemon(options, "GET", "/backup")["folder"])
     except NotRunning:
-        data = load(options).storage.path
+        data = settings_of(options).storage.path
         if not (data / DATABASE).exists():
             raise CommandFailed(f"There is nothing to back up: {data} has no {DATABASE}") from None
         return data
@@ -369,7 +368,7 @@ def restore(options: Options, *, source: Path | None, compared: bool, as_json: b
         else:
             say(f"Noted: {answer['accounts']} accounts publish again.")
         return OK
-    settings = load(options)
+    settings = settings_of(options)
     crash.arm(settings.debug.crash_at)
     source, data = source.expanduser().absolute(), settings.storage.path
     try:

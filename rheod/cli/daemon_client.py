@@ -14,14 +14,10 @@ import socket
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rheod.cli import WRONG_USAGE, CommandFailed
-from rheod.cli.main import Options
-
-if TYPE_CHECKING:
-    from rheod.config.settings import Settings
-
+from rheod.cli.main import DEFAULT_FILE, Options, settings_of
 
 TIMEOUT_S = 30.0
 
@@ -113,7 +109,6 @@ def _read(status: int, raw: bytes) -> Any:
     raise CommandFailed(": ".join([sentence, "; ".join(details)]) if details else sentence)
 
 
-DEFAULT_FILE = Path("/etc/rheod/rheod.toml")
 DEFAULT_STORAGE = "/var/lib/rheod"
 _STORAGE = ("storage", "path")
 _SOCKET = ("server", "admin_socket")
@@ -181,11 +176,11 @@ def ask(
     try:
         return ask_daemon(options, method, target, body, timeout_s=timeout_s)
     except NotRunning as absent:
-        from rheod.cli.offline import Question, ask_store  # noqa: PLC0415 - the whole daemon's imports
+        from rheod.cli.serve import Question, ask_store  # noqa: PLC0415 - the whole daemon's imports
 
         headers = request_headers(options.account)
         asked = Question(method=method, target=target, headers=headers, body=body)
-        return _read(*ask_store(load(options), asked, silent=absent.path))
+        return _read(*ask_store(settings_of(options), asked, silent=absent.path))
 
 
 def ask_daemon(
@@ -200,21 +195,5 @@ def ask_daemon(
     try:
         path = find_admin_socket(config_file=options.config, environ=os.environ)
     except InDoubtError:
-        path = load(options).admin_socket
+        path = settings_of(options).admin_socket
     return ask_socket(path, method, target, body, account=options.account, timeout_s=timeout_s)
-
-
-def load(options: Options) -> Settings:
-    """All settings; CommandFailed with one line per wrong one, exit status 2."""
-    from rheod.config.loading import SettingsError, load_settings  # noqa: PLC0415 - light commands do without pydantic
-
-    credentials = None
-    if not os.environ.get("CREDENTIALS_DIRECTORY"):
-        # the secrets that setup hands to the service lie beside the settings file: whoever may read them has them too
-        file = options.config or Path(os.environ.get("RHEOD_CONFIG") or DEFAULT_FILE)
-        secrets = file.parent / "secrets"
-        credentials = secrets if os.access(secrets, os.R_OK | os.X_OK) else None
-    try:
-        return load_settings(config_file=options.config, environ=os.environ, credentials_dir=credentials)
-    except SettingsError as error:
-        raise CommandFailed(str(error), status=WRONG_USAGE) from error

@@ -16,9 +16,18 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rheod.cli import FAILED, NEEDS_ATTENTION, OK, CommandFailed
-from rheod.cli.daemon_client import NotRunning, ask, ask_daemon, load
-from rheod.cli.main import Command, Options, pass_options, with_json
-from rheod.cli.printing import note, say, say_json, say_pairs
+from rheod.cli.daemon_client import NotRunning, ask, ask_daemon
+from rheod.cli.main import (
+    Command,
+    Options,
+    note,
+    pass_options,
+    say,
+    say_json,
+    say_pairs,
+    settings_of,
+    with_json,
+)
 
 if TYPE_CHECKING:
     from rheod.config.settings import Settings
@@ -184,7 +193,7 @@ def examine(options: Options, *, online: bool) -> Report:
     """Look at this machine, then ask the daemon or the file; prints nothing."""
     report = Report([], ["the settings"])
     try:
-        settings = load(options)
+        settings = settings_of(options)
     except CommandFailed as error:
         for line in str(error).splitlines():
             report.add("settings.wrong", line, "Mend it in the settings file, then `rheod config check`")

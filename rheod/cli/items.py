@@ -12,10 +12,22 @@ from urllib.parse import quote, urlencode
 import click
 
 from rheod.cli import FAILED, NEEDS_ATTENTION, OK, CommandFailed
-from rheod.cli.categories import check_stock
 from rheod.cli.daemon_client import ask
-from rheod.cli.main import Group, Options, pass_options, with_account, with_json
-from rheod.cli.printing import confirm, note, say, say_json, say_pairs, say_table, shown
+from rheod.cli.main import (
+    Group,
+    Options,
+    confirm,
+    note,
+    pass_options,
+    say,
+    say_json,
+    say_pairs,
+    say_table,
+    shown,
+    with_account,
+    with_json,
+)
+from rheod.cli.tradera import check_stock
 
 _WARNING = {
     "live": "rheod will tell the ERP that this ad is up and look after it.",

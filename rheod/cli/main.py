@@ -1,17 +1,16 @@
-"""The command `rheod`: what there is to type, and how a command's end becomes an exit status.
+"""The command `rheod`: what there is to type, what commands are made of and print with, and how their end is an exit status.
 
-A command's module is imported when that command is used: `rheod version` must answer at once.
-
-What all commands are made with: click's commands and groups with `--config`, and options that many commands have.
-
-Every command takes `--config FILE`, before or behind its name; help lists it where the settings matter.
+A command's module is imported when that command is used: `rheod version` must answer at once. Every command takes
+`--config FILE`, before or behind its name; help lists it where the settings matter. A command prints one JSON document, or
+plain tables for people, in which text from elsewhere cannot move the cursor.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -21,11 +20,66 @@ import click
 
 import rheod
 from rheod.cli import FAILED, OK, WRONG_USAGE, CommandFailed
-from rheod.cli.printing import note, say, say_json
 from rheod.domain.errors import RheodError
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
+
+    from rheod.config.settings import Settings
+
+
+def say(line: str = "") -> None:
+    """A line on standard output."""
+    sys.stdout.write(line + "\n")
+
+
+def note(line: str) -> None:
+    """A remark on standard error, so that standard output stays data."""
+    sys.stderr.write(line + "\n")
+
+
+def say_json(value: Any) -> None:
+    """A value as one JSON document."""
+    say(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def confirm(sentence: str, *, yes: bool) -> None:
+    """Ask at the terminal whether to go on; `yes` has answered. CommandFailed (2) where nobody can be asked."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise CommandFailed(f"{sentence} Nothing was done: --yes says that you want it", status=WRONG_USAGE)
+    note(f"{sentence} Type yes to go on:")
+    if sys.stdin.readline().strip() != "yes":
+        raise CommandFailed("Nothing was done; --yes answers in advance")
+
+
+def shown(value: Any) -> str:
+    """A value as people read it: nothing is `-`, control characters are `?`."""
+    if value is None or value == "":
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "".join(letter if letter.isprintable() else "?" for letter in str(value))
+
+
+def say_table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Columns as wide as their widest value; the last one ends where its text ends."""
+    lines = [list(head), *([shown(value) for value in row] for row in rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
+    for line in lines:
+        say("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())
+
+
+def say_pairs(pairs: Iterable[tuple[str, Any]]) -> None:
+    """Names and their values, one a line, the values below each other."""
+    known = list(pairs)
+    width = max((len(name) for name, _ in known), default=0)
+    for name, value in known:
+        say(f"{name.ljust(width)}  {shown(value)}".rstrip())
+
+
+DEFAULT_FILE = Path("/etc/rheod/rheod.toml")
 
 
 @dataclass(slots=True)
@@ -39,6 +93,22 @@ class Options:
 
 
 pass_options = click.make_pass_decorator(Options, ensure=True)
+
+
+def settings_of(options: Options) -> Settings:
+    """All settings; CommandFailed with one line per wrong one, exit status 2."""
+    from rheod.config.loading import SettingsError, load_settings  # noqa: PLC0415 - light commands do without pydantic
+
+    credentials = None
+    if not os.environ.get("CREDENTIALS_DIRECTORY"):
+        # the secrets that setup hands to the service lie beside the settings file: whoever may read them has them too
+        file = options.config or Path(os.environ.get("RHEOD_CONFIG") or DEFAULT_FILE)
+        secrets = file.parent / "secrets"
+        credentials = secrets if os.access(secrets, os.R_OK | os.X_OK) else None
+    try:
+        return load_settings(config_file=options.config, environ=os.environ, credentials_dir=credentials)
+    except SettingsError as error:
+        raise CommandFailed(str(error), status=WRONG_USAGE) from error
 
 
 def _note(context: click.Context, parameter: click.Parameter, value: Path | str | None) -> None:
@@ -144,27 +214,27 @@ _COMMANDS = {
     "serve": ("rheod.cli.serve:serve", "run the daemon in the foreground"),
     "demo": ("rheod.cli.serve:demo", "the whole loop on this machine, without accounts"),
     "sandbox": ("rheod.cli.serve:sandbox", "only the simulators, to develop against"),
-    "config": ("rheod.cli.config:config", "check and show the settings"),
-    "keys": ("rheod.cli.keys:keys", "API keys of partners"),
-    "admin-token": ("rheod.cli.keys:admin_token", "make and print a new admin token"),
+    "config": ("rheod.cli.support:config", "check and show the settings"),
+    "keys": ("rheod.cli.access:keys", "API keys of partners"),
+    "admin-token": ("rheod.cli.access:admin_token", "make and print a new admin token"),
     "support-bundle": (
-        "rheod.cli.support_bundle:support_bundle",
+        "rheod.cli.support:support_bundle",
         "how this rheod is, in a file for somebody else: no secret, no buyer, no item's text",
     ),
-    "setup": ("rheod.cli.installer.setup:setup", "write settings file, folders and units; safe to run twice"),
-    "uninstall": ("rheod.cli.installer.setup:uninstall", "remove what setup made"),
-    "password": ("rheod.cli.keys:password", "make and print a new dashboard password"),
+    "setup": ("rheod.cli.setup:setup", "write settings file, folders and units; safe to run twice"),
+    "uninstall": ("rheod.cli.setup:uninstall", "remove what setup made"),
+    "password": ("rheod.cli.access:password", "make and print a new dashboard password"),
     "items": ("rheod.cli.items:items", "see and publish items"),
     "orders": ("rheod.cli.orders:orders", "see what was sold, pack it, say what became of it"),
     "templates": ("rheod.cli.selling:templates", "the words above and below every ad"),
     "relist": ("rheod.cli.selling:relist", "what comes back unsold, and how to stop it"),
     "categories": (
-        "rheod.cli.categories:categories",
+        "rheod.cli.tradera:categories",
         "find Tradera's categories, and choose those that items go into",
     ),
-    "shipping": ("rheod.cli.categories:shipping", "what buyers pay for freight, by weight"),
+    "shipping": ("rheod.cli.tradera:shipping", "what buyers pay for freight, by weight"),
     "schedule": ("rheod.cli.selling:schedule", "when auctions end, and how to move that"),
-    "webhooks": ("rheod.cli.webhooks:webhooks", "where events go, and how that went"),
+    "webhooks": ("rheod.cli.access:webhooks", "where events go, and how that went"),
     "tradera": ("rheod.cli.tradera:tradera", "connect sellers by a login at Tradera"),
     "backup": ("rheod.cli.backup:backup", "put a verified copy away, while rheod runs"),
     "restore": ("rheod.cli.backup:restore", "begin anew from a backup, with rheod stopped"),

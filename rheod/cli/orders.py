@@ -15,8 +15,18 @@ import click
 from rheod.cli import OK, CommandFailed
 from rheod.cli.daemon_client import ask
 from rheod.cli.items import print_message
-from rheod.cli.main import Group, Options, pass_options, with_account, with_json
-from rheod.cli.printing import note, say, say_json, say_table, shown
+from rheod.cli.main import (
+    Group,
+    Options,
+    note,
+    pass_options,
+    say,
+    say_json,
+    say_table,
+    shown,
+    with_account,
+    with_json,
+)
 
 _ORDER = click.argument(
     "order", type=click.IntRange(1, 10**17), help="The order's number, as the list shows it."

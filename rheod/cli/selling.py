@@ -12,8 +12,18 @@ import click
 
 from rheod.cli import OK
 from rheod.cli.daemon_client import ask
-from rheod.cli.main import Group, Options, pass_options, with_account, with_json
-from rheod.cli.printing import note, say, say_json, say_pairs, say_table
+from rheod.cli.main import (
+    Group,
+    Options,
+    note,
+    pass_options,
+    say,
+    say_json,
+    say_pairs,
+    say_table,
+    with_account,
+    with_json,
+)
 
 _ONE_OR_ALL = "Name one item, or say --all"
 

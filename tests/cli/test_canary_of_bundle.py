@@ -10,7 +10,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from rheod.cli.support_bundle import scrub, scrub_line
+from rheod.cli.support import scrub, scrub_line
 from rheod.sandbox.servers import QueueServer
 from tests.cli.test_cli import run
 from tests.test_canary import MARKED, Heard, command

@@ -33,7 +33,7 @@ GROUP = grp.getgrgid(65534 if ROOT else os.getegid()).gr_name
 
 SERVES_AS_ANOTHER = """
 import os, sys
-import rheod.cli.config, rheod.cli.items, rheod.cli.offline, rheod.cli.serve
+import rheod.cli.support, rheod.cli.items, rheod.cli.serve
 from rheod.cli.main import main
 if os.geteuid() == 0:
     os.setgroups([])

@@ -1,7 +1,8 @@
-"""`rheod support-bundle`: one file that shows somebody else how this rheod is, without a secret, a buyer or an item's text.
+"""How this rheod is set and how it is, as it may be shown: `rheod config` for its owner, `rheod support-bundle` for somebody else.
 
-Numbers, times, codes and our own constants may leave the machine, by the name of their field; nothing else. The scrubber
-does not look for secrets, it keeps what is known to be none: of any other text only the length is kept.
+The bundle has no secret, no buyer and no item's text. Numbers, times, codes and our own constants may leave the machine, by
+the name of their field; nothing else. The scrubber does not look for secrets, it keeps what is known to be none: of any other
+text only the length is kept.
 """
 
 from __future__ import annotations
@@ -25,12 +26,94 @@ import click
 
 import rheod
 from rheod.cli import OK, WRONG_USAGE, CommandFailed
-from rheod.cli.daemon_client import ask, ask_daemon, load
-from rheod.cli.health import Report, examine
-from rheod.cli.main import Command, Options, pass_options
-from rheod.cli.printing import say
+from rheod.cli.daemon_client import ask, ask_daemon
+from rheod.cli.health import examine
+from rheod.cli.main import (
+    Command,
+    Group,
+    Options,
+    pass_options,
+    say,
+    say_json,
+    say_table,
+    settings_of,
+    with_json,
+)
 from rheod.config import loading
+from rheod.config.sections import Storage
+from rheod.config.settings import Settings
 from rheod.logs.redaction import redact, redact_values
+
+
+@click.group(cls=Group)
+def config() -> None:
+    """Check and show the settings."""
+
+
+@config.command()
+@with_json
+@pass_options
+def check(options: Options, *, as_json: bool) -> int:
+    """Name everything that is wrong.
+
+    Every wrong setting is named at once, with its fix; the exit status is then 2. Warnings do not change it.
+    """
+    try:
+        settings = settings_of(options)
+        _require_folder(settings)
+    except CommandFailed as error:
+        if as_json:
+            say_json({"ok": False, "problems": str(error).splitlines()})
+        raise
+    warnings, missing = loading.warnings(settings), loading.missing_at_start(settings)
+    if as_json:
+        say_json({"ok": True, "warnings": warnings, "publishingWaitsFor": missing})
+        return OK
+    say("The settings are right.")
+    for sentence in warnings:
+        say(f"warning: {sentence}")
+    if missing:
+        say(f"Publishing will wait until these are set: {', '.join(missing)}")
+    return OK
+
+
+def _require_folder(settings: Settings) -> None:
+    """CommandFailed when `storage.path` names what is no folder; the default's is made by setup or by systemd."""
+    folder, origin = settings.storage.path, settings.origin(("storage", "path"))
+    if not folder.exists():
+        if folder == Storage.model_fields["path"].default:
+            return
+        wrong = f"there is no folder {folder}; mend the path, or make it: `install -d -m 700 -o rheod -g rheod {folder}`"
+    elif not folder.is_dir():
+        wrong = f"{folder} is not a folder; name another one"
+    else:
+        return
+    raise CommandFailed(f"storage.path ({origin}): {wrong}", status=WRONG_USAGE)
+
+
+@config.command()
+@with_json
+@pass_options
+def show(options: Options, *, as_json: bool) -> int:
+    """Show the settings in force and where they come from.
+
+    Secrets are shown as stars.
+    """
+    values = loading.masked(settings_of(options))
+    if as_json:
+        say_json(values)
+        return OK
+    say_table(("SETTING", "VALUE", "FROM"), ([key, one["value"], one["from"]] for key, one in values.items()))
+    return OK
+
+
+@config.command(uses_settings=False)
+@click.option("--json", is_flag=True, hidden=True, expose_value=False)
+def schema() -> int:
+    """Print the settings file's JSON Schema, for editors."""
+    say_json(loading.Settings.model_json_schema())
+    return OK
+
 
 _PLAIN = frozenset(
     {
@@ -141,31 +224,34 @@ def support_bundle(options: Options, *, file: Path) -> int:
 def gather(options: Options) -> dict[str, str]:
     """The bundle's files by name; what cannot be had says why in its place."""
     with suppress(CommandFailed):
-        redact_values(loading.secret_values(load(options)))
+        redact_values(loading.secret_values(settings_of(options)))
     report = examine(options, online=False)
+    found = [
+        {**scrub(one), **({"text": one["text"]} if one["code"].startswith(_OWN_TEXT) else {})}
+        for one in report.findings
+    ]
     parts: dict[str, Callable[[], Any]] = {
         "about.json": _about,
         "config.json": lambda: _config(options),
         "status.json": lambda: scrub(ask_daemon(options, "GET", "/status")),
-        "doctor.json": lambda: _doctor(report),
+        "doctor.json": lambda: {"findings": found, "checked": report.checked},
         "database.json": lambda: ask(options, "GET", "/inspection"),
         "journal.json": _journal,
     }
     if {one["code"].partition(".")[0] for one in report.findings} & {"schema", "store", "settings"}:
-        del parts[
-            "database.json"
-        ]  # what is damaged or of another version is not opened: that could change it
-    return {name: _text_of(make) for name, make in parts.items()}
-
-
-def _text_of(make: Callable[[], Any]) -> str:
-    try:
-        made = make()
-    except CommandFailed as error:
-        made = {"notAvailable": str(error)}
-    if not isinstance(made, list):
-        return clean(json.dumps(made, ensure_ascii=False, indent=1))
-    return "".join(clean(json.dumps(line, ensure_ascii=False)) + "\n" for line in made)
+        # what is damaged or of another version is not opened: that could change it
+        del parts["database.json"]
+    texts = {}
+    for name, make in parts.items():
+        try:
+            made = make()
+        except CommandFailed as error:
+            made = {"notAvailable": str(error)}
+        if isinstance(made, list):
+            texts[name] = "".join(clean(json.dumps(line, ensure_ascii=False)) + "\n" for line in made)
+        else:
+            texts[name] = clean(json.dumps(made, ensure_ascii=False, indent=1))
+    return texts
 
 
 def clean(text: str) -> str:
@@ -188,19 +274,11 @@ def _about() -> dict[str, Any]:
 
 def _config(options: Options) -> dict[str, Any]:
     """As `rheod config show`, and less: names and addresses of people, and what the alert command is given."""
-    values = loading.masked(load(options))
+    values = loading.masked(settings_of(options))
     for name in _NAMED:
         if (one := values.get(name)) and one["value"]:
             one["value"] = f"set ({len(one['value'])})"
     return values
-
-
-def _doctor(report: Report) -> dict[str, Any]:
-    found = [
-        {**scrub(one), **({"text": one["text"]} if one["code"].startswith(_OWN_TEXT) else {})}
-        for one in report.findings
-    ]
-    return {"findings": found, "checked": report.checked}
 
 
 def _journal() -> list[dict[str, Any]]:

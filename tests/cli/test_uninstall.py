@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests import warm
-from tests.cli.installer.installing import Machine
+from tests.cli.installing import Machine
 
 
 @pytest.fixture

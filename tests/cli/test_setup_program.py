@@ -13,7 +13,7 @@ import pytest
 
 import rheod
 from rheod.cli import CommandFailed
-from rheod.cli.installer.steps import InstallPaths, Program, copy_program, place_program, remove_copy
+from rheod.cli.setup_steps import InstallPaths, Program, copy_program, place_program, remove_copy
 
 PYTHON = Path("/usr/bin/python3")
 

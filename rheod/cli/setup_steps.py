@@ -1,15 +1,9 @@
 """What `setup` and `uninstall` are about to do, as a list of steps: shown by `--dry-run`, else done one by one.
 
-A list is made by looking only; nothing changes before its first step is done.
-
-Where the installed program lies, and a copy of it where the service may read it.
-
-The unit hides home folders (ProtectHome=) and has a /tmp of its own (PrivateTmp=): a program that `pipx` or `uv` put
-there is copied to /opt/rheod, with its libraries and without the network.
-
-The systemd units as they come with the program, written for where it really lies; an owner's edits are kept.
-
-Each written file begins with a line that holds the sum of the rest: a file whose sum is right is ours to replace.
+A list is made by looking only; nothing changes before its first step is done. The unit hides home folders (ProtectHome=)
+and has a /tmp of its own (PrivateTmp=): a program that `pipx` or `uv` put there is copied to /opt/rheod, with its libraries
+and without the network. The units are written for where the program really lies, and an owner's edits are kept: each
+written file begins with a line that holds the sum of the rest, and a file whose sum is right is ours to replace.
 """
 
 from __future__ import annotations
@@ -33,8 +27,7 @@ import click
 
 import rheod
 from rheod.cli import WRONG_USAGE, CommandFailed
-from rheod.cli.main import Options
-from rheod.cli.printing import note, say
+from rheod.cli.main import Options, note, say
 
 CONFIG = "/etc/rheod/rheod.toml"
 _SYSTEMCTL_TIMEOUT_S = 120
@@ -381,3 +374,38 @@ def remove_units(place: InstallPaths) -> Iterator[Step]:
             yield Step(f"remove {shown}", file.unlink)
     if names:
         yield place.control("daemon-reload")
+
+
+def service_steps(place: InstallPaths, program: str | None) -> Iterator[Step]:
+    """Everything of systemd. A restart brings in a new version, new settings and new secrets."""
+    command, steps = (program, []) if program else place_program(Program.running(), place)
+    yield from steps
+    yield from write_units(place, command)
+    yield from write_credentials(place)
+    yield place.control("daemon-reload")
+    yield place.control("enable", SERVICE)
+    yield place.control("restart", SERVICE)
+    for name in unit_names():
+        if name.endswith(".timer"):
+            yield place.control("enable", "--now", name)
+
+
+def remove_settings(place: InstallPaths, *, keep: bool) -> Iterator[Step]:
+    """What takes settings and secrets away; with `keep` they stay, for the data cannot be read without them."""
+    if keep:
+        yield Step("keep /etc/rheod: the data is sealed with storage.key, or the settings could not be read")
+        return
+    folder = place.at("/etc/rheod")
+
+    def remove_if_empty() -> None:
+        if not any(folder.iterdir()):
+            folder.rmdir()
+
+    for shown in (CONFIG, SECRETS):
+        target = place.at(shown)
+        if target.is_dir():
+            yield Step(f"remove {shown} and the secrets in it", partial(shutil.rmtree, target))
+        elif target.exists():
+            yield Step(f"remove {shown}", target.unlink)
+    if folder.is_dir():
+        yield Step("remove /etc/rheod if nothing else is in it", remove_if_empty)

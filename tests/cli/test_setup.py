@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from rheod.cli.installer import steps
+from rheod.cli import setup_steps as steps
 from rheod.sandbox.demo_daemon import clean_environment
 from tests import warm
-from tests.cli.installer.installing import PROGRAM, Machine
+from tests.cli.installing import PROGRAM, Machine
 
-TOP = Path(__file__).parents[3]
+TOP = Path(__file__).parents[2]
 CONFIG = "/etc/rheod/rheod.toml"
 UNIT = "/etc/systemd/system/rheod.service"
 
@@ -135,7 +135,7 @@ def test_without_being_root_it_says_so(command: str, tmp_path: Path) -> None:
         [
             sys.executable,
             "-c",
-            f"import rheod.cli.main, rheod.cli.installer.setup, rheod.config.loading\n{code}",
+            f"import rheod.cli.main, rheod.cli.setup, rheod.config.loading\n{code}",
         ],
         env=clean_environment(os.environ),
         cwd=tmp_path,

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from rheod.cli.installer.questions import Answers, ask, category
+from rheod.cli.setup import Answers, ask_questions, category
 from rheod.config.loading import load_settings
 from rheod.domain.budget import METHODS
 from rheod.sandbox.demo_daemon import clean_environment
-from tests.cli.installer.installing import Machine
+from tests.cli.installing import Machine
 
 CONFIG = "/etc/rheod/rheod.toml"
 ALL = ("--quota", "5000", "--quota-total", "300", "--freight", "66", "--category", "automotive_part=302410")
@@ -32,7 +32,7 @@ def machine(tmp_path: Path) -> Machine:
 def answered(*typed: str) -> tuple[Answers, list[str]]:
     """What comes of these lines, and what was told of those that were wrong."""
     lines, told = iter(typed), list[str]()
-    answers = ask(lambda _question: next(lines), told.append)
+    answers = ask_questions(lambda _question: next(lines), told.append)
     assert next(lines, None) is None
     return answers, [line for line in told if line.startswith("  ")]
 
@@ -111,7 +111,7 @@ def test_at_a_terminal_it_asks(machine: Machine) -> None:
             timeout=60,
             check=False,
             env=clean_environment(os.environ),
-            cwd=Path(__file__).parents[3],
+            cwd=Path(__file__).parents[2],
         )
     assert (ended.returncode, ended.stderr) == (0, "")
     assert "Developer Center" in ended.stdout

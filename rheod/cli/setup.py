@@ -1,6 +1,8 @@
-"""`rheod setup`: settings file, folders and systemd's units, the service up, a first password. Safe to run twice.
+"""`rheod setup`: settings file, folders and systemd's units, the service up, a first password; `rheod uninstall` takes it away.
 
-`rheod uninstall`: takes away what `rheod setup` made. Data goes only when the owner types so.
+Setup is safe to run twice. For a new settings file it asks for Tradera's quota, the price of freight and the kinds of goods:
+only what is answered is written, and the same answers may be given as options, for a machine that nobody sits at. Data goes
+only when the owner types so.
 """
 
 from __future__ import annotations
@@ -8,44 +10,211 @@ from __future__ import annotations
 import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
 from rheod.cli import FAILED, OK, WRONG_USAGE, CommandFailed
 from rheod.cli.daemon_client import NotRunning, ask_socket
-from rheod.cli.installer.questions import Answers, answers_of, with_answers
-from rheod.cli.installer.steps import (
+from rheod.cli.main import Command, Options, note, pass_options, say
+from rheod.cli.setup_steps import (
     CONFIG,
     SECRETS,
-    SERVICE,
     InstallPaths,
-    Program,
     Step,
     folder_step,
-    place_program,
     remove_copy,
+    remove_settings,
     remove_units,
     require_default_config,
+    service_steps,
     shipped,
     take,
-    unit_names,
     with_dry_run,
     with_root,
     with_systemctl,
-    write_credentials,
     write_file,
-    write_units,
 )
-from rheod.cli.main import Command, Options, pass_options
-from rheod.cli.printing import note, say
+from rheod.domain.budget import DEFAULT_LIMIT
+from rheod.domain.categories import DOMAINS, canonical
 
 if TYPE_CHECKING:
     from rheod.config.settings import Settings
+
+
+T = TypeVar("T")
+_MOST_CALLS = 1_000_000_000
+_MOST_KRONOR = 100_000
+_MOST_LEAF = 2**31 - 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answers:
+    """None and nothing: it was not answered, and rheod's default holds."""
+
+    quota: int | None = None
+    total: int | None = None
+    freight: int | None = None
+    categories: Sequence[tuple[str, int]] = field(default_factory=tuple)
+
+    def toml(self) -> str:
+        """As lines of the settings file; "" where nothing was answered."""
+        tables: dict[str, dict[str, int | None]] = {
+            "tradera.quota": {"default": self.quota, "total": self.total},
+            "tradera.shipping": {"shipping_cost": self.freight},
+            "tradera.defaults.category_id": {**dict(self.categories)},
+        }
+        return "\n".join(
+            f"[{name}]\n" + "".join(f"{key} = {value}\n" for key, value in table.items() if value is not None)
+            for name, table in tables.items()
+            if any(value is not None for value in table.values())
+        )
+
+
+def number(text: str, *, most: int) -> int:
+    """A whole number from 1. Raises ValueError with a sentence."""
+    digits = text.replace(" ", "").replace("_", "")
+    if not (digits.isascii() and digits.isdecimal()) or not 1 <= int(digits[:12]) <= most:
+        raise ValueError(f"must be a whole number from 1 to {most}")
+    return int(digits)
+
+
+def category(text: str) -> tuple[str, int]:
+    """A kind of goods with Tradera's number of a leaf, `auto_parts=302410`. Raises ValueError with a sentence."""
+    domain, equals, leaf = text.partition("=")
+    slug = canonical(domain) if domain.strip() else None
+    if not equals or slug is None:
+        raise ValueError(f"must be KIND=NUMBER; kinds are {', '.join(DOMAINS)}")
+    return slug, number(leaf.strip(), most=_MOST_LEAF)
+
+
+def ask_questions(read: Callable[[str], str], tell: Callable[[str], None]) -> Answers:
+    """The dialogue; `read` shows a question and returns what was typed. A wrong answer is told and asked for again."""
+
+    def answer(question: str, parse: Callable[[str], T], nothing: T) -> T:
+        while True:
+            typed = read(question).strip()
+            if not typed:
+                return nothing
+            try:
+                return parse(typed)
+            except ValueError as error:
+                tell(f"  It {error}.")
+
+    tell("Some questions; an empty answer leaves rheod's default. All of it can be changed later.")
+    tell("How many calls Tradera allows is shown in its Developer Center, on the application's page.")
+    return Answers(
+        quota=answer(
+            f"Calls of each method in 24 hours [{DEFAULT_LIMIT}]: ",
+            lambda typed: number(typed, most=_MOST_CALLS),
+            None,
+        ),
+        total=answer(
+            "Calls of all methods together, where it shows such a limit [none]: ",
+            lambda typed: number(typed, most=_MOST_CALLS),
+            None,
+        ),
+        freight=answer(
+            "Freight in kronor of what has neither a price nor a weight [none: the buyer fetches it]: ",
+            lambda typed: number(typed, most=_MOST_KRONOR),
+            None,
+        ),
+        categories=answer(
+            "Tradera's category for a kind of goods, such as auto_parts=302410 [none: rheod guesses, and says so]: ",
+            lambda typed: tuple(dict(category(each) for each in typed.replace(",", " ").split()).items()),
+            (),
+        ),
+    )
+
+
+def _line(question: str) -> str:
+    sys.stdout.write(question)
+    sys.stdout.flush()
+    typed = sys.stdin.readline()
+    if not typed:
+        raise CommandFailed("the answers ended too early. Nothing was changed")
+    return typed
+
+
+def answers_of(
+    given: Answers, *, wanted: bool | None, dry_run: bool, file: str, is_there: bool
+) -> Answers | None:
+    """What goes into a new settings file; None where nobody was asked and nothing was given, or the file is kept.
+
+    `wanted` is the owner's word that there shall be questions, or none. Raises CommandFailed where they cannot be put, or
+    answers cannot be written because a file is there.
+    """
+    lines = given.toml()
+    if is_there and lines:
+        raise CommandFailed(
+            f"{file} is there and is kept: set it there:\n{lines.rstrip()}", status=WRONG_USAGE
+        )
+    if wanted and (is_there or not sys.stdin.isatty()):
+        why = f"{file} is there and is kept" if is_there else "nobody can be asked, for this is no terminal"
+        raise CommandFailed(
+            f"{why}. --quota, --quota-total, --freight and --category answer in advance, before there is a file",
+            status=WRONG_USAGE,
+        )
+    if lines:
+        return given
+    if is_there or wanted is False or dry_run or not sys.stdin.isatty():
+        return None
+    return ask_questions(_line, say)
+
+
+def with_answers(command: Callable[..., T]) -> Callable[..., T]:
+    """The options that answer in advance."""
+
+    def parsed(parse: Callable[[str], object]) -> Callable[..., object]:
+        def callback(_context: object, _parameter: object, given: tuple[str, ...]) -> tuple[object, ...]:
+            try:
+                return tuple(parse(each) for each in given)
+            except ValueError as error:
+                raise click.BadParameter(str(error)) from error
+
+        return callback
+
+    for option in (
+        click.option(
+            "--ask/--no-ask",
+            "asks",
+            default=None,
+            help="Put the questions, or none (default: on a terminal, for a new settings file).",
+        ),
+        click.option(
+            "--category",
+            "categories",
+            multiple=True,
+            metavar="KIND=LEAF",
+            callback=parsed(category),
+            help="Tradera's category for a kind of goods, such as auto_parts=302410; may be repeated.",
+        ),
+        click.option(
+            "--freight",
+            type=click.IntRange(1, _MOST_KRONOR),
+            metavar="KRONOR",
+            help="Freight of what has neither a price nor a weight.",
+        ),
+        click.option(
+            "--quota-total",
+            type=click.IntRange(1, _MOST_CALLS),
+            metavar="CALLS",
+            help="Calls of all Tradera's methods together in 24 hours, where there is such a limit.",
+        ),
+        click.option(
+            "--quota",
+            type=click.IntRange(1, _MOST_CALLS),
+            metavar="CALLS",
+            help="Calls of each of Tradera's methods in 24 hours, as its Developer Center shows them.",
+        ),
+    ):
+        command = option(command)
+    return command
 
 
 DATA = "/var/lib/rheod"
@@ -105,7 +274,7 @@ def setup(  # noqa: PLR0913 - the options of a command
         answers = answers_of(given, wanted=asks, dry_run=dry_run, file=CONFIG, is_there=is_there)
         steps = list(_files(place, settings, answers))
         if systemd:
-            steps += _service(place, program)
+            steps += service_steps(place, program)
         elif not data.is_dir():  # systemd makes the folder itself, with a user of its own
             steps += folder_step(data, str(settings.storage.path), 0o700)
     except PermissionError as error:
@@ -160,30 +329,30 @@ def _files(place: InstallPaths, settings: Settings, answers: Answers | None) -> 
     yield from folder_step(place.at(SECRETS), SECRETS, 0o700)
 
 
-def _service(place: InstallPaths, program: str | None) -> Iterator[Step]:
-    """Everything of systemd. A restart brings in a new version, new settings and new secrets."""
-    command, steps = (program, []) if program else place_program(Program.running(), place)
-    yield from steps
-    yield from write_units(place, command)
-    yield from write_credentials(place)
-    yield place.control("daemon-reload")
-    yield place.control("enable", SERVICE)
-    yield place.control("restart", SERVICE)
-    for name in unit_names():
-        if name.endswith(".timer"):
-            yield place.control("enable", "--now", name)
-
-
 def _finish(socket: Path, *, dry_run: bool) -> None:
     """Wait for the daemon; then a password, if there is none yet."""
     found: list[str] = []
+
+    def wait() -> None:
+        deadline = time.monotonic() + _READY_S
+        while True:
+            try:
+                ask_socket(socket, "GET", "/health")
+            except CommandFailed as error:
+                if time.monotonic() > deadline:
+                    raise CommandFailed(
+                        f"rheod was not ready within {_READY_S:g} s: {error}. See: journalctl -u rheod -n 20"
+                    ) from error
+                time.sleep(_LOOK_S)
+            else:
+                return
 
     def make_password() -> None:
         if not ask_socket(socket, "GET", "/password")["isSet"]:
             found.append(ask_socket(socket, "POST", "/password")["password"])
 
     steps = [
-        Step("wait until rheod is ready", lambda: _wait(socket)),
+        Step("wait until rheod is ready", wait),
         Step("make a dashboard password if there is none", make_password),
     ]
     take(steps, dry_run=dry_run)
@@ -193,21 +362,6 @@ def _finish(socket: Path, *, dry_run: bool) -> None:
         say(found[0])
     elif not dry_run:
         say("keep the dashboard password that is set (`rheod password` makes a new one)")
-
-
-def _wait(socket: Path) -> None:
-    deadline = time.monotonic() + _READY_S
-    while True:
-        try:
-            ask_socket(socket, "GET", "/health")
-        except CommandFailed as error:
-            if time.monotonic() > deadline:
-                raise CommandFailed(
-                    f"rheod was not ready within {_READY_S:g} s: {error}. See: journalctl -u rheod -n 20"
-                ) from error
-            time.sleep(_LOOK_S)
-        else:
-            return
 
 
 def _say_next(settings: Settings, place: InstallPaths, *, systemd: bool, unasked: bool) -> None:
@@ -281,30 +435,10 @@ def uninstall(
         socket = data / "admin.sock" if settings is None else place.at(settings.admin_socket)
         steps.append(Step(f"remove the data in {path}", partial(_remove_data, data, socket)))
     sealed = settings is None or settings.storage.key is not None
-    steps += [*_settings_steps(place, keep=keep_data and sealed), *remove_copy(place)]
+    steps += [*remove_settings(place, keep=keep_data and sealed), *remove_copy(place)]
     take(steps, dry_run=dry_run)
     say("The program itself goes with: pipx uninstall rheod, or uv tool uninstall rheod, or its folder")
     return OK
-
-
-def _settings_steps(place: InstallPaths, *, keep: bool) -> Iterator[Step]:
-    if keep:
-        yield Step("keep /etc/rheod: the data is sealed with storage.key, or the settings could not be read")
-        return
-    folder = place.at("/etc/rheod")
-
-    def remove_if_empty() -> None:
-        if not any(folder.iterdir()):
-            folder.rmdir()
-
-    for shown in (CONFIG, SECRETS):
-        target = place.at(shown)
-        if target.is_dir():
-            yield Step(f"remove {shown} and the secrets in it", partial(shutil.rmtree, target))
-        elif target.exists():
-            yield Step(f"remove {shown}", target.unlink)
-    if folder.is_dir():
-        yield Step("remove /etc/rheod if nothing else is in it", remove_if_empty)
 
 
 def _remove_data(folder: Path, socket: Path) -> None:

@@ -1,1 +1,0 @@
-"""`rheod setup` and `rheod uninstall`: settings file, program, units."""
