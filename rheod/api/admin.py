@@ -12,6 +12,7 @@ import socket
 import stat
 from collections.abc import Awaitable, Callable, Sequence
 from enum import StrEnum
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -182,7 +183,12 @@ class AdminCalls:
 
     async def list_items(self, request: web.Request) -> web.Response:
         """GET /items?status=&traderaStatus=&limit=&after=: oldest change first; `next` is the `after` of the next page."""
-        limit = _limit(request.query.get("limit"))
+        limit, after = request.query.get("limit", str(DEFAULT_PAGE)), request.query.get("after", "0.")
+        if not (limit.isascii() and limit.isdecimal() and len(limit) < 6 and 1 <= int(limit) <= MAX_PAGE):
+            raise Refused("BAD_REQUEST", Text("limit must be a whole number from 1 to {n}", n=MAX_PAGE))
+        at, _, item_id = (after or "0.").partition(".")
+        if not (at.isascii() and at.isdecimal() and len(at) < 16):
+            raise Refused("BAD_REQUEST", Text("after must be the `next` of an earlier page"))
         wanted = ItemFilter(
             status=_one_of(RheoStatus, "status", request.query.get("status")),
             tradera_status=_one_of(TraderaStatus, "traderaStatus", request.query.get("traderaStatus")),
@@ -190,8 +196,8 @@ class AdminCalls:
         page = await self._api.inventory.page(
             self._account(request),
             wanted,
-            limit=limit,
-            after=_position(request.query.get("after")),
+            limit=int(limit),
+            after=(int(at), item_id),
         )
         following = f"{page.following[0]}.{page.following[1]}" if page.following else None
         return reply(200, ItemLines(items=[item_line(line) for line in page.lines], next=following))
@@ -274,14 +280,12 @@ class AdminCalls:
         ]
         shared += reference_data.operations(self._api)
         shared += [*partner_orders.operations(self._api), *orders.owner_operations(self._api)]
-        return [(each.method, path_of(each), self._trusted(each.handler)) for each in shared]
 
-    def _trusted(self, handler: Handler) -> Handler:
-        async def trusted(request: web.Request) -> web.StreamResponse:
+        async def trusted(handler: Handler, request: web.Request) -> web.StreamResponse:
             request[CALLER] = Caller(account_id=self._account(request))
             return await handler(request)
 
-        return trusted
+        return [(each.method, path_of(each), partial(trusted, each.handler)) for each in shared]
 
     async def status(self, _request: web.Request) -> web.Response:
         """GET /status: what runs, what waits and until when."""
@@ -346,7 +350,11 @@ async def start_admin(app: web.Application, path: Path) -> web.AppRunner:
     """
     build_models()
     listener = _bound(path)
-    app.on_cleanup.append(_remover(path))
+
+    async def remove(_app: web.Application) -> None:
+        _remove_stale(path)
+
+    app.on_cleanup.append(remove)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_S)
     await runner.setup()
     await web.SockSite(runner, listener).start()
@@ -383,34 +391,12 @@ def _remove_stale(path: Path) -> None:
     path.unlink()
 
 
-def _remover(path: Path) -> Callable[[web.Application], Awaitable[None]]:
-    async def remove(_app: web.Application) -> None:
-        _remove_stale(path)
-
-    return remove
-
-
-def _limit(text: str | None) -> int:
-    if text is None:
-        return DEFAULT_PAGE
-    if not (text.isascii() and text.isdecimal() and len(text) < 6 and 1 <= int(text) <= MAX_PAGE):
-        raise Refused("BAD_REQUEST", Text("limit must be a whole number from 1 to {n}", n=MAX_PAGE))
-    return int(text)
-
-
 def _one_of(states: type[StrEnum], name: str, text: str | None) -> str | None:
     if text is not None and text not in set(states):
         raise Refused(
             "BAD_REQUEST", Text("{name} must be one of {states}", name=name, states=", ".join(states))
         )
     return text
-
-
-def _position(text: str | None) -> tuple[int, str]:
-    at, _, item_id = (text or "0.").partition(".")
-    if not (at.isascii() and at.isdecimal() and len(at) < 16):
-        raise Refused("BAD_REQUEST", Text("after must be the `next` of an earlier page"))
-    return int(at), item_id
 
 
 def _id_of(request: web.Request) -> str:

@@ -237,8 +237,9 @@ class BatchReader:
             raise _wrong_number()
         place, self._read = self._read, self._read + 1
         external_id, found = _id_of(element)
-        if external_id is not None:
-            self._forget(external_id)
+        earlier = None if external_id is None else self._entries.pop(external_id, None)
+        if earlier is not None and earlier[1] is not None:
+            self.faults.append(BatchFault(earlier[0], external_id, REPEATED))
         try:
             spec = self._spec(element, characters, found)
         except Refused as error:
@@ -263,11 +264,6 @@ class BatchReader:
         if characters > BODY_BYTES:
             raise Refused("PAYLOAD_TOO_LARGE", Text("Must be at most {kib} KiB", kib=BODY_BYTES // 1024))
         return read_item(element, check_url=self._check_url, found=found)
-
-    def _forget(self, external_id: str) -> None:
-        place, earlier = self._entries.pop(external_id, (0, None))
-        if earlier is not None:
-            self.faults.append(BatchFault(place, external_id, REPEATED))
 
 
 def reason_of(error: Refused) -> str:

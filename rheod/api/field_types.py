@@ -75,10 +75,16 @@ _SENTENCES: Mapping[str, Callable[[Context], Text]] = {
 
 def from_pydantic(error: ValidationError, *, under: tuple[str, ...] = ()) -> list[FieldError]:
     """Every wrong field of a model, its path as the wire spells it, below `under`."""
-    return [
-        FieldError(dotted((*under, *one["loc"])), _sentence(one["type"], one.get("ctx", {})))
-        for one in error.errors(include_url=False, include_input=False)
-    ]
+    found = []
+    for one in error.errors(include_url=False, include_input=False):
+        kind, context = one["type"], one.get("ctx", {})
+        if kind.startswith(OWN):
+            sentence: Text = context["sentence"]
+        else:
+            write = _SENTENCES.get(kind)
+            sentence = write(context) if write else Text("Is not valid")
+        found.append(FieldError(dotted((*under, *one["loc"])), sentence))
+    return found
 
 
 def raise_if_any(found: Iterable[FieldError]) -> None:
@@ -90,14 +96,6 @@ def raise_if_any(found: Iterable[FieldError]) -> None:
         raise Refused(
             "VALIDATION_FAILED", Text("Validation failed"), tuple(first_of_each.values())[:MAX_DETAILS]
         )
-
-
-def _sentence(kind: str, context: Context) -> Text:
-    if kind.startswith(OWN):
-        sentence: Text = context["sentence"]
-        return sentence
-    write = _SENTENCES.get(kind)
-    return write(context) if write else Text("Is not valid")
 
 
 PRICE_LIMIT_KR = 10_000_000

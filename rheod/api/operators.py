@@ -88,15 +88,13 @@ class Health:
         async with self._asking:
             now = self._monotonic()
             if self._verdict is None or now - self._verdict[0] >= HEALTH_KEPT_S:
-                self._verdict = (now, await self._asked())
+                try:
+                    async with asyncio.timeout(HEALTH_TIMEOUT_S):
+                        found = await self._ask()
+                except TimeoutError:
+                    found = f"The database did not answer within {HEALTH_TIMEOUT_S:g} seconds"
+                self._verdict = (now, found)
             return self._verdict[1]
-
-    async def _asked(self) -> str | None:
-        try:
-            async with asyncio.timeout(HEALTH_TIMEOUT_S):
-                return await self._ask()
-        except TimeoutError:
-            return f"The database did not answer within {HEALTH_TIMEOUT_S:g} seconds"
 
 
 class OperatorCalls:
@@ -219,7 +217,9 @@ class MetricsCalls:
 
     async def scrape(self, request: web.Request) -> web.Response:
         """Send the figures for Prometheus; only this machine and `metrics.allow` may read them."""
-        if not self._may_read(request):
+        peer, forwarded = request.remote or "", request.headers.getall("X-Forwarded-For", ())
+        is_ours = is_within(peer, _LOOPBACK) and not any(name in request.headers for name in _OF_PROXIES)
+        if not is_ours and not is_within(full_address(peer, forwarded, self._proxies), self._allowed):
             raise Refused("NOT_FOUND", Text("There is nothing at this path"))
         try:
             async with self._gathering, asyncio.timeout(TIMEOUT_S):
@@ -233,10 +233,3 @@ class MetricsCalls:
             ) from error
         headers = {hdrs.CONTENT_TYPE: MEDIA_TYPE, hdrs.CACHE_CONTROL: "no-store"}
         return web.Response(body=figures, headers=headers)
-
-    def _may_read(self, request: web.Request) -> bool:
-        peer = request.remote or ""
-        if is_within(peer, _LOOPBACK) and not any(name in request.headers for name in _OF_PROXIES):
-            return True
-        forwarded = request.headers.getall("X-Forwarded-For", ())
-        return is_within(full_address(peer, forwarded, self._proxies), self._allowed)

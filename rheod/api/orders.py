@@ -161,20 +161,6 @@ def shipment_reply(shipment: Shipment) -> ShipmentReply:
     )
 
 
-def _doubt_reply(doubt: SaleInDoubt) -> SaleInDoubtReply:
-    return SaleInDoubtReply(
-        number=str(doubt.number),
-        order_id=None if doubt.order_id is None else str(doubt.order_id),
-        tradera_ad_ids=[str(ad) for ad in doubt.ads],
-        external_ids=list(doubt.items),
-        reason=doubt.reason,
-        since=doubt.since,
-        tries=doubt.tries,
-        next_try=doubt.ask_at,
-        answer=doubt.answer,
-    )
-
-
 def orders_reply(
     orders: Sequence[StoredOrder], doubts: Sequence[SaleInDoubt], next_cursor: str | None
 ) -> OrdersReply:
@@ -212,7 +198,20 @@ def orders_reply(
         )
         for order in orders
     ]
-    in_doubt = [_doubt_reply(each) for each in doubts]
+    in_doubt = [
+        SaleInDoubtReply(
+            number=str(doubt.number),
+            order_id=None if doubt.order_id is None else str(doubt.order_id),
+            tradera_ad_ids=[str(ad) for ad in doubt.ads],
+            external_ids=list(doubt.items),
+            reason=doubt.reason,
+            since=doubt.since,
+            tries=doubt.tries,
+            next_try=doubt.ask_at,
+            answer=doubt.answer,
+        )
+        for doubt in doubts
+    ]
     return OrdersReply(in_doubt=in_doubt, orders=shown, next_cursor=next_cursor)
 
 

@@ -378,23 +378,29 @@ def reversal_reply(external_id: str, told: Reversed) -> ReversalReply:
     )
 
 
-def reversal_operations(parts: ItemServices) -> list[Operation]:
-    """The one call about it."""
+class SaleCalls:
+    """Handler of what is said of a sale after it."""
 
-    async def reverse_sale(request: web.Request) -> web.Response:
+    def __init__(self, *, parts: ItemServices) -> None:
+        self._parts = parts
+
+    async def reverse(self, request: web.Request) -> web.Response:
         """Take back a sale that fell through: the item is yours again under its own id, and `item.sale_reversed` tells it."""
-        body = await read_json(request, limit_bytes=BODY_BYTES, deadline_s=parts.body_deadline_s)
+        body = await read_json(request, limit_bytes=BODY_BYTES, deadline_s=self._parts.body_deadline_s)
         external_id, found = read_external_id(request.raw_path, segment=3)
         given = read_model(ReversalBody, body, found).reversal()
         raise_if_any(found)
-        told = await parts.items.reversing.reverse(request[CALLER].account_id, external_id, given)
+        told = await self._parts.items.reversing.reverse(request[CALLER].account_id, external_id, given)
         return reply(202, reversal_reply(external_id, told))
 
+
+def reversal_operations(parts: ItemServices) -> list[Operation]:
+    """The one call about it."""
     return [
         Operation(
             "POST",
             "/integration/v1/items/{externalId}/reverse-sale",
-            reverse_sale,
+            SaleCalls(parts=parts).reverse,
             access="partner",
             tag="Items",
             rate="status",

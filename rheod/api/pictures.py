@@ -56,29 +56,22 @@ class PictureCalls:
         async with within(UPLOAD_S):
             await ask_to_go_on(request)
             try:
-                url, picture = await self._parts.uploads.take(_chunks(request))
+                url, picture = await self._parts.uploads.take(request.content.iter_any())
             except Refused as error:
-                raise self._said(request, error) from error
+                # in its reader's language: somebody holds the phone that has sent the picture
+                details = tuple(
+                    FieldError(each.field, Text.of(self._parts.say(request, each.message)))
+                    for each in error.details
+                )
+                raise Refused(error.code, Text.of(self._parts.say(request, str(error))), details) from error
         base = (self._parts.public_url or "").rstrip("/")
         hosted = f"{base}/images/{picture.name}"
         return reply(
             201, PictureReply(url=url, hosted_url=hosted, width=picture.width, height=picture.height)
         )
 
-    def _said(self, request: web.Request, error: Refused) -> Refused:
-        """The refusal in its reader's language: somebody holds the phone that has sent the picture."""
-        details = tuple(
-            FieldError(each.field, Text.of(self._parts.say(request, each.message))) for each in error.details
-        )
-        return Refused(error.code, Text.of(self._parts.say(request, str(error))), details)
-
 
 _BYTES = "application/octet-stream"
-
-
-async def _chunks(request: web.Request) -> AsyncIterator[bytes]:
-    while chunk := await request.content.readany():
-        yield chunk
 
 
 @asynccontextmanager

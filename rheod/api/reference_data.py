@@ -314,8 +314,12 @@ class ReferenceCalls:
         if not 0 < number <= _LARGEST_ID or (tree is not None and number not in tree):
             raise Refused("NOT_FOUND", Text("Tradera has no category of this number"))
         leaf = await self._data.leaf(number)
-        if leaf is None and tree is not None and tree.is_leaf(number) and self._may_read():
-            await self._data.use(number)
+        if leaf is None and tree is not None and tree.is_leaf(number):
+            now = self._data.store.now()
+            self._readings = [at for at in self._readings if at > now - _HOUR_MS]
+            if len(self._readings) < _READINGS_AN_HOUR:
+                self._readings.append(now)
+                await self._data.use(number)
         shown = [
             AttributeReply(
                 id=each.id,
@@ -339,15 +343,6 @@ class ReferenceCalls:
             attributes=shown,
         )
         return reply(200, told)
-
-    def _may_read(self) -> bool:
-        """Whether one more leaf may be read for those who ask here; if so it is noted."""
-        now = self._data.store.now()
-        self._readings = [at for at in self._readings if at > now - _HOUR_MS]
-        if len(self._readings) >= _READINGS_AN_HOUR:
-            return False
-        self._readings.append(now)
-        return True
 
     async def shipping(self, request: web.Request) -> web.Response:
         """Show what the buyer of an item of a weight pays for freight, and what else there is."""

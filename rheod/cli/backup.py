@@ -27,7 +27,16 @@ import click
 
 from rheod.cli import OK, CommandFailed
 from rheod.cli.daemon_client import NotRunning, ask, ask_daemon
-from rheod.cli.main import Command, Options, pass_options, say, say_json, settings_of, with_json
+from rheod.cli.main import (
+    Command,
+    Options,
+    give_to_owner,
+    pass_options,
+    say,
+    say_json,
+    settings_of,
+    with_json,
+)
 from rheod.config.settings import Settings
 from rheod.domain import crash
 from rheod.store.engine import copies, encryption
@@ -203,10 +212,10 @@ def backup(options: Options, *, dest: Path, pictures: bool, keep: int, as_json: 
 
     After it, older backups of rheod under DEST but the last few are removed.
     """
-    data = _data_folder(options)
+    data, size_bytes = _what_to_copy(options)
     kept = BackupFolder(dest.expanduser().absolute())
     kept.prepare(away_from=data)
-    require_room(kept.place, _size_bytes(data / DATABASE))
+    require_room(kept.place, size_bytes)
     copied = _make_copy(options)
     sources = [data / IMAGES] + [earlier / IMAGES for earlier in [kept.newest()] if earlier is not None]
     try:
@@ -227,24 +236,24 @@ def backup(options: Options, *, dest: Path, pictures: bool, keep: int, as_json: 
     return OK
 
 
-def _data_folder(options: Options) -> Path:
-    """The daemon's folder, or that of the settings when none runs; CommandFailed when there is nothing to copy."""
+def _what_to_copy(options: Options) -> tuple[Path, int]:
+    """The daemon's folder, or that of the settings when none runs, and the bytes of the database in it.
+
+    CommandFailed when there is nothing to copy, or it may not be seen.
+    """
     try:
-        return Path(ask_daemon(options, "GET", "/backup")["folder"])
+        data, runs = Path(ask_daemon(options, "GET", "/backup")["folder"]), True
     except NotRunning:
-        data = settings_of(options).storage.path
-        if not (data / DATABASE).exists():
-            raise CommandFailed(f"There is nothing to back up: {data} has no {DATABASE}") from None
-        return data
-
-
-def _size_bytes(database: Path) -> int:
-    """0 where there is no such file; CommandFailed where it may not be seen."""
+        data, runs = settings_of(options).storage.path, False
     try:
-        return database.stat().st_size if database.exists() else 0
+        return data, (data / DATABASE).stat().st_size
+    except (FileNotFoundError, NotADirectoryError):
+        if runs:
+            return data, 0
+        raise CommandFailed(f"There is nothing to back up: {data} has no {DATABASE}") from None
     except PermissionError as error:
         raise CommandFailed(
-            f"You may not read {database.parent}: run this as root (sudo) or as rheod's own user"
+            f"You may not read {data}: run this as root (sudo) or as rheod's own user"
         ) from error
 
 
@@ -418,10 +427,10 @@ def _restore(source: Path, data: Path, settings: Settings) -> tuple[Manifest, in
     if manifest.key:
         copy(source / encryption.KEY_FILE, stage / encryption.KEY_FILE)
     count = _bring_pictures(source, data, manifest)
-    _give_to_owner(data, [stage, *stage.iterdir()])
+    give_to_owner(data, [stage, *stage.iterdir()])
     copies.commit(data, moment=f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
     copies.finish(data)
-    _give_to_owner(data, [data / "lock"])
+    give_to_owner(data, [data / "lock"])
     missing = sum(not (data / IMAGES / name).is_file() for name in copies.picture_files(data / DATABASE))
     return manifest, count, missing
 
@@ -457,15 +466,5 @@ def _bring_pictures(source: Path, data: Path, manifest: Manifest) -> int:
             raise CommandFailed(f"The picture {name} of {source} is damaged: nothing was restored")
         part.rename(place)
         made.append(place)
-    _give_to_owner(data, made)
+    give_to_owner(data, made)
     return len(manifest.pictures or ())
-
-
-def _give_to_owner(data: Path, files: list[Path]) -> None:
-    """What root puts into the folder of rheod's own user must be that user's."""
-    owner = data.stat()
-    if os.geteuid() != 0 or owner.st_uid == 0:
-        return
-    for file in files:
-        with suppress(FileNotFoundError):
-            os.chown(file, owner.st_uid, owner.st_gid, follow_symlinks=False)

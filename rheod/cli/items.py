@@ -82,18 +82,6 @@ def _page(
     return answer
 
 
-def _failed(options: Options) -> list[dict[str, Any]]:
-    """Every item that needs the owner after a refusal of Tradera."""
-    found: list[dict[str, Any]] = []
-    after = None
-    while True:
-        page = _page(options, failed=True, limit=_LONGEST, after=after)
-        found += page["items"]
-        after = page["next"]
-        if after is None:
-            return found
-
-
 @items.command()
 @_with_id
 @click.option("--limit", type=int, default=100, help="At most so many (1-1000, default 100).")
@@ -134,8 +122,12 @@ def show(options: Options, *, external_id: str, as_json: bool) -> int:
     if as_json:
         say_json(item)
         return OK
-    queue = item["queue"]
+    queue, held = item["queue"], item["held"]
     place = f"position {queue['position']}, expected to go out {queue['expectedAt']}" if queue else None
+    why = None
+    if held is not None:
+        missing = f" (missing: {', '.join(held['missing'])})" if held["missing"] else ""
+        why = f"since {held['since']}: {held['reason']}{missing}"
     lines = [
         ("external id", item["externalId"]),
         ("title", item["title"]),
@@ -147,8 +139,8 @@ def show(options: Options, *, external_id: str, as_json: bool) -> int:
         ("waits", item["waitsFor"] or place),
         ("waits since", item["waitsSince"]),
         ("next try", item["nextTry"]),
-        ("held", _held(item["held"])),
-        ("last error", None if item["held"] else item["lastError"]),
+        ("held", why),
+        ("last error", None if held else item["lastError"]),
         ("last warning", item["lastWarning"]),
         ("updated", item["updatedAt"]),
     ]
@@ -157,14 +149,6 @@ def show(options: Options, *, external_id: str, as_json: bool) -> int:
         lines.append(("picture", "  ".join(part for part in parts if part)))
     say_pairs(lines)
     return OK
-
-
-def _held(held: dict[str, Any] | None) -> str | None:
-    """Why the item waits for its owner, what is missing and since when."""
-    if held is None:
-        return None
-    missing = f" (missing: {', '.join(held['missing'])})" if held["missing"] else ""
-    return f"since {held['since']}: {held['reason']}{missing}"
 
 
 @items.command()
@@ -218,7 +202,11 @@ def retry(options: Options, *, external_id: str | None, all_failed: bool, yes: b
         raise click.UsageError("Give an item's id, or --all-failed")
     if external_id is not None:
         return print_message(ask(options, "POST", f"{_target(external_id)}/publish"), as_json=as_json)
-    ids = [item["externalId"] for item in _failed(options)]
+    page = _page(options, failed=True, limit=_LONGEST, after=None)
+    ids = [item["externalId"] for item in page["items"]]
+    while page["next"] is not None:
+        page = _page(options, failed=True, limit=_LONGEST, after=page["next"])
+        ids += [item["externalId"] for item in page["items"]]
     confirm(f"{len(ids)} failed items are published again, each for its Tradera calls.", yes=yes or not ids)
     refused = {}
     for each in ids:

@@ -11,6 +11,7 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -109,6 +110,16 @@ def settings_of(options: Options) -> Settings:
         return load_settings(config_file=options.config, environ=os.environ, credentials_dir=credentials)
     except SettingsError as error:
         raise CommandFailed(str(error), status=WRONG_USAGE) from error
+
+
+def give_to_owner(folder: Path, files: Iterable[Path]) -> None:
+    """What root has put into a folder of rheod's own user must be that user's, else the daemon could not open it."""
+    owner = folder.stat()
+    if os.geteuid() != 0 or owner.st_uid == 0:
+        return
+    for file in files:
+        with suppress(FileNotFoundError):
+            os.chown(file, owner.st_uid, owner.st_gid, follow_symlinks=False)
 
 
 def _note(context: click.Context, parameter: click.Parameter, value: Path | str | None) -> None:

@@ -57,7 +57,20 @@ def list_orders(options: Options, *, unmatched: bool, limit: int, cursor: str | 
         say_json(answer)
         return OK
     head = ("ORDER", "CREATED", "STATUS", "SEK", "PAID", "SHIPPED", "PARCEL", "ITEMS", "TROUBLE")
-    say_table(head, [_row(order) for order in answer["orders"]])
+    rows = []
+    for order in answer["orders"]:
+        parcel = order["shipments"][-1] if order["shipments"] else None
+        items = [line["externalId"] or f"unknown ad {line['traderaAdId']}" for line in order["lines"]]
+        trouble = filter(None, (order["shipError"], order["payError"], ", ".join(order["flags"])))
+        rows.append(
+            [
+                *(order[name] for name in ("orderId", "createdAt", "status", "total", "paidAt", "shippedAt")),
+                parcel and f"{parcel['carrier']} {parcel['trackingNumber']}",
+                ", ".join(items),
+                "; ".join(trouble),
+            ]
+        )
+    say_table(head, rows)
     if answer["nextCursor"] is not None:
         note(f"There are more: add --cursor {answer['nextCursor']}")
     for doubt in answer["inDoubt"]:
@@ -69,6 +82,9 @@ def list_orders(options: Options, *, unmatched: bool, limit: int, cursor: str | 
         note("Look for them at Tradera, then: rheod orders settle ORDER --sold PRICE, or --not-sold")
     return OK
 
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""With which a text begins that spreadsheets take for a formula."""
 
 _NAMED = {"ad": "traderaAdId", "number": "orderId"}
 
@@ -124,17 +140,17 @@ def pick(options: Options, *, as_csv: bool, as_json: bool) -> int:
     rows = [[line[column] for column in columns] for line in answer["lines"]]
     if as_csv:
         table = csv.writer(sys.stdout)
-        table.writerows([columns, *([_harmless(value) for value in row] for row in rows)])
+        table.writerow(columns)
+        for row in rows:
+            formulas = [isinstance(value, str) and value.startswith(_FORMULA) for value in row]
+            table.writerow(
+                f"'{value}" if formula else value for value, formula in zip(row, formulas, strict=True)
+            )
         return OK
     say_table(
         ((answer["sortedBy"] or "place").upper(), "ITEM", "TITLE", "QUANTITY", "ORDER", "FREIGHT"), rows
     )
     return OK
-
-
-def _harmless(value: object) -> object:
-    """A text that no spreadsheet takes for a formula."""
-    return f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" and value else value
 
 
 @orders.command("pay")
@@ -279,19 +295,3 @@ def messages(options: Options, *, put_away: int | None, as_json: bool) -> int:
     rows = [[one["id"], one["receivedAt"], one["reason"], one["body"]] for one in answer["messages"]]
     say_table(("ID", "RECEIVED", "WHY", "MESSAGE"), rows)
     return OK
-
-
-def _row(order: dict[str, Any]) -> list[Any]:
-    parcel = order["shipments"][-1] if order["shipments"] else None
-    items = [line["externalId"] or f"unknown ad {line['traderaAdId']}" for line in order["lines"]]
-    return [
-        order["orderId"],
-        order["createdAt"],
-        order["status"],
-        order["total"],
-        order["paidAt"],
-        order["shippedAt"],
-        parcel and f"{parcel['carrier']} {parcel['trackingNumber']}",
-        ", ".join(items),
-        "; ".join(filter(None, (order["shipError"], order["payError"], ", ".join(order["flags"])))),
-    ]

@@ -152,7 +152,10 @@ def rule(
     """Show the rule for returns, or change it: what is not named stays."""
     body = _named(given)
     if steps:
-        body["steps"] = [each if each.endswith("%") else _share(each) for each in steps]
+        try:
+            body["steps"] = [each if each.endswith("%") else float(each) for each in steps]
+        except ValueError as error:
+            raise click.UsageError('A step is a share such as 0.9, or "-10%"') from error
     if rounded is not None:
         body["round"] = int(rounded)
     return _kept(ask(options, "PATCH" if body else "GET", "/relist/rule", body or None), as_json=as_json)
@@ -165,13 +168,6 @@ def _named(given: Mapping[str, object]) -> dict[str, object]:
         for name, value in given.items()
         if value is not None
     }
-
-
-def _share(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError as error:
-        raise click.UsageError('A step is a share such as 0.9, or "-10%"') from error
 
 
 def _kept(answer: dict[str, Any], *, as_json: bool) -> int:

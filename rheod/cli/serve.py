@@ -30,7 +30,7 @@ from yarl import URL
 
 from rheod import daemon
 from rheod.cli import FAILED, OK, WRONG_USAGE, CommandFailed
-from rheod.cli.main import Command, Options, note, pass_options, settings_of, with_json
+from rheod.cli.main import Command, Options, give_to_owner, note, pass_options, settings_of, with_json
 from rheod.compose.build import build, open_database
 from rheod.compose.remotes import Remotes
 from rheod.config.loading import secret_values
@@ -179,7 +179,8 @@ def ask_store(settings: Settings, asked: Question, *, silent: Path) -> tuple[int
         ) from error
     finally:
         output.close()
-        _give_to_owner(folder)
+        with suppress(OSError):
+            give_to_owner(folder, [file for file in folder.iterdir() if file.lstat().st_uid == 0])
     if fresh:
         note(f"rheod is not running; a new database was made in {folder}")
     return answer
@@ -244,14 +245,3 @@ async def _handled(app: web.Application, asked: Question) -> tuple[int, bytes]:
     body = response.body
     assert body is None or isinstance(body, bytes | bytearray)
     return response.status, bytes(body or b"")
-
-
-def _give_to_owner(folder: Path) -> None:
-    """What root made in a folder of rheod's own user must be that user's, else the daemon could not open it."""
-    with suppress(OSError):
-        owner = folder.stat()
-        if os.geteuid() != 0 or owner.st_uid == 0:
-            return
-        for file in folder.iterdir():
-            if file.lstat().st_uid == 0:
-                os.chown(file, owner.st_uid, owner.st_gid, follow_symlinks=False)

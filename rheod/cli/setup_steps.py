@@ -204,16 +204,6 @@ def place_program(program: Program, place: InstallPaths) -> tuple[str, list[Step
                 lambda: copy_program(program, target, shown=Path(COPY)),
             )
         ]
-    _require_reach(program)
-    return str(program.command), []
-
-
-def _is_hidden(path: Path) -> bool:
-    found = (path, path.resolve())
-    return any(one.is_relative_to(hidden) for one in found for hidden in _HIDDEN)
-
-
-def _require_reach(program: Program) -> None:
     if not program.command.is_file():
         raise CommandFailed(f"There is no command {program.command}: install rheod with pipx, uv or pip")
     if not re.fullmatch(r"[\w./+@-]+", str(program.command)):
@@ -223,6 +213,12 @@ def _require_reach(program: Program) -> None:
             raise CommandFailed(
                 f"The service's own user may not read {path}: run chmod -R a+rX {path}, or install elsewhere"
             )
+    return str(program.command), []
+
+
+def _is_hidden(path: Path) -> bool:
+    found = (path, path.resolve())
+    return any(one.is_relative_to(hidden) for one in found for hidden in _HIDDEN)
 
 
 def copy_program(program: Program, target: Path, *, shown: Path) -> None:

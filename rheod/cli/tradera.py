@@ -63,8 +63,11 @@ def connect(options: Options, *, user: str | None, finish: bool, as_json: bool) 
         note("Then run: rheod tradera connect --finish" + ("" if known else " --user NUMBER_OR_ALIAS"))
         return OK
     note("When Tradera says that it is done, press Enter here.")
-    if _wait(options):
-        return _print_connected(options, as_json=as_json)
+    while not select.select([sys.stdin], [], [], _LOOK_S)[0]:
+        account = _account(options)  # the dashboard may have finished the login; looking costs no call
+        if account["loginBegunAt"] is None and account["tokenFrom"]:
+            return _print_connected(options, as_json=as_json)
+    sys.stdin.readline()
     if not known:
         note("The seller's number or alias at Tradera:")
         user = sys.stdin.readline().strip()
@@ -137,16 +140,6 @@ def forget(options: Options, *, method: str) -> int:
     return OK
 
 
-def _wait(options: Options) -> bool:
-    """Until Enter is pressed (False), or the dashboard has finished the login by itself (True). Costs no Tradera call."""
-    while not select.select([sys.stdin], [], [], _LOOK_S)[0]:
-        account = _account(options)
-        if account["loginBegunAt"] is None and account["tokenFrom"]:
-            return True
-    sys.stdin.readline()
-    return False
-
-
 def _finish(options: Options, user: str | None, *, as_json: bool) -> int:
     try:
         ask_daemon(options, "POST", "/tradera/finish", {"user": user} if user else {})
@@ -190,10 +183,16 @@ def list_rules(options: Options, *, as_json: bool) -> int:
     if as_json:
         say_json(choices)
         return OK
-    rows = [
-        [each["id"], _conditions(each), each["category"], each["fault"] or each["path"]]
-        for each in choices["rules"]
-    ]
+    rows = []
+    for each in choices["rules"]:
+        wanted = [
+            each["account"] is not None and f"account {each['account'] or '(your own)'}",
+            each["domain"] is not None and f"domain {each['domain']}",
+            each["words"] is not None and f'"{each["words"]}" in the title',
+            *(f"{name} = {value}" for name, value in (each["metadata"] or {}).items()),
+        ]
+        takes = " and ".join(part for part in wanted if part) or "anything"
+        rows.append([each["id"], takes, each["category"], each["fault"] or each["path"]])
     rows += [
         ["default", f"domain {each['domain']}", each["category"], each["path"]]
         for each in choices["defaults"]
@@ -206,16 +205,6 @@ def list_rules(options: Options, *, as_json: bool) -> int:
     if locked:
         note(_LOCKED.format(name="tradera.defaults.category_id: " + ", ".join(locked)))
     return OK
-
-
-def _conditions(rule: dict[str, Any]) -> str:
-    parts = [
-        None if rule["account"] is None else f"account {rule['account'] or '(your own)'}",
-        None if rule["domain"] is None else f"domain {rule['domain']}",
-        None if rule["words"] is None else f'"{rule["words"]}" in the title',
-        *(f"{name} = {value}" for name, value in (rule["metadata"] or {}).items()),
-    ]
-    return " and ".join(shown(part) for part in parts if part) or "anything"
 
 
 @rules.command()

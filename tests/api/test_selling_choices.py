@@ -1,4 +1,4 @@
-"""The templates of ads, as the commands ask for them."""
+"""The owner's choices of how things are sold, as the commands ask for them over the admin socket."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ import pytest
 
 from rheod.api.admin import build_admin, start_admin
 from rheod.api.context import AdminContext
-from rheod.api.selling_choices import TemplateCalls
+from rheod.api.selling_choices import TemplateCalls, plan_routes, rule_routes
 from rheod.domain.ad_text import Part, Template
+from rheod.usecases import ending
 from rheod.usecases.owner_choices import AdTemplates
 from rheod.usecases.placer import AdDresser, FixedWords
 from rheod.usecases.transaction import Store
-from tests.api.running import Api
+from tests.api.running import NOW_MS, Api
 from tests.stores import Clock, opened
 
 
@@ -32,7 +33,12 @@ async def admin(api: Api, tmp_path: Path) -> AsyncIterator[aiohttp.ClientSession
     async with opened(tmp_path / "own") as database:
         store = Store(database=database, now=Clock(), rng=Random(1), wake=lambda _queue: None)
         calls = TemplateCalls(templates=AdTemplates(store=store, dresser=dresser), body_deadline_s=5)
-        app = build_admin(AdminContext(api=api.parts, status=no_status), more=calls.routes())
+        more = [
+            *calls.routes(),
+            *rule_routes(api.parts.relisting, deadline_s=5),
+            *plan_routes(api.parts.ending, deadline_s=5),
+        ]
+        app = build_admin(AdminContext(api=api.parts, status=no_status), more=more)
         runner = await start_admin(app, tmp_path / "a.sock")
         connector = aiohttp.UnixConnector(str(tmp_path / "a.sock"))
         async with aiohttp.ClientSession("http://admin", connector=connector) as session:
@@ -77,3 +83,39 @@ async def test_what_cannot_be_kept_is_refused(admin: aiohttp.ClientSession, body
     """Each with words; nothing is kept of it."""
     assert (await put(admin, body))[0] == status
     assert len(await listed(admin)) == 1
+
+
+async def change(admin: aiohttp.ClientSession, path: str, body: dict[str, Any]) -> tuple[int, Any]:
+    async with admin.patch(path, json=body) as reply:
+        return reply.status, await reply.json()
+
+
+async def test_a_rule_is_changed_by_what_is_named(admin: aiohttp.ClientSession) -> None:
+    """What is not named stays; without a floor none is switched on."""
+    assert (await change(admin, "/relist/rule", {"enabled": True}))[0] == 422
+    given = {"enabled": True, "floor": 0.5, "steps": [0.9, "-10%"], "round": 9, "belowReserve": "lower"}
+    status, rule = await change(admin, "/relist/rule", given)
+    assert (status, {name: rule[name] for name in given}) == (200, given)
+    assert (rule["times"], rule["waitH"], rule["then"], rule["locked"]) == (3, 24, "not_listed", False)
+    _, rule = await change(admin, "/relist/rule", {"times": 5})
+    assert (rule["times"], rule["floor"]) == (5, 0.5)
+    for wrong in ({"steps": [1.5]}, {"floor": 0}, {"then": "sell"}, {"round": 2}):
+        assert (await change(admin, "/relist/rule", wrong))[0] == 422
+    async with admin.get("/relist/rule") as reply:
+        assert await reply.json() == rule
+
+
+async def test_a_plan_of_ends_is_changed_by_what_is_named(admin: aiohttp.ClientSession, api: Api) -> None:
+    """Windows are read before they are kept; a bound of 0 is none; what the settings file says is locked."""
+    given = {"windows": ["Sun-Thu 19:00-21:30"], "perWindow": 9, "durations": [3, 7]}
+    status, plan = await change(admin, "/schedule/plan", given)
+    assert (status, {name: plan[name] for name in given}) == (200, given)
+    assert (plan["spacingMin"], plan["perCategory"], plan["locked"]) == (2, None, False)
+    _, plan = await change(admin, "/schedule/plan", {"perWindow": 0})
+    assert (plan["perWindow"], plan["windows"]) == (None, given["windows"])
+    assert (await change(admin, "/schedule/plan", {"windows": ["at night"]}))[0] == 422
+    _, plan = await change(admin, "/schedule/plan", {"windows": []})
+    assert plan["windows"] == []
+    fixed = (await api.parts.ending.owners_choice())[0]
+    await api.database.write(lambda db: ending.note_settings(db, fixed, now=NOW_MS))
+    assert (await change(admin, "/schedule/plan", {"spacingMin": 5}))[0] == 409
