@@ -299,8 +299,7 @@ def rule_routes(relisting: Relisting, *, deadline_s: float) -> list[Route]:
         named = {"round_to" if name == "round" else name: value for name, value in given.items()}
         if "steps" in named:
             named["steps"] = tuple(named["steps"])
-        rule, _locked = await relisting.owners_rule()
-        await relisting.choose(replace(rule, **named))
+        await relisting.change_rule(lambda rule: replace(rule, **named))
         return await show(request)
 
     return [("GET", "/relist/rule", show), ("PATCH", "/relist/rule", change)]
@@ -340,8 +339,7 @@ def plan_routes(ending: Ending, *, deadline_s: float) -> list[Route]:
         changed: dict[str, Any] = {
             name: tuple(each) if isinstance(each, list) else each or None for name, each in given.items()
         }
-        choice, _locked = await ending.owners_choice()
-        await ending.choose(replace(choice, **changed))
+        await ending.change(lambda choice: replace(choice, **changed))
         return await show(request)
 
     return [("GET", "/schedule/plan", show), ("PATCH", "/schedule/plan", change)]

@@ -161,9 +161,12 @@ class Ending:
         """The plan in force, and whether the settings file has it."""
         return await self._store.read(choice)
 
-    async def choose(self, given: EndChoice) -> None:
-        """Let this be the plan from now on. Raises Refused: CONFLICT where the settings file has one, VALIDATION_FAILED for a bad window."""
-        await self._store.write(lambda tx: _choose(tx, given))
+    async def change(self, change: Callable[[EndChoice], EndChoice]) -> EndChoice:
+        """Let the plan be what `change` makes of the one in force, from now on; returns it.
+
+        Raises Refused: CONFLICT where the settings file has one, VALIDATION_FAILED for a bad window, and what `change` raises.
+        """
+        return await self._store.write(lambda tx: _choose(tx, change))
 
     async def feed_token(self, account_id: str, *, new: Callable[[], str]) -> str:
         """The secret in the address of the calendar, made when first asked for."""
@@ -195,14 +198,16 @@ def _feed_token(tx: Transaction, account_id: str, new: Callable[[], str]) -> str
     return kept
 
 
-def _choose(tx: Transaction, given: EndChoice) -> None:
+def _choose(tx: Transaction, change: Callable[[EndChoice], EndChoice]) -> EndChoice:
     if key_value.choice(tx.db, _OF_SETTINGS) is not None:
         raise Refused("CONFLICT", Text("The settings file has these windows under [ends]: change them there"))
+    given = change(choice(tx.db)[0])
     try:
         _ = given.rules
     except BadWindow as error:
         raise Refused("VALIDATION_FAILED", Text.of(str(error))) from error
     key_value.choose(tx.db, _OF_OWNER, given.kept(), now=tx.now)
+    return given
 
 
 def _moved(

@@ -83,12 +83,18 @@ class Endpoints:
         """
         return await self._store.write(lambda tx: self._add(tx, account_id, new))
 
-    async def change(self, account_id: str, endpoint_id: str, change: EndpointChange) -> Endpoint:
-        """Change an endpoint; set right or switched on, it gets at once what waits for it, in order.
+    async def change(
+        self,
+        account_id: str,
+        endpoint_id: str,
+        change: EndpointChange,
+        check: Callable[[Endpoint], None] = lambda _endpoint: None,
+    ) -> Endpoint:
+        """Change an endpoint; set right or switched on, it gets at once what waits for it, in order. `check` is handed it as it is now.
 
         Raises Refused (NOT_FOUND, CONFLICT, VALIDATION_FAILED).
         """
-        return await self._store.write(lambda tx: _change(tx, account_id, endpoint_id, change))
+        return await self._store.write(lambda tx: _change(tx, account_id, endpoint_id, change, check))
 
     async def remove(self, account_id: str, endpoint_id: str) -> int:
         """Take an endpoint away, and drop what waits for it; returns how many events that were. Raises Refused.
@@ -204,8 +210,15 @@ def _drop_some(endpoint_id: str, tx: Transaction) -> int:
     return endpoints.drop_waiting(tx.db, endpoint_id, limit=CHUNK)
 
 
-def _change(tx: Transaction, account_id: str, endpoint_id: str, change: EndpointChange) -> Endpoint:
+def _change(
+    tx: Transaction,
+    account_id: str,
+    endpoint_id: str,
+    change: EndpointChange,
+    check: Callable[[Endpoint], None],
+) -> Endpoint:
     before = _found(tx, account_id, endpoint_id)
+    check(before)
     wanted = {
         "url": change.url,
         "event_types": None if change.event_types is None else _sorted(change.event_types),

@@ -253,7 +253,7 @@ class Items:
         )
 
 
-def publish_now(tx: Transaction, account_id: str, external_id: str) -> str:
+def publish_now(tx: Transaction, account_id: str, external_id: str) -> Text:
     """Publish the item (again), without a wait for the plan of ends. Raises Refused (NOT_FOUND, CONFLICT)."""
     item = _found(tx.db, account_id, external_id)
     previous = items.latest_listing(tx.db, item.id)

@@ -35,7 +35,7 @@ class Made:
     """The item that a draft became; `message` says what is done with it, `again`: it had become that before."""
 
     external_id: str
-    message: str
+    message: Text
     again: bool = False
 
 
@@ -159,7 +159,7 @@ def _make(
         raise Refused("VALIDATION_FAILED", Text("Validation failed"), (taken,))
     external_id = number or _next_number(tx, account_id)
     put(tx, account_id, external_id, replace(spec, made_here=True, auto_publish=publish))
-    message: str = Text("Kept. It is not published yet.")
+    message = Text("Kept. It is not published yet.")
     if publish:
         message = publish_now(tx, account_id, external_id)
     _remember(tx, account_id, spec)

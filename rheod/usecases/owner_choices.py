@@ -150,10 +150,16 @@ class CategoryChoices:
 
         return await self._change_rules(add, leaf=wanted.category_id)
 
-    async def move_rule(self, rule_id: int, place: int) -> CategoryRule:
-        """Put a rule at another place (from 1). Raises Refused (NOT_FOUND, CONFLICT)."""
+    async def move_rule(
+        self,
+        rule_id: int,
+        place: int,
+        check: Callable[[Sequence[CategoryRule]], None] = lambda _rules: None,
+    ) -> CategoryRule:
+        """Put a rule at another place (from 1). `check` is handed the rules as they are. Raises Refused (NOT_FOUND, CONFLICT)."""
 
         def move(rules: list[CategoryRule]) -> CategoryRule:
+            check(rules)
             rule = _found(rules, rule_id)
             rules.remove(rule)
             rules.insert(max(0, place - 1), rule)
@@ -165,8 +171,13 @@ class CategoryChoices:
         """Take a rule away. Raises Refused (NOT_FOUND, CONFLICT)."""
         await self._change_rules(lambda rules: rules.remove(_found(rules, rule_id)))
 
-    async def set_default(self, domain: str, category_id: int | None) -> str:
-        """The category of a domain (None: none); returns the domain's slug. Raises Refused."""
+    async def set_default(
+        self,
+        domain: str,
+        category_id: int | None,
+        check: Callable[[int | None], None] = lambda _category_id: None,
+    ) -> str:
+        """The category of a domain (None: none); returns the domain's slug. `check` is handed the one chosen now. Raises Refused."""
         slug = canonical(domain)
         if slug is None:
             raise _invalid("domain", Text("Must be one of {domains}", domains=", ".join(DOMAINS)))
@@ -176,7 +187,7 @@ class CategoryChoices:
         def write(tx: Transaction) -> None:
             self._require_leaf(tx.db, category_id)
             kept = dict(key_value.choice(tx.db, DEFAULTS) or {})
-            kept.pop(slug, None)
+            check(kept.pop(slug, None))
             chosen = kept if category_id is None else {**kept, slug: category_id}
             key_value.choose(tx.db, DEFAULTS, chosen or None, now=tx.now)
 
@@ -456,9 +467,10 @@ class AdTemplates:
             or choose_template(every, tried.part, account=account, categories=within) is tried,
         )
 
-    async def put(self, template: Template) -> None:
+    async def put(self, template: Template, check: Callable[[str], None] = lambda _text: None) -> None:
         """Keep a template in place of the one for its place; an empty text takes that one away.
 
+        `check` is handed the text that is there now, "" for none, and may raise Refused.
         Raises Refused: CONFLICT where the settings file says it, VALIDATION_FAILED for one that cannot be used.
         """
         if template.place in self._fixed:
@@ -468,10 +480,11 @@ class AdTemplates:
             )
         if fault := template_fault(template.text):
             raise Refused("VALIDATION_FAILED", Text("Validation failed"), (FieldError("text", fault),))
-        await self._store.write(lambda tx: _put(tx.db, template, now=tx.now))
+        await self._store.write(lambda tx: _put(tx.db, template, check, now=tx.now))
 
 
-def _put(db: sqlite3.Connection, template: Template, *, now: int) -> None:
+def _put(db: sqlite3.Connection, template: Template, check: Callable[[str], None], *, now: int) -> None:
+    check(next((each.text for each in stored_templates(db) if each.place == template.place), ""))
     kept = [each for each in stored_templates(db) if each.place != template.place]
     kept += [template] if template.text else []
     if len(kept) > MOST_TEMPLATES:

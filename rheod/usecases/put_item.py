@@ -99,7 +99,7 @@ class PutResult:
 
     item_id: str
     outcome: Literal["created", "updated", "unchanged"]
-    message: str
+    message: Text
 
 
 def put(
@@ -192,19 +192,21 @@ def _create(tx: Transaction, account_id: str, external_id: str, spec: ItemSpec) 
         change = placement.settled(tx, change)
     tx.record(None, None, change)
     _keep_pictures(tx, item, kept=[], wanted=pictures)
-    message = "Container created." if container else "Item is being processed in the background."
-    return PutResult(item.id, "created", message + _ai_hint(spec))
+    message = Text("Container created.") if container else Text("Item is being processed in the background.")
+    return PutResult(item.id, "created", _with_ai_hint(message, spec))
 
 
-def _ai_hint(spec: ItemSpec) -> str:
-    return " useAiEnhancement does nothing here: no AI endpoint is configured." if spec.use_ai else ""
+def _with_ai_hint(done: Text, spec: ItemSpec) -> Text:
+    if not spec.use_ai:
+        return done
+    return Text("{done} useAiEnhancement does nothing here: no AI endpoint is configured.", done=done)
 
 
 def _update(tx: Transaction, item: Item, given: ItemSpec) -> PutResult:
     """All that the new words mean for the item, for its ad and for a publishing that was refused, written once."""
     spec = _merged(item.spec, given)
     if _says_the_same(spec, item.spec):
-        return PutResult(item.id, "unchanged", "Item is unchanged; nothing to do.")
+        return PutResult(item.id, "unchanged", Text("Item is unchanged; nothing to do."))
     listing = items.latest_listing(tx.db, item.id)
     refuse_other_type(tx.db, item, spec, listing)
     shown = replace(spec, price_ore=item.spec.price_ore)
@@ -226,7 +228,7 @@ def _update(tx: Transaction, item: Item, given: ItemSpec) -> PutResult:
     if (spec.tradera and spec.tradera.relist) != (item.spec.tradera and item.spec.tradera.relist):
         relisting.replan(tx, change.item)
     message = _update_message(change.item, listing, shows_other=shows_other)
-    return PutResult(item.id, "updated", message + _ai_hint(given))
+    return PutResult(item.id, "updated", _with_ai_hint(message, given))
 
 
 def _merged(stored: ItemSpec, given: ItemSpec) -> ItemSpec:
@@ -307,12 +309,12 @@ def _goes_again(change: Change) -> bool:
     return refused and wanted and item.tradera_status is TraderaStatus.SYNC_ERROR
 
 
-def _update_message(item: Item, listing: Listing | None, *, shows_other: bool) -> str:
+def _update_message(item: Item, listing: Listing | None, *, shows_other: bool) -> Text:
     if item.rheo_status is RheoStatus.SOLD:
-        return "Item updated here; it is sold, so nothing is published."
+        return Text("Item updated here; it is sold, so nothing is published.")
     if listing is not None and listing.state.may_be_live and shows_other:
-        return "Item updated; the live ad at Tradera keeps its text and pictures."
-    return "Item updated; it is being processed in the background."
+        return Text("Item updated; the live ad at Tradera keeps its text and pictures.")
+    return Text("Item updated; it is being processed in the background.")
 
 
 def _wanted_pictures(tx: Transaction, item: Item, *, kept: Sequence[Picture]) -> list[Picture]:

@@ -335,19 +335,24 @@ class Relisting:
         """The rule in force, and whether the settings file has it."""
         return await self._store.read(lambda db: (rule(db), is_locked(db)))
 
-    async def choose(self, given: RelistRule) -> None:
-        """Let this be the rule from now on. Raises Refused: CONFLICT where the settings file has one, VALIDATION_FAILED without a floor."""
-        await self._store.write(lambda tx: _choose(tx, given))
+    async def change_rule(self, change: Callable[[RelistRule], RelistRule]) -> RelistRule:
+        """Let the rule be what `change` makes of the one in force, from now on; returns it.
+
+        Raises Refused: CONFLICT where the settings file has one, VALIDATION_FAILED without a floor, and what `change` raises.
+        """
+        return await self._store.write(lambda tx: _choose(tx, change))
 
 
-def _choose(tx: Transaction, given: RelistRule) -> None:
+def _choose(tx: Transaction, change: Callable[[RelistRule], RelistRule]) -> RelistRule:
     if is_locked(tx.db):
         raise Refused("CONFLICT", Text("The settings file has this rule under [relist]: change it there"))
+    given = change(rule(tx.db))
     if given.enabled and not given.has_floor:
         raise Refused("VALIDATION_FAILED", Text("A rule needs a floor: the lowest price it may go to"))
     key_value.put(tx.db, _OF_OWNER, json.dumps(asdict(given)))
     for each in ads.every_return(tx.db):
         replan(tx, items.by_id(tx.db, each.item_id))
+    return given
 
 
 def _change(

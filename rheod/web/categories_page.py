@@ -6,14 +6,14 @@ A rule is tried on the stock before it is made. Everything is checked without a 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from rheod.domain.categories import DOMAINS
 from rheod.domain.errors import Refused, Text
 from rheod.domain.placement import CategoryRule
-from rheod.web.forms import wrong_field
+from rheod.web.forms import mark_of, refuse_changed, wrong_field
 from rheod.web.integration import of_account
 from rheod.web.selling_page import ADS, found_leaves, look, number_of
 from rheod.web.site import ActionDone, Page
@@ -72,12 +72,14 @@ class CategoriesPage:
                 trial = await self._choices.try_rule(self._rule(request.form))
             except Refused as error:
                 fault = request.language.say(error.details[0].message if error.details else str(error))
+        shown = await self._choices.shown()
         setup = await self._context.setups.of_account(request.account_id)
         values: dict[str, Any] = {
             **await self._common(draft),
-            "choices": await self._choices.shown(),
+            "choices": shown,
             "domains": [(slug, domain_name(slug, request.language)) for slug in DOMAINS],
             "waiting": {each.domain.slug: each.waiting for each in setup.mapped},
+            "order": mark_of(_order_of([each.rule for each in shown.rules])),
             "trial": trial,
             "fault": fault,
         }
@@ -94,6 +96,7 @@ class CategoriesPage:
             "here": f"{CATEGORIES}/of/{slug}",
             "domain": domain_name(slug, request.language),
             "now": now,
+            "chosen": now.category_id if now is not None and not now.locked else None,
             "name": f"tradera.defaults.category_id.{slug}",
         }
         return Page("category_default.html", values)
@@ -118,7 +121,11 @@ class CategoriesPage:
         place = request.form.get("place", "")
         if not (place.isascii() and place.isdecimal() and int(place[:6]) > 0):
             raise Refused("BAD_REQUEST", Text("The form could not be read"))
-        await self._choices.move_rule(_number(request), int(place[:6]))
+
+        def check(rules: Sequence[CategoryRule]) -> None:
+            refuse_changed(request.form, " · ".join(each.words or "…" for each in rules), _order_of(rules))
+
+        await self._choices.move_rule(_number(request), int(place[:6]), check)
         return self._done(request, Text("Moved."), str(_number(request)))
 
     async def remove(self, request: PageRequest) -> ActionDone:
@@ -143,7 +150,13 @@ class CategoriesPage:
         leaf = None if cleared else number_of(request.form.get("category", ""), "category")
         if leaf is None and not cleared:
             raise wrong_field("category", Text("Search for a category and choose it"))
-        await self._choices.set_default(slug, leaf)
+        tree = await self._context.api.reference.tree()
+
+        def check(chosen: int | None) -> None:
+            path = request.language.gettext("none") if chosen is None else str(chosen)
+            refuse_changed(request.form, (tree.path_text(chosen) if tree and chosen else "") or path, chosen)
+
+        await self._choices.set_default(slug, leaf, check)
         return self._done(request, Text("Removed.") if cleared else Text("Chosen."), slug)
 
     def _rule(self, form: Mapping[str, str]) -> CategoryRule:
@@ -183,6 +196,10 @@ class CategoriesPage:
     @staticmethod
     def _done(request: PageRequest, said: Text, subject: str) -> ActionDone:
         return ActionDone(said, to=of_account(request, CATEGORIES), subject=subject)
+
+
+def _order_of(rules: Sequence[CategoryRule]) -> tuple[int, ...]:
+    return tuple(each.id for each in rules)
 
 
 def _number(request: PageRequest) -> int:

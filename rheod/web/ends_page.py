@@ -25,17 +25,18 @@ from rheod.domain.calendar import (
 )
 from rheod.domain.errors import FieldError, Refused, Text
 from rheod.web.charts import week
-from rheod.web.forms import wrong_field
+from rheod.web.forms import refuse_changed, wrong_field
 from rheod.web.integration import of_account
 from rheod.web.selling_page import look
 from rheod.web.site import HOME, ActionDone, Page
 from rheod.web.words import window_words
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from rheod.api.routing import Route
     from rheod.store.ads import ScheduledEnd
+    from rheod.web.language import Language
     from rheod.web.site import PageRequest, Site, WebContext
 
 ENDS = f"{HOME}/ends"
@@ -100,6 +101,23 @@ def local_time(text: str) -> int:
     return round(at.timestamp() * 1000)
 
 
+def spread_of(choice: EndChoice) -> tuple[object, ...]:
+    """What the form about how close ends lie replaces."""
+    return choice.spacing_min, choice.per_window, choice.per_category, choice.durations
+
+
+def spread_words(choice: EndChoice, language: Language) -> str:
+    """The same as a shop says it."""
+    fits = language.gettext("as many as fit")
+    return language.gettext(
+        "{minutes} minutes between two ends, in a window {window}, of one category {category}, for {days} days.",
+        minutes=choice.spacing_min,
+        window=choice.per_window or fits,
+        category=choice.per_category or fits,
+        days=", ".join(map(str, choice.durations)),
+    )
+
+
 class EndsPage:
     """When auctions end."""
 
@@ -157,6 +175,7 @@ class EndsPage:
             "drawn": drawn,
             "choice": choice,
             "locked": locked,
+            "spread": spread_of(choice),
             "windows": [(each, window_words(each, language)) for each in choice.windows],
             "weekdays": [language.weekday(number) for number in range(7)],
             "has_feed": await self._ending.has_feed(request.account_id),
@@ -202,19 +221,25 @@ class EndsPage:
     async def add(self, request: PageRequest) -> ActionDone:
         """Let auctions end in another window too."""
         written = window_of(request.form)
-        choice, _locked = await self._ending.owners_choice()
-        windows = tuple(dict.fromkeys((*choice.windows, written)))
-        if len(windows) > _MOST_WINDOWS:
-            raise Refused("CONFLICT", Text("There are {n} windows already: remove one", n=_MOST_WINDOWS))
-        return await self._choose(request, replace(choice, windows=windows))
+
+        def added(choice: EndChoice) -> EndChoice:
+            windows = tuple(dict.fromkeys((*choice.windows, written)))
+            if len(windows) > _MOST_WINDOWS:
+                raise Refused("CONFLICT", Text("There are {n} windows already: remove one", n=_MOST_WINDOWS))
+            return replace(choice, windows=windows)
+
+        return await self._change(request, added)
 
     async def remove(self, request: PageRequest) -> ActionDone:
         """Let no more auctions be planned into a window."""
-        choice, _locked = await self._ending.owners_choice()
-        left = tuple(each for each in choice.windows if each != request.form.get("window", ""))
-        if left == choice.windows:
-            raise Refused("NOT_FOUND", Text("There is no such window"))
-        return await self._choose(request, replace(choice, windows=left))
+
+        def removed(choice: EndChoice) -> EndChoice:
+            left = tuple(each for each in choice.windows if each != request.form.get("window", ""))
+            if left == choice.windows:
+                raise Refused("NOT_FOUND", Text("There is no such window"))
+            return replace(choice, windows=left)
+
+        return await self._change(request, removed)
 
     async def spread(self, request: PageRequest) -> ActionDone:
         """How close ends may lie, how many fit into a window, and how long auctions may run."""
@@ -226,11 +251,14 @@ class EndsPage:
         if not durations:
             wrong.append(FieldError("durations", Text("Choose at least one length")))
         raise_if_any(wrong)
-        choice, _locked = await self._ending.owners_choice()
-        changed = replace(
-            choice, spacing_min=spacing, per_window=window, per_category=category, durations=durations
-        )
-        return await self._choose(request, changed)
+
+        def changed(choice: EndChoice) -> EndChoice:
+            refuse_changed(request.form, spread_words(choice, request.language), spread_of(choice))
+            return replace(
+                choice, spacing_min=spacing, per_window=window, per_category=category, durations=durations
+            )
+
+        return await self._change(request, changed)
 
     async def feed(self, request: PageRequest) -> ActionDone:
         """The calendar's address, made when there is none."""
@@ -248,8 +276,8 @@ class EndsPage:
         await self._ending.revoke_feed(request.account_id)
         return self._done(request, Text("The calendar's old address shows nothing any more"), "calendar")
 
-    async def _choose(self, request: PageRequest, given: EndChoice) -> ActionDone:
-        await self._ending.choose(given)
+    async def _change(self, request: PageRequest, change: Callable[[EndChoice], EndChoice]) -> ActionDone:
+        given = await self._ending.change(change)
         said = Text("It holds for what is planned from now on; what has its place keeps it.")
         return self._done(request, said, f"{len(given.windows)} windows")
 

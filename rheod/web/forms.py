@@ -155,10 +155,33 @@ def failed_form(
     )
 
 
+def seen_mark(action: str, now: str, form: Mapping[str, str], failed: FailedForm | None) -> str:
+    """The mark that a form carries when it is shown: of now, unless its reader has not been told yet of another state than the one seen."""
+    if failed is None:
+        return form.get("seen", now)
+    told = failed.action != action or "seen" in failed.of_fields
+    return now if told else failed.typed.get("seen", now)
+
+
 def sentence(error: Refused | Transient, language: Language) -> str:
     """The error's sentence, or those of its fields; the fields' names are the API's and stay out of it."""
     details = error.details if isinstance(error, Refused) else ()
     return "; ".join(language.say(one.message) for one in details) or language.say(str(error))
+
+
+def mark_of(*state: object) -> str:
+    """What a form carries of the state that it shows, so that another one is noticed when it is sent."""
+    return hashlib.sha256(repr(state).encode()).hexdigest()[:16]
+
+
+def refuse_changed(form: Mapping[str, str], now: str, *state: object) -> None:
+    """Raise Refused (CONFLICT) where the form was shown with another state than this one, which `now` puts into words."""
+    if form.get("seen") not in {None, mark_of(*state)}:
+        said = Text(
+            "This has been changed elsewhere since the page was loaded. It is now: {now} What you chose still stands below: send it again to replace that.",
+            now=now,
+        )
+        raise Refused("CONFLICT", said, (FieldError("seen", said),))
 
 
 def wrong_field(field: str, sentence: Text) -> Refused:

@@ -19,12 +19,13 @@ from rheod.domain.model import EVERY_EVENT, RHEO_EVENTS
 from rheod.store.access import SCOPES
 from rheod.store.outbox import STATUSES, AttemptFilter
 from rheod.usecases.endpoints import EndpointChange
-from rheod.web.forms import wrong_field
+from rheod.web.forms import refuse_changed, wrong_field
 from rheod.web.items_page import event_words
 from rheod.web.site import HOME, ActionDone, Page
 
 if TYPE_CHECKING:
     from rheod.api.routing import Route
+    from rheod.store.endpoints import Endpoint
     from rheod.store.feed import Replayed
     from rheod.web.site import PageRequest, Site, WebContext
 
@@ -116,6 +117,7 @@ class IntegrationPage:
         until = endpoint.previous_until
         values: dict[str, Any] = {
             "endpoint": endpoint,
+            "told": told_of(endpoint),
             "events": EVENTS,
             "event_words": partial(event_words, request.language),
             "is_own": request.account == "",
@@ -152,7 +154,12 @@ class IntegrationPage:
         change = webhooks.read_endpoint_change(
             _wanted(request), check_url=self._context.api.check_webhook_url
         )
-        changed = await self._endpoints.change(request.account_id, _id_of(request), change)
+
+        def check(now: Endpoint) -> None:
+            told = ", ".join((now.url or "", *event_words(request.language, now.event_types)))
+            refuse_changed(request.form, told, told_of(now))
+
+        changed = await self._endpoints.change(request.account_id, _id_of(request), change, check)
         return ActionDone(Text("Saved."), to=_of(request, changed.id), subject=changed.id)
 
     async def rotate(self, request: PageRequest) -> ActionDone:
@@ -222,6 +229,11 @@ class IntegrationPage:
     @staticmethod
     def _home(request: PageRequest) -> str:
         return of_account(request, PAGE)
+
+
+def told_of(endpoint: Endpoint) -> tuple[object, ...]:
+    """What the form of an endpoint replaces."""
+    return endpoint.url, endpoint.event_types, endpoint.scope, endpoint.description
 
 
 def _id_of(request: PageRequest) -> str:

@@ -166,6 +166,12 @@ class Language:
         pattern = "#,##0" if value == int(value) else "#,##0.00"
         return format_decimal(value, format=pattern, locale=_LOCALES[self.code])
 
+    def load(self) -> None:
+        """Load what this language says things with, ahead of its first page."""
+        self.kr(150)
+        self.when(None)
+        self.month("2026-01")
+
     def kr(self, ore: int | None) -> str:
         """An amount in öre as kronor."""
         return _NOTHING if ore is None else f"{self.number(ore / 100)}{_SPACE}kr"

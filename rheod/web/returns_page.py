@@ -16,6 +16,7 @@ from rheod.api.schedule import DAY_MS
 from rheod.domain.errors import FieldError, Refused, Text
 from rheod.domain.relist import BelowReserve, RelistRule, Then, plan_ahead, step_of
 from rheod.usecases.relisting import by_day
+from rheod.web.forms import refuse_changed
 from rheod.web.integration import of_account
 from rheod.web.selling_page import look
 from rheod.web.site import HOME, ActionDone, Page
@@ -243,7 +244,12 @@ class ReturnsPage:
     async def choose(self, request: PageRequest) -> ActionDone:
         """Let this be the rule from now on; what is planned is planned anew by it."""
         rule = read_rule(request.form)
-        await self._relisting.choose(rule)
+
+        def changed(was: RelistRule) -> RelistRule:
+            refuse_changed(request.form, " ".join(rule_words(was, request.language)), was)
+            return rule
+
+        await self._relisting.change_rule(changed)
         said = Text("The rule holds from now on, also for what is planned.")
         return ActionDone(said, to=of_account(request, RETURNS), subject="on" if rule.enabled else "off")
 

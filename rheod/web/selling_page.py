@@ -13,7 +13,7 @@ from rheod.api.authenticator import check_origin
 from rheod.domain.ad_text import MAX_DESCRIPTION, MAX_TEMPLATE, MAX_TITLE, Part, Template, template_fault
 from rheod.domain.errors import Refused, Text
 from rheod.store.stock import StockQuery
-from rheod.web.forms import check_token, read_form, wrong_field
+from rheod.web.forms import check_token, mark_of, read_form, refuse_changed, wrong_field
 from rheod.web.integration import of_account
 from rheod.web.site import COOKIE, HOME, ActionDone, Page
 from rheod.web.words import window_words
@@ -173,7 +173,9 @@ class SellingPage:
 
     async def show_templates(self, request: PageRequest) -> Page:
         """The templates, a form for one, and an item's ad with it."""
-        stored = self._stored_draft(request, await self._context.templates.listing())
+        stored = self._stored_draft(
+            request.form or request.http.query, await self._context.templates.listing()
+        )
         draft = defaultdict(str, request.form or stored)
         tree = await self._context.api.reference.tree()
         fault = template_fault(draft.get("text", ""))
@@ -181,6 +183,8 @@ class SellingPage:
             "templates": await self._context.templates.listing(),
             "parts_of": PARTS,
             "draft": draft,
+            "stored": stored.get("text", ""),
+            "mark": mark_of,
             "fault": fault,
             "found": found_leaves(tree, draft.get("q", ""), leaves=False),
             "leaf_path": lambda leaf: (tree.path_text(leaf) if tree is not None else "") or str(leaf),
@@ -197,7 +201,12 @@ class SellingPage:
             template = replace(template, text="")
         elif not template.text.strip():
             raise wrong_field("text", Text("Write something, or remove the template"))
-        await self._context.templates.put(template)
+
+        def check(text: str) -> None:
+            if text:
+                refuse_changed(request.form, f"“{text}”", text)
+
+        await self._context.templates.put(template, check)
         said = Text("Removed.") if removed else Text("Kept: it stands in every ad made from now on.")
         return ActionDone(said, to=of_account(request, TEMPLATES), subject=template.part)
 
@@ -216,11 +225,10 @@ class SellingPage:
         )
 
     @staticmethod
-    def _stored_draft(request: PageRequest, known: Any) -> dict[str, str]:
-        """The form as it is first shown: the template for the place that the address names, else an empty one."""
-        query = request.http.query
+    def _stored_draft(given: Mapping[str, str], known: Any) -> dict[str, str]:
+        """The form as it is first shown: the template for the place that is given, else an empty one."""
         draft = {
-            name: query.get(name, default)
+            name: given.get(name, default)
             for name, default in (("part", Part.FOOTER), ("for_account", "*"), ("category", ""), ("item", ""))
         }
         for each in known:

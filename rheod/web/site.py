@@ -31,7 +31,9 @@ from rheod.web.forms import (
     check_token,
     failed_form,
     form_token,
+    mark_of,
     read_form,
+    seen_mark,
     sentence,
 )
 from rheod.web.language import LANGUAGES, Language, of_reader
@@ -76,6 +78,10 @@ class PageRequest:
         if self.failed is None or self.failed.action != action.partition("?")[0]:
             return ""
         return next((said for name in names if (said := self.failed.of_fields.get(name))), "")
+
+    def seen(self, action: str, *state: object) -> str:
+        """The mark that the form sent to `action` carries of the state that its reader has seen."""
+        return seen_mark(action.partition("?")[0], mark_of(*state), self.form, self.failed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -386,7 +392,9 @@ class Site:
     async def load(self) -> None:
         """Load templates and languages, once and beside the loop: they take a third of a second."""
         if not self._is_loaded:
-            await asyncio.to_thread(_load)
+            await asyncio.to_thread(templates)
+            for code in LANGUAGES:
+                await asyncio.to_thread(Language(code, now=lambda: 0).load)
             self._is_loaded = True
 
     def _session(self, request: web.Request) -> tuple[str, Session | None]:
@@ -421,15 +429,6 @@ class Site:
             "done": self._told(asked.http, asked.session.digest),
             "accounts": sorted(self._context.accounts),
         }
-
-
-def _load() -> None:
-    templates()
-    for code in LANGUAGES:
-        language = Language(code, now=lambda: 0)
-        language.kr(150)
-        language.when(None)
-        language.month("2026-01")
 
 
 def see_other(to: str) -> web.Response:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rheod.domain.calendar import BadWindow, EndWindow
 from rheod.domain.categories import DOMAINS
 from rheod.domain.errors import Text
+from rheod.domain.model import CloseReason
 from rheod.store.columns import restored
 
 if TYPE_CHECKING:
@@ -102,6 +103,15 @@ METHODS: Mapping[str, Text] = {
 """Tradera's methods, each counted by itself."""
 
 
+ENDED: Mapping[str, Text] = {
+    CloseReason.NO_BIDS: Text("nobody bought it"),
+    CloseReason.CLOSED_BY_TRADERA: Text("Tradera ended it"),
+    CloseReason.CLOSED_BY_SELLER: Text("you ended it"),
+    CloseReason.QUANTITY_ZERO: Text("none is left"),
+}
+"""Why an ad ended without a sale."""
+
+
 def domain_name(slug: str | None, language: Language) -> str:
     """A kind of goods in the reader's language; what an ERP made up stays as it is."""
     known = DOMAINS.get(slug or "")
@@ -140,7 +150,8 @@ def particulars(data: Json, language: Language) -> Iterator[str]:
             case "price" | "salePrice" | "previousPrice" if isinstance(value, int | float):
                 yield language.kr(round(value * 100))
             case "reason" | "error" | "why":
-                yield language.recognised(restored(str(value)) or "")
+                known = ENDED.get(str(value))
+                yield language.say(known) if known else language.recognised(restored(str(value)) or "")
             case "traderaAdId" | "adId" | "traderaItemId" | "itemId" if isinstance(value, int):
                 yield language.gettext("ad {n}", n=value)
             case "orderId":

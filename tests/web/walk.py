@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlencode, urljoin, urlsplit
 
 from rheod.domain.ad_text import Part, Template
 from rheod.domain.calendar import EndChoice
@@ -24,6 +24,7 @@ from rheod.usecases.endpoints import NewEndpoint
 from tests.health.test_rules import troubles
 from tests.stores import NOW_MS
 from tests.usecases.selling import spec
+from tests.web.running import SEE_OTHER
 from tests.web.stocked import HOUR_MS, WISH, Stocked, stocked
 from tests.web.test_sales_page import doubt
 from tests.web.test_today import planned
@@ -40,6 +41,7 @@ FIRST = (
     "/dashboard/nowhere",
     "/dashboard/items/D-1/dry-run",
     "/dashboard/sales/pick",
+    "/dashboard/ends/of/W%2F1",
     "/dashboard?account=member-1",
     "/dashboard/items?account=member-1",
 )
@@ -67,6 +69,13 @@ class Form:
     fields: dict[str, str] = field(default_factory=dict)
     typed: dict[str, str] = field(default_factory=dict)
     presses: list[Press] = field(default_factory=list)
+    ticks: list[tuple[str, str]] = field(default_factory=list)
+
+    def leads_to(self) -> list[str]:
+        """Where a form that only asks goes, by each of its buttons, with two of its boxes ticked."""
+        asked = [*self.fields.items(), *self.ticks[:2]]
+        pressed = ([*asked, (each.name, each.value)] if each.name else asked for each in self.presses)
+        return [] if self.is_sent else [f"{path_of(self.action)}?{urlencode(each)}" for each in pressed]
 
 
 class Read(HTMLParser):
@@ -163,6 +172,8 @@ class Read(HTMLParser):
         self._select = (name, False) if kind == "select" else self._select
         if kind not in {"radio", "checkbox"} or "checked" in given:
             form.fields[name] = given.get("value", "")
+        if kind == "checkbox":
+            form.ticks.append((name, given.get("value", "")))
         if kind != "hidden" and "readonly" not in given:
             form.typed.setdefault(name, kind)
 
@@ -194,6 +205,7 @@ async def everything(folder: Path, **changes: Any) -> AsyncIterator[Stocked]:
             lambda db: db.execute("UPDATE calls SET outcome = ? WHERE outcome <> 'ok'", (why,))
         )
         await planned(one, "E-1")
+        await shop.ended(await shop.put_live("E-2", title="Osåld fälg", tradera=WISH))
         await doubt(one)
         await _fill_accounts(one)
         await one.pages.sign_in(one.token)
@@ -230,8 +242,8 @@ async def decided(one: Stocked) -> None:
     """Tradera's categories are known, and the owner has decided what can be decided: windows, a rule for returns, words of ads, categories."""
     await one.shop.database.write(_tree)
     api, context = one.pages.parts.api, one.pages.parts
-    await api.ending.choose(EndChoice(windows=("Sun 19:00-21:30", "Mon 19:00-21:30")))
-    await api.relisting.choose(RelistRule(enabled=True, floor=0.5))
+    await api.ending.change(lambda _: EndChoice(windows=("Sun 19:00-21:30", "Mon 19:00-21:30")))
+    await api.relisting.change_rule(lambda _: RelistRule(enabled=True, floor=0.5))
     await context.templates.put(Template(part=Part.FOOTER, text="Fin lampa"))
     for words in ("kopp", "fat"):
         await context.choices.add_rule(CategoryRule(id=0, category_id=10, words=words))
@@ -245,18 +257,18 @@ async def walked(
     to_see, seen, shapes = list(first), set[str](), dict[str, int]()
     while to_see:
         path = to_see.pop()
-        shape = re.sub(r"=[^&]*|[0-9a-f-]{36}|(?<=/items/)[^/]+(?=/)", "", path)
+        shape = re.sub(r"(?<!do)=[^&]*|[0-9a-f-]{36}|(?<=/items/)[^/]+(?=/)", "", path)
         shapes[shape] = shapes.get(shape, 0) + 1
         if path in seen or shapes[shape] > MOST_OF_A_SHAPE:
             continue
         seen.add(path)
         status, html, headers = await one.pages.get(path, **{"Accept-Language": language})
-        assert status in {200, 303, 404}, (path, status)
-        if status != 200 or "html" not in headers["Content-Type"]:
+        assert status in {200, 303, 400, 404}, (path, status)
+        if status == SEE_OTHER or "html" not in headers["Content-Type"]:
             continue
         read = Read.of(html, path)
         yield path, read
-        for link in read.links:
+        for link in (*sorted(read.links), *(each for form in read.forms for each in form.leads_to())):
             parts = urlsplit(urljoin(path, link))
             if not parts.netloc and parts.path.startswith("/dashboard") and "/static/" not in parts.path:
                 to_see.append(parts.path + (f"?{parts.query}" if parts.query else ""))
