@@ -377,6 +377,15 @@ def beginnings(db: sqlite3.Connection, account_id: str) -> Beginnings:
     )
 
 
+def picture_of_item(db: sqlite3.Connection, account_id: str, external_id: str) -> str | None:
+    """The first picture of an item that stands; None without one."""
+    row = db.execute(
+        f"SELECT {PICTURE} FROM items WHERE account_id = ? AND external_id = ? AND removed_at IS NULL",
+        (account_id, external_id),
+    ).fetchone()
+    return None if row is None else row[0]
+
+
 def pictures_of(db: sqlite3.Connection, item_ids: Sequence[str]) -> dict[str, str | None]:
     """The first picture of each of these items."""
     rows = db.execute(

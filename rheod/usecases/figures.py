@@ -200,6 +200,10 @@ class AccountForecasts:
             lambda db: planned_returns(db, account_id, self._store.now() + FAR_MS, limit=1000)
         )
 
+    async def pictures(self, items: Sequence[tuple[str, str]]) -> list[str | None]:
+        """The first picture of each of these items, by account and external id."""
+        return await self._store.read(lambda db: [stock.picture_of_item(db, *each) for each in items])
+
     async def of_account(self, account_id: str) -> AccountForecast:
         """The outlook at this moment."""
         now = self._store.now()

@@ -33,9 +33,12 @@ from rheod.web.system_page import ALARMS, SYSTEM, LogPage, SystemPage
 from rheod.web.tradera import TraderaPage
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from aiohttp import web
 
     from rheod.api.routing import Route
+    from rheod.health.findings import Finding
     from rheod.usecases.figures import AccountForecast
     from rheod.web.site import PageRequest, WebContext
 
@@ -73,7 +76,10 @@ class TodayPage:
         setup = await self._context.setups.of_account(request.account_id)
         values: dict[str, Any] = {
             "mood": "good" if not found else "bad" if found[0].mood is Mood.BAD else "busy",
-            "found": [(one, cause_of(one), VERBS.get(one.code, SHOW)) for one in found],
+            "found": [
+                (one, cause_of(one), VERBS.get(one.code, SHOW), picture)
+                for one, picture in zip(found, await self._pictures(found), strict=True)
+            ],
             "steps": [] if outlook.began.was_live else await self._first_steps(request, outlook),
             "outlook": outlook,
             "capacity_text": setup.capacity.text,
@@ -83,6 +89,12 @@ class TodayPage:
             ],
         }
         return Page("today.html", values)
+
+    async def _pictures(self, found: Sequence[Finding]) -> list[str | None]:
+        """Of what is about items the first one's picture."""
+        accounts = self._context.accounts
+        named = [(accounts.get(one.owner, ""), one.items[0]) if one.items else ("", "") for one in found]
+        return await self._context.outlooks.pictures(named)
 
     async def _first_steps(self, request: PageRequest, outlook: AccountForecast) -> list[FirstStep]:
         """What a new shop has to do, each with whether it is done; nothing when all of it is."""

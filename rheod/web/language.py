@@ -230,6 +230,10 @@ class Language:
         """The hour in Swedish time."""
         return in_sweden(at_ms).strftime("%H")
 
+    def ahead(self, at_ms: int) -> str:
+        """In how long, in one unit."""
+        return self.ago(at_ms) if at_ms - self._now() >= _MINUTE_MS else self.gettext("in a moment")
+
     def ago(self, at_ms: int | None) -> str:
         """How long ago, or in how long, in one unit."""
         if at_ms is None:

@@ -71,6 +71,26 @@ async def test_the_sentence_is_green_only_when_nobody_has_to_do_anything(tmp_pat
         assert re.findall(r"<sup>(\d+)</sup>", html) == ["2", "2"]
 
 
+async def test_what_needs_the_owner_has_its_picture_or_a_sign(tmp_path: Path) -> None:
+    """The picture of the first item that it is about, in its own account; a sign where it is about no item, or about one without."""
+
+    async def findings() -> list[Finding]:
+        held = replace(FULL, code="items.held")
+        return [replace(held, items=("W/1",)), replace(held, items=("W/1",), owner="m-1"), FULL]
+
+    async with stocked(tmp_path, found=findings) as one:
+        await one.pages.sign_in(one.token)
+        html = (await one.pages.get("/dashboard"))[1]
+        needs = (
+            html.partition('data-live="needs"')[2].partition("</section>")[0].split('class="thing need')[1:]
+        )
+        assert [(".160.webp" in each, " sign" in each.partition(">")[0]) for each in needs] == [
+            (True, False),
+            (False, True),
+            (False, True),
+        ]
+
+
 async def test_the_day_is_shown_by_its_things(tmp_path: Path) -> None:
     """What was sold counts as in the months: the order of something unknown does not; nothing is said twice."""
     async with stocked(tmp_path) as one:
