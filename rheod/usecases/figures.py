@@ -161,7 +161,7 @@ class DaySales:
     """How many things were sold on a day by Swedish clocks, and what for (öre)."""
 
     day: date
-    stock: int
+    things: int
     ore: int
 
 
