@@ -88,13 +88,15 @@ class Health:
         async with self._asking:
             now = self._monotonic()
             if self._verdict is None or now - self._verdict[0] >= HEALTH_KEPT_S:
-                try:
-                    async with asyncio.timeout(HEALTH_TIMEOUT_S):
-                        found = await self._ask()
-                except TimeoutError:
-                    found = f"The database did not answer within {HEALTH_TIMEOUT_S:g} seconds"
-                self._verdict = (now, found)
+                self._verdict = (now, await self._asked())
             return self._verdict[1]
+
+    async def _asked(self) -> str | None:
+        try:
+            async with asyncio.timeout(HEALTH_TIMEOUT_S):
+                return await self._ask()
+        except TimeoutError:
+            return f"The database did not answer within {HEALTH_TIMEOUT_S:g} seconds"
 
 
 class OperatorCalls:

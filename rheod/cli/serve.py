@@ -42,6 +42,7 @@ from rheod.logs import setup
 from rheod.logs.redaction import redact_values
 from rheod.sandbox.demo_daemon import enter_clean_environment
 from rheod.store.engine.access import explained
+from rheod.store.engine.database import Database
 
 YOUNG_OBJECTS = 20_000
 """Objects made between two runs of the collector of cycles. At Python's 700 a tenth of a busy daemon's time went there,
@@ -192,16 +193,20 @@ async def _answer(settings: Settings, asked: Question) -> tuple[int, bytes]:
         async with asyncio.TaskGroup() as group:
             group.create_task(database.run(), name="writer")
             try:
-                rng = Random()  # noqa: S311 - ids must be unique, not secret
-                rheod = await build(settings, database, clock=SteadyClock(), rng=rng, remotes=Remotes())
-                async with rheod.clients:
-                    return await _handled(rheod.handlers.admin(), asked)
+                return await _built_and_asked(settings, database, asked)
             finally:
                 database.stop()
     except BaseExceptionGroup as errors:
         raise errors.exceptions[0] from errors
     finally:
         await database.close()
+
+
+async def _built_and_asked(settings: Settings, database: Database, asked: Question) -> tuple[int, bytes]:
+    rng = Random()  # noqa: S311 - ids must be unique, not secret
+    rheod = await build(settings, database, clock=SteadyClock(), rng=rng, remotes=Remotes())
+    async with rheod.clients:
+        return await _handled(rheod.handlers.admin(), asked)
 
 
 async def _handled(app: web.Application, asked: Question) -> tuple[int, bytes]:
