@@ -100,6 +100,9 @@ READING_SHARE = 1 / 3
 SHARED = (RESERVED_FOR, frozenset({CallClass.RESULTS, CallClass.PRICE, CallClass.PUBLISH}))
 """The parts of the quota that the accounts share fairly, each by itself: an ending never waits for a publishing."""
 
+_LEAST_PASSES = 3
+"""Passes of reading that a day of publishing leaves calls for, however many ads wait."""
+
 PASS_COST = 3
 """Calls a reconciliation pass is reckoned with: what changed, the ads, the orders; one of each method."""
 
@@ -130,9 +133,14 @@ class Quota:
             return max(1, limit - int(limit * self.reserve_share))
         return max(1, limit - int(limit * METHOD_RESERVE)) if method in RESERVED_METHODS else limit
 
-    def reading_ceiling(self, method: str, limit: int) -> int:
-        """How many calls of this limit may be spent on reading on schedule (at least one)."""
-        return max(1, int(limit * (self.reconcile_share if method == TOTAL else READING_SHARE)))
+    def reading_ceiling(self, method: str, limit: int, *, pressed: bool = False) -> int:
+        """How many calls of this limit may be spent on reading on schedule (at least one).
+
+        `pressed`: ads wait for calls of the sum. Then reading keeps to few passes a day, or it would take each day a little
+        more of what is too few for an ad, and nobody could say when the last one goes out.
+        """
+        most = max(1, int(limit * (self.reconcile_share if method == TOTAL else READING_SHARE)))
+        return min(most, _LEAST_PASSES * PASS_COST) if pressed and method == TOTAL else most
 
     def require_possible(
         self, call_class: CallClass, operations: Mapping[str, int], *, spare: int = 0
@@ -170,8 +178,6 @@ _ASKED = 0.25
 
 _MOST_ASKED = 3.0
 _ENOUGH_COMMITS = 5
-_LEAST_PASSES = 3
-"""Passes of reading that a day of publishing leaves calls for, however many wait: what is too few for an ad is enough for one."""
 
 
 def asked_for(commits: int, results: int) -> float:
@@ -182,10 +188,11 @@ def asked_for(commits: int, results: int) -> float:
 def calls_of_reading(scheduled: int, seen: int) -> int:
     """Calls of a day that reading on schedule takes beside a long queue of publishings, which come first.
 
-    It has had `seen` of them in the last day, and keeps those: what it calls comes free again when it wants to call. Of
-    what publishing has had it gets little more than what is too few for an ad.
+    It has had `seen` of them in the last day, and keeps those as far as it may: what it calls comes free again when it
+    wants to call. Of the rest it gets one pass less, since it finds room only between ads.
     """
-    return min(scheduled, max(seen, _LEAST_PASSES * PASS_COST))
+    most = _LEAST_PASSES * PASS_COST
+    return min(scheduled, most, max(seen, most - PASS_COST))
 
 
 def publish_cost(pictures: int) -> int:

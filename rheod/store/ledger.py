@@ -132,6 +132,8 @@ class Ledger:
         self._methods = {state.method: state for state in methods}
         self._reserved: dict[Reservation, _Reserved] = {}
         self._reservations = itertools.count(1)
+        self.pressed_at: int | None = None
+        """When an ad last waited for a call of the sum (ms)."""
         for spent in calls:
             self._count(spent)
 
@@ -228,9 +230,18 @@ class Ledger:
         return counted
 
     def limits(
-        self, quota: Quota, call_class: CallClass, operations: Mapping[str, int], *, spare: int = 0
+        self,
+        quota: Quota,
+        call_class: CallClass,
+        operations: Mapping[str, int],
+        *,
+        spare: int = 0,
+        pressed: bool = False,
     ) -> list[Limit]:
-        """The limits that calls of this class and these operations must keep; `spare` calls count in all alone."""
+        """The limits that calls of this class and these operations must keep; `spare` calls count in all alone.
+
+        `pressed`: ads wait for calls of the sum.
+        """
         needs = by_method(operations)
         needs[TOTAL] = sum(operations.values()) + spare
         found = []
@@ -241,9 +252,14 @@ class Ledger:
             ceiling = quota.ceiling(method, call_class, limit)
             found.append(Limit(method, self.window(method), limit, ceiling, cost))
             if call_class is CallClass.RECONCILE:
-                ceiling, reading = quota.reading_ceiling(method, limit), self.window(method, Part.READING)
+                ceiling = quota.reading_ceiling(method, limit, pressed=pressed)
+                reading = self.window(method, Part.READING)
                 found.append(Limit(method, reading, limit, ceiling, cost, reading=True))
         return found
+
+    def is_pressed(self, now: int) -> bool:
+        """Whether ads wait, or waited a day ago, for calls of the sum."""
+        return self.pressed_at is not None and 0 <= now - self.pressed_at < WINDOW_MS
 
     def limit(self, quota: Quota, method: str) -> int | None:
         """Calls that may be made of a method: what the owner says, or less where that was learned.

@@ -345,7 +345,9 @@ class BudgetedClient:
         self._check_pauses(call_class, operations, now)
         part = account_part(call_class)
         first = sum(not self._ledger.reserves(each) and not self._ledger.pause(each, part) for each in after)
-        for limit in self._ledger.limits(self._rules.quota, call_class, operations, spare=spare):
+        pressed = self._ledger.is_pressed(now)
+        limits = self._ledger.limits(self._rules.quota, call_class, operations, spare=spare, pressed=pressed)
+        for limit in limits:
             at = turn = limit.fits_at(now)
             beside = leave.get(limit.method, 0) + limit.cost * first
             beside += self._ledger.reserved_by_others(
@@ -357,6 +359,8 @@ class BudgetedClient:
             if at <= now < turn:
                 at, reason = now + _TURN_MS, Text("The Tradera calls that are left are for what comes first")
             if at > now:
+                if call_class is CallClass.PUBLISH and limit.method == TOTAL:
+                    self._ledger.pressed_at = now
                 raise NotSent(reason, call_class=call_class, until=at, method=limit.method or None)
 
     def _check_pauses(self, call_class: CallClass, operations: Mapping[str, int], now: int) -> None:

@@ -11,6 +11,7 @@ from rheod.domain.budget import WINDOW_MS
 from rheod.domain.model import CallClass, JobKind, JobOrder, ListingState, QueueName
 from rheod.store import ledger
 from rheod.store.columns import restored
+from rheod.tradera.budgeted_client import NotNow
 from tests.desk import ASKS_AFTER_S, HOUR_MS, Desk, calls_so_far
 from tests.jobs.watching import looks_at_rest
 from tests.stores import rows
@@ -310,3 +311,15 @@ async def test_a_call_without_an_answer_counts(desk: Desk) -> None:
     assert row["counted"] == 1
     assert "no answer to create" in (restored(row["outcome"]) or "")
     assert len(desk.ledger.times(now=desk.clock())) == 1
+
+
+async def test_reading_keeps_to_few_passes_while_ads_wait_for_the_sum(desk: Desk) -> None:
+    """Of what is too few for an ad it would take more each day, and nobody could say when the last ad goes out."""
+    await spend(desk, 9, CallClass.RECONCILE, "orders")
+    await spend(desk, 70)
+    await desk.restart(daily_calls=100)
+    desk.calls.check(CallClass.RECONCILE, {"orders": 1})
+    with pytest.raises(NotNow):
+        desk.calls.check(CallClass.PUBLISH, {"create": 1, "image": 1, "commit": 1})
+    with pytest.raises(NotNow):
+        desk.calls.check(CallClass.RECONCILE, {"orders": 1})
