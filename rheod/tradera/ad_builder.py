@@ -10,6 +10,7 @@ go live before its pictures are there and its ids are stored; the bidders allowe
 
 from __future__ import annotations
 
+from base64 import b64encode
 from dataclasses import dataclass
 from typing import Any
 
@@ -123,6 +124,12 @@ def commit_path(request_id: int | str) -> str:
 def image_body(base64: str, *, image_format: int, has_mega: bool) -> dict[str, Any]:
     """The JSON body of a picture."""
     return {"imageData": base64, "imageFormat": image_format, "hasMega": has_mega}
+
+
+def image_json(jpeg: bytes, *, image_format: int, has_mega: bool) -> bytes:
+    """The same of a picture's bytes, as it is sent: base64 needs no escapes, and looking for them costs more than it."""
+    rest = f'", "imageFormat": {image_format:d}, "hasMega": {"true" if has_mega else "false"}}}'
+    return b"".join((b'{"imageData": "', b64encode(jpeg), rest.encode()))
 
 
 _REFERENCE_CHARS = 60

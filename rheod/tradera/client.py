@@ -6,7 +6,6 @@ counts no budget and retries nothing; credentials and buyers' data never reach a
 
 from __future__ import annotations
 
-import base64
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -24,7 +23,7 @@ from rheod.tradera.ad_builder import (
     Ad,
     commit_path,
     create_body,
-    image_body,
+    image_json,
     image_path,
 )
 from rheod.tradera.json_fields import Times, WrongShapeError, refusal, without
@@ -113,8 +112,7 @@ class TraderaClient:
         self, seller: Seller, request_id: int, jpeg: bytes, *, image_format: int, has_mega: bool
     ) -> None:
         """Add the next picture of an uncommitted listing (the first is the main one). Repeating it doubles it."""
-        image = base64.b64encode(jpeg).decode()
-        body = image_body(image, image_format=image_format, has_mega=has_mega)
+        body = image_json(jpeg, image_format=image_format, has_mega=has_mega)
         path = image_path(request_id)
         await self._done(HttpCall(what="image", method="POST", path=path, seller=seller, body=body))
 

@@ -108,13 +108,13 @@ APPLICATION = Seller(0, "")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpCall:
-    """One request: `what` names it in sentences, `limit` is the most bytes read of its answer."""
+    """One request: `what` names it in sentences, `limit` is the most bytes read of its answer; a body of bytes is JSON."""
 
     what: str
     method: str
     path: str
     seller: Seller | None = None
-    body: Mapping[str, Any] | None = field(default=None, repr=False)
+    body: Mapping[str, Any] | bytes | None = field(default=None, repr=False)
     limit: int = SMALL_ANSWER_BYTES
 
 
@@ -184,7 +184,10 @@ class TraderaTransport:
         data = None
         if call.body is not None:
             headers["Content-Type"] = "application/json"
-            data = io.BytesIO(json.dumps(call.body, ensure_ascii=False, allow_nan=False).encode())
+            written = call.body
+            if not isinstance(written, bytes):
+                written = json.dumps(written, ensure_ascii=False, allow_nan=False).encode()
+            data = io.BytesIO(written)
         async with self._session.request(
             call.method,
             self._base_url + call.path,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from base64 import b64encode
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +18,8 @@ from rheod.tradera.ad_builder import (
     FIXED_PRICE,
     Ad,
     create_body,
+    image_body,
+    image_json,
     make_ad,
     prices_to_set,
 )
@@ -141,3 +145,11 @@ def test_a_live_fixed_price_changes_buy_now() -> None:
         100,
     )
     assert prices_to_set(item(), LISTING, replace(DEFAULTS, listing_type="fixed_price")) == (100, None, 100)
+
+
+@pytest.mark.parametrize("has_mega", [True, False])
+def test_a_picture_is_sent_as_the_json_it_is_shown_as(*, has_mega: bool) -> None:
+    """It is put together from bytes, without a look for what base64 never has."""
+    jpeg = bytes(range(256)) * 3
+    shown = image_body(b64encode(jpeg).decode(), image_format=1, has_mega=has_mega)
+    assert json.loads(image_json(jpeg, image_format=1, has_mega=has_mega)) == shown
