@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import insort
 from collections import Counter, deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -202,12 +202,7 @@ def publish_cost(pictures: int) -> int:
 
 def publish_needs(ads: int, cost: int) -> dict[str, int]:
     """Calls by method, and in all, of publishings that cost so many calls together."""
-    return {
-        "create": ads,
-        "image": max(0, cost - ads * publish_cost(0)),
-        "commit": ads,
-        TOTAL: cost,
-    }
+    return {"create": ads, "image": max(0, cost - ads * publish_cost(0)), "commit": ads, TOTAL: cost}
 
 
 _CALLED_BY = {
@@ -399,15 +394,21 @@ def cost_with_others(cost_up_to: int, used: int, others: Iterable[Claim]) -> int
     return cost_up_to + sum(min(claim.waiting, max(0, level - claim.used)) for claim in others)
 
 
+def _reading_ceilings(
+    methods: Iterable[str], quota: Quota, learned: Mapping[str, int]
+) -> Iterator[tuple[str, int]]:
+    """What reading on schedule may call in 24 hours, by each of these methods that has a limit."""
+    for method in methods:
+        if (limit := quota.limit(method)) is not None:
+            yield method, quota.reading_ceiling(method, min(limit, learned.get(method, limit)))
+
+
 def reading_gap_ms(wanted_ms: int, *, accounts: int, quota: Quota, learned: Mapping[str, int]) -> int:
     """How long an account waits between its passes (ms), so that all of them together stay within the shares."""
     gap_ms = wanted_ms
-    for method in (TOTAL, *METHODS_OF[CallClass.RECONCILE]):
-        limit = quota.limit(method)
-        if limit is not None:
-            ceiling = quota.reading_ceiling(method, min(limit, learned.get(method, limit)))
-            cost = PASS_COST if method == TOTAL else 1
-            gap_ms = max(gap_ms, max(accounts, 1) * cost * WINDOW_MS // ceiling)
+    for method, ceiling in _reading_ceilings((TOTAL, *METHODS_OF[CallClass.RECONCILE]), quota, learned):
+        cost = PASS_COST if method == TOTAL else 1
+        gap_ms = max(gap_ms, max(accounts, 1) * cost * WINDOW_MS // ceiling)
     return gap_ms
 
 
@@ -423,22 +424,14 @@ def bids_gap_ms(wanted_ms: int, *, accounts: int, quota: Quota, learned: Mapping
     None where that is too rarely to be of use: then none are read on schedule.
     """
     gap_ms = max(wanted_ms, _CLOSEST_BIDS_MS)
-    for method, share in _BIDS_SHARES.items():
-        limit = quota.limit(method)
-        if limit is not None:
-            ceiling = quota.reading_ceiling(method, min(limit, learned.get(method, limit)))
-            gap_ms = max(gap_ms, round(max(accounts, 1) * WINDOW_MS / (ceiling * share)))
+    for method, ceiling in _reading_ceilings(_BIDS_SHARES, quota, learned):
+        gap_ms = max(gap_ms, round(max(accounts, 1) * WINDOW_MS / (ceiling * _BIDS_SHARES[method])))
     return gap_ms if gap_ms <= max(wanted_ms, _RAREST_BIDS_MS) else None
 
 
 def left_by_bids(quota: Quota, learned: Mapping[str, int]) -> dict[str, int]:
     """Calls by method, and in all, that a reading of bids leaves free: half of what reading on schedule may call."""
-    limits = {method: quota.limit(method) for method in _BIDS_SHARES}
-    return {
-        method: quota.reading_ceiling(method, min(limit, learned.get(method, limit))) // 2
-        for method, limit in limits.items()
-        if limit is not None
-    }
+    return {method: ceiling // 2 for method, ceiling in _reading_ceilings(_BIDS_SHARES, quota, learned)}
 
 
 _RESTS_MS = (60_000, 5 * 60_000, 15 * 60_000, HOUR_MS)

@@ -127,7 +127,7 @@ async def gather_facts(observed: Observed) -> Facts:
     stored = await database.read(lambda db: _Stored(db, observed, now))
     goes_at = observed.forecast(next(iter(observed.accounts)).id).goes_at(_CHEAPEST, {}, now)
     poller = None if observed.loops is None else observed.loops.poller
-    silence = _silence(observed)
+    away = None if poller is None else poller.away
     return Facts(
         now=now,
         missing=tuple(observed.accounts.missing()),
@@ -141,10 +141,8 @@ async def gather_facts(observed: Observed) -> Facts:
         started_at=observed.started_at,
         push_heard_at=None if poller is None else poller.last_answer_at or observed.started_at,
         push_patience_ms=limits.push_silence_ms,
-        tradera=None if silence is None else replace(silence, next_at=silence.next_at or stored.next_call),
-        push=None
-        if poller is None or poller.away is None
-        else Wait(reason=poller.away.reason, since=poller.away.since, next_at=poller.away.next_at),
+        tradera=(wait := _silence(observed)) and replace(wait, next_at=wait.next_at or stored.next_call),
+        push=None if away is None else Wait(reason=away.reason, since=away.since, next_at=away.next_at),
         refusals=tuple(_refusals_of_calls(observed, now)),
         endings=stored.endings,
         unclear=stored.unclear,
