@@ -42,7 +42,7 @@ from rheod.domain import crash
 from rheod.store.engine import copies, encryption
 from rheod.store.engine.copies import DATABASE, IMAGES, Manifest, sync
 from rheod.store.engine.encryption import SecretBox
-from rheod.store.engine.lock import take_lock
+from rheod.store.engine.folder import take_lock
 from rheod.store.migrations import scripts
 
 _OURS = re.compile(r"rheod-\d{8}T\d{6}Z", re.ASCII)

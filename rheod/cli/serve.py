@@ -41,8 +41,8 @@ from rheod.jobs.clock import SteadyClock
 from rheod.logs import setup
 from rheod.logs.redaction import redact_values
 from rheod.sandbox.demo_daemon import enter_clean_environment
-from rheod.store.engine.access import explained
 from rheod.store.engine.database import Database
+from rheod.store.engine.folder import explained
 
 YOUNG_OBJECTS = 20_000
 """Objects made between two runs of the collector of cycles. At Python's 700 a tenth of a busy daemon's time went there,
@@ -113,7 +113,7 @@ def demo(*, once: bool, keep: Path | None, as_json: bool) -> int:
     Ctrl-C. With --once the exit status is 0 when the loop closed, and 1 names the step that did not.
     """
     _require_extra()
-    from rheod.sandbox.demo import run_demo  # noqa: PLC0415 - after the check, so that the hint comes first
+    from rheod.sandbox.demo import run_demo  # noqa: PLC0415 - after the check
 
     if keep is not None and keep.exists() and not (keep.is_dir() and not any(keep.iterdir())):
         raise CommandFailed(

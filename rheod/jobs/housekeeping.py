@@ -15,9 +15,9 @@ import structlog
 
 from rheod.domain.errors import RheodError, StoreUnavailable
 from rheod.store import key_value, order_changes, outbox
-from rheod.store.engine.access import HINT
 from rheod.store.engine.connection import SOUND, FileCheck
 from rheod.store.engine.database import Database
+from rheod.store.engine.folder import HINT
 
 _log = structlog.get_logger(__name__)
 _DAY_MS = 24 * 3600 * 1000

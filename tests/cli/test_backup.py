@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from rheod.store.engine.lock import take_lock
+from rheod.store.engine.folder import take_lock
 from tests.crash.upgrade import RESTORE
 from tests.test_restore import rheod
 

@@ -149,7 +149,9 @@ class FileCheck:
         try:
             self._look_through()
         except sqlite3.DatabaseError as error:
-            if self._given_up or not _is_damage(error):
+            code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
+            is_damage = not isinstance(error, sqlite3.OperationalError) or code == sqlite3.SQLITE_IOERR
+            if self._given_up or not is_damage:  # a lock, or too many open files: the file is not to blame
                 return None
             note_damage(self._file, str(error))
             return str(error)
@@ -171,9 +173,3 @@ class FileCheck:
         self._given_up = True
         if self._db is not None:
             self._db.interrupt()
-
-
-def _is_damage(error: sqlite3.DatabaseError) -> bool:
-    """Whether the file is to blame: it is not for a lock, or for too many open files."""
-    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
-    return not isinstance(error, sqlite3.OperationalError) or code == sqlite3.SQLITE_IOERR

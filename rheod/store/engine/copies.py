@@ -83,17 +83,13 @@ def make(source: Path, to: Path, *, at: int, progress: Progress) -> None:
         copy.execute("PRAGMA journal_mode=DELETE")  # one file, without a log beside it
         copy.execute("BEGIN")
         accounts.mark_copy(copy, at=at)
-        _leave_numbers_out(copy)
+        # number the next events as if many had come in between: so many may have
+        known = copy.execute("SELECT seq FROM sqlite_sequence WHERE name = 'notices'").fetchone()
+        copy.execute("DELETE FROM sqlite_sequence WHERE name = 'notices'")
+        following = _SEQUENCE_GAP + (0 if known is None else known["seq"])
+        copy.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('notices', ?)", (following,))
         copy.execute("COMMIT")
     sync(to)
-
-
-def _leave_numbers_out(db: sqlite3.Connection) -> None:
-    """Number the next events as if many had come in between: so many may have."""
-    known = db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'notices'").fetchone()
-    db.execute("DELETE FROM sqlite_sequence WHERE name = 'notices'")
-    following = _SEQUENCE_GAP + (0 if known is None else known["seq"])
-    db.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('notices', ?)", (following,))
 
 
 def read(file: Path) -> Contents:
@@ -106,17 +102,12 @@ def read(file: Path) -> Contents:
             if db.execute("PRAGMA foreign_key_check").fetchone() is not None:
                 raise RheodError(f"{file} is damaged: rows name others that are not there")
             schema: int = db.execute("PRAGMA user_version").fetchone()[0]
-            counts = {table: _count(db, table) for table in _COUNTED}
+            counts = {table: db.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in _COUNTED}
     except sqlite3.Error as error:
         raise RheodError(f"{file} is no sound database: {error}") from error
     with file.open("rb") as raw:
         digest = hashlib.file_digest(raw, "sha256").hexdigest()
     return Contents(schema=schema, counts=counts, size_bytes=file.stat().st_size, sha256=digest)
-
-
-def _count(db: sqlite3.Connection, table: str) -> int:
-    count: int = db.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
-    return count
 
 
 def picture_files(file: Path) -> Iterator[str]:

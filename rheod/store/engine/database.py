@@ -23,9 +23,17 @@ import structlog
 
 from rheod.domain.errors import RheodError, StoreUnavailable, Text
 from rheod.store.engine import connection, copies, encryption
-from rheod.store.engine.access import HINT, explained, refuse_emptied, unopened
 from rheod.store.engine.connection import LOG_BYTES, SqliteConnection, prepare
 from rheod.store.engine.encryption import SecretBox
+from rheod.store.engine.folder import (
+    HINT,
+    Files,
+    explained,
+    refuse_emptied,
+    refuse_network,
+    take_lock,
+    unopened,
+)
 from rheod.store.engine.group_commit import (
     QueuedWrite,
     WriteFunction,
@@ -36,7 +44,6 @@ from rheod.store.engine.group_commit import (
     run_queries,
     settle,
 )
-from rheod.store.engine.lock import Files, refuse_network, take_lock
 from rheod.store.migrations import migrate
 
 T = TypeVar("T")

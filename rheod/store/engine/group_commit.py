@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from rheod.domain.crash import crashpoint
-from rheod.store.engine.lock import Files
+from rheod.store.engine.folder import Files
 
 T = TypeVar("T")
 WriteFunction = Callable[[sqlite3.Connection], T]

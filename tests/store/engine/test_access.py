@@ -21,9 +21,9 @@ from pathlib import Path
 import pytest
 
 from rheod.domain.errors import RheodError
-from rheod.store.engine.access import explained, unopened
 from rheod.store.engine.database import Database
 from rheod.store.engine.encryption import KEY_FILE
+from rheod.store.engine.folder import explained, unopened
 from tests.store.engine.test_encryption import keep_secret
 from tests.stores import opened
 
