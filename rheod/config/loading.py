@@ -27,8 +27,7 @@ from pydantic_settings import (
 )
 from typing_extensions import override
 
-from rheod.config.checked_values import is_quoted
-from rheod.config.sections import AccountSettings
+from rheod.config.sections import AccountSettings, is_quoted
 from rheod.config.settings import LEAVES, Key, Settings, held_to_daily_calls, section_of, superseded
 from rheod.domain.budget import TOTAL, Quota, publish_cost
 from rheod.domain.errors import RheodError

@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from rheod.config.checked_values import Id, Section
+from rheod.config.sections import Id, Section
 from rheod.domain.ad_text import template_fault
 from rheod.domain.calendar import BadWindow, EndChoice, EndWindow
 from rheod.domain.categories import DOMAINS, canonical

@@ -15,7 +15,6 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from typing_extensions import override
 
-from rheod.config.checked_values import Section
 from rheod.config.sections import (
     AccountSettings,
     Alerts,
@@ -28,6 +27,7 @@ from rheod.config.sections import (
     Metrics,
     Push,
     Retention,
+    Section,
     Server,
     Storage,
     Webhooks,

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, field_validator
 
-from rheod.config.checked_values import DAY_S, Calls, Delay, Id, Secret, Section, Url, unquoted
+from rheod.config.sections import DAY_S, Calls, Delay, Id, Secret, Section, Url, unquoted
 from rheod.domain.budget import DEFAULT_LIMIT, METHODS, method_of
 from rheod.domain.categories import DOMAINS, tradera_category
 
