@@ -20,8 +20,8 @@ from rheod.compose.build import Rheod, build
 from rheod.compose.loops import publish_options
 from rheod.compose.remotes import Remotes
 from rheod.config.sections import AccountSettings, Images, Storage, Webhooks
+from rheod.config.selling import QuotaSettings, Shipping, Tradera, TraderaDefaults
 from rheod.config.settings import Settings
-from rheod.config.tradera import QuotaSettings, Shipping, Tradera, TraderaDefaults
 from rheod.domain.model import Item, ItemSpec, Job, JobOrder, Listing, ListingState, QueueName, TraderaWish
 from rheod.jobs.meters import Meters
 from rheod.jobs.queue import JobQueue

@@ -15,8 +15,8 @@ from pydantic import SecretStr
 from rheod.compose.build import Rheod, build
 from rheod.compose.remotes import Remotes, check_webhook_url
 from rheod.config.sections import AccountSettings, Push, Storage, Webhooks
+from rheod.config.selling import Tradera
 from rheod.config.settings import Settings
-from rheod.config.tradera import Tradera
 from rheod.domain.model import ItemSpec, Job, JobKind, JobOrder, QueueName, TraderaWish
 from rheod.jobs.queue import JobQueue, Look, Outcome, Pick
 from rheod.sandbox.tradera import TraderaSimulator

@@ -32,8 +32,7 @@ from rheod.config.sections import (
     Storage,
     Webhooks,
 )
-from rheod.config.selling import AdSettings, Categories, Ends, OrderSettings, Relist
-from rheod.config.tradera import Tradera
+from rheod.config.selling import AdSettings, Categories, Ends, OrderSettings, Relist, Tradera
 from rheod.domain.budget import DEFAULT_LIMIT, READING_SHARE
 from rheod.domain.calendar import EndChoice
 from rheod.domain.errors import Text

@@ -18,8 +18,8 @@ from rheod.api.context import ApiContext, Rates
 from rheod.compose.build import Rheod, build
 from rheod.compose.remotes import Remotes
 from rheod.config.sections import AccountSettings, Server, Storage
+from rheod.config.selling import Tradera
 from rheod.config.settings import Settings
-from rheod.config.tradera import Tradera
 from rheod.domain.errors import Refused, Text
 from rheod.pictures.decoder import Decoder, Sides
 from rheod.pictures.folder import Uploads

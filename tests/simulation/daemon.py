@@ -15,9 +15,8 @@ from pydantic import SecretStr
 from rheod.compose.build import Rheod, build
 from rheod.compose.remotes import Remotes
 from rheod.config.sections import AccountSettings, Push, Storage
-from rheod.config.selling import Ends, Relist
+from rheod.config.selling import Ends, QuotaSettings, Relist, Tradera, TraderaDefaults
 from rheod.config.settings import Settings
-from rheod.config.tradera import QuotaSettings, Tradera, TraderaDefaults
 from rheod.domain.errors import StoreUnavailable
 from rheod.jobs.clock import ClockJumpMonitor, SteadyClock
 from rheod.jobs.queue import JobQueue, Pick

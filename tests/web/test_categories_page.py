@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from rheod.config.selling import Categories, RuleSettings
-from rheod.config.tradera import TraderaDefaults
+from rheod.config.selling import Categories, RuleSettings, TraderaDefaults
 from rheod.domain.categories import Category, CategoryTree
 from rheod.store import reference_data
 from tests.api.running import TRADERA

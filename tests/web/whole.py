@@ -15,8 +15,8 @@ from pydantic import SecretStr
 from rheod.compose.build import Rheod, build
 from rheod.compose.remotes import Remotes
 from rheod.config.sections import Server, Storage
+from rheod.config.selling import Tradera
 from rheod.config.settings import Settings
-from rheod.config.tradera import Tradera
 from rheod.jobs.clock import SteadyClock, wall_clock
 from rheod.sandbox.tradera import TraderaSimulator
 from tests.stores import opened
