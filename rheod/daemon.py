@@ -24,8 +24,7 @@ from rheod.config.settings import Settings
 from rheod.domain import crash
 from rheod.domain.errors import RheodError
 from rheod.domain.model import QueueName
-from rheod.jobs.clock import SteadyClock
-from rheod.jobs.housekeeping import IntegrityChecker
+from rheod.jobs.housekeeping import IntegrityChecker, SteadyClock
 from rheod.push.poller import LAST_ANSWER_S
 
 _log = structlog.get_logger(__name__)

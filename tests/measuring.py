@@ -18,7 +18,7 @@ from rheod.compose.remotes import Remotes
 from rheod.config.sections import AccountSettings, Storage
 from rheod.config.settings import Settings
 from rheod.health.metrics import gather_metrics
-from rheod.jobs.clock import SteadyClock
+from rheod.jobs.housekeeping import SteadyClock
 from tests.stores import opened
 
 

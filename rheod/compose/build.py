@@ -32,7 +32,7 @@ from rheod.health.doctor import Doctor, Reachable, gather_status
 from rheod.health.facts import gather_findings, why_unwritable
 from rheod.health.machine import Machine
 from rheod.health.metrics import gather_metrics
-from rheod.jobs.clock import Clock
+from rheod.jobs.housekeeping import Clock
 from rheod.jobs.queue import JobQueue
 from rheod.net.url_policy import check_url
 from rheod.store.engine.database import Database
@@ -118,20 +118,16 @@ class Handlers:
             setups=core.setups,
             choices=CategoryChoices(store=core.store),
             templates=AdTemplates(store=core.store, dresser=core.store.placer.dresser),
-            machine=self._machine(),
-        )
-
-    def _machine(self) -> Machine:
-        core = self.core
-        return Machine(
-            database=core.database,
-            folder=core.settings.storage.path,
-            started_at=core.started_at,
-            backups=self.backups,
-            alarms=Alarms(
-                database=core.database, notifiers=self.loops.notifiers, sales=core.settings.alerts.sales
+            machine=Machine(
+                database=core.database,
+                folder=core.settings.storage.path,
+                started_at=core.started_at,
+                backups=self.backups,
+                alarms=Alarms(
+                    database=core.database, notifiers=self.loops.notifiers, sales=core.settings.alerts.sales
+                ),
+                examine=lambda: self.doctor().report(online=False),
             ),
-            examine=lambda: self.doctor().report(online=False),
         )
 
     def admin(self) -> web.Application:

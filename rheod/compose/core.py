@@ -15,7 +15,7 @@ from random import Random
 import structlog
 
 from rheod.config.loading import missing_at_start, missing_for_publishing
-from rheod.config.settings import LEAVES, Key, Settings
+from rheod.config.settings import LEAVES, Settings
 from rheod.domain.ad_text import Part, Template
 from rheod.domain.budget import Quota, reading_gap_ms
 from rheod.domain.categories import plain
@@ -23,7 +23,7 @@ from rheod.domain.errors import Text
 from rheod.domain.freight import FreightSettings
 from rheod.domain.model import JobKind, JobOrder, QueueName
 from rheod.domain.placement import CategoryRule
-from rheod.jobs.clock import Clock
+from rheod.jobs.housekeeping import Clock
 from rheod.jobs.queue import RestoreLock, Wakeups
 from rheod.store import accounts, facts, jobs
 from rheod.store.access import Audit, KeyRing, Sessions
@@ -125,13 +125,6 @@ class Core:
     def images_dir(self) -> Path:
         """Where pictures are kept."""
         return self.settings.storage.path / "images"
-
-
-async def open_database(settings: Settings) -> Database:
-    """The store as the settings say. Raises RheodError with what to do when it cannot be opened."""
-    storage = settings.storage
-    key = None if storage.key is None else storage.key.get_secret_value()
-    return await Database.open(storage.path, key=key, log_bytes=storage.log_max_bytes)
 
 
 def _prepare(db: sqlite3.Connection, *, settings: Settings, now: int) -> int:
@@ -326,7 +319,7 @@ def _sellers_and_site(settings: Settings, registry: AccountRegistry) -> SellersA
 
 def _setups(settings: Settings, store: Store, ledger: Ledger, capacities: Capacities) -> Setups:
     shown = [
-        InForce(name=".".join(key), value=_value(settings, key), origin="" if said == "default" else said)
+        InForce(name=".".join(key), value=settings.value(key), origin="" if said == "default" else said)
         for key in LEAVES
         if key[:2] in _OF_ADS and key not in _ELSEWHERE
         for said in [settings.origin(key)]
@@ -337,13 +330,6 @@ def _setups(settings: Settings, store: Store, ledger: Ledger, capacities: Capaci
 _OF_ADS = {("tradera", "defaults"), ("tradera", "shipping"), ("ad", "check"), ("ad", "business")}
 _ELSEWHERE = {("tradera", "defaults", "category_id"), ("tradera", "defaults", "restarts")}
 """Shown where it is decided, or not at all: it does nothing any more."""
-
-
-def _value(settings: Settings, key: Key) -> object:
-    value: object = settings
-    for name in key:
-        value = getattr(value, name)
-    return value
 
 
 def _seller_settings(settings: Settings) -> SellerSettings:

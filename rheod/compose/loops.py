@@ -15,8 +15,7 @@ from rheod.domain.errors import Permanent, StoreUnavailable, Transient
 from rheod.domain.model import Job, JobKind, QueueName
 from rheod.health.alerts import Alerter, Notifier, Rounds
 from rheod.health.facts import Limits, Observed, RunningLoops, gather_findings
-from rheod.jobs.clock import ClockJumpMonitor
-from rheod.jobs.housekeeping import Heartbeat, Housekeeping, LoopWatch, probe
+from rheod.jobs.housekeeping import ClockJumpMonitor, Heartbeat, Housekeeping, LoopWatch, probe
 from rheod.jobs.meters import Meters
 from rheod.jobs.picks import ByDueTime, ByUrgency, OfReference
 from rheod.jobs.queue import (

@@ -68,21 +68,18 @@ def load_settings(
     if state := environ.get("STATE_DIRECTORY", "").partition(":")[0]:
         source = InitSettingsSource(Settings, {"storage": {"path": state}})
         reader.add(source, lambda _key: "environment STATE_DIRECTORY")
-    file = config_file or _path(environ, "RHEOD_CONFIG") or _default_file()
+    file = config_file or _path(environ, "RHEOD_CONFIG")
+    if file is None:
+        try:
+            file = DEFAULT_FILE if DEFAULT_FILE.exists() else None
+        except OSError:  # one that may not be seen counts as there, so that reading it says why not
+            file = DEFAULT_FILE
     if file:
         reader.read_file(file)
     if folder := credentials_dir or _path(environ, "CREDENTIALS_DIRECTORY"):
         reader.read_credentials(folder)
     reader.read_environment(environ)
     return reader.build()
-
-
-def _default_file() -> Path | None:
-    """The file at its usual place; one that may not be seen counts as there, so that reading it says why not."""
-    try:
-        return DEFAULT_FILE if DEFAULT_FILE.exists() else None
-    except OSError:
-        return DEFAULT_FILE
 
 
 def _path(environ: Mapping[str, str], name: str) -> Path | None:
@@ -224,7 +221,7 @@ class _Reader:
                 self._problems.append(
                     f"{'.'.join(key)} ({place} {name}): has quotes around it; write it without, nothing takes them off"
                 )
-            elif _needs_json(LEAVES[key].annotation) and not _is_json(text):
+            elif _lacks_json(LEAVES[key].annotation, text):
                 self._problems.append(
                     f"{'.'.join(key)} ({place} {name}): must be JSON; write a JSON list or object"
                 )
@@ -304,17 +301,15 @@ def _is_table_or_list(kind: object) -> bool:
     return get_origin(kind) in {tuple, dict} or any(_is_table_or_list(part) for part in get_args(kind))
 
 
-def _needs_json(kind: object) -> bool:
-    """Whether no plain word can be its value."""
-    return _is_table_or_list(kind) and all(get_origin(part) is not Literal for part in get_args(kind))
-
-
-def _is_json(text: str) -> bool:
+def _lacks_json(kind: object, text: str) -> bool:
+    """Whether the value must be JSON, since no plain word can be it, and this is none."""
+    if not _is_table_or_list(kind) or any(get_origin(part) is Literal for part in get_args(kind)):
+        return False
     try:
         json.loads(text)
     except ValueError:
-        return False
-    return True
+        return True
+    return False
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:
@@ -338,24 +333,16 @@ def _plain(value: Any) -> Any:
     return value if value is None or isinstance(value, bool | int | float | str | dict) else str(value)
 
 
-def _value(settings: Settings, key: Key) -> Any:
-    value: Any = settings
-    for name in key:
-        value = getattr(value, name)
-    return value
-
-
 def masked(settings: Settings) -> dict[str, dict[str, Any]]:
     """For `config show`: each setting's dotted name with its `value` (secrets as stars) and where it came `from`."""
     return {
-        ".".join(key): {"value": _plain(_value(settings, key)), "from": settings.origin(key)}
-        for key in LEAVES
+        ".".join(key): {"value": _plain(settings.value(key)), "from": settings.origin(key)} for key in LEAVES
     }
 
 
 def secret_values(settings: Settings) -> list[str]:
     """Every secret in clear, for the log's redaction and nothing else."""
-    values = [_value(settings, key) for key in LEAVES] + [account.user_token for account in settings.accounts]
+    values = [settings.value(key) for key in LEAVES] + [account.user_token for account in settings.accounts]
     return [value.get_secret_value() for value in values if isinstance(value, SecretStr)]
 
 
@@ -388,7 +375,7 @@ def warnings(settings: Settings) -> list[str]:
     found.extend(
         f"{'.'.join(key)} is http to another machine: credentials travel in clear text"
         for key in addresses
-        if _clear_text(_value(settings, key) or "")
+        if _clear_text(settings.value(key) or "")
     )
     tradera, cost = settings.tradera, publish_cost(settings.tradera.defaults.max_images)
     if tradera.total is not None:

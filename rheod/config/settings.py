@@ -122,6 +122,13 @@ class Settings(BaseSettings):
         """Where a setting's value came from, in words: `default`, `file …`, `credential …` or `environment …`."""
         return self._origins.get(key, "default")
 
+    def value(self, key: Key) -> Any:
+        """What a setting says."""
+        value: Any = self
+        for name in key:
+            value = getattr(value, name)
+        return value
+
     @property
     def admin_socket(self) -> Path:
         """Where the daemon's admin socket is."""

@@ -351,8 +351,16 @@ class JobQueue:
     async def _run_job(self, job: Job) -> None:
         """Do the work, then store what became of it; only then is the place free, save for those that may settle."""
         structlog.contextvars.bind_contextvars(job=job.kind.value, subject=job.subject, **job.item_named)
+        outcome: Outcome
         try:
-            outcome = self._judged(job, await self._outcome_of(job))
+            try:
+                outcome = self._judged(job, await self._work(job))
+            except StoreUnavailable as error:
+                outcome = Retry(until=self._backoff(job), reason=str(error), counted=False)
+            except Exception as error:  # noqa: BLE001 - a bug in one job must not end the loop
+                _log.exception("job failed unexpectedly", queue=self.name)
+                reason = Text("unexpected: {error}", error=type(error).__name__)
+                outcome = Retry(until=self._backoff(job), reason=reason)
             if isinstance(outcome, Done) and self.most_settling:
                 self._settling.add(job.id)
                 self._wakeup.set()
@@ -363,17 +371,6 @@ class JobQueue:
             self._began.pop(job.id, None)
             self._settling.discard(job.id)
             self._wakeup.set()
-
-    async def _outcome_of(self, job: Job) -> Outcome:
-        try:
-            return await self._work(job)
-        except StoreUnavailable as error:
-            return Retry(until=self._backoff(job), reason=str(error), counted=False)
-        except Exception as error:  # noqa: BLE001 - a bug in one job must not end the loop
-            _log.exception("job failed unexpectedly", queue=self.name)
-            return Retry(
-                until=self._backoff(job), reason=Text("unexpected: {error}", error=type(error).__name__)
-            )
 
     def _backoff(self, job: Job) -> int:
         return self._store.now() + delay_ms(LOOP_DELAYS_S, job.attempts + 1)

@@ -125,7 +125,13 @@ class GuardedResolver(AbstractResolver):
         answer: asyncio.Future[Sequence[Answer]] = loop.create_future()
 
         def run() -> None:
-            outcome = self._outcome(host, port, family)
+            outcome: Sequence[Answer] | OSError
+            try:
+                outcome = self._lookup(host, port, family)
+            except OSError as error:
+                outcome = error
+            except UnicodeError:
+                outcome = OSError(errno.EINVAL, "not a name")
             with contextlib.suppress(RuntimeError):  # the loop may be closed by now
                 loop.call_soon_threadsafe(self._settle, answer, outcome)
 
@@ -135,14 +141,6 @@ class GuardedResolver(AbstractResolver):
             self._free.release()
             raise OSError(errno.EAGAIN, "no thread left to look a name up") from error
         return await answer
-
-    def _outcome(self, host: str, port: int, family: int) -> Sequence[Answer] | OSError:
-        try:
-            return self._lookup(host, port, family)
-        except OSError as error:
-            return error
-        except UnicodeError:
-            return OSError(errno.EINVAL, "not a name")
 
     def _settle(self, answer: asyncio.Future[Sequence[Answer]], outcome: Sequence[Answer] | OSError) -> None:
         self._free.release()

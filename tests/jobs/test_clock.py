@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rheod.jobs.clock import SteadyClock
+from rheod.jobs.housekeeping import SteadyClock
 from tests.stores import NOW_MS, Clock
 
 

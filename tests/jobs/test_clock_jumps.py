@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from rheod.domain.errors import Text, Unanswered
 from rheod.domain.model import JobKind, JobOrder, QueueName
-from rheod.jobs.clock import ClockJumpMonitor, SteadyClock
+from rheod.jobs.housekeeping import ClockJumpMonitor, SteadyClock
 from rheod.store import facts, key_value
 from rheod.store.engine.database import Database
 from rheod.store.jobs import Owner

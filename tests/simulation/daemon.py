@@ -18,7 +18,7 @@ from rheod.config.sections import AccountSettings, Push, Storage
 from rheod.config.selling import Ends, QuotaSettings, Relist, Tradera, TraderaDefaults
 from rheod.config.settings import Settings
 from rheod.domain.errors import StoreUnavailable
-from rheod.jobs.clock import ClockJumpMonitor, SteadyClock
+from rheod.jobs.housekeeping import ClockJumpMonitor, SteadyClock
 from rheod.jobs.queue import JobQueue, Pick
 from rheod.store.ledger import Ledger
 from rheod.usecases.contested_sales import Reversing

@@ -17,7 +17,7 @@ from rheod.compose.remotes import Remotes
 from rheod.config.sections import Server, Storage
 from rheod.config.selling import Tradera
 from rheod.config.settings import Settings
-from rheod.jobs.clock import SteadyClock, wall_clock
+from rheod.jobs.housekeeping import SteadyClock, wall_clock
 from rheod.sandbox.tradera import TraderaSimulator
 from tests.stores import opened
 
