@@ -6,7 +6,7 @@ Nothing here talks to a remote. Nothing below `compose` reads a setting.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -81,7 +81,7 @@ class Core:
     ledger: Ledger
     rules: BudgetRules
     accounts: dict[str, str]
-    restore_locks: dict[str, RestoreLock]
+    restore_locks: Mapping[str, RestoreLock]
     budget: SharedBudget
     registry: AccountRegistry
     items: Items
@@ -140,28 +140,20 @@ async def build_core(settings: Settings, database: Database, *, clock: Clock, rn
     Accounts of the settings that are new get their rows, and times that a wrong clock has written are set right.
     """
     wakeups = Wakeups()
-    references = ["", *(account.reference for account in settings.accounts)]
     if clamped := await database.write(partial(_prepare, settings=settings, now=clock())):
         _log.warning("times from a wrong clock set right", count=clamped)
     sellers = _seller_settings(settings)
     members = {each.reference: each.user_id for each in sellers.accounts if each.user_id is not None}
+    references = [each.reference for each in sellers.accounts]
     ensured = partial(accounts.ensure, references=references, members=members, now=clock())
     known = await database.write(ensured)
     ledger = await database.read(partial(Ledger.load, now=clock()))
     store = _store(settings, database, ledger, wakeups, clock=clock, rng=rng)
-    registry = AccountRegistry(
-        settings=sellers,
-        known=known,
-        tokens=await database.read(accounts.tokens),
-        users=await database.read(accounts.of_members),
-        ledger=ledger,
-    )
-    tradera, rules = settings.tradera, _budget_rules(settings, registry)
-    locks = await _restore_locks(database, registry, clock(), round(tradera.takeover_wait_s * 1000))
-    resume = partial(wakeups.probe, QueueName.TRADERA)
-    budget = SharedBudget(store=store, ledger=ledger, rules=rules, locks=locks, resume=resume)
+    tokens, users = await database.read(accounts.tokens), await database.read(accounts.of_members)
+    registry = AccountRegistry(settings=sellers, known=known, tokens=tokens, users=users, ledger=ledger)
+    budget = await _shared_budget(settings, database, store, registry, ledger, wakeups)
     forecast = _forecasting(budget, registry, clock, settings)
-    capacities = Capacities(store=store, ledger=ledger, quota=rules.quota, forecast=forecast)
+    capacities = Capacities(store=store, ledger=ledger, quota=budget.rules.quota, forecast=forecast)
     return Core(
         settings=settings,
         life=Life(),
@@ -172,13 +164,13 @@ async def build_core(settings: Settings, database: Database, *, clock: Clock, rn
         sessions=await Sessions.load(database, now=clock),
         audit=Audit(database=database, now=clock),
         ledger=ledger,
-        rules=rules,
+        rules=budget.rules,
         accounts=known,
-        restore_locks=locks,
+        restore_locks=budget.locks,
         budget=budget,
         registry=registry,
-        items=Items(store=store, forecast=forecast, site_url=tradera.site_url),
-        inventory=Inventory(store=store, site_url=tradera.site_url),
+        items=Items(store=store, forecast=forecast, site_url=settings.tradera.site_url),
+        inventory=Inventory(store=store, site_url=settings.tradera.site_url),
         batches=BatchPut(store=store),
         orders=Orders(store=store, pick_sort=settings.orders.pick_sort),
         endpoints=(endpoints := Endpoints(store=store, new_secret=new_secret)),
@@ -188,7 +180,11 @@ async def build_core(settings: Settings, database: Database, *, clock: Clock, rn
         stock=Stock(store=store, forecast=forecast),
         capacities=capacities,
         setups=_setups(settings, store, ledger, capacities),
-        sellers=_sellers_and_site(settings, registry),
+        sellers=SellersAndSite(
+            accounts=registry.users,
+            site_url=settings.tradera.site_url,
+            closed_grace_ms=round(settings.push.closed_grace_s * 1000),
+        ),
         reference=ReferenceData(store=store, account_id=known[""]),
         now=clock,
         rng=rng,
@@ -247,11 +243,14 @@ def _freight_settings(settings: Settings) -> FreightSettings:
     )
 
 
-def _fixed_words(settings: Settings) -> FixedWords:
-    """What the settings say of ads' words."""
+def _store(
+    settings: Settings, database: Database, ledger: Ledger, wakeups: Wakeups, *, clock: Clock, rng: Random
+) -> Store:
+    """The store with what the owner has chosen of categories, of ads' words and of orders."""
+    ask_now = partial(_ask_now, ledger, wakeups, clock)
     ad, defaults = settings.ad, settings.tradera.defaults
     texts = {Part.HEADER: ad.header, Part.FOOTER: ad.footer}
-    return FixedWords(
+    words = FixedWords(
         templates=tuple(Template(part=part, text=text) for part, text in texts.items() if text),
         check=ad.check,
         business=defaults.vat is not None if ad.business is None else ad.business,
@@ -259,22 +258,40 @@ def _fixed_words(settings: Settings) -> FixedWords:
         listing_type=defaults.listing_type,
         freight_kr=defaults.shipping_cost or None,
     )
-
-
-def _store(
-    settings: Settings, database: Database, ledger: Ledger, wakeups: Wakeups, *, clock: Clock, rng: Random
-) -> Store:
-    """The store with what the owner has chosen of categories and of orders."""
-    ask_now = partial(_ask_now, ledger, wakeups, clock)
-    placer = Placer(_fixed_choices(settings), AdDresser(_fixed_words(settings)))
+    placer = Placer(_fixed_choices(settings), AdDresser(words))
     store = Store(database=database, now=clock, rng=rng, wake=wakeups.wake, probe=ask_now, placer=placer)
     waits = settings.orders.ship_while_waiting
     store.rules = OrderRules(include_buyer=settings.webhooks.include_buyer, ship_while_waiting=waits)
     return store
 
 
-def _budget_rules(settings: Settings, registry: AccountRegistry) -> BudgetRules:
-    tradera = settings.tradera
+async def _shared_budget(
+    settings: Settings,
+    database: Database,
+    store: Store,
+    registry: AccountRegistry,
+    ledger: Ledger,
+    wakeups: Wakeups,
+) -> SharedBudget:
+    """The calls that all accounts share, and the lock of each.
+
+    An account that begins from a copy of another's database is closed, and its look at Tradera is ordered.
+    """
+    tradera, now = settings.tradera, store.now()
+    until = now + round(tradera.takeover_wait_s * 1000)
+
+    def begin(db: sqlite3.Connection) -> dict[str, RestoreLock]:
+        paused = listings.paused_since(db)
+        locks = {
+            each.id: RestoreLock(accounts.begin(db, each.id, until=until), paused_since=paused)
+            for each in registry
+        }
+        for account_id, lock in locks.items():
+            if lock.takeover is not None:
+                look = JobOrder(queue=QueueName.TRADERA, kind=JobKind.TAKEOVER, subject=account_id)
+                jobs.order(db, look, jobs.Owner(account_id=account_id), now=now)
+        return locks
+
     quota = Quota(
         default=tradera.quota.default,
         methods=tradera.limits,
@@ -282,7 +299,13 @@ def _budget_rules(settings: Settings, registry: AccountRegistry) -> BudgetRules:
         reserve_share=tradera.reserve_share,
         reconcile_share=settings.reconcile_share,
     )
-    return BudgetRules(quota=quota, sellers=registry.fingerprints)
+    return SharedBudget(
+        store=store,
+        ledger=ledger,
+        rules=BudgetRules(quota=quota, sellers=registry.fingerprints),
+        locks=await database.write(begin),
+        resume=partial(wakeups.probe, QueueName.TRADERA),
+    )
 
 
 def _forecasting(
@@ -309,12 +332,6 @@ def _forecasting(
         return replace(of_budget, waits_for=waits, waits_for_owner=for_owner is not None)
 
     return forecast
-
-
-def _sellers_and_site(settings: Settings, registry: AccountRegistry) -> SellersAndSite:
-    grace_ms = round(settings.push.closed_grace_s * 1000)
-    site_url = settings.tradera.site_url
-    return SellersAndSite(accounts=registry.users, site_url=site_url, closed_grace_ms=grace_ms)
 
 
 def _setups(settings: Settings, store: Store, ledger: Ledger, capacities: Capacities) -> Setups:
@@ -361,26 +378,6 @@ def _seller_settings(settings: Settings) -> SellerSettings:
         missing_of_application=of_application,
         missing_at_start=missing_at_start(settings),
     )
-
-
-async def _restore_locks(
-    database: Database, registry: AccountRegistry, now: int, wait_ms: int
-) -> dict[str, RestoreLock]:
-    """What each account waits for when this rheod begins from a copy of another's database; orders its look at Tradera."""
-
-    def begin(db: sqlite3.Connection) -> dict[str, RestoreLock]:
-        paused = listings.paused_since(db)
-        locks = {
-            each.id: RestoreLock(accounts.begin(db, each.id, until=now + wait_ms), paused_since=paused)
-            for each in registry
-        }
-        for account_id, lock in locks.items():
-            if lock.takeover is not None:
-                look = JobOrder(queue=QueueName.TRADERA, kind=JobKind.TAKEOVER, subject=account_id)
-                jobs.order(db, look, jobs.Owner(account_id=account_id), now=now)
-        return locks
-
-    return await database.write(begin)
 
 
 def publishing_pause(core: Core) -> PublishingPause:
