@@ -28,7 +28,7 @@ from aiohttp.http import HttpVersion11, RawRequestMessage, StreamWriter
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
-from rheod import daemon
+from rheod import daemon, logs
 from rheod.cli import FAILED, OK, WRONG_USAGE, CommandFailed
 from rheod.cli.main import Command, Options, give_to_owner, note, pass_options, settings_of, with_json
 from rheod.compose.build import build, open_database
@@ -37,9 +37,8 @@ from rheod.config.loading import secret_values
 from rheod.config.settings import Settings
 from rheod.domain.errors import RheodError
 from rheod.health.machine import SdNotify
-from rheod.jobs.clock import SteadyClock
-from rheod.logs import setup
-from rheod.logs.redaction import redact_values
+from rheod.jobs.housekeeping import SteadyClock
+from rheod.logs import redact_values
 from rheod.sandbox.demo_daemon import enter_clean_environment
 from rheod.store.engine.database import Database
 from rheod.store.engine.folder import explained
@@ -60,7 +59,7 @@ def serve(options: Options) -> int:
     """
     settings = settings_of(options)
     journald = _writes_to_journal(os.environ, sys.stdout)
-    output = setup.configure(
+    output = logs.configure(
         format=settings.log.format, level=settings.log.level, stream=sys.stdout, journald=journald
     )
     redact_values(secret_values(settings))
@@ -167,7 +166,7 @@ def ask_store(settings: Settings, asked: Question, *, silent: Path) -> tuple[int
     """
     folder = settings.storage.path
     fresh = False
-    output = setup.configure(format="text", level="warning", stream=sys.stderr, journald=False)
+    output = logs.configure(format="text", level="warning", stream=sys.stderr, journald=False)
     try:
         fresh = not (folder / "rheod.db").exists()
         answer = asyncio.run(_answer(settings, asked))

@@ -42,7 +42,7 @@ from rheod.cli.main import (
 from rheod.config import loading
 from rheod.config.sections import Storage
 from rheod.config.settings import Settings
-from rheod.logs.redaction import redact, redact_values
+from rheod.logs import redact, redact_values
 
 
 @click.group(cls=Group)

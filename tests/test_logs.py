@@ -19,9 +19,8 @@ import pytest
 import structlog
 from pydantic import TypeAdapter
 
-from rheod.logs import setup
-from rheod.logs.redaction import redact_values
-from rheod.logs.setup import LogOutput
+from rheod import logs
+from rheod.logs import LogOutput, redact_values
 
 Format = Literal["auto", "json", "text"]
 
@@ -38,7 +37,7 @@ class Reader:
         self, *, form: Format = "json", level: str = "info", journald: bool = False
     ) -> structlog.stdlib.BoundLogger:
         """Point the pipeline here, and away from pytest's own handlers, which raise what ours must bear."""
-        self.output = setup.configure(format=form, level=level, stream=self.stream, journald=journald)
+        self.output = logs.configure(format=form, level=level, stream=self.stream, journald=journald)
         del logging.getLogger().handlers[:-1]
         logger: structlog.stdlib.BoundLogger = structlog.get_logger("rheod.test")
         return logger
@@ -291,7 +290,7 @@ def test_auto_is_coloured_text_on_a_terminal(reader: Reader) -> None:
     """A pseudo-terminal gets readable lines; values that need it are quoted."""
     main, side = pty.openpty()
     with os.fdopen(side, "w") as terminal:
-        output = setup.configure(format="auto", level="info", stream=terminal, journald=False)
+        output = logs.configure(format="auto", level="info", stream=terminal, journald=False)
         structlog.get_logger("rheod.test").warning("said", a="b", c="d e", n=1)
         assert output.close()
         text = os.read(main, 4096).decode()
@@ -376,8 +375,8 @@ def test_a_non_blocking_pipe_is_waited_for(reader: Reader) -> None:
 
 _STALLED = """
 import sys, structlog
-from rheod.logs import setup
-setup.configure(format="json", level="info", stream=sys.stdout, journald=False)
+from rheod import logs
+logs.configure(format="json", level="info", stream=sys.stdout, journald=False)
 for _ in range(5000):
     structlog.get_logger().info("x" * 500)
 print("done", file=sys.stderr)

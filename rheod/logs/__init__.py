@@ -1,1 +1,0 @@
-"""Structured log lines, without secrets."""
