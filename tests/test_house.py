@@ -17,7 +17,7 @@ MOST_NESTING = 3
 VAGUE = {"utils", "helpers", "common", "base", "manager", "service"}
 BROAD_EXCEPTS = {
     "jobs/queue.py",
-    "store/engine/group_commit.py",
+    "store/engine/connection.py",
     "api/server.py",
     "push/poller.py",
     "logs.py",

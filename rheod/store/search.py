@@ -19,7 +19,7 @@ from pydantic_core import from_json
 
 from rheod.domain.model import Item, ItemType, Json, RheoStatus, TraderaStatus
 from rheod.store.columns import restored
-from rheod.store.engine.group_commit import at_the_end
+from rheod.store.engine.connection import at_the_end
 
 
 def asked(text: str) -> str | None:

@@ -43,7 +43,7 @@ from rheod.domain.pictures import uploaded_file
 from rheod.domain.plain_text import fault_of_new_id, shows_something
 from rheod.store import items, jobs, picture_files
 from rheod.store.columns import spec_text
-from rheod.store.engine.group_commit import attempt
+from rheod.store.engine.connection import attempt
 from rheod.usecases import ending, listings, placement, relisting
 from rheod.usecases.transaction import Store, Transaction
 

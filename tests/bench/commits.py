@@ -21,9 +21,8 @@ import aiosqlite
 
 from rheod.api import item_body
 from rheod.store import accounts, key_value
-from rheod.store.engine.connection import prepare
+from rheod.store.engine.connection import WriteFunction, prepare
 from rheod.store.engine.database import Database
-from rheod.store.engine.group_commit import WriteFunction
 from rheod.usecases.put_item import put
 from rheod.usecases.transaction import Transaction
 from tests.bench.calls import body_of

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from rheod.domain.errors import StoreUnavailable, Text
+from rheod.store.engine.connection import QueuedWrite, WriteFunction, answer, attempt
 from rheod.store.engine.database import Database
 from rheod.store.engine.encryption import SecretBox
-from rheod.store.engine.group_commit import QueuedWrite, WriteFunction, answer, attempt
 from rheod.store.migrations import migrate
 from tests.simulation.faults import Faults
 from tests.simulation.life import Life

@@ -23,7 +23,19 @@ import structlog
 
 from rheod.domain.errors import RheodError, StoreUnavailable, Text
 from rheod.store.engine import connection, copies, encryption
-from rheod.store.engine.connection import LOG_BYTES, SqliteConnection, prepare
+from rheod.store.engine.connection import (
+    LOG_BYTES,
+    QueuedWrite,
+    SqliteConnection,
+    WriteFunction,
+    answer,
+    code_of,
+    is_fatal,
+    prepare,
+    run_group,
+    run_queries,
+    settle,
+)
 from rheod.store.engine.encryption import SecretBox
 from rheod.store.engine.folder import (
     HINT,
@@ -33,16 +45,6 @@ from rheod.store.engine.folder import (
     refuse_network,
     take_lock,
     unopened,
-)
-from rheod.store.engine.group_commit import (
-    QueuedWrite,
-    WriteFunction,
-    answer,
-    code_of,
-    is_fatal,
-    run_group,
-    run_queries,
-    settle,
 )
 from rheod.store.migrations import migrate
 

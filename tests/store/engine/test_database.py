@@ -13,8 +13,8 @@ import pytest
 
 from rheod.domain.errors import Refused, StoreUnavailable, Text
 from rheod.store import key_value
+from rheod.store.engine.connection import READ_S, WriteFunction, at_the_end
 from rheod.store.engine.database import PAUSE_ROWS, Database, write_back
-from rheod.store.engine.group_commit import READ_S, WriteFunction, at_the_end
 from tests.stores import opened, rows
 from tests.waiting import until
 

@@ -11,9 +11,9 @@ import pytest
 
 from rheod.domain.errors import RheodError, StoreUnavailable
 from rheod.store import key_value
+from rheod.store.engine.connection import is_fatal
 from rheod.store.engine.database import PAUSE_ROWS, Database
 from rheod.store.engine.folder import Files, kind_of, refuse_network
-from rheod.store.engine.group_commit import is_fatal
 
 MOUNTS = """\
 22 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda1 rw
