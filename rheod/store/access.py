@@ -202,7 +202,10 @@ class Sessions:
     @classmethod
     async def load(cls, database: Database, *, now: Callable[[], int]) -> Sessions:
         """Read the sessions that have not expired, and the password's hash."""
-        sessions, password = await database.read(lambda db: _read_sessions(db, now()))
+        query, at = "SELECT digest, created_at, expires_at FROM sessions WHERE expires_at > ?", now()
+        rows = await database.read(lambda db: db.execute(query, (at,)).fetchall())
+        password = await database.read(lambda db: key_value.get(db, _PASSWORD_MARK))
+        sessions = {row["digest"]: Session(**dict(row)) for row in rows}
         return cls(database=database, now=now, sessions=sessions, password=password)
 
     def find(self, token: str) -> Session | None:
@@ -292,11 +295,6 @@ def _insert_session(db: sqlite3.Connection, session: Session, now: int) -> None:
         "INSERT INTO sessions (digest, created_at, expires_at) VALUES (?, ?, ?)",
         (session.digest, session.created_at, session.expires_at),
     )
-
-
-def _read_sessions(db: sqlite3.Connection, now: int) -> tuple[dict[bytes, Session], str | None]:
-    rows = db.execute("SELECT digest, created_at, expires_at FROM sessions WHERE expires_at > ?", (now,))
-    return {row["digest"]: Session(**dict(row)) for row in rows.fetchall()}, key_value.get(db, _PASSWORD_MARK)
 
 
 @dataclass(frozen=True, slots=True)

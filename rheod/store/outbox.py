@@ -195,6 +195,23 @@ def history_length(db: sqlite3.Connection, item_id: str) -> int:
     return int(row[0])
 
 
+_HEADS = "lane = 'hooks' AND state = 'due' AND behind = 0"
+"""Deliveries that wait for no older event of their item; spelt as in the schema, so that SQLite finds their index."""
+
+_FIRST_DUE = (
+    "SELECT *, (SELECT external_id FROM items WHERE items.id = heads.item_id) AS external_id FROM"
+    f" (SELECT * FROM jobs INDEXED BY jobs_heads WHERE {_HEADS} AND endpoint_id = ? AND rank IN (0, 1) AND due_at <= ?"
+    " ORDER BY rank, due_at, id LIMIT ?) AS heads ORDER BY rank, id"
+)
+"""What goes to a healthy endpoint next: the longest due, in the order in which they were ordered."""
+
+_LEAST_TRIED = (
+    f"SELECT *, {ITS_ITEM} FROM jobs INDEXED BY jobs_probes WHERE {_HEADS} AND endpoint_id = ?"
+    " ORDER BY attempts, id LIMIT 1"
+)
+"""The delivery that a failing endpoint is probed with."""
+
+
 def deliverable(
     db: sqlite3.Connection, *, now: int, limit: int, running: Sequence[int], settling: Sequence[int] = ()
 ) -> list[Job]:
@@ -215,11 +232,11 @@ def deliverable(
     queues: list[list[Job]] = []
     for each in rows:
         if each["fail_count"] == 0:
-            due = _first_due(db, each["id"], now=now, limit=share + busy[each["id"]])
-            fresh = [job for job in due if job.id not in running]
+            due = db.execute(_FIRST_DUE, (each["id"], now, share + busy[each["id"]])).fetchall()
+            fresh = [job for job in map(job_of, due) if job.id not in running]
             queues.append(fresh[: max(0, share - busy[each["id"]] + settled[each["id"]])])
         elif each["id"] not in busy and (each["probe_at"] or 0) <= now:
-            queues.append(_least_tried(db, each["id"]))
+            queues.append([job_of(row) for row in db.execute(_LEAST_TRIED, (each["id"],)).fetchall()])
     picked = [job for turn in zip_longest(*queues) for job in turn if job is not None]
     return [job for job in picked if job.id not in running][:limit]
 
@@ -231,30 +248,6 @@ def _endpoints_of(db: sqlite3.Connection, job_ids: Sequence[int]) -> Counter[str
     marks = ",".join("?" * len(job_ids))
     rows = db.execute(f"SELECT endpoint_id FROM jobs WHERE id IN ({marks})", tuple(job_ids))
     return Counter(row[0] for row in rows.fetchall())
-
-
-_HEADS = "lane = 'hooks' AND state = 'due' AND behind = 0"
-"""Deliveries that wait for no older event of their item; spelt as in the schema, so that SQLite finds their index."""
-
-
-def _first_due(db: sqlite3.Connection, endpoint_id: str, *, now: int, limit: int) -> list[Job]:
-    """What goes to a healthy endpoint next: the longest due, in the order in which they were ordered."""
-    rows = db.execute(
-        "SELECT *, (SELECT external_id FROM items WHERE items.id = heads.item_id) AS external_id FROM"
-        f" (SELECT * FROM jobs INDEXED BY jobs_heads WHERE {_HEADS} AND endpoint_id = ? AND rank IN (0, 1) AND due_at <= ?"
-        " ORDER BY rank, due_at, id LIMIT ?) AS heads ORDER BY rank, id",
-        (endpoint_id, now, limit),
-    )
-    return [job_of(row) for row in rows.fetchall()]
-
-
-def _least_tried(db: sqlite3.Connection, endpoint_id: str) -> list[Job]:
-    """The delivery that a failing endpoint is probed with."""
-    rows = db.execute(
-        f"SELECT *, {ITS_ITEM} FROM jobs INDEXED BY jobs_probes WHERE {_HEADS} AND endpoint_id = ? ORDER BY attempts, id LIMIT 1",
-        (endpoint_id,),
-    )
-    return [job_of(row) for row in rows.fetchall()]
 
 
 def step_aside(db: sqlite3.Connection, job: Job, *, failed_alone: int) -> None:

@@ -122,13 +122,9 @@ def _new_key(file: Path) -> str:
         out.flush()
         os.fsync(out.fileno())
     part.replace(file)
-    _sync(file.parent)
-    return key
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    descriptor = os.open(file.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+    return key
