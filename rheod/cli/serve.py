@@ -112,7 +112,7 @@ def demo(*, once: bool, keep: Path | None, as_json: bool) -> int:
     Ctrl-C. With --once the exit status is 0 when the loop closed, and 1 names the step that did not.
     """
     _require_extra()
-    from rheod.sandbox.demo import run_demo  # noqa: PLC0415 - after the check
+    from rheod.sandbox.demo import run_demo  # noqa: PLC0415 - after the check, so that the hint comes first
 
     if keep is not None and keep.exists() and not (keep.is_dir() and not any(keep.iterdir())):
         raise CommandFailed(

@@ -30,7 +30,7 @@ from tests.desk import Desk
 from tests.fakes.front import Front, front
 from tests.health.test_what_else_waits import at_work
 from tests.pictures.test_colours import decoded
-from tests.store.engine import test_access
+from tests.store.engine import test_folder
 from tests.tradera import test_lying_tradera, test_restarts, test_tokens
 from tests.tradera.test_freight_of_ads import offered, table_is_read
 from tests.waiting import until
@@ -59,7 +59,7 @@ OF_THE_WHOLE_WAY = (
 IN_WORDS = {
     "account-restricted-403": test_tokens.test_an_account_that_is_restricted_for_seconds_is_asked_again_soon,
     "backup-lost-picture": test_backup.test_lost_pictures_are_named_and_do_not_stop_the_rest,
-    "foreign-wal": test_access.test_a_file_of_another_user_is_named_with_its_owner_and_the_command,
+    "foreign-wal": test_folder.test_a_file_of_another_user_is_named_with_its_owner_and_the_command,
     "restarts-two-ads": test_restarts.test_the_case_of_an_owner_who_restarts_and_publishes,
     "secret-in-quotes": test_settings.test_a_value_pasted_with_its_quotes_or_its_name_is_refused,
     "start-at-and-clock": test_lying_tradera.test_a_named_start_is_an_instant_of_the_machines_clock,

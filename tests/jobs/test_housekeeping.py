@@ -1,4 +1,4 @@
-"""Chores on the clock and the watchdog's heartbeat: they go on when the store has no room, and end when it hangs."""
+"""Chores on the clock and the watchdog's heartbeat, also without room; the look through a large database."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ import sqlite3
 import time
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, closing
+from pathlib import Path
 from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
-from rheod.domain.errors import StoreUnavailable, Text
+from rheod.domain.errors import RheodError, StoreUnavailable, Text
 from rheod.domain.model import ItemSpec, ItemType
 from rheod.domain.orders import Order, OrderLine
-from rheod.jobs.housekeeping import Heartbeat, Housekeeping, LoopWatch
+from rheod.jobs.housekeeping import Heartbeat, Housekeeping, IntegrityChecker, LoopWatch
 from rheod.push.poller import read_message
 from rheod.store import key_value, outbox
 from rheod.store.engine.database import Database
@@ -23,7 +24,8 @@ from rheod.store.outbox import Attempt
 from rheod.usecases import sales
 from rheod.usecases.orders import Orders
 from tests.desk import Desk
-from tests.stores import Clock, rows
+from tests.store.damaging import damage
+from tests.stores import Clock, opened, rows
 from tests.waiting import until
 
 DAY_MS = 24 * 3600 * 1000
@@ -263,3 +265,32 @@ async def test_a_log_that_is_not_long_is_left(database: Database, clock: Clock) 
     async with running(upkeep.run()):
         await until(lambda: len(saved) >= 3)
     assert database.log_bytes > 300_000
+
+
+@asynccontextmanager
+async def _large(folder: Path, *, damaged: str | None = None) -> AsyncIterator[Database]:
+    """A database that counts as too large to be looked through at the start."""
+    async with opened(folder) as new:
+        file = new.file
+    if damaged is not None:
+        damage(file, damaged)
+    database = await Database.open(folder, at_once_bytes=0)
+    try:
+        yield database
+    finally:
+        await database.close()
+
+
+async def test_damage_ends_it_with_the_way_out(tmp_path: Path) -> None:
+    """The error takes the process down and says what to do."""
+    async with _large(tmp_path, damaged="shipments") as database:
+        with pytest.raises(RheodError, match=r"is damaged: .*Restore the newest backup"):
+            await IntegrityChecker(database=database).run()
+
+
+async def test_a_sound_database_is_looked_through_once(tmp_path: Path) -> None:
+    """Afterwards nothing is left to do."""
+    async with _large(tmp_path) as database:
+        assert database.unchecked
+        await IntegrityChecker(database=database).run()
+        assert not database.unchecked

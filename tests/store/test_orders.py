@@ -1,4 +1,4 @@
-"""Orders: kept as Tradera tells them, with what later tellings add."""
+"""Orders as rows: what is kept of them as they change, and the erasing of everything personal that is old enough."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from random import Random
 import pytest
 
 from rheod.domain.orders import Order, OrderLine, Payment
-from rheod.store import order_changes, orders
-from rheod.store.orders import OrderFilter
+from rheod.store import inbox, order_changes, orders
+from rheod.store.inbox import InboxEntry
+from rheod.store.orders import OrderFilter, Shipment
 from tests.store.making import add_item
 
 LINE = OrderLine(tradera_item_id=22, quantity=1, unit_price_ore=25000, title="Kopp")
@@ -93,3 +94,43 @@ def test_a_page_is_read_with_a_query_for_each_table(db: sqlite3.Connection, many
     db.set_trace_callback(None)
     assert len(found) == counted == many
     assert len(asked) == 4
+
+
+OF_AKE = Order(order_id=7, created_at=1, updated_at=2, lines=(LINE,), buyer={"alias": "åke"})
+
+
+def test_a_buyer_goes_and_the_amounts_stay(db: sqlite3.Connection) -> None:
+    """With his parcels and what Tradera said; a later telling of the order does not bring him back."""
+    order_changes.save(db, "a", OF_AKE, now=10)
+    parcel = Shipment(id="s", order_id=7, carrier="postnord", tracking_number="SE1", created_at=11)
+    order_changes.add(db, parcel)
+    order_changes.note_ship_error(db, 7, "no")
+    assert order_changes.erase(db, before=10, limit=9, now=20) == 0
+    assert order_changes.erase(db, before=11, limit=9, now=20) == 1
+    order_changes.save(db, "a", OF_AKE, now=21)
+    found = orders.find(db, 7)
+    assert found is not None
+    assert (found.buyer, found.shipments, found.ship_error, found.erased_at) == (None, (), None, 20)
+    assert found.lines[0].unit_price_ore == 25_000
+    assert db.execute("SELECT buyer FROM orders").fetchone()[0] == "{}"
+    assert order_changes.erase(db, before=11, limit=9, now=22) == 0
+
+
+@pytest.mark.parametrize(
+    ("state", "body"), [("new", "{}"), ("done", ""), ("quarantined", ""), ("ignored", "")]
+)
+def test_a_message_loses_its_body_once_it_is_dealt_with(
+    db: sqlite3.Connection, state: str, body: str
+) -> None:
+    """One that could not be read may hold anything; that it came is still known."""
+    inbox.add(db, InboxEntry(message_id="m", body="{}", state=state), now=10)
+    order_changes.erase(db, before=11, limit=9, now=20)
+    assert [row["body"] for row in db.execute("SELECT body FROM inbox")] == [body]
+    assert inbox.add(db, InboxEntry(message_id="m", body="{}", state=state), now=21) is None
+
+
+def test_a_large_backlog_goes_in_rounds(db: sqlite3.Connection) -> None:
+    """The oldest first, a few rows at once."""
+    for number in range(1, 6):
+        order_changes.save(db, "a", Order(order_id=number, created_at=1, updated_at=1, lines=()), now=number)
+    assert [order_changes.erase(db, before=99, limit=2, now=100) for _ in range(4)] == [2, 2, 1, 0]

@@ -1,4 +1,4 @@
-"""The outbox: what is told once, to whom, and which delivery may go now."""
+"""Events and what goes next to each endpoint; the log of deliveries, every attempt a row, read by any filter however long it is."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import sqlite3
 from dataclasses import replace
 from random import Random
 
+import pytest
+
 from rheod.domain.model import Job
 from rheod.store import endpoints, feed, jobs, outbox
-from rheod.store.outbox import FIRST_TRIES
+from rheod.store.outbox import FIRST_TRIES, Attempt
 from tests.store.making import add_endpoint, add_event, add_item
 
 NOW = 1000
@@ -371,3 +373,31 @@ def test_a_long_queue_is_never_read_for_the_next_delivery(db: sqlite3.Connection
     of_jobs = [step for step in steps if "jobs" in step]
     assert len(of_jobs) == 4
     assert all("INDEX jobs_heads" in step or "INDEX jobs_probes" in step for step in of_jobs)
+
+
+@pytest.mark.parametrize("ok", [True, False])
+def test_every_attempt_is_logged_and_old_ones_are_dropped_bit_by_bit(
+    db: sqlite3.Connection,
+    ok: bool,  # noqa: FBT001 - a parameter
+) -> None:
+    """One row for each try; upkeep forgets at most so many at a time."""
+    add_endpoint(db)
+    add_event(db, add_item(db))
+    attempt = Attempt(
+        endpoint_id="e",
+        notice_seq=1,
+        url="https://erp.example/hook",
+        attempt=1,
+        ok=ok,
+        http_status=200 if ok else None,
+        error=None,
+        snippet=None,
+        duration_ms=3,
+    )
+    for at in (1, 2, 3):
+        outbox.log_attempt(db, attempt, now=at)
+    statuses = {row["status"] for row in db.execute("SELECT status FROM deliveries").fetchall()}
+    assert statuses == {"success" if ok else "failed"}
+    assert outbox.drop_old_deliveries(db, before=3, limit=1) == 1
+    assert outbox.drop_old_deliveries(db, before=3, limit=9) == 1
+    assert outbox.drop_old_deliveries(db, before=3, limit=9) == 0
