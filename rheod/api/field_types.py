@@ -34,7 +34,7 @@ from pydantic_core import PydanticCustomError
 
 from rheod.api.json_body import MAX_DETAILS, dotted, text_errors
 from rheod.domain.errors import FieldError, Refused, Text
-from rheod.domain.plain_text import meant
+from rheod.domain.owner_text import meant
 
 OWN = "rheod_"
 """Rules of our own carry this before their name, and their sentence with them."""

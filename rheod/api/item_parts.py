@@ -14,9 +14,8 @@ from pydantic import AfterValidator, Field, PlainValidator, ValidationError, Wit
 from rheod.api.field_types import Int, Moment, Number, Price, Wire, from_pydantic, number, wrong
 from rheod.domain.categories import DOMAINS, canonical, tags_of
 from rheod.domain.errors import FieldError, Text
-from rheod.domain.ladder import RelistWish
-from rheod.domain.model import Json
-from rheod.domain.plain_text import meant
+from rheod.domain.model import Json, RelistWish
+from rheod.domain.owner_text import meant
 from rheod.domain.relist import step_of
 
 MAX_ATTRIBUTES, MAX_ATTRIBUTE_VALUES, MAX_ATTRIBUTE_CHARS = 50, 20, 255

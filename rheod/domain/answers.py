@@ -1,4 +1,4 @@
-"""What is believed after each answer to a call that changes something at Tradera: a table of operation, answer, belief.
+"""What Tradera answers, as rheod takes it: a seller's ad, and what is believed after a call that changes something.
 
 No answer is never *no*, and an answer that says nothing is never *yes*. What is unknown is looked at before anything is
 built on it: a commit by its result and its ad, a price and an ending by the ad, a parcel and a payment by the transactions, and a
@@ -8,7 +8,55 @@ request whose creation got no answer is left alone, for nobody sees it before it
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
+
+
+class AdState(StrEnum):
+    """Where an ad stands at Tradera, as its seller sees it."""
+
+    RUNNING = "running"
+    BIDS = "bids"
+    SOLD = "sold"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SellerAd:
+    """One of the seller's ads as Tradera shows it. Kronor; None where Tradera says nothing; times in ms UTC."""
+
+    tradera_item_id: int
+    item_type: int | None = None
+    own_references: tuple[str, ...] = ()
+    total_bids: int = 0
+    max_bid_kr: int | None = None
+    opening_kr: int | None = None
+    buy_now_kr: int | None = None
+    remaining: int | None = None
+    reserve_reached: bool | None = None
+    ended: bool | None = None
+    got_winner: bool | None = None
+    ends_at: int | None = None
+    category_id: int | None = None
+    link: str | None = None
+    started_at: int | None = None
+
+    def state_at(self, now: int) -> AdState:
+        """The state at `now` (ms UTC, only needed when Tradera leaves out `status`)."""
+        ended = self.ended
+        if ended is None:
+            ended = self.ends_at is not None and self.ends_at <= now
+        if not ended:
+            return AdState.BIDS if self.total_bids > 0 else AdState.RUNNING
+        if self.got_winner is not None:
+            return AdState.SOLD if self.got_winner else AdState.ENDED
+        won = self.total_bids > 0 and self.reserve_reached is not False
+        return AdState.SOLD if won or self.remaining == 0 else AdState.ENDED
+
+    @property
+    def reached_kr(self) -> int | None:
+        """The price reached: the highest bid, else the fixed price (an order's line is the better proof)."""
+        return self.max_bid_kr if self.total_bids > 0 else self.buy_now_kr
 
 
 class Answer(StrEnum):

@@ -16,7 +16,7 @@ from typing import Any
 from rheod.domain.ad_text import FUEL_WORDS, GENDER_WORDS, MOVEMENT_WORDS, printable
 from rheod.domain.categories import AttributeDefinition, AttributeKind, plain
 from rheod.domain.errors import Text
-from rheod.domain.model import ItemSpec, Json
+from rheod.domain.model import ItemSpec
 
 CONDITION_WORDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -132,9 +132,14 @@ class AttributeMatch:
         """What is missing with the terms to choose from, in one sentence; None when nothing is."""
         if not self.missing:
             return None
+        named = []
+        for each in self.missing:
+            shown = ", ".join(each.terms[:MOST_TERMS_SHOWN])
+            more = ", …" if len(each.terms) > MOST_TERMS_SHOWN else ""
+            named.append(f"{each.name} ({shown}{more})" if shown else each.name)
         return Text(
             "Tradera wants more of an ad in this category: {attributes}. Give it as attributes",
-            attributes="; ".join(_with_terms(each) for each in self.missing),
+            attributes="; ".join(named),
         )
 
 
@@ -217,7 +222,10 @@ def _of_domain(spec: ItemSpec, definition: AttributeDefinition) -> Iterator[Any]
     wanted = {plain(definition.name), plain(definition.key)}
     for path, names, swedish in FIELDS.get(spec.domain or "", ()):
         if wanted & set(map(plain, names)):
-            yield from (swedish.get(str(value).lower(), value) for value in _listed(_at(attributes, path)))
+            found: Any = attributes
+            for name in path.split("."):  # None where something on the way is no object
+                found = found.get(name) if isinstance(found, Mapping) else None
+            yield from (swedish.get(str(value).lower(), value) for value in _listed(found))
 
 
 def _fitting(
@@ -242,7 +250,9 @@ def _fitting(
 def _fit(definition: AttributeDefinition, value: Any) -> str | float | None:
     """The value as Tradera takes it; None when it does not."""
     if definition.kind is AttributeKind.NUMBER:
-        number = _number(value)
+        number = _amount(value) if isinstance(value, str) else None
+        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+            number = float(value)
         whole = number is None or number.is_integer() or definition.value_format.lower() not in _WHOLE
         return number if whole else None
     text = printable(value)
@@ -277,14 +287,6 @@ def _amount(text: str) -> float | None:
     return float(found.group().replace(",", "."))
 
 
-def _number(value: Any) -> float | None:
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, int | float):
-        return float(value) if math.isfinite(value) else None
-    return _amount(value) if isinstance(value, str) else None
-
-
 def _is_condition(definition: AttributeDefinition) -> bool:
     return _CONDITION in {plain(definition.name), plain(definition.key)}
 
@@ -293,20 +295,6 @@ def _listed(value: Any) -> tuple[Any, ...]:
     if value is None or isinstance(value, bool) or value == "":
         return ()
     return tuple(value) if isinstance(value, list | tuple) else (value,)
-
-
-def _at(attributes: Json, path: str) -> Any:
-    """The value at a dotted path; None where something on the way is no object."""
-    found: Any = attributes
-    for name in path.split("."):
-        found = found.get(name) if isinstance(found, Mapping) else None
-    return found
-
-
-def _with_terms(missing: MissingAttribute) -> str:
-    shown = ", ".join(missing.terms[:MOST_TERMS_SHOWN])
-    more = ", …" if len(missing.terms) > MOST_TERMS_SHOWN else ""
-    return f"{missing.name} ({shown}{more})" if shown else missing.name
 
 
 def _shown(value: Any) -> str:

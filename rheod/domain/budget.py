@@ -151,23 +151,20 @@ class Quota:
             limit = self.limit(method)
             if limit is None or times <= (most := self.ceiling(method, call_class, limit)):
                 continue
-            if method == TOTAL:
-                raise Permanent(
-                    Text(
-                        "This takes {cost} Tradera calls, and of tradera.quota.total = {limit} at most {most} may be used for it: raise it, or have fewer pictures (tradera.defaults.max_images)",
-                        cost=times,
-                        limit=limit,
-                        most=most,
-                    )
-                )
-            raise Permanent(
-                Text(
-                    "This takes {times} Tradera calls of the kind {operation}, and tradera.quota.methods.{operation} allows {allowed}: raise it, or have fewer pictures",
-                    times=times,
-                    operation=method,
-                    allowed=most,
-                )
+            why = Text(
+                "This takes {times} Tradera calls of the kind {operation}, and tradera.quota.methods.{operation} allows {allowed}: raise it, or have fewer pictures",
+                times=times,
+                operation=method,
+                allowed=most,
             )
+            if method == TOTAL:
+                why = Text(
+                    "This takes {cost} Tradera calls, and of tradera.quota.total = {limit} at most {most} may be used for it: raise it, or have fewer pictures (tradera.defaults.max_images)",
+                    cost=times,
+                    limit=limit,
+                    most=most,
+                )
+            raise Permanent(why)
 
 
 RESULT_COST = 1

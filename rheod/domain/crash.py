@@ -27,12 +27,8 @@ def arm(at: str | None) -> None:
 
 def crashpoint(name: str) -> None:
     """Die here if armed for this name and count."""
-    if _armed is not None and _armed == name:
-        _die()
-
-
-def _die() -> None:
     global _passings_left  # noqa: PLW0603 - as in arm
-    _passings_left -= 1
-    if _passings_left == 0:
-        os.kill(os.getpid(), signal.SIGKILL)
+    if _armed is not None and _armed == name:
+        _passings_left -= 1
+        if _passings_left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)

@@ -65,16 +65,14 @@ def _told(description: str, *, example: object = None, **schema: object) -> Mapp
 def told_fields(payload: type[Payload]) -> dict[str, Field[Any]]:
     """The fields of a payload that are sent, by their names on the wire, in the order in which they are sent."""
     if payload not in _TOLD_FIELDS:
-        _TOLD_FIELDS[payload] = {_camel(each.name): each for each in fields(payload) if each.metadata}
+        named = ((each.name.split("_"), each) for each in fields(payload) if each.metadata)
+        _TOLD_FIELDS[payload] = {
+            first + "".join(part.capitalize() for part in rest): each for (first, *rest), each in named
+        }
     return _TOLD_FIELDS[payload]
 
 
 _TOLD_FIELDS: dict[type[Payload], dict[str, Field[Any]]] = {}
-
-
-def _camel(name: str) -> str:
-    first, *rest = name.split("_")
-    return first + "".join(part.capitalize() for part in rest)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rheod.domain.answers import SellerAd
 from rheod.domain.errors import Text
-from rheod.domain.ladder import Ladder
-from rheod.domain.model import CloseReason, EndWish, Item, Listing, SellerAd
+from rheod.domain.model import CloseReason, EndWish, Item, Ladder, Listing
 from rheod.domain.relist import ComesBack, StaysDown
 
 

@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import Any
 
 from rheod.domain.ad_text import whole_kronor
+from rheod.domain.answers import SellerAd
 from rheod.domain.budget import publish_cost
 from rheod.domain.errors import Refused, Text
 from rheod.domain.event_payloads import NeedsAttention, rfc3339
@@ -34,17 +35,16 @@ from rheod.domain.inputs import (
     StartedOver,
     Step,
 )
-from rheod.domain.ladder import Ladder
 from rheod.domain.model import (
     Event,
     Item,
     JobKind,
     JobOrder,
+    Ladder,
     Listing,
     ListingState,
     QueueName,
     RheoStatus,
-    SellerAd,
     TraderaStatus,
 )
 

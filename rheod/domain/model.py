@@ -11,7 +11,6 @@ from enum import StrEnum
 from typing import Any
 
 from rheod.domain.calendar import EndPlace
-from rheod.domain.ladder import Ladder, RelistWish
 
 Json = Mapping[str, Any]
 
@@ -213,6 +212,38 @@ EVERY_EVENT = "*"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RelistWish:
+    """What an item says itself about coming back unsold; None leaves it to the owner's rule. `until` is ms UTC."""
+
+    enabled: bool | None = None
+    times: int | None = None
+    steps: tuple[float | str, ...] | None = None
+    floor_kr: int | None = None
+    wait_h: float | None = None
+    until: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ladder:
+    """Where a listing stands that comes back after earlier ones ended unsold; the item's own price stays the ERP's.
+
+    `first_kr` was asked at first, `price_kr` is asked now; `attempt` counts the returns from 1 (0: the first ad).
+    `reserve_kr` None keeps the reserve's distance to the price, 0 drops it. `fixed`: for sale at that price. `began_at` is
+    when its first ad went up (ms), `previous_ad` and `previous_kr` are of the ad before this one, `why` says it in words.
+    """
+
+    first_kr: int
+    price_kr: int
+    attempt: int = 0
+    reserve_kr: int | None = None
+    fixed: bool = False
+    began_at: int = 0
+    previous_ad: int | None = None
+    previous_kr: int | None = None
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TraderaWish:
     """The item's own `tradera` object; None means the settings' default. Money in öre."""
 
@@ -366,53 +397,6 @@ class Picture:
     error: str | None = None
     note: str | None = None
     told: bool = False
-
-
-class AdState(StrEnum):
-    """Where an ad stands at Tradera, as its seller sees it."""
-
-    RUNNING = "running"
-    BIDS = "bids"
-    SOLD = "sold"
-    ENDED = "ended"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SellerAd:
-    """One of the seller's ads as Tradera shows it. Kronor; None where Tradera says nothing; times in ms UTC."""
-
-    tradera_item_id: int
-    item_type: int | None = None
-    own_references: tuple[str, ...] = ()
-    total_bids: int = 0
-    max_bid_kr: int | None = None
-    opening_kr: int | None = None
-    buy_now_kr: int | None = None
-    remaining: int | None = None
-    reserve_reached: bool | None = None
-    ended: bool | None = None
-    got_winner: bool | None = None
-    ends_at: int | None = None
-    category_id: int | None = None
-    link: str | None = None
-    started_at: int | None = None
-
-    def state_at(self, now: int) -> AdState:
-        """The state at `now` (ms UTC, only needed when Tradera leaves out `status`)."""
-        ended = self.ended
-        if ended is None:
-            ended = self.ends_at is not None and self.ends_at <= now
-        if not ended:
-            return AdState.BIDS if self.total_bids > 0 else AdState.RUNNING
-        if self.got_winner is not None:
-            return AdState.SOLD if self.got_winner else AdState.ENDED
-        won = self.total_bids > 0 and self.reserve_reached is not False
-        return AdState.SOLD if won or self.remaining == 0 else AdState.ENDED
-
-    @property
-    def reached_kr(self) -> int | None:
-        """The price reached: the highest bid, else the fixed price (an order's line is the better proof)."""
-        return self.max_bid_kr if self.total_bids > 0 else self.buy_now_kr
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

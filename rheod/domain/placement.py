@@ -20,7 +20,7 @@ from rheod.domain.attribute_match import CONDITION_WORDS, match_attributes
 from rheod.domain.categories import OTHER, Category, CategoryTree, LeafAttributes, plain, tradera_category
 from rheod.domain.errors import Text
 from rheod.domain.freight import FreightSettings, choose, parcel_of
-from rheod.domain.model import ItemSpec, Json
+from rheod.domain.model import ItemSpec
 
 BRANCHES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -151,7 +151,20 @@ class LeafChooser:
 
     def fault(self, category_id: int, who: Text) -> Text | None:
         """What is wrong with a category that somebody (`who`, as a sentence begins) has chosen; None without a tree."""
-        return None if self.tree is None else _fault(category_id, who, self.tree)
+        if self.tree is None or self.tree.is_leaf(category_id):
+            return None
+        if category_id not in self.tree:
+            return Text(
+                "{who} names category {category}, which Tradera does not have: choose another",
+                who=who,
+                category=category_id,
+            )
+        return Text(
+            "{who} names category {category} ({path}), which has others below it: choose one of those",
+            who=who,
+            category=category_id,
+            path=self.tree.path_text(category_id),
+        )
 
     def guess(self, spec: ItemSpec) -> int | None:
         """The leaf that fits the item's domain and is called most like it; None when no branch of the tree is called so."""
@@ -161,8 +174,13 @@ class LeafChooser:
         if branches is None:
             found = _called(BRANCHES.get(domain, ()), self.tree)
             branches = self._branches[domain] = [_Branch(each, self.tree) for each in found]
+        attributes = spec.attributes or {}
+        part = attributes.get("part")
+        nested = part.get("name") if isinstance(part, Mapping) else None
+        called = nested or attributes.get("partName")
+        names = (called if isinstance(called, str) else "", spec.title)
         for branch in branches:
-            for name in (_named(spec.attributes or {}), spec.title):
+            for name in names:
                 if (leaf := branch.best(name)) is not None:
                     return leaf
         rest = next((branch.rest for branch in branches if branch.rest is not None), None)
@@ -181,23 +199,6 @@ def _chosen(spec: ItemSpec, account: str, rules: LeafRules) -> tuple[int | None,
     default = rules.defaults.get(domain)
     source = None if default is None else LeafSource.DEFAULT
     return default, source, Text("The default of domain {domain}", domain=domain)
-
-
-def _fault(category_id: int, who: Text, tree: CategoryTree) -> Text | None:
-    if category_id not in tree:
-        return Text(
-            "{who} names category {category}, which Tradera does not have: choose another",
-            who=who,
-            category=category_id,
-        )
-    if not tree.is_leaf(category_id):
-        return Text(
-            "{who} names category {category} ({path}), which has others below it: choose one of those",
-            who=who,
-            category=category_id,
-            path=tree.path_text(category_id),
-        )
-    return None
 
 
 class _Branch:
@@ -247,14 +248,6 @@ def _called(names: Iterable[str], tree: CategoryTree) -> list[Category]:
         for category in (*alike, *wider):
             found.setdefault(category.id, category)
     return list(found.values())
-
-
-def _named(attributes: Json) -> str:
-    """What the item's attributes call the thing."""
-    part = attributes.get("part")
-    nested = part.get("name") if isinstance(part, Mapping) else None
-    name = nested or attributes.get("partName")
-    return name if isinstance(name, str) else ""
 
 
 @lru_cache(maxsize=16_384)  # the same words come in many titles
@@ -339,48 +332,39 @@ class Placing:
 
         `moved` is where Tradera has put its last ad: there it goes again, unless it names a category itself.
         """
-        found = self._in_a_leaf(spec, self.chooser.choose(spec, account, moved))
+        choice = self.chooser.choose(spec, account, moved)
+        found = Placement(
+            category_id=choice.category_id,
+            source=choice.source,
+            fault=choice.fault,
+            warnings=() if choice.warning is None else (choice.warning,),
+        )
+        if choice.category_id is not None and choice.fault is None:
+            found = self._with_attributes(found, spec, self._leaves.get(choice.category_id))
         lacks = choose(parcel_of(spec), self._owner.freight, None).missing
         return found if lacks is None or found.fault is not None else replace(found, fault=lacks)
 
-    def _in_a_leaf(self, spec: ItemSpec, choice: LeafChoice) -> Placement:
-        warnings = () if choice.warning is None else (choice.warning,)
-        found = Placement(
-            category_id=choice.category_id, source=choice.source, fault=choice.fault, warnings=warnings
-        )
-        if choice.category_id is None or choice.fault is not None:
-            return found
-        leaf = self._leaves.get(choice.category_id)
+    def _with_attributes(self, found: Placement, spec: ItemSpec, leaf: LeafAttributes | None) -> Placement:
+        """The placement with what its ad carries; by the item's own numbers where nobody has read the leaf's definitions."""
         if leaf is None:
-            return Placement(
-                category_id=choice.category_id,
-                source=choice.source,
-                terms=_by_number(spec),
-                warnings=warnings,
-                unread=True,
+            given = (spec.tradera.attributes if spec.tradera is not None else None) or {}
+            terms = tuple(
+                (int(name), tuple(map(str, value if isinstance(value, list | tuple) else (value,))))
+                for name, value in given.items()
+                if name.isascii() and name.isdecimal()
             )
+            return replace(found, terms=terms, unread=True)
         match = match_attributes(
             spec, leaf.definitions, condition=self._owner.condition, words=self._owner.words
         )
-        return Placement(
-            category_id=choice.category_id,
-            source=choice.source,
+        return replace(
+            found,
             terms=match.terms,
             numbers=match.numbers,
-            warnings=(*warnings, *match.left_out),
+            warnings=(*found.warnings, *match.left_out),
             fault=match.fault,
             missing=tuple(each.name for each in match.missing),
         )
-
-
-def _by_number(spec: ItemSpec) -> tuple[tuple[int, tuple[str, ...]], ...]:
-    """The attributes that the item names by number, as it writes them."""
-    given = (spec.tradera.attributes if spec.tradera is not None else None) or {}
-    return tuple(
-        (int(name), tuple(map(str, value if isinstance(value, list | tuple) else (value,))))
-        for name, value in given.items()
-        if name.isascii() and name.isdecimal()
-    )
 
 
 def joined(texts: Sequence[Text]) -> Text | None:

@@ -13,8 +13,7 @@ from fractions import Fraction
 
 from rheod.domain.ad_text import whole_kronor
 from rheod.domain.errors import Text
-from rheod.domain.ladder import Ladder, RelistWish
-from rheod.domain.model import CloseReason, Item, TraderaWish
+from rheod.domain.model import CloseReason, Item, Ladder, RelistWish, TraderaWish
 
 _HOUR_MS = 3_600_000
 _DAY_MS = 24 * _HOUR_MS

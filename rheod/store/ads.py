@@ -11,9 +11,9 @@ import sqlite3
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
+from rheod.domain.answers import SellerAd
 from rheod.domain.calendar import EndPlace
-from rheod.domain.ladder import Ladder
-from rheod.domain.model import Listing, SellerAd
+from rheod.domain.model import Ladder, Listing
 from rheod.store import key_value
 from rheod.store.columns import end_place_of, ladder_of, ladder_text, restored
 from rheod.store.items import listing_of

@@ -16,8 +16,7 @@ from pydantic_core import from_json, to_json
 
 from rheod.domain.calendar import EndPlace
 from rheod.domain.errors import Text
-from rheod.domain.ladder import Ladder, RelistWish
-from rheod.domain.model import ItemSpec, ItemType, TraderaWish
+from rheod.domain.model import ItemSpec, ItemType, Ladder, RelistWish, TraderaWish
 
 _BEGINS = '{"template":'
 

@@ -24,7 +24,7 @@ from rheod.domain.model import (
     RheoStatus,
     TraderaStatus,
 )
-from rheod.domain.plain_text import INVISIBLE_RANGES, SPACE_RANGES, same_looking
+from rheod.domain.owner_text import INVISIBLE_RANGES, SPACE_RANGES, same_looking
 from rheod.store import columns, search
 
 _LISTING_FIELDS = tuple(field.name for field in fields(Listing))

@@ -15,8 +15,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from rheod.domain.ladder import Ladder
-from rheod.domain.model import ItemType, Json, Listing, ListingState, RheoStatus, TraderaStatus
+from rheod.domain.model import ItemType, Json, Ladder, Listing, ListingState, RheoStatus, TraderaStatus
 from rheod.store import ads, jobs, key_value
 from rheod.store.ads import Bids
 from rheod.store.columns import ladder_of, restored

@@ -10,19 +10,11 @@ import sqlite3
 
 import structlog
 
+from rheod.domain.answers import AdState, SellerAd
 from rheod.domain.crash import crashpoint
 from rheod.domain.errors import Text, Unanswered
 from rheod.domain.inputs import AdClosed, EndRefused, Input, Repriced, SyncRefused
-from rheod.domain.model import (
-    AdState,
-    CallClass,
-    CloseReason,
-    Item,
-    Job,
-    Listing,
-    ListingState,
-    SellerAd,
-)
+from rheod.domain.model import CallClass, CloseReason, Item, Job, Listing, ListingState
 from rheod.jobs.queue import Done, Outcome, Pause, Retry
 from rheod.store import ads, inbox, items, orders
 from rheod.tradera.ad_builder import AdDefaults, prices_to_set

@@ -32,9 +32,9 @@ from rheod.tradera.transport import LIST_ANSWER_BYTES, HttpCall, Rejected, Selle
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from rheod.domain.answers import SellerAd
     from rheod.domain.categories import AttributeDefinition, Category
     from rheod.domain.freight import ShippingProduct
-    from rheod.domain.model import SellerAd
     from rheod.domain.orders import Order
     from rheod.tradera.responses import CreatedRequest, Member, Result, SoldAd, Updates
 

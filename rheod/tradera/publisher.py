@@ -16,6 +16,7 @@ from typing import Literal
 
 import structlog
 
+from rheod.domain.answers import AdState
 from rheod.domain.budget import RESULT_COST, TOTAL, publish_cost
 from rheod.domain.crash import crashpoint
 from rheod.domain.effects import Change
@@ -36,7 +37,6 @@ from rheod.domain.inputs import (
     TakenOver,
 )
 from rheod.domain.model import (
-    AdState,
     CallClass,
     Item,
     Job,

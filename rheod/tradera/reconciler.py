@@ -2,7 +2,7 @@
 
 After a restore an account reads its ads first, and until then nothing is published: one pass at once, so that sales are
 found, and a last one when Tradera's queue cannot hold anything of the lost machine any more. What it reads becomes listings
-in `usecases/take_over.py`.
+in `usecases/listings.py`.
 """
 
 from __future__ import annotations
@@ -14,21 +14,12 @@ from functools import partial
 
 import structlog
 
+from rheod.domain.answers import AdState, SellerAd
 from rheod.domain.budget import METHODS_OF, PASS_COST, TOTAL
 from rheod.domain.crash import crashpoint
 from rheod.domain.errors import TRADERA_DELAYS_S, Text, delay_ms
 from rheod.domain.inputs import EndSeen
-from rheod.domain.model import (
-    AdState,
-    CallClass,
-    CloseReason,
-    Job,
-    JobKind,
-    JobOrder,
-    Listing,
-    QueueName,
-    SellerAd,
-)
+from rheod.domain.model import CallClass, CloseReason, Job, JobKind, JobOrder, Listing, QueueName
 from rheod.domain.orders import Order
 from rheod.jobs.queue import Done, Outcome, Retry
 from rheod.store import accounts, inbox, items, jobs, key_value, orders

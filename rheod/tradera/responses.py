@@ -14,10 +14,11 @@ from typing import Any
 
 import structlog
 
+from rheod.domain.answers import SellerAd
 from rheod.domain.categories import AttributeDefinition, AttributeKind, Category
 from rheod.domain.errors import Text
 from rheod.domain.freight import ShippingProduct
-from rheod.domain.model import SellerAd, read_reference
+from rheod.domain.model import read_reference
 from rheod.domain.orders import Order, OrderFreight, OrderLine, Payment
 from rheod.tradera.json_fields import (
     WrongShapeError,

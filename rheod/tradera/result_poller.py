@@ -16,17 +16,11 @@ from itertools import accumulate
 
 import structlog
 
+from rheod.domain.answers import AdState, SellerAd
 from rheod.domain.errors import TRADERA_DELAYS_S, Text, delay_ms, look_gap_ms
 from rheod.domain.freight import is_about_freight
 from rheod.domain.inputs import CommitAnswered, PublishInDoubt, ResultWaits, WentLive
-from rheod.domain.model import (
-    AdState,
-    CallClass,
-    Job,
-    Listing,
-    ListingState,
-    SellerAd,
-)
+from rheod.domain.model import CallClass, Job, Listing, ListingState
 from rheod.domain.placement import is_about_place
 from rheod.jobs import queue
 from rheod.jobs.meters import Meters

@@ -92,39 +92,32 @@ class SalesInDoubt:
 
     async def settle(self, account_id: str, number: int, verdict: SaleVerdict) -> Text:
         """Take the owner's word. Raises Refused: NOT_FOUND, CONFLICT when the word is not enough."""
-        message = await self._store.write(lambda tx: _settle(tx, account_id, number, verdict, self._sellers))
+
+        def use_case(tx: Transaction) -> Text:
+            waiting = inbox.sales_in_doubt(tx.db, account_id, limit=10_000)
+            doubt = next((each for each in waiting if each.number == number), None)
+            if doubt is None:
+                raise Refused("NOT_FOUND", Text("No sale in doubt has this number"))
+            if verdict.price_ore is None:
+                inbox.settle(tx.db, doubt.inbox_id, state="ignored", reason=NOT_SOLD, now=tx.now)
+                message = Text("Noted: order {order} is no sale.", order=str(number))
+            else:
+                order = _as_told(tx, doubt, verdict, verdict.price_ore)
+                record_orders(tx, account_id, [order], self._sellers)
+                inbox.settle(tx.db, doubt.inbox_id, now=tx.now)
+                message = Text("Noted: order {order} is a sale.", order=str(order.order_id))
+            _log.info("sale in doubt settled", order=number, sold=verdict.price_ore is not None)
+            for ad in doubt.ads:  # a newer listing of its item that was held goes on
+                named = items.listing_of_ad(tx.db, account_id, ad)
+                newest = None if named is None else items.latest_listing(tx.db, named.item_id)
+                if newest is not None and newest.state.is_open and not newest.state.may_be_live:
+                    wanted = JobOrder(queue=QueueName.TRADERA, kind=JobKind.PUBLISH, subject=newest.id)
+                    tx.order(wanted, items.by_id(tx.db, newest.item_id))
+            return message
+
+        message = await self._store.write(use_case)
         crashpoint("doubt.settled")
         return message
-
-
-def _settle(
-    tx: Transaction, account_id: str, number: int, verdict: SaleVerdict, sellers: SellersAndSite
-) -> Text:
-    waiting = inbox.sales_in_doubt(tx.db, account_id, limit=10_000)
-    doubt = next((each for each in waiting if each.number == number), None)
-    if doubt is None:
-        raise Refused("NOT_FOUND", Text("No sale in doubt has this number"))
-    if verdict.price_ore is None:
-        inbox.settle(tx.db, doubt.inbox_id, state="ignored", reason=NOT_SOLD, now=tx.now)
-        message = Text("Noted: order {order} is no sale.", order=str(number))
-    else:
-        order = _as_told(tx, doubt, verdict, verdict.price_ore)
-        record_orders(tx, account_id, [order], sellers)
-        inbox.settle(tx.db, doubt.inbox_id, now=tx.now)
-        message = Text("Noted: order {order} is a sale.", order=str(order.order_id))
-    _log.info("sale in doubt settled", order=number, sold=verdict.price_ore is not None)
-    for ad in doubt.ads:
-        _go_on(tx, account_id, ad)
-    return message
-
-
-def _go_on(tx: Transaction, account_id: str, ad: int) -> None:
-    """A newer listing of the ad's item that was held goes on."""
-    named = items.listing_of_ad(tx.db, account_id, ad)
-    newest = None if named is None else items.latest_listing(tx.db, named.item_id)
-    if newest is not None and newest.state.is_open and not newest.state.may_be_live:
-        wanted = JobOrder(queue=QueueName.TRADERA, kind=JobKind.PUBLISH, subject=newest.id)
-        tx.order(wanted, items.by_id(tx.db, newest.item_id))
 
 
 NOT_SOLD = Text("The owner looked: this order is no sale")
@@ -167,29 +160,34 @@ class Reversing:
         Raises Refused: NOT_FOUND, CONFLICT for what is not sold, for one of several sales, or where it cannot be put up
         again yet, VALIDATION_FAILED for an order that did not sell it or that is paid.
         """
-        told = await self._store.write(lambda tx: _reverse(tx, account_id, external_id, given))
+
+        def use_case(tx: Transaction) -> Reversed:
+            item = items.find(tx.db, account_id, external_id)
+            if item is None:
+                raise Refused("NOT_FOUND", Text("No item found with this external ID"))
+            sales = order_changes.standing_sales(tx.db, item.id)
+            if not sales and item.rheo_status is RheoStatus.SOLD:
+                # marked so by a rheod that kept no price of it
+                sales = [StandingSale(order_id=None, price_ore=item.spec.price_ore or 0)]
+            named = [sale for sale in sales if given.order_id in {None, sale.order_id}]
+            if len(named) > 1:
+                known = ", ".join(
+                    "elsewhere" if each.order_id is None else str(each.order_id) for each in named
+                )
+                raise Refused(
+                    "CONFLICT", Text("It is sold more than once ({orders}): name the order", orders=known)
+                )
+            if not named:
+                return _said_before(tx, item, given)
+            _take_back(tx, item, named[0], [each for each in sales if each != named[0]], given)
+            order_changes.add_reversal(tx.db, item.id, given, named[0].order_id, now=tx.now)
+            if given.relist:
+                _put_up(tx, items.by_id(tx.db, item.id))
+            return Reversed(order_id=named[0].order_id, said=given, at=tx.now)
+
+        told = await self._store.write(use_case)
         crashpoint("reversal.kept")
         return told
-
-
-def _reverse(tx: Transaction, account_id: str, external_id: str, given: Reversal) -> Reversed:
-    item = items.find(tx.db, account_id, external_id)
-    if item is None:
-        raise Refused("NOT_FOUND", Text("No item found with this external ID"))
-    sales = order_changes.standing_sales(tx.db, item.id)
-    if not sales and item.rheo_status is RheoStatus.SOLD:  # marked so by a rheod that kept no price of it
-        sales = [StandingSale(order_id=None, price_ore=item.spec.price_ore or 0)]
-    named = [sale for sale in sales if given.order_id in {None, sale.order_id}]
-    if len(named) > 1:
-        known = ", ".join("elsewhere" if each.order_id is None else str(each.order_id) for each in named)
-        raise Refused("CONFLICT", Text("It is sold more than once ({orders}): name the order", orders=known))
-    if not named:
-        return _said_before(tx, item, given)
-    _take_back(tx, item, named[0], [each for each in sales if each != named[0]], given)
-    order_changes.add_reversal(tx.db, item.id, given, named[0].order_id, now=tx.now)
-    if given.relist:
-        _put_up(tx, items.by_id(tx.db, item.id))
-    return Reversed(order_id=named[0].order_id, said=given, at=tx.now)
 
 
 def _said_before(tx: Transaction, item: Item, given: Reversal) -> Reversed:

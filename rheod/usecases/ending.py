@@ -87,7 +87,17 @@ def settle_place(tx: Transaction, listing_id: str) -> Listing:
     if not wants_place(tx.db, item, listing, now=tx.now):
         return listing
     before = listing.end_place
-    place = _named(item, listing, tx) or _free(tx, item, listing)
+    wish = item.spec.tradera or TraderaWish()
+    place = None
+    if wish.end_at is not None and listing.generation == 1 and before is None:
+        place = place_at(rules(tx.db), wish.end_at, earliest=tx.now, days=wish.duration_days)
+    if place is None:
+        taken = ads.ends(tx.db, [item.account_id], tx.now, tx.now + 400 * _DAY_MS)
+        others = ((each.end_at, each.category_id) for each in taken if each.listing_id != listing.id)
+        made = listing.days if listing.state is ListingState.ADDED else None  # a request has its days already
+        place = Plan.of(rules(tx.db), others).place(
+            earliest=tx.now + _SOON_MS, days=made or wish.duration_days, category=listing.category_id
+        )
     if place is None:
         place = AT_ONCE
     elif before is not None:
@@ -102,23 +112,6 @@ def settle_place(tx: Transaction, listing_id: str) -> Listing:
     placed = replace(listing, end_place=place)
     items.save_listing(tx.db, placed, now=tx.now)
     return placed
-
-
-def _named(item: Item, listing: Listing, tx: Transaction) -> EndPlace | None:
-    wish = item.spec.tradera or TraderaWish()
-    if wish.end_at is None or listing.generation > 1 or listing.end_place is not None:
-        return None
-    return place_at(rules(tx.db), wish.end_at, earliest=tx.now, days=wish.duration_days)
-
-
-def _free(tx: Transaction, item: Item, listing: Listing) -> EndPlace | None:
-    taken = ads.ends(tx.db, [item.account_id], tx.now, tx.now + 400 * _DAY_MS)
-    plan = Plan.of(
-        rules(tx.db), ((each.end_at, each.category_id) for each in taken if each.listing_id != listing.id)
-    )
-    made = listing.days if listing.state is ListingState.ADDED else None  # a request has its days already
-    days = made or (item.spec.tradera or TraderaWish()).duration_days
-    return plan.place(earliest=tx.now + _SOON_MS, days=days, category=listing.category_id)
 
 
 def refuse_bad_end(wish: TraderaWish | None, *, now: int) -> None:
@@ -144,7 +137,23 @@ class Ending:
 
     async def move(self, account_id: str, external_id: str, end_at: int) -> ScheduledEnd:
         """Give a listing that is not committed another end. Raises Refused (NOT_FOUND, CONFLICT, VALIDATION_FAILED)."""
-        return await self._store.write(lambda tx: _move(tx, account_id, external_id, end_at))
+
+        def use_case(tx: Transaction) -> ScheduledEnd:
+            item, listing, place = _moved(tx.db, account_id, external_id, end_at, now=tx.now)
+            before = listing.end_place
+            place = replace(place, moves=(before.moves if before else 0) + 1)
+            items.save_listing(tx.db, replace(listing, end_place=place), now=tx.now)
+            data = {
+                "from": before.end_at if before else None,
+                "to": end_at,
+                "reason": Text("moved by its owner"),
+            }
+            tx.tell(item, Event(type=EventType.END_MOVED, data=data))
+            jobs.hurry(tx.db, JobKind.PUBLISH, listing.id, now=tx.now)
+            moved = ads.ends(tx.db, [account_id], 0, end_at + 1)
+            return next(each for each in moved if each.listing_id == listing.id)
+
+        return await self._store.write(use_case)
 
     async def foreseen(
         self, account_id: str, external_id: str, end_at: int
@@ -166,11 +175,33 @@ class Ending:
 
         Raises Refused: CONFLICT where the settings file has one, VALIDATION_FAILED for a bad window, and what `change` raises.
         """
-        return await self._store.write(lambda tx: _choose(tx, change))
+
+        def use_case(tx: Transaction) -> EndChoice:
+            if key_value.choice(tx.db, _OF_SETTINGS) is not None:
+                raise Refused(
+                    "CONFLICT", Text("The settings file has these windows under [ends]: change them there")
+                )
+            given = change(choice(tx.db)[0])
+            try:
+                _ = given.rules
+            except BadWindow as error:
+                raise Refused("VALIDATION_FAILED", Text.of(str(error))) from error
+            key_value.choose(tx.db, _OF_OWNER, given.kept(), now=tx.now)
+            return given
+
+        return await self._store.write(use_case)
 
     async def feed_token(self, account_id: str, *, new: Callable[[], str]) -> str:
         """The secret in the address of the calendar, made when first asked for."""
-        return await self._store.write(lambda tx: _feed_token(tx, account_id, new))
+
+        def use_case(tx: Transaction) -> str:
+            kept = key_value.get(tx.db, _feed(account_id))
+            if kept is None:
+                kept = new()
+                key_value.put(tx.db, _feed(account_id), kept)
+            return kept
+
+        return await self._store.write(use_case)
 
     async def has_feed(self, account_id: str) -> bool:
         """Whether the calendar has an address."""
@@ -188,26 +219,6 @@ class Ending:
 
 def _feed(account_id: str) -> str:
     return f"calendar:{account_id}"
-
-
-def _feed_token(tx: Transaction, account_id: str, new: Callable[[], str]) -> str:
-    kept = key_value.get(tx.db, _feed(account_id))
-    if kept is None:
-        kept = new()
-        key_value.put(tx.db, _feed(account_id), kept)
-    return kept
-
-
-def _choose(tx: Transaction, change: Callable[[EndChoice], EndChoice]) -> EndChoice:
-    if key_value.choice(tx.db, _OF_SETTINGS) is not None:
-        raise Refused("CONFLICT", Text("The settings file has these windows under [ends]: change them there"))
-    given = change(choice(tx.db)[0])
-    try:
-        _ = given.rules
-    except BadWindow as error:
-        raise Refused("VALIDATION_FAILED", Text.of(str(error))) from error
-    key_value.choose(tx.db, _OF_OWNER, given.kept(), now=tx.now)
-    return given
 
 
 def _moved(
@@ -229,15 +240,3 @@ def _moved(
             (FieldError("endAt", Text("Must be at least a day ahead")),),
         )
     return item, listing, place
-
-
-def _move(tx: Transaction, account_id: str, external_id: str, end_at: int) -> ScheduledEnd:
-    item, listing, place = _moved(tx.db, account_id, external_id, end_at, now=tx.now)
-    before = listing.end_place
-    place = replace(place, moves=(before.moves if before else 0) + 1)
-    items.save_listing(tx.db, replace(listing, end_place=place), now=tx.now)
-    data = {"from": before.end_at if before else None, "to": end_at, "reason": Text("moved by its owner")}
-    tx.tell(item, Event(type=EventType.END_MOVED, data=data))
-    jobs.hurry(tx.db, JobKind.PUBLISH, listing.id, now=tx.now)
-    moved = ads.ends(tx.db, [account_id], 0, end_at + 1)
-    return next(each for each in moved if each.listing_id == listing.id)

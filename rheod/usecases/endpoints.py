@@ -81,7 +81,26 @@ class Endpoints:
 
         Raises Refused: CONFLICT for the same again or one too many, VALIDATION_FAILED for a scope it cannot have.
         """
-        return await self._store.write(lambda tx: self._add(tx, account_id, new))
+
+        def use_case(tx: Transaction) -> Endpoint:
+            made = self._made(
+                tx,
+                account_id,
+                url=new.url,
+                event_types=_sorted(new.event_types),
+                scope=new.scope,
+                description=new.description,
+            )
+            _check_scope(tx, made)
+            _check_only_one(tx, made)
+            if len(endpoints.endpoints(tx.db, account_id)) >= MOST_ENDPOINTS:
+                raise Refused(
+                    "CONFLICT", Text("There are {n} webhook endpoints already: remove one", n=MOST_ENDPOINTS)
+                )
+            endpoints.save_endpoint(tx.db, made)
+            return made
+
+        return await self._store.write(use_case)
 
     async def change(
         self,
@@ -94,7 +113,32 @@ class Endpoints:
 
         Raises Refused (NOT_FOUND, CONFLICT, VALIDATION_FAILED).
         """
-        return await self._store.write(lambda tx: _change(tx, account_id, endpoint_id, change, check))
+
+        def use_case(tx: Transaction) -> Endpoint:
+            before = _found(tx, account_id, endpoint_id)
+            check(before)
+            wanted = {
+                "url": change.url,
+                "event_types": None if change.event_types is None else _sorted(change.event_types),
+                "scope": change.scope,
+                "description": change.description,
+                "active": change.active,
+            }
+            after = replace(before, **{name: value for name, value in wanted.items() if value is not None})  # type: ignore[arg-type]
+            if _target(after) != _target(before):
+                _check_scope(tx, after)
+                _check_only_one(tx, after)
+            if change.active or (after.active and after.url != before.url):
+                return _set_right(tx, after)
+            if after == before:
+                return before
+            if before.active and not after.active:  # by hand: what is off without failures is not broken
+                after = replace(after, fail_count=0, probe_at=None)
+            after = replace(after, updated_at=tx.now)
+            endpoints.save_endpoint(tx.db, after)
+            return after
+
+        return await self._store.write(use_case)
 
     async def remove(self, account_id: str, endpoint_id: str) -> int:
         """Take an endpoint away, and drop what waits for it; returns how many events that were. Raises Refused.
@@ -151,24 +195,6 @@ class Endpoints:
         """A new secret of the first endpoint, as `rotate` makes it. Raises Refused (CONFLICT)."""
         return await self._store.write(lambda tx: self._rotate(tx, self._first(tx, account_id), force=force))
 
-    def _add(self, tx: Transaction, account_id: str, new: NewEndpoint) -> Endpoint:
-        made = self._made(
-            tx,
-            account_id,
-            url=new.url,
-            event_types=_sorted(new.event_types),
-            scope=new.scope,
-            description=new.description,
-        )
-        _check_scope(tx, made)
-        _check_only_one(tx, made)
-        if len(endpoints.endpoints(tx.db, account_id)) >= MOST_ENDPOINTS:
-            raise Refused(
-                "CONFLICT", Text("There are {n} webhook endpoints already: remove one", n=MOST_ENDPOINTS)
-            )
-        endpoints.save_endpoint(tx.db, made)
-        return made
-
     def _first(self, tx: Transaction, account_id: str) -> Endpoint:
         found = endpoints.first_endpoint(tx.db, account_id)
         if found is not None:
@@ -208,37 +234,6 @@ class Endpoints:
 
 def _drop_some(endpoint_id: str, tx: Transaction) -> int:
     return endpoints.drop_waiting(tx.db, endpoint_id, limit=CHUNK)
-
-
-def _change(
-    tx: Transaction,
-    account_id: str,
-    endpoint_id: str,
-    change: EndpointChange,
-    check: Callable[[Endpoint], None],
-) -> Endpoint:
-    before = _found(tx, account_id, endpoint_id)
-    check(before)
-    wanted = {
-        "url": change.url,
-        "event_types": None if change.event_types is None else _sorted(change.event_types),
-        "scope": change.scope,
-        "description": change.description,
-        "active": change.active,
-    }
-    after = replace(before, **{name: value for name, value in wanted.items() if value is not None})  # type: ignore[arg-type]
-    if _target(after) != _target(before):
-        _check_scope(tx, after)
-        _check_only_one(tx, after)
-    if change.active or (after.active and after.url != before.url):
-        return _set_right(tx, after)
-    if after == before:
-        return before
-    if before.active and not after.active:  # by hand: what is off without failures is not broken
-        after = replace(after, fail_count=0, probe_at=None)
-    after = replace(after, updated_at=tx.now)
-    endpoints.save_endpoint(tx.db, after)
-    return after
 
 
 def _set_right(tx: Transaction, endpoint: Endpoint) -> Endpoint:

@@ -10,7 +10,7 @@ Reads only. What needs the owner is found in `health/rules.py`.
 from __future__ import annotations
 
 import sqlite3
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -228,11 +228,19 @@ class AccountForecasts:
                 stock.beginnings(db, account_id),
             )
         )
+        on: defaultdict[date, list[tuple[int, int]]] = defaultdict(list)
+        for at, many, ore in sales:
+            on[day_of(at)].append((many, ore))
+        hour = now - now % _HOUR_MS
+        free = Counter((at + WINDOW_MS - hour) // _HOUR_MS for at in forecast.calls.times(now))
         return AccountForecast(
             coming=tuple(_coming(one, forecast, now) for one in waiting),
             waiting=total,
-            freeing=_freeing(forecast.calls.times(now), now),
-            sales=_by_day(days, sales),
+            freeing=tuple((hour + place * _HOUR_MS, free[place]) for place in range(HOURS)),
+            sales=tuple(
+                DaySales(day, sum(many for many, _ in on[day]), sum(ore for _, ore in on[day]))
+                for day in days
+            ),
             sold=tuple(sold),
             ending=tuple(ending),
             out=out,
@@ -260,22 +268,3 @@ def _coming(one: QueuedPublishing, forecast: BudgetForecast, now: int) -> Coming
         Load(one.ads_up_to, one.cost_up_to), {}, max(now, one.due_at, forecast.paused_until)
     )
     return Coming(one.external_id, one.title, at, one.reason if one.due_at > now else None, one.picture)
-
-
-def _freeing(calls: list[int], now: int) -> tuple[tuple[int, int], ...]:
-    start = now - now % _HOUR_MS
-    counts = [0] * HOURS
-    for at in calls:
-        place = (at + WINDOW_MS - start) // _HOUR_MS
-        if 0 <= place < HOURS:
-            counts[place] += 1
-    return tuple((start + place * _HOUR_MS, count) for place, count in enumerate(counts))
-
-
-def _by_day(days: Sequence[date], sales: Sequence[tuple[int, int, int]]) -> tuple[DaySales, ...]:
-    sold: dict[date, list[tuple[int, int]]] = {day: [] for day in days}
-    for at, many, ore in sales:
-        sold.setdefault(day_of(at), []).append((many, ore))
-    return tuple(
-        DaySales(day, sum(many for many, _ in sold[day]), sum(ore for _, ore in sold[day])) for day in days
-    )

@@ -198,7 +198,29 @@ class Items:
 
     async def read_item(self, account_id: str, external_id: str) -> ItemView:
         """The item as it is now. Raises Refused (NOT_FOUND)."""
-        kept = await self._store.read(lambda db: _kept(db, account_id, external_id))
+
+        def query(db: sqlite3.Connection) -> _Kept:
+            item = _found(db, account_id, external_id)
+            listing = items.latest_listing(db, item.id)
+            has_pictures = bool(item.spec.image_urls)
+            kept = _Kept(
+                view=ItemView(
+                    item, listing, tuple(items.pictures(db, item.id)) if has_pictures else (), None, None
+                ),
+                of_pictures=jobs.of_pictures(db, item.id) if has_pictures else None,
+            )
+            if listing is None:  # it has never been on its way to Tradera: nothing waits there
+                return kept
+            queued = listing.state is ListingState.QUEUED
+            return replace(
+                kept,
+                view=replace(kept.view, relist=relisting.view(db, item, listing)),
+                place=jobs.place_of_publish(db, listing.id) if queued else None,
+                at_tradera=jobs.at_tradera(db, item.id),
+                sale=inbox.unread_sale(db, item.id),
+            )
+
+        kept = await self._store.read(query)
         listing = kept.view.listing
         if listing is not None and listing.live_at is not None:
             kept = replace(
@@ -380,26 +402,6 @@ class _Kept:
     place: jobs.QueuePosition | None = None
     at_tradera: jobs.WaitingJob | None = None
     sale: inbox.UnreadSale | None = None
-
-
-def _kept(db: sqlite3.Connection, account_id: str, external_id: str) -> _Kept:
-    item = _found(db, account_id, external_id)
-    listing = items.latest_listing(db, item.id)
-    has_pictures = bool(item.spec.image_urls)
-    kept = _Kept(
-        view=ItemView(item, listing, tuple(items.pictures(db, item.id)) if has_pictures else (), None, None),
-        of_pictures=jobs.of_pictures(db, item.id) if has_pictures else None,
-    )
-    if listing is None:  # it has never been on its way to Tradera: nothing waits there
-        return kept
-    queued = listing.state is ListingState.QUEUED
-    return replace(
-        kept,
-        view=replace(kept.view, relist=relisting.view(db, item, listing)),
-        place=jobs.place_of_publish(db, listing.id) if queued else None,
-        at_tradera=jobs.at_tradera(db, item.id),
-        sale=inbox.unread_sale(db, item.id),
-    )
 
 
 def _committed(view: ItemView, listing: Listing, now: int) -> ItemView:

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 import structlog
 
 from rheod.domain import effects
+from rheod.domain.answers import AdState, SellerAd
 from rheod.domain.effects import Change
 from rheod.domain.errors import Permanent, Refused, Text
 from rheod.domain.inputs import (
@@ -36,7 +37,6 @@ from rheod.domain.inputs import (
 )
 from rheod.domain.lifecycle import REFUSALS, Move
 from rheod.domain.model import (
-    AdState,
     EndWish,
     Event,
     EventType,
@@ -49,7 +49,6 @@ from rheod.domain.model import (
     PictureState,
     QueueName,
     RheoStatus,
-    SellerAd,
     read_reference,
 )
 from rheod.domain.pictures import distinct

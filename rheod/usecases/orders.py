@@ -247,8 +247,29 @@ class Orders:
         Raises Refused: NOT_FOUND for an order that is not this account's, CONFLICT once its personal data is erased or the
         sale has fallen through.
         """
-        parcel = (carrier, tracking_number)
-        kept = await self._store.write(lambda tx: _track(tx, account_id, order_id, parcel))
+
+        def use_case(tx: Transaction) -> Shipment:
+            before = _standing(tx, account_id, order_id)
+            if before.erased_at is not None:
+                raise Refused(
+                    "CONFLICT", Text("The order's personal data has been erased; it takes no parcel any more")
+                )
+            known = orders.find_shipment(tx.db, order_id, carrier, tracking_number)
+            if known is not None:
+                return known
+            shipment = Shipment(
+                id=tx.new_id(),
+                order_id=order_id,
+                carrier=carrier,
+                tracking_number=tracking_number,
+                created_at=tx.now,
+            )
+            order_changes.add(tx.db, shipment)
+            settle(tx, order_id, before)
+            _have_shipped(tx, before)
+            return shipment
+
+        kept = await self._store.write(use_case)
         crashpoint("parcel.kept")
         return kept
 
@@ -257,7 +278,21 @@ class Orders:
 
         Raises Refused as `track` does.
         """
-        message = await self._store.write(lambda tx: _done(tx, account_id, order_id))
+
+        def use_case(tx: Transaction) -> Text:
+            before = _standing(tx, account_id, order_id)
+            if before.sent_at is not None:
+                if before.ship_error is None:
+                    return Text("Order {order} is sent already", order=str(order_id))
+                order_changes.note_ship_error(tx.db, order_id, None)
+                _have_shipped(tx, before)
+                return Text("Tradera is told once more that order {order} is sent", order=str(order_id))
+            order_changes.note_sent(tx.db, order_id, now=tx.now)
+            settle(tx, order_id, before)
+            _have_shipped(tx, before)
+            return Text("Noted: order {order} is handed over; Tradera is told", order=str(order_id))
+
+        message = await self._store.write(use_case)
         crashpoint("order.done")
         return message
 
@@ -266,13 +301,33 @@ class Orders:
 
         Raises Refused: NOT_FOUND, CONFLICT once the sale has fallen through.
         """
-        message = await self._store.write(lambda tx: _pay(tx, account_id, order_id))
+
+        def use_case(tx: Transaction) -> Text:
+            before = _standing(tx, account_id, order_id)
+            if before.paid_at is not None and before.confirm_error is None:
+                return Text("Order {order} is paid already", order=str(order_id))
+            order_changes.note_confirmed(tx.db, order_id, now=tx.now)
+            settle(tx, order_id, before)
+            wanted = JobOrder(queue=QueueName.TRADERA, kind=JobKind.CONFIRM, subject=str(order_id))
+            tx.order_for(wanted, Owner(account_id=account_id))
+            return Text("Noted: order {order} is paid; Tradera is told", order=str(order_id))
+
+        message = await self._store.write(use_case)
         crashpoint("order.confirmed")
         return message
 
     async def pick(self, account_id: str) -> list[Picked]:
         """What is to be fetched for the orders that are ready, sorted by where it lies; they count as printed from now on."""
-        return await self._store.write(lambda tx: _pick(tx, account_id, self.pick_sort))
+
+        def use_case(tx: Transaction) -> list[Picked]:
+            ready = orders.to_pick(tx.db, account_id, limit=MOST_PICKED)
+            order_changes.note_printed(tx.db, [order.order_id for order in ready], now=tx.now)
+            for order in ready:
+                if OrderFlag.GREW_AFTER_PRINT in order.flags:
+                    settle(tx, order.order_id, order)
+            return _picked(tx.db, ready, self.pick_sort)
+
+        return await self._store.write(use_case)
 
     async def to_pick(self, account_id: str) -> list[Picked]:
         """The same without writing it down."""
@@ -300,15 +355,10 @@ class Orders:
         await self._store.write(use_case)
 
 
-def _own(tx: Transaction, account_id: str, order_id: int) -> StoredOrder:
+def _standing(tx: Transaction, account_id: str, order_id: int) -> StoredOrder:
     order = orders.find(tx.db, order_id)
     if order is None or order.account_id != account_id:
         raise Refused("NOT_FOUND", NOT_FOUND)
-    return order
-
-
-def _standing(tx: Transaction, account_id: str, order_id: int) -> StoredOrder:
-    order = _own(tx, account_id, order_id)
     if order.status is OrderStatus.REVERSED:
         fallen = Text(
             "The sale of order {order} has been taken back, so that it is neither paid nor sent: pay back what was paid, in My"
@@ -319,67 +369,10 @@ def _standing(tx: Transaction, account_id: str, order_id: int) -> StoredOrder:
     return order
 
 
-def _track(tx: Transaction, account_id: str, order_id: int, parcel: tuple[str, str]) -> Shipment:
-    before = _standing(tx, account_id, order_id)
-    if before.erased_at is not None:
-        raise Refused(
-            "CONFLICT", Text("The order's personal data has been erased; it takes no parcel any more")
-        )
-    known = orders.find_shipment(tx.db, order_id, *parcel)
-    if known is not None:
-        return known
-    carrier, tracking_number = parcel
-    shipment = Shipment(
-        id=tx.new_id(),
-        order_id=order_id,
-        carrier=carrier,
-        tracking_number=tracking_number,
-        created_at=tx.now,
-    )
-    order_changes.add(tx.db, shipment)
-    settle(tx, order_id, before)
-    _have_shipped(tx, before)
-    return shipment
-
-
 def _have_shipped(tx: Transaction, order: StoredOrder) -> None:
     if order.shipped_at is None:
         wanted = JobOrder(queue=QueueName.TRADERA, kind=JobKind.SHIP, subject=str(order.order_id))
         tx.order_for(wanted, Owner(account_id=order.account_id))
-
-
-def _done(tx: Transaction, account_id: str, order_id: int) -> Text:
-    before = _standing(tx, account_id, order_id)
-    if before.sent_at is not None:
-        if before.ship_error is None:
-            return Text("Order {order} is sent already", order=str(order_id))
-        order_changes.note_ship_error(tx.db, order_id, None)
-        _have_shipped(tx, before)
-        return Text("Tradera is told once more that order {order} is sent", order=str(order_id))
-    order_changes.note_sent(tx.db, order_id, now=tx.now)
-    settle(tx, order_id, before)
-    _have_shipped(tx, before)
-    return Text("Noted: order {order} is handed over; Tradera is told", order=str(order_id))
-
-
-def _pay(tx: Transaction, account_id: str, order_id: int) -> Text:
-    before = _standing(tx, account_id, order_id)
-    if before.paid_at is not None and before.confirm_error is None:
-        return Text("Order {order} is paid already", order=str(order_id))
-    order_changes.note_confirmed(tx.db, order_id, now=tx.now)
-    settle(tx, order_id, before)
-    wanted = JobOrder(queue=QueueName.TRADERA, kind=JobKind.CONFIRM, subject=str(order_id))
-    tx.order_for(wanted, Owner(account_id=account_id))
-    return Text("Noted: order {order} is paid; Tradera is told", order=str(order_id))
-
-
-def _pick(tx: Transaction, account_id: str, sort_key: str | None) -> list[Picked]:
-    ready = orders.to_pick(tx.db, account_id, limit=MOST_PICKED)
-    order_changes.note_printed(tx.db, [order.order_id for order in ready], now=tx.now)
-    for order in ready:
-        if OrderFlag.GREW_AFTER_PRINT in order.flags:
-            settle(tx, order.order_id, order)
-    return _picked(tx.db, ready, sort_key)
 
 
 def _picked(db: sqlite3.Connection, ready: Sequence[StoredOrder], sort_key: str | None) -> list[Picked]:

@@ -102,9 +102,25 @@ class OwnItems:
 
         Raises Refused as a PUT does, and for a number that another item has.
         """
-        return await self._store.write(
-            lambda tx: _make(tx, account_id, spec, number=number, draft_id=draft_id, publish=publish)
-        )
+
+        def use_case(tx: Transaction) -> Made:
+            draft = key_value.draft(tx.db, account_id, draft_id)
+            if draft is not None and draft.made is not None:
+                return Made(draft.made, Text("It had been made already"), again=True)
+            if number and items.find(tx.db, account_id, number) is not None:
+                taken = FieldError("externalId", Text("Another item has this number"))
+                raise Refused("VALIDATION_FAILED", Text("Validation failed"), (taken,))
+            external_id = number or _next_number(tx, account_id)
+            put(tx, account_id, external_id, replace(spec, made_here=True, auto_publish=publish))
+            message = Text("Kept. It is not published yet.")
+            if publish:
+                message = publish_now(tx, account_id, external_id)
+            _remember(tx, account_id, spec)
+            if draft_id:
+                key_value.draft_became(tx.db, account_id, draft_id, external_id, now=tx.now)
+            return Made(external_id, message)
+
+        return await self._store.write(use_case)
 
     async def mend(
         self, account_id: str, external_id: str, version: int, change: Callable[[Item], ItemSpec]
@@ -146,26 +162,6 @@ class OwnItems:
             placement=placement,
             freight=choose(parcel_of(spec), placer.fixed.freight, table, refused=refused),
         )
-
-
-def _make(
-    tx: Transaction, account_id: str, spec: ItemSpec, *, number: str, draft_id: str, publish: bool
-) -> Made:
-    draft = key_value.draft(tx.db, account_id, draft_id)
-    if draft is not None and draft.made is not None:
-        return Made(draft.made, Text("It had been made already"), again=True)
-    if number and items.find(tx.db, account_id, number) is not None:
-        taken = FieldError("externalId", Text("Another item has this number"))
-        raise Refused("VALIDATION_FAILED", Text("Validation failed"), (taken,))
-    external_id = number or _next_number(tx, account_id)
-    put(tx, account_id, external_id, replace(spec, made_here=True, auto_publish=publish))
-    message = Text("Kept. It is not published yet.")
-    if publish:
-        message = publish_now(tx, account_id, external_id)
-    _remember(tx, account_id, spec)
-    if draft_id:
-        key_value.draft_became(tx.db, account_id, draft_id, external_id, now=tx.now)
-    return Made(external_id, message)
 
 
 def _next_number(tx: Transaction, account_id: str) -> str:

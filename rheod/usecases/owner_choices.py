@@ -444,28 +444,31 @@ class AdTemplates:
 
     async def preview(self, item: Item, tried: Template | None = None) -> AdPreview:
         """The item's ad with the templates that apply, or as if `tried` were one of them. Nothing is kept."""
-        return await self._store.read(lambda db: self._preview(db, item, tried))
 
-    def _preview(self, db: sqlite3.Connection, item: Item, tried: Template | None) -> AdPreview:
-        placing = self._store.placer.placing(db)
-        account = accounts.reference(db, item.account_id)
-        placement = placing.place(item.spec, account, items.moved_category(db, item.id))
-        within = placing.within(placement.category_id)
-        every = self._dresser.templates(db)
-        if tried is not None:
-            every = [*(each for each in every if each.place != tried.place), tried]
-        dressed = self._dresser.dressed(db, item, placement, account=account, within=within, templates=every)
-        tree, leaf = placing.chooser.tree, dressed.category_id
-        path = "" if tree is None or leaf is None else tree.path_text(leaf)
-        return AdPreview(
-            title=ad_title(item.spec.title),
-            source=ad_description(item.spec, header=dressed.header, footer=dressed.footer),
-            price_kr=whole_kronor(item.spec.price_ore or 100),
-            category=path or str(leaf or ""),
-            notes=(*(() if dressed.fault is None else (dressed.fault,)), *dressed.warnings),
-            applies=tried is None
-            or choose_template(every, tried.part, account=account, categories=within) is tried,
-        )
+        def query(db: sqlite3.Connection) -> AdPreview:
+            placing = self._store.placer.placing(db)
+            account = accounts.reference(db, item.account_id)
+            placement = placing.place(item.spec, account, items.moved_category(db, item.id))
+            within = placing.within(placement.category_id)
+            every = self._dresser.templates(db)
+            if tried is not None:
+                every = [*(each for each in every if each.place != tried.place), tried]
+            dressed = self._dresser.dressed(
+                db, item, placement, account=account, within=within, templates=every
+            )
+            tree, leaf = placing.chooser.tree, dressed.category_id
+            path = "" if tree is None or leaf is None else tree.path_text(leaf)
+            return AdPreview(
+                title=ad_title(item.spec.title),
+                source=ad_description(item.spec, header=dressed.header, footer=dressed.footer),
+                price_kr=whole_kronor(item.spec.price_ore or 100),
+                category=path or str(leaf or ""),
+                notes=(*(() if dressed.fault is None else (dressed.fault,)), *dressed.warnings),
+                applies=tried is None
+                or choose_template(every, tried.part, account=account, categories=within) is tried,
+            )
+
+        return await self._store.read(query)
 
     async def put(self, template: Template, check: Callable[[str], None] = lambda _text: None) -> None:
         """Keep a template in place of the one for its place; an empty text takes that one away.

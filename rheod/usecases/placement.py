@@ -10,6 +10,7 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import dataclass, replace
 
+from rheod.domain.answers import SellerAd
 from rheod.domain.categories import CategoryTree, LeafAttributes
 from rheod.domain.effects import Change
 from rheod.domain.errors import Text
@@ -24,7 +25,6 @@ from rheod.domain.model import (
     ListingState,
     PictureState,
     QueueName,
-    SellerAd,
 )
 from rheod.domain.placement import REFUSED, refused_by_tradera
 from rheod.store import accounts, ads, items, jobs, reference_data
@@ -275,7 +275,11 @@ async def _look_at_account(store: Store, account_id: str, *, also_refused: bool)
 
         def chunk(tx: Transaction, after: str = after) -> tuple[list[Listing], int]:
             found = ads.held(tx.db, account_id, after=after, limit=_A_CHUNK)
-            wanted = [each for each in found if also_refused or not _is_refusal(each)]
+            wanted = [
+                each
+                for each in found
+                if also_refused or not (isinstance(each.held, Text) and each.held.template == REFUSED)
+            ]
             for each in wanted:
                 look_again(tx, each.id)
             return found, sum(not items.listing(tx.db, each.id).is_held for each in wanted)
@@ -285,7 +289,3 @@ async def _look_at_account(store: Store, account_id: str, *, also_refused: bool)
         if len(found) < _A_CHUNK:
             return released
         after = found[-1].id
-
-
-def _is_refusal(listing: Listing) -> bool:
-    return isinstance(listing.held, Text) and listing.held.template == REFUSED

@@ -11,12 +11,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from rheod.domain.ad_check import AdWords, check
 from rheod.domain.ad_text import Part, Template, choose_template, fill_template, whole_kronor
 from rheod.domain.attribute_match import CONDITION_WORDS
 from rheod.domain.errors import Text
 from rheod.domain.freight import FreightSettings
 from rheod.domain.model import Item, TraderaWish
+from rheod.domain.owner_text import AdWords, check_ad
 from rheod.domain.pictures import doubles
 from rheod.domain.placement import CategoryRule, LeafRules, OwnersWord, Placement, Placing, joined
 from rheod.store import accounts, ads, items, key_value, reference_data
@@ -99,7 +99,7 @@ class AdDresser:
             pictures=len(spec.image_urls or ()),
             identical=ads.count_alike(db, item.account_id, item.id),
         )
-        return tuple(check(words).values())
+        return tuple(check_ad(words).values())
 
 
 def stored_templates(db: sqlite3.Connection) -> list[Template]:

@@ -39,8 +39,8 @@ from rheod.domain.model import (
     TraderaStatus,
     TraderaWish,
 )
+from rheod.domain.owner_text import fault_of_new_id, shows_something
 from rheod.domain.pictures import uploaded_file
-from rheod.domain.plain_text import fault_of_new_id, shows_something
 from rheod.store import items, jobs, picture_files
 from rheod.store.columns import spec_text
 from rheod.store.engine.connection import attempt

@@ -19,7 +19,6 @@ from rheod.domain.calendar import day_of
 from rheod.domain.effects import Change
 from rheod.domain.errors import FieldError, Refused, Text
 from rheod.domain.inputs import PublishOrdered
-from rheod.domain.ladder import RelistWish
 from rheod.domain.model import (
     CloseReason,
     Event,
@@ -33,6 +32,7 @@ from rheod.domain.model import (
     ListingState,
     PictureState,
     QueueName,
+    RelistWish,
     RheoStatus,
     TraderaStatus,
     TraderaWish,
@@ -319,17 +319,73 @@ class Relisting:
 
     async def pause_all(self, *, paused: bool) -> Text:
         """Stop every return until further notice, or let them go on: those whose time has passed at once."""
-        return await self._store.write(lambda tx: _pause_all(tx, paused=paused))
+
+        def use_case(tx: Transaction) -> Text:
+            ads.pause_returns(tx.db, paused=paused)
+            planned = [each for each in ads.every_return(tx.db) if not each.held]
+            if paused:
+                jobs.drop(tx.db, JobKind.RELIST, [each.listing_id for each in planned])
+                return Text("Paused: nothing comes back until you resume")
+            for each in planned:
+                _order(tx, each)
+            return Text("Resumed: what has waited comes back now")
+
+        return await self._store.write(use_case)
 
     async def hold(self, account_id: str, external_id: str, *, held: bool) -> Text:
         """Hold the return of one item, or let it go on. Raises Refused (NOT_FOUND, CONFLICT)."""
-        return await self._store.write(lambda tx: _hold(tx, account_id, external_id, held=held))
+
+        def use_case(tx: Transaction) -> Text:
+            item = items.find(tx.db, account_id, external_id)
+            if item is None:
+                raise Refused("NOT_FOUND", Text("No item found with this external ID"))
+            planned = ads.return_of_item(tx.db, item.id)
+            if planned is None:
+                raise Refused("CONFLICT", Text("No return is planned for this item"))
+            planned = replace(planned, held=held)
+            ads.plan_return(tx.db, planned)
+            if held:
+                jobs.drop(tx.db, JobKind.RELIST, [planned.listing_id])
+                return Text("Held: it does not come back until you resume it")
+            _order(tx, planned)
+            return Text("It comes back as planned")
+
+        return await self._store.write(use_case)
 
     async def change(
         self, account_id: str, external_id: str, wish: RelistWish
     ) -> tuple[Text, RelistView | None]:
         """Set what the item says of its own returns; what `wish` leaves out stays. Raises Refused."""
-        return await self._store.write(lambda tx: _change(tx, account_id, external_id, wish))
+
+        def use_case(tx: Transaction) -> tuple[Text, RelistView | None]:
+            item = items.find(tx.db, account_id, external_id)
+            if item is None:
+                raise Refused("NOT_FOUND", Text("No item found with this external ID"))
+            if item.spec.type is ItemType.CONTAINER:
+                raise Refused("CONFLICT", Text("A container is never listed"))
+            own = item.spec.tradera or TraderaWish()
+            before = own.relist or RelistWish()
+            given = {name: value for name, value in asdict(wish).items() if value is not None}
+            told = RelistWish(**{**asdict(before), **given})
+            spec = replace(item.spec, tradera=replace(own, relist=told))
+            refuse_without_floor(tx.db, spec)
+            if (
+                told.floor_kr is not None
+                and spec.price_ore is not None
+                and told.floor_kr > whole_kronor(spec.price_ore)
+            ):
+                wrong = FieldError("floorPrice", Text("Must not be above the item's price"))
+                raise Refused("VALIDATION_FAILED", Text("Validation failed"), (wrong,))
+            changed = replace(item, spec=spec)
+            listing = items.latest_listing(tx.db, item.id)
+            tx.record(item, listing, Change(item=changed, listing=listing))
+            replan(tx, changed)
+            shown = view(tx.db, changed, listing)
+            if shown is None:
+                return Text("Noted: it does not come back by itself"), None
+            return Text("Noted: what ends unsold from now on follows this"), shown
+
+        return await self._store.write(use_case)
 
     async def owners_rule(self) -> tuple[RelistRule, bool]:
         """The rule in force, and whether the settings file has it."""
@@ -340,74 +396,20 @@ class Relisting:
 
         Raises Refused: CONFLICT where the settings file has one, VALIDATION_FAILED without a floor, and what `change` raises.
         """
-        return await self._store.write(lambda tx: _choose(tx, change))
 
+        def use_case(tx: Transaction) -> RelistRule:
+            if is_locked(tx.db):
+                raise Refused(
+                    "CONFLICT", Text("The settings file has this rule under [relist]: change it there")
+                )
+            given = change(rule(tx.db))
+            if given.enabled and not given.has_floor:
+                raise Refused(
+                    "VALIDATION_FAILED", Text("A rule needs a floor: the lowest price it may go to")
+                )
+            key_value.put(tx.db, _OF_OWNER, json.dumps(asdict(given)))
+            for each in ads.every_return(tx.db):
+                replan(tx, items.by_id(tx.db, each.item_id))
+            return given
 
-def _choose(tx: Transaction, change: Callable[[RelistRule], RelistRule]) -> RelistRule:
-    if is_locked(tx.db):
-        raise Refused("CONFLICT", Text("The settings file has this rule under [relist]: change it there"))
-    given = change(rule(tx.db))
-    if given.enabled and not given.has_floor:
-        raise Refused("VALIDATION_FAILED", Text("A rule needs a floor: the lowest price it may go to"))
-    key_value.put(tx.db, _OF_OWNER, json.dumps(asdict(given)))
-    for each in ads.every_return(tx.db):
-        replan(tx, items.by_id(tx.db, each.item_id))
-    return given
-
-
-def _change(
-    tx: Transaction, account_id: str, external_id: str, wish: RelistWish
-) -> tuple[Text, RelistView | None]:
-    item = items.find(tx.db, account_id, external_id)
-    if item is None:
-        raise Refused("NOT_FOUND", Text("No item found with this external ID"))
-    if item.spec.type is ItemType.CONTAINER:
-        raise Refused("CONFLICT", Text("A container is never listed"))
-    own = item.spec.tradera or TraderaWish()
-    before = own.relist or RelistWish()
-    given = {name: value for name, value in asdict(wish).items() if value is not None}
-    told = RelistWish(**{**asdict(before), **given})
-    spec = replace(item.spec, tradera=replace(own, relist=told))
-    refuse_without_floor(tx.db, spec)
-    if (
-        told.floor_kr is not None
-        and spec.price_ore is not None
-        and told.floor_kr > whole_kronor(spec.price_ore)
-    ):
-        wrong = FieldError("floorPrice", Text("Must not be above the item's price"))
-        raise Refused("VALIDATION_FAILED", Text("Validation failed"), (wrong,))
-    changed = replace(item, spec=spec)
-    listing = items.latest_listing(tx.db, item.id)
-    tx.record(item, listing, Change(item=changed, listing=listing))
-    replan(tx, changed)
-    shown = view(tx.db, changed, listing)
-    if shown is None:
-        return Text("Noted: it does not come back by itself"), None
-    return Text("Noted: what ends unsold from now on follows this"), shown
-
-
-def _pause_all(tx: Transaction, *, paused: bool) -> Text:
-    ads.pause_returns(tx.db, paused=paused)
-    planned = [each for each in ads.every_return(tx.db) if not each.held]
-    if paused:
-        jobs.drop(tx.db, JobKind.RELIST, [each.listing_id for each in planned])
-        return Text("Paused: nothing comes back until you resume")
-    for each in planned:
-        _order(tx, each)
-    return Text("Resumed: what has waited comes back now")
-
-
-def _hold(tx: Transaction, account_id: str, external_id: str, *, held: bool) -> Text:
-    item = items.find(tx.db, account_id, external_id)
-    if item is None:
-        raise Refused("NOT_FOUND", Text("No item found with this external ID"))
-    planned = ads.return_of_item(tx.db, item.id)
-    if planned is None:
-        raise Refused("CONFLICT", Text("No return is planned for this item"))
-    planned = replace(planned, held=held)
-    ads.plan_return(tx.db, planned)
-    if held:
-        jobs.drop(tx.db, JobKind.RELIST, [planned.listing_id])
-        return Text("Held: it does not come back until you resume it")
-    _order(tx, planned)
-    return Text("It comes back as planned")
+        return await self._store.write(use_case)

@@ -30,6 +30,8 @@ FOLDER = "copies"
 _FETCHED_WITHIN_S = 6 * 3600
 _SPARE_BYTES = 64 * 2**20
 """What must stay free beside the copy: the daemon goes on taking items in."""
+_AT_ONCE = 200
+"""So many orders are erased in one transaction."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,10 +55,6 @@ class Progress:
     phase: str = "idle"
     done_bytes: int = 0
     all_bytes: int = 0
-
-
-class _Stopped(Exception):
-    """The daemon is asked to stop."""
 
 
 class Backups:
@@ -89,9 +87,10 @@ class Backups:
         self.progress = Progress(phase="copying")
         try:
             copied = await asyncio.to_thread(self._make, at)
-        except (OSError, sqlite3.Error, RheodError, _Stopped) as error:
+        except (OSError, sqlite3.Error, RheodError) as error:
             self._file(at).unlink(missing_ok=True)
-            raise Refused("UNAVAILABLE", Text("No backup was made: {why}", why=_said(error))) from error
+            why = f"{error.strerror} ({error.filename})" if isinstance(error, OSError) else str(error)
+            raise Refused("UNAVAILABLE", Text("No backup was made: {why}", why=why)) from error
         finally:
             self.progress = Progress()
             await self._database.shorten_log()
@@ -105,8 +104,10 @@ class Backups:
         _log.info("backup kept")
 
     def _make(self, at: int) -> Copied:
-        self._sweep()
         folder = self.folder / FOLDER
+        for left in folder.glob("*.db*"):  # what nobody has fetched: its command was killed
+            if time.time() - left.stat().st_mtime > _FETCHED_WITHIN_S:
+                left.unlink(missing_ok=True)
         folder.mkdir(mode=0o700, exist_ok=True)
         file, source = self._file(at), self.folder / "rheod.db"
         wanted = source.stat().st_size + self._database.log_bytes + _SPARE_BYTES
@@ -124,27 +125,10 @@ class Backups:
     def _tell(self, done: int, whole: int) -> None:
         self.progress = Progress(phase="copying", done_bytes=done, all_bytes=whole)
         if self._stopping():
-            raise _Stopped
+            raise RheodError("rheod is stopping")
 
     def _file(self, at: int) -> Path:
         return self.folder / FOLDER / f"{at}.db"
-
-    def _sweep(self) -> None:
-        """Remove what nobody has fetched: its command was killed."""
-        for file in (self.folder / FOLDER).glob("*.db*"):
-            if time.time() - file.stat().st_mtime > _FETCHED_WITHIN_S:
-                file.unlink(missing_ok=True)
-
-
-def _said(error: Exception) -> str:
-    if isinstance(error, _Stopped):
-        return "rheod is stopping"
-    if isinstance(error, OSError):
-        return f"{error.strerror} ({error.filename})"
-    return str(error)
-
-
-_AT_ONCE = 200
 
 
 @dataclass(frozen=True, slots=True)

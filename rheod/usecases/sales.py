@@ -192,7 +192,12 @@ def look_up_again(tx: Transaction, account_id: str, order_id: int, reason: str) 
 def _record(tx: Transaction, account_id: str, order: Order, sellers: SellersAndSite) -> int:
     sold = 0
     if order.order_id and (order.lines or order.doubt is None):
-        order = replace(order, lines=tuple(_named(tx, account_id, line) for line in order.lines))
+        lines = []
+        for line in order.lines:  # of one that only our reference names the number of the ad is filled in
+            listing = None if line.tradera_item_id else _listing_of(tx, account_id, line)
+            number = line.tradera_item_id if listing is None else listing.tradera_item_id or 0
+            lines.append(replace(line, tradera_item_id=number))
+        order = replace(order, lines=tuple(lines))
         before = orders.find(tx.db, order.order_id)
         order_changes.save(tx.db, account_id, order, now=tx.now)
         fallen = {line.tradera_item_id for line in before.lines if line.reversed_at} if before else set()
@@ -251,12 +256,6 @@ def prove(tx: Transaction, order_id: int, sold: Sequence[SaleSeen], sellers: Sel
     _log.warning("sale known by its transaction alone", order=order_id)
     _record(tx, waits.account_id, order, sellers)
     order_changes.note_partial(tx.db, order_id)
-
-
-def _named(tx: Transaction, account_id: str, line: OrderLine) -> OrderLine:
-    """The line with the number of its ad, where only our reference names it."""
-    listing = None if line.tradera_item_id else _listing_of(tx, account_id, line)
-    return line if listing is None else replace(line, tradera_item_id=listing.tradera_item_id or 0)
 
 
 def _keep_doubt(tx: Transaction, account_id: str, order: Order) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from random import Random
-from typing import Any, TypeVar
+from typing import TypeVar
 from uuid import UUID
 
 import structlog
@@ -22,7 +22,6 @@ from rheod.domain.effects import Change
 from rheod.domain.errors import Text
 from rheod.domain.event_payloads import OrderEvent, new_event_id, sek, webhook_body
 from rheod.domain.inputs import Input, Remained
-from rheod.domain.ladder import Ladder
 from rheod.domain.model import (
     WEBHOOK_EVENTS,
     Event,
@@ -31,6 +30,7 @@ from rheod.domain.model import (
     ItemSpec,
     JobKind,
     JobOrder,
+    Ladder,
     Listing,
     QueueName,
     RheoStatus,
@@ -237,10 +237,13 @@ class Transaction:
         goes_out = event.type in WEBHOOK_EVENTS
         body = partial(webhook_body, event_id=event_id, now=self.now, item=item, event=event)
         member = self._reference(item.account_id) if goes_out else ""
+        kept = dict(event.data)
+        if event.type in {EventType.ITEM_SOLD, EventType.ITEM_SALE_REVERSED}:
+            kept |= {"salePrice": sek(event.sale_price_ore), "platform": event.platform}
         new = outbox.NewEvent(
             event_id=event_id,
             type=event.type,
-            data=_encode(_of_history(event)),
+            data=_encode(kept),
             body=body() if goes_out else None,
             members_body=body(member=member) if member else None,
             once=event.once,
@@ -357,10 +360,3 @@ class Store:
     def now(self) -> int:
         """The time (ms UTC)."""
         return self._now()
-
-
-def _of_history(event: Event) -> dict[str, Any]:
-    """What history keeps of an event: what it adds, and of a sale also where and for how much."""
-    if event.type not in {EventType.ITEM_SOLD, EventType.ITEM_SALE_REVERSED}:
-        return dict(event.data)
-    return {**event.data, "salePrice": sek(event.sale_price_ore), "platform": event.platform}

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rheod.api.item_body import read_item
 from rheod.domain.errors import Refused
-from rheod.domain.ladder import RelistWish
-from rheod.domain.model import ItemSpec, TraderaWish
+from rheod.domain.model import ItemSpec, RelistWish, TraderaWish
 from rheod.usecases.put_item import freight_of
 
 if TYPE_CHECKING:

@@ -27,7 +27,6 @@ from rheod.domain.inputs import (
     TakenBack,
     WentLive,
 )
-from rheod.domain.ladder import Ladder
 from rheod.domain.model import (
     WEBHOOK_EVENTS,
     CloseReason,
@@ -37,6 +36,7 @@ from rheod.domain.model import (
     Item,
     ItemSpec,
     ItemType,
+    Ladder,
     Listing,
     ListingState,
     RheoStatus,

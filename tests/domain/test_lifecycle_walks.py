@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rheod.domain import effects
+from rheod.domain.answers import SellerAd
 from rheod.domain.effects import Change
 from rheod.domain.errors import Refused
 from rheod.domain.inputs import (
@@ -50,7 +51,6 @@ from rheod.domain.model import (
     Listing,
     ListingState,
     RheoStatus,
-    SellerAd,
     TraderaStatus,
 )
 

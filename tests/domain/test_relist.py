@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rheod.domain.ladder import Ladder, RelistWish
-from rheod.domain.model import CloseReason
+from rheod.domain.model import CloseReason, Ladder, RelistWish
 from rheod.domain.relist import (
     BelowReserve,
     ComesBack,

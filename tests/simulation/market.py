@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from random import Random
 
+from rheod.domain.answers import SellerAd
 from rheod.domain.errors import Text
-from rheod.domain.model import SellerAd
 from rheod.domain.orders import Order, OrderLine
 from rheod.tradera.ad_builder import FIXED_PRICE, Ad
 from rheod.tradera.responses import SoldAd

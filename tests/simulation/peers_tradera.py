@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
+from rheod.domain.answers import SellerAd
 from rheod.domain.budget import method_of
 from rheod.domain.errors import Text, Unanswered
-from rheod.domain.model import SellerAd
 from rheod.domain.orders import Order
 from rheod.tradera.ad_builder import Ad
 from rheod.tradera.client import Read, TraderaClient

@@ -16,8 +16,7 @@ from typing import Any
 
 from rheod.config.selling import Ends, Relist
 from rheod.domain.budget import METHODS
-from rheod.domain.ladder import RelistWish
-from rheod.domain.model import ItemSpec, TraderaWish
+from rheod.domain.model import ItemSpec, RelistWish, TraderaWish
 from rheod.domain.orders import Reversal, ReversalReason
 from rheod.domain.relist import RelistRule
 from rheod.store import ads, facts, orders

@@ -19,8 +19,7 @@ from random import Random
 from typing import Any
 
 from rheod.domain.errors import Refused
-from rheod.domain.ladder import RelistWish
-from rheod.domain.model import RheoStatus, TraderaWish
+from rheod.domain.model import RelistWish, RheoStatus, TraderaWish
 from rheod.domain.orders import Reversal, ReversalReason
 from rheod.domain.relist import RelistRule
 from rheod.sandbox.tradera import TraderaSimulator

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from rheod.domain.model import ListingState, SellerAd, TraderaWish
+from rheod.domain.answers import SellerAd
+from rheod.domain.model import ListingState, TraderaWish
 from rheod.store import key_value
 from rheod.usecases import placer
 from rheod.usecases.placement import see_category

@@ -7,8 +7,7 @@ from dataclasses import replace
 import pytest
 
 from rheod.domain.errors import Refused
-from rheod.domain.ladder import RelistWish
-from rheod.domain.model import ListingState, RheoStatus, TraderaStatus, TraderaWish
+from rheod.domain.model import ListingState, RelistWish, RheoStatus, TraderaStatus, TraderaWish
 from rheod.domain.relist import RelistRule, Then
 from rheod.store import ads
 from rheod.store.ads import PlannedReturn

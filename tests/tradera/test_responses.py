@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from rheod.domain.answers import AdState
 from rheod.domain.freight import FreightOption
-from rheod.domain.model import AdState
 from rheod.domain.orders import OrderFreight, Payment
 from rheod.tradera.ad_builder import FIXED_PRICE, Ad, create_body
 from rheod.tradera.json_fields import WrongShapeError, refusal

@@ -14,8 +14,7 @@ import pytest
 
 from rheod.domain.categories import AttributeDefinition, Category, CategoryTree, LeafAttributes
 from rheod.domain.inputs import AdClosed, PublishFailed
-from rheod.domain.ladder import RelistWish
-from rheod.domain.model import CloseReason, ItemSpec, ItemType, TraderaWish
+from rheod.domain.model import CloseReason, ItemSpec, ItemType, RelistWish, TraderaWish
 from rheod.store import ads, reference_data
 from rheod.usecases import listings
 from rheod.web.item_fields import form_of, mended_spec

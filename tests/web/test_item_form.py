@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from rheod.domain.categories import AttributeDefinition, Category, CategoryTree, LeafAttributes
-from rheod.domain.ladder import RelistWish
+from rheod.domain.model import RelistWish
 from rheod.store import reference_data
 from tests.pictures.picture_shop import picture
 from tests.stores import rows

@@ -16,8 +16,7 @@ from playwright.async_api import Browser
 
 from rheod.domain.calendar import EndChoice
 from rheod.domain.errors import Text, counted
-from rheod.domain.ladder import Ladder
-from rheod.domain.model import Listing, ListingState
+from rheod.domain.model import Ladder, Listing, ListingState
 from rheod.health.findings import Finding, Mood
 from rheod.sandbox.shop import draw
 from rheod.store import ads

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from rheod.domain.errors import Text, counted
-from rheod.domain.ladder import Ladder
+from rheod.domain.model import Ladder
 from rheod.health.findings import PLACES, Finding, Mood
 from rheod.store import ads
 from rheod.store.ads import Bids, PlannedReturn

@@ -12,8 +12,7 @@ from typing import Any
 import aiohttp
 
 from rheod.api.openapi_schemas import EXAMPLES, SEGMENTS
-from rheod.domain.ladder import Ladder
-from rheod.domain.model import Listing, ListingState
+from rheod.domain.model import Ladder, Listing, ListingState
 from rheod.domain.orders import Order, OrderLine
 from rheod.store import ads, inbox, items, order_changes
 from rheod.store.ads import PlannedReturn

@@ -1,16 +1,104 @@
-"""What in an ad breaks Tradera's rules or works against its owner, found before it goes out. Pure; words only, no calls.
+"""What an owner writes: the text as it is meant, ids that only look the same, and what in an ad breaks Tradera's rules.
 
-It is careful rather than complete: a part number is no telephone number, and *bought on Blocket* no advertisement for it.
+An owner's text comes from files of many origins: letters in two code points from a Mac, Windows-1252 read as Latin-1, byte
+order marks at the start of a CSV. Two ids that look the same name one thing, and two ads of one thing are sold twice.
+
+The check of an ad finds what works against its owner too, before it goes out. It is careful rather than complete: a part
+number is no telephone number, and *bought on Blocket* no advertisement for it. Pure; words only, no calls.
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
 from rheod.domain.errors import Text
+
+INVISIBLE_RANGES = (
+    (0xAD, 0xAD),  # soft hyphen
+    (0x34F, 0x34F),
+    (0x61C, 0x61C),
+    (0x115F, 0x1160),  # Hangul fillers
+    (0x17B4, 0x17B5),
+    (0x180B, 0x180F),
+    (0x200B, 0x200F),  # zero width, direction marks
+    (0x202A, 0x202E),
+    (0x2060, 0x206F),
+    (0x2800, 0x2800),  # the Braille pattern without dots
+    (0x3164, 0x3164),
+    (0xFE00, 0xFE0F),
+    (0xFEFF, 0xFEFF),  # byte order mark
+    (0xFFA0, 0xFFA0),
+    (0xFFF0, 0xFFFB),
+    (0x1BCA0, 0x1BCA3),
+    (0x1D173, 0x1D17A),
+    (0xE0000, 0xE0FFF),
+)
+"""Code points that show nothing (Unicode's Default_Ignorable_Code_Point, and the empty Braille pattern)."""
+
+SPACE_RANGES = (
+    (0xA0, 0xA0),
+    (0x1680, 0x1680),
+    (0x2000, 0x200A),
+    (0x202F, 0x202F),
+    (0x205F, 0x205F),
+    (0x3000, 0x3000),
+)
+"""The spaces beyond ASCII: at the end of an id they cannot be seen either."""
+
+_INVISIBLE = re.compile("[" + "".join(f"{chr(first)}-{chr(last)}" for first, last in INVISIBLE_RANGES) + "]")
+_OVERRIDES = re.compile("[\u202a-\u202e\u2066-\u2069]")
+"""What turns the order of the characters after it, also of those that somebody else wrote."""
+
+_WINDOWS = {
+    code: bytes([code]).decode("cp1252", errors="ignore")  # five of them mean nothing in Windows-1252 either
+    for code in range(0x80, 0xA0)
+}
+_MEANT = _WINDOWS | {0x0B: " ", 0x0C: " "}
+_TO_MEND = re.compile("[\x0b\x0c\x80-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def meant(text: str) -> str:
+    """The text as it was meant, in NFC.
+
+    Vertical tab and form feed count as a space, U+0080 to U+009F are the characters of Windows-1252, and what turns the
+    direction of writing is dropped.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    if _TO_MEND.search(text):
+        text = _OVERRIDES.sub("", text.translate(_MEANT))
+    return unicodedata.normalize("NFC", text)
+
+
+def shows_something(text: str) -> bool:
+    """Whether there is anything to see in the text."""
+    if text.isascii() and text.isprintable():
+        return bool(text.strip())
+    return any(
+        not (each.isspace() or unicodedata.category(each) == "Cc") for each in _INVISIBLE.sub("", text)
+    )
+
+
+def same_looking(external_id: str) -> str:
+    """What an id shows: two ids for which this is the same cannot be told apart by eye."""
+    return unicodedata.normalize("NFC", _INVISIBLE.sub("", external_id)).strip()
+
+
+def fault_of_new_id(external_id: str) -> Text | None:
+    """Why no new item may have this id, though one that has it stays reachable; None when it may."""
+    if external_id.isascii() and external_id.isprintable():
+        return _SPACES if external_id != external_id.strip() else None
+    if _INVISIBLE.search(external_id):
+        return Text("Must not contain characters that cannot be seen, such as a byte order mark")
+    return _SPACES if external_id != external_id.strip() else None
+
+
+_SPACES = Text("Must not begin or end with a space")
+
 
 MOST_IDENTICAL = 5
 """Tradera takes so many running ads of the same title, text and price from one account."""
@@ -49,7 +137,7 @@ class AdWords:
     identical: int = 0
 
 
-def check(ad: AdWords) -> dict[AdRule, Text]:
+def check_ad(ad: AdWords) -> dict[AdRule, Text]:
     """What is wrong with the ad, one sentence for each rule it breaks, in the order of the rules."""
     found = dict(_found(ad))
     return {rule: found[rule] for rule in AdRule if rule in found}
@@ -72,7 +160,9 @@ def _found(ad: AdWords) -> Iterator[tuple[AdRule, Text]]:
             AdRule.MINIMUM,
             Text("The ad names a lowest price ({words}), but it has no reserve price", words=named),
         )
-    if _in_capitals(ad.title):
+    shouted = _LONG_WORD.findall(ad.title)
+    capitals = all(word.isupper() for word in shouted) and len("".join(shouted)) >= _MANY_CAPITALS
+    if len(shouted) > 1 and capitals:  # a name of one word, or IKEA and its chair, does not shout
         yield AdRule.CAPITALS, Text("The title is in capitals")
     if not ad.pictures:
         yield AdRule.NO_PICTURE, Text("The ad has no picture")
@@ -230,9 +320,3 @@ def _minimum(ad: AdWords) -> str | None:
 
 _LONG_WORD = re.compile(r"[^\W\d_]{4,}")
 _MANY_CAPITALS = 12
-
-
-def _in_capitals(title: str) -> bool:
-    """Two long words or more, and all of them shout; a name of one, or IKEA and its chair, does not."""
-    words = _LONG_WORD.findall(title)
-    return len(words) > 1 and all(word.isupper() for word in words) and len("".join(words)) >= _MANY_CAPITALS

@@ -1,4 +1,7 @@
-"""The check of an ad before it goes out: thirty sentences that break a rule, thirty that only look like it."""
+"""What an owner writes: text as it is meant, ids that look the same, and the check of an ad before it goes out.
+
+Thirty sentences break a rule, thirty only look like it.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,71 @@ from dataclasses import replace
 
 import pytest
 
-from rheod.domain.ad_check import AdRule, AdWords, check
+from rheod.domain.owner_text import (
+    AdRule,
+    AdWords,
+    check_ad,
+    fault_of_new_id,
+    meant,
+    same_looking,
+    shows_something,
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "  ",
+        "\u200b\u200b",
+        "\u00ad\u00ad",
+        "\u3164\u115f\u1160\uffa0",
+        "\ufeff \u2060",
+        "\u2800",
+        "\u00a0\u3000",
+    ],
+)
+def test_nothing_is_to_be_seen(text: str) -> None:
+    """Zero width, soft hyphens, Hangul fillers, marks and spaces alone are no title."""
+    assert not shows_something(text)
+
+
+@pytest.mark.parametrize("text", ["a", "\u200bå", "한", "👩\u200d🔧", "\u0301", "-"])
+def test_something_is_to_be_seen(text: str) -> None:
+    """One visible character is enough, in any script."""
+    assert shows_something(text)
+
+
+@pytest.mark.parametrize(
+    "external_id",
+    [
+        "\ufeffART-1",
+        "ART\u200b-1",
+        "ART-1 ",
+        " ART-1",
+        "ART-1\u00a0",
+        "A\u200eRT-1",
+        "ART-1\ufe0f",
+        "ART\u00ad-1",
+    ],
+)
+def test_a_new_id_shows_all_it_has(external_id: str) -> None:
+    """What cannot be seen is refused, and looks the same as the id without it."""
+    assert fault_of_new_id(external_id)
+    assert same_looking(external_id) == "ART-1"
+
+
+@pytest.mark.parametrize("external_id", ["ART-1", "A B", "å/ö", "o\u0308", "漢字", "😀", "a\u3000b"])
+def test_an_ordinary_id_is_new_in_any_script(external_id: str) -> None:
+    """Spaces within, letters in one code point or two."""
+    assert fault_of_new_id(external_id) is None
+
+
+def test_every_byte_of_windows_is_read_or_dropped() -> None:
+    """U+0080 to U+009F are never left in a text."""
+    text = meant("".join(map(chr, range(0x80, 0xA0))))
+    assert (text[0], text[2], len(text)) == ("€", "ƒ", 27)
+
 
 AD = AdWords(title="Bromsok vänster fram", freight_kr=69, price_kr=100)
 
@@ -80,13 +147,13 @@ HARMLESS: list[str] = [
 @pytest.mark.parametrize(("rule", "sentence"), BREAKS)
 def test_what_breaks_a_rule_is_found(rule: AdRule, sentence: str) -> None:
     """It alone, with a sentence that says what."""
-    assert list(check(replace(AD, text=sentence))) == [rule]
+    assert list(check_ad(replace(AD, text=sentence))) == [rule]
 
 
 @pytest.mark.parametrize("sentence", HARMLESS)
 def test_what_is_harmless_is_left_alone(sentence: str) -> None:
     """Part numbers, engine blocks, and full stops without a space."""
-    assert check(replace(AD, text=sentence)) == {}
+    assert check_ad(replace(AD, text=sentence)) == {}
 
 
 def test_the_sentences_are_sixty() -> None:
@@ -107,28 +174,28 @@ def test_the_sentences_are_sixty() -> None:
 )
 def test_a_title_that_shouts(title: str, shouts: bool) -> None:  # noqa: FBT001 - a column of the table
     """Names and abbreviations do not."""
-    assert (AdRule.CAPITALS in check(replace(AD, title=title))) is shouts
+    assert (AdRule.CAPITALS in check_ad(replace(AD, title=title))) is shouts
 
 
 def test_a_business_may_be_called_and_written_to() -> None:
     """But it may not link."""
     text = "Ring 070-123 45 67 eller maila order@example.se, se www.example.se"
-    assert list(check(replace(AD, text=text, private=False))) == [AdRule.LINK]
+    assert list(check_ad(replace(AD, text=text, private=False))) == [AdRule.LINK]
 
 
 def test_what_is_known_beside_the_words() -> None:
     """The freight as the ad has it, a reserve price, pictures, and how many of its kind are up."""
-    assert check(replace(AD, text="Frakt 49 kr", freight_kr=None)) == {}
-    assert list(check(replace(AD, text="Frakt 49 kr", sent=False))) == [AdRule.FREIGHT]
-    assert check(replace(AD, text="Endast avhämtning", sent=False)) == {}
-    assert check(replace(AD, text="Lägsta pris 500 kr", reserve=True)) == {}
-    assert list(check(replace(AD, pictures=0, identical=5))) == [AdRule.NO_PICTURE, AdRule.IDENTICAL]
-    assert check(replace(AD, identical=4)) == {}
+    assert check_ad(replace(AD, text="Frakt 49 kr", freight_kr=None)) == {}
+    assert list(check_ad(replace(AD, text="Frakt 49 kr", sent=False))) == [AdRule.FREIGHT]
+    assert check_ad(replace(AD, text="Endast avhämtning", sent=False)) == {}
+    assert check_ad(replace(AD, text="Lägsta pris 500 kr", reserve=True)) == {}
+    assert list(check_ad(replace(AD, pictures=0, identical=5))) == [AdRule.NO_PICTURE, AdRule.IDENTICAL]
+    assert check_ad(replace(AD, identical=4)) == {}
 
 
 def test_the_sentence_says_what_was_found() -> None:
     """So that its owner can take it out."""
-    said = check(replace(AD, text="Frakt 49 kr. Ring 070-123 45 67, se www.example.se."))
+    said = check_ad(replace(AD, text="Frakt 49 kr. Ring 070-123 45 67, se www.example.se."))
     assert list(said.values()) == [
         "A link in the ad (www.example.se): Tradera allows links to itself alone",
         "A telephone number in the ad of a private seller: 070-123 45 67",
