@@ -63,9 +63,9 @@ async def opened(
 
 
 def _complaint(message: ConsoleMessage) -> list[str]:
-    """An error of the console; that a form was refused (409, 422) is its answer, not an error."""
-    refused = any(f"status of {code}" in message.text for code in (409, 422))
-    return [message.text] if message.type == "error" and not refused else []
+    """An error or a warning of the console; that a form was refused (409, 422), or that there is no such page, is an answer."""
+    answered = any(f"status of {code}" in message.text for code in (404, 409, 422))
+    return [message.text] if message.type in {"error", "warning"} and not answered else []
 
 
 def _failure(request: Request) -> list[str]:
@@ -80,7 +80,7 @@ async def judged(page: Page, name: str) -> None:
         await page.screenshot(path=str(Path(SHOTS) / f"{name}-{size}.png"), full_page=True)
     overflow = await page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
     assert overflow <= 0, f"{name} is {overflow} px wider than the screen"
-    found = await Axe().run(page)
+    found = await Axe().run(page, options={"resultTypes": ["violations"]})
     wrong = [
         f"{each['id']}: {each['help']} at {[node['target'] for node in each['nodes']]}"
         for each in found.response["violations"]

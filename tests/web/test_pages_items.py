@@ -26,12 +26,11 @@ async def stock(tmp_path_factory: Any) -> AsyncIterator[Stocked]:
         yield one
 
 
-@SIZES
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize(("size", "dark"), [(PHONE, True), (DESK, False)], ids=["phone", "desk"])
 async def test_the_pages_about_items(
     browser: Browser, stock: Stocked, size: dict[str, int], *, dark: bool
 ) -> None:
-    """The list, an item of each kind, the dry run."""
+    """The list, an item of each kind, the dry run; in the other looks some of them are in `test_every_page.py`."""
     shade = "dark" if dark else "light"
     async with opened(browser, size, dark=dark, language="en-GB" if dark else "sv-SE") as page:
         await stock.enter(page, "/dashboard/items")
