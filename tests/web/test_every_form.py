@@ -1,4 +1,4 @@
-"""Every form of every page, as a browser without a script sends it: twice is once, an ended session loses nothing, an older page replaces nothing unsaid."""
+"""Every form of every page, as a browser without a script sends it: twice is once, and an older page replaces nothing unsaid."""
 
 from __future__ import annotations
 
